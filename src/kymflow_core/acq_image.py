@@ -1,0 +1,217 @@
+"""One acquisition: lazy pixels, header and ROIs, over a dataset's record or a TIFF file.
+
+The rule of this room: what is saved is one commit. New masks are written first, under new names, then the metadata that
+refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_core._tiff_source import TiffSource
+from kymflow_core.errors import RoiError
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_core.roi.pixels import RoiStats, rect_mask, rect_stats
+from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
+
+
+class ImageSource(Protocol):
+    """What an `AcqImage` needs of the thing that holds it; a `ZarrImageRecord` is one."""
+
+    def open_array(self) -> Any:
+        """Return the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
+
+    def get_axes(self) -> tuple[str, ...]:
+        """Return one name a dimension."""
+
+    def load_revision(self) -> Revision:
+        """Return the newest metadata."""
+
+    def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
+        """Commit the whole metadata; raise `ConflictError` when they are no longer `expected`."""
+
+    def list_array_artifacts(self) -> list[str]:
+        """Return the names of the array artifacts."""
+
+    def load_array_artifact(self, name: str) -> NDArray[Any]:
+        """Return an array artifact."""
+
+    def save_array_artifact(self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None) -> None:
+        """Write an array artifact."""
+
+
+class AcqImage:
+    """One acquired image with its header and ROIs.
+
+    A handle: the metadata are read when it is made, the pixels when they are asked for. `rois` is what was last read or
+    saved; `save_rois` commits another set.
+
+    Parameters
+    ----------
+    source
+        A record, or anything else that holds an image.
+    """
+
+    def __init__(self, source: ImageSource) -> None:
+        self.source = source
+        self._adopt(source.load_revision())
+
+    @classmethod
+    def from_zarr(cls, dataset_path: str | Path, image_id: str) -> Self:
+        """Open one record of a dataset, to read and to save."""
+        return cls(ZarrDataset(dataset_path).record(image_id))
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Self:
+        """Open a TIFF with what lies beside it, to read; to save ROIs, import it into a dataset.
+
+        Raises
+        ------
+        SourceError
+            When the TIFF, or a file beside it, cannot be read.
+        """
+        return cls(TiffSource(Path(path)))
+
+    @property
+    def pixels(self) -> Any:
+        """The pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
+        return self.source.open_array()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """One name a dimension, such as `("y", "x")`."""
+        return self.source.get_axes()
+
+    @property
+    def slice_shape(self) -> tuple[int, int]:
+        """The shape (y, x) of one 2-D slice, in pixels."""
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        return int(sizes["y"]), int(sizes["x"])
+
+    @property
+    def name(self) -> str:
+        """The name of the file that the image came from; empty where it is not known."""
+        return self.header.name
+
+    @property
+    def experiment_metadata(self) -> JsonObject:
+        """What the laboratory notes of the experiment: species, condition, depth and so on."""
+        value = self.metadata.get("experiment_metadata")
+        return value if isinstance(value, Mapping) else {}
+
+    def slice_pixels(self, *, z: int = 0, channel: int = 1) -> NDArray[Any]:
+        """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1)."""
+        at = {"z": z, "c": channel - 1}
+        return np.asarray(self.pixels[tuple(slice(None) if axis in "yx" else at.get(axis, 0) for axis in self.axes)])
+
+    def roi_stats(self, roi_id: int) -> RoiStats:
+        """Return mean, standard deviation, minimum, maximum and number of the pixels inside a rectangle."""
+        roi = self._rect(roi_id)
+        return rect_stats(roi, self.slice_pixels(z=roi.z, channel=roi.channel))
+
+    def save_rois(self, rois: RoiSet) -> None:
+        """Commit `rois` as the image's ROIs.
+
+        Raises
+        ------
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        payload: dict[str, JsonValue] = {**self.metadata, "rois": rois.to_json(), "next_roi_id": rois.next_id}
+        self._adopt(self.source.save_metadata_payload(payload, expected=self._revision))
+
+    def materialize_rect_roi_mask(self, roi_id: int, *, name: str | None = None) -> str:
+        """Write a saved rectangle as a mask, and its `meta.mask_ref`.
+
+        Parameters
+        ----------
+        roi_id
+            The ROI.
+        name
+            The array artifact's name; by default `roi_mask_<id>`, with a number behind where that is another mask.
+
+        Returns
+        -------
+        str
+            The `mask_ref`: "analysis_arrays/<name>", a boolean array (y, x) of the whole slice, True inside.
+
+        Raises
+        ------
+        RoiNotFoundError
+            When there is no ROI of that id; it is a `KeyError`.
+        NotImplementedError
+            When the ROI is no rectangle.
+        """
+        return self.materialize_masks([roi_id], name=name)[roi_id]
+
+    def materialize_masks(self, roi_ids: Iterable[int], *, name: str | None = None) -> dict[int, str]:
+        """Write several saved rectangles as masks with one commit, and return their `mask_ref` by id.
+
+        A mask that is right already is not written again.
+        """
+        rois, references = self.rois, {}
+        for roi_id in roi_ids:
+            roi = self._rect(roi_id)
+            mask = rect_mask(roi, self.slice_shape)
+            references[roi_id] = self._existing_mask(roi, mask, name) or self._save_mask(roi, mask, name)
+            rois = rois.replace(replace(roi, meta={**roi.meta, "mask_ref": references[roi_id]}))
+        if rois != self.rois:
+            self.save_rois(rois)
+        return references
+
+    def load_roi_mask(self, roi_id: int) -> NDArray[np.bool_]:
+        """Return a ROI's mask, a boolean image (y, x): the stored one of a `MaskROI`, the exact one of a rectangle."""
+        roi = self.rois.get(roi_id)
+        if isinstance(roi, RectROI):
+            return rect_mask(roi, self.slice_shape)
+        return self._load_mask(roi.reference)
+
+    def mask_state(self, roi: RectROI) -> str:
+        """Return whether a rectangle has a stored mask: "" for none, "mask", or "mask outdated"."""
+        if roi.mask_ref is None:
+            return ""
+        stored = self._load_mask(roi.mask_ref)
+        return "mask" if np.array_equal(stored, rect_mask(roi, self.slice_shape)) else "mask outdated"
+
+    def _adopt(self, revision: Revision) -> None:
+        metadata = revision.payload
+        header, rois, next_id = metadata.get("header"), metadata.get("rois"), metadata.get("next_roi_id")
+        self._revision = revision
+        self.metadata = metadata
+        self.header = AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
+        self.rois = RoiSet.from_json(
+            rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1
+        )
+
+    def _rect(self, roi_id: int) -> RectROI:
+        roi = self.rois.get(roi_id)
+        if isinstance(roi, MaskROI):
+            raise NotImplementedError(f"ROI {roi_id} is a mask; this works on rectangles only yet")
+        return roi
+
+    def _load_mask(self, reference: str) -> NDArray[np.bool_]:
+        name = array_name(reference)
+        if name is None:
+            raise RoiError(f"mask_ref must be 'analysis_arrays/<name>', not {reference!r}")
+        return cast("NDArray[np.bool_]", self.source.load_array_artifact(name))
+
+    def _existing_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str | None:
+        wanted = roi.mask_ref if name is None else array_group_key(name)
+        if wanted is None or wanted != roi.mask_ref:
+            return None
+        return wanted if np.array_equal(self._load_mask(wanted), mask) else None
+
+    def _save_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str:
+        there = set(self.source.list_array_artifacts())
+        base = name or f"roi_mask_{roi.roi_id}"
+        number = 2
+        new = base
+        while new in there:
+            new, number = f"{base}_{number}", number + 1
+        self.source.save_array_artifact(new, mask, axes=("y", "x"))
+        return array_group_key(new)

@@ -1,0 +1,141 @@
+"""The command line, without the window: `import`, `index`, `info`. The plugin adds `demo` and `open`.
+
+The rule of this room: it prints and sets exit codes; what it does stands elsewhere. Exit codes: 0 done, 1 something failed
+and is said, 2 the call is wrong (Typer's own).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.errors import KymflowError
+from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
+from kymflow_core.kym_dataset import KymDataset
+from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr.errors import KymflowZarrError
+
+app = typer.Typer(
+    name="napari-kymflow",
+    help="Kymographs of a laboratory in one dataset: import TIFFs, make tables, look at them in napari.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+INDEXERS = (RadonReportIndexer, VelocityEventsIndexer)
+
+
+@app.command(name="import")
+def import_command(
+    folder: Annotated[Path, typer.Argument(help="The folder with the TIFF files; subfolders are searched too.")],
+    dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr; made if it is not there.")],
+    pattern: Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'. May be given again.")] = [  # noqa: B006
+        "*.tif",
+        "*.tiff",
+    ],
+) -> None:
+    """Import TIFFs with their headers, ROIs and results, and fill the tables.
+
+    Example: napari-kymflow import /data/2025-07 lab.zarr
+
+    Files that were imported before are skipped, so the same command brings in what is new.
+    """
+    with _errors_shown(), _progress_bar() as bar:
+        task = bar.add_task("looking for files", total=None)
+        target = ZarrDataset(dataset)
+        report = target.import_folder(
+            folder,
+            patterns=pattern,
+            read_file=read_acquisition_file,
+            progress=lambda done, total, name: bar.update(task, completed=done, total=total, description=escape(name)),
+        )
+        total = len(report.imported) + len(report.skipped) + len(report.failed)
+        bar.update(task, completed=total, total=total, description="done")
+        if report.imported:
+            _rebuild_all(target)
+    _print_report(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def index(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
+    """Make the tables again from the artifacts of all images.
+
+    Example: napari-kymflow index lab.zarr
+    """
+    with _errors_shown():
+        failed = _rebuild_all(_existing(dataset))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
+    """Say what a dataset holds, and whether it is sound.
+
+    Example: napari-kymflow info lab.zarr
+    """
+    with _errors_shown():
+        opened = ZarrDataset(dataset, mode="r")
+        console = Console()
+        console.print(f"{dataset}: {len(opened.list_image_ids())} records", highlight=False)
+        for name in opened.list_table_names():
+            console.print(f"  table {name}: {len(opened.load_table(name))} rows", highlight=False)
+        problems = opened.validate()
+    for problem in problems:
+        Console(stderr=True).print(f"[red]{escape(str(problem))}[/red]", highlight=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _existing(path: Path) -> ZarrDataset:
+    ZarrDataset(path, mode="r")
+    return ZarrDataset(path)
+
+
+def _rebuild_all(dataset: ZarrDataset) -> bool:
+    """Rebuild every table, print what happened, and return whether an image failed."""
+    tables = KymDataset(dataset)
+    reports = [tables.rebuild(indexer()) for indexer in INDEXERS]
+    for report in reports:
+        Console().print(report.summary(), highlight=False)
+        for image_id, reason in report.failed.items():
+            Console(stderr=True).print(f"[red]{escape(f'{image_id}: {reason}')}[/red]", highlight=False, soft_wrap=True)
+    return any(report.failed for report in reports)
+
+
+def _print_report(report: ImportReport) -> None:
+    console, errors = Console(), Console(stderr=True)
+    for file in report.imported:
+        for note in file.notes:
+            console.print(f"[yellow]{escape(f'{file.path.name}: {note}')}[/yellow]", highlight=False, soft_wrap=True)
+    for failure in report.failed:
+        reason = failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
+        errors.print(f"[red]not imported: {escape(reason)}[/red]", highlight=False, soft_wrap=True)
+    console.print(report.summary(), highlight=False)
+
+
+@contextmanager
+def _errors_shown() -> Iterator[None]:
+    """Print one of our errors as one sentence and end with exit code 1."""
+    try:
+        yield
+    except (KymflowError, KymflowZarrError) as error:
+        Console(stderr=True).print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console()
+    ) as bar:
+        yield bar

@@ -1,0 +1,93 @@
+"""What a microscope says of one image, whatever its file format: a frozen value and its JSON.
+
+The rule of this room: what is not known is None. There is no default calibration.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self, TypeGuard
+
+from kymflow_zarr import JsonObject, JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcquisitionHeader:
+    """The header of one line scan.
+
+    `seconds_per_line` and `um_per_pixel` calibrate rows (y, time) and columns (x, space). `acquired_local_epoch_ns` is the
+    microscope's local wall-clock time in nanoseconds since 1970, with no time zone known. `calibration_source` says where
+    the calibration is from: "olympus_txt" (the microscope's header) or "sidecar" (the older program's JSON).
+    `fields` are the header's other entries, as text.
+    """
+
+    name: str = ""
+    shape: tuple[int, ...] = ()
+    seconds_per_line: float | None = None
+    um_per_pixel: float | None = None
+    calibration_source: str | None = None
+    acquired_local_epoch_ns: int | None = None
+    channel_names: tuple[str, ...] = ()
+    fields: JsonObject = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the `header` of a record's metadata."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "seconds_per_line": self.seconds_per_line,
+            "um_per_pixel": self.um_per_pixel,
+            "calibration_source": self.calibration_source,
+            "acquired_local_epoch_ns": self.acquired_local_epoch_ns,
+            "channel_names": list(self.channel_names),
+            "fields": dict(self.fields),
+        }
+
+    @classmethod
+    def from_json(cls, header: JsonObject) -> Self:
+        """Read a `header`: inverse of `to_json`. An entry that is missing, or not of its type, is not known."""
+        shape, channels, fields = header.get("shape"), header.get("channel_names"), header.get("fields")
+        acquired = header.get("acquired_local_epoch_ns")
+        return cls(
+            name=_text(header.get("name")) or "",
+            shape=tuple(size for size in shape if isinstance(size, int)) if _is_list(shape) else (),
+            seconds_per_line=_positive(header.get("seconds_per_line")),
+            um_per_pixel=_positive(header.get("um_per_pixel")),
+            calibration_source=_text(header.get("calibration_source")),
+            acquired_local_epoch_ns=acquired if isinstance(acquired, int) else None,
+            channel_names=tuple(str(channel) for channel in channels) if _is_list(channels) else (),
+            fields=fields if isinstance(fields, Mapping) else {},
+        )
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether both the time of a line and the size of a pixel are known."""
+        return self.seconds_per_line is not None and self.um_per_pixel is not None
+
+
+def calibration_of_voxels(header: JsonObject) -> tuple[float | None, float | None]:
+    """Return seconds per line and µm per pixel of the older program's `voxels`, where their units are "s" and "um".
+
+    That program writes voxels of 1.0 with the unit "px" where it knows nothing; these are not a calibration.
+    """
+    voxels, units = header.get("voxels"), header.get("voxels_units")
+    if not _is_list(voxels) or not _is_list(units) or len(voxels) != 2 or len(units) != 2:
+        return None, None
+    return (
+        _positive(voxels[0]) if units[0] == "s" else None,
+        _positive(voxels[1]) if units[1] == "um" else None,
+    )
+
+
+def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
+    return isinstance(value, list | tuple)
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _positive(value: JsonValue) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < math.inf else None

@@ -1,0 +1,7 @@
+"""Indexers: from the artifacts of one image to its rows in a dataset table."""
+
+from kymflow_core.indexers.protocol import ArtifactReader, DatasetIndexer
+from kymflow_core.indexers.radon_report import RadonReportIndexer
+from kymflow_core.indexers.velocity_events import VelocityEventsIndexer
+
+__all__ = ["ArtifactReader", "DatasetIndexer", "RadonReportIndexer", "VelocityEventsIndexer"]

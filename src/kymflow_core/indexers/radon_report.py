@@ -1,0 +1,55 @@
+"""The table `radon_report`: the velocity of every analysed ROI of every image."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from kymflow_core.errors import IndexerError
+from kymflow_core.indexers.protocol import ArtifactReader, rows_of
+
+ARTIFACT = "radon_report"
+
+_DTYPES = {
+    "roi_id": "int64",
+    "mean_velocity": "float64",
+    "median_velocity": "float64",
+    "n_valid": "int64",
+    "notes": "str",
+}
+_OLDER_NAMES = {"vel_mean": "mean_velocity", "vel_median": "median_velocity", "note": "notes"}
+
+
+class RadonReportIndexer:
+    """Reads the table artifact `radon_report`, else the JSON one (an object, or a list of objects).
+
+    One row a ROI and channel; velocities in mm/s, signed by direction. The older program's column names (`vel_mean`,
+    `vel_median`, `note`) are mapped.
+    """
+
+    name = "radon report"
+    table_name = "radon_report"
+    schema_version = "1"
+
+    def required_columns(self) -> list[str]:
+        """Return `image_id, roi_id, mean_velocity, median_velocity, n_valid, notes`."""
+        return ["image_id", *_DTYPES]
+
+    def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
+        """Return the image's reports."""
+        keys = rec.list_analysis_keys()
+        if f"{ARTIFACT}.parquet" in keys:
+            frame = rec.load_df_parquet(ARTIFACT)
+        elif f"{ARTIFACT}.json" in keys:
+            frame = self._of_json(rec)
+        else:
+            frame = pd.DataFrame()
+        mapped = frame.rename(columns={old: new for old, new in _OLDER_NAMES.items() if new not in frame.columns})
+        return rows_of(mapped, _DTYPES, image_id=rec.image_id, what=ARTIFACT)
+
+    @staticmethod
+    def _of_json(rec: ArtifactReader) -> pd.DataFrame:
+        value = rec.load_json(ARTIFACT)
+        reports = value if isinstance(value, list) else [value]
+        if not all(isinstance(report, Mapping) for report in reports):
+            raise IndexerError(f"{ARTIFACT} of image {rec.image_id} is neither an object nor a list of objects")
+        return pd.DataFrame([dict(report) for report in reports if isinstance(report, Mapping)])

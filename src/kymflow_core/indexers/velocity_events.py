@@ -1,0 +1,37 @@
+"""The table `velocity_events`: every event of every image."""
+
+import pandas as pd
+
+from kymflow_core.indexers.protocol import ArtifactReader, rows_of
+
+ARTIFACT = "velocity_events"
+
+_DTYPES = {
+    "roi_id": "int64",
+    "event_id": "int64",
+    "t0_s": "float64",
+    "t1_s": "float64",
+    "kind": "str",
+    "score": "float64",
+}
+
+
+class VelocityEventsIndexer:
+    """Reads the table artifact `velocity_events`; one row an event, times in s from the first line.
+
+    `t1_s` is missing where the event has no end.
+    """
+
+    name = "velocity events"
+    table_name = "velocity_events"
+    schema_version = "1"
+
+    def required_columns(self) -> list[str]:
+        """Return `image_id, roi_id, event_id, t0_s, t1_s, kind, score`."""
+        return ["image_id", *_DTYPES]
+
+    def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
+        """Return the image's events."""
+        has_any = f"{ARTIFACT}.parquet" in rec.list_analysis_keys()
+        frame = rec.load_df_parquet(ARTIFACT) if has_any else pd.DataFrame()
+        return rows_of(frame, _DTYPES, image_id=rec.image_id, what=ARTIFACT)

@@ -1,0 +1,204 @@
+"""What the older kymflow program wrote beside a TIFF: `<stem>.json` and `flow-analysis/<stem>_*`.
+
+The rule of this room: it reads, it never writes. The older program's JSON may hold NaN, which becomes null. A file that
+cannot be understood is an error, never "no results". Each original is also kept whole, as the artifact `legacy/<name>`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from kymflow_core.errors import RoiError, SidecarError
+from kymflow_core.roi import RoiSet
+from kymflow_zarr import JsonObject, JsonValue
+
+RESULTS_FOLDER = "flow-analysis"
+RADON_VELOCITY = "radon_velocity"
+RADON_REPORT = "radon_report"
+VELOCITY_EVENTS = "velocity_events"
+
+_EVENT_COLUMNS = {
+    "t_start": "t0_s",
+    "t_end": "t1_s",
+    "event_type": "kind",
+    "score_peak": "score",
+    "t_peak": "t_peak_s",
+    "duration_sec": "duration_s",
+}
+_EVENT_NUMBERS = (
+    "t0_s",
+    "t1_s",
+    "score",
+    "t_peak_s",
+    "duration_s",
+    "i_start",
+    "i_peak",
+    "i_end",
+    "strength",
+    "baseline_before",
+    "baseline_after",
+    "nan_fraction_in_event",
+    "n_valid_in_event",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """The older program's `<stem>.json`: ROIs, experiment metadata, and whether the image was accepted."""
+
+    header: JsonObject = field(default_factory=dict)
+    experiment_metadata: JsonObject = field(default_factory=dict)
+    rois: RoiSet = field(default_factory=RoiSet)
+    accepted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The older program's results of one image, as artifacts."""
+
+    json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
+    table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def read_sidecar(tiff: Path) -> Sidecar | None:
+    """Read `<stem>.json` beside a TIFF; None where there is none.
+
+    Raises
+    ------
+    SidecarError
+        When the file, or a ROI in it, cannot be understood.
+    """
+    path = tiff.with_suffix(".json")
+    if not path.exists():
+        return None
+    document = _read_json(path)
+    rois, accepted = document.get("rois") or [], document.get("accepted")
+    if not isinstance(rois, list):
+        raise SidecarError(f"{path}: 'rois' must be a list, not {type(rois).__name__}; mend the file, then import again")
+    try:
+        roi_set = RoiSet.from_json(rois)
+    except (RoiError, NotImplementedError) as error:
+        raise SidecarError(f"{path}: {error}; mend the file, then import again") from error
+    return Sidecar(
+        header=_object(document.get("header")),
+        experiment_metadata=_object(document.get("experiment_metadata")),
+        rois=roi_set,
+        accepted=accepted if isinstance(accepted, bool) else None,
+    )
+
+
+def read_results(tiff: Path) -> Results:
+    """Read `flow-analysis/<stem>_*` beside a TIFF; empty where there is nothing.
+
+    The newer files (`_radon.csv`, `_events.json`) win over the older `_kymanalysis.*`, which have the same content.
+
+    - `radon_velocity`, a table: one row a window, as in the CSV (`time` in s, `velocity` in mm/s).
+    - `radon_report`, a table: one row a ROI and channel, summed up by `summarize_velocity`.
+    - `velocity_events`, a table: one row an event, times in s. An empty `velocity_events` object means that nobody
+      looked for events, so there is no table; `{"1": []}` means that none was found, so there is one without rows.
+    - `legacy/radon`, `legacy/events`, `legacy/kymanalysis`: the JSON files whole.
+
+    Raises
+    ------
+    SidecarError
+        When one of the files cannot be understood.
+    """
+    folder, stem = tiff.parent / RESULTS_FOLDER, tiff.stem
+    documents = {
+        name: _read_json(path)
+        for name in ("radon", "events", "kymanalysis")
+        if (path := folder / f"{stem}_{name}.json").exists()
+    }
+    tables: dict[str, pd.DataFrame] = {}
+    csv = next((path for name in ("radon", "kymanalysis") if (path := folder / f"{stem}_{name}.csv").exists()), None)
+    if csv is not None:
+        tables[RADON_VELOCITY] = _read_velocity(csv)
+        tables[RADON_REPORT] = summarize_velocity(tables[RADON_VELOCITY])
+    events = next(
+        (listed for name in ("events", "kymanalysis") if (listed := documents.get(name, {}).get("velocity_events"))),
+        None,
+    )
+    if events:
+        tables[VELOCITY_EVENTS] = _events_to_frame(events, where=str(folder / stem))
+    return Results(
+        json_artifacts={f"legacy/{name}": document for name, document in documents.items()}, table_artifacts=tables
+    )
+
+
+def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
+    """Return the radon report of velocity windows: one row a ROI and channel.
+
+    `mean_velocity` and `median_velocity` (mm/s, signed) are over the windows whose velocity is a number, `n_valid` is how
+    many these are of `n_windows`. That is how the older program reports a ROI.
+    """
+    rows = []
+    for (roi_id, channel), group in windows.groupby(["roi_id", "channel"], sort=True):
+        velocity = group["velocity"].to_numpy(dtype=np.float64)
+        valid = velocity[np.isfinite(velocity)]
+        rows.append(
+            {
+                "roi_id": roi_id,
+                "channel": channel,
+                "mean_velocity": float(valid.mean()) if valid.size else np.nan,
+                "median_velocity": float(np.median(valid)) if valid.size else np.nan,
+                "n_valid": int(valid.size),
+                "n_windows": int(velocity.size),
+                "algorithm": ", ".join(sorted(set(group["algorithm"].astype(str)))) if "algorithm" in group else "",
+                "notes": "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _read_velocity(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise SidecarError(f"{path} cannot be read as a table ({error}); mend or remove it, then import again") from error
+    missing = [name for name in ("roi_id", "time", "velocity") if name not in frame.columns]
+    if missing:
+        raise SidecarError(f"{path} lacks the columns {missing}; mend or remove it, then import again")
+    if "channel" not in frame.columns:
+        frame.insert(1, "channel", 1)
+    return frame
+
+
+def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
+    """Return one row an event; `event_id` counts from 1 through the image, in the order of the file."""
+    rows = list(_event_rows(events, where))
+    first = ["roi_id", "t0_s", "t1_s", "kind", "score", "channel"]
+    frame = pd.DataFrame(rows, columns=[*first, *sorted({name for row in rows for name in row} - set(first))])
+    numbers = dict.fromkeys(frame.columns.intersection(list(_EVENT_NUMBERS)), "float64")
+    frame = frame.astype({**numbers, "roi_id": "int64", "channel": "int64"})
+    frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
+    return frame
+
+
+def _event_rows(events: JsonValue, where: str) -> Iterator[dict[str, JsonValue]]:
+    """Yield the events of `{"<roi>" or "<roi>:<channel>": [event, …]}`."""
+    for key, listed in _object(events).items():
+        roi, _, channel = key.partition(":")
+        if not roi.isdecimal() or not isinstance(listed, list) or (channel and not channel.isdecimal()):
+            raise SidecarError(f"{where}: velocity_events has {key!r}, not a list of events under 'roi' or 'roi:channel'")
+        for event in listed:
+            renamed = {_EVENT_COLUMNS.get(name, name): value for name, value in _object(event).items()}
+            yield {**renamed, "roi_id": int(roi), "channel": int(channel or 1)}
+
+
+def _read_json(path: Path) -> dict[str, JsonValue]:
+    try:
+        document = json.loads(path.read_bytes(), parse_constant=lambda _: None)
+    except (ValueError, OSError) as error:
+        raise SidecarError(f"{path} cannot be read as JSON ({error}); mend or remove it, then import again") from error
+    if not isinstance(document, dict):
+        raise SidecarError(f"{path} holds no JSON object; mend or remove it, then import again")
+    return cast("dict[str, JsonValue]", document)
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}

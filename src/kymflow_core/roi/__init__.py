@@ -1,0 +1,6 @@
+"""Regions of interest: frozen values, sets of them, and pure functions between them and pixels."""
+
+from kymflow_core.roi.roi_set import RoiSet
+from kymflow_core.roi.rois import ROI, MaskROI, RectROI, roi_from_dict
+
+__all__ = ["ROI", "MaskROI", "RectROI", "RoiSet", "roi_from_dict"]

@@ -1,0 +1,57 @@
+"""Pure functions between ROIs and pixels.
+
+The one rule: pixel `i` spans `i - 0.5` to `i + 0.5`, its centre is at `i`, and a region has the pixels whose centres it
+covers (napari's convention for images, and that of `skimage.draw`).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kymflow_core.roi.rois import RectROI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoiStats:
+    """Pixel values inside a ROI; all but `n` are NaN where it covers no pixel of the image."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+    n: int
+
+
+def covered_range(low: float, high: float, size: int) -> tuple[int, int]:
+    """Return the half-open range of the pixels, out of `size`, whose centres lie in `[low, high]`; `(0, 0)` for none."""
+    start, stop = max(0, math.ceil(low)), min(size, math.floor(high) + 1)
+    return (start, stop) if start < stop else (0, 0)
+
+
+def drawn_range(start: int, stop: int) -> tuple[float, float]:
+    """Return from where to where a half-open range of pixels is drawn: inverse of `covered_range`."""
+    return start - 0.5, stop - 0.5
+
+
+def rect_mask(roi: RectROI, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a boolean image of `shape` (y, x), True inside the rectangle; what lies outside the image is cut off."""
+    mask = np.zeros(shape, dtype=np.bool_)
+    mask[roi.y0 : roi.y1, roi.x0 : roi.x1] = True
+    return mask
+
+
+def rect_stats(roi: RectROI, image: NDArray[Any]) -> RoiStats:
+    """Return the statistics of a 2-D image (y, x) inside a rectangle; `std` is the population's."""
+    values = image[roi.y0 : roi.y1, roi.x0 : roi.x1]
+    if not values.size:
+        return RoiStats(mean=math.nan, std=math.nan, min=math.nan, max=math.nan, n=0)
+    return RoiStats(
+        mean=float(values.mean()),
+        std=float(values.std()),
+        min=float(values.min()),
+        max=float(values.max()),
+        n=int(values.size),
+    )

@@ -1,0 +1,188 @@
+"""Synthetic kymographs of known velocity, and a small dataset of them to try the program on.
+
+The model: red blood cells are dark dips in a bright plasma; the row of cells moves along the line as one, so line `i` is a
+fixed pattern shifted by the distance that the cells have gone. Photon noise is Poisson. The true velocity of every line is
+known, so that an analysis can be measured against it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kymflow_core.acq_image import AcqImage
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
+from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.roi import RectROI, RoiSet
+from kymflow_zarr import ZarrDataset
+
+PLASMA_COUNTS = 420.0
+CELL_DEPTH = 0.75
+CELL_LENGTH_UM = 6.0
+CELL_SPACING_UM = 14.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A stretch of time with another velocity: from `t0_s` to `t1_s`, in mm/s."""
+
+    t0_s: float
+    t1_s: float
+    velocity_mm_s: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What is simulated: one line scan with a base velocity and episodes of other velocities."""
+
+    name: str
+    velocity_mm_s: float
+    episodes: tuple[Episode, ...] = ()
+    lines: int = 6000
+    pixels: int = 96
+    seconds_per_line: float = 0.001
+    um_per_pixel: float = 0.5
+
+    def true_velocity(self) -> NDArray[np.float64]:
+        """Return the velocity of every line in mm/s, positive towards larger x."""
+        times = np.arange(self.lines) * self.seconds_per_line
+        velocity = np.full(self.lines, self.velocity_mm_s)
+        for episode in self.episodes:
+            velocity[(times >= episode.t0_s) & (times < episode.t1_s)] = episode.velocity_mm_s
+        return velocity
+
+
+DEMO_SCANS = (
+    Scan(name="demo steady flow", velocity_mm_s=0.4),
+    Scan(
+        name="demo stall",
+        velocity_mm_s=0.5,
+        episodes=(
+            Episode(t0_s=1.8, t1_s=2.6, velocity_mm_s=0.0, kind="stall"),
+            Episode(t0_s=4.2, t1_s=4.5, velocity_mm_s=0.0, kind="stall"),
+        ),
+    ),
+    Scan(
+        name="demo reversal",
+        velocity_mm_s=0.35,
+        episodes=(
+            Episode(t0_s=2.5, t1_s=3.7, velocity_mm_s=-0.25, kind="reversal"),
+            Episode(t0_s=4.6, t1_s=5.2, velocity_mm_s=0.8, kind="speed-up"),
+        ),
+    ),
+)
+
+
+def simulate_kymograph(scan: Scan, *, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Return a kymograph of `scan`, shape (lines, pixels): rows are time, columns space."""
+    gone_um: NDArray[np.float64] = np.cumsum(scan.true_velocity()) * 1000.0 * scan.seconds_per_line
+    positions = np.arange(scan.pixels) * scan.um_per_pixel
+    start, stop = positions[0] - np.max(gone_um), positions[-1] - np.min(gone_um)
+    grid = np.arange(start - CELL_SPACING_UM, stop + CELL_SPACING_UM, scan.um_per_pixel / 4)
+    pattern = _cells(grid, rng)
+    counts = np.interp(positions[None, :] - gone_um[:, None], grid, pattern)
+    return rng.poisson(counts * _illumination(scan.pixels)).astype(np.uint16)
+
+
+def _cells(grid: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    number = max(2, int(np.ptp(grid) / CELL_SPACING_UM))
+    centres = grid[0] + (np.arange(number) + rng.uniform(-0.3, 0.3, number)) * CELL_SPACING_UM
+    behind = np.searchsorted(centres, grid).clip(1, number - 1)
+    distance = np.minimum(np.abs(grid - centres[behind]), np.abs(grid - centres[behind - 1]))
+    depth: NDArray[np.float64] = CELL_DEPTH * np.exp(-0.5 * (distance / (CELL_LENGTH_UM / 2.355)) ** 2)
+    return PLASMA_COUNTS * (1 - depth)
+
+
+def _illumination(pixels: int) -> NDArray[np.float64]:
+    """Return a gentle fall-off towards both ends of the line, as where the scan leaves the vessel."""
+    x = np.linspace(-1.0, 1.0, pixels)
+    return 1.0 - 0.45 * np.abs(x) ** 3
+
+
+def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, seed: int = 7) -> ZarrDataset:
+    """Make a dataset of simulated kymographs with ROIs, one mask, reports, events and both tables.
+
+    The reports and events state the true values of the simulation, and say so in their notes; nothing is measured.
+
+    Raises
+    ------
+    DatasetExistsError
+        When there is a dataset at `path`.
+    """
+    rng = np.random.default_rng(seed)
+    dataset = ZarrDataset.create(path)
+    for scan in scans:
+        _add_scan(dataset, scan, rng)
+    tables = KymDataset(dataset)
+    for indexer in (RadonReportIndexer(), VelocityEventsIndexer()):
+        tables.rebuild(indexer)
+    return dataset
+
+
+def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator) -> None:
+    header = AcquisitionHeader(
+        name=scan.name,
+        shape=(scan.lines, scan.pixels),
+        seconds_per_line=scan.seconds_per_line,
+        um_per_pixel=scan.um_per_pixel,
+        calibration_source="simulated",
+        channel_names=("simulated plasma",),
+    )
+    margin = scan.pixels // 8
+    rois = RoiSet.of(
+        [
+            RectROI(roi_id=1, name="vessel", x0=margin, x1=scan.pixels - margin, y0=0, y1=scan.lines),
+            RectROI(roi_id=2, name="centre, first half", x0=3 * margin, x1=5 * margin, y0=0, y1=scan.lines // 2),
+        ]
+    )
+    with dataset.build_record(simulate_kymograph(scan, rng=rng)) as draft:
+        draft.save_metadata_payload(
+            {
+                "header": header.to_json(),
+                "experiment_metadata": {"note": "simulated"},
+                "rois": rois.to_json(),
+                "next_roi_id": rois.next_id,
+            }
+        )
+        draft.save_df_parquet("radon_report", _true_report(scan, rois))
+        draft.save_df_parquet("velocity_events", _true_events(scan))
+        AcqImage(draft).materialize_rect_roi_mask(2)
+
+
+def _true_report(scan: Scan, rois: RoiSet) -> pd.DataFrame:
+    velocity = scan.true_velocity()
+    return pd.DataFrame(
+        [
+            {
+                "roi_id": roi.roi_id,
+                "channel": roi.channel,
+                "mean_velocity": float(velocity[roi.y0 : roi.y1].mean()),
+                "median_velocity": float(np.median(velocity[roi.y0 : roi.y1])),
+                "n_valid": roi.y1 - roi.y0,
+                "notes": "true velocity of the simulation",
+            }
+            for roi in rois
+            if isinstance(roi, RectROI)
+        ]
+    )
+
+
+def _true_events(scan: Scan) -> pd.DataFrame:
+    rows = [
+        {
+            "roi_id": 1,
+            "event_id": event_id,
+            "t0_s": episode.t0_s,
+            "t1_s": episode.t1_s,
+            "kind": episode.kind,
+            "score": abs(episode.velocity_mm_s - scan.velocity_mm_s),
+            "note": "true episode of the simulation; score is the change in mm/s",
+        }
+        for event_id, episode in enumerate(scan.episodes, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["roi_id", "event_id", "t0_s", "t1_s", "kind", "score", "note"])

@@ -1,0 +1,23 @@
+"""Storage of kymflow datasets: image records, artifacts and tables in one `.zarr` folder. No GUI, no kymographs."""
+
+from kymflow_zarr._frames import concatenate_frames
+from kymflow_zarr._json import JsonObject, JsonValue
+from kymflow_zarr._layout import array_group_key, array_name
+from kymflow_zarr._metadata import Revision
+from kymflow_zarr.dataset import Problem, ZarrDataset
+from kymflow_zarr.ingest import FileContent, ImportReport
+from kymflow_zarr.record import ZarrImageRecord
+
+__all__ = [
+    "FileContent",
+    "ImportReport",
+    "JsonObject",
+    "JsonValue",
+    "Problem",
+    "Revision",
+    "ZarrDataset",
+    "ZarrImageRecord",
+    "array_group_key",
+    "array_name",
+    "concatenate_frames",
+]

@@ -1,0 +1,64 @@
+"""Strict JSON: what is written can be read by any program, and a bad value is named by its path.
+
+Canonical bytes (sorted keys, no spaces) are for digests; the files that people open are indented.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias, cast
+
+from kymflow_zarr.errors import DamagedError, InvalidValueError
+
+JsonValue: TypeAlias = str | int | float | bool | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+
+
+def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
+    """Return indented UTF-8 JSON; raise `InvalidValueError` naming every value that JSON cannot hold."""
+    _check(value, what=what)
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def canonical_sha256(value: JsonValue) -> str:
+    """Return the sha256, in hexadecimal, of the value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def from_bytes(data: bytes, *, what: str) -> JsonValue:
+    """Parse JSON; raise `DamagedError` saying which file cannot be read, and why."""
+    try:
+        return cast("JsonValue", json.loads(data))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{what} is not readable JSON ({error})") from error
+
+
+def object_from_bytes(data: bytes, *, what: str) -> dict[str, JsonValue]:
+    """Parse JSON that must be an object."""
+    value = from_bytes(data, what=what)
+    if not isinstance(value, dict):
+        raise DamagedError(f"{what} holds a JSON {type(value).__name__} where an object is expected")
+    return value
+
+
+def _check(value: JsonValue, *, what: str) -> None:
+    problems = list(_problems(value, "$"))
+    if problems:
+        raise InvalidValueError(f"{what} cannot be stored as JSON: {'; '.join(problems[:10])}")
+
+
+def _problems(value: object, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                yield f"the key {key!r} at {path} is a {type(key).__name__}, not a string"
+            yield from _problems(item, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _problems(item, f"{path}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{path} is {value}; use null for a missing number"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{path} is a {type(value).__name__}"

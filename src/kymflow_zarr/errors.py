@@ -1,0 +1,87 @@
+"""Every error that the storage floor raises, drawn once.
+
+Each is also the built-in that a stranger would catch. Each message says what was asked, what is there and what to do.
+
+```
+KymflowZarrError
+├── DatasetNotFoundError   (FileNotFoundError)  nothing, or no folder, at the path
+├── NotADatasetError       (ValueError)         a folder, but not one of ours
+├── UnsupportedVersionError (ValueError)        ours, but of a format version that this program cannot use
+├── DatasetExistsError     (FileExistsError)    asked to create what is there
+├── RecordNotFoundError    (FileNotFoundError)  no such image id
+├── ArtifactNotFoundError  (FileNotFoundError)  no such JSON, Parquet or array artifact
+├── TableNotFoundError     (FileNotFoundError)  no such dataset table
+├── PixelsExistError       (FileExistsError)    pixels are written once
+├── InvalidNameError       (ValueError)         a name that the naming rule refuses
+├── InvalidValueError      (ValueError)         an array, axes, chunks, frame or JSON value that cannot be stored
+├── DamagedError           (ValueError)         what is on disk is not what was written
+├── SourceError            (ValueError)         a file or folder that cannot be imported
+├── ConflictError          (RuntimeError)       somebody else saved first
+├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
+└── NotSavedError          (OSError)            the disk failed; the old state stands
+```
+"""
+
+
+class KymflowZarrError(Exception):
+    """Root of the storage errors; the one class that a GUI needs to catch."""
+
+
+class DatasetNotFoundError(KymflowZarrError, FileNotFoundError):
+    """Nothing, or not a folder, stands at a dataset's path."""
+
+
+class NotADatasetError(KymflowZarrError, ValueError):
+    """The folder is not a kymflow dataset."""
+
+
+class UnsupportedVersionError(KymflowZarrError, ValueError):
+    """The dataset has a format version that this program cannot use."""
+
+
+class DatasetExistsError(KymflowZarrError, FileExistsError):
+    """A dataset was to be created where something is already."""
+
+
+class RecordNotFoundError(KymflowZarrError, FileNotFoundError):
+    """The dataset has no record of that image id."""
+
+
+class ArtifactNotFoundError(KymflowZarrError, FileNotFoundError):
+    """The record has no artifact of that name."""
+
+
+class TableNotFoundError(KymflowZarrError, FileNotFoundError):
+    """The dataset has no table of that name."""
+
+
+class PixelsExistError(KymflowZarrError, FileExistsError):
+    """The record has its pixels already; they are written once."""
+
+
+class InvalidNameError(KymflowZarrError, ValueError):
+    """The naming rule refuses a name."""
+
+
+class InvalidValueError(KymflowZarrError, ValueError):
+    """A value cannot be stored as it is."""
+
+
+class DamagedError(KymflowZarrError, ValueError):
+    """What is on disk is not what was written."""
+
+
+class SourceError(KymflowZarrError, ValueError):
+    """A file or folder cannot be imported."""
+
+
+class ConflictError(KymflowZarrError, RuntimeError):
+    """Somebody else saved first; nothing was written."""
+
+
+class ReadOnlyError(KymflowZarrError, PermissionError):
+    """The dataset was opened for reading, or its disk refuses to be written."""
+
+
+class NotSavedError(KymflowZarrError, OSError):
+    """The disk failed while saving; what was there before still stands."""

@@ -1,0 +1,164 @@
+"""TIFF folders into a dataset: one record a file, each whole or not at all.
+
+The rule of this room: storage does not know what lies beside a TIFF. How a file is read is an argument (`ReadFile`), and
+one file that cannot be read is reported and does not stop the others.
+"""
+
+import fnmatch
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+import tifffile
+from numpy.typing import NDArray
+
+from kymflow_zarr._arrays import infer_axes
+from kymflow_zarr._json import JsonObject, JsonValue
+from kymflow_zarr.errors import SourceError
+
+_AXIS_LETTERS = frozenset("TZCYX")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContent:
+    """All that one file gives a record.
+
+    `notes` are sentences for the person who imports: what is unknown, what contradicts what.
+    """
+
+    pixels: NDArray[Any]
+    axes: tuple[str, ...]
+    metadata: JsonObject = field(default_factory=dict)
+    json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
+    table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+ReadFile: TypeAlias = Callable[[Path], FileContent]
+Progress: TypeAlias = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFile:
+    """One file that became a record."""
+
+    path: Path
+    image_id: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedFile:
+    """One file or folder that could not be read, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import did."""
+
+    imported: tuple[ImportedFile, ...] = ()
+    skipped: tuple[Path, ...] = ()
+    changed: tuple[Path, ...] = ()
+    failed: tuple[FailedFile, ...] = ()
+
+    def summary(self) -> str:
+        """Return one line, such as "3 imported, 1 skipped"."""
+        parts = [f"{len(self.imported)} imported", f"{len(self.skipped)} skipped"]
+        if self.changed:
+            parts.append(f"{len(self.changed)} of these changed on disk since they were imported")
+        if self.failed:
+            parts.append(f"{len(self.failed)} failed")
+        return ", ".join(parts)
+
+
+def read_tiff(path: Path) -> FileContent:
+    """Read a TIFF's pixels and axes, and nothing else.
+
+    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels).
+
+    Raises
+    ------
+    SourceError
+        When the file is no TIFF, is truncated, or holds no image of at least 2 dimensions.
+    """
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            _check_complete(path, tiff, series)
+            pixels = series.asarray()
+            letters = str(series.axes)
+    except (tifffile.TiffFileError, struct.error, IndexError, KeyError, ValueError, EOFError) as error:
+        raise SourceError(f"{path} cannot be read as a TIFF ({_one_line(error)})") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
+    if pixels.ndim < 2:
+        raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
+    return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+
+
+def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
+    """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
+
+    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`) and `.zarr` folders are passed over.
+
+    Raises
+    ------
+    SourceError
+        When the folder is missing, is a file, cannot be read, or has no file that matches.
+    """
+    wanted = " or ".join(repr(pattern) for pattern in patterns)
+    if not folder.exists():
+        raise SourceError(f"there is no folder {folder}; give the folder that has the TIFF files")
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is a file; give the folder that has the TIFF files")
+    failed: list[FailedFile] = []
+    found = sorted(_walk(folder, patterns, failed))
+    if any(failure.path == folder for failure in failed):
+        raise SourceError(f"the folder {folder} cannot be read ({failed[0].reason}); ask for permission to read it")
+    if not found and not failed:
+        raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
+    return found, failed
+
+
+def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> Iterator[Path]:
+    def on_error(error: OSError) -> None:
+        failed.append(FailedFile(path=Path(error.filename), reason=error.strerror or str(error)))
+
+    for parent, folders, names in os.walk(folder, onerror=on_error):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".zarr"))
+        for name in names:
+            if not name.startswith(".") and any(fnmatch.fnmatch(name.lower(), p.lower()) for p in patterns):
+                yield Path(parent) / name
+
+
+def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    # tifffile gives zeros, not an error, for strips that lie behind the end of a truncated file.
+    size = tiff.filehandle.size
+    end = max(
+        (
+            offset + count
+            for page in series.pages
+            if page is not None
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        ),
+        default=0,
+    )
+    if end > size:
+        raise SourceError(f"{path} is truncated: it has {size} bytes of at least {end}; copy it again from the microscope")
+
+
+def _axes(letters: str, dimensions: int) -> tuple[str, ...]:
+    if dimensions > 2 and set(letters) <= _AXIS_LETTERS and len(set(letters)) == dimensions and {"Y", "X"} <= set(letters):
+        return tuple(letter.lower() for letter in letters)
+    return infer_axes(dimensions)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

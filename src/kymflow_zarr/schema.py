@@ -1,0 +1,102 @@
+"""The attributes documents of a dataset and of a record: frozen, versioned, exact inverses of their JSON.
+
+Authoritative. The rule of this room: a document that was built is sound; `from_json` raises with every problem at once.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+from kymflow_zarr._arrays import check_axes
+from kymflow_zarr._json import JsonObject, JsonValue, object_from_bytes, to_readable_bytes
+from kymflow_zarr._layout import ATTRIBUTES_KEY, FORMAT, SCHEMA_VERSION
+from kymflow_zarr.errors import DamagedError, InvalidValueError, NotADatasetError, UnsupportedVersionError
+
+
+def utc_now() -> str:
+    """Return the time now as ISO 8601 text in UTC with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetAttributes:
+    """Who a dataset is: its id, and when it was made."""
+
+    dataset_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_utc: str = field(default_factory=utc_now)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the attributes of the dataset's root group."""
+        return {
+            ATTRIBUTES_KEY: {
+                "format": FORMAT,
+                "schema_version": SCHEMA_VERSION,
+                "dataset_id": self.dataset_id,
+                "created_utc": self.created_utc,
+            }
+        }
+
+    @classmethod
+    def from_json(cls, attributes: JsonObject, *, where: str) -> Self:
+        """Read the attributes of a root group.
+
+        Raises
+        ------
+        NotADatasetError
+            When they are not a kymflow dataset's.
+        UnsupportedVersionError
+            When they are of another schema version.
+        DamagedError
+            When the id or the time is missing.
+        """
+        ours = attributes.get(ATTRIBUTES_KEY)
+        if not isinstance(ours, Mapping) or ours.get("format") != FORMAT:
+            raise NotADatasetError(f"{where} is a zarr group, but not a kymflow dataset")
+        version = ours.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise UnsupportedVersionError(
+                f"{where} has schema version {version}; this program reads version {SCHEMA_VERSION}: update it"
+            )
+        dataset_id, created_utc = ours.get("dataset_id"), ours.get("created_utc")
+        if not isinstance(dataset_id, str) or not isinstance(created_utc, str):
+            raise DamagedError(f"{where} lacks dataset_id or created_utc in its attributes")
+        return cls(dataset_id=dataset_id, created_utc=created_utc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAttributes:
+    """What a record's group says of its pixels: the axes, and when the record was made."""
+
+    axes: tuple[str, ...]
+    created_utc: str = field(default_factory=utc_now)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the attributes of the record's group."""
+        return {"axes": list(self.axes), "created_utc": self.created_utc}
+
+    @classmethod
+    def from_json(cls, attributes: JsonObject, *, where: str) -> Self:
+        """Read a record group's attributes; raise `DamagedError` naming what is wrong."""
+        axes, created_utc = attributes.get("axes"), attributes.get("created_utc")
+        if not isinstance(axes, list) or not isinstance(created_utc, str):
+            raise DamagedError(f"{where} lacks axes or created_utc in its attributes")
+        try:
+            return cls(axes=check_axes([str(axis) for axis in axes], len(axes)), created_utc=created_utc)
+        except InvalidValueError as error:
+            raise DamagedError(f"{where}: {error}") from error
+
+
+def group_to_bytes(attributes: JsonObject) -> bytes:
+    """Return the `zarr.json` of a zarr v3 group with these attributes (zarr v3 core specification, "Group metadata")."""
+    return to_readable_bytes({"zarr_format": 3, "node_type": "group", "attributes": attributes}, what="group attributes")
+
+
+def group_from_bytes(data: bytes, *, where: str) -> JsonObject:
+    """Return the attributes in the `zarr.json` of a group: inverse of `group_to_bytes`."""
+    document = object_from_bytes(data, what=where)
+    attributes = document.get("attributes", {})
+    if document.get("node_type") != "group" or not isinstance(attributes, Mapping):
+        raise NotADatasetError(f"{where} does not describe a zarr group")
+    return attributes

@@ -1,0 +1,1 @@
+"""The plugin: napari windows over kymflow datasets. Imports nothing heavy."""

@@ -1,0 +1,5 @@
+from kymflow_core.cli import app
+
+
+def main():
+    app()
