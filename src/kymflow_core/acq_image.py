@@ -4,6 +4,7 @@ The rule of this room: what is saved is one commit. New masks are written first,
 refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -201,10 +202,12 @@ class AcqImage:
         return cast("NDArray[np.bool_]", self.source.load_array_artifact(name))
 
     def _existing_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str | None:
-        wanted = roi.mask_ref if name is None else array_group_key(name)
-        if wanted is None or wanted != roi.mask_ref:
+        held = array_name(roi.mask_ref or "")
+        if held is None or held not in self.source.list_array_artifacts():
             return None
-        return wanted if np.array_equal(self._load_mask(wanted), mask) else None
+        if name is not None and not re.fullmatch(rf"{re.escape(name)}(_\d+)?", held):
+            return None
+        return roi.mask_ref if np.array_equal(self.source.load_array_artifact(held), mask) else None
 
     def _save_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str:
         there = set(self.source.list_array_artifacts())

@@ -57,7 +57,7 @@ def _read_header(path: Path, shape: tuple[int, ...]) -> tuple[AcquisitionHeader,
         bare,
         seconds_per_line=olympus.seconds_per_line,
         um_per_pixel=olympus.um_per_pixel,
-        calibration_source="olympus_txt",
+        calibration_source="olympus_txt" if olympus.um_per_pixel or olympus.seconds_per_line else None,
         acquired_local_epoch_ns=olympus.acquired_local_epoch_ns,
         channel_names=olympus.channel_names,
         fields=olympus.fields(),
@@ -67,12 +67,12 @@ def _read_header(path: Path, shape: tuple[int, ...]) -> tuple[AcquisitionHeader,
 
 def _contradictions(name: str, olympus: OlympusHeader, shape: tuple[int, ...]) -> tuple[str, ...]:
     lines, pixels = shape[-2:]
-    said = (olympus.lines, olympus.pixels)
-    if said in ((lines, pixels), (None, None), (None, pixels)):
+    if olympus.lines in (None, lines) and olympus.pixels in (None, pixels):
         return ()
+    sizes = ((olympus.lines, "lines"), (olympus.pixels, "pixels"))
+    said = " of ".join(f"{number} {what}" for number, what in sizes if number is not None)
     return (
-        f"the header {name} says {said[0]} lines of {said[1]} pixels, but the TIFF has {lines} lines of {pixels} pixels; "
-        "the TIFF's shape was taken",
+        f"the header {name} says {said}, but the TIFF has {lines} lines of {pixels} pixels; the TIFF's shape was taken",
     )
 
 
@@ -82,8 +82,13 @@ def _with_calibration_of(
     seconds_per_line, um_per_pixel = calibration_of_voxels(sidecar.header)
     if seconds_per_line is None or um_per_pixel is None:
         return header, notes
-    calibrated = replace(header, seconds_per_line=seconds_per_line, um_per_pixel=um_per_pixel, calibration_source="sidecar")
-    return calibrated, (*notes, "calibration taken from the older program's .json: there is no microscope header")
+    calibrated = replace(
+        header,
+        seconds_per_line=header.seconds_per_line or seconds_per_line,
+        um_per_pixel=header.um_per_pixel or um_per_pixel,
+        calibration_source="sidecar",
+    )
+    return calibrated, (*notes, "calibration taken from the older program's .json: no microscope header gives it")
 
 
 def _metadata(header: AcquisitionHeader, sidecar: legacy.Sidecar | None) -> dict[str, JsonValue]:

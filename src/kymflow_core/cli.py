@@ -47,7 +47,7 @@ def import_command(
 
     Files that were imported before are skipped, so the same command brings in what is new.
     """
-    with _errors_shown(), _progress_bar() as bar:
+    with errors_shown(), _progress_bar() as bar:
         task = bar.add_task("looking for files", total=None)
         target = ZarrDataset(dataset)
         report = target.import_folder(
@@ -58,10 +58,9 @@ def import_command(
         )
         total = len(report.imported) + len(report.skipped) + len(report.failed)
         bar.update(task, completed=total, total=total, description="done")
-        if report.imported:
-            _rebuild_all(target)
+        index_failed = _rebuild_all(target) if report.imported else False
     _print_report(report)
-    if report.failed:
+    if report.failed or index_failed:
         raise typer.Exit(1)
 
 
@@ -71,7 +70,7 @@ def index(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None
 
     Example: napari-kymflow index lab.zarr
     """
-    with _errors_shown():
+    with errors_shown():
         failed = _rebuild_all(_existing(dataset))
     if failed:
         raise typer.Exit(1)
@@ -83,10 +82,10 @@ def info(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
 
     Example: napari-kymflow info lab.zarr
     """
-    with _errors_shown():
+    with errors_shown():
         opened = ZarrDataset(dataset, mode="r")
         console = Console()
-        console.print(f"{dataset}: {len(opened.list_image_ids())} records", highlight=False)
+        console.print(f"{escape(str(dataset))}: {len(opened.list_image_ids())} records", highlight=False, soft_wrap=True)
         for name in opened.list_table_names():
             console.print(f"  table {name}: {len(opened.load_table(name))} rows", highlight=False)
         problems = opened.validate()
@@ -124,7 +123,7 @@ def _print_report(report: ImportReport) -> None:
 
 
 @contextmanager
-def _errors_shown() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """Print one of our errors as one sentence and end with exit code 1."""
     try:
         yield

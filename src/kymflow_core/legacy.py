@@ -5,6 +5,7 @@ cannot be understood is an error, never "no results". Each original is also kept
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,6 +138,7 @@ def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
     many these are of `n_windows`. That is how the older program reports a ROI.
     """
     rows = []
+    algorithms = windows["algorithm"] if "algorithm" in windows else pd.Series("", index=windows.index)
     for (roi_id, channel), group in windows.groupby(["roi_id", "channel"], sort=True):
         velocity = group["velocity"].to_numpy(dtype=np.float64)
         valid = velocity[np.isfinite(velocity)]
@@ -148,7 +150,7 @@ def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
                 "median_velocity": float(np.median(valid)) if valid.size else np.nan,
                 "n_valid": int(valid.size),
                 "n_windows": int(velocity.size),
-                "algorithm": ", ".join(sorted(set(group["algorithm"].astype(str)))) if "algorithm" in group else "",
+                "algorithm": ", ".join(sorted(set(algorithms[group.index].dropna().astype(str)))),
                 "notes": "",
             }
         )
@@ -159,13 +161,20 @@ def _read_velocity(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path)
     except (ValueError, OSError) as error:
-        raise SidecarError(f"{path} cannot be read as a table ({error}); mend or remove it, then import again") from error
+        raise SidecarError(
+            f"{path} cannot be read as a table ({_one_line(error)}); mend or remove it, then import again"
+        ) from error
     missing = [name for name in ("roi_id", "time", "velocity") if name not in frame.columns]
     if missing:
         raise SidecarError(f"{path} lacks the columns {missing}; mend or remove it, then import again")
     if "channel" not in frame.columns:
         frame.insert(1, "channel", 1)
-    return frame
+    try:
+        return frame.astype({"roi_id": "int64", "channel": "int64", "time": "float64", "velocity": "float64"})
+    except (ValueError, TypeError) as error:
+        raise SidecarError(
+            f"{path} has text or gaps where numbers are expected ({_one_line(error)}); mend or remove it, then import again"
+        ) from error
 
 
 def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
@@ -174,30 +183,46 @@ def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
     first = ["roi_id", "t0_s", "t1_s", "kind", "score", "channel"]
     frame = pd.DataFrame(rows, columns=[*first, *sorted({name for row in rows for name in row} - set(first))])
     numbers = dict.fromkeys(frame.columns.intersection(list(_EVENT_NUMBERS)), "float64")
-    frame = frame.astype({**numbers, "roi_id": "int64", "channel": "int64"})
+    try:
+        frame = frame.astype({**numbers, "roi_id": "int64", "channel": "int64"})
+    except (ValueError, TypeError) as error:
+        raise SidecarError(f"{where}: an event has no number where one is expected ({_one_line(error)})") from error
     frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
     return frame
 
 
 def _event_rows(events: JsonValue, where: str) -> Iterator[dict[str, JsonValue]]:
     """Yield the events of `{"<roi>" or "<roi>:<channel>": [event, …]}`."""
-    for key, listed in _object(events).items():
+    if not isinstance(events, Mapping):
+        raise SidecarError(f"{where}: velocity_events must be an object, not {type(events).__name__}")
+    for key, listed in events.items():
         roi, _, channel = key.partition(":")
         if not roi.isdecimal() or not isinstance(listed, list) or (channel and not channel.isdecimal()):
             raise SidecarError(f"{where}: velocity_events has {key!r}, not a list of events under 'roi' or 'roi:channel'")
         for event in listed:
+            if not isinstance(event, Mapping):
+                raise SidecarError(f"{where}: an event under {key!r} must be an object, not {event!r}")
             renamed = {_EVENT_COLUMNS.get(name, name): value for name, value in _object(event).items()}
             yield {**renamed, "roi_id": int(roi), "channel": int(channel or 1)}
 
 
 def _read_json(path: Path) -> dict[str, JsonValue]:
     try:
-        document = json.loads(path.read_bytes(), parse_constant=lambda _: None)
-    except (ValueError, OSError) as error:
+        document = json.loads(path.read_bytes(), parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError, OSError) as error:
         raise SidecarError(f"{path} cannot be read as JSON ({error}); mend or remove it, then import again") from error
     if not isinstance(document, dict):
         raise SidecarError(f"{path} holds no JSON object; mend or remove it, then import again")
     return cast("dict[str, JsonValue]", document)
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _object(value: JsonValue) -> JsonObject:

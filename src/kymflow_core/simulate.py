@@ -24,6 +24,8 @@ PLASMA_COUNTS = 420.0
 CELL_DEPTH = 0.75
 CELL_LENGTH_UM = 6.0
 CELL_SPACING_UM = 14.0
+_FIRST_SCAN_NS = 1_767_261_600 * 10**9
+_BETWEEN_SCANS_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,21 +118,22 @@ def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, s
     """
     rng = np.random.default_rng(seed)
     dataset = ZarrDataset.create(path)
-    for scan in scans:
-        _add_scan(dataset, scan, rng)
+    for number, scan in enumerate(scans):
+        _add_scan(dataset, scan, rng, acquired_local_epoch_ns=_FIRST_SCAN_NS + number * _BETWEEN_SCANS_NS)
     tables = KymDataset(dataset)
     for indexer in (RadonReportIndexer(), VelocityEventsIndexer()):
         tables.rebuild(indexer)
     return dataset
 
 
-def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator) -> None:
+def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator, *, acquired_local_epoch_ns: int) -> None:
     header = AcquisitionHeader(
         name=scan.name,
         shape=(scan.lines, scan.pixels),
         seconds_per_line=scan.seconds_per_line,
         um_per_pixel=scan.um_per_pixel,
         calibration_source="simulated",
+        acquired_local_epoch_ns=acquired_local_epoch_ns,
         channel_names=("simulated plasma",),
     )
     margin = scan.pixels // 8

@@ -61,6 +61,10 @@ class Blobs:
         """Return a file's bytes; raise `FileNotFoundError` where there is none."""
         return self._path(key).read_bytes()
 
+    def size(self, key: str) -> int:
+        """Return the number of bytes of a file."""
+        return self._path(key).stat().st_size
+
     def names(self, key: str) -> list[str]:
         """Return the sorted names in a folder; empty where there is none. Temporary names are left out."""
         try:
@@ -80,14 +84,14 @@ class Blobs:
 
     def write(self, key: str, data: bytes) -> None:
         """Replace a file whole: the old bytes or the new ones are there, never a part."""
-        with self._writing(key), self._beside(key, data) as temporary:
+        with self.writing(key), self._beside(key, data) as temporary:
             os.replace(temporary, self._path(key))
             _flush_folder(self._path(key).parent)
 
     def create(self, key: str, data: bytes) -> None:
         """Write a file that must not exist; of two writers one gets `FileExistsError`."""
         path = self._path(key)
-        with self._writing(key), self._beside(key, data) as temporary:
+        with self.writing(key), self._beside(key, data) as temporary:
             if sys.platform == "win32":
                 os.rename(temporary, path)
             else:
@@ -97,7 +101,7 @@ class Blobs:
     def delete(self, key: str) -> None:
         """Remove a file or a folder with all in it; it disappears at once, not piece by piece."""
         path = self._path(key)
-        with self._writing(key):
+        with self.writing(key):
             if path.is_dir():
                 aside = self._new_staging_path("deleted")
                 os.rename(path, aside)
@@ -113,12 +117,12 @@ class Blobs:
 
         A tree that is at `key` already is moved aside first and put back if the new one cannot take its place.
         """
-        with self._writing(key):
+        with self.writing(key):
             draft = self._new_staging_path("building")
             draft.mkdir()
         try:
             yield Blobs(draft, read_only=False, staging=self._staging)
-            with self._writing(key):
+            with self.writing(key):
                 self._publish(draft, self._path(key))
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -157,7 +161,10 @@ class Blobs:
     @contextmanager
     def _beside(self, key: str, data: bytes) -> Iterator[Path]:
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:  # a file where a folder should be; for `create` that error means a lost race
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
         temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
         try:
             with temporary.open("xb") as file:
@@ -169,7 +176,7 @@ class Blobs:
             temporary.unlink(missing_ok=True)
 
     @contextmanager
-    def _writing(self, key: str) -> Iterator[None]:
+    def writing(self, key: str) -> Iterator[None]:
         """Turn the operating system's refusals into our errors; let `FileExistsError` and our own pass."""
         if self.read_only:
             raise ReadOnlyError(

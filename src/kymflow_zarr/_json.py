@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import NoReturn, TypeAlias, cast
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 
@@ -18,19 +18,19 @@ JsonObject: TypeAlias = Mapping[str, JsonValue]
 def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
     """Return indented UTF-8 JSON; raise `InvalidValueError` naming every value that JSON cannot hold."""
     _check(value, what=what)
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=dict).encode() + b"\n"
 
 
 def canonical_sha256(value: JsonValue) -> str:
     """Return the sha256, in hexadecimal, of the value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, default=dict)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def from_bytes(data: bytes, *, what: str) -> JsonValue:
     """Parse JSON; raise `DamagedError` saying which file cannot be read, and why."""
     try:
-        return cast("JsonValue", json.loads(data))
+        return cast("JsonValue", json.loads(data, parse_constant=_refuse, parse_float=_finite))
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{what} is not readable JSON ({error})") from error
 
@@ -43,8 +43,22 @@ def object_from_bytes(data: bytes, *, what: str) -> dict[str, JsonValue]:
     return value
 
 
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse(text)
+    return number
+
+
 def _check(value: JsonValue, *, what: str) -> None:
-    problems = list(_problems(value, "$"))
+    try:
+        problems = list(_problems(value, "$"))
+    except RecursionError as error:
+        raise InvalidValueError(f"{what} cannot be stored as JSON: it is nested too deep, or contains itself") from error
     if problems:
         raise InvalidValueError(f"{what} cannot be stored as JSON: {'; '.join(problems[:10])}")
 
@@ -54,11 +68,24 @@ def _problems(value: object, path: str) -> Iterator[str]:
         for key, item in value.items():
             if not isinstance(key, str):
                 yield f"the key {key!r} at {path} is a {type(key).__name__}, not a string"
+            elif not _is_text(key):
+                yield f"the key {key!r} at {path} has half a character"
             yield from _problems(item, f"{path}.{key}")
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _problems(item, f"{path}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{path} is {value}; use null for a missing number"
+    elif isinstance(value, str) and not _is_text(value):
+        yield f"{path} is {value!r}, which has half a character"
     elif not isinstance(value, str | int | float | None):
         yield f"{path} is a {type(value).__name__}"
+
+
+def _is_text(text: str) -> bool:
+    """Return whether UTF-8 can hold it; a file name that is not UTF-8 has lone surrogates in Python."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

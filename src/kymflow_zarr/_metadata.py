@@ -71,6 +71,8 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
         When the payload is not strict JSON.
     """
     text = to_readable_bytes(payload, what="metadata")
+    # Counted before the metadata are read: a revision that appears in between then takes the number, and is not lost.
+    number = max(_numbers(blobs), default=-1) + 1
     current = load_revision(blobs)
     if expected is not None and current.sha256 != expected.sha256:
         raise ConflictError(
@@ -78,8 +80,8 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
             f"(revision {expected.number} then, {current.number} now); load it again and repeat the change"
         )
     if not current.committed:
-        _commit(blobs, current.payload, current.number)
-    number = max(_numbers(blobs), default=-1) + 1
+        _commit(blobs, current.payload, number)
+        number += 1
     _commit(blobs, payload, number)
     blobs.write(RECORD_METADATA, text)
     return Revision(number=number, payload=payload)

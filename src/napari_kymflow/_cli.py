@@ -1,5 +1,67 @@
-from kymflow_core.cli import app
+"""The command line's part that needs a window: `demo` and `open`; the rest is in `kymflow_core.cli`."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kymflow_core.cli import app, errors_shown
+
+_WINDOW = (1500, 950)
+_ROUNDS = 5
+"""How often Qt is let work before a screenshot: the docks are laid out, then the view is fitted, then drawn."""
+
+Screenshot = Annotated[Path | None, typer.Option(help="Render the window to this PNG file and end.")]
 
 
-def main():
+@app.command()
+def demo(
+    screenshot: Screenshot = None,
+    dataset: Annotated[Path | None, typer.Option(help="Where to make the dataset; by default a temporary folder.")] = None,
+) -> None:
+    """Open napari on a small dataset of simulated kymographs, to try everything on.
+
+    Example: napari-kymflow demo
+    """
+    from kymflow_core.simulate import make_demo_dataset
+
+    path = dataset or Path(tempfile.mkdtemp(prefix="kymflow-demo-")) / "demo.zarr"
+    with errors_shown():
+        make_demo_dataset(path)
+    typer.echo(f"The simulated dataset is {path}")
+    _show(path, screenshot)
+
+
+@app.command(name="open")
+def open_command(
+    dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr, or one record's folder in it.")],
+    screenshot: Screenshot = None,
+) -> None:
+    """Open napari on a dataset.
+
+    Example: napari-kymflow open lab.zarr
+    """
+    _show(dataset, screenshot)
+
+
+def _show(path: Path, screenshot: Path | None) -> None:
+    import napari
+    import napari.qt
+
+    viewer = napari.Viewer(title="napari-kymflow")
+    viewer.window.resize(*_WINDOW)
+    viewer.open(str(path), plugin="napari-kymflow")
+    if screenshot is None:
+        napari.run()
+        return
+    for _ in range(_ROUNDS):
+        napari.qt.get_qapp().processEvents()
+    viewer.window.screenshot(str(screenshot), flash=False, canvas_only=False)
+    viewer.close()
+    typer.echo(f"Wrote {screenshot}")
+
+
+def main() -> None:
+    """Run the command line."""
     app()

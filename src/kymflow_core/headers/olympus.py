@@ -9,16 +9,18 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from kymflow_core.errors import HeaderError
 
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
-_X_DIMENSION = re.compile(r"(?P<pixels>\d+)\s*,.*?(?P<um_per_pixel>[\d.]+)\s*\[um/pixel\]")
+# The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else.
+_X_DIMENSION = re.compile(r"(?P<pixels>\d+)\s*,.*?(?<![\d.])(?<!\d,)(?P<um_per_pixel>[\d.]+)\s*\[um/pixel\]")
 _T_DIMENSION = re.compile(r".*?(?P<start>[\d.]+)\s*-\s*(?P<stop>[\d.]+)\s*\[(?P<unit>s|ms)\]")
 _IMAGE_SIZE = re.compile(r"(?P<pixels>\d+)\s*\*\s*(?P<lines>\d+)\s*\[pixel\]")
-_DATE_FORMAT = "%m/%d/%Y %I:%M:%S.%f %p"
+_DATE_FORMAT = "%m/%d/%Y %I:%M:%S.%f"
+_HALF_DAYS = {"AM": timedelta(), "PM": timedelta(hours=12)}
 _SECONDS = {"s": 1.0, "ms": 0.001}
 _ENCODINGS = (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"), ("utf-8-sig", b"\xef\xbb\xbf"))
 
@@ -66,7 +68,7 @@ class OlympusHeader:
             sections=sections,
             pixels=int(size["pixels"]) if size else int(x["pixels"]) if x else None,
             lines=int(size["lines"]) if size else None,
-            um_per_pixel=_number(x["um_per_pixel"], "X Dimension") if x else None,
+            um_per_pixel=(_number(x["um_per_pixel"], "X Dimension") or None) if x else None,
             duration_seconds=_duration(t) if t else None,
             acquired_local_epoch_ns=_epoch_ns(sections["General"].get("Date")),
             channel_names=tuple(
@@ -92,7 +94,7 @@ def _decode(data: bytes) -> str:
 def _sections(text: str) -> dict[str, dict[str, str]]:
     sections: dict[str, dict[str, str]] = {}
     entries: dict[str, str] = {}
-    for row in csv.reader(io.StringIO(text), delimiter="\t"):
+    for row in _rows(text):
         key, value = (row[0].strip() if row else ""), (row[1].strip() if len(row) > 1 else "")
         section = _SECTION.fullmatch(key)
         if section:
@@ -100,6 +102,13 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
         elif key:
             entries[key] = value
     return sections
+
+
+def _rows(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text), delimiter="\t"))
+    except csv.Error as error:
+        raise HeaderError(f"it is not an Olympus text header: {error}") from error
 
 
 def _match(pattern: re.Pattern[str], entries: Mapping[str, str], key: str) -> re.Match[str] | None:
@@ -114,6 +123,8 @@ def _match(pattern: re.Pattern[str], entries: Mapping[str, str], key: str) -> re
 
 def _duration(t_dimension: re.Match[str]) -> float:
     span = _number(t_dimension["stop"], "T Dimension") - _number(t_dimension["start"], "T Dimension")
+    if span < 0:
+        raise HeaderError(f"its 'T Dimension' ends before it starts: {t_dimension.string!r}")
     return span * _SECONDS[t_dimension["unit"]]
 
 
@@ -128,10 +139,12 @@ def _epoch_ns(date: str | None) -> int | None:
     """Return local wall-clock time, month first, as nanoseconds since 1970."""
     if not date:
         return None
+    clock, _, half_day = date.rpartition(" ")
     try:
-        # UTC here only keeps the reading machine's own time zone out of the arithmetic.
-        taken = datetime.strptime(date, _DATE_FORMAT).replace(tzinfo=UTC)
-    except ValueError as error:
+        # UTC here only keeps the reading machine's own time zone out of the arithmetic. No "%p": it knows AM and PM only
+        # where the locale does, and Qt sets the machine's locale. "%I" alone reads 12 as 0.
+        taken = datetime.strptime(clock, _DATE_FORMAT).replace(tzinfo=UTC) + _HALF_DAYS[half_day.upper()]
+    except (ValueError, KeyError) as error:
         raise HeaderError(f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}") from error
     since = taken - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000

@@ -1,7 +1,7 @@
 """What an indexer is, and what every indexer needs."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -68,9 +68,17 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
         raise IndexerError(f"{what} of image {image_id} lacks the columns {missing}; it has {list(frame.columns)}")
     own = frame.drop(columns="image_id", errors="ignore")
     try:
-        required = {name: pd.Series(own.get(name, []), dtype=dtype).array for name, dtype in dtypes.items()}
-    except (ValueError, TypeError) as error:
+        required = {name: _column(own.get(name, []), dtype).array for name, dtype in dtypes.items()}
+    except (ValueError, TypeError, OverflowError) as error:
         raise IndexerError(f"{what} of image {image_id} has values of the wrong type: {error}") from error
     ids = pd.Series([image_id] * len(frame), dtype="str")
     others = {name: own[name].array for name in own.columns if name not in dtypes}
     return pd.DataFrame({"image_id": ids.array, **required, **others})
+
+
+def _column(values: "pd.Series[Any] | Sequence[Any]", dtype: str) -> "pd.Series[Any]":
+    column = pd.Series(values, dtype=dtype)
+    # pandas cuts 1.5 to 1 without a word.
+    if dtype == "int64" and not column.astype("float64").equals(pd.Series(values, dtype="float64")):
+        raise ValueError("a whole number is expected where there is a fraction")
+    return column

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, cast
 
 from kymflow_core.errors import RoiError
-from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr import JsonObject, JsonValue, array_name
 
 ENVELOPE_VERSION = "1.0"
 _ENVELOPE_KEYS = ("roi_id", "roi_type", "version", "name", "note", "channel", "z", "data", "meta")
@@ -124,7 +124,7 @@ class MaskROI(BaseROI):
     reference: str
 
     def __post_init__(self) -> None:
-        sound = isinstance(self.reference, str) and self.reference.startswith("analysis_arrays/")
+        sound = isinstance(self.reference, str) and array_name(self.reference) is not None
         self._check([] if sound else [f"data.mask_ref must be 'analysis_arrays/<name>', not {self.reference!r}"])
 
     @property
@@ -151,7 +151,7 @@ def roi_from_dict(envelope: JsonObject) -> ROI:
     """
     if not isinstance(envelope, Mapping):
         raise RoiError(f"a ROI must be a JSON object, not {envelope!r}")
-    if "roi_type" not in envelope and _FLAT_RANGES["y0"] in envelope:
+    if "roi_type" not in envelope and not envelope.keys().isdisjoint(_FLAT_RANGES.values()):
         envelope = _envelope_of_flat(envelope)
     roi_type = envelope.get("roi_type")
     roi_id = envelope.get("roi_id")
@@ -177,12 +177,15 @@ def roi_from_dict(envelope: JsonObject) -> ROI:
 
 
 def _envelope_of_flat(flat: JsonObject) -> JsonObject:
-    known = {"id", *_FLAT_RANGES.values()}
+    known = ("id", *_FLAT_RANGES.values())
+    missing = [key for key in known if key not in flat]
+    if missing:
+        raise RoiError(f"ROI {flat.get('id')!r} is not valid: {', '.join(missing)} missing")
     return {
         **{key: value for key, value in flat.items() if key not in known},
         "roi_type": RectROI.roi_type,
-        "roi_id": flat.get("id"),
-        "data": {name: flat[older] for name, older in _FLAT_RANGES.items() if older in flat},
+        "roi_id": flat["id"],
+        "data": {name: flat[older] for name, older in _FLAT_RANGES.items()},
     }
 
 

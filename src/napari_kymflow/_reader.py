@@ -1,0 +1,102 @@
+"""Opens dropped datasets: sniffs fast, hands back a reader, never raises.
+
+The rule of this room: what a folder is, its attributes say, never its name. A folder that is not ours is declined with one
+small file read; a dataset of ours that is broken gives one message. Nothing heavy is imported until something is ours.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from napari_kymflow._session import KymSession
+
+Layers: TypeAlias = list[tuple[Any, ...]]
+Reader: TypeAlias = Callable[[str | Sequence[str]], Layers]
+
+_MOST_BYTES = 1 << 20
+_FORMATS = ("kymflow_zarr", "kymflow_zarr_v1")
+NOTHING: Layers = [(None,)]
+"""What a napari reader returns that opened something, but has no layer to add."""
+
+
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader for a kymflow dataset, or one record of it, given as its folder or its `zarr.json`; else None."""
+    if not isinstance(path, str) or locate(path) is None:
+        return None
+    return read
+
+
+def locate(path: str) -> tuple[Path, str | None] | None:
+    """Return the dataset's folder and the record's id that a path means, or None where it is none of ours."""
+    folder = Path(path)
+    if folder.name == "zarr.json":
+        folder = folder.parent
+    if _is_dataset(folder):
+        return folder, None
+    if folder.parent.name == "images" and _is_dataset(folder.parent.parent):
+        return folder.parent.parent, folder.name
+    return None
+
+
+def read(path: str | Sequence[str]) -> Layers:
+    """Open a dataset: its first record, or the one that was dropped, as layers, and the docks where there is a window."""
+    import napari
+    from napari.components import ViewerModel
+    from napari.utils.notifications import show_error
+
+    from napari_kymflow._session import OUR_ERRORS, session_of
+
+    located = locate(path) if isinstance(path, str) else None
+    if located is None:
+        return NOTHING
+    dataset_path, image_id = located
+    viewer = napari.current_viewer()
+    session = session_of(viewer if viewer is not None else ViewerModel())
+    try:
+        session.open_dataset(dataset_path)
+    except OUR_ERRORS as error:
+        show_error(str(error))
+        return NOTHING
+    if viewer is not None:
+        from napari_kymflow.widgets._docks import open_docks
+
+        open_docks(viewer)
+    return _layers(session, image_id)
+
+
+def _layers(session: "KymSession", image_id: str | None) -> Layers:
+    """Return the layers of one record, or of the first that can be read; say which cannot."""
+    from napari.utils.notifications import show_error, show_info
+
+    from napari_kymflow._session import OUR_ERRORS
+
+    ids = [image_id] if image_id else list(session.records())
+    if not ids:
+        show_info("The dataset has no image yet. Import TIFFs with: napari-kymflow import FOLDER DATASET.zarr")
+    for candidate in ids:
+        try:
+            layers = session.layers_of(candidate)
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            continue
+        session.close_record()
+        return layers
+    return NOTHING
+
+
+def _is_dataset(folder: Path) -> bool:
+    for name, keys in (("zarr.json", ("attributes", "kymflow", "format")), (".zattrs", ("format",))):
+        try:
+            with (folder / name).open("rb") as file:
+                value: Any = json.loads(file.read(_MOST_BYTES))
+        except OSError:
+            continue
+        except ValueError:
+            break
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value in _FORMATS
+    # Nothing that can be read: it is ours if it has our rooms, and opening it will say what is broken.
+    return all((folder / room).is_dir() for room in ("images", "tables", "index"))

@@ -1,0 +1,378 @@
+"""What one viewer has open: a dataset, one record of it, and ROIs that may not be saved yet. No Qt.
+
+The rule of this room: docks and reader meet only here. Layers of a record are recognised by their tag, whoever added them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import pandas as pd
+from napari.components import ViewerModel
+from napari.layers import Image, Layer, Shapes
+from napari.utils.notifications import show_error, show_info, show_warning
+from psygnal import Signal
+
+from kymflow_core import (
+    AcqImage,
+    DatasetIndexer,
+    KymDataset,
+    RadonReportIndexer,
+    RectROI,
+    RoiSet,
+    UpdateReport,
+    VelocityEventsIndexer,
+)
+from kymflow_core.errors import KymflowError
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import KymflowZarrError
+from napari_kymflow._convert import (
+    EDGE_PIXELS,
+    LayerData,
+    describe_position,
+    record_to_layers,
+)
+from napari_kymflow._roi_sync import RoiSync
+from napari_kymflow._tags import LayerTag, tag_of
+
+OUR_ERRORS = (KymflowError, KymflowZarrError)
+"""What is shown to the user as one message at the edge."""
+
+INDEXERS: tuple[DatasetIndexer, ...] = (RadonReportIndexer(), VelocityEventsIndexer())
+_CONTEXT = 4.0
+"""How many times its own length is shown of a ROI or event that the view goes to."""
+_LEAST_SECONDS = 1.0
+_MARGIN = 0.02
+
+_T = TypeVar("_T")
+_sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
+
+
+def session_of(viewer: ViewerModel) -> "KymSession":
+    """Return the viewer's session; the first call makes it and adopts layers that are there."""
+    session = _sessions.get(viewer)
+    if session is None:
+        session = _sessions[viewer] = KymSession(viewer)
+    return session
+
+
+class KymSession:
+    """The dataset and the record that one viewer shows.
+
+    Parameters
+    ----------
+    viewer
+        The viewer; `session_of` is the way to get its one session.
+    """
+
+    dataset_changed = Signal()
+    record_changed = Signal()
+    rois_changed = Signal()
+    selection_changed = Signal()
+    tables_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self.tables: KymDataset | None = None
+        self.image: AcqImage | None = None
+        self.tag: LayerTag | None = None
+        self.sync: RoiSync | None = None
+        self._drafts: dict[str, RoiSet] = {}
+        self._mask_states: dict[tuple[object, ...], str] = {}
+        self._edge_width = 1.0
+        viewer.layers.events.inserted.connect(self._on_layer_inserted)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+        viewer.camera.events.zoom.connect(self._on_zoom)
+        # Last, so that napari's own text is there first and ours stays.
+        viewer.events.status.connect(self._on_status, position="last")
+        for layer in list(viewer.layers):
+            self._adopt(layer)
+
+    @property
+    def dataset(self) -> ZarrDataset | None:
+        """The open dataset."""
+        return self.tables.dataset if self.tables else None
+
+    @property
+    def image_id(self) -> str | None:
+        """The id of the record that is shown."""
+        return self.tag.image_id if self.tag else None
+
+    @property
+    def rois(self) -> RoiSet:
+        """The ROIs as they are on screen, saved or not."""
+        return self.sync.rois if self.sync else RoiSet()
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether the ROIs on screen differ from those in the record."""
+        return self.image is not None and self.sync is not None and self.sync.rois != self.image.rois
+
+    @property
+    def unsaved_ids(self) -> tuple[str, ...]:
+        """The ids of all records with ROIs that are not saved."""
+        shown = [self.image_id] if self.is_unsaved and self.image_id else []
+        return tuple(dict.fromkeys([*shown, *(image_id for image_id in self._drafts if image_id != self.image_id)]))
+
+    def open_dataset(self, path: str | Path) -> None:
+        """Make a dataset the open one; its records can be opened then.
+
+        Raises
+        ------
+        KymflowZarrError
+            When it cannot be opened.
+        """
+        opened = ZarrDataset(path, mode="r")
+        if self.dataset is not None and self.dataset.dataset_id == opened.dataset_id and self.dataset.path == opened.path:
+            return
+        self.close_record()
+        self._drafts.clear()
+        self.tables = KymDataset(ZarrDataset(path))
+        self.dataset_changed.emit()
+
+    def records(self) -> dict[str, AcqImage | str]:
+        """Return the records by id, in the order of their acquisition; a damaged one as the reason why, last."""
+        images: dict[str, AcqImage | str] = {}
+        if self.dataset is not None:
+            for image_id in self.dataset.list_image_ids():
+                try:
+                    images[image_id] = AcqImage(self.dataset.record(image_id))
+                except OUR_ERRORS as error:
+                    images[image_id] = str(error)
+        return dict(sorted(images.items(), key=_by_acquisition))
+
+    def layers_of(self, image_id: str) -> list[LayerData]:
+        """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
+        if self.dataset is None:
+            raise RuntimeError("open a dataset first")
+        image = AcqImage(self.dataset.record(image_id))
+        return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id)
+
+    def open_record(self, image_id: str) -> None:
+        """Show a record instead of the one that is shown; unsaved ROIs are kept and come back with their record."""
+        if image_id == self.image_id:
+            return
+        layers = self.layers_of(image_id)
+        self.close_record()
+        for data, options, kind in layers:
+            self._viewer.add_layer(Layer.create(data, options, kind))
+
+    def close_record(self) -> None:
+        """Take the record's layers away; unsaved ROIs are kept until it is opened again."""
+        for layer in [layer for layer in self._viewer.layers if tag_of(layer) is not None]:
+            self._viewer.layers.remove(layer)
+
+    def save_rois(self) -> bool:
+        """Write the ROIs on screen to the record; return whether that succeeded, and say so either way."""
+        if self.image is None or self.sync is None:
+            show_warning("No record is open, so there is nothing to save.")
+            return False
+        image, sync = self.image, self.sync
+        if sync.refused:
+            show_warning(
+                f"{len(sync.refused)} shape(s) cannot be saved: only upright rectangles with at least one pixel inside can. "
+                "They stay on screen."
+            )
+        if not self._shown(lambda: image.save_rois(sync.rois)):
+            return False
+        show_info(f"Saved {len(sync.rois)} ROI(s) of {image.name or self.image_id}.")
+        self.rois_changed.emit()
+        return True
+
+    def materialize_masks(self) -> None:
+        """Save the ROIs, write each rectangle as a mask, and show the masks."""
+        if not self.save_rois() or self.image is None or self.sync is None:
+            return
+        image, sync = self.image, self.sync
+        rects = [roi.roi_id for roi in image.rois if isinstance(roi, RectROI)]
+        if not rects:
+            show_warning("There is no rectangle to make a mask of; draw one first.")
+            return
+        if self._shown(lambda: image.materialize_masks(rects)):
+            sync.set_rois(image.rois)
+            self._show_masks()
+            show_info(f"{len(rects)} mask(s) are up to date.")
+
+    def rename_roi(self, roi_id: int, name: str) -> None:
+        """Give a ROI another name."""
+        self._edit_roi(roi_id, name=name)
+
+    def delete_rois(self, roi_ids: Sequence[int]) -> None:
+        """Take ROIs off the screen; they are gone from the record after the next save."""
+        if self.sync is None:
+            return
+        rois = self.sync.rois
+        for roi_id in roi_ids:
+            rois = rois.remove(roi_id)
+        self.sync.set_rois(rois)
+
+    def mask_state(self, roi: RectROI) -> str:
+        """Return "" for no mask, "mask", "mask outdated", or "mask damaged"; remembered, since it reads the mask."""
+        key = (roi.mask_ref, roi.x0, roi.x1, roi.y0, roi.y1)
+        if self.image is None or roi.mask_ref is None:
+            return ""
+        if key not in self._mask_states:
+            try:
+                self._mask_states[key] = self.image.mask_state(roi)
+            except OUR_ERRORS:
+                self._mask_states[key] = "mask damaged"
+        return self._mask_states[key]
+
+    def load_table(self, name: str) -> pd.DataFrame | None:
+        """Return a table of the open dataset, None where it was not made yet."""
+        if self.tables is None or name not in self.tables.dataset.list_table_names():
+            return None
+        return self.tables.get_table(name)
+
+    def run_indexers(self, image_id: str | None = None) -> list[UpdateReport]:
+        """Make all tables again, or only one image's rows in them. Safe in a worker: it touches no layer and no widget."""
+        if self.tables is None:
+            return []
+        # A handle of its own, so that the tables on screen change only when the run is over.
+        tables = KymDataset(self.tables.dataset.path)
+        if image_id is None:
+            return [tables.rebuild(indexer) for indexer in INDEXERS]
+        return [tables.update_image(indexer, image_id) for indexer in INDEXERS]
+
+    def show_reports(self, reports: Sequence[UpdateReport]) -> None:
+        """Take up new tables, and say what was done."""
+        if self.tables is not None:
+            self.tables.tables.clear()
+        self.tables_changed.emit()
+        failed = {image_id: reason for report in reports for image_id, reason in report.failed.items()}
+        for reason in failed.values():
+            show_error(reason)
+        show_info("; ".join(report.summary() for report in reports))
+
+    def go_to(self, *, roi_id: int | None = None, seconds: tuple[float, float] | None = None) -> None:
+        """Bring a ROI, or a stretch of time within it, into view, and select the ROI."""
+        if self.tag is None or self.image is None:
+            return
+        roi = self.rois.get(roi_id) if roi_id is not None and roi_id in self.rois else None
+        lines = self._lines_of(roi if isinstance(roi, RectROI) else None, seconds)
+        if lines is None:
+            return
+        middle, length = (lines[0] + lines[1]) / 2, max(1.0, lines[1] - lines[0])
+        total = float(self.image.slice_shape[0])
+        self.fit_view()
+        wanted = min(total, length * (_CONTEXT if seconds else 1.1))
+        zoom, center = self._viewer.camera.zoom, self._viewer.camera.center
+        self._viewer.camera.center = (center[0], center[1], middle)
+        self._viewer.camera.zoom = zoom * total / wanted
+        if roi is not None and self.sync is not None:
+            self.sync.select([roi.roi_id])
+
+    def fit_view(self) -> None:
+        """Show the whole record."""
+        self._viewer.reset_view(margin=_MARGIN)
+
+    def _lines_of(self, roi: RectROI | None, seconds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if seconds is not None and self.tag is not None and self.tag.seconds_per_line:
+            start, stop = seconds
+            middle, length = (start + stop) / 2, max(stop - start, _LEAST_SECONDS)
+            per_line = self.tag.seconds_per_line
+            return (middle - length / 2) / per_line, (middle + length / 2) / per_line
+        return (roi.y0, roi.y1) if roi is not None else None
+
+    def _edit_roi(self, roi_id: int, **changes: Any) -> None:
+        if self.sync is None:
+            return
+        self.sync.set_rois(self.sync.rois.replace(replace(self.sync.rois.get(roi_id), **changes)))
+
+    def _shown(self, action: Callable[[], _T]) -> bool:
+        """Do something; show one of our errors and return False where it raises one."""
+        try:
+            action()
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            return False
+        return True
+
+    def _on_layer_inserted(self, event: Any) -> None:
+        self._adopt(event.value)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        tag = tag_of(event.value)
+        if tag is None or tag.role != "rois" or self.sync is None or event.value is not self.sync.layer:
+            return
+        if self.is_unsaved:
+            self._drafts[tag.image_id] = self.sync.rois
+        self.sync.unbind()
+        self.sync = self.image = self.tag = None
+        self._mask_states.clear()
+        self.record_changed.emit()
+
+    def _adopt(self, layer: Layer) -> None:
+        """Take up a layer of ours; a record's ROI layer, which comes last, makes the record the open one."""
+        tag = tag_of(layer)
+        if tag is None or tag.role != "rois" or not isinstance(layer, Shapes) or self.sync is not None:
+            return
+        if self.dataset is None or str(self.dataset.path) != tag.dataset_path:
+            self.tables = KymDataset(ZarrDataset(tag.dataset_path))
+            self.dataset_changed.emit()
+        self.tag = tag
+        self.image = AcqImage(self.tables.dataset.record(tag.image_id)) if self.tables else None
+        if self.image is None:
+            return
+        self.sync = RoiSync(layer, self.image.rois, stretch=tag.stretch, shape=self.image.slice_shape)
+        self.sync.bind()
+        self.sync.rois_changed.connect(self.rois_changed.emit)
+        self.sync.selection_changed.connect(self.selection_changed.emit)
+        self._arrange(layer)
+        draft = self._drafts.pop(tag.image_id, None)
+        if draft is not None:
+            self.sync.set_rois(draft)
+        self.record_changed.emit()
+
+    def _arrange(self, layer: Shapes) -> None:
+        """Show time from left to right, filling the canvas, with the ROI layer ready to draw on."""
+        dimensions = self._viewer.dims.ndim
+        self._viewer.dims.order = (*range(dimensions - 2), dimensions - 1, dimensions - 2)
+        self._viewer.layers.selection.active = layer
+        self.fit_view()
+        self._on_zoom()
+
+    def _show_masks(self) -> None:
+        """Show the record's masks as they are now, below the ROIs."""
+        if self.dataset is None or self.tag is None or self.sync is None:
+            return
+        for layer in [layer for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.role == "mask"]:
+            self._viewer.layers.remove(layer)
+        for data, options, kind in self.layers_of(self.tag.image_id):
+            if options["metadata"]["kymflow"].role == "mask":
+                self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(data, options, kind))
+        self._viewer.layers.selection.active = self.sync.layer
+
+    def _on_zoom(self, event: Any = None) -> None:
+        """Keep ROI edges two pixels of the screen wide; a change of less than a fifth is not worth a redraw."""
+        width = EDGE_PIXELS / self._viewer.camera.zoom
+        if self.sync is not None and (event is None or abs(width / self._edge_width - 1) > 0.2):
+            self._edge_width = width
+            self.sync.set_edge_width(width)
+
+    def _on_status(self, event: Any) -> None:
+        status = self._viewer.status
+        if self.tag is None or not isinstance(status, dict) or not status.get("coordinates"):
+            return
+        text = describe_position(self.tag, self._viewer.cursor.position)
+        if not str(status["coordinates"]).startswith(text):
+            value = self._value_under_cursor()
+            shown = text if value is None else f"{text}: {value}"
+            self._viewer.status = {**status, "coordinates": shown, "value": ""}
+
+    def _value_under_cursor(self) -> Any:
+        for layer in self._viewer.layers:
+            tag = tag_of(layer)
+            if isinstance(layer, Image) and tag and tag.role == "pixels":
+                return layer.get_value(self._viewer.cursor.position, world=True)
+        return None
+
+
+def _by_acquisition(item: tuple[str, AcqImage | str]) -> tuple[bool, int, str, str]:
+    image_id, image = item
+    if isinstance(image, str):
+        return True, 0, "", image_id
+    acquired = image.header.acquired_local_epoch_ns
+    return acquired is None, acquired or 0, image.name, image_id

@@ -1,0 +1,40 @@
+"""What ties a layer to a record: a tag in `layer.metadata`, never the layer's name.
+
+People rename, duplicate and reorder layers; the tag stays.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+KEY = "kymflow"
+
+Role: TypeAlias = Literal["pixels", "rois", "mask"]
+
+
+class HasMetadata(Protocol):
+    """A layer, as far as tags go."""
+
+    metadata: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTag:
+    """Which record a layer shows, which part of it, and how.
+
+    `stretch` is how many display units one pixel along x is wide (one line along y is always 1). `seconds_per_line` and
+    `um_per_pixel` are None where the calibration is not known. `mask` is the array artifact's name of a mask layer.
+    """
+
+    role: Role
+    dataset_path: str
+    image_id: str
+    stretch: float
+    seconds_per_line: float | None = None
+    um_per_pixel: float | None = None
+    mask: str | None = None
+
+
+def tag_of(layer: HasMetadata) -> LayerTag | None:
+    """Return a layer's tag, or None where it is no layer of ours."""
+    tag = layer.metadata.get(KEY)
+    return tag if isinstance(tag, LayerTag) else None

@@ -1,0 +1,261 @@
+"""The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import napari
+import pandas as pd
+from napari.qt.threading import thread_worker
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QModelIndex
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QTableView, QTabWidget, QVBoxLayout, QWidget
+
+from kymflow_core import AcqImage
+from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_zarr import ImportReport, ZarrDataset
+from napari_kymflow._session import INDEXERS, OUR_ERRORS, session_of
+from napari_kymflow.widgets._frame_model import MISSING, FrameModel
+from napari_kymflow.widgets._table_view import make_table_view
+
+_RECORDS = "Records"
+_EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
+
+
+class DatasetDock(QWidget):
+    """Shows the records and tables of the open dataset.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose dataset is shown.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._state = QLabel(_EMPTY)
+        self._state.setWordWrap(True)
+        self._tabs = QTabWidget(self)
+        self._views: dict[str, QTableView] = {}
+        self._models: dict[str, FrameModel] = {}
+        for name in (_RECORDS, *(indexer.table_name for indexer in INDEXERS)):
+            self._add_tab(name)
+        self._open = self._button("Open dataset…", "Open a .zarr folder", self._on_open_clicked)
+        self._import = self._button(
+            "Import TIFF folder…", "Add the TIFFs of a folder, with their headers, ROIs and results", self._on_import_clicked
+        )
+        self._update = self._button(
+            "Update this image", "Make the rows of the open image again from its results", self._on_update_clicked
+        )
+        self._rebuild = self._button("Rebuild tables", "Make all tables again from all results", self._on_rebuild_clicked)
+        self._lay_out()
+        self.bind()
+        self._on_dataset_changed()
+
+    def bind(self) -> None:
+        """Listen to the session."""
+        self._session.dataset_changed.connect(self._on_dataset_changed)
+        self._session.record_changed.connect(self._on_record_changed)
+        self._session.rois_changed.connect(self._show_state)
+        self._session.tables_changed.connect(self._on_dataset_changed)
+
+    def unbind(self) -> None:
+        """Stop listening: the inverse of `bind`."""
+        self._session.dataset_changed.disconnect(self._on_dataset_changed)
+        self._session.record_changed.disconnect(self._on_record_changed)
+        self._session.rois_changed.disconnect(self._show_state)
+        self._session.tables_changed.disconnect(self._on_dataset_changed)
+
+    def show_tab(self, name: str) -> None:
+        """Bring the records or a table to the front."""
+        self._tabs.setCurrentWidget(self._views[name])
+
+    def _add_tab(self, name: str) -> None:
+        model = self._models[name] = FrameModel()
+        view = self._views[name] = make_table_view(model, self)
+        view.setSortingEnabled(True)
+        view.horizontalHeader().setSortIndicator(-1, view.horizontalHeader().sortIndicatorOrder())
+        view.clicked.connect(lambda index, name=name: self._on_row_clicked(name, index))
+        view.activated.connect(lambda index, name=name: self._on_row_clicked(name, index))
+        self._tabs.addTab(view, name)
+
+    def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.clicked.connect(on_clicked)
+        return button
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        top = QHBoxLayout()
+        top.addWidget(self._state, stretch=1)
+        for button in (self._open, self._import, self._update, self._rebuild):
+            top.addWidget(button)
+        layout.addLayout(top)
+        layout.addWidget(self._tabs, stretch=1)
+        self.setMinimumHeight(220)
+
+    def _on_dataset_changed(self) -> None:
+        images = self._session.records()
+        self._show_frame(_RECORDS, pd.DataFrame([_record_row(image_id, image) for image_id, image in images.items()]))
+        for indexer in INDEXERS:
+            table = self._session.load_table(indexer.table_name)
+            self._show_frame(indexer.table_name, _named(table, images) if table is not None else pd.DataFrame())
+            position = self._tabs.indexOf(self._views[indexer.table_name])
+            rows = "not built" if table is None else f"{len(table)} rows"
+            self._tabs.setTabText(position, f"{indexer.table_name} ({rows})" if self._session.dataset else indexer.table_name)
+        self._on_record_changed()
+
+    def _show_frame(self, name: str, frame: pd.DataFrame) -> None:
+        view, model = self._views[name], self._models[name]
+        view.scrollToTop()
+        model.set_frame(frame)
+        if "image_id" in frame.columns:
+            view.setColumnHidden(list(frame.columns).index("image_id"), True)
+        view.resizeColumnsToContents()
+
+    def _on_record_changed(self) -> None:
+        place = self._models[_RECORDS].place_of("image_id", self._session.image_id)
+        if place is not None:
+            self._views[_RECORDS].selectRow(place)
+        else:
+            self._views[_RECORDS].clearSelection()
+        self._show_state()
+
+    def _show_state(self) -> None:
+        dataset = self._session.dataset
+        self._update.setEnabled(self._session.image is not None)
+        self._rebuild.setEnabled(dataset is not None)
+        if dataset is None:
+            self._state.setText(_EMPTY)
+            return
+        count = self._models[_RECORDS].rowCount()
+        unsaved = len(self._session.unsaved_ids)
+        mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
+        self._state.setText(f"<b>{dataset.path.name}</b>: {count} record{'' if count == 1 else 's'}{mark}")
+        self._state.setToolTip(str(dataset.path))
+
+    def _on_row_clicked(self, name: str, index: QModelIndex) -> None:
+        row = self._models[name].row_at(index.row())
+        try:
+            self._session.open_record(str(row["image_id"]))
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            return
+        if name != _RECORDS:
+            self._session.go_to(roi_id=int(row["roi_id"]), seconds=_seconds_of(row))
+
+    def _on_open_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a kymflow dataset (a folder whose name ends in .zarr)")
+        if folder:
+            self.open_dataset(Path(folder))
+
+    def open_dataset(self, path: Path) -> None:
+        """Open a dataset and its first record; show one message where that fails."""
+        try:
+            self._session.open_dataset(path)
+            first = next(iter(self._session.records()), None)
+            if first is not None:
+                self._session.open_record(first)
+        except OUR_ERRORS as error:
+            show_error(str(error))
+
+    def _on_import_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Import the TIFF files of a folder and its subfolders")
+        if not folder:
+            return
+        dataset = self._session.dataset
+        target = str(dataset.path) if dataset else QFileDialog.getSaveFileName(self, "Name the new dataset", "lab.zarr")[0]
+        if target:
+            self.import_folder(Path(folder), Path(target))
+
+    def import_folder(self, folder: Path, target: Path) -> None:
+        """Import a folder in the background, rebuild the tables, and open the dataset."""
+
+        def work() -> ImportReport:
+            return ZarrDataset(target).import_folder(folder, read_file=read_acquisition_file)
+
+        def done(report: ImportReport) -> None:
+            for failure in report.failed:
+                show_error(f"Not imported: {failure.path.name}: {failure.reason}")
+            for file in report.imported:
+                for note in file.notes:
+                    show_warning(f"{file.path.name}: {note}")
+            show_info(report.summary())
+            self.open_dataset(target)
+            self._on_rebuild_clicked()
+
+        self._run(work, done, f"Importing {folder.name} …")
+
+    def _on_update_clicked(self) -> None:
+        image_id = self._session.image_id
+        self._run(lambda: self._session.run_indexers(image_id), self._session.show_reports, "Updating …")
+
+    def _on_rebuild_clicked(self) -> None:
+        self._run(self._session.run_indexers, self._session.show_reports, "Rebuilding tables …")
+
+    def _run(self, work: Callable[[], Any], done: Callable[[Any], None], text: str) -> None:
+        """Work in the background; show one of our errors where it raises one."""
+
+        def guarded() -> Any:
+            # An exception that leaves a worker ends the process on PyQt6.
+            try:
+                return work()
+            except OUR_ERRORS as error:
+                return error
+
+        def finished(result: Any) -> None:
+            self._show_state()
+            if isinstance(result, OUR_ERRORS):
+                show_error(str(result))
+            else:
+                done(result)
+
+        self._state.setText(text)
+        for button in (self._import, self._update, self._rebuild):
+            button.setEnabled(False)
+        worker = thread_worker(guarded, progress=True)()
+        worker.returned.connect(finished)
+        worker.finished.connect(lambda: self._import.setEnabled(True))
+        self.worker = worker
+        worker.start()
+
+
+def _record_row(image_id: str, image: AcqImage | str) -> dict[str, object]:
+    if isinstance(image, str):
+        return {"record": image_id[:8], "state": f"damaged: {image}", "image_id": image_id}
+    header = image.header
+    return {
+        "record": image.name or image_id[:8],
+        "acquired": _local_time(header.acquired_local_epoch_ns),
+        "lines × pixels": " × ".join(map(str, header.shape)) or MISSING,
+        "ms per line": header.seconds_per_line * 1000 if header.seconds_per_line else float("nan"),
+        "µm per pixel": header.um_per_pixel if header.um_per_pixel else float("nan"),
+        "ROIs": len(image.rois),
+        "condition": image.experiment_metadata.get("condition") or MISSING,
+        "state": "" if header.is_calibrated else "calibration unknown",
+        "image_id": image_id,
+    }
+
+
+def _local_time(epoch_ns: int | None) -> str:
+    if epoch_ns is None:
+        return MISSING
+    return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _named(table: pd.DataFrame, images: dict[str, AcqImage | str]) -> pd.DataFrame:
+    """Put each row's record first, by name."""
+    names = {image_id: image.name for image_id, image in images.items() if isinstance(image, AcqImage) and image.name}
+    shown = table.copy()
+    shown.insert(0, "record", [names.get(image_id, image_id[:8]) for image_id in table["image_id"]])
+    return shown
+
+
+def _seconds_of(row: "pd.Series[Any]") -> tuple[float, float] | None:
+    start, stop = row.get("t0_s"), row.get("t1_s")
+    if start is None or pd.isna(start):
+        return None
+    return float(start), float(start) if stop is None or pd.isna(stop) else float(stop)
