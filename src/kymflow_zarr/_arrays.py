@@ -61,8 +61,7 @@ def plan_chunks(
     """
     if chunks is None:
         chunk = tuple(
-            1 if axis in _SHORT_AXES else max(1, min(size, CHUNK_LENGTH))
-            for size, axis in zip(shape, axes, strict=True)
+            1 if axis in _SHORT_AXES else max(1, min(size, CHUNK_LENGTH)) for size, axis in zip(shape, axes, strict=True)
         )
     elif len(chunks) != len(shape) or any(size < 1 for size in chunks):
         raise InvalidValueError(f"chunks {tuple(chunks)} do not fit shape {tuple(shape)}; give one size >= 1 a dimension")

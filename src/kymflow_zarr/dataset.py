@@ -23,6 +23,7 @@ from kymflow_zarr.errors import (
     DamagedError,
     DatasetExistsError,
     DatasetNotFoundError,
+    InvalidValueError,
     KymflowZarrError,
     NotADatasetError,
     RecordNotFoundError,
@@ -45,6 +46,7 @@ from kymflow_zarr.sources import Source, sources_to_frame
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
 Mode: TypeAlias = Literal["r", "a"]
+_GROUPS = (_layout.IMAGES, _layout.TABLES, _layout.INDEX)
 OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
 
 
@@ -102,9 +104,8 @@ class ZarrDataset:
     def create(cls, path: str | Path) -> Self:
         """Make an empty dataset; raise `DatasetExistsError` where there is one already."""
         dataset = cls(path, mode="a")
-        if dataset._exists:
+        if dataset._exists or not dataset._make():
             raise DatasetExistsError(f"there is a dataset at {dataset.path} already; open it instead")
-        dataset._ensure_exists()
         return dataset
 
     @property
@@ -114,7 +115,7 @@ class ZarrDataset:
 
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records, sorted."""
-        return [name for name in self._blobs.names(_layout.IMAGES) if name != _layout.GROUP_DOCUMENT]
+        return [name for name in self._blobs.names(_layout.IMAGES) if _is_uuid(name)]
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
@@ -272,7 +273,11 @@ class ZarrDataset:
                 except (SourceError, OSError) as error:
                     failed.append(FailedFile(path=path, reason=str(error)))
                     continue
-                image_id = self._add_file(content, source)
+                try:
+                    image_id = self._add_file(content, source)
+                except InvalidValueError as error:
+                    failed.append(FailedFile(path=path, reason=str(error)))
+                    continue
                 added[image_id] = source
                 imported.append(ImportedFile(path=path, image_id=image_id, notes=content.notes))
         finally:
@@ -286,15 +291,17 @@ class ZarrDataset:
         Checks every record's attributes, metadata and artifacts, that all files of its arrays are there, and that each
         table can be read and speaks only of records that are there. It does not read the pixels.
         """
-        problems: list[Problem] = []
         ids = self.list_image_ids()
+        problems = [
+            Problem(where=f"{_layout.IMAGES}/{name}", what="is not named by a uuid, so it is no record")
+            for name in self._blobs.names(_layout.IMAGES)
+            if name not in (*ids, _layout.GROUP_DOCUMENT)
+        ]
         for image_id in ids:
-            if not _is_uuid(image_id):
-                problems.append(Problem(where=f"images/{image_id}", what="is not named by a uuid, so it is no record"))
-                continue
             record = self.record(image_id)
             checks: list[Callable[[], object]] = [record.load_attributes, record.load_revision, record.open_array]
             checks += [partial(record.open_array_artifact, name) for name in record.list_array_artifacts()]
+            checks += [partial(_load_artifact, record, key) for key in record.list_analysis_keys()]
             problems += _problems_of(f"images/{image_id}", checks)
         for name in [*self._tables.names(), _layout.SOURCES_TABLE]:
             if self._tables.exists(name):
@@ -309,22 +316,30 @@ class ZarrDataset:
         where = f"tables/{name}"
         try:
             frame = self._tables.load(name)
-        except KymflowZarrError as error:
+        except (KymflowZarrError, OSError) as error:
             return [Problem(where=where, what=str(error))]
         if IMAGE_ID not in frame.columns:
             return [Problem(where=where, what=f"has no column {IMAGE_ID!r}")]
-        gone = sorted(set(frame[IMAGE_ID].dropna()) - ids)
+        gone = sorted(set(frame[IMAGE_ID].dropna().astype(str)) - ids)
         return (
             [Problem(where=where, what=f"has rows of {len(gone)} records that are gone, {gone[0]} first")] if gone else []
         )
 
     def _ensure_exists(self) -> None:
-        if self._exists:
-            return
-        for group in (_layout.IMAGES, _layout.TABLES, _layout.INDEX):
+        if not self._exists and not self._make():
+            self._attributes = _load_attributes(self._blobs) or self._attributes
+            self._exists = True
+
+    def _make(self) -> bool:
+        """Write an empty dataset; return False where another program made one since this one looked."""
+        for group in _GROUPS:
             self._blobs.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
-        self._blobs.write(_layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
+        try:
+            self._blobs.create(_layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
+        except FileExistsError:
+            return False
         self._exists = True
+        return True
 
     def _add_file(self, content: FileContent, source: Source) -> str:
         with self.build_record(content.pixels, axes=content.axes) as draft:
@@ -342,7 +357,7 @@ class ZarrDataset:
         listed = set(self.load_sources_index()[IMAGE_ID])
         lost: dict[str, Source] = {}
         for image_id in self.list_image_ids():
-            if image_id in listed or not _is_uuid(image_id):
+            if image_id in listed:
                 continue
             record = self.record(image_id)
             if f"{_layout.PROVENANCE}.json" in record.list_analysis_keys():
@@ -370,11 +385,11 @@ def _load_attributes(blobs: Blobs) -> DatasetAttributes | None:
             raise UnsupportedVersionError(
                 f"{where} was written by the older kymflow program; this version cannot open such datasets yet"
             )
-        if blobs.names(_layout.IMAGES):
+        if any(_is_uuid(name) for name in blobs.names(_layout.IMAGES)):
             raise DamagedError(
                 f"{where} has image records but no {_layout.GROUP_DOCUMENT}; restore that file from a backup"
             )
-        if any(blobs.root.iterdir()):
+        if not _is_unfinished(blobs):
             raise NotADatasetError(f"{where} is a folder with other things in it; choose a new name for the dataset")
         return None
     document = f"{where}/{_layout.GROUP_DOCUMENT}"
@@ -386,6 +401,12 @@ def _is_older(blobs: Blobs) -> bool:
         return False
     attributes = object_from_bytes(blobs.read(_layout.OLDER_ATTRIBUTES), what=blobs.describe(_layout.OLDER_ATTRIBUTES))
     return attributes.get("format") == _layout.OLDER_FORMAT
+
+
+def _is_unfinished(blobs: Blobs) -> bool:
+    """Return whether there is at most what a program that was stopped while making a dataset leaves behind."""
+    names = {entry.name for entry in blobs.root.iterdir() if entry.suffix != ".tmp"}
+    return names <= set(_GROUPS) and all(set(blobs.names(group)) <= {_layout.GROUP_DOCUMENT} for group in _GROUPS)
 
 
 def _is_uuid(text: str) -> bool:
@@ -401,11 +422,16 @@ def _acquired(record: ZarrImageRecord) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def _load_artifact(record: ZarrImageRecord, key: str) -> object:
+    name, _, ending = key.rpartition(".")
+    return record.load_json(name) if ending == "json" else record.load_df_parquet(name)
+
+
 def _problems_of(where: str, checks: Sequence[Callable[[], object]]) -> list[Problem]:
     problems = []
     for check in checks:
         try:
             check()
-        except KymflowZarrError as error:
+        except (KymflowZarrError, OSError) as error:
             problems.append(Problem(where=where, what=str(error)))
     return problems

@@ -7,6 +7,7 @@ one file that cannot be read is reported and does not stop the others.
 import fnmatch
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,20 @@ from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr.errors import SourceError
 
 _AXIS_LETTERS = frozenset("TZCYX")
+_UNREADABLE = (
+    tifffile.TiffFileError,
+    struct.error,
+    zlib.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    EOFError,
+    MemoryError,
+)
+"""What tifffile was seen to raise over TIFFs with one bit flipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +109,9 @@ def read_tiff(path: Path) -> FileContent:
             _check_complete(path, tiff, series)
             pixels = series.asarray()
             letters = str(series.axes)
-    except (tifffile.TiffFileError, struct.error, IndexError, KeyError, ValueError, EOFError) as error:
+    except SourceError:
+        raise
+    except _UNREADABLE as error:
         raise SourceError(f"{path} cannot be read as a TIFF ({_one_line(error)})") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
@@ -139,8 +156,16 @@ def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> It
 
 
 def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    # tifffile gives zeros, not an error, for strips that lie behind the end of a truncated file.
+    # tifffile gives zeros, not an error, for strips that lie behind the end of a truncated file, and leaves out pages.
     size = tiff.filehandle.size
+    pages = len(tiff.pages)
+    tiff.filehandle.seek(tiff.pages.next_page_offset or size)
+    next_page = tiff.filehandle.read(tiff.tiff.offsetsize)
+    if any(next_page) or len(next_page) < tiff.tiff.offsetsize:
+        raise SourceError(
+            f"{path} is truncated: it has {size} bytes and {pages} pages, and more should follow; "
+            "copy it again from the microscope"
+        )
     end = max(
         (
             offset + count

@@ -169,6 +169,8 @@ class ZarrImageRecord:
             As in `save_array`; an array of other than 2 to 5 dimensions has axes `a0..aN` unless given.
         """
         check_name(name, what="array artifact")
+        if name == _layout.GROUP_DOCUMENT:
+            raise InvalidNameError(f"array artifact name {name!r} is zarr's own; choose another")
         with self._blobs.build(_layout.array_group_key(name)) as draft:
             draft.write(_layout.GROUP_DOCUMENT, group_to_bytes({}))
             write_array(draft, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
@@ -205,6 +207,8 @@ class ZarrImageRecord:
         check_name(name, what="artifact", nested=True)
         if name == _layout.METADATA or name.startswith("history/"):
             raise InvalidNameError(f"artifact name {name!r} is the metadata's own; save it with save_metadata_payload")
+        if _layout.json_key(name).endswith(f"/{_layout.GROUP_DOCUMENT}"):
+            raise InvalidNameError(f"artifact name {name!r} is zarr's own; choose another")
         return name
 
     def _read(self, key: str, name: str, kind: str) -> bytes:

@@ -58,7 +58,7 @@ class Tables:
             When a row has no `image_id`.
         """
         check_name(name, what="table")
-        if IMAGE_ID not in frame.columns or bool(frame[IMAGE_ID].isna().any()):
+        if IMAGE_ID not in frame.columns or frame[IMAGE_ID].isna().to_numpy().any():
             raise InvalidValueError(f"table {name!r} needs an {IMAGE_ID!r} in every row; it has {list(frame.columns)}")
         self._blobs.write(_layout.table_key(name), frame_to_parquet(frame, what=f"table {name!r}"))
 

@@ -1,17 +1,18 @@
 """Pure converters: a record to layer data, ROIs to shapes and back.
 
-The rule of this room: nothing here knows a viewer. Shapes are kept in *display units*, not in pixels: one line is 1 wide, one
-pixel along the scan is `stretch` high. The image layer has that as its scale; the Shapes layer has scale 1. napari draws
-an edge as wide as its data units in each direction, so a Shapes layer with the image's scale would show edges that are
-`stretch` times thicker one way than the other, and handles that cannot be hit. What is lost on the way back: nothing of a
-rectangle of whole pixels; a rectangle drawn by hand becomes the pixels whose centres it covers.
+The rule of this room: nothing here knows a viewer. Shapes are kept in *display units*, not in pixels: one line is 1 wide,
+one pixel along the scan is `stretch` high. The image layer has that as its scale; the Shapes layer has scale 1. napari
+draws an edge as wide as its data units in each direction, so a Shapes layer with the image's scale would show edges that
+are `stretch` times thicker one way than the other, and handles that cannot be hit. What is lost on the way back: nothing
+of a rectangle of whole pixels; a rectangle drawn by hand becomes the pixels whose centres it covers.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core import AcqImage, RectROI, RoiSet
@@ -30,11 +31,21 @@ NO_ROI = 0
 """The `roi_id` feature of a shape that is no ROI; real ids count from 1."""
 
 ROI_COLOR = "#ffd400"
-MASK_COLOR = (0.0, 0.75, 1.0, 0.45)
+MASK_COLOR = (0.0, 0.75, 1.0, 0.35)
 EDGE_PIXELS = 2.0
 _SAMPLE_LINES = 4096
+_MOST_COVERED = 0.5
 _STRAIGHT = 0.25
 """How far, in display units, a rectangle's corners may be off before it counts as rotated: less than a pixel."""
+
+
+class Bounds(NamedTuple):
+    """Half-open ranges of whole pixels."""
+
+    x0: int
+    x1: int
+    y0: int
+    y1: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +94,9 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> li
         }
 
     name = image.name or image_id[:8]
-    layers: list[LayerData] = [(image.pixels, {**_image_options(image, stretch), "name": name, "metadata": tag("pixels")}, "image")]
+    layers: list[LayerData] = [
+        (image.pixels, {**_image_options(image, stretch), "name": name, "metadata": tag("pixels")}, "image")
+    ]
     layers += [mask_to_layer(image, mask, tag("mask", mask), stretch) for mask in mask_names(image)]
     layers.append(rois_to_layer(image.rois, tag("rois"), stretch, name=f"ROIs of {name}"))
     return layers
@@ -96,9 +109,14 @@ def mask_names(image: AcqImage) -> list[str]:
 
 
 def mask_to_layer(image: AcqImage, mask: str, metadata: dict[str, LayerTag], stretch: float) -> LayerData:
-    """Return a stored mask as an image layer: napari shrinks label layers of more than 16384 in one direction."""
+    """Return a stored mask as an image layer: napari shrinks label layers of more than 16384 in one direction.
+
+    A mask that covers most of the image begins hidden, since it would tint all of it.
+    """
+    values = image.source.load_array_artifact(mask).astype(np.uint8)
     options = {
         "name": f"mask {mask}",
+        "visible": float(values.mean()) <= _MOST_COVERED,
         "scale": (1.0, stretch),
         "colormap": np.array([(0.0, 0.0, 0.0, 0.0), MASK_COLOR]),
         "contrast_limits": (0.0, 1.0),
@@ -107,7 +125,7 @@ def mask_to_layer(image: AcqImage, mask: str, metadata: dict[str, LayerTag], str
         "rgb": False,
         "metadata": metadata,
     }
-    return (image.source.load_array_artifact(mask).astype(np.uint8), options, "image")
+    return (values, options, "image")
 
 
 def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *, name: str) -> LayerData:
@@ -117,7 +135,7 @@ def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *
         "name": name,
         "ndim": 2,
         "shape_type": ["rectangle"] * len(rects),
-        "features": {ROI_ID: [roi.roi_id for roi in rects], LABEL: [roi_label(roi) for roi in rects]},
+        "features": features_of([roi.roi_id for roi in rects], rois),
         "feature_defaults": {ROI_ID: NO_ROI, LABEL: ""},
         "opacity": 1.0,
         "edge_color": ROI_COLOR,
@@ -126,6 +144,18 @@ def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *
         "metadata": metadata,
     }
     return ([rect_to_vertices(roi, stretch) for roi in rects] or None, options, "shapes")
+
+
+def features_of(ids: Sequence[int], rois: RoiSet) -> pd.DataFrame:
+    """Return the features of a ROI layer whose shapes are the ROIs of these ids, or none (`NO_ROI`)."""
+    labels = {roi.roi_id: roi_label(roi) for roi in rois if isinstance(roi, RectROI)}
+    # With their dtypes stated, an empty layer takes the defaults too.
+    return pd.DataFrame(
+        {
+            ROI_ID: pd.Series(list(ids), dtype="int64"),
+            LABEL: pd.Series([labels.get(roi_id, "not a ROI") for roi_id in ids], dtype="object"),
+        }
+    )
 
 
 def roi_label(roi: RectROI) -> str:
@@ -139,8 +169,8 @@ def rect_to_vertices(roi: RectROI, stretch: float) -> NDArray[np.float64]:
     return np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]) * (1.0, stretch)
 
 
-def vertices_to_bounds(vertices: NDArray[Any], stretch: float, shape: tuple[int, int]) -> dict[str, int] | None:
-    """Return `x0, x1, y0, y1` of the pixels whose centres a drawn rectangle covers: inverse of `rect_to_vertices`.
+def vertices_to_bounds(vertices: NDArray[Any], stretch: float, shape: tuple[int, int]) -> Bounds | None:
+    """Return the half-open ranges of the pixels whose centres a drawn rectangle covers: inverse of `rect_to_vertices`.
 
     None where the four corners are no upright rectangle, or it covers no pixel centre of an image of `shape` (y, x).
     """
@@ -150,7 +180,7 @@ def vertices_to_bounds(vertices: NDArray[Any], stretch: float, shape: tuple[int,
     (y_low, x_low), (y_high, x_high) = corners.min(axis=0), corners.max(axis=0)
     y0, y1 = covered_range(y_low, y_high, shape[0])
     x0, x1 = covered_range(x_low / stretch, x_high / stretch, shape[1])
-    return {"x0": x0, "x1": x1, "y0": y0, "y1": y1} if y1 > y0 and x1 > x0 else None
+    return Bounds(x0=x0, x1=x1, y0=y0, y1=y1) if y1 > y0 and x1 > x0 else None
 
 
 def reconcile(shapes: Sequence[DrawnShape], previous: RoiSet, *, stretch: float, shape: tuple[int, int]) -> Reconciled:
@@ -172,10 +202,12 @@ def reconcile(shapes: Sequence[DrawnShape], previous: RoiSet, *, stretch: float,
             refused.append(position)
         old = rects.get(drawn.roi_id) if drawn.roi_id not in kept else None
         if old is not None:
-            kept[old.roi_id] = old if bounds is None else replace(old, **bounds)
+            kept[old.roi_id] = (
+                old if bounds is None else replace(old, x0=bounds.x0, x1=bounds.x1, y0=bounds.y0, y1=bounds.y1)
+            )
             ids.append(old.roi_id)
         elif bounds is not None:
-            new.append(RectROI(roi_id=next_id, **bounds))
+            new.append(RectROI(roi_id=next_id, x0=bounds.x0, x1=bounds.x1, y0=bounds.y0, y1=bounds.y1))
             ids.append(next_id)
             next_id += 1
         else:

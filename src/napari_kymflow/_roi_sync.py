@@ -1,7 +1,8 @@
 """Binds the ROIs of one record to one Shapes layer, without Qt.
 
-napari reports a drawn or moved shape by `data`, a pasted one only by `set_data`, and copies the features of the last row to a
-new shape. So every one of these events is answered alike: read all shapes, and reconcile them by the id in their features.
+napari reports a drawn or moved shape by `data`, a pasted one only by `set_data`, and copies the features of the last row
+to a new shape. So every one of these events is answered alike: read all shapes, and reconcile them by the id in their
+features.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,13 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from napari.layers import Shapes
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from kymflow_core import RectROI, RoiSet
-from napari_kymflow._convert import LABEL, NO_ROI, ROI_COLOR, ROI_ID, DrawnShape, reconcile, rect_to_vertices, roi_label
+from napari_kymflow._convert import NO_ROI, ROI_COLOR, ROI_ID, DrawnShape, features_of, reconcile, rect_to_vertices
 
+_SAME = 0.05
 _UNFINISHED = ("adding", "changing", "removing")
 
 
@@ -60,6 +62,16 @@ class RoiSync:
         self.layer.selected_data.events.items_changed.disconnect(self._on_layer_selection)
 
     @property
+    def refusal(self) -> str:
+        """Why some shapes on the canvas cannot be saved; empty where all can."""
+        if not self.refused:
+            return ""
+        return (
+            f"{len(self.refused)} shape(s) on the canvas cannot be saved as ROIs: "
+            "only upright rectangles with at least one pixel inside can."
+        )
+
+    @property
     def selected_ids(self) -> tuple[int, ...]:
         """The ids of the ROIs whose shapes are selected."""
         ids = self._ids()
@@ -83,7 +95,7 @@ class RoiSync:
             self.layer.selected_data = set()
             self.layer.data = []
             self.layer.add(data, shape_type=types, edge_width=width, edge_color=ROI_COLOR)
-            self.layer.features = _features([roi.roi_id for roi in rects] + [NO_ROI] * len(odd), rois)
+            self.layer.features = features_of([roi.roi_id for roi in rects] + [NO_ROI] * len(odd), rois)
             self.rois = rois
         self.select(selected)
         self.rois_changed.emit()
@@ -96,8 +108,10 @@ class RoiSync:
                 self.layer.edge_width = [display_units] * self.layer.nshapes
 
     def _on_layer_data(self, event: Any) -> None:
-        if str(getattr(event.action, "value", event.action)) not in _UNFINISHED:
-            self._on_layer_changed()
+        if str(getattr(event.action, "value", event.action)) in _UNFINISHED or self._busy:
+            return
+        self._on_layer_changed()
+        self._snap()
 
     def _on_layer_changed(self, event: Any = None) -> None:
         if self._busy:
@@ -107,9 +121,27 @@ class RoiSync:
             changed = result.rois != self.rois or result.refused != self.refused
             self.rois, self.refused = result.rois, result.refused
             if list(result.ids) != self._ids():
-                self.layer.features = _features(result.ids, result.rois)
+                self.layer.features = features_of(result.ids, result.rois)
         if changed:
             self.rois_changed.emit()
+
+    def _snap(self) -> None:
+        """Draw every rectangle on the outer edges of its pixels, so that what is seen is what is saved."""
+        by_id = {roi.roi_id: roi for roi in self.rois if isinstance(roi, RectROI)}
+        data = list(self.layer.data)
+        moved = False
+        for position, roi_id in enumerate(self._ids()):
+            if roi_id not in by_id or position in self.refused:
+                continue
+            wanted = rect_to_vertices(by_id[roi_id], self._stretch)
+            if not _same_box(data[position], wanted):
+                data[position] = wanted
+                moved = True
+        if moved:
+            with self._quietly():
+                selected = set(self.layer.selected_data)
+                self.layer.data = data
+                self.layer.selected_data = selected
 
     def _on_layer_selection(self, event: Any = None) -> None:
         if not self._busy:
@@ -137,6 +169,9 @@ class RoiSync:
             self._busy = before
 
 
-def _features(ids: Sequence[int], rois: RoiSet) -> pd.DataFrame:
-    labels = {roi.roi_id: roi_label(roi) for roi in rois if isinstance(roi, RectROI)}
-    return pd.DataFrame({ROI_ID: list(ids), LABEL: [labels.get(roi_id, "not saved") for roi_id in ids]})
+def _same_box(drawn: NDArray[Any], wanted: NDArray[Any]) -> bool:
+    # napari keeps vertices as 32-bit floats.
+    corners = np.asarray(drawn)[:, -2:]
+    return np.allclose(corners.min(axis=0), wanted.min(axis=0), atol=_SAME) and np.allclose(
+        corners.max(axis=0), wanted.max(axis=0), atol=_SAME
+    )

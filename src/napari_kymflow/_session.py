@@ -71,6 +71,7 @@ class KymSession:
     record_changed = Signal()
     rois_changed = Signal()
     selection_changed = Signal()
+    saved = Signal()
     tables_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -84,7 +85,7 @@ class KymSession:
         self._edge_width = 1.0
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
-        viewer.camera.events.zoom.connect(self._on_zoom)
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
         # Last, so that napari's own text is there first and ours stays.
         viewer.events.status.connect(self._on_status, position="last")
         for layer in list(viewer.layers):
@@ -171,14 +172,12 @@ class KymSession:
             return False
         image, sync = self.image, self.sync
         if sync.refused:
-            show_warning(
-                f"{len(sync.refused)} shape(s) cannot be saved: only upright rectangles with at least one pixel inside can. "
-                "They stay on screen."
-            )
+            show_warning(f"{sync.refusal} The others are saved.")
         if not self._shown(lambda: image.save_rois(sync.rois)):
             return False
         show_info(f"Saved {len(sync.rois)} ROI(s) of {image.name or self.image_id}.")
         self.rois_changed.emit()
+        self.saved.emit()
         return True
 
     def materialize_masks(self) -> None:
@@ -258,9 +257,9 @@ class KymSession:
         total = float(self.image.slice_shape[0])
         self.fit_view()
         wanted = min(total, length * (_CONTEXT if seconds else 1.1))
-        zoom, center = self._viewer.camera.zoom, self._viewer.camera.center
-        self._viewer.camera.center = (center[0], center[1], middle)
-        self._viewer.camera.zoom = zoom * total / wanted
+        zoom, center = self._viewer.scene.camera.zoom, self._viewer.scene.camera.center
+        self._viewer.scene.camera.center = (center[0], center[1], middle)
+        self._viewer.scene.camera.zoom = zoom * total / wanted
         if roi is not None and self.sync is not None:
             self.sync.select([roi.roi_id])
 
@@ -347,7 +346,7 @@ class KymSession:
 
     def _on_zoom(self, event: Any = None) -> None:
         """Keep ROI edges two pixels of the screen wide; a change of less than a fifth is not worth a redraw."""
-        width = EDGE_PIXELS / self._viewer.camera.zoom
+        width = EDGE_PIXELS / self._viewer.scene.camera.zoom
         if self.sync is not None and (event is None or abs(width / self._edge_width - 1) > 0.2):
             self._edge_width = width
             self.sync.set_edge_width(width)

@@ -16,14 +16,19 @@ _DTYPES = {
     "n_valid": "int64",
     "notes": "str",
 }
-_OLDER_NAMES = {"vel_mean": "mean_velocity", "vel_median": "median_velocity", "note": "notes"}
+_OLDER_NAMES = {
+    "vel_mean": "mean_velocity",
+    "vel_median": "median_velocity",
+    "vel_n_valid": "n_valid",
+    "note": "notes",
+}
 
 
 class RadonReportIndexer:
     """Reads the table artifact `radon_report`, else the JSON one (an object, or a list of objects).
 
     One row a ROI and channel; velocities in mm/s, signed by direction. The older program's column names (`vel_mean`,
-    `vel_median`, `note`) are mapped.
+    `vel_median`, `vel_n_valid`, `note`) are mapped.
     """
 
     name = "radon report"

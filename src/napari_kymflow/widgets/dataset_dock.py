@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ from napari_kymflow.widgets._table_view import make_table_view
 
 _RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why work in the background did not succeed."""
+
+    reason: str
 
 
 class DatasetDock(QWidget):
@@ -44,7 +52,9 @@ class DatasetDock(QWidget):
             self._add_tab(name)
         self._open = self._button("Open dataset…", "Open a .zarr folder", self._on_open_clicked)
         self._import = self._button(
-            "Import TIFF folder…", "Add the TIFFs of a folder, with their headers, ROIs and results", self._on_import_clicked
+            "Import TIFF folder…",
+            "Add the TIFFs of a folder, with their headers, ROIs and results",
+            self._on_import_clicked,
         )
         self._update = self._button(
             "Update this image", "Make the rows of the open image again from its results", self._on_update_clicked
@@ -59,6 +69,7 @@ class DatasetDock(QWidget):
         self._session.dataset_changed.connect(self._on_dataset_changed)
         self._session.record_changed.connect(self._on_record_changed)
         self._session.rois_changed.connect(self._show_state)
+        self._session.saved.connect(self._show_records)
         self._session.tables_changed.connect(self._on_dataset_changed)
 
     def unbind(self) -> None:
@@ -66,6 +77,7 @@ class DatasetDock(QWidget):
         self._session.dataset_changed.disconnect(self._on_dataset_changed)
         self._session.record_changed.disconnect(self._on_record_changed)
         self._session.rois_changed.disconnect(self._show_state)
+        self._session.saved.disconnect(self._show_records)
         self._session.tables_changed.disconnect(self._on_dataset_changed)
 
     def show_tab(self, name: str) -> None:
@@ -98,15 +110,21 @@ class DatasetDock(QWidget):
         self.setMinimumHeight(220)
 
     def _on_dataset_changed(self) -> None:
-        images = self._session.records()
-        self._show_frame(_RECORDS, pd.DataFrame([_record_row(image_id, image) for image_id, image in images.items()]))
+        images = self._show_records()
         for indexer in INDEXERS:
             table = self._session.load_table(indexer.table_name)
             self._show_frame(indexer.table_name, _named(table, images) if table is not None else pd.DataFrame())
             position = self._tabs.indexOf(self._views[indexer.table_name])
             rows = "not built" if table is None else f"{len(table)} rows"
-            self._tabs.setTabText(position, f"{indexer.table_name} ({rows})" if self._session.dataset else indexer.table_name)
+            self._tabs.setTabText(
+                position, f"{indexer.table_name} ({rows})" if self._session.dataset else indexer.table_name
+            )
+
+    def _show_records(self) -> dict[str, AcqImage | str]:
+        images = self._session.records()
+        self._show_frame(_RECORDS, pd.DataFrame([_record_row(image_id, image) for image_id, image in images.items()]))
         self._on_record_changed()
+        return images
 
     def _show_frame(self, name: str, frame: pd.DataFrame) -> None:
         view, model = self._views[name], self._models[name]
@@ -200,16 +218,16 @@ class DatasetDock(QWidget):
         """Work in the background; show one of our errors where it raises one."""
 
         def guarded() -> Any:
-            # An exception that leaves a worker ends the process on PyQt6.
+            # An exception that leaves a worker, even as its result, ends the process on PyQt6.
             try:
                 return work()
             except OUR_ERRORS as error:
-                return error
+                return Failure(str(error))
 
         def finished(result: Any) -> None:
             self._show_state()
-            if isinstance(result, OUR_ERRORS):
-                show_error(str(result))
+            if isinstance(result, Failure):
+                show_error(result.reason)
             else:
                 done(result)
 

@@ -13,8 +13,10 @@ from kymflow_core.roi import ROI
 from napari_kymflow._session import KymSession, session_of
 from napari_kymflow.widgets._table_view import make_table_view
 
-_COLUMNS = ("id", "name", "lines", "pixels", "time (s)", "space (µm)", "mask")
+_COLUMNS = ("id", "name", "mask", "lines", "pixels", "time (s)", "space (µm)")
 _NAME = _COLUMNS.index("name")
+_NAME_WIDTH = 90
+_EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
 
 
 class RoiModel(QAbstractTableModel):
@@ -86,17 +88,17 @@ class RoiModel(QAbstractTableModel):
 
     def _texts(self, roi: ROI) -> tuple[str, ...]:
         if not isinstance(roi, RectROI):
-            return (str(roi.roi_id), roi.name, "mask", "mask", "–", "–", "mask")
+            return (str(roi.roi_id), roi.name, "is a mask", "–", "–", "–", "–")
         tag = self._session.tag
         per_line, per_pixel = (tag.seconds_per_line, tag.um_per_pixel) if tag else (None, None)
         return (
             str(roi.roi_id),
             roi.name,
+            self._session.mask_state(roi),
             f"{roi.y0} – {roi.y1}",
             f"{roi.x0} – {roi.x1}",
             f"{roi.y0 * per_line:.3f} – {roi.y1 * per_line:.3f}" if per_line else "unknown",
             f"{roi.x0 * per_pixel:.2f} – {roi.x1 * per_pixel:.2f}" if per_pixel else "unknown",
-            self._session.mask_state(roi),
         )
 
 
@@ -166,6 +168,7 @@ class RoiDock(QWidget):
     def _on_record_changed(self) -> None:
         self._on_rois_changed()
         self._view.resizeColumnsToContents()
+        self._view.setColumnWidth(_NAME, max(_NAME_WIDTH, self._view.columnWidth(_NAME)))
 
     def _on_rois_changed(self) -> None:
         with self._no_echo():
@@ -178,17 +181,17 @@ class RoiDock(QWidget):
         for name, button in self._buttons.items():
             button.setEnabled(image is not None and (name != "save" or self._session.is_unsaved))
         if image is None or sync is None:
-            self._state.setText("No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock.")
+            self._state.setText(_EMPTY)
             self._warning.hide()
             return
         count = f"{len(self._session.rois)} ROI{'' if len(self._session.rois) == 1 else 's'}"
         mark = "<b>● not saved</b>" if self._session.is_unsaved else "saved"
-        calibration = "" if image.header.is_calibrated else "<br>Calibration unknown: no header gave µm per pixel and s per line."
+        calibration = (
+            "" if image.header.is_calibrated else "<br>Calibration unknown: no header gave µm per pixel and s per line."
+        )
         self._state.setText(f"<b>{image.name or self._session.image_id}</b>: {count}, {mark}{calibration}")
         self._warning.setVisible(bool(sync.refused))
-        self._warning.setText(
-            f"{len(sync.refused)} shape(s) on the canvas cannot be saved: only upright rectangles with at least one pixel inside can."
-        )
+        self._warning.setText(sync.refusal)
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         if self._echo or self._session.sync is None:

@@ -1,0 +1,71 @@
+"""Viewers and datasets for the plugin's tests; no X server is needed, but canvas screenshots are skipped without one."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.cli import INDEXERS
+from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.simulate import make_demo_dataset
+from kymflow_zarr import ZarrDataset
+
+os.environ.setdefault("NAPARI_CONFIG", "")
+_HAS_SCREEN = sys.platform != "linux" or "DISPLAY" in os.environ or shutil.which("Xvfb") is not None
+if not _HAS_SCREEN:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+OFFSCREEN = os.environ.get("QT_QPA_PLATFORM") == "offscreen"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if OFFSCREEN and item.get_closest_marker("opengl"):
+            item.add_marker(pytest.mark.skip(reason="Qt's offscreen platform draws no canvas; install Xvfb"))
+
+
+@pytest.fixture(autouse=True)
+def _opengl_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let napari make viewers where there is no OpenGL: it only asks for limits and extensions."""
+    if not OFFSCREEN:
+        return
+    from napari._vispy.utils import gl
+    from vispy.gloo import gl as gloo
+
+    def parameter(name: int) -> str | int:
+        return "" if name == gloo.GL_EXTENSIONS else 16384
+
+    monkeypatch.setattr(gloo, "glGetParameter", parameter)
+    for cached in (gl.get_gl_extensions, gl.get_max_texture_sizes):
+        cached.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _demo_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("demo") / "demo.zarr"
+    make_demo_dataset(path)
+    return path
+
+
+@pytest.fixture
+def demo_path(_demo_original: Path, tmp_path: Path) -> Path:
+    """The simulated dataset: three records, two rectangles and one mask each, tables built; may be changed."""
+    return Path(shutil.copytree(_demo_original, tmp_path / "demo.zarr"))
+
+
+@pytest.fixture(scope="session")
+def _lab_original(olympus_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lab") / "lab.zarr"
+    ZarrDataset(path).import_folder(olympus_folder, read_file=read_acquisition_file)
+    tables = KymDataset(path)
+    for indexer in INDEXERS:
+        tables.rebuild(indexer())
+    return path
+
+
+@pytest.fixture
+def lab_path(_lab_original: Path, tmp_path: Path) -> Path:
+    """The laboratory's real line scans, imported, tables built; may be changed."""
+    return Path(shutil.copytree(_lab_original, tmp_path / "lab.zarr"))

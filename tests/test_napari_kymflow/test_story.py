@@ -1,0 +1,195 @@
+"""The whole path through the real viewer, with a mouse: drop, draw, save, reopen, materialize, index, click a row."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kymflow_core import AcqImage
+from kymflow_zarr import ZarrDataset
+from napari.utils.notifications import notification_manager
+from napari_kymflow._session import session_of
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+
+def settle():
+    for _ in range(10):
+        QApplication.processEvents()
+
+
+def drop(viewer, path):
+    """Drop a file or folder onto the window, as a file manager does."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(
+        QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    viewer.window._qt_viewer.dropEvent(event)
+    settle()
+
+
+def canvas_point(viewer, line, pixel):
+    """Return where a line and pixel of the open record is on the canvas."""
+    canvas, camera = viewer.window._qt_viewer.canvas.native, viewer.scene.camera
+    stretch = session_of(viewer).tag.stretch
+    return QPoint(
+        round(canvas.width() / 2 + (line - camera.center[-1]) * camera.zoom),
+        round(canvas.height() / 2 + (pixel * stretch - camera.center[-2]) * camera.zoom),
+    )
+
+
+def drag(viewer, start, stop):
+    """Press the left button at one place, move in steps to another, release."""
+    canvas = viewer.window._qt_viewer.canvas.native
+    none = Qt.KeyboardModifier.NoModifier
+    QTest.mouseMove(canvas, start)
+    settle()
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, none, start)
+    for step in range(1, 6):
+        QTest.mouseMove(canvas, start + (stop - start) * step / 5)
+        settle()
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, none, stop)
+    settle()
+
+
+def dock(viewer, name):
+    title = next(title for title in viewer.window.dock_widgets if title.startswith(name))
+    return viewer.window.dock_widgets[title]
+
+
+def bounds(rois):
+    return {roi.roi_id: (roi.x0, roi.x1, roi.y0, roi.y1) for roi in rois}
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    opened = make_napari_viewer(show=True)
+    opened.window.resize(1400, 900)
+    return opened
+
+
+@pytest.mark.opengl
+def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
+    # Drop: the first record, its three ROIs, both docks.
+    drop(viewer, lab_path / "zarr.json")
+    session = session_of(viewer)
+    assert session.image.name == "Capillary1_0001"
+    assert [layer.name for layer in viewer.layers] == ["Capillary1_0001", "ROIs of Capillary1_0001"]
+    roi_dock, dataset_dock = dock(viewer, "Kymograph ROIs"), dock(viewer, "Kymograph dataset")
+    assert roi_dock._model.rowCount() == 3
+
+    # Draw: with the dock's button and the mouse.
+    QTest.mouseClick(roi_dock._buttons["draw"], Qt.MouseButton.LeftButton)
+    drag(viewer, canvas_point(viewer, 4000, 10), canvas_point(viewer, 9000, 20))
+    assert roi_dock._model.rowCount() == 4
+    drawn = bounds(session.rois)[4]
+    assert np.allclose(drawn, (10, 21, 4000, 9001), atol=60)
+    assert "not saved" in roi_dock._state.text()
+
+    # Move it: it keeps its id, and lies on whole pixels.
+    session.sync.layer.mode = "select"
+    drag(viewer, canvas_point(viewer, 6000, 14), canvas_point(viewer, 8000, 17))
+    moved = bounds(session.rois)[4]
+    assert moved[2] > drawn[2] + 1000
+    assert moved[1] - moved[0] == drawn[1] - drawn[0]
+    assert session.sync.selected_ids == (4,)
+
+    # Save, close, reopen: the same ROIs at exactly the same pixels.
+    QTest.mouseClick(roi_dock._buttons["save"], Qt.MouseButton.LeftButton)
+    saved = bounds(session.rois)
+    image_id = session.image_id
+    assert bounds(AcqImage.from_zarr(lab_path, image_id).rois) == saved
+    session.close_record()
+    drop(viewer, lab_path / "images" / image_id / "zarr.json")
+    assert bounds(session.rois) == saved
+    assert not session.is_unsaved
+
+    # Materialize: a boolean mask of the whole slice, and its reference.
+    QTest.mouseClick(roi_dock._buttons["masks"], Qt.MouseButton.LeftButton)
+    record = ZarrDataset(lab_path).record(image_id)
+    x0, x1, y0, y1 = saved[4]
+    expected = np.zeros((30000, 38), bool)
+    expected[y0:y1, x0:x1] = True
+    assert np.array_equal(record.load_array_artifact("roi_mask_4"), expected)
+    assert AcqImage(record).rois.get(4).mask_ref == "analysis_arrays/roi_mask_4"
+
+    # Index, and click an event: its ROI is selected and its time is in the middle.
+    dataset_dock._rebuild.click()
+    qtbot.waitUntil(lambda: any("velocity_events: 5 rows" in str(r.message) for r in notification_manager.records))
+    dataset_dock.show_tab("velocity_events")
+    settle()
+    view = dataset_dock._views["velocity_events"]
+    row = next(place for place in range(5) if view.model().row_at(place)["event_id"] == 4)
+    QTest.mouseClick(
+        view.viewport(),
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        view.visualRect(view.model().index(row, 0)).center(),
+    )
+    settle()
+    assert viewer.scene.camera.center[-1] * session.tag.seconds_per_line == pytest.approx(20.498, abs=0.01)
+    assert session.sync.selected_ids == (1,)
+
+
+@pytest.mark.opengl
+def test_a_corner_can_be_grabbed_and_dragged(viewer, lab_path):
+    drop(viewer, lab_path / "zarr.json")
+    session = session_of(viewer)
+    session.sync.layer.mode = "select"
+    session.sync.select([2])
+    settle()
+    drag(viewer, canvas_point(viewer, 22499.5, 27.5), canvas_point(viewer, 25000, 33))
+    x0, x1, y0, y1 = bounds(session.rois)[2]
+    assert (x0, y0) == (9, 7500)
+    assert x1 in (33, 34, 35)
+    assert y1 == pytest.approx(25000, abs=60)
+
+
+@pytest.mark.opengl
+def test_a_vertex_drag_that_makes_a_polygon_is_said_and_loses_nothing(viewer, lab_path):
+    drop(viewer, lab_path / "zarr.json")
+    session = session_of(viewer)
+    before = session.rois
+    session.sync.layer.mode = "direct"
+    session.sync.select([2])
+    settle()
+    drag(viewer, canvas_point(viewer, 22499.5, 27.5), canvas_point(viewer, 25000, 33))
+    assert session.sync.layer.shape_type[1] == "polygon"
+    assert session.rois == before
+    assert "cannot be saved" in dock(viewer, "Kymograph ROIs")._warning.text()
+
+
+@pytest.mark.opengl
+def test_all_four_edges_of_a_roi_are_seen(viewer, lab_path):
+    drop(viewer, lab_path / "zarr.json")
+    session = session_of(viewer)
+    for layer in viewer.layers:
+        layer.visible = layer is session.sync.layer
+    session.sync.layer.text.visible = False
+    for center, zoom in (((0, 6000, 15000), viewer.scene.camera.zoom), ((0, 9 * session.tag.stretch, 7500), 0.3)):
+        viewer.scene.camera.center, viewer.scene.camera.zoom = center, zoom
+        settle()
+        picture = viewer.screenshot(canvas_only=True, flash=False)
+        yellow = (picture[..., 0] > 150) & (picture[..., 1] > 130) & (picture[..., 2] < 90)
+        corner = canvas_point(viewer, 7499.5, 8.5)
+        beside, below = yellow[:, corner.x() + 20], yellow[corner.y() + 20]
+        assert beside[corner.y() - 3 : corner.y() + 4].sum() in (1, 2, 3, 4)
+        assert below[corner.x() - 3 : corner.x() + 4].sum() in (1, 2, 3, 4)
+
+
+@pytest.mark.opengl
+def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
+    import subprocess
+    import sys
+
+    from PIL import Image
+
+    picture = tmp_path / "demo.png"
+    command = [str(Path(sys.executable).parent / "napari-kymflow"), "demo", "--screenshot", str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    assert pixels.shape[1] > 1000
+    assert pixels.std() > 20
