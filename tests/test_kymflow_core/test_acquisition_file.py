@@ -1,0 +1,367 @@
+import csv
+import json
+import math
+import re
+import statistics
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.roi import RoiSet
+from kymflow_zarr import FileContent, ImportReport, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.errors import SourceError
+
+CAPILLARY1 = "Capillary1_0001.tif"
+WITHOUT_HEADER = "Capillary2_no_txt.tif"
+A89 = "20250722_A89_0005.tif"
+UNKNOWN = "calibration unknown: no header gives µm per pixel and seconds per line"
+
+
+def header_of(record: ZarrImageRecord) -> AcquisitionHeader:
+    return AcquisitionHeader.from_json(record.load_metadata_payload()["header"])
+
+
+def rois_of(record: ZarrImageRecord) -> RoiSet:
+    return RoiSet.from_json(record.load_metadata_payload()["rois"])
+
+
+def header_read(content: FileContent) -> AcquisitionHeader:
+    return AcquisitionHeader.from_json(content.metadata["header"])
+
+
+def write_header(scan_path: Path, text: str) -> None:
+    scan_path.with_suffix(".txt").write_bytes(text.encode())
+
+
+def write_sidecar(scan_path: Path, **document: object) -> None:
+    scan_path.with_suffix(".json").write_text(json.dumps(document))
+
+
+def import_folder(folder: Path) -> ImportReport:
+    return ZarrDataset(folder.parent / "imported.zarr").import_folder(folder, read_file=read_acquisition_file)
+
+
+@pytest.mark.shared
+class TestLaboratorysFiles:
+    def test_all_three_are_imported(self, lab_import):
+        assert lab_import.report.summary() == "3 imported, 0 skipped"
+
+    def test_the_dataset_is_sound(self, lab_import):
+        assert lab_import.dataset.validate() == []
+
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [(CAPILLARY1, (30000, 38)), (WITHOUT_HEADER, (30000, 25)), (A89, (30000, 7))],
+    )
+    def test_the_pixels_have_their_shape(self, name, shape, lab_import):
+        assert lab_import.record(name).open_array().shape == shape
+
+    @pytest.mark.parametrize("name", [CAPILLARY1, WITHOUT_HEADER, A89])
+    def test_the_pixels_are_those_of_the_tiff(self, name, lab_import):
+        (path,) = lab_import.folder.rglob(name)
+        pixels = lab_import.record(name).load_array()
+        assert pixels.dtype == np.uint16
+        np.testing.assert_array_equal(pixels, tifffile.imread(path))
+
+    @pytest.mark.parametrize("name", [CAPILLARY1, WITHOUT_HEADER, A89])
+    def test_rows_are_lines_and_columns_pixels(self, name, lab_import):
+        assert lab_import.record(name).get_axes() == ("y", "x")
+
+    @pytest.mark.parametrize(
+        ("name", "seconds_per_line", "um_per_pixel"),
+        [(CAPILLARY1, 35.099 / 30000, 0.284), (A89, 33.299 / 30000, 0.829)],
+    )
+    def test_the_calibration_is_the_microscopes(self, name, seconds_per_line, um_per_pixel, lab_import):
+        header = header_of(lab_import.record(name))
+        assert header.seconds_per_line == pytest.approx(seconds_per_line, rel=1e-12)
+        assert (header.um_per_pixel, header.calibration_source) == (um_per_pixel, "olympus_txt")
+
+    def test_a_calibrated_file_has_no_notes(self, lab_import):
+        assert lab_import.notes(CAPILLARY1) == ()
+
+    def test_the_time_of_acquisition_is_local(self, lab_import):
+        taken = datetime(2022, 11, 2, 12, 30, 15, 461000) - datetime(1970, 1, 1)
+        expected = taken // timedelta(microseconds=1) * 1000
+        assert header_of(lab_import.record(CAPILLARY1)).acquired_local_epoch_ns == expected
+
+    def test_the_channel_is_named(self, lab_import):
+        assert header_of(lab_import.record(CAPILLARY1)).channel_names == ("RNDD2",)
+
+    def test_the_header_is_kept_section_by_section(self, lab_import):
+        fields = header_of(lab_import.record(CAPILLARY1)).fields
+        assert fields["Reference Image"]["Image Size"] == "512 * 512 [pixel]"
+
+    def test_the_rois_have_their_bounds(self, lab_import):
+        found = [(roi.roi_id, roi.x0, roi.x1, roi.y0, roi.y1) for roi in rois_of(lab_import.record(CAPILLARY1))]
+        assert found == [(1, 0, 38, 0, 30000), (2, 9, 28, 7500, 22500), (3, 0, 12, 10000, 30000)]
+
+    def test_the_rois_are_written_as_they_stand_in_the_file(self, lab_import):
+        sidecar = json.loads((lab_import.folder / "Capillary1_0001.json").read_bytes())
+        assert lab_import.record(CAPILLARY1).load_metadata_payload()["rois"] == sidecar["rois"]
+
+    def test_the_next_roi_id_is_above_all(self, lab_import):
+        assert lab_import.record(CAPILLARY1).load_metadata_payload()["next_roi_id"] == 4
+
+    def test_flat_rois_are_read(self, lab_import):
+        found = [(roi.roi_id, roi.x0, roi.x1, roi.y0, roi.y1) for roi in rois_of(lab_import.record(A89))]
+        assert found == [(1, 0, 7, 0, 30000), (2, 0, 7, 0, 30000)]
+
+    def test_what_the_laboratory_noted_is_kept(self, lab_import):
+        sidecar = json.loads((lab_import.folder / "Capillary1_0001.json").read_bytes())
+        metadata = lab_import.record(CAPILLARY1).load_metadata_payload()
+        assert metadata["experiment_metadata"] == sidecar["experiment_metadata"]
+
+    def test_what_was_accepted_is_kept(self, lab_import):
+        assert lab_import.record(CAPILLARY1).load_metadata_payload()["accepted"] is True
+
+    def test_without_a_header_the_calibration_is_none(self, lab_import):
+        header = lab_import.record(WITHOUT_HEADER).load_metadata_payload()["header"]
+        keys = ("seconds_per_line", "um_per_pixel", "calibration_source")
+        assert [header[key] for key in keys] == [None, None, None]
+
+    def test_without_a_header_the_unknown_calibration_is_said(self, lab_import):
+        assert lab_import.notes(WITHOUT_HEADER) == (UNKNOWN,)
+
+    @pytest.mark.parametrize(
+        ("name", "artifacts"),
+        [
+            pytest.param(
+                CAPILLARY1,
+                {
+                    "legacy/events.json",
+                    "legacy/kymanalysis.json",
+                    "legacy/radon.json",
+                    "provenance.json",
+                    "radon_report.parquet",
+                    "radon_velocity.parquet",
+                    "velocity_events.parquet",
+                },
+                id="newer and older results",
+            ),
+            pytest.param(WITHOUT_HEADER, {"provenance.json"}, id="no results"),
+            pytest.param(
+                A89,
+                {"legacy/kymanalysis.json", "provenance.json", "radon_report.parquet", "radon_velocity.parquet"},
+                id="older results, an empty velocity_events",
+            ),
+        ],
+    )
+    def test_the_artifacts_are(self, name, artifacts, lab_import):
+        assert set(lab_import.record(name).list_analysis_keys()) == artifacts
+
+    @pytest.mark.parametrize("name", ["radon", "events", "kymanalysis"])
+    def test_the_older_programs_json_is_kept_whole(self, name, lab_import):
+        original = json.loads((lab_import.folder / f"flow-analysis/Capillary1_0001_{name}.json").read_bytes())
+        assert lab_import.record(CAPILLARY1).load_json(f"legacy/{name}") == original
+
+    def test_the_stored_report_is_the_mean_over_the_finite_velocities(self, lab_import):
+        velocities: dict[int, list[float]] = {}
+        with (lab_import.folder / "flow-analysis/Capillary1_0001_radon.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                velocities.setdefault(int(row["roi_id"]), []).append(float(row["velocity"] or "nan"))
+        expected = {
+            roi_id: pytest.approx(statistics.fmean(filter(math.isfinite, values)), rel=1e-9)
+            for roi_id, values in velocities.items()
+        }
+        report = lab_import.record(CAPILLARY1).load_df_parquet("radon_report")
+        assert dict(zip(report["roi_id"], report["mean_velocity"], strict=True)) == expected
+
+    def test_the_stored_velocities_are_as_many_as_the_rows_of_the_csv(self, lab_import):
+        with (lab_import.folder / "flow-analysis/Capillary1_0001_radon.csv").open(newline="") as file:
+            expected = sum(1 for _ in csv.DictReader(file))
+        assert len(lab_import.record(CAPILLARY1).load_df_parquet("radon_velocity")) == expected
+
+    def test_the_stored_events_are_as_many_as_in_the_json(self, lab_import):
+        document = json.loads((lab_import.folder / "flow-analysis/Capillary1_0001_events.json").read_bytes())
+        expected = sum(len(events) for events in document["velocity_events"].values())
+        assert len(lab_import.record(CAPILLARY1).load_df_parquet("velocity_events")) == expected
+
+    def test_the_stored_events_have_the_times_of_the_json(self, lab_import):
+        document = json.loads((lab_import.folder / "flow-analysis/Capillary1_0001_events.json").read_bytes())
+        expected = [event["t_start"] for events in document["velocity_events"].values() for event in events]
+        assert lab_import.record(CAPILLARY1).load_df_parquet("velocity_events")["t0_s"].tolist() == expected
+
+    def test_importing_writes_nothing_beside_the_files(self, lab_import, olympus_folder):
+        found = {path.relative_to(lab_import.folder) for path in lab_import.folder.rglob("*")}
+        assert found == {path.relative_to(olympus_folder) for path in olympus_folder.rglob("*")}
+
+
+def test_a_header_calibrates_without_a_note(scan_path, header_text):
+    write_header(scan_path, header_text)
+    content = read_acquisition_file(scan_path)
+    header = header_read(content)
+    assert (header.seconds_per_line, header.um_per_pixel, content.notes) == (0.002, 0.25, ())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_the_channel_names_survive_the_encoding(encoding, scan_path, header_text):
+    scan_path.with_suffix(".txt").write_bytes(header_text.encode(encoding))
+    assert header_read(read_acquisition_file(scan_path)).channel_names == ("RNDD2", "TRITC µ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param("12 * 40 [pixel]", "12 * 50 [pixel]", "50 lines of 12 pixels", id="lines"),
+        pytest.param("12 * 40 [pixel]", "13 * 40 [pixel]", "40 lines of 13 pixels", id="pixels"),
+        pytest.param("12 * 40 [pixel]", "40 * 12 [pixel]", "12 lines of 40 pixels", id="turned"),
+    ],
+)
+def test_a_header_that_contradicts_the_shape_is_said(old, new, said, scan_path, header_text):
+    write_header(scan_path, header_text.replace(old, new))
+    assert read_acquisition_file(scan_path).notes == (
+        f"the header scan.txt says {said}, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",
+    )
+
+
+def test_a_header_that_contradicts_only_the_pixels_says_no_lines(scan_path, header_text):
+    text = header_text.replace('"Image Size"\t"12 * 40 [pixel]"\r\n', "").replace('"12, 0.0', '"13, 0.0')
+    write_header(scan_path, text)
+    assert read_acquisition_file(scan_path).notes[0] == (
+        "the header scan.txt says 13 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken"
+    )
+
+
+def test_the_shape_of_the_tiff_wins(scan_path, header_text):
+    write_header(scan_path, header_text.replace("12 * 40 [pixel]", "13 * 50 [pixel]"))
+    content = read_acquisition_file(scan_path)
+    assert (content.pixels.shape, header_read(content).shape) == ((40, 12), (40, 12))
+
+
+def test_a_header_without_the_image_size_contradicts_nothing(scan_path, header_text):
+    write_header(scan_path, header_text.replace('"Image Size"\t"12 * 40 [pixel]"\r\n', ""))
+    assert read_acquisition_file(scan_path).notes == (UNKNOWN,)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"notes of the day\nmouse 7\n", id="notes"),
+        pytest.param(b"old Mac\rline ends", id="carriage returns"),
+        pytest.param(b"x" * 200_000, id="one very long line"),
+        pytest.param(b"", id="empty"),
+    ],
+)
+def test_an_unrelated_text_is_said_and_not_used(data, scan_path):
+    scan_path.with_suffix(".txt").write_bytes(data)
+    content = read_acquisition_file(scan_path)
+    assert header_read(content) == AcquisitionHeader(name="scan", shape=(40, 12))
+    assert re.match("the header scan.txt was not used: it is not an Olympus text header: ", content.notes[0])
+
+
+def test_a_header_that_gives_no_calibration_is_no_source_of_one(scan_path, header_text):
+    text = header_text.replace('"X Dimension"', '"A"').replace('"T Dimension"', '"B"')
+    write_header(scan_path, text)
+    assert header_read(read_acquisition_file(scan_path)).calibration_source is None
+
+
+def test_the_sidecar_calibrates_where_there_is_no_header(scan_path):
+    write_sidecar(scan_path, header={"voxels": [0.003, 0.5], "voxels_units": ["s", "um"]})
+    header = header_read(read_acquisition_file(scan_path))
+    assert (header.seconds_per_line, header.um_per_pixel, header.calibration_source) == (0.003, 0.5, "sidecar")
+
+
+def test_a_calibration_of_the_sidecar_is_said(scan_path):
+    write_sidecar(scan_path, header={"voxels": [0.003, 0.5], "voxels_units": ["s", "um"]})
+    note = "calibration taken from the older program's .json: no microscope header gives it"
+    assert read_acquisition_file(scan_path).notes == (note,)
+
+
+def test_the_header_wins_over_the_sidecar(scan_path, header_text):
+    write_header(scan_path, header_text)
+    write_sidecar(scan_path, header={"voxels": [0.003, 0.5], "voxels_units": ["s", "um"]})
+    header = header_read(read_acquisition_file(scan_path))
+    assert (header.seconds_per_line, header.um_per_pixel, header.calibration_source) == (0.002, 0.25, "olympus_txt")
+
+
+def test_what_the_header_gives_wins_where_the_sidecar_gives_the_rest(scan_path, header_text):
+    write_header(scan_path, header_text.replace('"T Dimension"', '"B"'))
+    write_sidecar(scan_path, header={"voxels": [0.003, 0.5], "voxels_units": ["s", "um"]})
+    header = header_read(read_acquisition_file(scan_path))
+    assert (header.seconds_per_line, header.um_per_pixel) == (0.003, 0.25)
+
+
+def test_voxels_in_pixels_are_no_calibration(scan_path):
+    write_sidecar(scan_path, header={"voxels": [1.0, 1.0], "voxels_units": ["px", "px"]})
+    content = read_acquisition_file(scan_path)
+    header = header_read(content)
+    assert (header.seconds_per_line, header.um_per_pixel, content.notes) == (None, None, (UNKNOWN,))
+
+
+def test_without_a_sidecar_there_are_no_rois_and_no_experiment(scan_path):
+    assert set(read_acquisition_file(scan_path).metadata) == {"header"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        pytest.param("scan.json", '{"rois": [', "cannot be read as JSON", id="broken sidecar"),
+        pytest.param("scan.json", '{"rois": [{"roi_type": "blob"}]}', "ROI None has roi_type 'blob'", id="wrong ROI"),
+        pytest.param("scan.json", '{"rois": [{"id": 1, "dim0_stop": 3}]}', "ROI 1 is not valid: dim0_start", id="flat ROI"),
+        pytest.param("flow-analysis/scan_events.json", "[]", "holds no JSON object", id="broken events"),
+        pytest.param(
+            "flow-analysis/scan_events.json",
+            '{"velocity_events": {"1": [{"t_start": "soon"}]}}',
+            "an event has no number where one is expected",
+            id="event without a time",
+        ),
+        pytest.param("flow-analysis/scan_radon.csv", "a,b\n1,2\n", "lacks the columns", id="broken velocities"),
+        pytest.param(
+            "flow-analysis/scan_radon.csv",
+            "roi_id,time,velocity\n1,0.1,fast\n",
+            "has text or gaps where numbers are expected",
+            id="velocity a word",
+        ),
+    ],
+)
+def test_a_broken_file_fails_its_tiff_and_the_others_import(name, text, reason, scan_path, second_scan_path):
+    (scan_path.parent / "flow-analysis").mkdir()
+    (scan_path.parent / name).write_text(text)
+    report = import_folder(scan_path.parent)
+    (failure,) = report.failed
+    assert failure.path == scan_path
+    assert re.fullmatch(rf"{re.escape(str(scan_path.parent))}[^\n]*{reason}[^\n]*", failure.reason)
+    assert [file.path for file in report.imported] == [second_scan_path]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param(
+            "flow-analysis/scan_events.json",
+            '{"velocity_events": {"1": [{"user_type": 3}, {"user_type": "other"}]}}',
+            id="text and numbers in one column",
+        ),
+        pytest.param("scan.json", '{"experiment_metadata": {"note": "\\ud800"}}', id="half a character"),
+    ],
+)
+def test_what_cannot_be_stored_fails_its_tiff_and_the_others_import(name, text, scan_path, second_scan_path):
+    (scan_path.parent / "flow-analysis").mkdir()
+    (scan_path.parent / name).write_text(text)
+    report = import_folder(scan_path.parent)
+    assert [failure.path for failure in report.failed] == [scan_path]
+    assert [file.path for file in report.imported] == [second_scan_path]
+
+
+def test_a_mended_file_is_imported_the_next_time(scan_path, second_scan_path):
+    scan_path.with_suffix(".json").write_text("{")
+    import_folder(scan_path.parent)
+    scan_path.with_suffix(".json").write_text("{}")
+    report = import_folder(scan_path.parent)
+    assert ([file.path for file in report.imported], report.skipped) == ([scan_path], (second_scan_path,))
+
+
+def test_a_file_that_is_no_tiff_is_said(scan_path):
+    scan_path.write_bytes(b"II*\x00 no more")
+    with pytest.raises(SourceError, match=f"^{re.escape(str(scan_path))} cannot be read as a TIFF"):
+        read_acquisition_file(scan_path)
+
+
+def test_a_file_that_is_not_there_is_said(scan_folder):
+    with pytest.raises(SourceError, match=r"gone.tif cannot be read \(No such file or directory\)$"):
+        read_acquisition_file(scan_folder / "gone.tif")

@@ -1,0 +1,329 @@
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tifffile
+from click.testing import Result
+from typer.testing import CliRunner
+
+from kymflow_core.cli import app
+from kymflow_core.indexers import RadonReportIndexer
+from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.roi import RectROI
+from kymflow_zarr import ZarrDataset
+
+ONE_ROI = '{"rois": [{"roi_id": 1, "roi_type": "rect", "data": {"x0": 0, "x1": 3, "y0": 1, "y1": 9}}]}'
+
+
+LABORATORYS_LINES = [
+    "radon_report: 5 rows of 3 images",
+    "velocity_events: 5 rows of 3 images",
+    "Capillary2_no_txt.tif: calibration unknown: no header gives µm per pixel and seconds per line",
+    "3 imported, 0 skipped",
+]
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture
+def dataset_path(tmp_path: Path) -> Path:
+    """Where a dataset may be made."""
+    return tmp_path / "lab.zarr"
+
+
+@pytest.fixture
+def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path) -> Path:
+    """A dataset of two scans, the first of them with a report of one ROI."""
+    results = scan_path.parent / "flow-analysis"
+    results.mkdir()
+    (results / "scan_radon.csv").write_text("roi_id,time,velocity\n1,0.1,0.5\n")
+    assert run("import", scan_path.parent, dataset_path).exit_code == 0
+    return dataset_path
+
+
+def break_a_report(path: Path) -> str:
+    """Replace one record's report by one that lacks columns; return the record's id."""
+    dataset = ZarrDataset(path)
+    record = dataset.record(dataset.list_image_ids()[0])
+    record.save_df_parquet("radon_report", pd.DataFrame({"roi_id": [1]}))
+    return record.image_id
+
+
+def test_importing_says_what_it_did(scan_path, second_scan_path, dataset_path):
+    result = run("import", scan_path.parent, dataset_path)
+    assert result.stdout.rstrip().splitlines()[-1] == "2 imported, 0 skipped"
+
+
+def test_importing_ends_with_0(scan_path, dataset_path):
+    assert run("import", scan_path.parent, dataset_path).exit_code == 0
+
+
+def test_importing_makes_the_records(scan_path, second_scan_path, dataset_path):
+    run("import", scan_path.parent, dataset_path)
+    assert len(ZarrDataset(dataset_path, mode="r").list_image_ids()) == 2
+
+
+def test_importing_fills_the_tables(imported_path):
+    dataset = ZarrDataset(imported_path, mode="r")
+    assert {name: len(dataset.load_table(name)) for name in dataset.list_table_names()} == {
+        "radon_report": 1,
+        "velocity_events": 0,
+    }
+
+
+def test_importing_again_skips_what_is_there(imported_path, scan_path):
+    result = run("import", scan_path.parent, imported_path)
+    assert (result.exit_code, result.stdout.rstrip().splitlines()[-1]) == (0, "0 imported, 2 skipped")
+
+
+def test_importing_again_adds_no_record(imported_path, scan_path):
+    run("import", scan_path.parent, imported_path)
+    assert len(ZarrDataset(imported_path, mode="r").list_image_ids()) == 2
+
+
+def test_importing_again_brings_in_what_is_new(imported_path, scan_path):
+    tifffile.imwrite(scan_path.with_name("new.tif"), tifffile.imread(scan_path))
+    assert "1 imported, 2 skipped" in run("import", scan_path.parent, imported_path).stdout
+
+
+def test_a_note_is_shown_with_its_file(scan_path, dataset_path):
+    result = run("import", scan_path.parent, dataset_path)
+    assert "scan.tif: calibration unknown: no header gives µm per pixel and seconds per line\n" in result.stdout
+
+
+def test_a_note_with_brackets_is_shown_as_it_is(scan_path, header_text, dataset_path):
+    scan_path.with_suffix(".txt").write_text(header_text.replace("[um/pixel]", "[bold]"), encoding="utf-8")
+    assert "'12, 0.0 - 3.000 [um], 0.250 [bold]'" in run("import", scan_path.parent, dataset_path).stdout
+
+
+@pytest.fixture
+def import_with_a_failure(scan_path, second_scan_path, dataset_path):
+    """What came of importing a scan whose sidecar is broken and a sound one."""
+    scan_path.with_suffix(".json").write_text('{"rois": [')
+    return run("import", scan_path.parent, dataset_path)
+
+
+def test_a_file_that_fails_is_shown_in_one_line(import_with_a_failure, scan_path):
+    (line,) = import_with_a_failure.stderr.splitlines()
+    path = re.escape(str(scan_path.with_suffix(".json")))
+    assert re.fullmatch(
+        rf"not imported: .*{path} cannot be read as JSON \(.*\); mend or remove it, then import again", line
+    )
+
+
+def test_a_file_that_fails_ends_with_1(import_with_a_failure):
+    assert import_with_a_failure.exit_code == 1
+
+
+def test_a_file_that_fails_is_counted(import_with_a_failure):
+    assert import_with_a_failure.stdout.rstrip().splitlines()[-1] == "1 imported, 0 skipped, 1 failed"
+
+
+def test_a_file_that_fails_does_not_stop_the_others(import_with_a_failure, dataset_path):
+    sources = ZarrDataset(dataset_path, mode="r").load_sources_index()["source_primary_path"]
+    assert [Path(path).name for path in sources] == ["sound.tif"]
+
+
+def test_a_table_that_fails_after_an_import_ends_with_1(imported_path, scan_path):
+    image_id = break_a_report(imported_path)
+    tifffile.imwrite(scan_path.with_name("new.tif"), tifffile.imread(scan_path))
+    result = run("import", scan_path.parent, imported_path)
+    assert result.exit_code == 1
+    assert f"{image_id}: radon_report of image {image_id} lacks the columns" in result.stderr
+
+
+@pytest.mark.parametrize("pattern", ["so*.tif", "SOUND.TIF"])
+def test_a_pattern_chooses_the_files(pattern, scan_path, second_scan_path, dataset_path):
+    result = run("import", scan_path.parent, dataset_path, "--pattern", pattern)
+    assert "1 imported, 0 skipped" in result.stdout
+
+
+def test_two_patterns_choose_the_files_of_both(scan_path, second_scan_path, dataset_path):
+    result = run("import", scan_path.parent, dataset_path, "--pattern", "so*.tif", "--pattern", "scan*")
+    assert "2 imported, 0 skipped" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("make_folder", "message"),
+    [
+        pytest.param(lambda path: None, "there is no folder {}; give the folder that has the TIFF files", id="missing"),
+        pytest.param(
+            Path.mkdir, "no file named '*.tif' or '*.tiff' in {} or its subfolders; nothing was imported", id="empty"
+        ),
+        pytest.param(Path.touch, "{} is a file; give the folder that has the TIFF files", id="a file"),
+    ],
+)
+def test_a_folder_without_files_is_said(make_folder: Callable[[Path], None], message, tmp_path, dataset_path):
+    folder = tmp_path / "folder"
+    make_folder(folder)
+    result = run("import", folder, dataset_path)
+    assert (result.exit_code, result.stderr) == (1, message.format(folder) + "\n")
+
+
+def test_a_folder_without_files_makes_no_dataset(tmp_path, dataset_path):
+    run("import", tmp_path / "missing", dataset_path)
+    assert not dataset_path.exists()
+
+
+@pytest.mark.parametrize("command", ["import", "index", "info"])
+def test_a_dataset_path_that_is_a_file_is_said(command, scan_path, dataset_path):
+    dataset_path.touch()
+    arguments = (scan_path.parent, dataset_path) if command == "import" else (dataset_path,)
+    result = run(command, *arguments)
+    message = f"{dataset_path} is a file; a dataset is a folder whose name ends in .zarr\n"
+    assert (result.exit_code, result.stderr) == (1, message)
+
+
+@pytest.mark.parametrize("command", ["index", "info"])
+def test_a_dataset_that_is_not_there_is_said(command, dataset_path):
+    result = run(command, dataset_path)
+    assert (result.exit_code, result.stderr) == (1, f"there is no dataset at {dataset_path}\n")
+
+
+@pytest.mark.parametrize("command", ["index", "info"])
+def test_a_dataset_that_is_not_there_is_not_made(command, dataset_path):
+    run(command, dataset_path)
+    assert not dataset_path.exists()
+
+
+@pytest.mark.parametrize("command", ["import", "index", "info"])
+def test_another_folder_is_no_dataset(command, scan_path, dataset_path):
+    dataset_path.mkdir()
+    (dataset_path / "notes.txt").touch()
+    arguments = (scan_path.parent, dataset_path) if command == "import" else (dataset_path,)
+    result = run(command, *arguments)
+    assert result.exit_code == 1
+    assert "is a folder with other things in it" in result.stderr
+
+
+def test_indexing_says_what_the_tables_have(imported_path):
+    result = run("index", imported_path)
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        ["radon_report: 1 rows of 2 images", "velocity_events: 0 rows of 2 images"],
+    )
+
+
+def test_indexing_makes_the_tables_again(imported_path):
+    (imported_path / "tables" / "radon_report.parquet").unlink()
+    run("index", imported_path)
+    assert len(KymDataset(imported_path, mode="r").get_table(RadonReportIndexer.table_name)) == 1
+
+
+def test_indexing_shows_an_image_that_fails(imported_path):
+    image_id = break_a_report(imported_path)
+    (line,) = run("index", imported_path).stderr.splitlines()
+    assert line.startswith(f"{image_id}: radon_report of image {image_id} lacks the columns ['mean_velocity'")
+
+
+def test_indexing_with_an_image_that_fails_ends_with_1(imported_path):
+    break_a_report(imported_path)
+    assert run("index", imported_path).exit_code == 1
+
+
+def test_info_says_what_a_sound_dataset_holds(imported_path):
+    result = run("info", imported_path)
+    assert (result.exit_code, result.stdout.splitlines(), result.stderr) == (
+        0,
+        [f"{imported_path}: 2 records", "  table radon_report: 1 rows", "  table velocity_events: 0 rows"],
+        "",
+    )
+
+
+def test_info_shows_a_path_with_brackets_as_it_is(tmp_path):
+    path = tmp_path / "mouse [bold] 7.zarr"
+    ZarrDataset.create(path)
+    assert run("info", path).stdout == f"{path}: 0 records\n"
+
+
+def test_info_writes_nothing(imported_path):
+    before = {path: path.read_bytes() for path in imported_path.rglob("*") if path.is_file()}
+    run("info", imported_path)
+    assert {path: path.read_bytes() for path in imported_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.fixture
+def broken_path(imported_path):
+    """A dataset of two scans, one of which has lost its pixels."""
+    image_id = ZarrDataset(imported_path).list_image_ids()[0]
+    shutil.rmtree(imported_path / "images" / image_id / "data")
+    return imported_path
+
+
+def test_info_shows_what_is_broken(broken_path):
+    image_id = ZarrDataset(broken_path).list_image_ids()[0]
+    message = f"images/{image_id}: record {image_id} has no pixels; restore it from a backup\n"
+    assert run("info", broken_path).stderr == message
+
+
+def test_info_on_a_broken_dataset_ends_with_1(broken_path):
+    assert run("info", broken_path).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [
+        ("import", "Example: napari-kymflow import /data/2025-07 lab.zarr"),
+        ("index", "Example: napari-kymflow index lab.zarr"),
+        ("info", "Example: napari-kymflow info lab.zarr"),
+    ],
+)
+def test_the_help_has_an_example(command, example):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert example in in_one_line(result.stdout)
+
+
+def test_the_help_names_every_command():
+    shown = in_one_line(run("--help").stdout)
+    assert all(command in shown for command in ("import", "index", "info"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["import", "folder"], id="no dataset"),
+        pytest.param(["index"], id="nothing"),
+        pytest.param(["explode"], id="unknown command"),
+        pytest.param(["info", "a.zarr", "--loud"], id="unknown option"),
+    ],
+)
+def test_a_wrong_call_ends_with_2(arguments):
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.shared
+def test_the_laboratorys_folder_is_imported_from_the_command_line(olympus_folder, tmp_path, dataset_path):
+    shutil.copytree(olympus_folder, tmp_path / "olympus")
+    result = run("import", tmp_path / "olympus", dataset_path)
+    lines = [line for line in result.stdout.splitlines() if "━" not in line]
+    assert (result.exit_code, lines) == (0, LABORATORYS_LINES)
+
+
+def test_importing_the_packages_imports_no_window():
+    code = (
+        "import kymflow_core, kymflow_core.cli, kymflow_zarr, sys; "
+        "assert not {'napari', 'qtpy', 'vispy', 'magicgui'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_rois_beside_a_scan_are_imported(scan_path, dataset_path):
+    scan_path.with_suffix(".json").write_text(ONE_ROI)
+    run("import", scan_path.parent, dataset_path)
+    (record,) = ZarrDataset(dataset_path, mode="r").iter_records()
+    assert record.load_metadata_payload()["rois"] == [RectROI(roi_id=1, x0=0, x1=3, y0=1, y1=9).to_dict()]

@@ -1,0 +1,207 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kymflow_core.errors import HeaderError
+from kymflow_core.headers import OlympusHeader
+
+EPOCH = datetime(1970, 1, 1)
+TAKEN = '"11/02/2022 12:30:15.461 PM"'
+
+
+def epoch_ns(*moment: int) -> int:
+    return (datetime(*moment) - EPOCH) // timedelta(microseconds=1) * 1000
+
+
+@pytest.fixture
+def german_environment(tmp_path: Path) -> dict[str, str]:
+    """Environment variables of a machine set to German, whose locale has no words for AM and PM."""
+    localedef = shutil.which("localedef")
+    if localedef is None:
+        pytest.skip("no localedef here to make a German locale with")
+    made = subprocess.run([localedef, "-i", "de_DE", "-f", "UTF-8", tmp_path / "de_DE.UTF-8"], capture_output=True)
+    if made.returncode:
+        pytest.skip(f"localedef cannot make a German locale: {made.stderr!r}")
+    return {**os.environ, "LOCPATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("pixels", 12),
+        ("lines", 40),
+        ("um_per_pixel", 0.25),
+        ("duration_seconds", 0.08),
+        ("seconds_per_line", 0.002),
+        ("acquired_local_epoch_ns", epoch_ns(2022, 11, 2, 12, 30, 15, 461000)),
+        ("channel_names", ("RNDD2", "TRITC µ")),
+    ],
+)
+def test_the_header_says(field, expected, header_text):
+    assert getattr(OlympusHeader.parse(header_text.encode()), field) == expected
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        pytest.param("utf-8", id="utf-8"),
+        pytest.param("utf-8-sig", id="utf-8 with a byte order mark"),
+        pytest.param("utf-16", id="utf-16 as this machine orders bytes"),
+        pytest.param("cp1252", id="cp1252"),
+    ],
+)
+def test_the_encoding_does_not_matter(encoding, header_text):
+    assert OlympusHeader.parse(header_text.encode(encoding)) == OlympusHeader.parse(header_text.encode())
+
+
+def test_big_endian_utf16_is_read(header_text):
+    data = b"\xfe\xff" + header_text.encode("utf-16-be")
+    assert OlympusHeader.parse(data) == OlympusHeader.parse(header_text.encode())
+
+
+def test_the_size_of_the_reference_image_is_not_taken(header_text):
+    without = header_text.replace('"Image Size"\t"12 * 40 [pixel]"\r\n', "")
+    assert OlympusHeader.parse(without.encode()).lines is None
+
+
+def test_the_sections_keep_equal_keys_apart(header_text):
+    fields = OlympusHeader.parse(header_text.encode()).fields()
+    assert (fields["Image"]["Image Size"], fields["Reference Image"]["Image Size"]) == (
+        "12 * 40 [pixel]",
+        "512 * 512 [pixel]",
+    )
+
+
+@pytest.mark.parametrize(
+    ("date", "moment"),
+    [
+        pytest.param("07/22/2025 12:00:00.000 AM", (2025, 7, 22, 0, 0), id="midnight"),
+        pytest.param("07/22/2025 12:16:55.105 AM", (2025, 7, 22, 0, 16, 55, 105000), id="after midnight"),
+        pytest.param("07/22/2025 01:00:00.000 AM", (2025, 7, 22, 1, 0), id="one in the morning"),
+        pytest.param("07/22/2025 11:59:59.999 AM", (2025, 7, 22, 11, 59, 59, 999000), id="before noon"),
+        pytest.param("07/22/2025 12:00:00.000 PM", (2025, 7, 22, 12, 0), id="noon"),
+        pytest.param("07/22/2025 01:00:00.000 PM", (2025, 7, 22, 13, 0), id="one in the afternoon"),
+        pytest.param("07/22/2025 11:59:59.999 PM", (2025, 7, 22, 23, 59, 59, 999000), id="before midnight"),
+        pytest.param("7/2/2025 1:05:09.5 pm", (2025, 7, 2, 13, 5, 9, 500000), id="short, lower case"),
+        pytest.param("02/29/2024 03:00:00.000 AM", (2024, 2, 29, 3, 0), id="leap day"),
+        pytest.param("12/31/1969 11:59:59.500 PM", (1969, 12, 31, 23, 59, 59, 500000), id="before 1970"),
+    ],
+)
+def test_the_date_is_month_first_with_halves_of_the_day(date, moment, header_text):
+    header = OlympusHeader.parse(header_text.replace(TAKEN, f'"{date}"').encode())
+    assert header.acquired_local_epoch_ns == epoch_ns(*moment)
+
+
+def test_the_machines_time_zone_does_not_matter(header_text):
+    code = (
+        "import sys; from kymflow_core.headers import OlympusHeader; "
+        "print(OlympusHeader.parse(sys.stdin.buffer.read()).acquired_local_epoch_ns)"
+    )
+    environment = {**os.environ, "TZ": "America/Los_Angeles"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=header_text.encode(), env=environment, capture_output=True, check=True
+    )
+    assert int(run.stdout) == epoch_ns(2022, 11, 2, 12, 30, 15, 461000)
+
+
+def test_a_date_is_read_on_a_machine_set_to_german(header_text, german_environment):
+    code = (
+        "import locale, sys; locale.setlocale(locale.LC_ALL, ''); from kymflow_core.headers import OlympusHeader; "
+        "print(OlympusHeader.parse(sys.stdin.buffer.read()).acquired_local_epoch_ns)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=header_text.encode(), env=german_environment, capture_output=True, check=True
+    )
+    assert int(run.stdout) == epoch_ns(2022, 11, 2, 12, 30, 15, 461000)
+
+
+@pytest.mark.parametrize(("date", "expected"), [pytest.param(None, None, id="no date"), pytest.param("", None, id="empty")])
+def test_a_date_that_is_not_there_is_unknown(date, expected, header_text):
+    entry = f'"Date"\t{TAKEN}\r\n'
+    text = header_text.replace(entry, "" if date is None else f'"Date"\t"{date}"\r\n')
+    assert OlympusHeader.parse(text.encode()).acquired_local_epoch_ns is expected
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        pytest.param("2022-11-02 12:30:15.461 PM", id="ISO"),
+        pytest.param("22/11/2022 12:30:15.461 PM", id="day first"),
+        pytest.param("11/02/2022 13:30:15.461 PM", id="24 hours"),
+        pytest.param("11/02/2022 11:30:15.461", id="no half of the day"),
+        pytest.param("yesterday", id="word"),
+    ],
+)
+def test_a_date_that_cannot_be_understood_is_said(date, header_text):
+    message = f"^its 'Date' is not month/day/year hour:minute:second AM or PM: '{re.escape(date)}'$"
+    with pytest.raises(HeaderError, match=message):
+        OlympusHeader.parse(header_text.replace(TAKEN, f'"{date}"').encode())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param(
+            "12, 0.0 - 3.000 [um], 0.250 [um/pixel]", "many", "'X Dimension' cannot be understood: 'many'", id="x"
+        ),
+        pytest.param("[um/pixel]", "[px]", "'X Dimension' cannot be understood", id="x in another unit"),
+        pytest.param("0.250 [um/pixel]", "0,250 [um/pixel]", "'X Dimension' cannot be understood", id="decimal comma"),
+        pytest.param("0.250 [um/", "0.2.5 [um/", "'X Dimension' has '0.2.5' where a number is expected", id="two points"),
+        pytest.param("0.080 [s]", "0.080 [h]", "'T Dimension' cannot be understood", id="t in another unit"),
+        pytest.param("0.000 - 0.080 [s]", "9.0 - 2.0 [s]", "'T Dimension' ends before it starts: '1, 9.0", id="t turned"),
+        pytest.param("12 * 40 [pixel]", "12 x 40", "'Image Size' cannot be understood: '12 x 40'", id="size"),
+    ],
+)
+def test_an_entry_that_cannot_be_understood_is_named(old, new, message, header_text):
+    with pytest.raises(HeaderError, match=f"^its {message}"):
+        OlympusHeader.parse(header_text.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        pytest.param("0.250 [um/pixel]", "0.000 [um/pixel]", "um_per_pixel", id="pixels of size zero"),
+        pytest.param("0.000 - 0.080 [s]", "0.000 - 0.000 [s]", "seconds_per_line", id="no time"),
+        pytest.param("12 * 40 [pixel]", "12 * 0 [pixel]", "seconds_per_line", id="no lines"),
+        pytest.param('"X Dimension"', '"Y Dimension"', "um_per_pixel", id="no X Dimension"),
+        pytest.param('"T Dimension"', '"Z Dimension"', "duration_seconds", id="no T Dimension"),
+    ],
+)
+def test_what_the_header_does_not_say_is_unknown(old, new, field, header_text):
+    assert getattr(OlympusHeader.parse(header_text.replace(old, new, 1).encode()), field) is None
+
+
+@pytest.mark.parametrize(
+    ("t_dimension", "seconds"),
+    [
+        pytest.param("1, 0.000 - 35.099 [s], Interval FreeRun", 35.099, id="seconds"),
+        pytest.param("1, 0.000 - 35099.0 [ms]", 35.099, id="milliseconds"),
+        pytest.param("30000, 1.5 - 3.5 [s]", 2.0, id="not from zero"),
+    ],
+)
+def test_the_duration_is_read_in_seconds(t_dimension, seconds, header_text):
+    text = header_text.replace("1, 0.000 - 0.080 [s], Interval FreeRun", t_dimension)
+    assert OlympusHeader.parse(text.encode()).duration_seconds == pytest.approx(seconds, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"notes of the day\nmouse 7, left hemisphere\n", id="notes"),
+        pytest.param(b'"[General]"\t""\n', id="one section only"),
+        pytest.param(b"old Mac\rline ends", id="carriage returns"),
+        pytest.param(b"x" * 200_000, id="one very long line"),
+        pytest.param(b'"' + b"a quote that never ends\n" * 9_000, id="open quote"),
+        pytest.param(bytes(range(256)) * 4, id="binary"),
+    ],
+)
+def test_another_text_is_no_olympus_header(data):
+    with pytest.raises(HeaderError, match=r"^it is not an Olympus text header: "):
+        OlympusHeader.parse(data)

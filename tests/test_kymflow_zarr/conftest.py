@@ -1,0 +1,70 @@
+"""Fixtures of the storage floor."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
+from kymflow_zarr._blobs import Blobs
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def pixels(rng) -> NDArray[np.uint16]:
+    """A small kymograph: 20 lines of 6 pixels."""
+    return rng.integers(0, 60_000, (20, 6)).astype(np.uint16)
+
+
+@pytest.fixture
+def dataset(tmp_path) -> ZarrDataset:
+    """An empty dataset, made, open for writing."""
+    return ZarrDataset.create(tmp_path / "made.zarr")
+
+
+@pytest.fixture
+def record(dataset, pixels) -> ZarrImageRecord:
+    """The only record of `dataset`."""
+    return dataset.add_image(pixels)
+
+
+@pytest.fixture
+def record_folder(dataset, record) -> Path:
+    """Where `record` lies on disk."""
+    return dataset.path / "images" / record.image_id
+
+
+@pytest.fixture
+def blobs(tmp_path) -> Blobs:
+    """A writable folder that does not exist yet."""
+    return Blobs(tmp_path / "blobs", read_only=False)
+
+
+@pytest.fixture
+def tiff_folder(tmp_path, rng) -> Path:
+    """Three TIFFs: two beside each other, one in a subfolder."""
+    folder = tmp_path / "tiffs"
+    (folder / "day 2").mkdir(parents=True)
+    for name in ("a.tif", "b.tif", "day 2/c.tif"):
+        tifffile.imwrite(folder / name, rng.integers(0, 60_000, (20, 6)).astype(np.uint16))
+    return folder
+
+
+@pytest.fixture
+def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes | None]]]:
+    """A function that takes a picture of a tree: each path with its modification time and bytes."""
+
+    def take(top: Path) -> dict[str, tuple[int, bytes | None]]:
+        return {
+            path.relative_to(top).as_posix(): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            for path in sorted([top, *top.rglob("*")])
+        }
+
+    return take

@@ -1,0 +1,137 @@
+"""Frames to Parquet and back, and frames together."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kymflow_zarr import concatenate_frames
+from kymflow_zarr._frames import frame_from_parquet, frame_to_parquet
+from kymflow_zarr.errors import DamagedError, InvalidValueError
+
+EVERY_KIND = pd.DataFrame(
+    {
+        "text": ["a", "µ", ""],
+        "number": [1.5, np.nan, -0.0],
+        "count": [1, 2, 2**62],
+        "flag": [True, False, True],
+    }
+)
+
+
+def arrow_types(data):
+    return {field.name: str(field.type) for field in pq.read_schema(io.BytesIO(data))}
+
+
+class TestParquet:
+    def test_a_frame_survives_a_round_trip(self):
+        pd.testing.assert_frame_equal(frame_from_parquet(frame_to_parquet(EVERY_KIND, what="x"), what="x"), EVERY_KIND)
+
+    def test_an_empty_frame_keeps_its_dtypes(self):
+        empty = EVERY_KIND[:0]
+        assert dict(frame_from_parquet(frame_to_parquet(empty, what="x"), what="x").dtypes) == dict(empty.dtypes)
+
+    @settings(max_examples=20, deadline=None)
+    @given(
+        texts=st.lists(st.text() | st.none(), min_size=1, max_size=5),
+        numbers=st.lists(st.floats(allow_nan=False), min_size=1, max_size=5),
+    )
+    def test_texts_and_numbers_survive_a_round_trip(self, texts, numbers):
+        frame = pd.DataFrame({"text": pd.Series(texts, dtype="str"), "number": pd.Series(numbers, dtype="float64")})
+        pd.testing.assert_frame_equal(frame_from_parquet(frame_to_parquet(frame, what="x"), what="x"), frame)
+
+    @pytest.mark.parametrize(
+        "dtype", ["str", "object", "string[pyarrow]", "string[python]", pd.ArrowDtype(pa.large_string())], ids=str
+    )
+    def test_text_is_stored_as_arrow_string(self, dtype):
+        frame = pd.DataFrame({"text": pd.Series(["a"], dtype=dtype)})
+        assert arrow_types(frame_to_parquet(frame, what="x")) == {"text": "string"}
+
+    def test_a_column_of_nulls_is_stored_as_arrow_string(self):
+        frame = pd.DataFrame({"note": pd.Series([None, None], dtype="object")})
+        assert arrow_types(frame_to_parquet(frame, what="x")) == {"note": "string"}
+
+    def test_the_index_is_not_stored(self):
+        frame = pd.DataFrame({"a": [1, 2]}, index=[7, 8])
+        assert list(frame_from_parquet(frame_to_parquet(frame, what="x"), what="x").index) == [0, 1]
+
+    @pytest.mark.parametrize("columns", [["a", "a"], ["a", 1]], ids=["twice the same", "a number"])
+    def test_columns_that_are_no_different_texts_are_refused(self, columns):
+        with pytest.raises(InvalidValueError, match="x: column names must be different strings, not"):
+            frame_to_parquet(pd.DataFrame([[1, 2]], columns=columns), what="x")
+
+    @pytest.mark.parametrize("values", [[1, "a"], [object()], ["\ud800"]], ids=["mixed", "objects", "half a character"])
+    def test_values_of_no_arrow_type_are_refused(self, values):
+        with pytest.raises(InvalidValueError, match="x cannot be stored as a table: "):
+            frame_to_parquet(pd.DataFrame({"a": pd.Series(values, dtype="object")}), what="x")
+
+    @pytest.mark.parametrize(
+        "damage", [lambda b: b"", lambda b: b[:-9], lambda b: b"PAR1" * 9], ids=["empty", "torn", "other"]
+    )
+    def test_bytes_that_are_no_parquet_are_damage(self, damage):
+        with pytest.raises(DamagedError, match="x is not readable Parquet"):
+            frame_from_parquet(damage(frame_to_parquet(EVERY_KIND, what="x")), what="x")
+
+
+class TestConcatenate:
+    def test_rows_keep_their_order(self):
+        frames = [pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [0]})]
+        assert concatenate_frames(frames, what="x")["a"].tolist() == [1, 2, 0]
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            pytest.param(pd.Series([], dtype="object"), id="empty object"),
+            pytest.param(pd.Series([], dtype="str"), id="empty text"),
+            pytest.param(pd.Series([None, None], dtype="object"), id="null objects"),
+            pytest.param(pd.Series([None, None], dtype="str"), id="null texts"),
+        ],
+    )
+    @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+    @pytest.mark.parametrize("values", [[1.5], ["a"], [True]], ids=["numbers", "texts", "flags"])
+    def test_a_column_without_values_fits_any_other(self, column, first, values):
+        frames = [pd.DataFrame({"a": column}), pd.DataFrame({"a": values})]
+        joined = concatenate_frames(frames if first else frames[::-1], what="x")
+        assert joined["a"].dropna().tolist() == values
+
+    def test_a_column_without_values_does_not_change_the_dtype_of_numbers(self):
+        frames = [pd.DataFrame({"a": pd.Series([None], dtype="str")}), pd.DataFrame({"a": [1.5]})]
+        assert concatenate_frames(frames, what="x")["a"].dtype == "float64"
+
+    def test_an_empty_frame_does_not_change_the_dtypes_of_the_others(self):
+        empty = pd.DataFrame(columns=list(EVERY_KIND.columns))
+        assert dict(concatenate_frames([empty, EVERY_KIND], what="x").dtypes) == dict(EVERY_KIND.dtypes)
+
+    def test_empty_frames_together_keep_their_dtypes(self):
+        assert dict(concatenate_frames([EVERY_KIND[:0], EVERY_KIND[:0]], what="x").dtypes) == dict(EVERY_KIND.dtypes)
+
+    def test_a_column_that_one_frame_lacks_is_missing_there(self):
+        joined = concatenate_frames([pd.DataFrame({"a": [1]}), pd.DataFrame({"b": ["x"]})], what="x")
+        assert joined.isna().to_numpy().tolist() == [[False, True], [True, False]]
+
+    def test_whole_numbers_widen_to_fractions(self):
+        frames = [pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [0.5]})]
+        assert concatenate_frames(frames, what="x")["a"].tolist() == [1.0, 0.5]
+
+    def test_texts_of_both_arrow_types_fit_together(self):
+        frames = [
+            pd.DataFrame({"a": pd.Series(["x"], dtype=pd.ArrowDtype(kind()))}) for kind in (pa.string, pa.large_string)
+        ]
+        assert concatenate_frames(frames, what="x")["a"].tolist() == ["x", "x"]
+
+    def test_text_and_numbers_are_refused(self):
+        with pytest.raises(InvalidValueError, match=r"the rows of x do not fit together: .* Field a has incompatible"):
+            concatenate_frames([pd.DataFrame({"a": ["1"]}), pd.DataFrame({"a": [1]})], what="x")
+
+    def test_text_and_numbers_within_one_frame_are_refused(self):
+        with pytest.raises(InvalidValueError, match="x cannot be stored as a table"):
+            concatenate_frames([pd.DataFrame({"a": ["1", 1]})], what="x")
+
+    def test_no_frames_are_refused(self):
+        with pytest.raises(InvalidValueError, match="the rows of x do not fit together"):
+            concatenate_frames([], what="x")

@@ -1,0 +1,464 @@
+"""TIFF folders into a dataset: each file whole or not at all."""
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from kymflow_zarr import FileContent, ImportReport, ZarrDataset
+from kymflow_zarr import ingest as ingest_module
+from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError, UnsupportedVersionError
+from kymflow_zarr.ingest import FailedFile, ImportedFile, find_files, read_tiff
+
+
+def names(files):
+    return [file.path.name for file in files]
+
+
+@pytest.fixture
+def tiff(tmp_path, pixels):
+    """One plain TIFF."""
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, pixels)
+    return path
+
+
+class TestReadTiff:
+    def test_pixels_are_those_of_the_file(self, tiff, pixels):
+        np.testing.assert_array_equal(read_tiff(tiff).pixels, pixels, strict=True)
+
+    @pytest.mark.parametrize(
+        ("shape", "letters", "axes"),
+        [
+            pytest.param((20, 6), "TX", ("y", "x"), id="line scan"),
+            pytest.param((20, 6), "YX", ("y", "x"), id="image"),
+            pytest.param((3, 20, 6), "ZYX", ("z", "y", "x"), id="stack"),
+            pytest.param((3, 20, 6), "TYX", ("t", "y", "x"), id="movie"),
+            pytest.param((3, 20, 6), "QYX", ("z", "y", "x"), id="unknown letter"),
+            pytest.param((2, 3, 20, 6), "TCYX", ("t", "c", "y", "x"), id="movie of channels"),
+        ],
+    )
+    def test_axes_are_those_of_the_file_where_they_are_known(self, tmp_path, shape, letters, axes):
+        tifffile.imwrite(
+            tmp_path / "x.tif", np.zeros(shape, np.uint8), metadata={"axes": letters}, photometric="minisblack"
+        )
+        assert read_tiff(tmp_path / "x.tif").axes == axes
+
+    @pytest.mark.shared
+    def test_the_laboratorys_line_scan_is_read(self, olympus_folder):
+        content = read_tiff(olympus_folder / "Capillary1_0001.tif")
+        assert (content.axes, content.pixels.ndim) == (("y", "x"), 2)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"", id="empty"),
+            pytest.param(b"II*\0\x08\0\0\0", id="8 bytes"),
+            pytest.param(b"II*\0\0\0\0\0", id="8 bytes without a page"),
+            pytest.param(b"not a TIFF, only called so", id="text"),
+            pytest.param(b"\x89PNG\r\n\x1a\n" + b"\0" * 40, id="another image format"),
+        ],
+    )
+    def test_a_file_that_is_no_tiff_is_refused(self, tmp_path, data):
+        path = tmp_path / "x.tif"
+        path.write_bytes(data)
+        with pytest.raises(SourceError, match=r"x\.tif cannot be read as a TIFF \(.+\)"):
+            read_tiff(path)
+
+    def test_a_missing_file_is_refused(self, tmp_path):
+        with pytest.raises(SourceError, match=r"x\.tif cannot be read \(No such file or directory\)"):
+            read_tiff(tmp_path / "x.tif")
+
+    def test_a_tiff_of_one_dimension_is_refused(self, tmp_path):
+        tifffile.imwrite(tmp_path / "x.tif", np.zeros(7, np.uint8), metadata={"axes": "X"})
+        with pytest.raises(SourceError, match=r"x\.tif holds no image: its pixels have the shape \(7,\)"):
+            read_tiff(tmp_path / "x.tif")
+
+    def test_a_file_truncated_by_a_byte_says_so(self, tiff):
+        size = tiff.stat().st_size
+        os.truncate(tiff, size - 1)
+        with pytest.raises(
+            SourceError, match=rf"^\S+x\.tif is truncated: it has {size - 1} bytes of at least {size}; copy it"
+        ):
+            read_tiff(tiff)
+
+    def test_a_file_that_lost_its_last_pages_says_so(self, tmp_path, pixels):
+        path = tmp_path / "x.tif"
+        tifffile.imwrite(path, np.stack([pixels] * 3), imagej=True, metadata={"axes": "ZYX"})
+        with tifffile.TiffFile(path) as tiff:
+            second_page = tiff.pages[1].offset
+        os.truncate(path, second_page)
+        with pytest.raises(
+            SourceError, match=r"is truncated: it has \d+ bytes and 1 pages, and more should follow; copy it again"
+        ):
+            read_tiff(path)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            pytest.param({}, id="plain"),
+            pytest.param({"compression": "zlib"}, id="compressed"),
+            pytest.param({"rowsperstrip": 3}, id="strips"),
+            pytest.param({"bigtiff": True}, id="BigTIFF"),
+            pytest.param({"imagej": True, "metadata": {"axes": "ZYX"}}, id="ImageJ"),
+            pytest.param({"ome": True, "metadata": {"axes": "ZYX"}}, id="OME"),
+        ],
+    )
+    def test_a_truncated_file_is_refused_or_still_complete(self, tmp_path, pixels, options):
+        path = tmp_path / "x.tif"
+        stack = np.stack([pixels, pixels + 1, pixels + 2])
+        tifffile.imwrite(path, stack, photometric="minisblack", **options)
+        good, incomplete = path.read_bytes(), []
+        for length in range(0, len(good), 41):
+            path.write_bytes(good[:length])
+            try:
+                content = read_tiff(path)
+            except SourceError:
+                continue
+            if not np.array_equal(content.pixels, stack):
+                incomplete.append(length)
+        assert incomplete == []
+
+    @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}], ids=["plain", "compressed"])
+    def test_a_flipped_bit_is_refused_or_read_never_a_foreign_error(self, tmp_path, pixels, options):
+        path = tmp_path / "x.tif"
+        tifffile.imwrite(path, pixels, **options)
+        good, refused = path.read_bytes(), 0
+        for position in range(4, len(good), 3):
+            path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
+            try:
+                read_tiff(path)
+            except SourceError:
+                refused += 1
+        assert refused > 0
+
+    @pytest.mark.parametrize(
+        "error",
+        [zlib.error("-3"), ZeroDivisionError("by zero"), TypeError("'<'"), AssertionError(), MemoryError("24 GiB")],
+        ids=repr,
+    )
+    def test_what_tifffile_raises_over_damage_is_a_source_error(self, tiff, monkeypatch, error):
+        def fail(*_args):
+            raise error
+
+        monkeypatch.setattr(ingest_module, "_check_complete", fail)
+        with pytest.raises(SourceError, match=rf"x\.tif cannot be read as a TIFF \({str(error) or 'AssertionError'}\)"):
+            read_tiff(tiff)
+
+
+class TestFindFiles:
+    PATTERNS = ("*.tif", "*.tiff")
+
+    @pytest.mark.parametrize("name", ["x.tif", "x.tiff", "x.TIF", "x.Tiff", "deep/er/x.tif", "with space/ü.tif"])
+    def test_a_tiff_is_found(self, tmp_path, name):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        assert find_files(tmp_path, self.PATTERNS) == ([tmp_path / name], [])
+
+    @pytest.mark.parametrize("name", ["._x.tif", ".hidden/x.tif", "made.zarr/x.tif", "x.txt", "x.tif.txt", "xtif"])
+    def test_another_file_is_passed_over(self, tmp_path, name):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        (tmp_path / "a.tif").touch()
+        assert find_files(tmp_path, self.PATTERNS) == ([tmp_path / "a.tif"], [])
+
+    def test_files_are_sorted(self, tiff_folder):
+        assert [path.name for path in find_files(tiff_folder, self.PATTERNS)[0]] == ["a.tif", "b.tif", "c.tif"]
+
+    def test_an_empty_folder_is_refused(self, tmp_path):
+        with pytest.raises(
+            SourceError, match=r"no file named '\*\.tif' or '\*\.tiff' in .* or its subfolders; nothing was imported"
+        ):
+            find_files(tmp_path, self.PATTERNS)
+
+    def test_a_missing_folder_is_refused(self, tmp_path):
+        with pytest.raises(SourceError, match=r"there is no folder .*missing; give the folder that has the TIFF files"):
+            find_files(tmp_path / "missing", self.PATTERNS)
+
+    def test_a_file_is_refused(self, tiff):
+        with pytest.raises(SourceError, match=r"x\.tif is a file; give the folder that has the TIFF files"):
+            find_files(tiff, self.PATTERNS)
+
+    @pytest.fixture
+    def unreadable(self, monkeypatch):
+        """Make one folder unreadable, also for root."""
+        scandir = os.scandir
+
+        def forbid(folder):
+            def scan(path="."):
+                if Path(path) == folder:
+                    raise PermissionError(13, "Permission denied", str(path))
+                return scandir(path)
+
+            monkeypatch.setattr(os, "scandir", scan)
+
+        return forbid
+
+    def test_an_unreadable_folder_is_refused(self, tiff_folder, unreadable):
+        unreadable(tiff_folder)
+        with pytest.raises(SourceError, match=r"the folder .* cannot be read \(Permission denied\); ask for permission"):
+            find_files(tiff_folder, self.PATTERNS)
+
+    def test_an_unreadable_subfolder_is_reported_and_stops_nothing(self, tiff_folder, unreadable):
+        unreadable(tiff_folder / "day 2")
+        found, failed = find_files(tiff_folder, self.PATTERNS)
+        assert (len(found), failed) == (2, [FailedFile(path=tiff_folder / "day 2", reason="Permission denied")])
+
+
+class TestReport:
+    FILE = ImportedFile(path=Path("x"), image_id="a")
+
+    @pytest.mark.parametrize(
+        ("report", "summary"),
+        [
+            pytest.param(ImportReport(), "0 imported, 0 skipped", id="nothing"),
+            pytest.param(ImportReport(imported=(FILE,), skipped=(Path("y"),)), "1 imported, 1 skipped", id="sound"),
+            pytest.param(
+                ImportReport(skipped=(Path("y"),), changed=(Path("y"),), failed=(FailedFile(path=Path("z"), reason="?"),)),
+                "0 imported, 1 skipped, 1 of these changed on disk since they were imported, 1 failed",
+                id="all",
+            ),
+        ],
+    )
+    def test_a_summary_is_one_line(self, report, summary):
+        assert report.summary() == summary
+
+
+class TestImport:
+    def test_every_file_becomes_a_record(self, dataset, tiff_folder):
+        report = dataset.import_folder(tiff_folder)
+        assert names(report.imported) == ["a.tif", "b.tif", "c.tif"]
+
+    def test_a_record_has_the_files_pixels(self, dataset, tiff_folder):
+        first = dataset.import_folder(tiff_folder).imported[0]
+        np.testing.assert_array_equal(dataset.record(first.image_id).load_array(), tifffile.imread(first.path), strict=True)
+
+    def test_upper_case_endings_are_imported(self, dataset, tiff_folder):
+        (tiff_folder / "a.tif").rename(tiff_folder / "A.TIF")
+        assert "A.TIF" in names(dataset.import_folder(tiff_folder).imported)
+
+    def test_hidden_files_are_not_reported(self, dataset, tiff_folder):
+        (tiff_folder / "._a.tif").write_bytes(b"what macOS leaves")
+        report = dataset.import_folder(tiff_folder)
+        assert (len(report.imported), report.failed) == (3, ())
+
+    def test_only_files_of_the_pattern_are_imported(self, dataset, tiff_folder):
+        assert names(dataset.import_folder(tiff_folder, patterns=["B*"]).imported) == ["b.tif"]
+
+    def test_each_record_has_its_source(self, dataset, tiff_folder):
+        report = dataset.import_folder(tiff_folder)
+        frame = dataset.load_sources_index()
+        by_id = dict(zip(frame["image_id"], frame["source_primary_path"], strict=True))
+        assert by_id == {file.image_id: str(file.path.resolve()) for file in report.imported}
+
+    def test_each_record_carries_its_own_row(self, dataset, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        row = dataset.load_sources_index().iloc[0].to_dict()
+        assert dataset.record(row.pop("image_id")).load_json("provenance") == row
+
+    def test_a_second_run_imports_nothing_and_skips_all(self, dataset, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        report = ZarrDataset(dataset.path).import_folder(tiff_folder)
+        assert (report.imported, len(report.skipped), report.changed) == ((), 3, ())
+
+    def test_a_second_run_imports_only_the_new(self, dataset, tiff_folder, pixels):
+        dataset.import_folder(tiff_folder)
+        tifffile.imwrite(tiff_folder / "new.tif", pixels)
+        assert names(dataset.import_folder(tiff_folder).imported) == ["new.tif"]
+
+    def test_a_changed_file_is_skipped_and_reported(self, dataset, tiff_folder, pixels):
+        dataset.import_folder(tiff_folder)
+        tifffile.imwrite(tiff_folder / "b.tif", np.concatenate([pixels, pixels]))
+        report = dataset.import_folder(tiff_folder)
+        assert (len(report.skipped), report.changed) == (3, (tiff_folder / "b.tif",))
+
+    def test_a_file_that_was_only_touched_is_reported(self, dataset, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        os.utime(tiff_folder / "b.tif", ns=(1, 1))
+        assert dataset.import_folder(tiff_folder).changed == (tiff_folder / "b.tif",)
+
+    def test_progress_is_told_before_each_file(self, dataset, tiff_folder):
+        told = []
+        dataset.import_folder(tiff_folder, progress=lambda *args: told.append(args))
+        assert told == [(0, 3, "a.tif"), (1, 3, "b.tif"), (2, 3, "c.tif")]
+
+    def test_refresh_returns_the_new_ids(self, dataset, tiff_folder):
+        assert sorted(dataset.refresh_from_folder(tiff_folder)) == dataset.list_image_ids()
+
+    def test_refresh_knows_only_how_to_skip(self, dataset, tiff_folder):
+        with pytest.raises(ValueError, match=r"mode 'replace' is not known; .*: use 'skip'"):
+            dataset.refresh_from_folder(tiff_folder, mode="replace")
+
+    def test_all_that_a_file_gives_is_stored(self, dataset, tiff_folder, pixels):
+        frame = pd.DataFrame({"v": [1.0]})
+
+        def read(_path):
+            return FileContent(
+                pixels=pixels,
+                axes=("y", "x"),
+                metadata={"header": {}},
+                json_artifacts={"radon/params": {"a": 1}},
+                table_artifacts={"report": frame},
+                notes=("odd",),
+            )
+
+        (file,) = dataset.import_folder(tiff_folder, patterns=["a.tif"], read_file=read).imported
+        record = dataset.record(file.image_id)
+        assert (record.load_metadata_payload(), record.list_analysis_keys(), file.notes) == (
+            {"header": {}},
+            ["provenance.json", "radon/params.json", "report.parquet"],
+            ("odd",),
+        )
+
+    @pytest.mark.shared
+    def test_the_laboratorys_folder_is_imported_whole(self, dataset, olympus_folder):
+        report = dataset.import_folder(olympus_folder)
+        assert (len(report.imported), report.failed) == (3, ())
+
+
+class TestImportOfBadFiles:
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            pytest.param(lambda path: path.write_text("no TIFF"), id="not a TIFF"),
+            pytest.param(lambda path: path.write_bytes(b"II*\0\x08\0\0\0"), id="8 bytes"),
+            pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+            pytest.param(lambda path: os.truncate(path, path.stat().st_size - 9), id="truncated"),
+            pytest.param(lambda path: tifffile.imwrite(path, np.zeros(7), metadata={"axes": "X"}), id="1-D"),
+            pytest.param(lambda path: (path.unlink(), path.symlink_to("nowhere")), id="link to nothing"),
+        ],
+    )
+    def test_one_bad_file_is_reported_and_stops_no_other(self, dataset, tiff_folder, damage):
+        damage(tiff_folder / "a.tif")
+        report = dataset.import_folder(tiff_folder)
+        assert (names(report.failed), names(report.imported)) == (["a.tif"], ["b.tif", "c.tif"])
+
+    def test_a_bad_file_makes_no_record(self, dataset, tiff_folder):
+        (tiff_folder / "a.tif").write_text("no TIFF")
+        dataset.import_folder(tiff_folder)
+        assert len(dataset.list_image_ids()) == 2
+
+    def test_a_mended_file_is_imported_by_the_next_run(self, dataset, tiff_folder, pixels):
+        (tiff_folder / "a.tif").write_text("no TIFF")
+        dataset.import_folder(tiff_folder)
+        tifffile.imwrite(tiff_folder / "a.tif", pixels)
+        assert names(dataset.import_folder(tiff_folder).imported) == ["a.tif"]
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            pytest.param({"metadata": {"header": {"um": float("nan")}}}, r"$.header.um is nan", id="NaN in its header"),
+            pytest.param({"axes": ("y",)}, "do not fit an array of 2 dimensions", id="axes that do not fit"),
+            pytest.param({"pixels": np.array([["a"]])}, "only numbers and booleans can", id="pixels of text"),
+        ],
+    )
+    def test_content_that_cannot_be_stored_is_reported_and_stops_no_other(
+        self, dataset, tiff_folder, pixels, content, reason
+    ):
+        def read(path):
+            good = {"pixels": pixels, "axes": ("y", "x")}
+            return FileContent(**{**good, **content} if path.name == "a.tif" else good)
+
+        report = dataset.import_folder(tiff_folder, read_file=read)
+        assert (len(report.imported), reason in report.failed[0].reason) == (2, True)
+
+    def test_content_that_cannot_be_stored_makes_no_record(self, dataset, tiff_folder, pixels):
+        def read(_path):
+            return FileContent(pixels=pixels, axes=("y", "x"), metadata={"a": float("nan")})
+
+        dataset.import_folder(tiff_folder, read_file=read)
+        assert (dataset.list_image_ids(), list((dataset.path / ".staging").iterdir())) == ([], [])
+
+
+class TestImportFromOrToNowhere:
+    def test_an_empty_folder_is_refused(self, dataset, tmp_path):
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(SourceError, match=r"no file named .* nothing was imported"):
+            dataset.import_folder(tmp_path / "empty")
+
+    def test_a_missing_folder_makes_no_dataset(self, tmp_path):
+        with pytest.raises(SourceError, match="there is no folder"):
+            ZarrDataset(tmp_path / "new.zarr").import_folder(tmp_path / "missing")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_file_as_folder_is_refused(self, dataset, tiff_folder):
+        with pytest.raises(SourceError, match=r"a\.tif is a file"):
+            dataset.import_folder(tiff_folder / "a.tif")
+
+    def test_a_file_is_no_dataset(self, tiff):
+        with pytest.raises(
+            DatasetNotFoundError, match=r"x\.tif is a file; a dataset is a folder whose name ends in \.zarr"
+        ):
+            ZarrDataset(tiff)
+
+    def test_a_foreign_folder_is_no_dataset(self, tiff_folder):
+        with pytest.raises(
+            NotADatasetError, match="is a folder with other things in it; choose a new name for the dataset"
+        ):
+            ZarrDataset(tiff_folder)
+
+    def test_a_dataset_opened_for_reading_imports_nothing(self, dataset, tiff_folder):
+        with pytest.raises(ReadOnlyError, match="opened for reading only"):
+            ZarrDataset(dataset.path, mode="r").import_folder(tiff_folder)
+
+    @pytest.mark.shared
+    @pytest.mark.parametrize("mode", ["r", "a"])
+    def test_an_older_dataset_is_refused_with_one_clear_message(self, older_dataset_path, mode):
+        with pytest.raises(
+            UnsupportedVersionError,
+            match=r"01\.zarr was written by the older kymflow program; this version cannot open such datasets yet$",
+        ):
+            ZarrDataset(older_dataset_path, mode=mode)
+
+    @pytest.mark.shared
+    def test_an_older_dataset_is_untouched(self, older_dataset_path, snapshot):
+        before = snapshot(older_dataset_path)
+        with pytest.raises(UnsupportedVersionError, match="older kymflow program"):
+            ZarrDataset(older_dataset_path)
+        assert snapshot(older_dataset_path) == before
+
+
+class TestInterruptedImport:
+    @pytest.fixture
+    def interrupted(self, dataset, tiff_folder):
+        """A dataset whose import of three files was interrupted before the third."""
+
+        def interrupt(done, _total, _name):
+            if done == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            dataset.import_folder(tiff_folder, progress=interrupt)
+        return ZarrDataset(dataset.path)
+
+    def test_what_was_imported_stays(self, interrupted):
+        assert len(interrupted.load_sources_index()) == len(interrupted.list_image_ids()) == 2
+
+    def test_the_next_run_imports_the_rest(self, interrupted, tiff_folder):
+        report = interrupted.import_folder(tiff_folder)
+        assert (names(report.imported), len(report.skipped)) == (["c.tif"], 2)
+
+    def test_an_interrupted_dataset_is_sound(self, interrupted):
+        assert interrupted.validate() == []
+
+    def test_records_that_the_sources_table_lacks_are_not_imported_twice(self, dataset, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        (dataset.path / "tables/sources.parquet").unlink()
+        report = ZarrDataset(dataset.path).import_folder(tiff_folder)
+        assert (report.imported, len(report.skipped), len(dataset.list_image_ids())) == ((), 3, 3)
+
+    def test_rows_that_the_sources_table_lacks_are_healed(self, dataset, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        before = dataset.load_sources_index().sort_values("image_id", ignore_index=True)
+        (dataset.path / "tables/sources.parquet").unlink()
+        dataset.import_folder(tiff_folder)
+        after = dataset.load_sources_index().sort_values("image_id", ignore_index=True)
+        pd.testing.assert_frame_equal(after, before)
+
+    def test_a_record_without_provenance_is_let_be(self, dataset, record, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        assert record.image_id not in set(dataset.load_sources_index()["image_id"])

@@ -1,0 +1,280 @@
+"""Revisions: commit, conflict, edits by hand, and damage."""
+
+import errno
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from kymflow_zarr import _metadata
+from kymflow_zarr._metadata import NOTHING_SAVED, _commit, load_revision, save_revision
+from kymflow_zarr.errors import ConflictError, DamagedError, InvalidValueError, NotSavedError
+
+COPY = "analysis/metadata.json"
+
+
+def history(blobs):
+    return blobs.names("analysis/history")
+
+
+def save(blobs, payload, expected=None):
+    return save_revision(blobs, payload, expected=expected)
+
+
+def edit_by_hand(blobs, text):
+    (blobs.root / COPY).write_text(text)
+
+
+def break_seal(blobs, number):
+    path = blobs.root / f"analysis/history/metadata.{number:08d}.json"
+    sealed = json.loads(path.read_text())
+    path.write_text(json.dumps({**sealed, "metadata": {"a": "changed after sealing"}}))
+
+
+class TestSave:
+    def test_nothing_is_saved_at_first(self, blobs):
+        assert load_revision(blobs) == NOTHING_SAVED
+
+    def test_what_was_saved_is_loaded(self, blobs):
+        saved = save(blobs, {"a": 1})
+        assert load_revision(blobs) == saved
+
+    def test_revisions_increase_by_one(self, blobs):
+        assert [save(blobs, {"a": a}).number for a in "xyz"] == [0, 1, 2]
+
+    def test_every_revision_is_kept(self, blobs):
+        for a in "xyz":
+            save(blobs, {"a": a})
+        assert history(blobs) == [f"metadata.0000000{number}.json" for number in range(3)]
+
+    def test_the_readable_copy_is_the_newest(self, blobs):
+        for a in "xyz":
+            save(blobs, {"a": a})
+        assert json.loads(blobs.read(COPY)) == {"a": "z"}
+
+    def test_a_revision_is_sealed_with_the_digest_of_its_metadata(self, blobs):
+        revision = save(blobs, {"a": 1})
+        sealed = json.loads(blobs.read("analysis/history/metadata.00000000.json"))
+        assert (sealed["revision"], sealed["sha256"], sealed["metadata"]) == (0, revision.sha256, {"a": 1})
+
+    def test_a_payload_that_is_no_json_is_refused(self, blobs):
+        with pytest.raises(InvalidValueError, match=r"metadata cannot be stored as JSON: \$\.a is nan"):
+            save(blobs, {"a": float("nan")})
+
+    def test_a_refused_payload_writes_nothing(self, blobs):
+        with pytest.raises(InvalidValueError, match="metadata cannot be stored"):
+            save(blobs, {"a": float("nan")})
+        assert not blobs.root.exists()
+
+    def test_the_old_revision_stands_when_the_disk_fails(self, blobs, monkeypatch):
+        old = save(blobs, {"a": 1})
+
+        def fail(_descriptor):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            with pytest.raises(NotSavedError, match="not saved"):
+                save(blobs, {"a": 2}, old)
+        assert load_revision(blobs) == old
+
+
+class TestConflict:
+    def test_a_save_upon_the_newest_is_accepted(self, blobs):
+        first = save(blobs, {"a": 1})
+        assert save(blobs, {"a": 2}, first).number == 1
+
+    def test_a_first_save_upon_nothing_is_accepted(self, blobs):
+        assert save(blobs, {"a": 1}, NOTHING_SAVED).number == 0
+
+    def test_a_save_upon_a_stale_revision_is_refused(self, blobs):
+        first = save(blobs, {"a": 1})
+        save(blobs, {"a": 2}, first)
+        with pytest.raises(
+            ConflictError, match=r"not saved: .*changed by another program .*\(revision 0 then, 1 now\); load it"
+        ):
+            save(blobs, {"a": 3}, first)
+
+    def test_a_refused_save_changes_nothing(self, blobs):
+        first = save(blobs, {"a": 1})
+        second = save(blobs, {"a": 2}, first)
+        with pytest.raises(ConflictError, match="not saved"):
+            save(blobs, {"a": 3}, first)
+        assert load_revision(blobs) == second
+
+    def test_a_save_over_whatever_is_there_is_accepted(self, blobs):
+        save(blobs, {"a": 1})
+        assert save(blobs, {"a": 3}, None).number == 1
+
+    def test_the_second_commit_of_one_number_is_refused(self, blobs):
+        _commit(blobs, {"a": "mine"}, 0)
+        with pytest.raises(
+            ConflictError, match=r"not saved: another program saved revision 0 of .* at the same moment; load it"
+        ):
+            _commit(blobs, {"a": "yours"}, 0)
+
+    def test_the_first_commit_of_one_number_stands(self, blobs):
+        _commit(blobs, {"a": "mine"}, 0)
+        with pytest.raises(ConflictError, match="at the same moment"):
+            _commit(blobs, {"a": "yours"}, 0)
+        assert load_revision(blobs).payload == {"a": "mine"}
+
+    def test_of_many_threads_that_commit_at_once_exactly_one_wins(self, blobs):
+        start = Barrier(8)
+
+        def try_to_commit(who):
+            start.wait()
+            try:
+                _commit(blobs, {"who": who}, 0)
+            except ConflictError:
+                return None
+            return who
+
+        with ThreadPoolExecutor(8) as pool:
+            winners = [who for who in pool.map(try_to_commit, range(8)) if who is not None]
+        assert winners == [load_revision(blobs).payload["who"]]
+
+    def test_a_commit_between_our_reading_and_our_commit_is_not_saved_over(self, blobs, monkeypatch):
+        first = save(blobs, {"a": 1})
+
+        def load_then_lose_the_race(blobs):
+            revision = load_revision(blobs)
+            _commit(blobs, {"a": "theirs"}, 1)
+            return revision
+
+        monkeypatch.setattr(_metadata, "load_revision", load_then_lose_the_race)
+        with pytest.raises(ConflictError, match="another program saved revision 1"):
+            save(blobs, {"a": "ours"}, first)
+
+    def test_a_commit_just_before_our_reading_is_not_saved_over(self, blobs, monkeypatch):
+        first = save(blobs, {"a": 1})
+
+        def lose_the_race_then_load(blobs):
+            _commit(blobs, {"a": "theirs"}, 1)
+            return load_revision(blobs)
+
+        monkeypatch.setattr(_metadata, "load_revision", lose_the_race_then_load)
+        with pytest.raises(ConflictError, match=r"revision 0 then, 1 now|another program saved revision 1"):
+            save(blobs, {"a": "ours"}, first)
+
+
+class TestEditByHand:
+    @pytest.fixture
+    def edited(self, blobs):
+        """Metadata of two revisions, then edited by hand."""
+        save(blobs, {"a": 1})
+        save(blobs, {"a": 2})
+        edit_by_hand(blobs, '{"a": "by hand"}')
+        return blobs
+
+    def test_an_edit_is_seen(self, edited):
+        assert load_revision(edited).payload == {"a": "by hand"}
+
+    def test_an_edit_counts_as_the_next_revision(self, edited):
+        assert (load_revision(edited).number, load_revision(edited).committed) == (2, False)
+
+    def test_reading_an_edit_commits_nothing(self, edited):
+        load_revision(edited)
+        assert len(history(edited)) == 2
+
+    def test_an_edit_becomes_its_own_revision_at_the_next_save(self, edited):
+        save(edited, {"a": 4}, load_revision(edited))
+        kept = [json.loads(edited.read(f"analysis/history/{name}"))["metadata"]["a"] for name in history(edited)]
+        assert kept == [1, 2, "by hand", 4]
+
+    def test_a_save_after_an_edit_has_the_number_after_it(self, edited):
+        assert save(edited, {"a": 4}).number == 3
+
+    def test_an_edit_conflicts_with_a_change_made_before_it(self, blobs):
+        first = save(blobs, {"a": 1})
+        edit_by_hand(blobs, '{"a": "by hand"}')
+        with pytest.raises(ConflictError, match="revision 0 then, 1 now"):
+            save(blobs, {"a": 2}, first)
+
+    def test_other_spaces_and_order_are_no_edit(self, blobs):
+        save(blobs, {"a": 1, "b": 2})
+        edit_by_hand(blobs, '{"b":2,"a":1}')
+        assert load_revision(blobs).committed
+
+    def test_a_copy_without_history_counts_as_the_first_revision(self, blobs):
+        blobs.write(COPY, b'{"a": "by hand"}')
+        assert (load_revision(blobs).number, load_revision(blobs).payload) == (0, {"a": "by hand"})
+
+
+class TestDamage:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("", id="empty"),
+            pytest.param('{"a": ', id="torn"),
+            pytest.param("[1]", id="no object"),
+            pytest.param('{"a": NaN}', id="not strict"),
+            pytest.param('{"a": 1e999}', id="out of range"),
+        ],
+    )
+    def test_the_history_speaks_where_the_readable_copy_is_no_json_object(self, blobs, text):
+        saved = save(blobs, {"a": 1})
+        edit_by_hand(blobs, text)
+        assert load_revision(blobs) == saved
+
+    def test_the_history_speaks_where_the_readable_copy_is_gone(self, blobs):
+        saved = save(blobs, {"a": 1})
+        blobs.delete(COPY)
+        assert load_revision(blobs) == saved
+
+    def test_a_readable_copy_of_an_older_revision_loses_to_the_newest(self, blobs):
+        save(blobs, {"a": 1})
+        stale = blobs.read(COPY)
+        newest = save(blobs, {"a": 2})
+        blobs.write(COPY, stale)
+        assert load_revision(blobs) == newest
+
+    def test_the_previous_revision_speaks_where_the_newest_is_broken_and_the_copy_older(self, blobs):
+        first = save(blobs, {"a": 1})
+        stale = blobs.read(COPY)
+        save(blobs, {"a": 2})
+        break_seal(blobs, 1)
+        blobs.write(COPY, stale)
+        assert load_revision(blobs) == first
+
+    def test_the_readable_copy_speaks_where_the_newest_revision_is_broken(self, blobs):
+        save(blobs, {"a": 1})
+        save(blobs, {"a": 2})
+        break_seal(blobs, 1)
+        assert (load_revision(blobs).payload, load_revision(blobs).number) == ({"a": 2}, 2)
+
+    def test_a_broken_revision_is_never_written_over(self, blobs):
+        save(blobs, {"a": 1})
+        save(blobs, {"a": 2})
+        break_seal(blobs, 1)
+        blobs.delete(COPY)
+        assert save(blobs, {"a": 3}).number == 2
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"metadata": 3, "sha256": "x"}'])
+    def test_a_torn_revision_is_passed_over(self, blobs, text):
+        first = save(blobs, {"a": 1})
+        save(blobs, {"a": 2})
+        (blobs.root / "analysis/history/metadata.00000001.json").write_text(text)
+        blobs.delete(COPY)
+        assert load_revision(blobs) == first
+
+    def test_no_sound_revision_at_all_is_damage(self, blobs):
+        save(blobs, {"a": 1})
+        break_seal(blobs, 0)
+        with pytest.raises(DamagedError, match=r"none of the 1 revisions in .*history is whole; restore one from a backup"):
+            load_revision(blobs)
+
+    def test_other_files_in_the_history_are_passed_over(self, blobs):
+        saved = save(blobs, {"a": 1})
+        blobs.write("analysis/history/metadata (conflicted copy).json", b"{}")
+        assert load_revision(blobs) == saved
+
+    def test_a_crash_after_the_commit_leaves_the_new_revision(self, blobs, monkeypatch):
+        save(blobs, {"a": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr(type(blobs), "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                save(blobs, {"a": 2})
+        assert load_revision(blobs).payload == {"a": 2}

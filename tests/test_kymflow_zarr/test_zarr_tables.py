@@ -1,0 +1,170 @@
+"""Dataset tables, replaced whole."""
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, ReadOnlyError, TableNotFoundError
+from kymflow_zarr.tables import Tables
+
+
+def rows(image_id, **columns):
+    length = len(next(iter(columns.values())))
+    return pd.DataFrame({"image_id": pd.Series([image_id] * length, dtype="str"), **columns})
+
+
+@pytest.fixture
+def tables(blobs):
+    """No tables yet."""
+    return Tables(blobs)
+
+
+@pytest.fixture
+def two_images(tables):
+    """A table `velocity` with rows of the images a and b."""
+    tables.save("velocity", pd.concat([rows("a", v=[1.0, 2.0]), rows("b", v=[3.0])]))
+    return tables
+
+
+class TestSave:
+    def test_a_table_survives_a_round_trip(self, tables):
+        frame = rows("a", v=[1.0, 2.0], note=["x", "y"])
+        tables.save("velocity", frame)
+        pd.testing.assert_frame_equal(tables.load("velocity"), frame)
+
+    def test_a_table_without_rows_keeps_its_dtypes(self, tables):
+        frame = rows("a", v=[1.0], n=[1], note=["x"])[:0]
+        tables.save("velocity", frame)
+        assert dict(tables.load("velocity").dtypes) == dict(frame.dtypes)
+
+    @pytest.mark.parametrize("dtype", ["str", "object", pd.ArrowDtype(pa.large_string())], ids=str)
+    def test_text_is_stored_as_arrow_string(self, tables, blobs, dtype):
+        tables.save("velocity", pd.DataFrame({"image_id": pd.Series(["a"], dtype=dtype)}))
+        assert pq.read_schema(blobs.root / "tables/velocity.parquet").field("image_id").type == pa.string()
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            pytest.param(pd.DataFrame({"v": [1.0]}), id="no column"),
+            pytest.param(pd.DataFrame({"image_id": ["a", None], "v": [1.0, 2.0]}), id="missing in one row"),
+        ],
+    )
+    def test_a_row_without_an_image_is_refused(self, tables, frame):
+        with pytest.raises(InvalidValueError, match="table 'velocity' needs an 'image_id' in every row; it has"):
+            tables.save("velocity", frame)
+
+    def test_two_columns_of_images_are_refused(self, tables):
+        with pytest.raises(InvalidValueError, match="column names must be different strings"):
+            tables.save("velocity", pd.DataFrame([["a", "b"]], columns=["image_id", "image_id"]))
+
+    @pytest.mark.parametrize("name", ["", "A", "../x", "a/b", "nul"])
+    def test_a_bad_name_is_refused(self, tables, name):
+        with pytest.raises(InvalidNameError, match=r"table name .* is not allowed: a name has"):
+            tables.save(name, rows("a", v=[1.0]))
+
+    def test_a_refused_table_leaves_the_old_one(self, two_images):
+        with pytest.raises(InvalidValueError, match="needs an 'image_id'"):
+            two_images.save("velocity", pd.DataFrame({"v": [1.0]}))
+        assert two_images.load("velocity")["v"].tolist() == [1.0, 2.0, 3.0]
+
+
+class TestLoad:
+    def test_a_missing_table_is_named_with_those_there_are(self, two_images):
+        two_images.save("events", rows("a", t=[1.0]))
+        with pytest.raises(TableNotFoundError, match="no table named 'radon'; this dataset has 'events', 'velocity'"):
+            two_images.load("radon")
+
+    def test_a_missing_table_of_an_empty_dataset_says_none(self, tables):
+        with pytest.raises(TableNotFoundError, match="no table named 'radon'; this dataset has none"):
+            tables.load("radon")
+
+    def test_a_torn_table_is_damage(self, two_images, blobs):
+        (blobs.root / "tables/velocity.parquet").write_bytes(b"PAR1")
+        with pytest.raises(DamagedError, match=r"velocity\.parquet is not readable Parquet"):
+            two_images.load("velocity")
+
+    def test_a_table_name_cannot_leave_the_dataset(self, tables):
+        with pytest.raises(InvalidNameError, match="does not name a place inside the dataset"):
+            tables.load("../../x")
+
+    def test_names_are_sorted_and_without_the_sources(self, two_images):
+        for name in ("sources", "events"):
+            two_images.save(name, rows("a", v=[1.0]))
+        assert two_images.names() == ["events", "velocity"]
+
+    def test_other_files_are_no_tables(self, two_images, blobs):
+        blobs.write("tables/readme.txt", b"")
+        assert two_images.names() == ["velocity"]
+
+
+class TestReplaceRows:
+    def test_the_rows_of_an_image_are_replaced(self, two_images):
+        frame = two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        assert frame[frame["image_id"] == "a"]["v"].tolist() == [9.0]
+
+    def test_the_rows_of_the_others_are_kept(self, two_images):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        frame = two_images.load("velocity")
+        assert frame[frame["image_id"] == "b"]["v"].tolist() == [3.0]
+
+    def test_the_rows_of_the_others_come_first(self, two_images):
+        assert two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})["image_id"].tolist() == ["b", "a"]
+
+    def test_what_is_returned_is_what_is_stored(self, two_images):
+        frame = two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        pd.testing.assert_frame_equal(two_images.load("velocity"), frame)
+
+    def test_a_table_that_is_not_there_is_made(self, tables):
+        tables.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        assert tables.names() == ["velocity"]
+
+    def test_several_images_are_replaced_at_once(self, two_images):
+        frame = two_images.replace_rows("velocity", {"a": rows("a", v=[8.0]), "b": rows("b", v=[9.0])})
+        assert frame["v"].tolist() == [8.0, 9.0]
+
+    def test_no_rows_take_an_image_out(self, two_images):
+        frame = two_images.replace_rows("velocity", {"a": rows("a", v=[1.0])[:0]})
+        assert frame["image_id"].tolist() == ["b"]
+
+    def test_a_table_that_loses_its_last_rows_keeps_its_dtypes(self, tables):
+        frame = rows("a", v=[1.0], n=[1], note=["x"])
+        tables.save("velocity", frame)
+        tables.replace_rows("velocity", {"a": frame[:0]})
+        assert dict(tables.load("velocity").dtypes) == dict(frame.dtypes)
+
+    @pytest.mark.parametrize("dtype", ["object", "str"])
+    def test_a_stored_column_without_values_takes_numbers_later(self, tables, dtype):
+        tables.save("velocity", rows("a", v=pd.Series([None], dtype=dtype)))
+        assert tables.replace_rows("velocity", {"b": rows("b", v=[3.0])})["v"].dropna().tolist() == [3.0]
+
+    def test_rows_without_values_do_not_change_a_column_of_numbers(self, two_images):
+        frame = two_images.replace_rows("velocity", {"b": rows("b", v=pd.Series([None], dtype="object"))})
+        assert frame["v"].dtype == "float64"
+
+    def test_text_where_numbers_are_is_refused(self, two_images):
+        with pytest.raises(InvalidValueError, match="the rows of table 'velocity' do not fit together"):
+            two_images.replace_rows("velocity", {"b": rows("b", v=["fast"])})
+
+    def test_refused_rows_leave_the_table(self, two_images):
+        with pytest.raises(InvalidValueError, match="do not fit together"):
+            two_images.replace_rows("velocity", {"b": rows("b", v=["fast"])})
+        assert two_images.load("velocity")["v"].tolist() == [1.0, 2.0, 3.0]
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            pytest.param(rows("b", v=[1.0]), id="of another image"),
+            pytest.param(pd.DataFrame({"v": [1.0]}), id="of no image"),
+            pytest.param(pd.DataFrame({"image_id": ["a", None], "v": [1.0, 2.0]}), id="one of no image"),
+        ],
+    )
+    def test_rows_that_are_not_of_their_image_are_refused(self, two_images, frame):
+        with pytest.raises(InvalidValueError, match="rows for image a must all have that value in 'image_id'"):
+            two_images.replace_rows("velocity", {"a": frame})
+
+
+def test_a_table_opened_for_reading_cannot_be_saved(blobs):
+    blobs.read_only = True
+    with pytest.raises(ReadOnlyError, match="opened for reading only"):
+        Tables(blobs).save("velocity", rows("a", v=[1.0]))
