@@ -106,8 +106,18 @@ class AcqImage:
         return value if isinstance(value, Mapping) else {}
 
     def slice_pixels(self, *, z: int = 0, channel: int = 1) -> NDArray[Any]:
-        """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1)."""
+        """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1).
+
+        Raises
+        ------
+        RoiError
+            When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
+        """
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
         at = {"z": z, "c": channel - 1}
+        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
+        if outside:
+            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
         return np.asarray(self.pixels[tuple(slice(None) if axis in "yx" else at.get(axis, 0) for axis in self.axes)])
 
     def roi_stats(self, roi_id: int) -> RoiStats:

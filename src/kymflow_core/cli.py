@@ -58,6 +58,7 @@ def import_command(
         )
         total = len(report.imported) + len(report.skipped) + len(report.failed)
         bar.update(task, completed=total, total=total, description="done")
+    with errors_shown():
         index_failed = _rebuild_all(target) if report.imported else False
     _print_report(report)
     if report.failed or index_failed:
@@ -87,12 +88,19 @@ def info(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
         console = Console()
         console.print(f"{escape(str(dataset))}: {len(opened.list_image_ids())} records", highlight=False, soft_wrap=True)
         for name in opened.list_table_names():
-            console.print(f"  table {name}: {len(opened.load_table(name))} rows", highlight=False)
+            console.print(f"  table {name}: {_rows(opened, name)}", highlight=False)
         problems = opened.validate()
     for problem in problems:
         Console(stderr=True).print(f"[red]{escape(str(problem))}[/red]", highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
+
+
+def _rows(dataset: ZarrDataset, name: str) -> str:
+    try:
+        return f"{len(dataset.load_table(name))} rows"
+    except KymflowZarrError:
+        return "damaged, see below"
 
 
 def _existing(path: Path) -> ZarrDataset:

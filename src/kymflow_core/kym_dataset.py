@@ -14,7 +14,7 @@ import pandas as pd
 from kymflow_core.errors import KymflowError
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ZarrDataset, concatenate_frames
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import InvalidValueError, KymflowZarrError
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -71,8 +71,8 @@ class KymDataset:
             self._extract(indexer, image_id, rows, failed)
             if progress:
                 progress(done, len(ids))
-        frames = list(rows.values()) or [pd.DataFrame(columns=indexer.required_columns())]
-        self.dataset.save_table(indexer.table_name, concatenate_frames(frames, what=indexer.table_name))
+        frame = _join(rows, failed, indexer)
+        self.dataset.save_table(indexer.table_name, frame)
         return self._report(indexer, rows, failed)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
@@ -81,7 +81,10 @@ class KymDataset:
         failed: dict[str, str] = {}
         self._extract(indexer, image_id, rows, failed)
         if rows:
-            self.dataset.replace_rows(indexer.table_name, rows)
+            try:
+                self.dataset.replace_rows(indexer.table_name, rows)
+            except InvalidValueError as error:
+                rows, failed = {}, {image_id: str(error)}
         return self._report(indexer, rows, failed)
 
     def _extract(
@@ -96,3 +99,26 @@ class KymDataset:
         self.tables.pop(indexer.table_name, None)
         counts = {image_id: len(frame) for image_id, frame in rows.items()}
         return UpdateReport(table_name=indexer.table_name, rows=counts, failed=dict(failed))
+
+
+def _join(rows: dict[str, pd.DataFrame], failed: dict[str, str], indexer: DatasetIndexer) -> pd.DataFrame:
+    """Return all rows as one table; images whose columns do not fit those before them move from `rows` to `failed`."""
+    empty = pd.DataFrame(columns=indexer.required_columns())
+    try:
+        return concatenate_frames([*rows.values()] or [empty], what=indexer.table_name)
+    except InvalidValueError:
+        _set_aside_misfits(rows, failed, what=indexer.table_name)
+    return concatenate_frames([*rows.values()] or [empty], what=indexer.table_name)
+
+
+def _set_aside_misfits(rows: dict[str, pd.DataFrame], failed: dict[str, str], *, what: str) -> None:
+    seen = pd.DataFrame()
+    for image_id in list(rows):
+        try:
+            joined = concatenate_frames([seen, rows[image_id]], what=what)
+        except InvalidValueError as error:
+            failed[image_id] = str(error)
+            del rows[image_id]
+        else:
+            # One value of each column is enough to know its type.
+            seen = joined.bfill().head(1)

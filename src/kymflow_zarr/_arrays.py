@@ -105,7 +105,7 @@ def write_array(
         target[...] = array
 
 
-def open_array(blobs: Blobs, key: str) -> zarr.Array[Any]:
+def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
     """Open an array lazily, for reading.
 
     Raises
@@ -141,13 +141,13 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
         raise DamagedError(f"the array {blobs.describe(key)} is damaged ({error}); restore it from a backup") from error
 
 
-def axes_of(array: zarr.Array[Any]) -> tuple[str, ...]:
+def axes_of(array: "zarr.Array[Any]") -> tuple[str, ...]:
     """Return the axes that an array was stored with."""
     names = getattr(array.metadata, "dimension_names", None)
     return tuple(str(name) for name in names) if names else infer_axes(array.ndim)
 
 
-def _expected_files(array: zarr.Array[Any]) -> set[str]:
+def _expected_files(array: "zarr.Array[Any]") -> set[str]:
     if 0 in array.shape:
         return set()
     files = array.shards or array.chunks

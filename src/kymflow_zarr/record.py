@@ -67,7 +67,7 @@ class ZarrImageRecord:
         with self._blobs.build(_layout.RECORD_DATA) as draft:
             write_array(draft, "", arr, axes=axes, chunks=chunks)
 
-    def open_array(self) -> zarr.Array[Any]:
+    def open_array(self) -> "zarr.Array[Any]":
         """Open the pixels lazily, read-only; raise `DamagedError` when they are missing or incomplete."""
         try:
             return open_array(self._blobs, _layout.RECORD_DATA)
@@ -180,7 +180,7 @@ class ZarrImageRecord:
         self.open_array_artifact(name)
         return load_array(self._blobs, _layout.array_data_key(name))
 
-    def open_array_artifact(self, name: str) -> zarr.Array[Any]:
+    def open_array_artifact(self, name: str) -> "zarr.Array[Any]":
         """Open the array artifact `name` lazily, read-only.
 
         Raises

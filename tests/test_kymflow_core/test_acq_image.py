@@ -9,6 +9,7 @@ import tifffile
 from kymflow_core.acq_image import AcqImage
 from kymflow_core.errors import RoiError, RoiNotFoundError
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, ReadOnlyError, RecordNotFoundError, SourceError
 
 TIFF_IS_READ_ONLY = (
@@ -361,3 +362,13 @@ def test_a_mask_roi_beside_a_tiff_has_no_mask_to_load(scan_path):
 def test_a_tiff_that_cannot_be_read_is_said_when_it_is_opened(scan_folder):
     with pytest.raises(SourceError, match=r"gone\.tif cannot be read"):
         AcqImage.from_path(scan_folder / "gone.tif")
+
+
+@pytest.mark.parametrize(
+    ("z", "channel"),
+    [pytest.param(3, 1, id="z too high"), pytest.param(-1, 1, id="z negative"), pytest.param(0, 0, id="channel 0")],
+)
+def test_a_slice_that_is_not_there_is_refused(tmp_path, z, channel):
+    record = ZarrDataset(tmp_path / "d.zarr").add_image(np.zeros((3, 4, 5, 2), np.uint8))
+    with pytest.raises(RoiError, match=f"no slice at z {z}, channel {channel}"):
+        AcqImage(record).slice_pixels(z=z, channel=channel)

@@ -101,6 +101,31 @@ def test_an_artifact_that_is_damaged_is_reported_too(dataset, analysed):
     assert report.rows[analysed[1].image_id] == 1
 
 
+def with_further_column(*values):
+    return reports(*range(1, len(values) + 1)).assign(grade=list(values))
+
+
+def test_an_image_whose_further_column_is_of_another_kind_fails_and_the_others_stay(dataset, analysed):
+    analysed[0].save_df_parquet("radon_report", with_further_column("good"))
+    analysed[1].save_df_parquet("radon_report", with_further_column(3.5))
+    report = KymDataset(dataset).rebuild(INDEXER)
+    (failed,) = report.failed
+    (kept,) = {analysed[0].image_id, analysed[1].image_id} - {failed}
+    assert "do not fit together" in report.failed[failed]
+    assert rows_by_image(dataset.load_table("radon_report")) == {kept: [1]}
+
+
+def test_an_update_whose_rows_do_not_fit_is_reported_and_leaves_the_table(dataset, analysed):
+    analysed[0].save_df_parquet("radon_report", with_further_column("good"))
+    tables = KymDataset(dataset)
+    tables.rebuild(INDEXER)
+    before = tables.get_table("radon_report")
+    analysed[1].save_df_parquet("radon_report", with_further_column(3.5))
+    report = tables.update_image(INDEXER, analysed[1].image_id)
+    assert list(report.failed) == [analysed[1].image_id]
+    pd.testing.assert_frame_equal(tables.get_table("radon_report"), before)
+
+
 def test_updating_an_image_replaces_its_rows(tables, analysed):
     analysed[1].save_df_parquet("radon_report", reports(5, 6, 7))
     report = tables.update_image(INDEXER, analysed[1].image_id)

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kymflow_core import AcqImage
-from kymflow_zarr import ZarrDataset
 from napari.utils.notifications import notification_manager
-from napari_kymflow._session import session_of
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
+
+from kymflow_core import AcqImage
+from kymflow_zarr import ZarrDataset
+from napari_kymflow._session import session_of
 
 
 def settle():

@@ -1,0 +1,53 @@
+"""The project's own files: documents whose code runs, minimums that are tested."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_REQUIREMENT = re.compile(r"^([a-z0-9_-]+)>=([0-9.]+)$")
+
+
+@pytest.mark.parametrize("document", ["README.md"])
+def test_the_python_in_a_document_runs(document, tmp_path, monkeypatch):
+    blocks = _PYTHON.findall((ROOT / document).read_text())
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        exec(compile(block, document, "exec"), {})
+
+
+def test_links_between_documents_lead_somewhere():
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    missing = [
+        (document.name, link)
+        for document in documents
+        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text())
+        if "://" not in link and not (document.parent / link).exists()
+    ]
+    assert not missing
+
+
+def minimums():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["napari"],
+        *project["dependency-groups"]["test"],
+    ]
+    return dict(_REQUIREMENT.fullmatch(requirement).groups() for requirement in listed)
+
+
+def as_numbers(version):
+    return tuple(int(part) for part in re.sub(r"(\.0)+$", "", version).split("."))
+
+
+def test_the_oldest_dependencies_that_are_tested_are_the_minimums():
+    lines = (ROOT / ".ci" / "lowest.txt").read_text().splitlines()
+    tested = dict(line.split("==") for line in lines if "==" in line)
+    assert {name: as_numbers(version) for name, version in tested.items()} == {
+        name: as_numbers(version) for name, version in minimums().items()
+    }
