@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -76,9 +77,9 @@ def display_stretch(shape: tuple[int, int]) -> float:
     return float(max(1, round(BAND_ASPECT * lines / pixels)))
 
 
-def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> list[LayerData]:
+def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stretch: float | None = None) -> list[LayerData]:
     """Return a record as layers: the pixels, each mask, and last the ROIs. The pixels stay lazy."""
-    stretch = display_stretch(image.slice_shape)
+    along_x = stretch or display_stretch(image.slice_shape)
 
     def tag(role: Role, mask: str | None = None) -> dict[str, LayerTag]:
         return {
@@ -86,7 +87,7 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> li
                 role=role,
                 dataset_path=dataset_path,
                 image_id=image_id,
-                stretch=stretch,
+                stretch=along_x,
                 seconds_per_line=image.header.seconds_per_line,
                 um_per_pixel=image.header.um_per_pixel,
                 mask=mask,
@@ -94,12 +95,21 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> li
         }
 
     name = image.name or image_id[:8]
-    layers: list[LayerData] = [
-        (image.pixels, {**_image_options(image, stretch), "name": name, "metadata": tag("pixels")}, "image")
-    ]
-    layers += [mask_to_layer(image, mask, tag("mask", mask), stretch) for mask in mask_names(image)]
-    layers.append(rois_to_layer(image.rois, tag("rois"), stretch, name=f"ROIs of {name}"))
+    pixels = {**_image_options(image, along_x), "name": name, "metadata": tag("pixels")}
+    layers: list[LayerData] = [(lazy_pixels(image), pixels, "image")]
+    layers += [mask_to_layer(image, mask, tag("mask", mask), along_x) for mask in mask_names(image)]
+    layers.append(rois_to_layer(image.rois, tag("rois"), along_x, name=f"ROIs of {name}"))
     return layers
+
+
+def lazy_pixels(image: AcqImage) -> Any:
+    """Return the pixels with y and x as the last axes, as napari shows them; nothing is read.
+
+    As a dask array, since napari keeps what it read of these: it asks for all lines again at every change of the scale.
+    """
+    axes = image.axes
+    one_slice = tuple(-1 if axis in "yx" else 1 for axis in axes)
+    return da.moveaxis(da.from_array(image.pixels, chunks=one_slice), (axes.index("y"), axes.index("x")), (-2, -1))
 
 
 def mask_names(image: AcqImage) -> list[str]:
@@ -227,10 +237,10 @@ def describe_position(tag: LayerTag, position: Sequence[float]) -> str:
 
 
 def _image_options(image: AcqImage, stretch: float) -> dict[str, Any]:
-    axes = image.axes
+    others = [axis for axis in image.axes if axis not in "yx"]
     return {
-        "scale": tuple(stretch if axis == "x" else 1.0 for axis in axes),
-        "axis_labels": axes,
+        "scale": (*(1.0 for _ in others), 1.0, stretch),
+        "axis_labels": (*others, "y", "x"),
         "colormap": "gray",
         "contrast_limits": contrast_limits(image),
         "rgb": False,

@@ -43,7 +43,7 @@ class RoiSync:
         self.layer = layer
         self.rois = rois
         self.refused: tuple[int, ...] = ()
-        self._stretch = stretch
+        self.stretch = stretch
         self._shape = shape
         self._busy = False
 
@@ -88,7 +88,7 @@ class RoiSync:
         rects = [roi for roi in rois if isinstance(roi, RectROI)]
         with self._quietly():
             odd = [position for position, roi_id in enumerate(self._ids()) if roi_id == NO_ROI]
-            data = [rect_to_vertices(roi, self._stretch) for roi in rects] + [self.layer.data[position] for position in odd]
+            data = [rect_to_vertices(roi, self.stretch) for roi in rects] + [self.layer.data[position] for position in odd]
             types = ["rectangle"] * len(rects) + [self.layer.shape_type[position] for position in odd]
             selected = self.selected_ids
             width = self.layer.current_edge_width
@@ -99,6 +99,17 @@ class RoiSync:
             self.rois = rois
         self.select(selected)
         self.rois_changed.emit()
+
+    def set_stretch(self, stretch: float) -> None:
+        """Draw all shapes for another stretch along x; the ROIs stay as they are."""
+        factor = stretch / self.stretch
+        self.stretch = stretch
+        if not self.layer.nshapes:
+            return
+        with self._quietly():
+            selected = set(self.layer.selected_data)
+            self.layer.data = [np.asarray(vertices) * (1.0, factor) for vertices in self.layer.data]
+            self.layer.selected_data = selected
 
     def set_edge_width(self, display_units: float) -> None:
         """Draw all edges so wide."""
@@ -117,7 +128,7 @@ class RoiSync:
         if self._busy:
             return
         with self._quietly():
-            result = reconcile(self._shapes(), self.rois, stretch=self._stretch, shape=self._shape)
+            result = reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape)
             changed = result.rois != self.rois or result.refused != self.refused
             self.rois, self.refused = result.rois, result.refused
             if list(result.ids) != self._ids():
@@ -133,7 +144,7 @@ class RoiSync:
         for position, roi_id in enumerate(self._ids()):
             if roi_id not in by_id or position in self.refused:
                 continue
-            wanted = rect_to_vertices(by_id[roi_id], self._stretch)
+            wanted = rect_to_vertices(by_id[roi_id], self.stretch)
             if not _same_box(data[position], wanted):
                 data[position] = wanted
                 moved = True

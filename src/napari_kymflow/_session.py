@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 from napari.components import ViewerModel
-from napari.layers import Image, Layer, Shapes
+from napari.layers import Layer, Shapes
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
@@ -29,22 +29,20 @@ from kymflow_core.errors import KymflowError
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
 from napari_kymflow._convert import (
-    EDGE_PIXELS,
     LayerData,
-    describe_position,
     record_to_layers,
 )
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._tags import LayerTag, tag_of
+from napari_kymflow._view import KymographView
 
 OUR_ERRORS = (KymflowError, KymflowZarrError)
 """What is shown to the user as one message at the edge."""
 
 INDEXERS: tuple[DatasetIndexer, ...] = (RadonReportIndexer(), VelocityEventsIndexer())
 _CONTEXT = 4.0
-"""How many times its own length is shown of a ROI or event that the view goes to."""
-_LEAST_SECONDS = 1.0
-_MARGIN = 0.02
+"""How many times an event's own length is shown when the view goes to it."""
+_LEAST_SECONDS = 0.5
 
 _T = TypeVar("_T")
 _sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
@@ -78,16 +76,12 @@ class KymSession:
         self._viewer = viewer
         self.tables: KymDataset | None = None
         self.image: AcqImage | None = None
-        self.tag: LayerTag | None = None
         self.sync: RoiSync | None = None
+        self.view = KymographView(viewer)
         self._drafts: dict[str, RoiSet] = {}
         self._mask_states: dict[tuple[object, ...], str] = {}
-        self._edge_width = 1.0
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
-        viewer.scene.camera.events.zoom.connect(self._on_zoom)
-        # Last, so that napari's own text is there first and ours stays.
-        viewer.events.status.connect(self._on_status, position="last")
         for layer in list(viewer.layers):
             self._adopt(layer)
 
@@ -95,6 +89,11 @@ class KymSession:
     def dataset(self) -> ZarrDataset | None:
         """The open dataset."""
         return self.tables.dataset if self.tables else None
+
+    @property
+    def tag(self) -> LayerTag | None:
+        """What ties the open record's layers to it."""
+        return tag_of(self.sync.layer) if self.sync else None
 
     @property
     def image_id(self) -> str | None:
@@ -144,12 +143,12 @@ class KymSession:
                     images[image_id] = str(error)
         return dict(sorted(images.items(), key=_by_acquisition))
 
-    def layers_of(self, image_id: str) -> list[LayerData]:
+    def layers_of(self, image_id: str, *, stretch: float | None = None) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
         if self.dataset is None:
             raise RuntimeError("open a dataset first")
         image = AcqImage(self.dataset.record(image_id))
-        return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id)
+        return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id, stretch=stretch)
 
     def open_record(self, image_id: str) -> None:
         """Show a record instead of the one that is shown; unsaved ROIs are kept and come back with their record."""
@@ -245,35 +244,18 @@ class KymSession:
             show_error(reason)
         show_info("; ".join(report.summary() for report in reports))
 
-    def go_to(self, *, roi_id: int | None = None, seconds: tuple[float, float] | None = None) -> None:
+    def go_to(self, *, roi_id: int | None = None, seconds: tuple[float, float] | None = None, caption: str = "") -> None:
         """Bring a ROI, or a stretch of time within it, into view, and select the ROI."""
-        if self.tag is None or self.image is None:
-            return
         roi = self.rois.get(roi_id) if roi_id is not None and roi_id in self.rois else None
-        lines = self._lines_of(roi if isinstance(roi, RectROI) else None, seconds)
-        if lines is None:
-            return
-        middle, length = (lines[0] + lines[1]) / 2, max(1.0, lines[1] - lines[0])
-        total = float(self.image.slice_shape[0])
-        self.fit_view()
-        wanted = min(total, length * (_CONTEXT if seconds else 1.1))
-        zoom, center = self._viewer.scene.camera.zoom, self._viewer.scene.camera.center
-        self._viewer.scene.camera.center = (center[0], center[1], middle)
-        self._viewer.scene.camera.zoom = zoom * total / wanted
+        per_line = self.tag.seconds_per_line if self.tag else None
+        if seconds is not None and per_line:
+            middle = sum(seconds) / 2
+            half = max(seconds[1] - seconds[0], _LEAST_SECONDS) * _CONTEXT / 2
+            self.view.go_to_lines((middle - half) / per_line, (middle + half) / per_line, caption=caption)
+        elif isinstance(roi, RectROI):
+            self.view.go_to_lines(roi.y0, roi.y1, caption=caption)
         if roi is not None and self.sync is not None:
             self.sync.select([roi.roi_id])
-
-    def fit_view(self) -> None:
-        """Show the whole record."""
-        self._viewer.reset_view(margin=_MARGIN)
-
-    def _lines_of(self, roi: RectROI | None, seconds: tuple[float, float] | None) -> tuple[float, float] | None:
-        if seconds is not None and self.tag is not None and self.tag.seconds_per_line:
-            start, stop = seconds
-            middle, length = (start + stop) / 2, max(stop - start, _LEAST_SECONDS)
-            per_line = self.tag.seconds_per_line
-            return (middle - length / 2) / per_line, (middle + length / 2) / per_line
-        return (roi.y0, roi.y1) if roi is not None else None
 
     def _edit_roi(self, roi_id: int, **changes: Any) -> None:
         if self.sync is None:
@@ -298,8 +280,9 @@ class KymSession:
             return
         if self.is_unsaved:
             self._drafts[tag.image_id] = self.sync.rois
+        self.view.unbind()
         self.sync.unbind()
-        self.sync = self.image = self.tag = None
+        self.sync = self.image = None
         self._mask_states.clear()
         self.record_changed.emit()
 
@@ -311,7 +294,6 @@ class KymSession:
         if self.dataset is None or str(self.dataset.path) != tag.dataset_path:
             self.tables = KymDataset(ZarrDataset(tag.dataset_path))
             self.dataset_changed.emit()
-        self.tag = tag
         self.image = AcqImage(self.tables.dataset.record(tag.image_id)) if self.tables else None
         if self.image is None:
             return
@@ -319,19 +301,11 @@ class KymSession:
         self.sync.bind()
         self.sync.rois_changed.connect(self.rois_changed.emit)
         self.sync.selection_changed.connect(self.selection_changed.emit)
-        self._arrange(layer)
+        self.view.bind(self.sync, self.image.slice_shape)
         draft = self._drafts.pop(tag.image_id, None)
         if draft is not None:
             self.sync.set_rois(draft)
         self.record_changed.emit()
-
-    def _arrange(self, layer: Shapes) -> None:
-        """Show time from left to right, filling the canvas, with the ROI layer ready to draw on."""
-        dimensions = self._viewer.dims.ndim
-        self._viewer.dims.order = (*range(dimensions - 2), dimensions - 1, dimensions - 2)
-        self._viewer.layers.selection.active = layer
-        self.fit_view()
-        self._on_zoom()
 
     def _show_masks(self) -> None:
         """Show the record's masks as they are now, below the ROIs."""
@@ -339,34 +313,10 @@ class KymSession:
             return
         for layer in [layer for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.role == "mask"]:
             self._viewer.layers.remove(layer)
-        for data, options, kind in self.layers_of(self.tag.image_id):
+        for data, options, kind in self.layers_of(self.tag.image_id, stretch=self.sync.stretch):
             if options["metadata"]["kymflow"].role == "mask":
                 self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(data, options, kind))
         self._viewer.layers.selection.active = self.sync.layer
-
-    def _on_zoom(self, event: Any = None) -> None:
-        """Keep ROI edges two pixels of the screen wide; a change of less than a fifth is not worth a redraw."""
-        width = EDGE_PIXELS / self._viewer.scene.camera.zoom
-        if self.sync is not None and (event is None or abs(width / self._edge_width - 1) > 0.2):
-            self._edge_width = width
-            self.sync.set_edge_width(width)
-
-    def _on_status(self, event: Any) -> None:
-        status = self._viewer.status
-        if self.tag is None or not isinstance(status, dict) or not status.get("coordinates"):
-            return
-        text = describe_position(self.tag, self._viewer.cursor.position)
-        if not str(status["coordinates"]).startswith(text):
-            value = self._value_under_cursor()
-            shown = text if value is None else f"{text}: {value}"
-            self._viewer.status = {**status, "coordinates": shown, "value": ""}
-
-    def _value_under_cursor(self) -> Any:
-        for layer in self._viewer.layers:
-            tag = tag_of(layer)
-            if isinstance(layer, Image) and tag and tag.role == "pixels":
-                return layer.get_value(self._viewer.cursor.position, world=True)
-        return None
 
 
 def _by_acquisition(item: tuple[str, AcqImage | str]) -> tuple[bool, int, str, str]:

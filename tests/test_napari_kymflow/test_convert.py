@@ -186,9 +186,8 @@ def test_images_of_more_dimensions_are_stretched_along_x_only(tmp_path, shape, s
     dataset = ZarrDataset(tmp_path / "d.zarr")
     record = dataset.add_image(np.zeros(shape, np.uint8))
     _, options, _ = record_to_layers(AcqImage(record), dataset_path="d", image_id=record.image_id)[0]
-    x = record.get_axes().index("x")
-    assert options["scale"][x] == stretch
-    assert set(options["scale"][:x] + options["scale"][x + 1 :]) == {1.0}
+    assert options["axis_labels"][-2:] == ("y", "x")
+    assert options["scale"] == (*[1.0] * (len(shape) - 1), stretch)
 
 
 def test_contrast_limits_leave_out_single_bright_pixels(tmp_path):

@@ -190,6 +190,7 @@ def test_the_status_bar_reads_seconds_and_micrometres(session, viewer):
 def test_edges_stay_two_screen_pixels_wide_at_any_zoom(session, viewer):
     viewer.scene.camera.zoom = 0.01
     assert set(session.sync.layer.edge_width) == {200.0}
+    assert session.view.zoom_time_only
     viewer.scene.camera.zoom = 2.0
     assert set(session.sync.layer.edge_width) == {1.0}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtGui import QDropEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -194,3 +194,29 @@ def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
     pixels = np.asarray(Image.open(picture).convert("RGB"))
     assert pixels.shape[1] > 1000
     assert pixels.std() > 20
+
+
+@pytest.mark.opengl
+def test_the_mouse_wheel_zooms_time_only(viewer, lab_path):
+    drop(viewer, lab_path / "zarr.json")
+    session, canvas = session_of(viewer), viewer.window._qt_viewer.canvas.native
+    zoom, rois = viewer.scene.camera.zoom, session.rois
+    place = QPoint(300, 200)
+    for _ in range(6):
+        event = QWheelEvent(
+            QPointF(place),
+            QPointF(canvas.mapToGlobal(place)),
+            QPoint(0, 0),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(canvas, event)
+        settle()
+    camera, height = viewer.scene.camera, viewer.canvas.size[0]
+    assert camera.zoom > 2 * zoom
+    assert 38 * session.tag.stretch * camera.zoom / height == pytest.approx(0.86, rel=0.03)
+    assert camera.center[-2] == pytest.approx(37 / 2 * session.tag.stretch)
+    assert session.rois == rois

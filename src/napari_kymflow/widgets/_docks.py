@@ -30,5 +30,5 @@ def open_docks(viewer: "napari.viewer.Viewer") -> None:
     # The canvas has its new size only after Qt has laid the window out.
     fit = QTimer(dataset_dock)
     fit.setSingleShot(True)
-    fit.timeout.connect(session_of(viewer).fit_view)
+    fit.timeout.connect(session_of(viewer).view.fit)
     fit.start(0)

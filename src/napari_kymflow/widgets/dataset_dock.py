@@ -17,7 +17,7 @@ from kymflow_core import AcqImage
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_zarr import ImportReport, ZarrDataset
 from napari_kymflow._session import INDEXERS, OUR_ERRORS, session_of
-from napari_kymflow.widgets._frame_model import MISSING, FrameModel
+from napari_kymflow.widgets._frame_model import MISSING, FrameModel, as_text
 from napari_kymflow.widgets._table_view import make_table_view
 
 _RECORDS = "Records"
@@ -163,7 +163,9 @@ class DatasetDock(QWidget):
             show_error(str(error))
             return
         if name != _RECORDS:
-            self._session.go_to(roi_id=int(row["roi_id"]), seconds=_seconds_of(row))
+            self._session.go_to(roi_id=int(row["roi_id"]), seconds=_seconds_of(row), caption=_caption_of(row))
+        else:
+            self._session.view.fit()
 
     def _on_open_clicked(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a kymflow dataset (a folder whose name ends in .zarr)")
@@ -270,6 +272,13 @@ def _named(table: pd.DataFrame, images: dict[str, AcqImage | str]) -> pd.DataFra
     shown = table.copy()
     shown.insert(0, "record", [names.get(image_id, image_id[:8]) for image_id in table["image_id"]])
     return shown
+
+
+def _caption_of(row: "pd.Series[Any]") -> str:
+    """Return what is written on the canvas for an event, such as "event 4: baseline_drop at 20.5 s"; empty for others."""
+    if "event_id" not in row:
+        return ""
+    return f"event {row['event_id']}: {row['kind']} at {as_text(row['t0_s'])} s"
 
 
 def _seconds_of(row: "pd.Series[Any]") -> tuple[float, float] | None:

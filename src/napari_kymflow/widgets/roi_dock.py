@@ -6,7 +6,7 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from kymflow_core import RectROI
 from kymflow_core.roi import ROI
@@ -16,6 +16,7 @@ from napari_kymflow.widgets._table_view import make_table_view
 _COLUMNS = ("id", "name", "mask", "lines", "pixels", "time (s)", "space (µm)")
 _NAME = _COLUMNS.index("name")
 _NAME_WIDTH = 90
+_WIDTH = 500
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
 
 
@@ -130,6 +131,11 @@ class RoiDock(QWidget):
                 "Materialize masks", "Save, and write every rectangle as a mask of the whole image", self._on_masks_clicked
             ),
         }
+        self._time_only = QCheckBox("Zoom time only", self)
+        self._time_only.setToolTip(
+            "Zooming keeps the height of the kymograph, so that streaks can be seen; off: both ways alike"
+        )
+        self._time_only.setChecked(self._session.view.zoom_time_only)
         self._lay_out()
         self.bind()
         self._on_record_changed()
@@ -140,6 +146,7 @@ class RoiDock(QWidget):
         self._session.rois_changed.connect(self._on_rois_changed)
         self._session.selection_changed.connect(self._on_canvas_selection)
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._time_only.toggled.connect(self._on_time_only_toggled)
 
     def unbind(self) -> None:
         """Stop listening: the inverse of `bind`."""
@@ -147,6 +154,7 @@ class RoiDock(QWidget):
         self._session.rois_changed.disconnect(self._on_rois_changed)
         self._session.selection_changed.disconnect(self._on_canvas_selection)
         self._view.selectionModel().selectionChanged.disconnect(self._on_table_selection)
+        self._time_only.toggled.disconnect(self._on_time_only_toggled)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -157,7 +165,8 @@ class RoiDock(QWidget):
         for position, button in enumerate(self._buttons.values()):
             grid.addWidget(button, position // 2, position % 2)
         layout.addLayout(grid)
-        self.setMinimumWidth(330)
+        layout.addWidget(self._time_only)
+        self.setMinimumWidth(_WIDTH)
 
     def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
         button = QPushButton(text, self)
@@ -228,6 +237,9 @@ class RoiDock(QWidget):
 
     def _on_masks_clicked(self) -> None:
         self._session.materialize_masks()
+
+    def _on_time_only_toggled(self, checked: bool) -> None:
+        self._session.view.zoom_time_only = checked
 
     @contextmanager
     def _no_echo(self) -> Iterator[None]:
