@@ -5,10 +5,8 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -18,17 +16,14 @@ from numpy.typing import ArrayLike
 from kymflow_zarr import _layout
 from kymflow_zarr._arrays import check_axes
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._json import object_from_bytes
+from kymflow_zarr._root import GROUPS, is_uuid, load_attributes
+from kymflow_zarr._validate import Problem, find_problems
 from kymflow_zarr.errors import (
-    DamagedError,
     DatasetExistsError,
     DatasetNotFoundError,
     InvalidValueError,
-    KymflowZarrError,
-    NotADatasetError,
     RecordNotFoundError,
     SourceError,
-    UnsupportedVersionError,
 )
 from kymflow_zarr.ingest import (
     FailedFile,
@@ -41,24 +36,12 @@ from kymflow_zarr.ingest import (
     read_tiff,
 )
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_from_bytes, group_to_bytes
+from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
 from kymflow_zarr.sources import Source, sources_to_frame
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
 Mode: TypeAlias = Literal["r", "a"]
-_GROUPS = (_layout.IMAGES, _layout.TABLES, _layout.INDEX)
 OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that `validate` found: where, and what is wrong."""
-
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
 
 
 class ZarrDataset:
@@ -91,7 +74,7 @@ class ZarrDataset:
         self.mode: Mode = mode
         self._blobs = Blobs(self.path, read_only=mode == "r")
         self._tables = Tables(self._blobs)
-        stored = _load_attributes(self._blobs)
+        stored = load_attributes(self._blobs)
         if stored is None and mode == "r":
             raise DatasetNotFoundError(f"there is no dataset at {self.path}")
         self._exists = stored is not None
@@ -115,11 +98,11 @@ class ZarrDataset:
 
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records, sorted."""
-        return [name for name in self._blobs.names(_layout.IMAGES) if _is_uuid(name)]
+        return [name for name in self._blobs.names(_layout.IMAGES) if is_uuid(name)]
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
-        if not _is_uuid(image_id) or not self._blobs.exists(_layout.record_key(image_id)):
+        if not is_uuid(image_id) or not self._blobs.exists(_layout.record_key(image_id)):
             raise RecordNotFoundError(
                 f"no record {image_id!r} in {self.path}; it has {len(self.list_image_ids())} records, see list_image_ids()"
             )
@@ -291,48 +274,16 @@ class ZarrDataset:
         Checks every record's attributes, metadata and artifacts, that all files of its arrays are there, and that each
         table can be read and speaks only of records that are there. It does not read the pixels.
         """
-        ids = self.list_image_ids()
-        problems = [
-            Problem(where=f"{_layout.IMAGES}/{name}", what="is not named by a uuid, so it is no record")
-            for name in self._blobs.names(_layout.IMAGES)
-            if name not in (*ids, _layout.GROUP_DOCUMENT)
-        ]
-        for image_id in ids:
-            record = self.record(image_id)
-            checks: list[Callable[[], object]] = [record.load_attributes, record.load_revision, record.open_array]
-            checks += [partial(record.open_array_artifact, name) for name in record.list_array_artifacts()]
-            checks += [partial(_load_artifact, record, key) for key in record.list_analysis_keys()]
-            problems += _problems_of(f"images/{image_id}", checks)
-        for name in [*self._tables.names(), _layout.SOURCES_TABLE]:
-            if self._tables.exists(name):
-                problems += self._table_problems(name, set(ids))
-        problems += [
-            Problem(where=f"{_layout.STAGING}/{name}", what="was left behind by a program that was stopped")
-            for name in self._blobs.names(_layout.STAGING)
-        ]
-        return problems
-
-    def _table_problems(self, name: str, ids: set[str]) -> list[Problem]:
-        where = f"tables/{name}"
-        try:
-            frame = self._tables.load(name)
-        except (KymflowZarrError, OSError) as error:
-            return [Problem(where=where, what=str(error))]
-        if IMAGE_ID not in frame.columns:
-            return [Problem(where=where, what=f"has no column {IMAGE_ID!r}")]
-        gone = sorted(set(frame[IMAGE_ID].dropna().astype(str)) - ids)
-        return (
-            [Problem(where=where, what=f"has rows of {len(gone)} records that are gone, {gone[0]} first")] if gone else []
-        )
+        return find_problems(self, self._blobs)
 
     def _ensure_exists(self) -> None:
         if not self._exists and not self._make():
-            self._attributes = _load_attributes(self._blobs) or self._attributes
+            self._attributes = load_attributes(self._blobs) or self._attributes
             self._exists = True
 
     def _make(self) -> bool:
         """Write an empty dataset; return False where another program made one since this one looked."""
-        for group in _GROUPS:
+        for group in GROUPS:
             self._blobs.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
         try:
             self._blobs.create(_layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
@@ -373,65 +324,7 @@ class ZarrDataset:
             self._tables.replace_rows(_layout.SOURCES_TABLE, rows)
 
 
-def _load_attributes(blobs: Blobs) -> DatasetAttributes | None:
-    """Return a dataset's attributes, None where there is nothing at its path."""
-    where = str(blobs.root)
-    if not blobs.root.exists():
-        return None
-    if not blobs.root.is_dir():
-        raise DatasetNotFoundError(f"{where} is a file; a dataset is a folder whose name ends in .zarr")
-    if not blobs.exists(_layout.GROUP_DOCUMENT):
-        if _is_older(blobs):
-            raise UnsupportedVersionError(
-                f"{where} was written by the older kymflow program; this version cannot open such datasets yet"
-            )
-        if any(_is_uuid(name) for name in blobs.names(_layout.IMAGES)):
-            raise DamagedError(
-                f"{where} has image records but no {_layout.GROUP_DOCUMENT}; restore that file from a backup"
-            )
-        if not _is_unfinished(blobs):
-            raise NotADatasetError(f"{where} is a folder with other things in it; choose a new name for the dataset")
-        return None
-    document = f"{where}/{_layout.GROUP_DOCUMENT}"
-    return DatasetAttributes.from_json(group_from_bytes(blobs.read(_layout.GROUP_DOCUMENT), where=document), where=where)
-
-
-def _is_older(blobs: Blobs) -> bool:
-    if not blobs.exists(_layout.OLDER_ATTRIBUTES):
-        return False
-    attributes = object_from_bytes(blobs.read(_layout.OLDER_ATTRIBUTES), what=blobs.describe(_layout.OLDER_ATTRIBUTES))
-    return attributes.get("format") == _layout.OLDER_FORMAT
-
-
-def _is_unfinished(blobs: Blobs) -> bool:
-    """Return whether there is at most what a program that was stopped while making a dataset leaves behind."""
-    names = {entry.name for entry in blobs.root.iterdir() if entry.suffix != ".tmp"}
-    return names <= set(_GROUPS) and all(set(blobs.names(group)) <= {_layout.GROUP_DOCUMENT} for group in _GROUPS)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
-
-
 def _acquired(record: ZarrImageRecord) -> int | None:
     header = record.load_metadata_payload().get("header")
     value = header.get("acquired_local_epoch_ns") if isinstance(header, Mapping) else None
     return value if isinstance(value, int) else None
-
-
-def _load_artifact(record: ZarrImageRecord, key: str) -> object:
-    name, _, ending = key.rpartition(".")
-    return record.load_json(name) if ending == "json" else record.load_df_parquet(name)
-
-
-def _problems_of(where: str, checks: Sequence[Callable[[], object]]) -> list[Problem]:
-    problems = []
-    for check in checks:
-        try:
-            check()
-        except (KymflowZarrError, OSError) as error:
-            problems.append(Problem(where=where, what=str(error)))
-    return problems
