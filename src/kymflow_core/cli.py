@@ -4,6 +4,7 @@ The rule of this room: it prints and sets exit codes; what it does stands elsewh
 and is said, 2 the call is wrong (Typer's own).
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,12 @@ app = typer.Typer(
 )
 
 INDEXERS = (RadonReportIndexer, VelocityEventsIndexer)
+
+
+@app.callback()
+def _quiet_libraries() -> None:
+    """Keep tifffile's own log lines off the terminal: what they say is in our message."""
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 @app.command(name="import")

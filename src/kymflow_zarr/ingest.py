@@ -105,7 +105,7 @@ def read_tiff(path: Path) -> FileContent:
     """
     try:
         with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
+            series = _first_series(path, tiff)
             _check_complete(path, tiff, series)
             pixels = series.asarray()
             letters = str(series.axes)
@@ -118,6 +118,12 @@ def read_tiff(path: Path) -> FileContent:
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
     return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+
+
+def _first_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
+    if not len(tiff.pages) or not tiff.series:
+        raise SourceError(f"{path} is a TIFF without an image in it; copy it again from the microscope")
+    return tiff.series[0]
 
 
 def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:

@@ -66,7 +66,7 @@ class TestReadTiff:
     def test_a_file_that_is_no_tiff_is_refused(self, tmp_path, data):
         path = tmp_path / "x.tif"
         path.write_bytes(data)
-        with pytest.raises(SourceError, match=r"x\.tif cannot be read as a TIFF \(.+\)"):
+        with pytest.raises(SourceError, match=r"x\.tif (cannot be read as a TIFF \(.+\)|is a TIFF without an image in it)"):
             read_tiff(path)
 
     def test_a_missing_file_is_refused(self, tmp_path):

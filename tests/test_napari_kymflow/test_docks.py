@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QItemSelectionModel, Qt
+from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
 from qtpy.QtWidgets import QApplication
 
 from kymflow_core import AcqImage
@@ -20,19 +20,17 @@ def viewer(make_napari_viewer):
 
 
 @pytest.fixture
-def roi_dock(viewer, qtbot):
+def roi_dock(viewer):
     dock = RoiDock(viewer)
-    qtbot.addWidget(dock)
-    yield dock
-    dock.unbind()
+    viewer.window.add_dock_widget(dock)
+    return dock
 
 
 @pytest.fixture
-def dataset_dock(viewer, qtbot):
+def dataset_dock(viewer):
     dock = DatasetDock(viewer)
-    qtbot.addWidget(dock)
-    yield dock
-    dock.unbind()
+    viewer.window.add_dock_widget(dock)
+    return dock
 
 
 @pytest.fixture
@@ -243,3 +241,15 @@ def test_clearing_the_table_selection_clears_the_canvas(roi_dock, session):
     roi_dock._view.selectionModel().clearSelection()
     roi_dock._view.selectionModel().select(roi_dock._model.index(0, 0), QItemSelectionModel.SelectionFlag.Clear)
     assert set(session.sync.layer.selected_data) == set()
+
+
+def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session):
+    open_docks(viewer)
+    for title in list(viewer.window.dock_widgets):
+        viewer.window.remove_dock_widget(viewer.window.dock_widgets[title])
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    session.delete_rois([1])
+    session.save_rois()
+    open_docks(viewer)
+    titles = list(viewer.window.dock_widgets)
+    assert len([title for title in titles if title.startswith("Kymograph")]) == 2

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from npe2 import PluginManifest
 
-import napari_kymflow
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,4 +37,4 @@ def test_the_readers_name_sorts_before_naparis_so_that_it_is_preselected():
 def test_the_manifest_at_the_root_is_a_link_to_the_packages():
     link = ROOT / "napari.yaml"
     assert link.is_symlink()
-    assert link.resolve() == (Path(napari_kymflow.__file__).parent / "napari.yaml").resolve()
+    assert link.resolve() == ROOT / "src" / "napari_kymflow" / "napari.yaml"

@@ -17,6 +17,7 @@ from kymflow_core import AcqImage
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_zarr import ImportReport, ZarrDataset
 from napari_kymflow._session import INDEXERS, OUR_ERRORS, session_of
+from napari_kymflow.widgets._binding import bind_for_life
 from napari_kymflow.widgets._frame_model import MISSING, FrameModel, as_text
 from napari_kymflow.widgets._table_view import make_table_view
 
@@ -61,24 +62,21 @@ class DatasetDock(QWidget):
         )
         self._rebuild = self._button("Rebuild tables", "Make all tables again from all results", self._on_rebuild_clicked)
         self._lay_out()
-        self.bind()
+        self._bind()
         self._on_dataset_changed()
 
-    def bind(self) -> None:
-        """Listen to the session."""
-        self._session.dataset_changed.connect(self._on_dataset_changed)
-        self._session.record_changed.connect(self._on_record_changed)
-        self._session.rois_changed.connect(self._show_state)
-        self._session.saved.connect(self._show_records)
-        self._session.tables_changed.connect(self._on_dataset_changed)
-
-    def unbind(self) -> None:
-        """Stop listening: the inverse of `bind`."""
-        self._session.dataset_changed.disconnect(self._on_dataset_changed)
-        self._session.record_changed.disconnect(self._on_record_changed)
-        self._session.rois_changed.disconnect(self._show_state)
-        self._session.saved.disconnect(self._show_records)
-        self._session.tables_changed.disconnect(self._on_dataset_changed)
+    def _bind(self) -> None:
+        session = self._session
+        bind_for_life(
+            self,
+            [
+                (session.dataset_changed, self._on_dataset_changed),
+                (session.record_changed, self._on_record_changed),
+                (session.rois_changed, self._show_state),
+                (session.saved, self._show_records),
+                (session.tables_changed, self._on_dataset_changed),
+            ],
+        )
 
     def show_tab(self, name: str) -> None:
         """Bring the records or a table to the front."""

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLay
 from kymflow_core import RectROI
 from kymflow_core.roi import ROI
 from napari_kymflow._session import KymSession, session_of
+from napari_kymflow.widgets._binding import bind_for_life
 from napari_kymflow.widgets._table_view import make_table_view
 
 _COLUMNS = ("id", "name", "mask", "lines", "pixels", "time (s)", "space (µm)")
@@ -137,24 +138,21 @@ class RoiDock(QWidget):
         )
         self._time_only.setChecked(self._session.view.zoom_time_only)
         self._lay_out()
-        self.bind()
+        self._bind()
         self._on_record_changed()
 
-    def bind(self) -> None:
-        """Listen to the session and the table."""
-        self._session.record_changed.connect(self._on_record_changed)
-        self._session.rois_changed.connect(self._on_rois_changed)
-        self._session.selection_changed.connect(self._on_canvas_selection)
+    def _bind(self) -> None:
+        session = self._session
+        bind_for_life(
+            self,
+            [
+                (session.record_changed, self._on_record_changed),
+                (session.rois_changed, self._on_rois_changed),
+                (session.selection_changed, self._on_canvas_selection),
+            ],
+        )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
         self._time_only.toggled.connect(self._on_time_only_toggled)
-
-    def unbind(self) -> None:
-        """Stop listening: the inverse of `bind`."""
-        self._session.record_changed.disconnect(self._on_record_changed)
-        self._session.rois_changed.disconnect(self._on_rois_changed)
-        self._session.selection_changed.disconnect(self._on_canvas_selection)
-        self._view.selectionModel().selectionChanged.disconnect(self._on_table_selection)
-        self._time_only.toggled.disconnect(self._on_time_only_toggled)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
