@@ -125,6 +125,10 @@ class AcqImage:
         roi = self._rect(roi_id)
         return rect_stats(roi, self.slice_pixels(z=roi.z, channel=roi.channel))
 
+    def reload(self) -> None:
+        """Read header, metadata and ROIs again, as another program may have saved them."""
+        self._adopt(self.source.load_revision())
+
     def save_rois(self, rois: RoiSet) -> None:
         """Commit `rois` as the image's ROIs.
 

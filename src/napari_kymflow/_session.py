@@ -3,10 +3,10 @@
 The rule of this room: docks and reader meet only here. Layers of a record are recognised by their tag, whoever added them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import pandas as pd
@@ -26,8 +26,9 @@ from kymflow_core import (
     VelocityEventsIndexer,
 )
 from kymflow_core.errors import KymflowError
+from kymflow_core.roi import merge_roi_sets
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import ConflictError, KymflowZarrError
 from napari_kymflow._convert import (
     LayerData,
     record_to_layers,
@@ -44,7 +45,6 @@ _CONTEXT = 4.0
 """How many times an event's own length is shown when the view goes to it."""
 _LEAST_SECONDS = 0.5
 
-_T = TypeVar("_T")
 _sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
 
 
@@ -54,6 +54,14 @@ def session_of(viewer: ViewerModel) -> "KymSession":
     if session is None:
         session = _sessions[viewer] = KymSession(viewer)
     return session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """ROIs that are not saved, and the saved ones that they were made from."""
+
+    base: RoiSet
+    rois: RoiSet
 
 
 class KymSession:
@@ -78,7 +86,8 @@ class KymSession:
         self.image: AcqImage | None = None
         self.sync: RoiSync | None = None
         self.view = KymographView(viewer)
-        self._drafts: dict[str, RoiSet] = {}
+        self._base = RoiSet()
+        self._drafts: dict[tuple[Path, str], Draft] = {}
         self._mask_states: dict[tuple[object, ...], str] = {}
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
@@ -114,7 +123,7 @@ class KymSession:
     def unsaved_ids(self) -> tuple[str, ...]:
         """The ids of all records with ROIs that are not saved."""
         shown = [self.image_id] if self.is_unsaved and self.image_id else []
-        return tuple(dict.fromkeys([*shown, *(image_id for image_id in self._drafts if image_id != self.image_id)]))
+        return (*shown, *(image_id for path, image_id in self._drafts if self.dataset and path == self.dataset.path))
 
     def open_dataset(self, path: str | Path) -> None:
         """Make a dataset the open one; its records can be opened then.
@@ -128,7 +137,6 @@ class KymSession:
         if self.dataset is not None and self.dataset.dataset_id == opened.dataset_id and self.dataset.path == opened.path:
             return
         self.close_record()
-        self._drafts.clear()
         self.tables = KymDataset(ZarrDataset(path))
         self.dataset_changed.emit()
 
@@ -172,8 +180,16 @@ class KymSession:
         image, sync = self.image, self.sync
         if sync.refused:
             show_warning(f"{sync.refusal} The others are saved.")
-        if not self._shown(lambda: image.save_rois(sync.rois)):
+        try:
+            image.save_rois(sync.rois)
+        except ConflictError:
+            image.reload()
+            self._merge(self._base, sync.rois)
             return False
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            return False
+        self._base = image.rois
         show_info(f"Saved {len(sync.rois)} ROI(s) of {image.name or self.image_id}.")
         self.rois_changed.emit()
         self.saved.emit()
@@ -188,10 +204,15 @@ class KymSession:
         if not rects:
             show_warning("There is no rectangle to make a mask of; draw one first.")
             return
-        if self._shown(lambda: image.materialize_masks(rects)):
-            sync.set_rois(image.rois)
-            self._show_masks()
-            show_info(f"{len(rects)} mask(s) are up to date.")
+        try:
+            image.materialize_masks(rects)
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            return
+        self._base = image.rois
+        sync.set_rois(image.rois)
+        self._show_masks()
+        show_info(f"{len(rects)} mask(s) are up to date.")
 
     def rename_roi(self, roi_id: int, name: str) -> None:
         """Give a ROI another name."""
@@ -262,15 +283,6 @@ class KymSession:
             return
         self.sync.set_rois(self.sync.rois.replace(replace(self.sync.rois.get(roi_id), **changes)))
 
-    def _shown(self, action: Callable[[], _T]) -> bool:
-        """Do something; show one of our errors and return False where it raises one."""
-        try:
-            action()
-        except OUR_ERRORS as error:
-            show_error(str(error))
-            return False
-        return True
-
     def _on_layer_inserted(self, event: Any) -> None:
         self._adopt(event.value)
 
@@ -278,8 +290,8 @@ class KymSession:
         tag = tag_of(event.value)
         if tag is None or tag.role != "rois" or self.sync is None or event.value is not self.sync.layer:
             return
-        if self.is_unsaved:
-            self._drafts[tag.image_id] = self.sync.rois
+        if self.is_unsaved and self.dataset is not None:
+            self._drafts[self.dataset.path, tag.image_id] = Draft(base=self._base, rois=self.sync.rois)
         self.view.unbind()
         self.sync.unbind()
         self.sync = self.image = None
@@ -302,10 +314,25 @@ class KymSession:
         self.sync.rois_changed.connect(self.rois_changed.emit)
         self.sync.selection_changed.connect(self.selection_changed.emit)
         self.view.bind(self.sync, self.image.slice_shape)
-        draft = self._drafts.pop(tag.image_id, None)
+        self._base = self.image.rois
+        draft = self._drafts.pop((self.dataset.path, tag.image_id), None) if self.dataset else None
         if draft is not None:
-            self.sync.set_rois(draft)
+            self._merge(draft.base, draft.rois)
         self.record_changed.emit()
+
+    def _merge(self, base: RoiSet, mine: RoiSet) -> None:
+        """Show my changes of `base` on top of the ROIs that the record has now, and say where somebody else made some."""
+        if self.image is None or self.sync is None:
+            return
+        merged = merge_roi_sets(base, mine, self.image.rois)
+        if self.image.rois != base:
+            doubled = "".join(f" ROI {old} was changed by both: yours is now ROI {new}." for old, new in merged.doubled)
+            show_warning(
+                "Another program saved ROIs of this record meanwhile. Both changes are on screen, nothing is saved yet: "
+                f"look at them, then save.{doubled}"
+            )
+        self._base = self.image.rois
+        self.sync.set_rois(merged.rois)
 
     def _show_masks(self) -> None:
         """Show the record's masks as they are now, below the ROIs."""

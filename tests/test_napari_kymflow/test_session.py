@@ -1,5 +1,7 @@
 """One viewer's dataset, record and unsaved ROIs, with a viewer model and no Qt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -131,14 +133,51 @@ def test_a_mask_is_outdated_after_its_roi_was_moved(session):
     assert session.mask_state(session.rois.get(2)) == "mask outdated"
 
 
-def test_a_save_after_somebody_else_saved_is_refused_and_the_rois_stay(session, demo_path):
-    draw(session, NEW)
+def delete_first_elsewhere(session, demo_path):
     other = AcqImage.from_zarr(demo_path, session.image_id)
     other.save_rois(other.rois.remove(1))
+
+
+def test_a_save_after_somebody_else_saved_shows_both_changes_and_saves_at_the_second_time(session, demo_path):
+    draw(session, NEW)
+    delete_first_elsewhere(session, demo_path)
     assert not session.save_rois()
-    assert "was changed by another program" in last_message()
+    assert "Both changes are on screen, nothing is saved yet" in last_message()
+    assert (session.rois.ids, session.is_unsaved) == ((2, 3), True)
+    assert stored_ids(session, demo_path) == (2,)
+    assert session.save_rois()
+    assert stored_ids(session, demo_path) == (2, 3)
+
+
+def test_a_roi_that_both_changed_is_shown_twice(session, demo_path):
+    session.rename_roi(1, "mine")
+    other = AcqImage.from_zarr(demo_path, session.image_id)
+    other.save_rois(other.rois.replace(replace(other.rois.get(1), name="theirs")))
+    session.save_rois()
+    assert [roi.name for roi in session.rois] == ["theirs", "centre, first half", "mine"]
+    assert "ROI 1 was changed by both: yours is now ROI 3" in last_message()
+
+
+def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(session, demo_path):
+    first, second = list(session.records())[:2]
+    draw(session, NEW)
+    session.open_record(second)
+    other = AcqImage.from_zarr(demo_path, first)
+    other.save_rois(other.rois.remove(1))
+    session.open_record(first)
+    assert session.rois.ids == (2, 3)
+
+
+def test_unsaved_rois_survive_a_look_at_another_dataset(session, demo_path, tmp_path):
+    first = session.image_id
+    draw(session, NEW)
+    ZarrDataset.create(tmp_path / "other.zarr")
+    session.open_dataset(tmp_path / "other.zarr")
+    assert session.unsaved_ids == ()
+    session.open_dataset(demo_path)
+    assert session.unsaved_ids == (first,)
+    session.open_record(first)
     assert session.rois.ids == (1, 2, 3)
-    assert session.is_unsaved
 
 
 def test_saving_to_a_disk_that_refuses_says_so_and_keeps_the_rois(session, monkeypatch):
