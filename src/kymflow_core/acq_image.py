@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core._tiff_source import TiffSource
-from kymflow_core.errors import RoiError
+from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.pixels import RoiStats, rect_mask, rect_stats
@@ -90,8 +90,10 @@ class AcqImage:
 
     @property
     def slice_shape(self) -> tuple[int, int]:
-        """The shape (y, x) of one 2-D slice, in pixels."""
+        """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
         sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        if not {"y", "x"} <= set(sizes):
+            raise ImageError(f"the image has the axes {self.axes}; y and x are needed")
         return int(sizes["y"]), int(sizes["x"])
 
     @property

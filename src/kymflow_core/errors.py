@@ -3,6 +3,8 @@
 ```
 KymflowError
 ├── RoiError          (ValueError)  a ROI that is not valid, with the field that is wrong
+│   └── ReservedRoiError (NotImplementedError)  a ROI of a type that is reserved for later
+├── ImageError        (ValueError)  an image that cannot be shown or measured
 ├── RoiNotFoundError  (KeyError)    no ROI of that id
 ├── HeaderError       (ValueError)  a microscope header that cannot be understood
 ├── SidecarError      (ValueError)  a file beside a TIFF that cannot be understood
@@ -17,6 +19,14 @@ class KymflowError(Exception):
 
 class RoiError(KymflowError, ValueError):
     """A ROI is not valid; the message names the field."""
+
+
+class ReservedRoiError(RoiError, NotImplementedError):
+    """A ROI is of a type that is reserved for later."""
+
+
+class ImageError(KymflowError, ValueError):
+    """An image is of a kind that cannot be shown or measured."""
 
 
 class RoiNotFoundError(KymflowError, KeyError):

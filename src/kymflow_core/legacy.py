@@ -83,7 +83,7 @@ def read_sidecar(tiff: Path) -> Sidecar | None:
         raise SidecarError(f"{path}: 'rois' must be a list, not {type(rois).__name__}; mend the file, then import again")
     try:
         roi_set = RoiSet.from_json(rois)
-    except (RoiError, NotImplementedError) as error:
+    except RoiError as error:
         raise SidecarError(f"{path}: {error}; mend the file, then import again") from error
     return Sidecar(
         header=_object(document.get("header")),

@@ -277,6 +277,10 @@ class ZarrDataset:
         return find_problems(self, self._blobs)
 
     def _ensure_exists(self) -> None:
+        if self._exists and not self._blobs.exists(_layout.GROUP_DOCUMENT):
+            raise DatasetNotFoundError(
+                f"the dataset {self.path} is no longer there: deleted, moved, or its disk is gone; nothing was written"
+            )
         if not self._exists and not self._make():
             self._attributes = load_attributes(self._blobs) or self._attributes
             self._exists = True

@@ -17,7 +17,13 @@ from kymflow_zarr._frames import frame_from_parquet, frame_to_parquet
 from kymflow_zarr._json import JsonObject, JsonValue, from_bytes, to_readable_bytes
 from kymflow_zarr._metadata import Revision, load_revision, save_revision
 from kymflow_zarr._names import check_name
-from kymflow_zarr.errors import ArtifactNotFoundError, DamagedError, InvalidNameError, PixelsExistError
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    DamagedError,
+    InvalidNameError,
+    PixelsExistError,
+    RecordNotFoundError,
+)
 from kymflow_zarr.schema import RecordAttributes, group_from_bytes, group_to_bytes
 
 
@@ -94,10 +100,19 @@ class ZarrImageRecord:
 
     def load_metadata_payload(self) -> dict[str, JsonValue]:
         """Return the newest metadata: header, experiment metadata, ROIs; empty where none was saved."""
-        return dict(load_revision(self._blobs).payload)
+        return dict(self.load_revision().payload)
 
     def load_revision(self) -> Revision:
-        """Return the newest metadata with their revision number, to save a change upon."""
+        """Return the newest metadata with their revision number, to save a change upon.
+
+        Raises
+        ------
+        RecordNotFoundError
+            When the record was deleted or moved since this handle was made.
+        DamagedError
+            When none of its revisions is whole.
+        """
+        self._check_there()
         return load_revision(self._blobs)
 
     def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
@@ -116,12 +131,16 @@ class ZarrImageRecord:
             When somebody else saved since `expected` was loaded.
         InvalidValueError
             When the payload is not strict JSON; the message has the path of the value.
+        RecordNotFoundError
+            When the record was deleted or moved since this handle was made.
         """
+        self._check_there()
         return save_revision(self._blobs, payload, expected=expected)
 
     def save_json(self, name: str, value: JsonValue) -> None:
         """Write or replace the JSON artifact `name` (parts separated by `/`)."""
         key = _layout.json_key(self._artifact_name(name))
+        self._check_there()
         self._blobs.write(key, to_readable_bytes(value, what=f"artifact {name!r}"))
 
     def load_json(self, name: str) -> JsonValue:
@@ -132,6 +151,7 @@ class ZarrImageRecord:
     def save_df_parquet(self, name: str, df: pd.DataFrame) -> None:
         """Write or replace the table artifact `name`; the frame's index is not stored."""
         key = _layout.parquet_key(self._artifact_name(name))
+        self._check_there()
         self._blobs.write(key, frame_to_parquet(df, what=f"artifact {name!r}"))
 
     def load_df_parquet(self, name: str) -> pd.DataFrame:
@@ -171,6 +191,7 @@ class ZarrImageRecord:
         check_name(name, what="array artifact")
         if name == _layout.GROUP_DOCUMENT:
             raise InvalidNameError(f"array artifact name {name!r} is zarr's own; choose another")
+        self._check_there()
         with self._blobs.build(_layout.array_group_key(name)) as draft:
             draft.write(_layout.GROUP_DOCUMENT, group_to_bytes({}))
             write_array(draft, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
@@ -202,6 +223,13 @@ class ZarrImageRecord:
     def list_array_artifacts(self) -> list[str]:
         """Return the names of the array artifacts, sorted."""
         return [name for name in self._blobs.names(_layout.RECORD_ARRAYS) if name != _layout.GROUP_DOCUMENT]
+
+    def _check_there(self) -> None:
+        """Raise where the record is gone: writing would make a ghost of it, without pixels."""
+        if not self._blobs.exists(""):
+            raise RecordNotFoundError(
+                f"the record {self._blobs.describe('')} is no longer there: deleted, moved, or its disk is gone"
+            )
 
     def _artifact_name(self, name: str) -> str:
         check_name(name, what="artifact", nested=True)

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core import AcqImage, RectROI, RoiSet
+from kymflow_core.errors import ImageError
 from kymflow_core.roi.pixels import covered_range, drawn_range
 from napari_kymflow._tags import KEY, LayerTag, Role
 
@@ -78,10 +79,17 @@ def display_stretch(shape: tuple[int, int]) -> float:
 
 
 def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stretch: float | None = None) -> list[LayerData]:
-    """Return a record as layers: the pixels, each mask, and last the ROIs. The pixels stay lazy."""
+    """Return a record as layers: the pixels, its masks, and last the ROIs. The pixels stay lazy.
+
+    Raises
+    ------
+    ImageError
+        When the pixels cannot be shown: complex numbers, no pixels, or no axes y and x.
+    """
+    check_showable(image)
     along_x = stretch or display_stretch(image.slice_shape)
 
-    def tag(role: Role, mask: str | None = None) -> dict[str, LayerTag]:
+    def tag(role: Role) -> dict[str, LayerTag]:
         return {
             KEY: LayerTag(
                 role=role,
@@ -90,16 +98,27 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stret
                 stretch=along_x,
                 seconds_per_line=image.header.seconds_per_line,
                 um_per_pixel=image.header.um_per_pixel,
-                mask=mask,
             )
         }
 
     name = image.name or image_id[:8]
     pixels = {**_image_options(image, along_x), "name": name, "metadata": tag("pixels")}
     layers: list[LayerData] = [(lazy_pixels(image), pixels, "image")]
-    layers += [mask_to_layer(image, mask, tag("mask", mask), along_x) for mask in mask_names(image)]
+    masks = masks_to_layer(image, tag("mask"), along_x)
+    if masks is not None:
+        layers.append(masks)
     layers.append(rois_to_layer(image.rois, tag("rois"), along_x, name=f"ROIs of {name}"))
     return layers
+
+
+def check_showable(image: AcqImage) -> None:
+    """Raise `ImageError` unless the image has y and x, pixels along all axes, and real numbers."""
+    pixels = image.pixels
+    if not {"y", "x"} <= set(image.axes) or 0 in pixels.shape or pixels.dtype.kind == "c":
+        raise ImageError(
+            f"record {image.name or ''} cannot be shown: it has the axes {image.axes}, the shape {pixels.shape} and "
+            f"{pixels.dtype} values; axes y and x, at least one pixel and real numbers are needed"
+        )
 
 
 def lazy_pixels(image: AcqImage) -> Any:
@@ -118,15 +137,20 @@ def mask_names(image: AcqImage) -> list[str]:
     return sorted(references & set(image.source.list_array_artifacts()))
 
 
-def mask_to_layer(image: AcqImage, mask: str, metadata: dict[str, LayerTag], stretch: float) -> LayerData:
-    """Return a stored mask as an image layer: napari shrinks label layers of more than 16384 in one direction.
+def masks_to_layer(image: AcqImage, metadata: dict[str, LayerTag], stretch: float) -> LayerData | None:
+    """Return all masks of a record as one image layer, 1 inside any of them; None where there is none.
 
-    A mask that covers most of the image begins hidden, since it would tint all of it.
+    An image layer, since napari shrinks label layers of more than 16384 in one direction. Masks that cover most of the
+    image would tint all of it: they are left out where there are others, else the layer begins hidden.
     """
-    values = image.source.load_array_artifact(mask).astype(np.uint8)
+    masks = [np.asarray(image.source.load_array_artifact(name), dtype=np.bool_) for name in mask_names(image)]
+    masks = [mask for mask in masks if mask.shape == image.slice_shape]
+    if not masks:
+        return None
+    small = [mask for mask in masks if mask.mean() <= _MOST_COVERED]
     options = {
-        "name": f"mask {mask}",
-        "visible": float(values.mean()) <= _MOST_COVERED,
+        "name": "mask" if len(masks) == 1 else f"{len(masks)} masks",
+        "visible": bool(small),
         "scale": (1.0, stretch),
         "colormap": np.array([(0.0, 0.0, 0.0, 0.0), MASK_COLOR]),
         "contrast_limits": (0.0, 1.0),
@@ -135,7 +159,7 @@ def mask_to_layer(image: AcqImage, mask: str, metadata: dict[str, LayerTag], str
         "rgb": False,
         "metadata": metadata,
     }
-    return (values, options, "image")
+    return (np.any(small or masks, axis=0).astype(np.uint8), options, "image")
 
 
 def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *, name: str) -> LayerData:
@@ -193,12 +217,20 @@ def vertices_to_bounds(vertices: NDArray[Any], stretch: float, shape: tuple[int,
     return Bounds(x0=x0, x1=x1, y0=y0, y1=y1) if y1 > y0 and x1 > x0 else None
 
 
-def reconcile(shapes: Sequence[DrawnShape], previous: RoiSet, *, stretch: float, shape: tuple[int, int]) -> Reconciled:
+def reconcile(
+    shapes: Sequence[DrawnShape],
+    previous: RoiSet,
+    *,
+    stretch: float,
+    shape: tuple[int, int],
+    z: int = 0,
+    channel: int = 1,
+) -> Reconciled:
     """Return what the shapes mean as ROIs, given what the ROIs were.
 
-    A shape is the ROI whose id it carries, if it is the first that does; a copy, and a shape without an id, is a new ROI. A
-    ROI without a shape was deleted; mask ROIs have none and stay. A ROI whose shape can no longer be saved keeps its
-    last good bounds.
+    A shape is the ROI whose id it carries, if it is the first that does; a copy, and a shape without an id, is a new ROI,
+    in the slice at `z` (from 0) and `channel` (from 1). A ROI without a shape was deleted; mask ROIs have none and stay. A
+    ROI whose shape can no longer be saved keeps its last good bounds.
     """
     rects = {roi.roi_id: roi for roi in previous if isinstance(roi, RectROI)}
     kept: dict[int, RectROI] = {}
@@ -217,7 +249,9 @@ def reconcile(shapes: Sequence[DrawnShape], previous: RoiSet, *, stretch: float,
             )
             ids.append(old.roi_id)
         elif bounds is not None:
-            new.append(RectROI(roi_id=next_id, x0=bounds.x0, x1=bounds.x1, y0=bounds.y0, y1=bounds.y1))
+            new.append(
+                RectROI(roi_id=next_id, z=z, channel=channel, x0=bounds.x0, x1=bounds.x1, y0=bounds.y0, y1=bounds.y1)
+            )
             ids.append(next_id)
             next_id += 1
         else:
@@ -259,7 +293,9 @@ def contrast_limits(image: AcqImage) -> tuple[float, float]:
     for start in sorted(set(starts.tolist())):
         at[y] = slice(start, start + _SAMPLE_LINES // 8)
         blocks.append(np.asarray(pixels[tuple(at)]).ravel())
-    low, high = np.percentile(np.concatenate(blocks), (0.5, 99.8))
+    sample = np.concatenate(blocks).astype(np.float64)
+    finite = sample[np.isfinite(sample)]
+    low, high = np.percentile(finite, (0.5, 99.8)) if finite.size else (0.0, 1.0)
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
 
 

@@ -30,7 +30,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
 def locate(path: str) -> tuple[Path, str | None] | None:
     """Return the dataset's folder and the record's id that a path means, or None where it is none of ours."""
-    folder = Path(path)
+    folder = Path(path).resolve()
     if folder.name == "zarr.json":
         folder = folder.parent
     if _is_dataset(folder):
@@ -53,7 +53,9 @@ def read(path: str | Sequence[str]) -> Layers:
         return NOTHING
     dataset_path, image_id = located
     viewer = napari.current_viewer()
-    session = session_of(viewer if viewer is not None else ViewerModel())
+    # Without a window, as in scripts, the layers alone are returned.
+    host = viewer if viewer is not None else ViewerModel()
+    session = session_of(host)
     try:
         session.open_dataset(dataset_path)
     except OUR_ERRORS as error:

@@ -5,7 +5,7 @@ to a new shape. So every one of these events is answered alike: read all shapes,
 features.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from kymflow_core import RectROI, RoiSet
-from napari_kymflow._convert import NO_ROI, ROI_COLOR, ROI_ID, DrawnShape, features_of, reconcile, rect_to_vertices
+from napari_kymflow._convert import (
+    NO_ROI,
+    ROI_COLOR,
+    ROI_ID,
+    DrawnShape,
+    Reconciled,
+    features_of,
+    reconcile,
+    rect_to_vertices,
+)
 
 _SAME = 0.05
 _UNFINISHED = ("adding", "changing", "removing")
@@ -34,13 +43,29 @@ class RoiSync:
         Display units a pixel along x.
     shape
         The image's shape (y, x), in pixels.
+    get_slice
+        Returns z (from 0) and channel (from 1) of the slice that is shown, for new ROIs.
     """
 
     rois_changed = Signal()
     selection_changed = Signal()
+    editing_ended = Signal()
 
-    def __init__(self, layer: Shapes, rois: RoiSet, *, stretch: float, shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        layer: Shapes,
+        rois: RoiSet,
+        *,
+        stretch: float,
+        shape: tuple[int, int],
+        get_slice: Callable[[], tuple[int, int]] = lambda: (0, 1),
+    ) -> None:
         self.layer = layer
+        self.is_editing = False
+        """Whether a shape is being drawn or dragged: until it is done, nobody may touch the layer's data."""
+        self.later: Callable[[Callable[[], None]], None] = _at_once
+        """How to do something after napari has handled the mouse; a dock puts Qt's event loop here."""
+        self._get_slice = get_slice
         self.rois = rois
         self.refused: tuple[int, ...] = ()
         self.stretch = stretch
@@ -52,6 +77,7 @@ class RoiSync:
         self.layer.events.data.connect(self._on_layer_data)
         self.layer.events.set_data.connect(self._on_layer_changed)
         self.layer.events.features.connect(self._on_layer_changed)
+        self.layer.events.mode.connect(self._on_layer_mode)
         self.layer.selected_data.events.items_changed.connect(self._on_layer_selection)
 
     def unbind(self) -> None:
@@ -59,6 +85,7 @@ class RoiSync:
         self.layer.events.data.disconnect(self._on_layer_data)
         self.layer.events.set_data.disconnect(self._on_layer_changed)
         self.layer.events.features.disconnect(self._on_layer_changed)
+        self.layer.events.mode.disconnect(self._on_layer_mode)
         self.layer.selected_data.events.items_changed.disconnect(self._on_layer_selection)
 
     @property
@@ -84,19 +111,29 @@ class RoiSync:
             self.layer.selected_data = wanted
 
     def set_rois(self, rois: RoiSet) -> None:
-        """Show other ROIs; shapes that are none are kept."""
-        rects = [roi for roi in rois if isinstance(roi, RectROI)]
+        """Show other ROIs; shapes that cannot be saved as ROIs are kept as they are drawn."""
+        odd = {drawn.roi_id: drawn for drawn in self._refused_shapes() if drawn.roi_id != NO_ROI}
+        shown = [
+            odd.get(roi.roi_id)
+            or DrawnShape(roi_id=roi.roi_id, shape_type="rectangle", vertices=rect_to_vertices(roi, self.stretch))
+            for roi in rois
+            if isinstance(roi, RectROI)
+        ]
+        shown += [drawn for drawn in self._refused_shapes() if drawn.roi_id == NO_ROI]
         with self._quietly():
-            odd = [position for position, roi_id in enumerate(self._ids()) if roi_id == NO_ROI]
-            data = [rect_to_vertices(roi, self.stretch) for roi in rects] + [self.layer.data[position] for position in odd]
-            types = ["rectangle"] * len(rects) + [self.layer.shape_type[position] for position in odd]
             selected = self.selected_ids
             width = self.layer.current_edge_width
             self.layer.selected_data = set()
             self.layer.data = []
-            self.layer.add(data, shape_type=types, edge_width=width, edge_color=ROI_COLOR)
-            self.layer.features = features_of([roi.roi_id for roi in rects] + [NO_ROI] * len(odd), rois)
+            self.layer.add(
+                [drawn.vertices for drawn in shown],
+                shape_type=[drawn.shape_type for drawn in shown],
+                edge_width=width,
+                edge_color=ROI_COLOR,
+            )
+            self.layer.features = features_of([drawn.roi_id for drawn in shown], rois)
             self.rois = rois
+            self.refused = self._reconciled().refused
         self.select(selected)
         self.rois_changed.emit()
 
@@ -119,16 +156,28 @@ class RoiSync:
                 self.layer.edge_width = [display_units] * self.layer.nshapes
 
     def _on_layer_data(self, event: Any) -> None:
-        if str(getattr(event.action, "value", event.action)) in _UNFINISHED or self._busy:
-            return
-        self._on_layer_changed()
-        self._snap()
-
-    def _on_layer_changed(self, event: Any = None) -> None:
         if self._busy:
             return
+        self.is_editing = str(getattr(event.action, "value", event.action)) in _UNFINISHED
+        if not self.is_editing:
+            self._on_editing_ended()
+
+    def _on_layer_mode(self, event: Any = None) -> None:
+        # Whatever napari did not finish, it has given up now.
+        if self.is_editing:
+            self.is_editing = False
+            self._on_editing_ended()
+
+    def _on_editing_ended(self) -> None:
+        self._on_layer_changed()
+        self.later(self._snap)
+        self.later(self.editing_ended.emit)
+
+    def _on_layer_changed(self, event: Any = None) -> None:
+        if self._busy or self.is_editing:
+            return
         with self._quietly():
-            result = reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape)
+            result = self._reconciled()
             changed = result.rois != self.rois or result.refused != self.refused
             self.rois, self.refused = result.rois, result.refused
             if list(result.ids) != self._ids():
@@ -138,6 +187,8 @@ class RoiSync:
 
     def _snap(self) -> None:
         """Draw every rectangle on the outer edges of its pixels, so that what is seen is what is saved."""
+        if self.is_editing:
+            return
         by_id = {roi.roi_id: roi for roi in self.rois if isinstance(roi, RectROI)}
         data = list(self.layer.data)
         moved = False
@@ -164,6 +215,14 @@ class RoiSync:
             return [NO_ROI] * self.layer.nshapes
         return [int(value) for value in column.fillna(NO_ROI)]
 
+    def _reconciled(self) -> Reconciled:
+        z, channel = self._get_slice()
+        return reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape, z=z, channel=channel)
+
+    def _refused_shapes(self) -> list[DrawnShape]:
+        shapes = self._shapes()
+        return [shapes[position] for position in self.refused if position < len(shapes)]
+
     def _shapes(self) -> list[DrawnShape]:
         return [
             DrawnShape(roi_id=roi_id, shape_type=str(shape_type), vertices=np.asarray(vertices))
@@ -178,6 +237,10 @@ class RoiSync:
             yield
         finally:
             self._busy = before
+
+
+def _at_once(action: Callable[[], None]) -> None:
+    action()
 
 
 def _same_box(drawn: NDArray[Any], wanted: NDArray[Any]) -> bool:

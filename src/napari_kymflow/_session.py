@@ -3,11 +3,12 @@
 The rule of this room: docks and reader meet only here. Layers of a record are recognised by their tag, whoever added them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import pandas as pd
 from napari.components import ViewerModel
@@ -34,7 +35,7 @@ from napari_kymflow._convert import (
     record_to_layers,
 )
 from napari_kymflow._roi_sync import RoiSync
-from napari_kymflow._tags import LayerTag, tag_of
+from napari_kymflow._tags import KEY, LayerTag, tag_of
 from napari_kymflow._view import KymographView
 
 OUR_ERRORS = (KymflowError, KymflowZarrError)
@@ -81,7 +82,9 @@ class KymSession:
     tables_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+        self._viewer_ref = ref(viewer)
+        self.later: Callable[[Callable[[], None]], None] | None = None
+        """How to do something after napari has handled the mouse; set by a dock, which has Qt's event loop."""
         self.tables: KymDataset | None = None
         self.image: AcqImage | None = None
         self.sync: RoiSync | None = None
@@ -93,6 +96,13 @@ class KymSession:
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for layer in list(viewer.layers):
             self._adopt(layer)
+
+    @property
+    def _viewer(self) -> ViewerModel:
+        viewer = self._viewer_ref()
+        if viewer is None:
+            raise RuntimeError("the viewer of this session is closed")
+        return viewer
 
     @property
     def dataset(self) -> ZarrDataset | None:
@@ -121,9 +131,15 @@ class KymSession:
 
     @property
     def unsaved_ids(self) -> tuple[str, ...]:
-        """The ids of all records with ROIs that are not saved."""
+        """The ids of the open dataset's records with ROIs that are not saved."""
         shown = [self.image_id] if self.is_unsaved and self.image_id else []
         return (*shown, *(image_id for path, image_id in self._drafts if self.dataset and path == self.dataset.path))
+
+    @property
+    def unsaved_elsewhere(self) -> tuple[Path, ...]:
+        """The other datasets that have records with ROIs that are not saved."""
+        here = self.dataset.path if self.dataset else None
+        return tuple(dict.fromkeys(path for path, _ in self._drafts if path != here))
 
     def open_dataset(self, path: str | Path) -> None:
         """Make a dataset the open one; its records can be opened then.
@@ -133,6 +149,7 @@ class KymSession:
         KymflowZarrError
             When it cannot be opened.
         """
+        path = Path(path).resolve()
         opened = ZarrDataset(path, mode="r")
         if self.dataset is not None and self.dataset.dataset_id == opened.dataset_id and self.dataset.path == opened.path:
             return
@@ -160,7 +177,8 @@ class KymSession:
 
     def open_record(self, image_id: str) -> None:
         """Show a record instead of the one that is shown; unsaved ROIs are kept and come back with their record."""
-        if image_id == self.image_id:
+        shown = [tag.role for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.image_id == image_id]
+        if image_id == self.image_id and "pixels" in shown:
             return
         layers = self.layers_of(image_id)
         self.close_record()
@@ -178,18 +196,18 @@ class KymSession:
             show_warning("No record is open, so there is nothing to save.")
             return False
         image, sync = self.image, self.sync
-        if sync.refused:
-            show_warning(f"{sync.refusal} The others are saved.")
         try:
             image.save_rois(sync.rois)
         except ConflictError:
-            image.reload()
-            self._merge(self._base, sync.rois)
+            self._reload_and_merge(image, sync)
             return False
         except OUR_ERRORS as error:
             show_error(str(error))
             return False
         self._base = image.rois
+        if sync.refused:
+            show_warning(f"{sync.refusal} The others are saved.")
+        self._show_masks()
         show_info(f"Saved {len(sync.rois)} ROI(s) of {image.name or self.image_id}.")
         self.rois_changed.emit()
         self.saved.emit()
@@ -250,7 +268,9 @@ class KymSession:
         if self.tables is None:
             return []
         # A handle of its own, so that the tables on screen change only when the run is over.
-        tables = KymDataset(self.tables.dataset.path)
+        # Opening it to read first fails where it is gone, instead of making an empty one in its place.
+        path = ZarrDataset(self.tables.dataset.path, mode="r").path
+        tables = KymDataset(path)
         if image_id is None:
             return [tables.rebuild(indexer) for indexer in INDEXERS]
         return [tables.update_image(indexer, image_id) for indexer in INDEXERS]
@@ -277,6 +297,8 @@ class KymSession:
             self.view.go_to_lines(roi.y0, roi.y1, caption=caption)
         if roi is not None and self.sync is not None:
             self.sync.select([roi.roi_id])
+        elif roi_id is not None:
+            show_info(f"ROI {roi_id} is not among the ROIs of this record.")
 
     def _edit_roi(self, roi_id: int, **changes: Any) -> None:
         if self.sync is None:
@@ -292,6 +314,8 @@ class KymSession:
             return
         if self.is_unsaved and self.dataset is not None:
             self._drafts[self.dataset.path, tag.image_id] = Draft(base=self._base, rois=self.sync.rois)
+        if self.sync.refused:
+            show_warning(f"{self.sync.refusal} They are gone with the layer.")
         self.view.unbind()
         self.sync.unbind()
         self.sync = self.image = None
@@ -301,7 +325,11 @@ class KymSession:
     def _adopt(self, layer: Layer) -> None:
         """Take up a layer of ours; a record's ROI layer, which comes last, makes the record the open one."""
         tag = tag_of(layer)
-        if tag is None or tag.role != "rois" or not isinstance(layer, Shapes) or self.sync is not None:
+        if tag is None or tag.role != "rois" or not isinstance(layer, Shapes):
+            return
+        if self.sync is not None:
+            layer.metadata = {key: value for key, value in layer.metadata.items() if key != KEY}
+            show_warning("This copy of the ROI layer is only a drawing: what is in it is not saved with the record.")
             return
         if self.dataset is None or str(self.dataset.path) != tag.dataset_path:
             self.tables = KymDataset(ZarrDataset(tag.dataset_path))
@@ -309,7 +337,14 @@ class KymSession:
         self.image = AcqImage(self.tables.dataset.record(tag.image_id)) if self.tables else None
         if self.image is None:
             return
-        self.sync = RoiSync(layer, self.image.rois, stretch=tag.stretch, shape=self.image.slice_shape)
+        self.sync = RoiSync(
+            layer,
+            self.image.rois,
+            stretch=tag.stretch,
+            shape=self.image.slice_shape,
+            get_slice=partial(self._slice_of, self.image.axes),
+        )
+        self.sync.later = self._do_later
         self.sync.bind()
         self.sync.rois_changed.connect(self.rois_changed.emit)
         self.sync.selection_changed.connect(self.selection_changed.emit)
@@ -319,6 +354,25 @@ class KymSession:
         if draft is not None:
             self._merge(draft.base, draft.rois)
         self.record_changed.emit()
+
+    def _do_later(self, action: Callable[[], None]) -> None:
+        if self.later is None:
+            action()
+        else:
+            self.later(action)
+
+    def _slice_of(self, axes: tuple[str, ...]) -> tuple[int, int]:
+        """Return z (from 0) and channel (from 1) of the slice that the viewer shows."""
+        steps = dict(zip([axis for axis in axes if axis not in "yx"], self._viewer.dims.current_step, strict=False))
+        return int(steps.get("z", 0)), int(steps.get("c", 0)) + 1
+
+    def _reload_and_merge(self, image: AcqImage, sync: RoiSync) -> None:
+        try:
+            image.reload()
+        except OUR_ERRORS as error:
+            show_error(str(error))
+        else:
+            self._merge(self._base, sync.rois)
 
     def _merge(self, base: RoiSet, mine: RoiSet) -> None:
         """Show my changes of `base` on top of the ROIs that the record has now, and say where somebody else made some."""
@@ -338,12 +392,13 @@ class KymSession:
         """Show the record's masks as they are now, below the ROIs."""
         if self.dataset is None or self.tag is None or self.sync is None:
             return
+        active = self._viewer.layers.selection.active
         for layer in [layer for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.role == "mask"]:
             self._viewer.layers.remove(layer)
         for data, options, kind in self.layers_of(self.tag.image_id, stretch=self.sync.stretch):
             if options["metadata"]["kymflow"].role == "mask":
                 self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(data, options, kind))
-        self._viewer.layers.selection.active = self.sync.layer
+        self._viewer.layers.selection.active = active if active in self._viewer.layers else self.sync.layer
 
 
 def _by_acquisition(item: tuple[str, AcqImage | str]) -> tuple[bool, int, str, str]:

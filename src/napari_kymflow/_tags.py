@@ -22,7 +22,7 @@ class LayerTag:
     """Which record a layer shows, which part of it, and how.
 
     `stretch` is how many display units one pixel along x is wide (one line along y is always 1). `seconds_per_line` and
-    `um_per_pixel` are None where the calibration is not known. `mask` is the array artifact's name of a mask layer.
+    `um_per_pixel` are None where the calibration is not known.
     """
 
     role: Role
@@ -31,7 +31,6 @@ class LayerTag:
     stretch: float
     seconds_per_line: float | None = None
     um_per_pixel: float | None = None
-    mask: str | None = None
 
 
 def tag_of(layer: HasMetadata) -> LayerTag | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from weakref import ref
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
@@ -35,21 +36,30 @@ class KymographView:
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+        self._viewer_ref = ref(viewer)
         self._sync: RoiSync | None = None
         self._shape = (1, 1)
         self._edge_width = 0.0
         self._busy = False
         self._zoom_time_only = True
 
+    @property
+    def _viewer(self) -> ViewerModel:
+        viewer = self._viewer_ref()
+        if viewer is None:
+            raise RuntimeError("the viewer of this view is closed")
+        return viewer
+
     def bind(self, sync: RoiSync, shape: tuple[int, int]) -> None:
         """Show the record that a ROI layer belongs to, with `shape` (y, x), whole, and follow zoom and cursor."""
         self._sync, self._shape = sync, shape
+        self._viewer.dims.ndisplay = 2
         dimensions = self._viewer.dims.ndim
         self._viewer.dims.order = (*range(dimensions - 2), dimensions - 1, dimensions - 2)
         self._viewer.layers.selection.active = sync.layer
         self._viewer.scene.camera.events.zoom.connect(self._on_zoom)
         self._viewer.canvas.events.size.connect(self._on_zoom)
+        sync.editing_ended.connect(self._on_zoom)
         # Last, so that napari's own text is there first and ours stays.
         self._viewer.events.status.connect(self._on_status, position="last")
         self.fit()
@@ -57,6 +67,8 @@ class KymographView:
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
+        if self._sync is not None:
+            self._sync.editing_ended.disconnect(self._on_zoom)
         self._sync = None
         self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
         self._viewer.canvas.events.size.disconnect(self._on_zoom)
@@ -94,7 +106,7 @@ class KymographView:
 
     def _follow_zoom(self, *, fill: bool) -> None:
         """Keep the band's height, where `fill`, and ROI edges two pixels of the screen wide."""
-        if self._sync is None:
+        if self._sync is None or self._sync.is_editing:
             return
         camera = self._viewer.scene.camera
         width = EDGE_PIXELS / camera.zoom
@@ -111,12 +123,18 @@ class KymographView:
     def _set_stretch(self, stretch: float) -> None:
         if self._sync is None:
             return
-        for layer in self._layers():
+        factor = stretch / self._sync.stretch
+        ours = self._layers()
+        for layer in self._viewer.layers:
             tag = tag_of(layer)
-            if tag is not None:
+            if layer in ours and tag is not None:
                 layer.metadata[KEY] = replace(tag, stretch=stretch)
-            if isinstance(layer, Image):
+            if isinstance(layer, Image) and layer in ours:
                 layer.scale = (*layer.scale[:-1], stretch)
+            elif layer not in ours:
+                # Layers of the user, points say, stay where they are on the image.
+                layer.scale = (*layer.scale[:-1], layer.scale[-1] * factor)
+                layer.translate = (*layer.translate[:-1], layer.translate[-1] * factor)
         self._sync.set_stretch(stretch)
 
     def _on_status(self, event: Any = None) -> None:
@@ -128,8 +146,9 @@ class KymographView:
             return
         value = self._value_under_cursor()
         text = describe_position(tag, self._viewer.cursor.position)
+        shown = text if value is None else f"{text}: {value:.6g}"
         with self._quietly():
-            self._viewer.status = {**status, "coordinates": text if value is None else f"{text}: {value}", "value": ""}
+            self._viewer.status = {**status, "coordinates": shown, "value": ""}
 
     def _value_under_cursor(self) -> Any:
         for layer in self._layers():

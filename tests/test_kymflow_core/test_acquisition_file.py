@@ -358,7 +358,7 @@ def test_a_mended_file_is_imported_the_next_time(scan_path, second_scan_path):
 
 def test_a_file_that_is_no_tiff_is_said(scan_path):
     scan_path.write_bytes(b"II*\x00 no more")
-    with pytest.raises(SourceError, match=f"^{re.escape(str(scan_path))} cannot be read as a TIFF"):
+    with pytest.raises(SourceError, match=f"^{re.escape(str(scan_path))} is a TIFF without an image in it"):
         read_acquisition_file(scan_path)
 
 

@@ -253,3 +253,61 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
     assert len([title for title in titles if title.startswith("Kymograph")]) == 2
+
+
+def test_a_damaged_table_is_said_and_can_be_rebuilt(viewer, demo_path, qtbot):
+    (demo_path / "tables" / "velocity_events.parquet").write_bytes(b"no table")
+    opened = session_of(viewer)
+    dock = DatasetDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.open_dataset(demo_path)
+    assert opened.image.name == "demo steady flow"
+    assert dock._tabs.tabText(2) == "velocity_events (damaged: rebuild it)"
+    dock._rebuild.click()
+    qtbot.waitUntil(lambda: dock._tabs.tabText(2) == "velocity_events (4 rows)")
+
+
+def test_while_tables_are_rebuilt_nothing_else_can_be_started(dataset_dock, session, qtbot):
+    dataset_dock._rebuild.click()
+    session.delete_rois([1])
+    assert dataset_dock._state.text() == "Rebuilding tables …"
+    assert not dataset_dock._rebuild.isEnabled()
+    qtbot.waitUntil(dataset_dock._rebuild.isEnabled)
+
+
+def test_rows_without_a_roi_or_a_time_can_be_clicked(dataset_dock, session):
+    frame = session.load_table("velocity_events")
+    rows = [
+        frame.iloc[[0]].assign(roi_id=np.nan),
+        frame.iloc[[1]].assign(t0_s=np.nan),
+        frame.iloc[[2]].drop(columns="kind"),
+    ]
+    for row in rows:
+        dataset_dock._show_frame("velocity_events", row)
+        view = dataset_dock._views["velocity_events"]
+        view.clicked.emit(view.model().index(0, 0))
+        assert session.image_id == row["image_id"].iloc[0]
+
+
+def test_only_the_image_id_is_hidden_when_columns_change_places(dataset_dock, session):
+    view = dataset_dock._views["velocity_events"]
+    frame = session.load_table("velocity_events")
+    dataset_dock._show_frame("velocity_events", frame)
+    dataset_dock._show_frame("velocity_events", frame[["roi_id", "kind", "image_id"]])
+    assert [view.isColumnHidden(position) for position in range(3)] == [False, False, True]
+
+
+def test_the_order_of_the_rows_stays_after_a_save(dataset_dock, session):
+    view = dataset_dock._views["Records"]
+    view.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    session.delete_rois([1])
+    session.save_rois()
+    assert view.model().row_at(0)["record"] == "demo steady flow"
+    assert view.model().row_at(2)["record"] == "demo reversal"
+
+
+def test_unsaved_rois_of_another_dataset_are_said(dataset_dock, session, tmp_path):
+    session.delete_rois([1])
+    ZarrDataset.create(tmp_path / "other.zarr")
+    dataset_dock.open_dataset(tmp_path / "other.zarr")
+    assert "unsaved ROIs in demo.zarr" in dataset_dock._state.text()

@@ -57,3 +57,9 @@ def test_numbers_are_aligned_right(model):
 def test_an_empty_frame_has_no_rows(model):
     model.set_frame(pd.DataFrame())
     assert (model.rowCount(), model.columnCount()) == (0, 0)
+
+
+def test_text_and_numbers_in_one_column_can_be_sorted(model):
+    model.set_frame(pd.DataFrame({"condition": ["stim", 3, "a"]}))
+    model.sort(0)
+    assert column(model, 0) == ["3", "a", "stim"]

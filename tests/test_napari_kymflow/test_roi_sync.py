@@ -1,5 +1,7 @@
 """ROIs and a Shapes layer in step, without Qt. napari's own events are fired by its own calls."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.layers import Shapes
@@ -126,3 +128,27 @@ def test_an_empty_layer_takes_a_first_roi():
     draw(bound, 3, 5, 10, 20)
     assert bounds(bound) == {1: (3, 5, 10, 20)}
     bound.unbind()
+
+
+def test_a_roi_whose_shape_is_no_rectangle_keeps_it_while_another_is_renamed(sync):
+    corners = np.array([[70, 5000], [300, 4000], [250, 9000]])
+    sync.layer.data = [(sync.layer.data[0], "rectangle"), (corners, "polygon")]
+    sync.set_rois(sync.rois.replace(replace(sync.rois.get(1), name="new")))
+    assert sync.layer.shape_type == ["rectangle", "polygon"]
+    assert np.allclose(sync.layer.data[1], corners)
+    assert (sync.refused, shown_ids(sync)) == ((1,), [1, 2])
+
+
+def test_nothing_is_reconciled_while_a_shape_is_being_changed(sync):
+    sync.layer.events.data(value=sync.layer.data, action="changing", data_indices=(0,), vertex_indices=((),))
+    assert sync.is_editing
+    sync.layer.events.set_data()
+    assert sync.rois == TWO
+
+
+def test_giving_up_a_change_by_another_mode_ends_it(sync):
+    ended = []
+    sync.editing_ended.connect(lambda: ended.append(True))
+    sync.layer.events.data(value=sync.layer.data, action="adding", data_indices=(-1,), vertex_indices=((),))
+    sync.layer.mode = "select"
+    assert (sync.is_editing, ended) == (False, [True])

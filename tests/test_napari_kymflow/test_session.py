@@ -1,5 +1,8 @@
 """One viewer's dataset, record and unsaved ROIs, with a viewer model and no Qt."""
 
+import gc
+import shutil
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +11,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
 from kymflow_core import AcqImage, RectROI
+from kymflow_core.errors import ImageError
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError
 from napari_kymflow._convert import rect_to_vertices
@@ -121,7 +125,8 @@ def test_deleting_a_roi_takes_its_shape_away(session):
 
 def test_materializing_writes_masks_and_shows_them(session, viewer, demo_path):
     session.materialize_masks()
-    assert roles(viewer) == ["pixels", "mask", "mask", "rois"]
+    assert roles(viewer) == ["pixels", "mask", "rois"]
+    assert viewer.layers[1].name == "2 masks"
     record = ZarrDataset(demo_path).record(session.image_id)
     assert record.list_array_artifacts() == ["roi_mask_1", "roi_mask_2"]
     assert not session.is_unsaved
@@ -252,3 +257,128 @@ def test_layers_that_were_opened_before_the_session_are_adopted(demo_path):
     for data, options, kind in read(str(demo_path)):
         viewer.add_layer(Layer.create(data, options, kind))
     assert session_of(viewer).rois.ids == (1, 2)
+
+
+def test_saving_into_a_record_that_is_gone_says_so_keeps_the_rois_and_makes_no_ghost(session, demo_path):
+    draw(session, NEW)
+    folder = demo_path / "images" / session.image_id
+    shutil.rmtree(folder)
+    assert not session.save_rois()
+    assert "is no longer there" in last_message()
+    assert session.rois.ids == (1, 2, 3)
+    assert not folder.exists()
+
+
+def test_rebuilding_a_dataset_that_is_gone_makes_no_new_one(session, demo_path):
+    demo_path.rename(demo_path.with_name("elsewhere.zarr"))
+    with pytest.raises(DatasetNotFoundError, match="there is no dataset"):
+        session.run_indexers()
+    assert not demo_path.exists()
+
+
+def test_a_dataset_is_the_same_under_a_relative_path(session, demo_path, monkeypatch):
+    draw(session, NEW)
+    monkeypatch.chdir(demo_path.parent)
+    session.open_dataset("demo.zarr")
+    assert session.is_unsaved
+
+
+def test_a_new_roi_is_in_the_slice_that_is_shown(viewer, tmp_path):
+    dataset = ZarrDataset(tmp_path / "stack.zarr")
+    dataset.add_image(np.random.default_rng(0).integers(0, 9, (4, 300, 20, 2)).astype(np.uint8))
+    opened = session_of(viewer)
+    opened.open_dataset(tmp_path / "stack.zarr")
+    opened.open_record(dataset.list_image_ids()[0])
+    viewer.dims.set_current_step(0, 2)
+    viewer.dims.set_current_step(1, 1)
+    draw(opened, RectROI(roi_id=1, x0=3, x1=5, y0=10, y1=20))
+    assert [(roi.z, roi.channel) for roi in opened.rois] == [(2, 2)]
+
+
+def test_shapes_that_cannot_be_saved_are_said_when_their_record_closes(session):
+    session.sync.layer.add_ellipses([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
+    session.open_record(list(session.records())[1])
+    assert "1 shape(s) on the canvas cannot be saved" in last_message()
+    assert "gone with the layer" in last_message()
+
+
+def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(session, viewer):
+    viewer.add_layer(type(session.sync.layer)(**session.sync.layer._get_state() | {"ndim": 2}))
+    assert "is not saved with the record" in last_message()
+    assert tag_of(viewer.layers[-1]) is None
+
+
+def test_an_image_layer_that_was_deleted_comes_back_with_its_record(session, viewer):
+    viewer.layers.remove(viewer.layers[0])
+    session.open_record(session.image_id)
+    assert roles(viewer) == ["pixels", "mask", "rois"]
+
+
+def test_masks_of_deleted_rois_leave_the_canvas_with_the_save(session, viewer):
+    session.delete_rois([2])
+    session.save_rois()
+    assert roles(viewer) == ["pixels", "rois"]
+
+
+def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer, demo_path):
+    viewer.add_image(np.zeros((3, 4, 5)))
+    viewer.dims.ndisplay = 3
+    opened = session_of(viewer)
+    opened.open_dataset(demo_path)
+    opened.open_record(next(iter(opened.records())))
+    assert viewer.dims.ndisplay == 2
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        pytest.param(np.eye(60, 20, dtype=bool), id="bool"),
+        pytest.param(np.full((60, 20), np.nan), id="all NaN"),
+        pytest.param(np.where(np.eye(60, 20) > 0, np.inf, 1.0), id="some infinite"),
+        pytest.param(np.zeros((1, 1), np.int64), id="one pixel"),
+    ],
+)
+def test_unusual_pixels_open(viewer, tmp_path, pixels):
+    dataset = ZarrDataset(tmp_path / "odd.zarr")
+    record = dataset.add_image(pixels)
+    opened = session_of(viewer)
+    opened.open_dataset(tmp_path / "odd.zarr")
+    opened.open_record(record.image_id)
+    assert roles(viewer) == ["pixels", "rois"]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "axes"),
+    [
+        pytest.param(np.zeros((6, 2), complex), None, id="complex"),
+        pytest.param(np.zeros((0, 5)), None, id="no lines"),
+        pytest.param(np.zeros((6, 5)), ("t", "x"), id="other axes"),
+    ],
+)
+def test_pixels_that_cannot_be_shown_are_refused_and_the_viewer_stays_as_it_was(session, viewer, pixels, axes):
+    record = session.dataset.add_image(pixels, axes=axes)
+    with pytest.raises(ImageError, match="needed"):
+        session.open_record(record.image_id)
+    assert roles(viewer) == ["pixels", "mask", "rois"]
+
+
+def test_a_record_with_a_reserved_roi_is_listed_as_damaged_and_the_others_open(session):
+    record = session.dataset.record(session.image_id)
+    record.save_metadata_payload({"rois": [{"roi_id": 1, "roi_type": "line", "data": {}}]})
+    assert "is a line" in session.records()[record.image_id]
+    assert list(session.records())[-1] == record.image_id
+
+
+def test_a_session_ends_with_its_viewer(demo_path):
+    viewer = ViewerModel()
+    opened = session_of(viewer)
+    opened.open_dataset(demo_path)
+    gone = weakref.ref(viewer)
+    del viewer
+    gc.collect()
+    assert gone() is None
+
+
+def test_going_to_a_roi_that_is_not_there_says_so(session):
+    session.go_to(roi_id=99)
+    assert "ROI 99 is not among the ROIs" in last_message()

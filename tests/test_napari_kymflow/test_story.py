@@ -55,6 +55,24 @@ def drag(viewer, start, stop):
     settle()
 
 
+def wheel(viewer, place, steps=1):
+    """Turn the mouse wheel towards the screen's far side over a place of the canvas."""
+    canvas = viewer.window._qt_viewer.canvas.native
+    for _ in range(steps):
+        event = QWheelEvent(
+            QPointF(place),
+            QPointF(canvas.mapToGlobal(place)),
+            QPoint(0, 0),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(canvas, event)
+        settle()
+
+
 def dock(viewer, name):
     title = next(title for title in viewer.window.dock_widgets if title.startswith(name))
     return viewer.window.dock_widgets[title]
@@ -199,24 +217,47 @@ def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
 @pytest.mark.opengl
 def test_the_mouse_wheel_zooms_time_only(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
-    session, canvas = session_of(viewer), viewer.window._qt_viewer.canvas.native
+    session = session_of(viewer)
     zoom, rois = viewer.scene.camera.zoom, session.rois
-    place = QPoint(300, 200)
-    for _ in range(6):
-        event = QWheelEvent(
-            QPointF(place),
-            QPointF(canvas.mapToGlobal(place)),
-            QPoint(0, 0),
-            QPoint(0, 120),
-            Qt.MouseButton.NoButton,
-            Qt.KeyboardModifier.NoModifier,
-            Qt.ScrollPhase.NoScrollPhase,
-            False,
-        )
-        QApplication.sendEvent(canvas, event)
-        settle()
+    wheel(viewer, QPoint(300, 200), steps=6)
     camera, height = viewer.scene.camera, viewer.canvas.size[0]
     assert camera.zoom > 2 * zoom
     assert 38 * session.tag.stretch * camera.zoom / height == pytest.approx(0.86, rel=0.03)
     assert camera.center[-2] == pytest.approx(37 / 2 * session.tag.stretch)
     assert session.rois == rois
+
+
+@pytest.mark.opengl
+def test_the_wheel_in_the_middle_of_a_polygon_loses_no_roi(viewer, lab_path):
+    drop(viewer, lab_path / "zarr.json")
+    session, canvas = session_of(viewer), viewer.window._qt_viewer.canvas.native
+    before = session.rois
+    session.sync.layer.mode = "add_polygon"
+    for number, place in enumerate([QPoint(200, 150), QPoint(400, 150), QPoint(400, 350), QPoint(200, 350)]):
+        QTest.mouseMove(canvas, place)
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        settle()
+        if number == 1:
+            wheel(viewer, QPoint(300, 200))
+            viewer.window.resize(1300, 850)
+            settle()
+    session.sync.layer.mode = "select"
+    settle()
+    assert session.rois == before
+    assert session.sync.layer.nshapes == 4
+    assert session.sync.refused == (3,)
+
+
+@pytest.mark.opengl
+def test_several_selected_rois_are_dragged_together_and_stay_selected(viewer, lab_path):
+    drop(viewer, lab_path / "zarr.json")
+    session = session_of(viewer)
+    before = bounds(session.rois)
+    session.sync.layer.mode = "select"
+    session.sync.select([2, 3])
+    settle()
+    drag(viewer, canvas_point(viewer, 20000, 10.5), canvas_point(viewer, 21000, 10.5))
+    after = bounds(session.rois)
+    assert session.sync.selected_ids == (2, 3)
+    assert after[2][2] == pytest.approx(before[2][2] + 1000, abs=60)
+    assert after[3][2] == pytest.approx(before[3][2] + 1000, abs=60)

@@ -131,3 +131,18 @@ def test_without_a_record_there_is_nothing_to_go_to(viewer):
     before = viewer.scene.camera.zoom
     session.view.fit()
     assert viewer.scene.camera.zoom == before
+
+
+def test_points_of_the_user_stay_on_their_pixels(viewer, session):
+    points = viewer.add_points([[100, 20 * session.tag.stretch]])
+    viewer.scene.camera.zoom *= 7
+    assert points.data_to_world(points.data[0])[1] / session.tag.stretch == pytest.approx(20)
+
+
+def test_the_zoom_waits_until_a_shape_is_done(viewer, session):
+    layer, before = session.sync.layer, session.tag.stretch
+    layer.events.data(value=layer.data, action="changing", data_indices=(0,), vertex_indices=((),))
+    viewer.scene.camera.zoom *= 7
+    assert session.tag.stretch == before
+    layer.events.data(value=layer.data, action="changed", data_indices=(0,), vertex_indices=((),))
+    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)

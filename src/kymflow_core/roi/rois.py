@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, cast
 
-from kymflow_core.errors import RoiError
+from kymflow_core.errors import ReservedRoiError, RoiError
 from kymflow_zarr import JsonObject, JsonValue, array_name
 
 ENVELOPE_VERSION = "1.0"
@@ -144,8 +144,8 @@ def roi_from_dict(envelope: JsonObject) -> ROI:
 
     Raises
     ------
-    NotImplementedError
-        For the reserved types `line` and `polygon`.
+    ReservedRoiError
+        For the reserved types `line` and `polygon`; it is a `NotImplementedError`.
     RoiError
         For an unknown type, or a field that is missing or wrong; the message names the field.
     """
@@ -156,7 +156,7 @@ def roi_from_dict(envelope: JsonObject) -> ROI:
     roi_type = envelope.get("roi_type")
     roi_id = envelope.get("roi_id")
     if roi_type in _RESERVED_TYPES:
-        raise NotImplementedError(f"ROI {roi_id!r} is a {roi_type}; only 'rect' and 'mask' ROIs can be read yet")
+        raise ReservedRoiError(f"ROI {roi_id!r} is a {roi_type}; only 'rect' and 'mask' ROIs can be read yet")
     if roi_type not in (RectROI.roi_type, MaskROI.roi_type):
         raise RoiError(f"ROI {roi_id!r} has roi_type {roi_type!r}; known are 'rect' and 'mask'")
     data = envelope.get("data")

@@ -77,9 +77,13 @@ class FrameModel(QAbstractTableModel):
         """Sort by a column; equal values keep their order, missing ones come last."""
         if not 0 <= column < len(self._columns):
             return
-        self.layoutAboutToBeChanged.emit()
+        values = self._frame.iloc[:, column]
         ascending = order == Qt.SortOrder.AscendingOrder
-        by = self._frame.iloc[:, column].sort_values(kind="stable", ascending=ascending, na_position="last")
+        try:
+            by = values.sort_values(kind="stable", ascending=ascending, na_position="last")
+        except TypeError:  # text and numbers in one column
+            by = values.astype(str).sort_values(kind="stable", ascending=ascending, na_position="last")
+        self.layoutAboutToBeChanged.emit()
         self._order = by.index.to_numpy()
         self.layoutChanged.emit()
 

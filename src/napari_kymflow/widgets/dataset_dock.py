@@ -44,6 +44,8 @@ class DatasetDock(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._session = session_of(napari_viewer)
+        self._running = ""
+        self._when_done: Callable[[Any], None] = _nothing
         self._state = QLabel(_EMPTY)
         self._state.setWordWrap(True)
         self._tabs = QTabWidget(self)
@@ -110,10 +112,14 @@ class DatasetDock(QWidget):
     def _on_dataset_changed(self) -> None:
         images = self._show_records()
         for indexer in INDEXERS:
-            table = self._session.load_table(indexer.table_name)
+            try:
+                table = self._session.load_table(indexer.table_name)
+                rows = "not built" if table is None else f"{len(table)} rows"
+            except OUR_ERRORS as error:
+                table, rows = None, "damaged: rebuild it"
+                show_error(str(error))
             self._show_frame(indexer.table_name, _named(table, images) if table is not None else pd.DataFrame())
             position = self._tabs.indexOf(self._views[indexer.table_name])
-            rows = "not built" if table is None else f"{len(table)} rows"
             self._tabs.setTabText(
                 position, f"{indexer.table_name} ({rows})" if self._session.dataset else indexer.table_name
             )
@@ -128,8 +134,10 @@ class DatasetDock(QWidget):
         view, model = self._views[name], self._models[name]
         view.scrollToTop()
         model.set_frame(frame)
-        if "image_id" in frame.columns:
-            view.setColumnHidden(list(frame.columns).index("image_id"), True)
+        for position, column in enumerate(frame.columns):
+            view.setColumnHidden(position, column == "image_id")
+        header = view.horizontalHeader()
+        model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
         view.resizeColumnsToContents()
 
     def _on_record_changed(self) -> None:
@@ -142,14 +150,20 @@ class DatasetDock(QWidget):
 
     def _show_state(self) -> None:
         dataset = self._session.dataset
-        self._update.setEnabled(self._session.image is not None)
-        self._rebuild.setEnabled(dataset is not None)
+        running = bool(self._running)
+        self._import.setEnabled(not running)
+        self._update.setEnabled(self._session.image is not None and not running)
+        self._rebuild.setEnabled(dataset is not None and not running)
+        if running:
+            self._state.setText(self._running)
+            return
         if dataset is None:
             self._state.setText(_EMPTY)
             return
         count = self._models[_RECORDS].rowCount()
         unsaved = len(self._session.unsaved_ids)
         mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
+        mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
         self._state.setText(f"<b>{dataset.path.name}</b>: {count} record{'' if count == 1 else 's'}{mark}")
         self._state.setToolTip(str(dataset.path))
 
@@ -161,7 +175,9 @@ class DatasetDock(QWidget):
             show_error(str(error))
             return
         if name != _RECORDS:
-            self._session.go_to(roi_id=int(row["roi_id"]), seconds=_seconds_of(row), caption=_caption_of(row))
+            roi_id = row.get("roi_id")
+            known = None if roi_id is None or pd.isna(roi_id) else int(roi_id)
+            self._session.go_to(roi_id=known, seconds=_seconds_of(row), caption=_caption_of(row))
         else:
             self._session.view.fit()
 
@@ -221,24 +237,34 @@ class DatasetDock(QWidget):
             # An exception that leaves a worker, even as its result, ends the process on PyQt6.
             try:
                 return work()
-            except OUR_ERRORS as error:
+            except (*OUR_ERRORS, OSError) as error:
                 return Failure(str(error))
 
-        def finished(result: Any) -> None:
-            self._show_state()
-            if isinstance(result, Failure):
-                show_error(result.reason)
-            else:
-                done(result)
-
-        self._state.setText(text)
-        for button in (self._import, self._update, self._rebuild):
-            button.setEnabled(False)
+        self._running, self._when_done = text, done
+        self._show_state()
         worker = thread_worker(guarded, progress=True)()
-        worker.returned.connect(finished)
-        worker.finished.connect(lambda: self._import.setEnabled(True))
+        # Methods, not closures: Qt disconnects them when the dock is destroyed.
+        worker.returned.connect(self._on_work_returned)
+        worker.errored.connect(self._on_work_failed)
         self.worker = worker
         worker.start()
+
+    def _on_work_returned(self, result: Any) -> None:
+        self._running = ""
+        self._show_state()
+        if isinstance(result, Failure):
+            show_error(result.reason)
+        else:
+            self._when_done(result)
+
+    def _on_work_failed(self, error: Exception) -> None:
+        """End the work after an error that is not ours; napari shows it."""
+        self._running = ""
+        self._show_state()
+
+
+def _nothing(result: Any) -> None:
+    """Follow on work before there was any."""
 
 
 def _record_row(image_id: str, image: AcqImage | str) -> dict[str, object]:
@@ -274,9 +300,9 @@ def _named(table: pd.DataFrame, images: dict[str, AcqImage | str]) -> pd.DataFra
 
 def _caption_of(row: "pd.Series[Any]") -> str:
     """Return what is written on the canvas for an event, such as "event 4: baseline_drop at 20.5 s"; empty for others."""
-    if "event_id" not in row:
+    if "event_id" not in row or _seconds_of(row) is None:
         return ""
-    return f"event {row['event_id']}: {row['kind']} at {as_text(row['t0_s'])} s"
+    return f"event {row['event_id']}: {row.get('kind', '')} at {as_text(row['t0_s'])} s"
 
 
 def _seconds_of(row: "pd.Series[Any]") -> tuple[float, float] | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import napari
-from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from kymflow_core import RectROI
@@ -137,6 +138,8 @@ class RoiDock(QWidget):
             "Zooming keeps the height of the kymograph, so that streaks can be seen; off: both ways alike"
         )
         self._time_only.setChecked(self._session.view.zoom_time_only)
+        # Until napari's own code for the release of the mouse has run, a changed layer would confuse it.
+        self._session.later = partial(QTimer.singleShot, 0)
         self._lay_out()
         self._bind()
         self._on_record_changed()
@@ -225,6 +228,7 @@ class RoiDock(QWidget):
     def _on_draw_clicked(self) -> None:
         if self._session.sync is not None:
             self._viewer.layers.selection.active = self._session.sync.layer
+            self._session.sync.layer.visible = True
             self._session.sync.layer.mode = "add_rectangle"
 
     def _on_delete_clicked(self) -> None:
