@@ -46,7 +46,8 @@ def read(path: str | Sequence[str]) -> Layers:
     from napari.components import ViewerModel
     from napari.utils.notifications import show_error
 
-    from napari_kymflow._session import OUR_ERRORS, session_of
+    from napari_kymflow._records import OUR_ERRORS
+    from napari_kymflow._session import session_of
 
     located = locate(path) if isinstance(path, str) else None
     if located is None:
@@ -72,7 +73,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     """Return the layers of one record, or of the first that can be read; say which cannot."""
     from napari.utils.notifications import show_error, show_info
 
-    from napari_kymflow._session import OUR_ERRORS
+    from napari_kymflow._records import OUR_ERRORS
 
     ids = [image_id] if image_id else list(session.records())
     if not ids:

@@ -5,8 +5,7 @@ to a new shape. So every one of these events is answered alike: read all shapes,
 features.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from napari_kymflow._convert import (
     reconcile,
     rect_to_vertices,
 )
+from napari_kymflow._echo import EchoGuard
 
 _SAME = 0.05
 _UNFINISHED = ("adding", "changing", "removing")
@@ -70,7 +70,7 @@ class RoiSync:
         self.refused: tuple[int, ...] = ()
         self.stretch = stretch
         self._shape = shape
-        self._busy = False
+        self._busy = EchoGuard()
 
     def bind(self) -> None:
         """Listen to the layer."""
@@ -120,7 +120,7 @@ class RoiSync:
             if isinstance(roi, RectROI)
         ]
         shown += [drawn for drawn in self._refused_shapes() if drawn.roi_id == NO_ROI]
-        with self._quietly():
+        with self._busy:
             selected = self.selected_ids
             width = self.layer.current_edge_width
             self.layer.selected_data = set()
@@ -143,14 +143,14 @@ class RoiSync:
         self.stretch = stretch
         if not self.layer.nshapes:
             return
-        with self._quietly():
+        with self._busy:
             selected = set(self.layer.selected_data)
             self.layer.data = [np.asarray(vertices) * (1.0, factor) for vertices in self.layer.data]
             self.layer.selected_data = selected
 
     def set_edge_width(self, display_units: float) -> None:
         """Draw all edges so wide."""
-        with self._quietly():
+        with self._busy:
             self.layer.current_edge_width = display_units
             if self.layer.nshapes:
                 self.layer.edge_width = [display_units] * self.layer.nshapes
@@ -176,7 +176,7 @@ class RoiSync:
     def _on_layer_changed(self, event: Any = None) -> None:
         if self._busy or self.is_editing:
             return
-        with self._quietly():
+        with self._busy:
             result = self._reconciled()
             changed = result.rois != self.rois or result.refused != self.refused
             self.rois, self.refused = result.rois, result.refused
@@ -200,7 +200,7 @@ class RoiSync:
                 data[position] = wanted
                 moved = True
         if moved:
-            with self._quietly():
+            with self._busy:
                 selected = set(self.layer.selected_data)
                 self.layer.data = data
                 self.layer.selected_data = selected
@@ -228,15 +228,6 @@ class RoiSync:
             DrawnShape(roi_id=roi_id, shape_type=str(shape_type), vertices=np.asarray(vertices))
             for roi_id, shape_type, vertices in zip(self._ids(), self.layer.shape_type, self.layer.data, strict=True)
         ]
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Ignore the layer's events while it is changed from here."""
-        before, self._busy = self._busy, True
-        try:
-            yield
-        finally:
-            self._busy = before
 
 
 def _at_once(action: Callable[[], None]) -> None:

@@ -16,32 +16,16 @@ from napari.layers import Layer, Shapes
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
-from kymflow_core import (
-    AcqImage,
-    DatasetIndexer,
-    KymDataset,
-    RadonReportIndexer,
-    RectROI,
-    RoiSet,
-    UpdateReport,
-    VelocityEventsIndexer,
-)
-from kymflow_core.errors import KymflowError
+from kymflow_core import AcqImage, KymDataset, RectROI, RoiSet, UpdateReport
 from kymflow_core.roi import merge_roi_sets
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import ConflictError, KymflowZarrError
-from napari_kymflow._convert import (
-    LayerData,
-    record_to_layers,
-)
+from kymflow_zarr.errors import ConflictError
+from napari_kymflow._convert import LayerData, record_to_layers
+from napari_kymflow._records import OUR_ERRORS, load_records, run_indexers
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._tags import KEY, LayerTag, tag_of
 from napari_kymflow._view import KymographView
 
-OUR_ERRORS = (KymflowError, KymflowZarrError)
-"""What is shown to the user as one message at the edge."""
-
-INDEXERS: tuple[DatasetIndexer, ...] = (RadonReportIndexer(), VelocityEventsIndexer())
 _CONTEXT = 4.0
 """How many times an event's own length is shown when the view goes to it."""
 _LEAST_SECONDS = 0.5
@@ -158,15 +142,8 @@ class KymSession:
         self.dataset_changed.emit()
 
     def records(self) -> dict[str, AcqImage | str]:
-        """Return the records by id, in the order of their acquisition; a damaged one as the reason why, last."""
-        images: dict[str, AcqImage | str] = {}
-        if self.dataset is not None:
-            for image_id in self.dataset.list_image_ids():
-                try:
-                    images[image_id] = AcqImage(self.dataset.record(image_id))
-                except OUR_ERRORS as error:
-                    images[image_id] = str(error)
-        return dict(sorted(images.items(), key=_by_acquisition))
+        """Return the open dataset's records by id, as `load_records` does."""
+        return load_records(self.dataset) if self.dataset else {}
 
     def layers_of(self, image_id: str, *, stretch: float | None = None) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
@@ -265,15 +242,7 @@ class KymSession:
 
     def run_indexers(self, image_id: str | None = None) -> list[UpdateReport]:
         """Make all tables again, or only one image's rows in them. Safe in a worker: it touches no layer and no widget."""
-        if self.tables is None:
-            return []
-        # A handle of its own, so that the tables on screen change only when the run is over.
-        # Opening it to read first fails where it is gone, instead of making an empty one in its place.
-        path = ZarrDataset(self.tables.dataset.path, mode="r").path
-        tables = KymDataset(path)
-        if image_id is None:
-            return [tables.rebuild(indexer) for indexer in INDEXERS]
-        return [tables.update_image(indexer, image_id) for indexer in INDEXERS]
+        return run_indexers(self.tables.dataset.path, image_id) if self.tables else []
 
     def show_reports(self, reports: Sequence[UpdateReport]) -> None:
         """Take up new tables, and say what was done."""
@@ -399,11 +368,3 @@ class KymSession:
             if options["metadata"]["kymflow"].role == "mask":
                 self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(data, options, kind))
         self._viewer.layers.selection.active = active if active in self._viewer.layers else self.sync.layer
-
-
-def _by_acquisition(item: tuple[str, AcqImage | str]) -> tuple[bool, int, str, str]:
-    image_id, image = item
-    if isinstance(image, str):
-        return True, 0, "", image_id
-    acquired = image.header.acquired_local_epoch_ns
-    return acquired is None, acquired or 0, image.name, image_id

@@ -5,8 +5,6 @@ a line or less than a pixel. Zooming therefore acts on time only: whatever the z
 band keeps its height on the canvas. `zoom_time_only = False` leaves the stretch as it is.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from weakref import ref
@@ -15,6 +13,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_kymflow._convert import EDGE_PIXELS, describe_position
+from napari_kymflow._echo import EchoGuard
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._tags import KEY, LayerTag, tag_of
 
@@ -40,7 +39,7 @@ class KymographView:
         self._sync: RoiSync | None = None
         self._shape = (1, 1)
         self._edge_width = 0.0
-        self._busy = False
+        self._busy = EchoGuard()
         self._zoom_time_only = True
 
     @property
@@ -94,7 +93,7 @@ class KymographView:
         if self._sync is None:
             return
         camera = self._viewer.scene.camera
-        with self._quietly():
+        with self._busy:
             camera.zoom = self._viewer.canvas.size[1] / (max(1.0, stop - start) * _MARGIN)
         self._follow_zoom(fill=True)
         camera.center = (0.0, camera.center[-2], (start + stop) / 2)
@@ -110,7 +109,7 @@ class KymographView:
             return
         camera = self._viewer.scene.camera
         width = EDGE_PIXELS / camera.zoom
-        with self._quietly():
+        with self._busy:
             if fill:
                 stretch = BAND_HEIGHT * self._viewer.canvas.size[0] / (camera.zoom * self._shape[1])
                 if abs(stretch / self._sync.stretch - 1) > _SAME:
@@ -147,7 +146,7 @@ class KymographView:
         value = self._value_under_cursor()
         text = describe_position(tag, self._viewer.cursor.position)
         shown = text if value is None else f"{text}: {value:.6g}"
-        with self._quietly():
+        with self._busy:
             self._viewer.status = {**status, "coordinates": shown, "value": ""}
 
     def _value_under_cursor(self) -> Any:
@@ -166,15 +165,6 @@ class KymographView:
         overlay = self._viewer.canvas.overlays.text
         overlay.text = text
         overlay.visible = bool(text)
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Ignore the camera's and the status bar's events while they are changed from here."""
-        before, self._busy = self._busy, True
-        try:
-            yield
-        finally:
-            self._busy = before
 
 
 def _same_record(tag: LayerTag | None, other: LayerTag) -> bool:

@@ -16,7 +16,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QTable
 from kymflow_core import AcqImage
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_zarr import ImportReport, ZarrDataset
-from napari_kymflow._session import INDEXERS, OUR_ERRORS, session_of
+from napari_kymflow._records import INDEXERS, OUR_ERRORS
+from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import bind_for_life
 from napari_kymflow.widgets._frame_model import MISSING, FrameModel, as_text
 from napari_kymflow.widgets._table_view import make_table_view

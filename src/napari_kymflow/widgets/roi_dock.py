@@ -1,7 +1,5 @@
 """The ROI dock: the list of the active record's ROIs, in step with the shapes on the canvas."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLay
 
 from kymflow_core import RectROI
 from kymflow_core.roi import ROI
+from napari_kymflow._echo import EchoGuard
 from napari_kymflow._session import KymSession, session_of
 from napari_kymflow.widgets._binding import bind_for_life
 from napari_kymflow.widgets._table_view import make_table_view
@@ -118,7 +117,7 @@ class RoiDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._session = session_of(napari_viewer)
-        self._echo = False
+        self._echo = EchoGuard()
         self._state = QLabel()
         self._state.setWordWrap(True)
         self._warning = QLabel()
@@ -181,7 +180,7 @@ class RoiDock(QWidget):
         self._view.setColumnWidth(_NAME, max(_NAME_WIDTH, self._view.columnWidth(_NAME)))
 
     def _on_rois_changed(self) -> None:
-        with self._no_echo():
+        with self._echo:
             self._model.refresh()
         self._on_canvas_selection()
         self._show_state()
@@ -206,13 +205,13 @@ class RoiDock(QWidget):
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         if self._echo or self._session.sync is None:
             return
-        with self._no_echo():
+        with self._echo:
             self._session.sync.select(self._selected_ids())
 
     def _on_canvas_selection(self) -> None:
         if self._echo or self._session.sync is None:
             return
-        with self._no_echo():
+        with self._echo:
             selection = QItemSelection()
             for row in self._model.rows_of(self._session.sync.selected_ids):
                 selection.select(self._model.index(row, 0), self._model.index(row, len(_COLUMNS) - 1))
@@ -242,12 +241,3 @@ class RoiDock(QWidget):
 
     def _on_time_only_toggled(self, checked: bool) -> None:
         self._session.view.zoom_time_only = checked
-
-    @contextmanager
-    def _no_echo(self) -> Iterator[None]:
-        """Keep table and canvas from answering each other."""
-        before, self._echo = self._echo, True
-        try:
-            yield
-        finally:
-            self._echo = before

@@ -1,0 +1,27 @@
+"""The guard against echo."""
+
+import doctest
+
+from napari_kymflow import _echo
+
+
+def test_the_example_in_the_docstring_runs():
+    assert doctest.testmod(_echo) == (0, 3)
+
+
+def test_a_nested_guard_is_up_until_the_outer_block_ends():
+    guard = _echo.EchoGuard()
+    with guard:
+        with guard:
+            pass
+        assert guard
+    assert not guard
+
+
+def test_an_error_takes_the_guard_down():
+    guard = _echo.EchoGuard()
+    try:
+        with guard:
+            raise ValueError
+    except ValueError:
+        assert not guard
