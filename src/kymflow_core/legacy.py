@@ -134,14 +134,18 @@ def read_results(tiff: Path) -> Results:
 def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
     """Return the radon report of velocity windows: one row a ROI and channel.
 
-    `mean_velocity` and `median_velocity` (mm/s, signed) are over the windows whose velocity is a number, `n_valid` is how
-    many these are of `n_windows`. That is how the older program reports a ROI.
+    `mean_velocity` and `median_velocity` (mm/s, signed) are over the valid windows, `n_valid` is how many these are of
+    `n_windows`. A window is valid when its velocity is a number, and not faster than the line scan can show: a cell that
+    crosses the whole line within one line leaves no streak, so such a number is the singularity of an upright streak (the
+    older program writes 5.5e6 mm/s for it), and a few of them would drown the mean. `notes` says how many were left out.
     """
     rows = []
+    fastest = _fastest_visible(windows)
     algorithms = windows["algorithm"] if "algorithm" in windows else pd.Series("", index=windows.index)
     for (roi_id, channel), group in windows.groupby(["roi_id", "channel"], sort=True):
         velocity = group["velocity"].to_numpy(dtype=np.float64)
-        valid = velocity[np.isfinite(velocity)]
+        too_fast = np.isfinite(velocity) & (np.abs(velocity) > fastest[group.index])
+        valid = velocity[np.isfinite(velocity) & ~too_fast]
         rows.append(
             {
                 "roi_id": roi_id,
@@ -151,10 +155,19 @@ def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
                 "n_valid": int(valid.size),
                 "n_windows": int(velocity.size),
                 "algorithm": ", ".join(sorted(set(algorithms[group.index].dropna().astype(str)))),
-                "notes": "",
+                "notes": f"{too_fast.sum()} windows left out: faster than the scan can show" if too_fast.any() else "",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _fastest_visible(windows: pd.DataFrame) -> "pd.Series[float]":
+    """Return, in mm/s, the whole line in the time of one line; infinity where the file does not say both."""
+    columns = ("pntsPerLine", "delx", "delt")
+    if not set(columns) <= set(windows.columns):
+        return pd.Series(np.inf, index=windows.index)
+    pixels, um_per_pixel, seconds_per_line = (pd.to_numeric(windows[name], errors="coerce") for name in columns)
+    return (pixels * um_per_pixel / seconds_per_line / 1000.0).fillna(np.inf)
 
 
 def _read_velocity(path: Path) -> pd.DataFrame:

@@ -6,6 +6,7 @@ The rule of this room: docks and reader meet only here. Layers of a record are r
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -35,6 +36,8 @@ _sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
 
 def session_of(viewer: ViewerModel) -> "KymSession":
     """Return the viewer's session; the first call makes it and adopts layers that are there."""
+    # napari hands plugins a short-lived proxy of the viewer, another one each time.
+    viewer = unwrap(viewer)
     session = _sessions.get(viewer)
     if session is None:
         session = _sessions[viewer] = KymSession(viewer)

@@ -30,12 +30,13 @@ def write_json(path: Path, document: object) -> None:
 
 
 def read_velocity_by_roi(path: Path) -> dict[tuple[int, int], list[float]]:
-    """The finite velocities of a CSV, read without any code of the project."""
+    """The valid velocities of a CSV, read without any code of the project: finite, and slower than a line in a line."""
     found = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             value = float(row["velocity"] or "nan")
-            if math.isfinite(value):
+            fastest = int(row["pntsPerLine"]) * float(row["delx"]) / float(row["delt"]) / 1000
+            if math.isfinite(value) and abs(value) <= fastest:
                 found[int(row["roi_id"]), int(row["channel"])].append(value)
     return found
 
@@ -283,6 +284,23 @@ def test_reading_writes_nothing(scan_path, results_folder):
     assert sorted(scan_path.parent.rglob("*")) == before
 
 
+def test_a_velocity_that_no_line_scan_can_show_is_left_out_and_said(scan_path, results_folder):
+    header = VELOCITY.rstrip("\n") + ",delx,delt,pntsPerLine\n"
+    rows = "".join(
+        f"1,1,0.{number},{value},radon,0.5,0.001,20\n" for number, value in enumerate([1.0, -2.0, 10.0, -5553288.0])
+    )
+    (results_folder / "scan_radon.csv").write_text(header + rows)
+    (row,) = legacy.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
+    assert (row["n_valid"], row["n_windows"], row["mean_velocity"]) == (3, 4, pytest.approx(3.0))
+    assert row["notes"] == "1 windows left out: faster than the scan can show"
+
+
+def test_the_laboratorys_means_are_blood_flow(olympus_folder):
+    report = legacy.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_report"]
+    assert report["mean_velocity"].between(-1.3, -1.0).all()
+    assert [note.split()[0] for note in report["notes"]] == ["16", "19", "279"]
+
+
 @pytest.mark.parametrize(
     ("tiff", "name"),
     [
@@ -290,7 +308,7 @@ def test_reading_writes_nothing(scan_path, results_folder):
         pytest.param("28d AngII/20250722/20250722_A89_0005.tif", "20250722_A89_0005_kymanalysis.csv", id="A89"),
     ],
 )
-def test_the_laboratorys_report_is_the_mean_over_its_finite_velocities(tiff, name, olympus_folder):
+def test_the_laboratorys_report_is_the_mean_over_its_valid_velocities(tiff, name, olympus_folder):
     path = olympus_folder / tiff
     report = legacy.read_results(path).table_artifacts["radon_report"]
     expected = read_velocity_by_roi(path.parent / "flow-analysis" / name)

@@ -1,5 +1,6 @@
 """The whole path through the real viewer, with a mouse: drop, draw, save, reopen, materialize, index, click a row."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,17 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     settle()
     assert viewer.scene.camera.center[-1] * session.tag.seconds_per_line == pytest.approx(20.498, abs=0.01)
     assert session.sync.selected_ids == (1,)
+
+
+@pytest.mark.opengl
+def test_docks_that_were_opened_first_follow_what_is_dropped(viewer, lab_path):
+    for name in ("Kymograph dataset", "Kymograph ROIs"):
+        viewer.window.add_plugin_dock_widget("napari-kymflow", name)
+    gc.collect()
+    drop(viewer, lab_path / "zarr.json")
+    assert session_of(viewer).image.name == "Capillary1_0001"
+    assert dock(viewer, "Kymograph ROIs")._model.rowCount() == 3
+    assert dock(viewer, "Kymograph dataset")._models["Records"].rowCount() == 3
 
 
 @pytest.mark.opengl
