@@ -6,12 +6,13 @@ people; where its content is no revision's, somebody edited it by hand, and it c
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._json import JsonObject, canonical_sha256, object_from_bytes, to_readable_bytes
 from kymflow_zarr._layout import RECORD_HISTORY, RECORD_METADATA, revision_key, revision_number
-from kymflow_zarr.errors import ConflictError, DamagedError
+from kymflow_zarr.errors import ConflictError, DamagedError, NotSavedError
 from kymflow_zarr.schema import utc_now
 
 
@@ -83,7 +84,10 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
         _commit(blobs, current.payload, number)
         number += 1
     _commit(blobs, payload, number)
-    blobs.write(RECORD_METADATA, text)
+    # Where the copy fails it is saved all the same: the commit stands, and the copy that is left is an older revision's,
+    # which every reader recognises.
+    with suppress(NotSavedError):
+        blobs.write(RECORD_METADATA, text)
     return Revision(number=number, payload=payload)
 
 

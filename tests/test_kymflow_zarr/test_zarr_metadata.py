@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -278,3 +279,18 @@ class TestDamage:
             with pytest.raises(KeyboardInterrupt):
                 save(blobs, {"a": 2})
         assert load_revision(blobs).payload == {"a": 2}
+
+
+def test_a_save_whose_readable_copy_fails_is_saved(record, monkeypatch):
+    record.save_metadata_payload({"a": 1})
+    replace = os.replace
+
+    def fail_on_the_copy(source, target):
+        if Path(target).name == "metadata.json":
+            raise OSError(errno.EIO, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", fail_on_the_copy)
+    record.save_metadata_payload({"a": 2})
+    assert record.load_revision().payload == {"a": 2}
+    assert record.load_revision().committed
