@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from kymflow_core.cli import app, errors_shown
+from kymflow_zarr import ZarrDataset
+from napari_kymflow._reader import locate
 
 _WINDOW = (1500, 950)
 _ROUNDS = 5
@@ -42,6 +44,14 @@ def open_command(
 
     Example: napari-kymflow open lab.zarr
     """
+    located = locate(str(dataset))
+    if located is None:
+        typer.echo(
+            f"there is no kymflow dataset at {dataset}; make one with: napari-kymflow import FOLDER {dataset}", err=True
+        )
+        raise typer.Exit(1)
+    with errors_shown():
+        ZarrDataset(located[0], mode="r")
     _show(dataset, screenshot)
 
 

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from napari.components import ViewerModel
 
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.cli import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.simulate import make_demo_dataset
 from kymflow_zarr import ZarrDataset
+from napari_kymflow._session import KymSession, session_of
 
 os.environ.setdefault("NAPARI_CONFIG", "")
 _HAS_SCREEN = sys.platform != "linux" or "DISPLAY" in os.environ or shutil.which("Xvfb") is not None
@@ -69,3 +71,18 @@ def _lab_original(olympus_folder: Path, tmp_path_factory: pytest.TempPathFactory
 def lab_path(_lab_original: Path, tmp_path: Path) -> Path:
     """The laboratory's real line scans, imported, tables built; may be changed."""
     return Path(shutil.copytree(_lab_original, tmp_path / "lab.zarr"))
+
+
+@pytest.fixture
+def viewer_model() -> ViewerModel:
+    """A viewer without Qt and without a canvas."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def demo_session(viewer_model: ViewerModel, demo_path: Path) -> KymSession:
+    """The demo dataset in `viewer_model`, its first record open: 6000 lines of 96 pixels."""
+    opened = session_of(viewer_model)
+    opened.open_dataset(demo_path)
+    opened.open_record(next(iter(opened.records())))
+    return opened

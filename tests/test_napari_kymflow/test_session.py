@@ -19,20 +19,6 @@ from napari_kymflow._session import session_of
 from napari_kymflow._tags import tag_of
 
 
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer, demo_path):
-    """The demo dataset with its first record open."""
-    opened = session_of(viewer)
-    opened.open_dataset(demo_path)
-    opened.open_record(next(iter(opened.records())))
-    return opened
-
-
 def draw(session, roi):
     session.sync.layer.add_rectangles([rect_to_vertices(roi, session.tag.stretch)])
 
@@ -52,90 +38,90 @@ def last_message():
     return str(notification_manager.records[-1].message)
 
 
-def test_a_viewer_has_one_session(viewer):
-    assert session_of(viewer) is session_of(viewer)
+def test_a_viewer_has_one_session(viewer_model):
+    assert session_of(viewer_model) is session_of(viewer_model)
 
 
-def test_records_come_in_the_order_of_acquisition(session):
-    assert [image.name for image in session.records().values()] == ["demo steady flow", "demo stall", "demo reversal"]
+def test_records_come_in_the_order_of_acquisition(demo_session):
+    assert [image.name for image in demo_session.records().values()] == ["demo steady flow", "demo stall", "demo reversal"]
 
 
-def test_opening_a_record_shows_time_from_left_to_right(session, viewer):
-    assert roles(viewer) == ["pixels", "mask", "rois"]
-    assert viewer.dims.order == (1, 0)
+def test_opening_a_record_shows_time_from_left_to_right(demo_session, viewer_model):
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
+    assert viewer_model.dims.order == (1, 0)
 
 
-def test_opening_another_record_replaces_the_layers(session, viewer):
-    second = list(session.records())[1]
-    session.open_record(second)
-    assert roles(viewer) == ["pixels", "mask", "rois"]
-    assert session.image_id == second
+def test_opening_another_record_replaces_the_layers(demo_session, viewer_model):
+    second = list(demo_session.records())[1]
+    demo_session.open_record(second)
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
+    assert demo_session.image_id == second
 
 
-def test_opening_the_open_record_again_changes_nothing(session, viewer):
-    layers = list(viewer.layers)
-    session.open_record(session.image_id)
-    assert list(viewer.layers) == layers
+def test_opening_the_open_record_again_changes_nothing(demo_session, viewer_model):
+    layers = list(viewer_model.layers)
+    demo_session.open_record(demo_session.image_id)
+    assert list(viewer_model.layers) == layers
 
 
-def test_layers_of_others_stay_when_a_record_closes(session, viewer):
-    viewer.add_points([[1, 1]], name="mine")
-    session.close_record()
-    assert [layer.name for layer in viewer.layers] == ["mine"]
+def test_layers_of_others_stay_when_a_record_closes(demo_session, viewer_model):
+    viewer_model.add_points([[1, 1]], name="mine")
+    demo_session.close_record()
+    assert [layer.name for layer in viewer_model.layers] == ["mine"]
 
 
-def test_a_drawn_roi_is_unsaved_until_it_is_saved(session, demo_path):
-    draw(session, NEW)
-    assert session.is_unsaved
-    assert session.save_rois()
-    assert not session.is_unsaved
-    assert stored_ids(session, demo_path) == (1, 2, 3)
+def test_a_drawn_roi_is_unsaved_until_it_is_saved(demo_session, demo_path):
+    draw(demo_session, NEW)
+    assert demo_session.is_unsaved
+    assert demo_session.save_rois()
+    assert not demo_session.is_unsaved
+    assert stored_ids(demo_session, demo_path) == (1, 2, 3)
 
 
-def test_unsaved_rois_survive_a_look_at_another_record(session):
-    first, second = list(session.records())[:2]
-    draw(session, NEW)
-    session.open_record(second)
-    assert session.unsaved_ids == (first,)
-    session.open_record(first)
-    assert session.rois.ids == (1, 2, 3)
-    assert session.is_unsaved
+def test_unsaved_rois_survive_a_look_at_another_record(demo_session):
+    first, second = list(demo_session.records())[:2]
+    draw(demo_session, NEW)
+    demo_session.open_record(second)
+    assert demo_session.unsaved_ids == (first,)
+    demo_session.open_record(first)
+    assert demo_session.rois.ids == (1, 2, 3)
+    assert demo_session.is_unsaved
 
 
-def test_saved_rois_come_back_at_exactly_the_same_pixels(session):
-    draw(session, NEW)
-    session.save_rois()
-    before = session.rois
-    first, second = list(session.records())[:2]
-    session.open_record(second)
-    session.open_record(first)
-    assert session.rois == before
+def test_saved_rois_come_back_at_exactly_the_same_pixels(demo_session):
+    draw(demo_session, NEW)
+    demo_session.save_rois()
+    before = demo_session.rois
+    first, second = list(demo_session.records())[:2]
+    demo_session.open_record(second)
+    demo_session.open_record(first)
+    assert demo_session.rois == before
 
 
-def test_renaming_a_roi_changes_its_label_on_the_canvas(session):
-    session.rename_roi(2, "capillary wall")
-    assert session.sync.layer.features["label"].tolist() == ["vessel", "capillary wall"]
+def test_renaming_a_roi_changes_its_label_on_the_canvas(demo_session):
+    demo_session.rename_roi(2, "capillary wall")
+    assert demo_session.sync.layer.features["label"].tolist() == ["vessel", "capillary wall"]
 
 
-def test_deleting_a_roi_takes_its_shape_away(session):
-    session.delete_rois([1])
-    assert session.rois.ids == (2,)
-    assert session.sync.layer.nshapes == 1
+def test_deleting_a_roi_takes_its_shape_away(demo_session):
+    demo_session.delete_rois([1])
+    assert demo_session.rois.ids == (2,)
+    assert demo_session.sync.layer.nshapes == 1
 
 
-def test_materializing_writes_masks_and_shows_them(session, viewer, demo_path):
-    session.materialize_masks()
-    assert roles(viewer) == ["pixels", "mask", "rois"]
-    assert viewer.layers[1].name == "2 masks"
-    record = ZarrDataset(demo_path).record(session.image_id)
+def test_materializing_writes_masks_and_shows_them(demo_session, viewer_model, demo_path):
+    demo_session.materialize_masks()
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
+    assert viewer_model.layers[1].name == "2 masks"
+    record = ZarrDataset(demo_path).record(demo_session.image_id)
     assert record.list_array_artifacts() == ["roi_mask_1", "roi_mask_2"]
-    assert not session.is_unsaved
+    assert not demo_session.is_unsaved
 
 
-def test_a_mask_is_outdated_after_its_roi_was_moved(session):
-    assert session.mask_state(session.rois.get(2)) == "mask"
-    session.sync.layer.data = [np.add(vertices, (100, 0)) for vertices in session.sync.layer.data]
-    assert session.mask_state(session.rois.get(2)) == "mask outdated"
+def test_a_mask_is_outdated_after_its_roi_was_moved(demo_session):
+    assert demo_session.mask_state(demo_session.rois.get(2)) == "mask"
+    demo_session.sync.layer.data = [np.add(vertices, (100, 0)) for vertices in demo_session.sync.layer.data]
+    assert demo_session.mask_state(demo_session.rois.get(2)) == "mask outdated"
 
 
 def delete_first_elsewhere(session, demo_path):
@@ -143,109 +129,109 @@ def delete_first_elsewhere(session, demo_path):
     other.save_rois(other.rois.remove(1))
 
 
-def test_a_save_after_somebody_else_saved_shows_both_changes_and_saves_at_the_second_time(session, demo_path):
-    draw(session, NEW)
-    delete_first_elsewhere(session, demo_path)
-    assert not session.save_rois()
+def test_a_save_after_somebody_else_saved_shows_both_changes_and_saves_at_the_second_time(demo_session, demo_path):
+    draw(demo_session, NEW)
+    delete_first_elsewhere(demo_session, demo_path)
+    assert not demo_session.save_rois()
     assert "Both changes are on screen, nothing is saved yet" in last_message()
-    assert (session.rois.ids, session.is_unsaved) == ((2, 3), True)
-    assert stored_ids(session, demo_path) == (2,)
-    assert session.save_rois()
-    assert stored_ids(session, demo_path) == (2, 3)
+    assert (demo_session.rois.ids, demo_session.is_unsaved) == ((2, 3), True)
+    assert stored_ids(demo_session, demo_path) == (2,)
+    assert demo_session.save_rois()
+    assert stored_ids(demo_session, demo_path) == (2, 3)
 
 
-def test_a_roi_that_both_changed_is_shown_twice(session, demo_path):
-    session.rename_roi(1, "mine")
-    other = AcqImage.from_zarr(demo_path, session.image_id)
+def test_a_roi_that_both_changed_is_shown_twice(demo_session, demo_path):
+    demo_session.rename_roi(1, "mine")
+    other = AcqImage.from_zarr(demo_path, demo_session.image_id)
     other.save_rois(other.rois.replace(replace(other.rois.get(1), name="theirs")))
-    session.save_rois()
-    assert [roi.name for roi in session.rois] == ["theirs", "centre, first half", "mine"]
+    demo_session.save_rois()
+    assert [roi.name for roi in demo_session.rois] == ["theirs", "centre, first half", "mine"]
     assert "ROI 1 was changed by both: yours is now ROI 3" in last_message()
 
 
-def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(session, demo_path):
-    first, second = list(session.records())[:2]
-    draw(session, NEW)
-    session.open_record(second)
+def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(demo_session, demo_path):
+    first, second = list(demo_session.records())[:2]
+    draw(demo_session, NEW)
+    demo_session.open_record(second)
     other = AcqImage.from_zarr(demo_path, first)
     other.save_rois(other.rois.remove(1))
-    session.open_record(first)
-    assert session.rois.ids == (2, 3)
+    demo_session.open_record(first)
+    assert demo_session.rois.ids == (2, 3)
 
 
-def test_unsaved_rois_survive_a_look_at_another_dataset(session, demo_path, tmp_path):
-    first = session.image_id
-    draw(session, NEW)
+def test_unsaved_rois_survive_a_look_at_another_dataset(demo_session, demo_path, tmp_path):
+    first = demo_session.image_id
+    draw(demo_session, NEW)
     ZarrDataset.create(tmp_path / "other.zarr")
-    session.open_dataset(tmp_path / "other.zarr")
-    assert session.unsaved_ids == ()
-    session.open_dataset(demo_path)
-    assert session.unsaved_ids == (first,)
-    session.open_record(first)
-    assert session.rois.ids == (1, 2, 3)
+    demo_session.open_dataset(tmp_path / "other.zarr")
+    assert demo_session.unsaved_ids == ()
+    demo_session.open_dataset(demo_path)
+    assert demo_session.unsaved_ids == (first,)
+    demo_session.open_record(first)
+    assert demo_session.rois.ids == (1, 2, 3)
 
 
-def test_saving_to_a_disk_that_refuses_says_so_and_keeps_the_rois(session, monkeypatch):
+def test_saving_to_a_disk_that_refuses_says_so_and_keeps_the_rois(demo_session, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    draw(session, NEW)
+    draw(demo_session, NEW)
     monkeypatch.setattr("os.link", refuse)
-    assert not session.save_rois()
+    assert not demo_session.save_rois()
     assert "no permission to write" in last_message()
-    assert session.is_unsaved
+    assert demo_session.is_unsaved
 
 
-def test_a_missing_dataset_is_an_error_and_the_open_one_stays(session, tmp_path, demo_path):
+def test_a_missing_dataset_is_an_error_and_the_open_one_stays(demo_session, tmp_path, demo_path):
     with pytest.raises(DatasetNotFoundError, match="there is no dataset"):
-        session.open_dataset(tmp_path / "gone.zarr")
-    assert session.dataset.path == demo_path
+        demo_session.open_dataset(tmp_path / "gone.zarr")
+    assert demo_session.dataset.path == demo_path
 
 
-def test_tables_can_be_rebuilt_and_updated(session):
-    image_id = list(session.records())[1]
-    frame = session.load_table("velocity_events")
-    session.dataset.record(image_id).save_df_parquet("velocity_events", frame.iloc[:0].drop(columns="image_id"))
-    session.show_reports(session.run_indexers(image_id))
-    assert image_id not in set(session.load_table("velocity_events")["image_id"])
-    session.show_reports(session.run_indexers())
-    assert len(session.load_table("velocity_events")) == len(frame) - 2
+def test_tables_can_be_rebuilt_and_updated(demo_session):
+    image_id = list(demo_session.records())[1]
+    frame = demo_session.load_table("velocity_events")
+    demo_session.dataset.record(image_id).save_df_parquet("velocity_events", frame.iloc[:0].drop(columns="image_id"))
+    demo_session.show_reports(demo_session.run_indexers(image_id))
+    assert image_id not in set(demo_session.load_table("velocity_events")["image_id"])
+    demo_session.show_reports(demo_session.run_indexers())
+    assert len(demo_session.load_table("velocity_events")) == len(frame) - 2
     assert "velocity_events: 2 rows of 3 images" in last_message()
 
 
-def test_going_to_an_event_centres_it_and_selects_its_roi(session, viewer):
-    session.open_record(list(session.records())[1])
-    session.go_to(roi_id=1, seconds=(1.8, 2.6))
-    assert viewer.scene.camera.center[-1] == pytest.approx(2200)
-    assert session.sync.selected_ids == (1,)
+def test_going_to_an_event_centres_it_and_selects_its_roi(demo_session, viewer_model):
+    demo_session.open_record(list(demo_session.records())[1])
+    demo_session.go_to(roi_id=1, seconds=(1.8, 2.6))
+    assert viewer_model.scene.camera.center[-1] == pytest.approx(2200)
+    assert demo_session.sync.selected_ids == (1,)
 
 
-def test_going_to_a_roi_centres_it(session, viewer):
-    session.go_to(roi_id=2)
-    assert viewer.scene.camera.center[-1] == pytest.approx(1500, abs=1)
+def test_going_to_a_roi_centres_it(demo_session, viewer_model):
+    demo_session.go_to(roi_id=2)
+    assert viewer_model.scene.camera.center[-1] == pytest.approx(1500, abs=1)
 
 
-def test_the_status_bar_reads_seconds_and_micrometres(session, viewer):
-    viewer.cursor.position = (1500.0, 8 * session.tag.stretch)
-    viewer.status = {"layer_base": "x", "source_type": "", "plugin": "", "coordinates": " [1500 8]", "value": ""}
-    assert viewer.status["coordinates"].startswith("1.5000 s, 4.00 µm (line 1500, pixel 8): ")
+def test_the_status_bar_reads_seconds_and_micrometres(demo_session, viewer_model):
+    viewer_model.cursor.position = (1500.0, 8 * demo_session.tag.stretch)
+    viewer_model.status = {"layer_base": "x", "source_type": "", "plugin": "", "coordinates": " [1500 8]", "value": ""}
+    assert viewer_model.status["coordinates"].startswith("1.5000 s, 4.00 µm (line 1500, pixel 8): ")
 
 
-def test_edges_stay_two_screen_pixels_wide_at_any_zoom(session, viewer):
-    viewer.scene.camera.zoom = 0.01
-    assert set(session.sync.layer.edge_width) == {200.0}
-    assert session.view.zoom_time_only
-    viewer.scene.camera.zoom = 2.0
-    assert set(session.sync.layer.edge_width) == {1.0}
+def test_edges_stay_two_screen_pixels_wide_at_any_zoom(demo_session, viewer_model):
+    viewer_model.scene.camera.zoom = 0.01
+    assert set(demo_session.sync.layer.edge_width) == {200.0}
+    assert demo_session.view.zoom_time_only
+    viewer_model.scene.camera.zoom = 2.0
+    assert set(demo_session.sync.layer.edge_width) == {1.0}
 
 
-def test_removing_the_roi_layer_by_hand_closes_the_record_and_keeps_the_draft(session, viewer):
-    draw(session, NEW)
-    image_id = session.image_id
-    viewer.layers.remove(session.sync.layer)
-    assert session.image_id is None
-    session.open_record(image_id)
-    assert session.rois.ids == (1, 2, 3)
+def test_removing_the_roi_layer_by_hand_closes_the_record_and_keeps_the_draft(demo_session, viewer_model):
+    draw(demo_session, NEW)
+    image_id = demo_session.image_id
+    viewer_model.layers.remove(demo_session.sync.layer)
+    assert demo_session.image_id is None
+    demo_session.open_record(image_id)
+    assert demo_session.rois.ids == (1, 2, 3)
 
 
 def test_layers_that_were_opened_before_the_session_are_adopted(demo_path):
@@ -259,74 +245,74 @@ def test_layers_that_were_opened_before_the_session_are_adopted(demo_path):
     assert session_of(viewer).rois.ids == (1, 2)
 
 
-def test_saving_into_a_record_that_is_gone_says_so_keeps_the_rois_and_makes_no_ghost(session, demo_path):
-    draw(session, NEW)
-    folder = demo_path / "images" / session.image_id
+def test_saving_into_a_record_that_is_gone_says_so_keeps_the_rois_and_makes_no_ghost(demo_session, demo_path):
+    draw(demo_session, NEW)
+    folder = demo_path / "images" / demo_session.image_id
     shutil.rmtree(folder)
-    assert not session.save_rois()
+    assert not demo_session.save_rois()
     assert "is no longer there" in last_message()
-    assert session.rois.ids == (1, 2, 3)
+    assert demo_session.rois.ids == (1, 2, 3)
     assert not folder.exists()
 
 
-def test_rebuilding_a_dataset_that_is_gone_makes_no_new_one(session, demo_path):
+def test_rebuilding_a_dataset_that_is_gone_makes_no_new_one(demo_session, demo_path):
     demo_path.rename(demo_path.with_name("elsewhere.zarr"))
     with pytest.raises(DatasetNotFoundError, match="there is no dataset"):
-        session.run_indexers()
+        demo_session.run_indexers()
     assert not demo_path.exists()
 
 
-def test_a_dataset_is_the_same_under_a_relative_path(session, demo_path, monkeypatch):
-    draw(session, NEW)
+def test_a_dataset_is_the_same_under_a_relative_path(demo_session, demo_path, monkeypatch):
+    draw(demo_session, NEW)
     monkeypatch.chdir(demo_path.parent)
-    session.open_dataset("demo.zarr")
-    assert session.is_unsaved
+    demo_session.open_dataset("demo.zarr")
+    assert demo_session.is_unsaved
 
 
-def test_a_new_roi_is_in_the_slice_that_is_shown(viewer, tmp_path):
+def test_a_new_roi_is_in_the_slice_that_is_shown(viewer_model, tmp_path):
     dataset = ZarrDataset(tmp_path / "stack.zarr")
     dataset.add_image(np.random.default_rng(0).integers(0, 9, (4, 300, 20, 2)).astype(np.uint8))
-    opened = session_of(viewer)
+    opened = session_of(viewer_model)
     opened.open_dataset(tmp_path / "stack.zarr")
     opened.open_record(dataset.list_image_ids()[0])
-    viewer.dims.set_current_step(0, 2)
-    viewer.dims.set_current_step(1, 1)
+    viewer_model.dims.set_current_step(0, 2)
+    viewer_model.dims.set_current_step(1, 1)
     draw(opened, RectROI(roi_id=1, x0=3, x1=5, y0=10, y1=20))
     assert [(roi.z, roi.channel) for roi in opened.rois] == [(2, 2)]
 
 
-def test_shapes_that_cannot_be_saved_are_said_when_their_record_closes(session):
-    session.sync.layer.add_ellipses([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
-    session.open_record(list(session.records())[1])
+def test_shapes_that_cannot_be_saved_are_said_when_their_record_closes(demo_session):
+    demo_session.sync.layer.add_ellipses([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
+    demo_session.open_record(list(demo_session.records())[1])
     assert "1 shape(s) on the canvas cannot be saved" in last_message()
     assert "gone with the layer" in last_message()
 
 
-def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(session, viewer):
-    viewer.add_layer(type(session.sync.layer)(**session.sync.layer._get_state() | {"ndim": 2}))
+def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(demo_session, viewer_model):
+    viewer_model.add_layer(type(demo_session.sync.layer)(**demo_session.sync.layer._get_state() | {"ndim": 2}))
     assert "is not saved with the record" in last_message()
-    assert tag_of(viewer.layers[-1]) is None
+    assert tag_of(viewer_model.layers[-1]) is None
 
 
-def test_an_image_layer_that_was_deleted_comes_back_with_its_record(session, viewer):
-    viewer.layers.remove(viewer.layers[0])
-    session.open_record(session.image_id)
-    assert roles(viewer) == ["pixels", "mask", "rois"]
+def test_an_image_layer_that_was_deleted_comes_back_with_its_record(demo_session, viewer_model):
+    viewer_model.layers.remove(viewer_model.layers[0])
+    demo_session.open_record(demo_session.image_id)
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
 
 
-def test_masks_of_deleted_rois_leave_the_canvas_with_the_save(session, viewer):
-    session.delete_rois([2])
-    session.save_rois()
-    assert roles(viewer) == ["pixels", "rois"]
+def test_masks_of_deleted_rois_leave_the_canvas_with_the_save(demo_session, viewer_model):
+    demo_session.delete_rois([2])
+    demo_session.save_rois()
+    assert roles(viewer_model) == ["pixels", "rois"]
 
 
-def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer, demo_path):
-    viewer.add_image(np.zeros((3, 4, 5)))
-    viewer.dims.ndisplay = 3
-    opened = session_of(viewer)
+def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer_model, demo_path):
+    viewer_model.add_image(np.zeros((3, 4, 5)))
+    viewer_model.dims.ndisplay = 3
+    opened = session_of(viewer_model)
     opened.open_dataset(demo_path)
     opened.open_record(next(iter(opened.records())))
-    assert viewer.dims.ndisplay == 2
+    assert viewer_model.dims.ndisplay == 2
 
 
 @pytest.mark.parametrize(
@@ -338,13 +324,13 @@ def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer, demo_path):
         pytest.param(np.zeros((1, 1), np.int64), id="one pixel"),
     ],
 )
-def test_unusual_pixels_open(viewer, tmp_path, pixels):
+def test_unusual_pixels_open(viewer_model, tmp_path, pixels):
     dataset = ZarrDataset(tmp_path / "odd.zarr")
     record = dataset.add_image(pixels)
-    opened = session_of(viewer)
+    opened = session_of(viewer_model)
     opened.open_dataset(tmp_path / "odd.zarr")
     opened.open_record(record.image_id)
-    assert roles(viewer) == ["pixels", "rois"]
+    assert roles(viewer_model) == ["pixels", "rois"]
 
 
 @pytest.mark.parametrize(
@@ -355,18 +341,18 @@ def test_unusual_pixels_open(viewer, tmp_path, pixels):
         pytest.param(np.zeros((6, 5)), ("t", "x"), id="other axes"),
     ],
 )
-def test_pixels_that_cannot_be_shown_are_refused_and_the_viewer_stays_as_it_was(session, viewer, pixels, axes):
-    record = session.dataset.add_image(pixels, axes=axes)
+def test_pixels_that_cannot_be_shown_are_refused_and_the_viewer_stays_as_it_was(demo_session, viewer_model, pixels, axes):
+    record = demo_session.dataset.add_image(pixels, axes=axes)
     with pytest.raises(ImageError, match="needed"):
-        session.open_record(record.image_id)
-    assert roles(viewer) == ["pixels", "mask", "rois"]
+        demo_session.open_record(record.image_id)
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
 
 
-def test_a_record_with_a_reserved_roi_is_listed_as_damaged_and_the_others_open(session):
-    record = session.dataset.record(session.image_id)
+def test_a_record_with_a_reserved_roi_is_listed_as_damaged_and_the_others_open(demo_session):
+    record = demo_session.dataset.record(demo_session.image_id)
     record.save_metadata_payload({"rois": [{"roi_id": 1, "roi_type": "line", "data": {}}]})
-    assert "is a line" in session.records()[record.image_id]
-    assert list(session.records())[-1] == record.image_id
+    assert "is a line" in demo_session.records()[record.image_id]
+    assert list(demo_session.records())[-1] == record.image_id
 
 
 def test_a_session_ends_with_its_viewer(demo_path):
@@ -379,6 +365,6 @@ def test_a_session_ends_with_its_viewer(demo_path):
     assert gone() is None
 
 
-def test_going_to_a_roi_that_is_not_there_says_so(session):
-    session.go_to(roi_id=99)
+def test_going_to_a_roi_that_is_not_there_says_so(demo_session):
+    demo_session.go_to(roi_id=99)
     assert "ROI 99 is not among the ROIs" in last_message()

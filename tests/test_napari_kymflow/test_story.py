@@ -211,6 +211,15 @@ def test_all_four_edges_of_a_roi_are_seen(viewer, lab_path):
 
 
 @pytest.mark.opengl
+def test_naparis_sample_menu_opens_the_simulated_kymographs(viewer, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    viewer.open_sample("napari-kymflow", "simulated")
+    settle()
+    assert session_of(viewer).image.name == "demo steady flow"
+    assert dock(viewer, "Kymograph dataset")._models["Records"].rowCount() == 3
+
+
+@pytest.mark.opengl
 def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
     import subprocess
     import sys

@@ -1,27 +1,12 @@
 """How a record is shown: the band's height, the zoom, the captions."""
 
 import pytest
-from napari.components import ViewerModel
 
 from kymflow_core import RectROI
 from napari_kymflow._convert import rect_to_vertices, vertices_to_bounds
 from napari_kymflow._session import session_of
 from napari_kymflow._tags import tag_of
 from napari_kymflow._view import BAND_HEIGHT
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer, demo_path):
-    """The demo's first record, open: 6000 lines of 96 pixels."""
-    opened = session_of(viewer)
-    opened.open_dataset(demo_path)
-    opened.open_record(next(iter(opened.records())))
-    return opened
 
 
 def band_height(viewer, session):
@@ -33,116 +18,116 @@ def visible_lines(viewer):
     return viewer.canvas.size[1] / viewer.scene.camera.zoom
 
 
-def test_a_record_opens_whole_and_fills_the_canvas(viewer, session):
-    assert visible_lines(viewer) == pytest.approx(6000, rel=0.05)
-    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+def test_a_record_opens_whole_and_fills_the_canvas(viewer_model, demo_session):
+    assert visible_lines(viewer_model) == pytest.approx(6000, rel=0.05)
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
 @pytest.mark.parametrize("factor", [0.5, 3, 40])
-def test_zooming_keeps_the_bands_height_and_its_middle(viewer, session, factor):
-    viewer.scene.camera.zoom *= factor
-    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)
-    assert viewer.scene.camera.center[-2] == pytest.approx(95 / 2 * session.tag.stretch)
+def test_zooming_keeps_the_bands_height_and_its_middle(viewer_model, demo_session, factor):
+    viewer_model.scene.camera.zoom *= factor
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+    assert viewer_model.scene.camera.center[-2] == pytest.approx(95 / 2 * demo_session.tag.stretch)
 
 
-def test_zooming_leaves_the_time_in_the_middle_alone(viewer, session):
-    viewer.scene.camera.center = (0, 0, 1234)
-    viewer.scene.camera.zoom *= 5
-    assert viewer.scene.camera.center[-1] == pytest.approx(1234)
+def test_zooming_leaves_the_time_in_the_middle_alone(viewer_model, demo_session):
+    viewer_model.scene.camera.center = (0, 0, 1234)
+    viewer_model.scene.camera.zoom *= 5
+    assert viewer_model.scene.camera.center[-1] == pytest.approx(1234)
 
 
-def test_zooming_changes_no_roi(viewer, session):
-    before = session.rois
+def test_zooming_changes_no_roi(viewer_model, demo_session):
+    before = demo_session.rois
     for factor in (40, 0.013, 7, 1.9):
-        viewer.scene.camera.zoom *= factor
-    assert session.rois == before
-    assert not session.is_unsaved
+        viewer_model.scene.camera.zoom *= factor
+    assert demo_session.rois == before
+    assert not demo_session.is_unsaved
 
 
-def test_shapes_follow_the_stretch_exactly(viewer, session):
-    viewer.scene.camera.zoom *= 23
-    stretch = session.tag.stretch
-    for vertices, roi in zip(session.sync.layer.data, session.rois, strict=True):
+def test_shapes_follow_the_stretch_exactly(viewer_model, demo_session):
+    viewer_model.scene.camera.zoom *= 23
+    stretch = demo_session.tag.stretch
+    for vertices, roi in zip(demo_session.sync.layer.data, demo_session.rois, strict=True):
         assert vertices_to_bounds(vertices, stretch, (6000, 96)) == (roi.x0, roi.x1, roi.y0, roi.y1)
 
 
-def test_a_rectangle_drawn_at_another_zoom_selects_what_it_covers(viewer, session):
-    viewer.scene.camera.zoom *= 23
+def test_a_rectangle_drawn_at_another_zoom_selects_what_it_covers(viewer_model, demo_session):
+    viewer_model.scene.camera.zoom *= 23
     wanted = RectROI(roi_id=3, x0=40, x1=42, y0=100, y1=110)
-    session.sync.layer.add_rectangles([rect_to_vertices(wanted, session.tag.stretch)])
-    assert session.rois.get(3) == wanted
+    demo_session.sync.layer.add_rectangles([rect_to_vertices(wanted, demo_session.tag.stretch)])
+    assert demo_session.rois.get(3) == wanted
 
 
-def test_all_layers_of_the_record_have_one_stretch(viewer, session):
-    viewer.scene.camera.zoom *= 11
-    session.materialize_masks()
-    stretches = {tag_of(layer).stretch for layer in viewer.layers}
-    scales = {float(layer.scale[-1]) for layer in viewer.layers if tag_of(layer).role != "rois"}
-    assert stretches == scales == {session.tag.stretch}
+def test_all_layers_of_the_record_have_one_stretch(viewer_model, demo_session):
+    viewer_model.scene.camera.zoom *= 11
+    demo_session.materialize_masks()
+    stretches = {tag_of(layer).stretch for layer in viewer_model.layers}
+    scales = {float(layer.scale[-1]) for layer in viewer_model.layers if tag_of(layer).role != "rois"}
+    assert stretches == scales == {demo_session.tag.stretch}
 
 
-def test_zooming_both_ways_alike_leaves_the_stretch(viewer, session):
-    session.view.zoom_time_only = False
-    before = session.tag.stretch
-    viewer.scene.camera.zoom *= 5
-    assert session.tag.stretch == before
+def test_zooming_both_ways_alike_leaves_the_stretch(viewer_model, demo_session):
+    demo_session.view.zoom_time_only = False
+    before = demo_session.tag.stretch
+    viewer_model.scene.camera.zoom *= 5
+    assert demo_session.tag.stretch == before
 
 
-def test_turning_time_only_on_again_fills_the_canvas(viewer, session):
-    session.view.zoom_time_only = False
-    viewer.scene.camera.zoom *= 5
-    session.view.zoom_time_only = True
-    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+def test_turning_time_only_on_again_fills_the_canvas(viewer_model, demo_session):
+    demo_session.view.zoom_time_only = False
+    viewer_model.scene.camera.zoom *= 5
+    demo_session.view.zoom_time_only = True
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
-def test_a_canvas_of_another_size_is_filled_too(viewer, session):
-    viewer.canvas.size = (300, 1600)
-    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+def test_a_canvas_of_another_size_is_filled_too(viewer_model, demo_session):
+    viewer_model.canvas.size = (300, 1600)
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
-def test_the_home_button_shows_the_whole_record(viewer, session):
-    viewer.scene.camera.zoom *= 50
-    viewer.reset_view()
-    assert visible_lines(viewer) == pytest.approx(6000, rel=0.15)
-    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+def test_the_home_button_shows_the_whole_record(viewer_model, demo_session):
+    viewer_model.scene.camera.zoom *= 50
+    viewer_model.reset_view()
+    assert visible_lines(viewer_model) == pytest.approx(6000, rel=0.15)
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
-def test_an_event_is_named_on_the_canvas_until_something_else_is_shown(viewer, session):
-    session.go_to(roi_id=1, seconds=(1.0, 2.0), caption="event 1: stall at 1 s")
-    overlay = viewer.canvas.overlays.text
+def test_an_event_is_named_on_the_canvas_until_something_else_is_shown(viewer_model, demo_session):
+    demo_session.go_to(roi_id=1, seconds=(1.0, 2.0), caption="event 1: stall at 1 s")
+    overlay = viewer_model.canvas.overlays.text
     assert (overlay.text, overlay.visible) == ("event 1: stall at 1 s", True)
-    session.view.fit()
+    demo_session.view.fit()
     assert not overlay.visible
 
 
-def test_going_to_an_event_shows_it_with_its_surroundings(viewer, session):
-    session.go_to(seconds=(1.0, 2.0))
-    assert viewer.scene.camera.center[-1] == pytest.approx(1500)
-    assert visible_lines(viewer) == pytest.approx(4000, rel=0.05)
+def test_going_to_an_event_shows_it_with_its_surroundings(viewer_model, demo_session):
+    demo_session.go_to(seconds=(1.0, 2.0))
+    assert viewer_model.scene.camera.center[-1] == pytest.approx(1500)
+    assert visible_lines(viewer_model) == pytest.approx(4000, rel=0.05)
 
 
-def test_an_event_without_an_end_is_shown_within_two_seconds(viewer, session):
-    session.go_to(seconds=(3.0, 3.0))
-    assert visible_lines(viewer) == pytest.approx(2000, rel=0.05)
+def test_an_event_without_an_end_is_shown_within_two_seconds(viewer_model, demo_session):
+    demo_session.go_to(seconds=(3.0, 3.0))
+    assert visible_lines(viewer_model) == pytest.approx(2000, rel=0.05)
 
 
-def test_without_a_record_there_is_nothing_to_go_to(viewer):
-    session = session_of(viewer)
-    before = viewer.scene.camera.zoom
+def test_without_a_record_there_is_nothing_to_go_to(viewer_model):
+    session = session_of(viewer_model)
+    before = viewer_model.scene.camera.zoom
     session.view.fit()
-    assert viewer.scene.camera.zoom == before
+    assert viewer_model.scene.camera.zoom == before
 
 
-def test_points_of_the_user_stay_on_their_pixels(viewer, session):
-    points = viewer.add_points([[100, 20 * session.tag.stretch]])
-    viewer.scene.camera.zoom *= 7
-    assert points.data_to_world(points.data[0])[1] / session.tag.stretch == pytest.approx(20)
+def test_points_of_the_user_stay_on_their_pixels(viewer_model, demo_session):
+    points = viewer_model.add_points([[100, 20 * demo_session.tag.stretch]])
+    viewer_model.scene.camera.zoom *= 7
+    assert points.data_to_world(points.data[0])[1] / demo_session.tag.stretch == pytest.approx(20)
 
 
-def test_the_zoom_waits_until_a_shape_is_done(viewer, session):
-    layer, before = session.sync.layer, session.tag.stretch
+def test_the_zoom_waits_until_a_shape_is_done(viewer_model, demo_session):
+    layer, before = demo_session.sync.layer, demo_session.tag.stretch
     layer.events.data(value=layer.data, action="changing", data_indices=(0,), vertex_indices=((),))
-    viewer.scene.camera.zoom *= 7
-    assert session.tag.stretch == before
+    viewer_model.scene.camera.zoom *= 7
+    assert demo_session.tag.stretch == before
     layer.events.data(value=layer.data, action="changed", data_indices=(0,), vertex_indices=((),))
-    assert band_height(viewer, session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)

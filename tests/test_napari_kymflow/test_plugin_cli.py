@@ -1,0 +1,44 @@
+"""The commands that need a window, as far as they refuse before one opens."""
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_kymflow._cli import app
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def empty_folder(tmp_path):
+    (tmp_path / "x.zarr").mkdir()
+
+
+def file(tmp_path):
+    (tmp_path / "x.zarr").touch()
+
+
+@pytest.mark.parametrize("make", [lambda tmp_path: None, empty_folder, file], ids=["nothing", "an empty folder", "a file"])
+def test_opening_what_is_no_dataset_is_said_in_one_sentence(tmp_path, make):
+    make(tmp_path)
+    result = run("open", tmp_path / "x.zarr")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "there is no kymflow dataset at" in result.stderr
+    assert "napari-kymflow import FOLDER" in result.stderr
+
+
+def test_opening_a_dataset_of_the_older_program_is_said(older_dataset_path):
+    result = run("open", older_dataset_path)
+    assert result.exit_code == 1
+    assert "was written by the older kymflow program" in " ".join(result.stderr.split())
+
+
+def test_the_demo_does_not_overwrite_a_dataset(demo_path):
+    result = run("demo", "--dataset", demo_path)
+    assert result.exit_code == 1
+    assert "already; open it instead" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("command", ["demo", "open"])
+def test_help_has_an_example(command):
+    assert f"Example: napari-kymflow {command}" in run(command, "--help").stdout
