@@ -20,6 +20,8 @@ from kymflow_zarr._layout import STAGING
 from kymflow_zarr.errors import InvalidNameError, NotSavedError, ReadOnlyError
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How exFAT and some network shares answer to a hard link."""
 _OUTSIDE = ("", ".", "..")
 _SEPARATORS = frozenset("\\\0:")
 
@@ -95,7 +97,7 @@ class Blobs:
             if sys.platform == "win32":
                 os.rename(temporary, path)
             else:
-                os.link(temporary, path)
+                _link(temporary, path, data)
             _flush_folder(path.parent)
 
     def delete(self, key: str) -> None:
@@ -193,6 +195,22 @@ class Blobs:
                     f"not saved: no permission to write {where} ({error.strerror}); choose a folder that you can write"
                 ) from error
             raise NotSavedError(error.errno, f"not saved: {error.strerror or error}", where) from error
+
+
+def _link(temporary: Path, path: Path, data: bytes) -> None:
+    """Give a file a second name that nobody has; where the disk knows no hard links, create it exclusively.
+
+    The second way is not atomic: a crash may leave a torn file. What is created so is sealed, and a torn seal is seen.
+    """
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            _flush_descriptor(file.fileno())
 
 
 def _flush_descriptor(descriptor: int) -> None:

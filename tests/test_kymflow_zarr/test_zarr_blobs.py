@@ -272,3 +272,24 @@ class TestListing:
         blobs.write("a/b/c", b"")
         blobs.write("a/d", b"")
         assert blobs.files("a") == ["b/c", "d"]
+
+
+class TestDisksWithoutHardLinks:
+    @pytest.fixture(autouse=True)
+    def _no_links(self, monkeypatch):
+        def refuse(source, target):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr("os.link", refuse)
+
+    def test_a_file_is_created_all_the_same(self, tmp_path):
+        blobs = Blobs(tmp_path, read_only=False)
+        blobs.create("a/b.json", b"new")
+        assert (blobs.read("a/b.json"), blobs.files("")) == (b"new", ["a/b.json"])
+
+    def test_the_second_writer_still_learns_that_he_is_second(self, tmp_path):
+        blobs = Blobs(tmp_path, read_only=False)
+        blobs.create("b.json", b"first")
+        with pytest.raises(FileExistsError):
+            blobs.create("b.json", b"second")
+        assert blobs.read("b.json") == b"first"
