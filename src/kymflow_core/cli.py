@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.errors import KymflowError
-from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
+from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
@@ -29,8 +29,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-INDEXERS = (RadonReportIndexer, VelocityEventsIndexer)
 
 
 @app.callback()
@@ -118,7 +116,7 @@ def _existing(path: Path) -> ZarrDataset:
 def _rebuild_all(dataset: ZarrDataset) -> bool:
     """Rebuild every table, print what happened, and return whether an image failed."""
     tables = KymDataset(dataset)
-    reports = [tables.rebuild(indexer()) for indexer in INDEXERS]
+    reports = [tables.rebuild(indexer) for indexer in INDEXERS]
     for report in reports:
         Console().print(report.summary(), highlight=False)
         for image_id, reason in report.failed.items():

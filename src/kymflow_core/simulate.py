@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kymflow_core.acq_image import AcqImage
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
+from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.roi import RectROI, RoiSet
 from kymflow_zarr import ZarrDataset
@@ -121,7 +121,7 @@ def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, s
     for number, scan in enumerate(scans):
         _add_scan(dataset, scan, rng, acquired_local_epoch_ns=_FIRST_SCAN_NS + number * _BETWEEN_SCANS_NS)
     tables = KymDataset(dataset)
-    for indexer in (RadonReportIndexer(), VelocityEventsIndexer()):
+    for indexer in INDEXERS:
         tables.rebuild(indexer)
     return dataset
 

@@ -38,7 +38,7 @@ EDGE_PIXELS = 2.0
 _SAMPLE_LINES = 4096
 _MOST_COVERED = 0.5
 _STRAIGHT = 0.25
-"""How far, in display units, a rectangle's corners may be off before it counts as rotated: less than a pixel."""
+"""How far, in pixels, a rectangle's corners may be off before it counts as rotated."""
 
 
 class Bounds(NamedTuple):
@@ -78,7 +78,7 @@ def display_stretch(shape: tuple[int, int]) -> float:
     return float(max(1, round(BAND_ASPECT * lines / pixels)))
 
 
-def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stretch: float | None = None) -> list[LayerData]:
+def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> list[LayerData]:
     """Return a record as layers: the pixels, its masks, and last the ROIs. The pixels stay lazy.
 
     Raises
@@ -87,7 +87,7 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stret
         When the pixels cannot be shown: complex numbers, no pixels, or no axes y and x.
     """
     check_showable(image)
-    along_x = stretch or display_stretch(image.slice_shape)
+    stretch = display_stretch(image.slice_shape)
 
     def tag(role: Role) -> dict[str, LayerTag]:
         return {
@@ -95,19 +95,19 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stret
                 role=role,
                 dataset_path=dataset_path,
                 image_id=image_id,
-                stretch=along_x,
+                stretch=stretch,
                 seconds_per_line=image.header.seconds_per_line,
                 um_per_pixel=image.header.um_per_pixel,
             )
         }
 
     name = image.name or image_id[:8]
-    pixels = {**_image_options(image, along_x), "name": name, "metadata": tag("pixels")}
+    pixels = {**_image_options(image, stretch), "name": name, "metadata": tag("pixels")}
     layers: list[LayerData] = [(lazy_pixels(image), pixels, "image")]
-    masks = masks_to_layer(image, tag("mask"), along_x)
+    masks = masks_to_layer(image, tag("mask"), stretch)
     if masks is not None:
         layers.append(masks)
-    layers.append(rois_to_layer(image.rois, tag("rois"), along_x, name=f"ROIs of {name}"))
+    layers.append(rois_to_layer(image.rois, tag("rois"), stretch, name=f"ROIs of {name}"))
     return layers
 
 
@@ -208,12 +208,12 @@ def vertices_to_bounds(vertices: NDArray[Any], stretch: float, shape: tuple[int,
 
     None where the four corners are no upright rectangle, or it covers no pixel centre of an image of `shape` (y, x).
     """
-    corners = np.asarray(vertices, dtype=np.float64)[:, -2:]
+    corners = np.asarray(vertices, dtype=np.float64)[:, -2:] / (1.0, stretch)
     if not _is_upright(corners):
         return None
     (y_low, x_low), (y_high, x_high) = corners.min(axis=0), corners.max(axis=0)
     y0, y1 = covered_range(y_low, y_high, shape[0])
-    x0, x1 = covered_range(x_low / stretch, x_high / stretch, shape[1])
+    x0, x1 = covered_range(x_low, x_high, shape[1])
     return Bounds(x0=x0, x1=x1, y0=y0, y1=y1) if y1 > y0 and x1 > x0 else None
 
 

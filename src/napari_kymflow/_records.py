@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from kymflow_core import AcqImage, DatasetIndexer, KymDataset, RadonReportIndexer, UpdateReport, VelocityEventsIndexer
+from kymflow_core import AcqImage, KymDataset, UpdateReport
 from kymflow_core.errors import KymflowError
+from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
 
 OUR_ERRORS = (KymflowError, KymflowZarrError)
 """What is shown to the user as one message at the edge."""
-
-INDEXERS: tuple[DatasetIndexer, ...] = (RadonReportIndexer(), VelocityEventsIndexer())
 
 
 def load_records(dataset: ZarrDataset) -> dict[str, AcqImage | str]:

@@ -21,7 +21,7 @@ from kymflow_core import AcqImage, KymDataset, RectROI, RoiSet, UpdateReport
 from kymflow_core.roi import merge_roi_sets
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import ConflictError
-from napari_kymflow._convert import LayerData, record_to_layers
+from napari_kymflow._convert import LayerData, masks_to_layer, record_to_layers
 from napari_kymflow._records import OUR_ERRORS, load_records, run_indexers
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._tags import KEY, LayerTag, tag_of
@@ -148,12 +148,12 @@ class KymSession:
         """Return the open dataset's records by id, as `load_records` does."""
         return load_records(self.dataset) if self.dataset else {}
 
-    def layers_of(self, image_id: str, *, stretch: float | None = None) -> list[LayerData]:
+    def layers_of(self, image_id: str) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
         if self.dataset is None:
             raise RuntimeError("open a dataset first")
         image = AcqImage(self.dataset.record(image_id))
-        return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id, stretch=stretch)
+        return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id)
 
     def open_record(self, image_id: str) -> None:
         """Show a record instead of the one that is shown; unsaved ROIs are kept and come back with their record."""
@@ -177,10 +177,8 @@ class KymSession:
             return False
         image, sync = self.image, self.sync
         try:
-            image.save_rois(sync.rois)
-        except ConflictError:
-            self._reload_and_merge(image, sync)
-            return False
+            if not self._commit(image, sync):
+                return False
         except OUR_ERRORS as error:
             show_error(str(error))
             return False
@@ -338,13 +336,17 @@ class KymSession:
         steps = dict(zip([axis for axis in axes if axis not in "yx"], self._viewer.dims.current_step, strict=False))
         return int(steps.get("z", 0)), int(steps.get("c", 0)) + 1
 
-    def _reload_and_merge(self, image: AcqImage, sync: RoiSync) -> None:
+    def _commit(self, image: AcqImage, sync: RoiSync) -> bool:
+        """Save the ROIs; where somebody else changed ROIs meanwhile, show both changes instead, and return False."""
         try:
+            image.save_rois(sync.rois)
+        except ConflictError:
             image.reload()
-        except OUR_ERRORS as error:
-            show_error(str(error))
-        else:
-            self._merge(self._base, sync.rois)
+            if image.rois != self._base:
+                self._merge(self._base, sync.rois)
+                return False
+            image.save_rois(sync.rois)  # they changed something else, which is kept
+        return True
 
     def _merge(self, base: RoiSet, mine: RoiSet) -> None:
         """Show my changes of `base` on top of the ROIs that the record has now, and say where somebody else made some."""
@@ -362,12 +364,16 @@ class KymSession:
 
     def _show_masks(self) -> None:
         """Show the record's masks as they are now, below the ROIs."""
-        if self.dataset is None or self.tag is None or self.sync is None:
+        if self.image is None or self.tag is None or self.sync is None:
             return
         active = self._viewer.layers.selection.active
         for layer in [layer for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.role == "mask"]:
             self._viewer.layers.remove(layer)
-        for data, options, kind in self.layers_of(self.tag.image_id, stretch=self.sync.stretch):
-            if options["metadata"]["kymflow"].role == "mask":
-                self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(data, options, kind))
+        try:
+            masks = masks_to_layer(self.image, {KEY: replace(self.tag, role="mask")}, self.sync.stretch)
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            masks = None
+        if masks is not None:
+            self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(*masks))
         self._viewer.layers.selection.active = active if active in self._viewer.layers else self.sync.layer

@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from kymflow_core.acquisition_file import read_acquisition_file
-from kymflow_core.cli import INDEXERS
+from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.simulate import make_demo_dataset
 from kymflow_zarr import ZarrDataset
@@ -63,7 +63,7 @@ def _lab_original(olympus_folder: Path, tmp_path_factory: pytest.TempPathFactory
     ZarrDataset(path).import_folder(olympus_folder, read_file=read_acquisition_file)
     tables = KymDataset(path)
     for indexer in INDEXERS:
-        tables.rebuild(indexer())
+        tables.rebuild(indexer)
     return path
 
 

@@ -60,6 +60,19 @@ def test_a_hand_drawn_rectangle_selects_the_pixels_whose_centres_it_covers(y_a, 
     assert found == inside
 
 
+@pytest.mark.parametrize("stretch", [0.05, 1.0, 331.0])
+def test_a_tilt_of_half_a_pixel_is_no_upright_rectangle_at_any_stretch(stretch):
+    corners = np.array([[0, 2.0], [0, 9.0], [50, 9.5], [50, 2.5]])
+    assert vertices_to_bounds(corners * (1.0, stretch), stretch, (200, 20)) is None
+
+
+@pytest.mark.parametrize("stretch", [0.05, 0.7, 1000.0])
+def test_a_rectangle_keeps_its_pixels_at_any_stretch(stretch):
+    roi = RectROI(roi_id=1, x0=4090, x1=4096, y0=29990, y1=30000)
+    vertices = rect_to_vertices(roi, stretch).astype(np.float32)
+    assert vertices_to_bounds(vertices, stretch, (30000, 4096)) == Bounds(roi.x0, roi.x1, roi.y0, roi.y1)
+
+
 def test_a_rotated_rectangle_has_no_bounds():
     vertices = np.array([[0, 50], [50, 0], [100, 50], [50, 100]])
     assert vertices_to_bounds(vertices, 1.0, (200, 200)) is None

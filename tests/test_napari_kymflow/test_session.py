@@ -368,3 +368,21 @@ def test_a_session_ends_with_its_viewer(demo_path):
 def test_going_to_a_roi_that_is_not_there_says_so(demo_session):
     demo_session.go_to(roi_id=99)
     assert "ROI 99 is not among the ROIs" in last_message()
+
+
+def test_a_save_after_somebody_changed_other_metadata_succeeds_and_keeps_both(demo_session, demo_path):
+    draw(demo_session, NEW)
+    record = ZarrDataset(demo_path).record(demo_session.image_id)
+    record.save_metadata_payload({**record.load_metadata_payload(), "accepted": True})
+    assert demo_session.save_rois()
+    assert stored_ids(demo_session, demo_path) == (1, 2, 3)
+    assert record.load_metadata_payload()["accepted"] is True
+
+
+def test_a_mask_that_is_damaged_is_said_and_the_rois_are_saved_all_the_same(demo_session, demo_path):
+    shutil.rmtree(demo_path / "images" / demo_session.image_id / "analysis_arrays" / "roi_mask_2" / "data" / "c")
+    before = len(notification_manager.records)
+    draw(demo_session, NEW)
+    assert demo_session.save_rois()
+    assert any("has lost" in str(record.message) for record in notification_manager.records[before:])
+    assert stored_ids(demo_session, demo_path) == (1, 2, 3)

@@ -4,4 +4,7 @@ from kymflow_core.indexers.protocol import ArtifactReader, DatasetIndexer
 from kymflow_core.indexers.radon_report import RadonReportIndexer
 from kymflow_core.indexers.velocity_events import VelocityEventsIndexer
 
-__all__ = ["ArtifactReader", "DatasetIndexer", "RadonReportIndexer", "VelocityEventsIndexer"]
+INDEXERS: tuple[DatasetIndexer, ...] = (RadonReportIndexer(), VelocityEventsIndexer())
+"""What fills the dataset tables that every dataset has."""
+
+__all__ = ["INDEXERS", "ArtifactReader", "DatasetIndexer", "RadonReportIndexer", "VelocityEventsIndexer"]

@@ -15,8 +15,9 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QTable
 
 from kymflow_core import AcqImage
 from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ImportReport, ZarrDataset
-from napari_kymflow._records import INDEXERS, OUR_ERRORS
+from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import bind_for_life
 from napari_kymflow.widgets._frame_model import MISSING, FrameModel, as_text
