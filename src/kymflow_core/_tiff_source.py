@@ -46,7 +46,9 @@ class TiffSource:
         """Refuse: nothing is written beside a TIFF."""
         self._refuse()
 
-    def save_array_artifact(self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None) -> None:
+    def save_array_artifact(
+        self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None, held_by_metadata: bool = False
+    ) -> None:
         """Refuse: nothing is written beside a TIFF."""
         self._refuse()
 

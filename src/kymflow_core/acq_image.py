@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from kymflow_core._tiff_source import TiffSource
 from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
-from kymflow_core.roi.pixels import RoiStats, rect_mask, rect_stats
+from kymflow_core.roi.pixels import RoiStats, is_older_mask, rect_mask, rect_stats
 from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
 
 
@@ -42,8 +42,10 @@ class ImageSource(Protocol):
     def load_array_artifact(self, name: str) -> NDArray[Any]:
         """Return an array artifact."""
 
-    def save_array_artifact(self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None) -> None:
-        """Write an array artifact."""
+    def save_array_artifact(
+        self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None, held_by_metadata: bool = False
+    ) -> None:
+        """Write an array artifact, which may belong to the metadata that are saved next."""
 
 
 class AcqImage:
@@ -188,6 +190,21 @@ class AcqImage:
             return rect_mask(roi, self.slice_shape)
         return self._load_mask(roi.reference)
 
+    def load_mask(self, name: str) -> NDArray[np.bool_]:
+        """Return the array artifact `name` as a mask of the whole slice (y, x).
+
+        The older program stored the mask of a rectangle as an array of the rectangle's own shape, all True. Such a one is
+        known by its shape, and placed at the rectangle that refers to it.
+        """
+        stored = np.asarray(self.source.load_array_artifact(name))
+        if stored.shape == self.slice_shape:
+            return stored.astype(np.bool_)
+        owners = (roi for roi in self.rois if isinstance(roi, RectROI) and roi.mask_ref == array_group_key(name))
+        for roi in owners:
+            if is_older_mask(stored, roi):
+                return rect_mask(roi, self.slice_shape)
+        return stored.astype(np.bool_)
+
     def mask_state(self, roi: RectROI) -> str:
         """Return whether a rectangle has a stored mask: "" for none, "mask", or "mask outdated"."""
         if roi.mask_ref is None:
@@ -215,7 +232,7 @@ class AcqImage:
         name = array_name(reference)
         if name is None:
             raise RoiError(f"mask_ref must be 'analysis_arrays/<name>', not {reference!r}")
-        return cast("NDArray[np.bool_]", self.source.load_array_artifact(name))
+        return self.load_mask(name)
 
     def _existing_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str | None:
         held = array_name(roi.mask_ref or "")
@@ -223,6 +240,7 @@ class AcqImage:
             return None
         if name is not None and not re.fullmatch(rf"{re.escape(name)}(_\d+)?", held):
             return None
+        # A mask in the older form is written anew, in the whole slice's shape.
         return roi.mask_ref if np.array_equal(self.source.load_array_artifact(held), mask) else None
 
     def _save_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str:
@@ -232,5 +250,5 @@ class AcqImage:
         new = base
         while new in there:
             new, number = f"{base}_{number}", number + 1
-        self.source.save_array_artifact(new, mask, axes=("y", "x"))
+        self.source.save_array_artifact(new, mask, axes=("y", "x"), held_by_metadata=True)
         return array_group_key(new)

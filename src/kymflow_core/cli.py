@@ -1,9 +1,10 @@
-"""The command line, without the window: `import`, `index`, `info`. The plugin adds `demo` and `open`.
+"""The command line, without the window: `import`, `index`, `info`, `verify`, `upgrade`. The plugin adds `demo` and `open`.
 
 The rule of this room: it prints and sets exit codes; what it does stands elsewhere. Exit codes: 0 done, 1 something failed
-and is said, 2 the call is wrong (Typer's own).
+and is said, 2 the call is wrong (Typer's own). `verify`: 0 sound, 1 can be repaired, 2 damaged.
 """
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.upgrade import upgrade_dataset
 
+DAMAGED = 2
 app = typer.Typer(
     name="napari-kymflow",
     help="Kymographs of a laboratory in one dataset: import TIFFs, make tables, look at them in napari.",
@@ -91,7 +94,11 @@ def info(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
     with errors_shown():
         opened = ZarrDataset(dataset, mode="r")
         console = Console()
-        console.print(f"{escape(str(dataset))}: {len(opened.list_image_ids())} records", highlight=False, soft_wrap=True)
+        console.print(f"{escape(str(dataset))}: {opened.load_manifest().summary()}", highlight=False, soft_wrap=True)
+        if opened.attributes.is_older:
+            console.print(
+                "  written by the older program: read only; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
+            )
         for name in opened.list_table_names():
             console.print(f"  table {name}: {_rows(opened, name)}", highlight=False)
         problems = opened.validate()
@@ -99,6 +106,60 @@ def info(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
         Console(stderr=True).print(f"[red]{escape(str(problem))}[/red]", highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    dataset: Annotated[Path, typer.Argument(help="The dataset.")],
+    *,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte, pixels too, and compare every checksum.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make whole again what can be; nothing is deleted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report for scripts.")] = False,
+) -> None:
+    """Look for what a crash or a bad disk left behind.
+
+    Example: napari-kymflow verify lab.zarr --deep
+
+    Ends with 0 where the dataset is sound, 1 where --repair can make it so, 2 where something is damaged that only a backup
+    has. What --repair sets aside is in the folder .quarantine of the dataset.
+    """
+    try:
+        with _progress_bar(hidden=as_json) as bar:
+            task = bar.add_task("looking at records", total=None)
+            report = KymDataset(ZarrDataset(dataset, mode="a" if repair else "r")).verify(
+                deep=deep, repair=repair, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            )
+            bar.update(task, completed=report.records, total=report.records, description="done")
+    except (KymflowError, KymflowZarrError) as error:
+        failure = {"exit_code": DAMAGED, "error": str(error)}
+        typer.echo(json.dumps(failure) if as_json else str(error), err=not as_json)
+        raise typer.Exit(DAMAGED) from error
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=2))
+        raise typer.Exit(report.exit_code)
+    for problem in report.problems:
+        color = "green" if problem.repaired else "yellow" if problem.state == "repairable" else "red"
+        Console().print(f"[{color}]{escape(str(problem))}[/{color}]", highlight=False, soft_wrap=True)
+    Console().print(report.summary(), highlight=False, soft_wrap=True)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def upgrade(
+    old: Annotated[Path, typer.Argument(help="A dataset of the older program; it is only read.")],
+    new: Annotated[Path, typer.Argument(help="Where the copy in the new format is to be, such as lab.zarr.")],
+) -> None:
+    """Copy a dataset of the older program into the new format, with nothing lost.
+
+    Example: napari-kymflow upgrade old.zarr lab.zarr
+
+    The copy is compared with the original before it appears. The original stays as it is.
+    """
+    with errors_shown(), _progress_bar() as bar:
+        task = bar.add_task("copying records", total=None)
+        report = upgrade_dataset(old, new, progress=lambda done, total: bar.update(task, completed=done, total=total))
+        bar.update(task, completed=report.records, total=report.records, description="done")
+    Console().print(report.summary(), highlight=False, soft_wrap=True)
 
 
 def _rows(dataset: ZarrDataset, name: str) -> str:
@@ -146,8 +207,7 @@ def errors_shown() -> Iterator[None]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console()
-    ) as bar:
+def _progress_bar(*, hidden: bool = False) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(), disable=hidden) as bar:
         yield bar

@@ -13,7 +13,8 @@ import pandas as pd
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.indexers import DatasetIndexer
-from kymflow_zarr import ZarrDataset, concatenate_frames
+from kymflow_core.roi.check import check_rois
+from kymflow_zarr import VerifyReport, ZarrDataset, concatenate_frames
 from kymflow_zarr.errors import InvalidValueError, KymflowZarrError
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -86,6 +87,10 @@ class KymDataset:
             except InvalidValueError as error:
                 rows, failed = {}, {image_id: str(error)}
         return self._report(indexer, rows, failed)
+
+    def verify(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
+        """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
+        return self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
 
     def _extract(
         self, indexer: DatasetIndexer, image_id: str, rows: dict[str, pd.DataFrame], failed: dict[str, str]

@@ -4,18 +4,23 @@ from kymflow_zarr._frames import concatenate_frames
 from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr._layout import array_group_key, array_name
 from kymflow_zarr._metadata import Revision
-from kymflow_zarr._validate import Problem
+from kymflow_zarr._problems import Problem
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.ingest import FileContent, ImportReport
+from kymflow_zarr.manifest import Manifest, ManifestEntry
 from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.verify import VerifyReport
 
 __all__ = [
     "FileContent",
     "ImportReport",
     "JsonObject",
     "JsonValue",
+    "Manifest",
+    "ManifestEntry",
     "Problem",
     "Revision",
+    "VerifyReport",
     "ZarrDataset",
     "ZarrImageRecord",
     "array_group_key",

@@ -3,25 +3,34 @@
 The rule of this room: a reader sees the old state or the new one, never a half. A file is written beside its place,
 flushed and renamed over it; a tree (a record, an array) is built in the staging folder, flushed and renamed in.
 A flush that fails means "unknown": it is never retried and carried on from, but reported as not saved.
+What a key means on disk, and the single steps that a disk can refuse, stand in `_disk`.
 """
 
 import errno
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, unquote
 
 from zarr.storage import LocalStore
 
-from kymflow_zarr._layout import STAGING
-from kymflow_zarr.errors import InvalidNameError, NotSavedError, ReadOnlyError
+from kymflow_zarr import _disk
+from kymflow_zarr._layout import QUARANTINE, STAGING
+from kymflow_zarr.errors import DamagedError, InvalidNameError, NotSavedError, ReadOnlyError
+
+RESERVE_BYTES = 8 * 2**20
+"""What large writes leave free on a disk, so that a person's ROIs can still be saved when it is full."""
+SMALL_BYTES = 256 * 1024
+"""Up to this size a file may use the reserve, unless it belongs to a new record."""
+
+MAX_KEY_LENGTH = 1000
+MAX_PART_BYTES = 255
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""How exFAT and some network shares answer to a hard link."""
 _OUTSIDE = ("", ".", "..")
 _SEPARATORS = frozenset("\\\0:")
 
@@ -35,155 +44,301 @@ class Blobs:
         The folder that keys are relative to. It need not exist.
     read_only
         Whether every write is refused with `ReadOnlyError`.
-    staging
-        Where trees are built; by default `.staging` in `root`. It must be on the same file system.
+    top
+        The dataset's folder, which holds the staging folder, and which no symbolic link may lead out of; by default `root`.
+    draft
+        Whether the folder is a tree that is being built: its files are flushed together when it is done.
+    keep_reserve
+        Whether even small files may not use the reserve.
+    why_read_only
+        What the refusal says.
     """
 
-    def __init__(self, root: Path, *, read_only: bool, staging: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        read_only: bool,
+        top: Path | None = None,
+        draft: bool = False,
+        keep_reserve: bool = False,
+        why_read_only: str = "is in a dataset opened for reading only; open it with mode 'a'",
+    ) -> None:
         self.root = root
         self.read_only = read_only
-        self._staging = staging or root / STAGING
+        self._folder = str(root)
+        self._top = top or root
+        self._draft = draft
+        self._keep_reserve = keep_reserve
+        self._why_read_only = why_read_only
 
     def __repr__(self) -> str:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
 
     def sub(self, key: str) -> "Blobs":
         """Return the folder `key`, sharing the staging folder."""
-        return Blobs(self._path(key), read_only=self.read_only, staging=self._staging)
+        return Blobs(
+            Path(self._path(key)),
+            read_only=self.read_only,
+            top=self._top,
+            draft=self._draft,
+            keep_reserve=self._keep_reserve,
+            why_read_only=self._why_read_only,
+        )
 
     def describe(self, key: str) -> str:
         """Return the full path of `key`, for messages."""
-        return str(self._path(key))
+        return f"{self._folder}/{key}" if key else self._folder
 
     def exists(self, key: str) -> bool:
         """Return whether there is a file or folder."""
-        return self._path(key).exists()
+        return os.path.exists(self._path(key))
 
-    def read(self, key: str) -> bytes:
-        """Return a file's bytes; raise `FileNotFoundError` where there is none."""
-        return self._path(key).read_bytes()
+    def read(self, key: str, *, limit: int = 2**30) -> bytes:
+        """Return a file's bytes.
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError
+            When there is no file.
+        DamagedError
+            When it has more than `limit` bytes, or is no file but a pipe or a device.
+        """
+        with self.open(key) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise DamagedError(f"{self.describe(key)} has {size} bytes; at most {limit} are believable here")
+            return file.read(size)
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a file to read parts of it; raise as `read`."""
+        return _disk.open_regular(self._path(key))
 
     def size(self, key: str) -> int:
         """Return the number of bytes of a file."""
-        return self._path(key).stat().st_size
+        return os.stat(self._path(key)).st_size
+
+    def has_bytes(self, key: str) -> bool:
+        """Return whether there is a file that is not empty."""
+        try:
+            return self.size(key) > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def stamp(self, key: str) -> str:
+        """Return what changes whenever a file is written: its size and time; empty where there is none. Reads nothing."""
+        try:
+            status = os.stat(self._path(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        return f"{status.st_size}-{status.st_mtime_ns}"
+
+    def age_seconds(self, key: str, *, now: float) -> float:
+        """Return how long ago the youngest thing in a file or folder was written."""
+        path = self._path(key)
+        inside = [os.path.join(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names)]
+        return now - max(os.lstat(one).st_mtime for one in (path, *inside))
 
     def names(self, key: str) -> list[str]:
-        """Return the sorted names in a folder; empty where there is none. Temporary names are left out."""
+        """Return the sorted names in a folder; empty where there is none. Names that begin with a dot are left out."""
         try:
             return sorted(entry.name for entry in os.scandir(self._path(key)) if not entry.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def files(self, key: str) -> list[str]:
-        """Return the sorted keys of all files below a folder, relative to it."""
+    def files(self, key: str, *, hidden: bool = False) -> list[str]:
+        """Return the sorted keys of all files below a folder, relative to it; `hidden` ones begin with a dot."""
         top = self._path(key)
         return sorted(
-            (Path(folder) / name).relative_to(top).as_posix()
+            os.path.relpath(os.path.join(folder, name), top).replace(os.sep, "/")
             for folder, _, names in os.walk(top)
             for name in names
-            if not name.startswith(".")
+            if name.startswith(".") is hidden
         )
 
     def write(self, key: str, data: bytes) -> None:
         """Replace a file whole: the old bytes or the new ones are there, never a part."""
-        with self.writing(key), self._beside(key, data) as temporary:
-            os.replace(temporary, self._path(key))
-            _flush_folder(self._path(key).parent)
+        path = self._path(key)
+        with self._writing(key):
+            self._check_space(key, len(data))
+            _disk.make_folders(os.path.dirname(path), flush=not self._draft)
+            if self._draft:
+                _disk.write_file(path, data, flush=False)
+                return
+            with self._beside(path) as temporary:
+                _disk.write_file(temporary, data)
+                _disk.replace(temporary, path)
+                _disk.flush_folder(os.path.dirname(path))
 
     def create(self, key: str, data: bytes) -> None:
         """Write a file that must not exist; of two writers one gets `FileExistsError`."""
         path = self._path(key)
-        with self.writing(key), self._beside(key, data) as temporary:
-            if sys.platform == "win32":
-                os.rename(temporary, path)
-            else:
-                _link(temporary, path, data)
-            _flush_folder(path.parent)
+        with self._writing(key):
+            self._check_space(key, len(data))
+            _disk.make_folders(os.path.dirname(path), flush=not self._draft)
+            with self._beside(path) as temporary:
+                _disk.write_file(temporary, data, flush=not self._draft)
+                _disk.link(temporary, path)
+                try:
+                    if not self._draft:
+                        _disk.flush_folder(os.path.dirname(path))
+                except OSError:
+                    # It will be called "not saved", so it must not stay.
+                    with suppress(OSError):
+                        os.unlink(path)
+                    raise
+
+    def duplicate(self, source: str, key: str) -> None:
+        """Replace the file `key` by another name of the file `source`, without writing its bytes again where possible."""
+        path = self._path(key)
+        with self._writing(key), self._beside(path) as temporary:
+            _disk.make_folders(os.path.dirname(path))
+            _disk.link(self._path(source), temporary)
+            _disk.replace(temporary, path)
+            _disk.flush_folder(os.path.dirname(path))
 
     def delete(self, key: str) -> None:
         """Remove a file or a folder with all in it; it disappears at once, not piece by piece."""
         path = self._path(key)
-        with self.writing(key):
-            if path.is_dir():
-                aside = self._new_staging_path("deleted")
-                os.rename(path, aside)
-                _flush_folder(path.parent)
-                shutil.rmtree(aside)
+        with self._writing(key):
+            if os.path.isdir(path):
+                aside = self._new_staging_path("deleted", path)
+                _disk.rename(path, aside)
+                _disk.flush_folder(os.path.dirname(path))
+                shutil.rmtree(aside, ignore_errors=True)
             else:
-                path.unlink()
-                _flush_folder(path.parent)
+                os.unlink(path)
+                _disk.flush_folder(os.path.dirname(path))
+
+    def forget(self, key: str) -> None:
+        """Remove a file that nothing needs, without waiting for the disk; one that is gone already is no error."""
+        with self._writing(key), suppress(FileNotFoundError):
+            os.unlink(self._path(key))
+
+    def forget_empty_staging(self) -> None:
+        """Remove the staging folder where nothing is in it."""
+        with suppress(OSError):
+            os.rmdir(self._top / STAGING)
+
+    def set_aside(self, key: str) -> str:
+        """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now."""
+        path = self._path(key)
+        with self._writing(key):
+            quarantine = str(self._top / QUARANTINE)
+            _disk.make_folders(quarantine)
+            name = f"{uuid.uuid4().hex[:12]}~{self._quoted(path)}"
+            _disk.rename(path, os.path.join(quarantine, name))
+            _disk.flush_folder(quarantine)
+            _disk.flush_folder(os.path.dirname(path))
+        return f"{QUARANTINE}/{name}"
+
+    def place_of(self, key: str) -> str | None:
+        """Return the key of the place that something in the staging folder was made for, or moved out of."""
+        _, marked, quoted = key.rpartition("~")
+        return unquote(quoted) if marked else None
+
+    def put_back(self, key: str) -> None:
+        """Move what a stopped program had moved out of its place back to it."""
+        place = self._path(self.place_of(key) or "")
+        with self._writing(key):
+            _disk.rename(self._path(key), place)
+            _disk.flush_folder(os.path.dirname(place))
 
     @contextmanager
-    def build(self, key: str) -> Iterator["Blobs"]:
+    def build(self, key: str, *, keep_reserve: bool = False) -> Iterator["Blobs"]:
         """Build a tree aside; leaving the block flushes it and moves it to `key`, an error removes it.
 
-        A tree that is at `key` already is moved aside first and put back if the new one cannot take its place.
+        A tree that is at `key` already changes places with the new one. `keep_reserve` forbids even its small files to use
+        what is kept free for ROIs.
         """
-        with self.writing(key):
-            draft = self._new_staging_path("building")
-            draft.mkdir()
+        place = self._path(key)
+        with self._writing(key):
+            draft = self._new_staging_path("building", place)
+            os.mkdir(draft)
         try:
-            yield Blobs(draft, read_only=False, staging=self._staging)
-            with self.writing(key):
-                self._publish(draft, self._path(key))
+            reserve = keep_reserve or self._keep_reserve
+            yield Blobs(Path(draft), read_only=False, top=self._top, draft=True, keep_reserve=reserve)
+            with self._writing(key):
+                if not self._draft:
+                    _disk.flush_tree(draft)
+                self._publish(draft, place)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def store(self, key: str, *, writable: bool = False) -> LocalStore:
-        """Return a zarr store rooted at a folder, so that raw keys cannot leave it by zarr's own checks."""
-        return LocalStore(self._path(key), read_only=not writable)
+    def store(self, key: str) -> LocalStore:
+        """Return a zarr store to read from, rooted at a folder, so that raw keys cannot leave it by zarr's own checks."""
+        return LocalStore(self._path(key), read_only=True)
 
-    def _path(self, key: str) -> Path:
+    def check_links(self, key: str) -> None:
+        """Raise `DamagedError` where a symbolic link below a folder leads out of the dataset."""
+        for folder, folders, names in os.walk(self._path(key)):
+            for name in (*folders, *names):
+                path = os.path.join(folder, name)
+                if os.path.islink(path):
+                    _disk.check_link(path, str(self._top))
+
+    def _path(self, key: str) -> str:
         parts = key.split("/") if key else []
-        if any(part in _OUTSIDE or _SEPARATORS & set(part) for part in parts):
+        if len(key) > MAX_KEY_LENGTH or not all(map(_is_place, parts)):
             raise InvalidNameError(f"{key[:200]!r} does not name a place inside the dataset")
-        return self.root.joinpath(*parts)
+        path = self._folder
+        for part in parts:
+            path = f"{path}{os.sep}{part}"
+            if os.path.islink(path):
+                _disk.check_link(path, str(self._top))
+        return path
 
-    def _new_staging_path(self, what: str) -> Path:
-        self._staging.mkdir(parents=True, exist_ok=True)
-        return self._staging / f"{what}-{uuid.uuid4()}"
+    def _quoted(self, path: str) -> str:
+        return quote(os.path.relpath(path, self._top).replace(os.sep, "/"), safe="")[:200]
 
-    def _publish(self, draft: Path, path: Path) -> None:
-        _flush_tree(draft)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            os.rename(draft, path)
-            _flush_folder(path.parent)
+    def _new_staging_path(self, what: str, place: str) -> str:
+        staging = str(self._top / STAGING)
+        _disk.make_folders(staging)
+        return os.path.join(staging, f"{what}-{uuid.uuid4().hex[:12]}~{self._quoted(place)}")
+
+    def _publish(self, draft: str, place: str) -> None:
+        _disk.make_folders(os.path.dirname(place), flush=not self._draft)
+        if not os.path.exists(place):
+            _disk.rename(draft, place)
+        elif not _disk.swap(draft, place):
+            # Not at once: a crash between leaves the old one in the staging folder, from where verify puts it back.
+            replaced = self._new_staging_path("replaced", place)
+            _disk.rename(place, replaced)
+            try:
+                _disk.rename(draft, place)
+            except OSError:
+                _disk.rename(replaced, place)
+                raise
+            shutil.rmtree(replaced, ignore_errors=True)
+        if not self._draft:
+            _disk.flush_folder(os.path.dirname(place))
+
+    def _check_space(self, key: str, size: int) -> None:
+        if size <= SMALL_BYTES and not self._keep_reserve:
             return
-        replaced = self._new_staging_path("replaced")
-        os.rename(path, replaced)
-        try:
-            os.rename(draft, path)
-        except OSError:
-            os.rename(replaced, path)
-            raise
-        _flush_folder(path.parent)
-        shutil.rmtree(replaced)
+        free = free_bytes(self._top)
+        if free - size < RESERVE_BYTES:
+            raise NotSavedError(
+                errno.ENOSPC,
+                f"not saved: the disk is nearly full ({free >> 20} MB free, {(size >> 20) + 1} MB needed, and the last "
+                f"{RESERVE_BYTES >> 20} MB are kept so that ROIs can be saved); make room and try again",
+                self.describe(key),
+            )
 
     @contextmanager
-    def _beside(self, key: str, data: bytes) -> Iterator[Path]:
-        path = self._path(key)
+    def _beside(self, path: str) -> Iterator[str]:
+        temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:  # a file where a folder should be; for `create` that error means a lost race
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
-        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                _flush_descriptor(file.fileno())
             yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what is left is reported by verify; the save is not undone by it
+                os.unlink(temporary)
 
     @contextmanager
-    def writing(self, key: str) -> Iterator[None]:
+    def _writing(self, key: str) -> Iterator[None]:
         """Turn the operating system's refusals into our errors; let `FileExistsError` and our own pass."""
         if self.read_only:
-            raise ReadOnlyError(
-                f"not saved: {self.describe(key)} is in a dataset opened for reading only; open it with mode 'a'"
-            )
+            raise ReadOnlyError(f"not saved: {self.describe(key)} {self._why_read_only}")
         try:
             yield
         except (FileExistsError, ReadOnlyError, NotSavedError):
@@ -197,47 +352,18 @@ class Blobs:
             raise NotSavedError(error.errno, f"not saved: {error.strerror or error}", where) from error
 
 
-def _link(temporary: Path, path: Path, data: bytes) -> None:
-    """Give a file a second name that nobody has; where the disk knows no hard links, create it exclusively.
+def free_bytes(path: Path) -> int:
+    """Return how much may still be written to the disk of a folder, which need not exist yet."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(path).free
 
-    The second way is not atomic: a crash may leave a torn file. What is created so is sealed, and a torn seal is seen.
-    """
+
+def _is_place(part: str) -> bool:
+    """Return whether a part of a key stays where it is put, and has a name that a disk can hold."""
+    if part in _OUTSIDE or not _SEPARATORS.isdisjoint(part):
+        return False
     try:
-        os.link(temporary, path)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            _flush_descriptor(file.fileno())
-
-
-def _flush_descriptor(descriptor: int) -> None:
-    if sys.platform == "darwin":
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync alone leaves the data in the drive's cache there
-    else:
-        os.fsync(descriptor)
-
-
-def _flush_file(path: Path) -> None:
-    # Windows flushes only descriptors that can write.
-    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    try:
-        _flush_descriptor(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _flush_folder(path: Path) -> None:
-    if sys.platform != "win32":  # a folder cannot be opened there; NTFS journals its names
-        _flush_file(path)
-
-
-def _flush_tree(top: Path) -> None:
-    for folder, _, names in os.walk(top, topdown=False):
-        for name in names:
-            _flush_file(Path(folder) / name)
-        _flush_folder(Path(folder))
+        return len(os.fsencode(part)) <= MAX_PART_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -14,11 +14,21 @@ from kymflow_zarr.errors import DamagedError, InvalidValueError
 JsonValue: TypeAlias = str | int | float | bool | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
 JsonObject: TypeAlias = Mapping[str, JsonValue]
 
+MAX_BYTES = 2**25
+"""Of a JSON file: read into Python it takes up to twenty times as much memory."""
+MAX_DOCUMENT_BYTES = 2**20
+"""Of a metadata document of zarr."""
+
 
 def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
     """Return indented UTF-8 JSON; raise `InvalidValueError` naming every value that JSON cannot hold."""
     _check(value, what=what)
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=dict).encode() + b"\n"
+    data = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=dict).encode() + b"\n"
+    if len(data) > MAX_BYTES:
+        raise InvalidValueError(
+            f"{what} has {len(data) >> 20} MB as JSON; at most {MAX_BYTES >> 20} MB are stored, save it as a table or array"
+        )
+    return data
 
 
 def canonical_sha256(value: JsonValue) -> str:

@@ -9,14 +9,21 @@ import re
 FORMAT = "kymflow_zarr"
 SCHEMA_VERSION = 2
 OLDER_FORMAT = "kymflow_zarr_v1"
+OLDER_SCHEMA_VERSION = 1
 ATTRIBUTES_KEY = "kymflow"
 
 GROUP_DOCUMENT = "zarr.json"
+ATTRIBUTES = "attributes"
 OLDER_ATTRIBUTES = ".zattrs"
+OLDER_GROUP = ".zgroup"
+OLDER_ARRAY = ".zarray"
 IMAGES = "images"
 TABLES = "tables"
 INDEX = "index"
+COMMITS = "index/commits"
+MANIFEST = "index/manifest.json.gz"
 STAGING = ".staging"
+QUARANTINE = ".quarantine"
 SOURCES_TABLE = "sources"
 
 RECORD_DATA = "data"
@@ -25,9 +32,16 @@ RECORD_ARRAYS = "analysis_arrays"
 RECORD_METADATA = "analysis/metadata.json"
 RECORD_HISTORY = "analysis/history"
 METADATA = "metadata"
+HELD_BY = "held_by"
 PROVENANCE = "provenance"
+JSON = ".json"
+JSON_GZ = ".json.gz"
+PARQUET = ".parquet"
+CSV_GZ = ".csv.gz"
+ARTIFACT_ENDINGS = (JSON, JSON_GZ, PARQUET, CSV_GZ)
 
 _REVISION = re.compile(r"metadata\.(\d{8})\.json")
+_COMMIT = re.compile(r"(.+)\.(\d{8})\.parquet")
 
 
 def record_key(image_id: str) -> str:
@@ -40,14 +54,20 @@ def table_key(name: str) -> str:
     return f"{TABLES}/{name}.parquet"
 
 
-def json_key(name: str) -> str:
-    """Return a record's JSON artifact."""
-    return f"{RECORD_ANALYSIS}/{name}.json"
+def commit_key(name: str, number: int) -> str:
+    """Return the file of one commit of a dataset table."""
+    return f"{COMMITS}/{name}.{number:08d}.parquet"
 
 
-def parquet_key(name: str) -> str:
-    """Return a record's table artifact."""
-    return f"{RECORD_ANALYSIS}/{name}.parquet"
+def commit_name(file_name: str) -> tuple[str, int] | None:
+    """Return the table and the number of a commit's file, or None for another file: inverse of `commit_key`."""
+    match = _COMMIT.fullmatch(file_name)
+    return (match[1], int(match[2])) if match else None
+
+
+def artifact_key(name: str, ending: str) -> str:
+    """Return the file of a record's JSON or table artifact."""
+    return f"{RECORD_ANALYSIS}/{name}{ending}"
 
 
 def array_group_key(name: str) -> str:

@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._json import JsonObject, canonical_sha256, object_from_bytes, to_readable_bytes
+from kymflow_zarr._json import MAX_BYTES, JsonObject, canonical_sha256, object_from_bytes, to_readable_bytes
 from kymflow_zarr._layout import RECORD_HISTORY, RECORD_METADATA, revision_key, revision_number
-from kymflow_zarr.errors import ConflictError, DamagedError, NotSavedError
+from kymflow_zarr._seals import SHA256, UNSEALED, document_seal_state, seal_document
+from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, NotSavedError
 from kymflow_zarr.schema import utc_now
 
 
@@ -26,6 +27,7 @@ class Revision:
     number: int
     payload: JsonObject
     committed: bool = True
+    saved_utc: str = ""
 
     @property
     def sha256(self) -> str:
@@ -44,7 +46,7 @@ def load_revision(blobs: Blobs) -> Revision:
     DamagedError
         When there are revisions and none of them is whole.
     """
-    numbers = _numbers(blobs)
+    numbers = list_revisions(blobs)
     newest = _newest_sound(blobs, numbers)
     by_hand = _readable_copy(blobs)
     if by_hand is None or _is_a_revision(blobs, by_hand, newest, numbers):
@@ -52,8 +54,38 @@ def load_revision(blobs: Blobs) -> Revision:
     return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
 
 
+def load_history(blobs: Blobs) -> list[Revision]:
+    """Return all whole revisions, the oldest first; an edit by hand that no revision holds yet comes last."""
+    found = [one for number in list_revisions(blobs) if (one := _sealed_revision(blobs, number))]
+    newest = load_revision(blobs)
+    return found if newest.committed else [*found, newest]
+
+
+def load_numbered(blobs: Blobs, number: int) -> Revision:
+    """Return one revision.
+
+    Raises
+    ------
+    ArtifactNotFoundError
+        When there is none of that number; the message lists those there are.
+    DamagedError
+        When its seal is broken.
+    """
+    numbers = list_revisions(blobs)
+    where = blobs.describe(RECORD_METADATA)
+    if number not in numbers:
+        there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+        raise ArtifactNotFoundError(f"no revision {number} of {where}; there are {there}")
+    found = _sealed_revision(blobs, number)
+    if found is None:
+        raise DamagedError(f"revision {number} of {where} is damaged; load another, or restore it from a backup")
+    return found
+
+
 def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | None) -> Revision:
     """Commit `payload` as the next revision and return it.
+
+    Saving what is there already is no conflict: so a save that was called not saved can be repeated, whatever came of it.
 
     Parameters
     ----------
@@ -73,9 +105,9 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     """
     text = to_readable_bytes(payload, what="metadata")
     # Counted before the metadata are read: a revision that appears in between then takes the number, and is not lost.
-    number = max(_numbers(blobs), default=-1) + 1
+    number = max(list_revisions(blobs), default=-1) + 1
     current = load_revision(blobs)
-    if expected is not None and current.sha256 != expected.sha256:
+    if expected is not None and current.sha256 not in (expected.sha256, canonical_sha256(payload)):
         raise ConflictError(
             f"not saved: {blobs.describe(RECORD_METADATA)} was changed by another program since it was read "
             f"(revision {expected.number} then, {current.number} now); load it again and repeat the change"
@@ -83,21 +115,84 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     if not current.committed:
         _commit(blobs, current.payload, number)
         number += 1
-    _commit(blobs, payload, number)
+    saved = _commit(blobs, payload, number)
     # Where the copy fails it is saved all the same: the commit stands, and the copy that is left is an older revision's,
     # which every reader recognises.
     with suppress(NotSavedError):
+        _set_torn_copy_aside(blobs)
         blobs.write(RECORD_METADATA, text)
-    return Revision(number=number, payload=payload)
+        if max(list_revisions(blobs)) != saved.number:  # somebody saved meanwhile, and this copy may lie over theirs
+            write_readable_copy(blobs)
+    return saved
 
 
-def _commit(blobs: Blobs, payload: JsonObject, number: int) -> None:
-    sealed: JsonObject = {
-        "revision": number,
-        "saved_utc": utc_now(),
-        "sha256": canonical_sha256(payload),
-        "metadata": payload,
-    }
+def adopt_edit(blobs: Blobs) -> None:
+    """Commit what somebody wrote into `metadata.json` by hand as the next revision; nothing where nobody did."""
+    number = max(list_revisions(blobs), default=-1) + 1
+    newest = load_revision(blobs)
+    if not newest.committed:
+        _commit(blobs, newest.payload, number)
+
+
+def write_readable_copy(blobs: Blobs) -> None:
+    """Make `metadata.json` again from the newest revision; what stands there and cannot be read is set aside."""
+    newest = load_revision(blobs)
+    _set_torn_copy_aside(blobs)
+    blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
+
+
+def list_revisions(blobs: Blobs) -> list[int]:
+    """Return the numbers of all revisions, whole or not, sorted."""
+    found = (revision_number(name) for name in blobs.names(RECORD_HISTORY))
+    return sorted(number for number in found if number is not None)
+
+
+def is_held_by_copy(blobs: Blobs) -> bool:
+    """Return whether `metadata.json` has what no whole revision has: an edit by hand, or what a damaged revision had."""
+    copy = _readable_copy(blobs)
+    if copy is None:
+        return False
+    whole = (_sealed_revision(blobs, number) for number in list_revisions(blobs))
+    return canonical_sha256(copy) not in {one.sha256 for one in whole if one is not None}
+
+
+def revision_problem(blobs: Blobs, number: int) -> str | None:
+    """Return what is wrong with a revision's file, looking at every byte of it; None where it is as it was written."""
+    key = revision_key(number)
+    try:
+        data = blobs.read(key, limit=MAX_BYTES)
+        sealed = object_from_bytes(data, what=blobs.describe(key))
+    except DamagedError as error:
+        return str(error)
+    state = document_seal_state(sealed)
+    if _sealed_revision(blobs, number) is None or state == "broken":
+        return "was changed or damaged since it was written"
+    if data != to_readable_bytes(sealed, what="metadata"):
+        return "is not as this program writes it: it was changed or damaged"
+    return UNSEALED if state == "unsealed" else None
+
+
+def readable_copy_problem(blobs: Blobs) -> str | None:
+    """Return what is wrong with `metadata.json`; None where it is the newest revision's, byte for byte."""
+    newest = load_revision(blobs)
+    if newest.number < 0:
+        return None
+    if not newest.committed:
+        return "holds what no revision holds: it was edited by hand, or damaged; the next save keeps it as a revision"
+    try:
+        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+    except FileNotFoundError:
+        return "is missing; the history has it"
+    if data == to_readable_bytes(newest.payload, what="metadata"):
+        return None
+    return "is not the newest revision as this program writes it; the history has it"
+
+
+def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
+    saved_utc = utc_now()
+    sealed = seal_document(
+        {"revision": number, "saved_utc": saved_utc, SHA256: canonical_sha256(payload), "metadata": payload}
+    )
     try:
         blobs.create(revision_key(number), to_readable_bytes(sealed, what="metadata"))
     except FileExistsError as error:
@@ -105,18 +200,14 @@ def _commit(blobs: Blobs, payload: JsonObject, number: int) -> None:
             f"not saved: another program saved revision {number} of {blobs.describe(RECORD_METADATA)} at the same moment; "
             "load it again and repeat the change"
         ) from error
-
-
-def _numbers(blobs: Blobs) -> list[int]:
-    found = (revision_number(name) for name in blobs.names(RECORD_HISTORY))
-    return sorted(number for number in found if number is not None)
+    return Revision(number=number, payload=payload, saved_utc=saved_utc)
 
 
 def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
     for number in reversed(numbers):
-        payload = _sealed_payload(blobs, number)
-        if payload is not None:
-            return Revision(number=number, payload=payload)
+        found = _sealed_revision(blobs, number)
+        if found is not None:
+            return found
     if numbers:
         raise DamagedError(
             f"none of the {len(numbers)} revisions in {blobs.describe(RECORD_HISTORY)} is whole; restore one from a backup"
@@ -124,15 +215,17 @@ def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
     return NOTHING_SAVED
 
 
-def _sealed_payload(blobs: Blobs, number: int) -> JsonObject | None:
-    """Return a revision's payload, or None where its seal is broken."""
+def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
+    """Return a revision, or None where its seal is broken."""
     key = revision_key(number)
     try:
-        sealed = object_from_bytes(blobs.read(key), what=blobs.describe(key))
-    except DamagedError:
+        sealed = object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
+    except (DamagedError, FileNotFoundError):
         return None
     payload = sealed.get("metadata")
-    return payload if isinstance(payload, Mapping) and canonical_sha256(payload) == sealed.get("sha256") else None
+    if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+        return None
+    return Revision(number=number, payload=payload, saved_utc=str(sealed.get("saved_utc", "")))
 
 
 def _is_a_revision(blobs: Blobs, copy: JsonObject, newest: Revision, numbers: list[int]) -> bool:
@@ -140,13 +233,19 @@ def _is_a_revision(blobs: Blobs, copy: JsonObject, newest: Revision, numbers: li
     digest = canonical_sha256(copy)
     if digest == newest.sha256:
         return True
-    payloads = (_sealed_payload(blobs, number) for number in reversed(numbers))
-    return any(payload is not None and canonical_sha256(payload) == digest for payload in payloads)
+    older = (_sealed_revision(blobs, number) for number in reversed(numbers))
+    return any(one is not None and one.sha256 == digest for one in older)
 
 
 def _readable_copy(blobs: Blobs) -> JsonObject | None:
     """Return `metadata.json`, or None where it is missing or torn: then the history alone speaks."""
     try:
-        return object_from_bytes(blobs.read(RECORD_METADATA), what=blobs.describe(RECORD_METADATA))
+        return object_from_bytes(blobs.read(RECORD_METADATA, limit=MAX_BYTES), what=blobs.describe(RECORD_METADATA))
     except (FileNotFoundError, DamagedError):
         return None
+
+
+def _set_torn_copy_aside(blobs: Blobs) -> None:
+    """Keep what somebody half wrote into `metadata.json`: it is theirs, and the copy takes its place."""
+    if blobs.has_bytes(RECORD_METADATA) and _readable_copy(blobs) is None:
+        blobs.set_aside(RECORD_METADATA)

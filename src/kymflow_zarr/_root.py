@@ -4,8 +4,8 @@ import uuid
 
 from kymflow_zarr import _layout
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._json import object_from_bytes
-from kymflow_zarr.errors import DamagedError, DatasetNotFoundError, NotADatasetError, UnsupportedVersionError
+from kymflow_zarr._json import MAX_DOCUMENT_BYTES, object_from_bytes
+from kymflow_zarr.errors import DamagedError, DatasetNotFoundError, NotADatasetError
 from kymflow_zarr.schema import DatasetAttributes, group_from_bytes
 
 GROUPS = (_layout.IMAGES, _layout.TABLES, _layout.INDEX)
@@ -20,10 +20,8 @@ def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
     if not blobs.root.is_dir():
         raise DatasetNotFoundError(f"{where} is a file; a dataset is a folder whose name ends in .zarr")
     if not blobs.exists(_layout.GROUP_DOCUMENT):
-        if _is_older(blobs):
-            raise UnsupportedVersionError(
-                f"{where} was written by the older kymflow program; this version cannot open such datasets yet"
-            )
+        if blobs.exists(_layout.OLDER_ATTRIBUTES):
+            return _load_older(blobs)
         if any(is_uuid(name) for name in blobs.names(_layout.IMAGES)):
             raise DamagedError(
                 f"{where} has image records but no {_layout.GROUP_DOCUMENT}; restore that file from a backup"
@@ -32,14 +30,14 @@ def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
             raise NotADatasetError(f"{where} is a folder with other things in it; choose a new name for the dataset")
         return None
     document = f"{where}/{_layout.GROUP_DOCUMENT}"
-    return DatasetAttributes.from_json(group_from_bytes(blobs.read(_layout.GROUP_DOCUMENT), where=document), where=where)
+    data = blobs.read(_layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+    return DatasetAttributes.from_json(group_from_bytes(data, where=document), where=where)
 
 
-def _is_older(blobs: Blobs) -> bool:
-    if not blobs.exists(_layout.OLDER_ATTRIBUTES):
-        return False
-    attributes = object_from_bytes(blobs.read(_layout.OLDER_ATTRIBUTES), what=blobs.describe(_layout.OLDER_ATTRIBUTES))
-    return attributes.get("format") == _layout.OLDER_FORMAT
+def _load_older(blobs: Blobs) -> DatasetAttributes:
+    data = blobs.read(_layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
+    where = blobs.describe(_layout.OLDER_ATTRIBUTES)
+    return DatasetAttributes.from_older_json(object_from_bytes(data, what=where), where=str(blobs.root))
 
 
 def _is_unfinished(blobs: Blobs) -> bool:

@@ -5,43 +5,40 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import check_axes
+from kymflow_zarr._arrays import check_axes, write_array
 from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._garbage import find_garbage
+from kymflow_zarr._import import import_files
 from kymflow_zarr._root import GROUPS, is_uuid, load_attributes
-from kymflow_zarr._validate import Problem, find_problems
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
-    InvalidValueError,
+    InvalidNameError,
+    ReadOnlyError,
     RecordNotFoundError,
-    SourceError,
 )
-from kymflow_zarr.ingest import (
-    FailedFile,
-    FileContent,
-    ImportedFile,
-    ImportReport,
-    Progress,
-    ReadFile,
-    find_files,
-    read_tiff,
-)
+from kymflow_zarr.ingest import FileContent, ImportReport, Progress, ReadFile, find_files, read_tiff
+from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
-from kymflow_zarr.sources import Source, sources_to_frame
-from kymflow_zarr.tables import IMAGE_ID, Tables
+from kymflow_zarr.sources import Source, Sources
+from kymflow_zarr.tables import Tables
+from kymflow_zarr.verify import CheckRecord, Problem, VerifyProgress, VerifyReport, verify_dataset
 
 Mode: TypeAlias = Literal["r", "a"]
-OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
+_OLDER = "is in a dataset of the older program, which is only read; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
 
 
 class ZarrDataset:
@@ -53,7 +50,7 @@ class ZarrDataset:
         The dataset's folder; its name ends in `.zarr` by custom.
     mode
         "r" reads only; every write raises `ReadOnlyError`. "a" reads and writes, and where there is nothing at `path` the
-        first write makes the dataset.
+        first write makes the dataset. A dataset of the older program is only read, in either mode.
 
     Raises
     ------
@@ -62,7 +59,7 @@ class ZarrDataset:
     NotADatasetError
         When the folder is something else.
     UnsupportedVersionError
-        When the dataset is of the older program or of a newer format.
+        When the dataset is of a newer format.
     DamagedError
         When its attributes cannot be read.
     """
@@ -73,8 +70,12 @@ class ZarrDataset:
         self.path = Path(path)
         self.mode: Mode = mode
         self._blobs = Blobs(self.path, read_only=mode == "r")
-        self._tables = Tables(self._blobs)
         stored = load_attributes(self._blobs)
+        if stored is not None and stored.is_older:
+            self.mode = "r"
+            self._blobs = Blobs(self.path, read_only=True, why_read_only=_OLDER)
+        self._tables = Tables(self._blobs)
+        self._sources = Sources(self._tables)
         if stored is None and mode == "r":
             raise DatasetNotFoundError(f"there is no dataset at {self.path}")
         self._exists = stored is not None
@@ -96,6 +97,11 @@ class ZarrDataset:
         """The dataset's uuid, which stays when the folder is moved or copied."""
         return self._attributes.dataset_id
 
+    @property
+    def attributes(self) -> DatasetAttributes:
+        """Who the dataset is, and whether it is one of the older program."""
+        return self._attributes
+
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records, sorted."""
         return [name for name in self._blobs.names(_layout.IMAGES) if is_uuid(name)]
@@ -108,10 +114,8 @@ class ZarrDataset:
             )
         return ZarrImageRecord(self._blobs.sub(_layout.record_key(image_id)), image_id)
 
-    def iter_records(
-        self, *, order_by: OrderBy = "image_id", missing: Literal["first", "last"] = "last"
-    ) -> Iterator[ZarrImageRecord]:
-        """Yield all records in order; equal and missing values are ordered by image id.
+    def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:
+        """Yield all records in order, damaged ones too; equal and missing values are ordered by image id.
 
         Parameters
         ----------
@@ -119,18 +123,28 @@ class ZarrDataset:
             "image_id", "created_utc" (when the record was made) or "acquired_local_epoch_ns" (when the microscope took the
             image; from the metadata's `header`).
         missing
-            Where records without an acquisition time come.
+            Where records without a value come, and those that are too damaged to know it.
         """
         if order_by not in ("image_id", "created_utc", "acquired_local_epoch_ns") or missing not in ("first", "last"):
             raise ValueError(f"order_by {order_by!r} with missing {missing!r} is not known; see the signature")
-        records = [self.record(image_id) for image_id in self.list_image_ids()]
-        if order_by == "created_utc":
-            records.sort(key=lambda record: record.load_attributes().created_utc)
-        elif order_by == "acquired_local_epoch_ns":
-            times = {record.image_id: _acquired(record) for record in records}
-            last = missing == "last"
-            records.sort(key=lambda record: ((times[record.image_id] is None) == last, times[record.image_id] or 0))
-        yield from records
+        if order_by == "image_id":
+            image_ids = self.list_image_ids()
+        else:
+            image_ids = [entry.image_id for entry in self.load_manifest().ordered(order_by, missing=missing)]
+        for image_id in image_ids:
+            yield self.record(image_id)
+
+    def load_manifest(self) -> Manifest:
+        """Return what each record is, and which do not open; the same with and without the stored manifest.
+
+        What the stored one says is taken where the record's files have not changed since; nothing is written.
+        """
+        return load_manifest(self._blobs, self.list_image_ids())
+
+    def rebuild_manifest(self) -> Manifest:
+        """Throw the stored manifest away, read every record again, and store what was found."""
+        self._ensure_exists()
+        return self._save_manifest(trust=False)
 
     def add_image(
         self, arr: ArrayLike, *, axes: Sequence[str] | None = None, chunks: Sequence[int] | None = None
@@ -147,35 +161,63 @@ class ZarrDataset:
         """Build a record with its metadata and artifacts aside; it appears, whole, when the block ends without error."""
         self._ensure_exists()
         image_id = str(uuid.uuid4())
-        with self._blobs.build(_layout.record_key(image_id)) as blobs:
+        with self._blobs.build(_layout.record_key(image_id), keep_reserve=True) as blobs:
             draft = ZarrImageRecord(blobs, image_id)
-            draft.save_array(arr, axes=axes, chunks=chunks)
-            attributes = RecordAttributes(axes=check_axes(axes, draft.open_array().ndim))
+            write_array(blobs, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
+            attributes = RecordAttributes(axes=check_axes(axes, np.ndim(arr)))
             blobs.write(_layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
             for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
                 blobs.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
             yield draft
 
     def delete_image(self, image_id: str) -> None:
-        """Remove a record, and its rows from every table and from the sources."""
+        """Remove a record, and its rows from every table and from the sources.
+
+        Raises
+        ------
+        RecordNotFoundError
+            When there is none of that id.
+        DamagedError
+            When a table cannot be read; then nothing was removed.
+        """
         record = self.record(image_id)
+        having = self._tables.names_having([image_id])
         self._blobs.delete(_layout.record_key(record.image_id))
-        for name in [*self._tables.names(), _layout.SOURCES_TABLE]:
-            if self._tables.exists(name):
-                frame = self._tables.load(name)
-                if bool((frame[IMAGE_ID] == image_id).any()):
-                    self._tables.save(name, frame[frame[IMAGE_ID] != image_id])
+        for name in having:
+            self._tables.delete_rows(name, [image_id])
 
     def list_table_names(self) -> list[str]:
         """Return the names of the dataset's tables, sorted; the sources are not among them."""
         return self._tables.names()
 
-    def load_table(self, name: str) -> pd.DataFrame:
-        """Return a dataset table; raise `TableNotFoundError` with the names that are there."""
-        return self._tables.load(name)
+    def load_table(
+        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Return a dataset table, or a part of it.
+
+        Parameters
+        ----------
+        name
+            One of `list_table_names`.
+        columns
+            Only these columns, in this order; the others are not read.
+        image_ids
+            Only these images' rows; of the others, no more is read than stands together with them.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name; the message lists those there are.
+        InvalidValueError
+            When a column is not there; the message lists those there are.
+        DamagedError
+            When it cannot be read.
+        """
+        return self._tables.load(name, columns=columns, image_ids=image_ids)
 
     def save_table(self, name: str, df: pd.DataFrame) -> None:
         """Write or replace a dataset table whole; every row needs an `image_id`."""
+        self._check_table_name(name)
         self._ensure_exists()
         self._tables.save(name, df)
 
@@ -184,15 +226,17 @@ class ZarrDataset:
         return self.replace_rows(name, {image_id: df_rows})
 
     def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        """Replace the rows of some images in a table with one write, and return the whole new table."""
+        """Replace the rows of some images in a table with one write, and return the whole new table.
+
+        Another program that replaces rows of the same table at the same time loses nothing by it.
+        """
+        self._check_table_name(name)
         self._ensure_exists()
         return self._tables.replace_rows(name, rows_by_image_id)
 
     def load_sources_index(self) -> pd.DataFrame:
         """Return which file each record came from: one row an imported image, empty before the first import."""
-        if not self._tables.exists(_layout.SOURCES_TABLE):
-            return sources_to_frame({})
-        return self._tables.load(_layout.SOURCES_TABLE)
+        return self._sources.load()
 
     def refresh_from_folder(
         self, folder: str | Path, pattern: str = "*.tif", *, mode: Literal["skip"] = "skip"
@@ -212,6 +256,7 @@ class ZarrDataset:
         patterns: Sequence[str] = ("*.tif", "*.tiff"),
         read_file: ReadFile = read_tiff,
         progress: Progress | None = None,
+        executor: Executor | None = None,
     ) -> ImportReport:
         """Add a record for every matching file below a folder that no record came from.
 
@@ -224,7 +269,9 @@ class ZarrDataset:
         read_file
             Reads one file and what lies beside it.
         progress
-            Called before each file with the number done, the number of all, and the file's name.
+            Called for each new file with the number done, the number of all, and the file's name.
+        executor
+            Runs the work of several files at once; threads of its own by default.
 
         Raises
         ------
@@ -232,51 +279,75 @@ class ZarrDataset:
             When the folder cannot be read, or has no file that matches.
         ReadOnlyError
             When the dataset cannot be written.
+        NotSavedError
+            When the disk is full or fails; the files imported before stay imported.
         """
         files, unreadable = find_files(Path(folder), patterns)
         self._ensure_exists()
-        known = self._known_sources()
-        imported: list[ImportedFile] = []
-        skipped: list[Path] = []
-        changed: list[Path] = []
-        failed = list(unreadable)
-        added: dict[str, Source] = {}
-        try:
-            for done, path in enumerate(files):
-                if progress:
-                    progress(done, len(files), path.name)
-                size_and_time = known.get(str(path.resolve()))
-                if size_and_time is not None:
-                    skipped.append(path)
-                    if size_and_time != (path.stat().st_size, path.stat().st_mtime_ns):
-                        changed.append(path)
-                    continue
-                try:
-                    content, source = read_file(path), Source.from_file(path)
-                except (SourceError, OSError) as error:
-                    failed.append(FailedFile(path=path, reason=str(error)))
-                    continue
-                try:
-                    image_id = self._add_file(content, source)
-                except InvalidValueError as error:
-                    failed.append(FailedFile(path=path, reason=str(error)))
-                    continue
-                added[image_id] = source
-                imported.append(ImportedFile(path=path, image_id=image_id, notes=content.notes))
-        finally:
-            # Also when interrupted: what was imported stays imported.
-            self._add_sources(added)
-        return ImportReport(imported=tuple(imported), skipped=tuple(skipped), changed=tuple(changed), failed=tuple(failed))
+        report = import_files(self, self._sources, files, read_file=read_file, progress=progress, executor=executor)
+        if report.imported:
+            self._save_manifest()
+        return replace(report, failed=(*unreadable, *report.failed))
+
+    def add_content(self, content: FileContent, source: Source) -> str:
+        """Add a record of one file with all that the file gave, and return its id."""
+        with self.build_record(content.pixels, axes=content.axes) as draft:
+            if content.metadata:
+                draft.save_metadata_payload(content.metadata)
+            for name, value in content.json_artifacts.items():
+                draft.save_json(name, value)
+            for name, frame in content.table_artifacts.items():
+                draft.save_df_parquet(name, frame)
+            draft.save_json(_layout.PROVENANCE, source.to_json())
+        return draft.image_id
 
     def validate(self) -> list[Problem]:
-        """Return what is wrong with the dataset; empty when it is sound. Never raises, writes nothing.
+        """Return what is wrong with the dataset, without reading the pixels; empty when it is sound. Never raises."""
+        return list(self.verify().problems)
 
-        Checks every record's attributes, metadata and artifacts, that all files of its arrays are there, and that each
-        table can be read and speaks only of records that are there. It does not read the pixels.
+    def verify(
+        self,
+        *,
+        deep: bool = False,
+        repair: bool = False,
+        check_record: CheckRecord | None = None,
+        progress: VerifyProgress | None = None,
+    ) -> VerifyReport:
+        """Look for what a crash or a bad disk left behind.
+
+        Parameters
+        ----------
+        deep
+            Whether every byte is read and every checksum compared, of pixels and masks too.
+        repair
+            Whether what can be made whole again is. Nothing is deleted: what is set aside is in `.quarantine`.
+        check_record
+            Says what else is wrong with a record; storage knows no ROI.
+        progress
+            Called before each record with the number done and the number of all.
+
+        Raises
+        ------
+        ReadOnlyError
+            When `repair` is asked of a dataset opened for reading.
         """
-        return find_problems(self, self._blobs)
+        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check_record, progress=progress)
+
+    def collect_garbage(self) -> list[str]:
+        """Delete what nothing needs and is older than a day, and return where it was.
+
+        That is what stopped programs left half built, and masks of ROI saves that never got so far that a revision of the
+        metadata names them. Arrays that were saved by name are kept, whoever refers to them.
+        """
+        self._ensure_exists()
+        keys = find_garbage(self._blobs, self.list_image_ids())
+        for key in keys:
+            self._blobs.delete(key)
+        return keys
 
     def _ensure_exists(self) -> None:
+        if self._attributes.is_older:
+            raise ReadOnlyError(f"not saved: {self.path} {_OLDER}")
         if self._exists and not self._blobs.exists(_layout.GROUP_DOCUMENT):
             raise DatasetNotFoundError(
                 f"the dataset {self.path} is no longer there: deleted, moved, or its disk is gone; nothing was written"
@@ -296,39 +367,14 @@ class ZarrDataset:
         self._exists = True
         return True
 
-    def _add_file(self, content: FileContent, source: Source) -> str:
-        with self.build_record(content.pixels, axes=content.axes) as draft:
-            if content.metadata:
-                draft.save_metadata_payload(content.metadata)
-            for name, value in content.json_artifacts.items():
-                draft.save_json(name, value)
-            for name, frame in content.table_artifacts.items():
-                draft.save_df_parquet(name, frame)
-            draft.save_json(_layout.PROVENANCE, source.to_json())
-        return draft.image_id
+    def _save_manifest(self, *, trust: bool = True) -> Manifest:
+        manifest = load_manifest(self._blobs, self.list_image_ids(), trust=trust)
+        save_manifest(self._blobs, manifest)
+        return manifest
 
-    def _known_sources(self) -> dict[str, tuple[int, int]]:
-        """Return size and modification time by path, after adding what a stopped import left out of the table."""
-        listed = set(self.load_sources_index()[IMAGE_ID])
-        lost: dict[str, Source] = {}
-        for image_id in self.list_image_ids():
-            if image_id in listed:
-                continue
-            record = self.record(image_id)
-            if f"{_layout.PROVENANCE}.json" in record.list_analysis_keys():
-                lost[image_id] = Source.from_json(record.load_json(_layout.PROVENANCE), where=f"provenance of {image_id}")
-        self._add_sources(lost)
-        frame = self.load_sources_index()
-        sizes_and_times = zip(frame["source_size_bytes"], frame["source_mtime_ns"], strict=True)
-        return dict(zip(frame["source_primary_path"], sizes_and_times, strict=True))
-
-    def _add_sources(self, sources: Mapping[str, Source]) -> None:
-        if sources:
-            rows = {image_id: sources_to_frame({image_id: source}) for image_id, source in sources.items()}
-            self._tables.replace_rows(_layout.SOURCES_TABLE, rows)
-
-
-def _acquired(record: ZarrImageRecord) -> int | None:
-    header = record.load_metadata_payload().get("header")
-    value = header.get("acquired_local_epoch_ns") if isinstance(header, Mapping) else None
-    return value if isinstance(value, int) else None
+    @staticmethod
+    def _check_table_name(name: str) -> None:
+        if name == _layout.SOURCES_TABLE:
+            raise InvalidNameError(
+                f"table name {name!r} is the dataset's own: it says which files the records came from; choose another"
+            )

@@ -11,7 +11,15 @@ from typing import Self
 
 from kymflow_zarr._arrays import check_axes
 from kymflow_zarr._json import JsonObject, JsonValue, object_from_bytes, to_readable_bytes
-from kymflow_zarr._layout import ATTRIBUTES_KEY, FORMAT, SCHEMA_VERSION
+from kymflow_zarr._layout import (
+    ATTRIBUTES,
+    ATTRIBUTES_KEY,
+    FORMAT,
+    OLDER_FORMAT,
+    OLDER_SCHEMA_VERSION,
+    SCHEMA_VERSION,
+)
+from kymflow_zarr._seals import seal_document
 from kymflow_zarr.errors import DamagedError, InvalidValueError, NotADatasetError, UnsupportedVersionError
 
 
@@ -22,21 +30,28 @@ def utc_now() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetAttributes:
-    """Who a dataset is: its id, and when it was made."""
+    """Who a dataset is: its id, and when it was made.
+
+    `is_older` is one of the older program, which is only read. `upgraded_from` is what the attributes of such a dataset
+    said, in a copy of it in the new format.
+    """
 
     dataset_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_utc: str = field(default_factory=utc_now)
+    is_older: bool = False
+    upgraded_from: JsonObject = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the attributes of the dataset's root group."""
-        return {
-            ATTRIBUTES_KEY: {
-                "format": FORMAT,
-                "schema_version": SCHEMA_VERSION,
-                "dataset_id": self.dataset_id,
-                "created_utc": self.created_utc,
-            }
+        ours: dict[str, JsonValue] = {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "dataset_id": self.dataset_id,
+            "created_utc": self.created_utc,
         }
+        if self.upgraded_from:
+            ours["upgraded_from"] = self.upgraded_from
+        return {ATTRIBUTES_KEY: ours}
 
     @classmethod
     def from_json(cls, attributes: JsonObject, *, where: str) -> Self:
@@ -62,7 +77,32 @@ class DatasetAttributes:
         dataset_id, created_utc = ours.get("dataset_id"), ours.get("created_utc")
         if not isinstance(dataset_id, str) or not isinstance(created_utc, str):
             raise DamagedError(f"{where} lacks dataset_id or created_utc in its attributes")
-        return cls(dataset_id=dataset_id, created_utc=created_utc)
+        older = ours.get("upgraded_from")
+        return cls(
+            dataset_id=dataset_id, created_utc=created_utc, upgraded_from=older if isinstance(older, Mapping) else {}
+        )
+
+    @classmethod
+    def from_older_json(cls, attributes: JsonObject, *, where: str) -> Self:
+        """Read the attributes of a dataset of the older program, which has no id: it gets one of its time of creation.
+
+        Raises
+        ------
+        NotADatasetError
+            When they are not such a dataset's.
+        UnsupportedVersionError
+            When they are of another version of its format.
+        """
+        if attributes.get("format") != OLDER_FORMAT:
+            raise NotADatasetError(f"{where} is a zarr group, but not a kymflow dataset")
+        if attributes.get("schema_version") != OLDER_SCHEMA_VERSION:
+            raise UnsupportedVersionError(
+                f"{where} has schema version {attributes.get('schema_version')} of the older program; "
+                f"this program reads version {OLDER_SCHEMA_VERSION}"
+            )
+        created_utc = str(attributes.get("created_utc", ""))
+        dataset_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{OLDER_FORMAT} {created_utc}"))
+        return cls(dataset_id=dataset_id, created_utc=created_utc, is_older=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +129,15 @@ class RecordAttributes:
 
 
 def group_to_bytes(attributes: JsonObject) -> bytes:
-    """Return the `zarr.json` of a zarr v3 group with these attributes (zarr v3 core specification, "Group metadata")."""
-    return to_readable_bytes({"zarr_format": 3, "node_type": "group", "attributes": attributes}, what="group attributes")
+    """Return the sealed `zarr.json` of a zarr v3 group (zarr v3 core specification, "Group metadata")."""
+    document: JsonObject = {"zarr_format": 3, "node_type": "group", ATTRIBUTES: attributes}
+    return to_readable_bytes(seal_document(document, holder=ATTRIBUTES), what="group attributes")
 
 
 def group_from_bytes(data: bytes, *, where: str) -> JsonObject:
-    """Return the attributes in the `zarr.json` of a group: inverse of `group_to_bytes`."""
+    """Return the attributes in the `zarr.json` of a group, the seal among them."""
     document = object_from_bytes(data, what=where)
-    attributes = document.get("attributes", {})
+    attributes = document.get(ATTRIBUTES, {})
     if document.get("node_type") != "group" or not isinstance(attributes, Mapping):
         raise NotADatasetError(f"{where} does not describe a zarr group")
     return attributes

@@ -14,8 +14,9 @@ from typing import Any, Self, cast
 import pandas as pd
 
 from kymflow_zarr._json import JsonValue
+from kymflow_zarr._layout import SOURCES_TABLE
 from kymflow_zarr.errors import DamagedError
-from kymflow_zarr.tables import IMAGE_ID
+from kymflow_zarr.tables import IMAGE_ID, Tables
 
 _FIELDS = {
     "source_primary_path": str,
@@ -25,10 +26,12 @@ _FIELDS = {
     "ingested_epoch_ns": int,
 }
 
+UNKNOWN = -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The file that a record came from, as it was when it was read."""
+    """The file that a record came from, as it was when it was read; `UNKNOWN` numbers where nobody noted them."""
 
     source_primary_path: str
     source_mtime_ns: int
@@ -50,6 +53,17 @@ class Source:
             ingested_epoch_ns=time.time_ns(),
         )
 
+    @classmethod
+    def of_older(cls, path: str) -> Self:
+        """Return what the older program noted of a file: only where it was."""
+        return cls(
+            source_primary_path=path,
+            source_mtime_ns=UNKNOWN,
+            source_size_bytes=UNKNOWN,
+            source_sha256="",
+            ingested_epoch_ns=UNKNOWN,
+        )
+
     def to_json(self) -> dict[str, JsonValue]:
         """Return the `provenance` artifact."""
         return asdict(self)
@@ -58,10 +72,56 @@ class Source:
     def from_json(cls, value: JsonValue, *, where: str) -> Self:
         """Read a `provenance` artifact: inverse of `to_json`."""
         fields = {name: value.get(name) for name in _FIELDS} if isinstance(value, Mapping) else {}
+        path = fields.get("source_primary_path")
+        if isinstance(path, str) and all(fields[name] is None for name in _FIELDS if name != "source_primary_path"):
+            return cls.of_older(path)
         wrong = [name for name, kind in _FIELDS.items() if not isinstance(fields.get(name), kind)]
         if wrong:
             raise DamagedError(f"{where} is no provenance of a file: {', '.join(wrong)} missing or of the wrong type")
         return cls(**cast("dict[str, Any]", fields))
+
+
+class Sources:
+    """The sources table of one dataset.
+
+    Parameters
+    ----------
+    tables
+        The dataset's tables.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def load(self) -> pd.DataFrame:
+        """Return one row an imported image; empty before the first import.
+
+        Raises
+        ------
+        DamagedError
+            When the table cannot be read, or has other columns than the sources have.
+        """
+        empty = sources_to_frame({})
+        if not self._tables.exists(SOURCES_TABLE):
+            return empty
+        frame = self._tables.load(SOURCES_TABLE)
+        missing = [name for name in empty.columns if name not in frame.columns]
+        if missing:
+            raise DamagedError(f"the table 'sources' lacks the columns {missing}; it has {list(frame.columns)}")
+        try:
+            return frame.astype(dict(empty.dtypes))
+        except (ValueError, TypeError, OverflowError) as error:
+            raise DamagedError(f"the table 'sources' has values of the wrong type ({error})") from error
+
+    def image_ids(self) -> set[str]:
+        """Return the images that the table has a row of."""
+        return set(self.load()[IMAGE_ID])
+
+    def add(self, sources: Mapping[str, Source]) -> None:
+        """Add or replace some images' rows, with one write."""
+        if sources:
+            rows = {image_id: sources_to_frame({image_id: source}) for image_id, source in sources.items()}
+            self._tables.replace_rows(SOURCES_TABLE, rows)
 
 
 def sources_to_frame(sources: Mapping[str, Source]) -> pd.DataFrame:

@@ -1,20 +1,50 @@
-"""Dataset-level tables: one Parquet file each, replaced whole.
+"""Dataset-level tables: one Parquet file each, replaced whole, and no row of two writers is ever lost.
 
-Derived, except `sources`: an indexer can rebuild every other table. The rule of this room: a batch is one write.
+Derived, except `sources`: an indexer can rebuild every other table. The rules of this room: a batch is one write, and the
+exclusive create of `index/commits/<name>.<n>.parquet` is the commit. It holds the whole new table; `tables/<name>.parquet`
+becomes another name of it. Where there is no table yet, the exclusive create of its own file is the commit. Two programs
+that replace rows at once: the second one finds the number taken, reads again and repeats, so no lock is needed. Each table
+says in its footer which number it is.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kymflow_zarr import _layout
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._frames import concatenate_frames, frame_from_parquet, frame_to_parquet
+from kymflow_zarr._frames import (
+    concatenate_tables,
+    frame_to_table,
+    read_notes,
+    read_parts,
+    table_from_parquet,
+    table_to_frame,
+    table_to_parquet,
+)
 from kymflow_zarr._names import check_name
-from kymflow_zarr.errors import InvalidValueError, TableNotFoundError
+from kymflow_zarr.errors import DamagedError, InvalidValueError, NotSavedError, TableNotFoundError
 
 IMAGE_ID = "image_id"
 _SUFFIX = ".parquet"
+_NUMBER = b"kymflow_commit"
+_REPLACES = b"kymflow_replaces"
+"""The digest of a file that another program put in a table's place, and that a commit was made from."""
+MAX_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """Which file holds a table now, and what the next commit must say. `key` is None where there is no table."""
+
+    key: str | None
+    next_number: int
+    replaces: str | None = None
 
 
 class Tables:
@@ -32,22 +62,36 @@ class Tables:
     def names(self) -> list[str]:
         """Return the names of the tables, sorted, `sources` left out."""
         files = self._blobs.names(_layout.TABLES)
-        names = [name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)]
-        return [name for name in names if name != _layout.SOURCES_TABLE]
+        names = {name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)}
+        return sorted(names - {_layout.SOURCES_TABLE})
 
     def exists(self, name: str) -> bool:
         """Return whether there is a table of that name."""
         return self._blobs.exists(_layout.table_key(name))
 
-    def load(self, name: str) -> pd.DataFrame:
-        """Return a table; raise `TableNotFoundError` with the names that are there."""
-        key = _layout.table_key(name)
-        try:
-            data = self._blobs.read(key)
-        except FileNotFoundError as error:
-            there = ", ".join(map(repr, self.names())) or "none"
-            raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}") from error
-        return frame_from_parquet(data, what=self._blobs.describe(key))
+    def load(
+        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Return a table, or only some columns and some images' rows of it: then the others are not read.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name; the message lists those there are.
+        InvalidValueError
+            When a column is not there; the message lists those there are.
+        DamagedError
+            When the file cannot be read or is not what was written.
+        """
+        while True:
+            key = self._state(name).key
+            if key is None:
+                there = ", ".join(map(repr, self.names())) or "none"
+                raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}")
+            try:
+                return self._read(key, columns, image_ids)
+            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                continue
 
     def save(self, name: str, frame: pd.DataFrame) -> None:
         """Write or replace a table whole.
@@ -58,24 +102,148 @@ class Tables:
             When a row has no `image_id`.
         """
         check_name(name, what="table")
-        if IMAGE_ID not in frame.columns or frame[IMAGE_ID].isna().to_numpy().any():
-            raise InvalidValueError(f"table {name!r} needs an {IMAGE_ID!r} in every row; it has {list(frame.columns)}")
-        self._blobs.write(_layout.table_key(name), frame_to_parquet(frame, what=f"table {name!r}"))
+        table = frame_to_table(frame, what=f"table {name!r}")
+        _check_ids(table, name)
+        while not self._commit(name, table, self._state(name)):
+            pass
 
     def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """Replace all rows of some images with one write, and return the whole new table.
 
-        The other images' rows keep their order and come first. A table that does not exist begins empty.
+        The other images' rows keep their order and come first. A table that does not exist begins empty. Where another
+        program commits at the same time, its rows are read and the replacement is made again upon them.
         """
-        frame = self.with_rows(self.load(name) if self.exists(name) else None, rows_by_image_id, what=f"table {name!r}")
-        self.save(name, frame)
-        return frame
+        check_name(name, what="table")
+        new = _rows_to_tables(name, rows_by_image_id)
+        while True:
+            state = self._state(name)
+            try:
+                kept = [] if state.key is None else [self._without(state.key, rows_by_image_id)]
+            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                continue
+            table = concatenate_tables([*kept, *new], what=f"table {name!r}")
+            _check_ids(table, name)
+            if self._commit(name, table, state):
+                return table_to_frame(table, what=f"table {name!r}")
 
-    @staticmethod
-    def with_rows(frame: pd.DataFrame | None, rows_by_image_id: Mapping[str, pd.DataFrame], *, what: str) -> pd.DataFrame:
-        """Return `frame` with all rows of some images replaced: pure."""
-        for image_id, rows in rows_by_image_id.items():
-            if IMAGE_ID not in rows.columns or not bool((rows[IMAGE_ID] == image_id).all()):
-                raise InvalidValueError(f"rows for image {image_id} must all have that value in {IMAGE_ID!r}")
-        kept = [] if frame is None else [frame[~frame[IMAGE_ID].isin(list(rows_by_image_id))]]
-        return concatenate_frames([*kept, *rows_by_image_id.values()], what=what)
+    def names_having(self, image_ids: Collection[str]) -> list[str]:
+        """Return the tables, the sources among them, that have rows of these images; raise where one cannot be read."""
+        names = [name for name in (*self.names(), _layout.SOURCES_TABLE) if self.exists(name)]
+        return [name for name in names if len(self.load(name, columns=[IMAGE_ID], image_ids=image_ids))]
+
+    def delete_rows(self, name: str, image_ids: Collection[str]) -> None:
+        """Remove all rows of some images from a table."""
+        while True:
+            state = self._state(name)
+            try:
+                if state.key is None or self._commit(name, self._without(state.key, image_ids), state):
+                    return
+            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                continue
+
+    def set_aside(self, name: str) -> None:
+        """Move a table that cannot be read, and its commits, into the quarantine."""
+        keys = [_layout.table_key(name), *(_layout.commit_key(name, number) for number in self._numbers(name))]
+        for key in keys:
+            if self._blobs.exists(key):
+                self._blobs.set_aside(key)
+
+    def _read(self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None) -> pd.DataFrame:
+        what = self._blobs.describe(key)
+        if columns is None and image_ids is None:
+            return table_to_frame(self._read_whole(key), what=what)
+        only = None if image_ids is None else (IMAGE_ID, image_ids)
+        with self._blobs.open(key) as file:
+            return table_to_frame(read_parts(file, what=what, columns=columns, only=only), what=what)
+
+    def _without(self, key: str, image_ids: Collection[str]) -> pa.Table:
+        table = self._read_whole(key)
+        if IMAGE_ID not in table.column_names:
+            raise DamagedError(f"{self._blobs.describe(key)} has no column {IMAGE_ID!r}; it has {table.column_names}")
+        gone = pc.is_in(table[IMAGE_ID].cast(pa.string()), pa.array(list(image_ids), pa.string()))
+        return table.filter(pc.invert(gone))
+
+    def _read_whole(self, key: str) -> pa.Table:
+        return table_from_parquet(self._blobs.read(key, limit=MAX_BYTES), what=self._blobs.describe(key))
+
+    def _numbers(self, name: str) -> list[int]:
+        found = map(_layout.commit_name, self._blobs.names(_layout.COMMITS))
+        return sorted(one[1] for one in found if one and one[0] == name)
+
+    def _state(self, name: str) -> _State:
+        """Return which file holds the table; commits are listed before it is read, so none in between is passed over."""
+        numbers = self._numbers(name)
+        plain = _layout.table_key(name)
+        newest = max(numbers, default=-1)
+        if not self._blobs.exists(plain):  # there is no table, or somebody deleted it
+            return _State(key=None, next_number=newest + 1)
+        try:
+            number = self._notes(plain).get(_NUMBER)
+        except DamagedError:
+            key = self._newest_sound_commit(name, numbers)
+            return _State(key=key or plain, next_number=newest + 1)
+        if number is not None:
+            held = int(number) if number.isdigit() else -1
+            behind = [one for one in numbers if one > held]
+            key = self._newest_sound_commit(name, behind) or plain
+            return _State(key=key, next_number=max(newest, held) + 1)
+        # Another program wrote it. It counts as the newest, until a commit says that it was made from it.
+        digest = hashlib.sha256(self._blobs.read(plain, limit=MAX_BYTES)).hexdigest()
+        key = self._newest_sound_commit(name, numbers)
+        if key is not None and self._notes(key).get(_REPLACES) == digest.encode():
+            return _State(key=key, next_number=newest + 1, replaces=digest)
+        return _State(key=plain, next_number=newest + 1, replaces=digest)
+
+    def _newest_sound_commit(self, name: str, numbers: Sequence[int]) -> str | None:
+        for number in reversed(numbers):
+            key = _layout.commit_key(name, number)
+            try:
+                self._read_whole(key)
+            except (DamagedError, FileNotFoundError):
+                continue
+            return key
+        return None
+
+    def _notes(self, key: str) -> dict[bytes, bytes]:
+        with self._blobs.open(key) as file:
+            return read_notes(file, what=self._blobs.describe(key))
+
+    def _commit(self, name: str, table: pa.Table, state: _State) -> bool:
+        """Write the next commit and let the table's file be it; return False where another program took the number."""
+        notes = {_NUMBER.decode(): str(state.next_number)}
+        if state.replaces:
+            notes[_REPLACES.decode()] = state.replaces
+        first = state.key is None
+        key = _layout.table_key(name) if first else _layout.commit_key(name, state.next_number)
+        try:
+            self._blobs.create(key, table_to_parquet(table, notes=notes))
+        except FileExistsError:
+            return False
+        if first:
+            return True
+        # Where the rest fails the table is saved all the same: every reader looks at the commits too.
+        with suppress(NotSavedError):
+            self._publish(name)
+        return True
+
+    def _publish(self, name: str) -> None:
+        """Let the table's file be the newest commit, also where another program commits meanwhile; forget older ones."""
+        published = -1
+        while (newest := max(self._numbers(name))) != published:
+            self._blobs.duplicate(_layout.commit_key(name, newest), _layout.table_key(name))
+            published = newest
+        for number in self._numbers(name):
+            if number < published:
+                self._blobs.forget(_layout.commit_key(name, number))
+
+
+def _rows_to_tables(name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> list[pa.Table]:
+    for image_id, rows in rows_by_image_id.items():
+        if IMAGE_ID not in rows.columns or not bool((rows[IMAGE_ID] == image_id).all()):
+            raise InvalidValueError(f"rows for image {image_id} must all have that value in {IMAGE_ID!r}")
+    return [frame_to_table(rows, what=f"table {name!r}") for rows in rows_by_image_id.values()]
+
+
+def _check_ids(table: pa.Table, name: str) -> None:
+    if IMAGE_ID not in table.column_names or table[IMAGE_ID].null_count:
+        raise InvalidValueError(f"table {name!r} needs an {IMAGE_ID!r} in every row; it has {table.column_names}")

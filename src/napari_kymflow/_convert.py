@@ -143,7 +143,7 @@ def masks_to_layer(image: AcqImage, metadata: dict[str, LayerTag], stretch: floa
     An image layer, since napari shrinks label layers of more than 16384 in one direction. Masks that cover most of the
     image would tint all of it: they are left out where there are others, else the layer begins hidden.
     """
-    masks = [np.asarray(image.source.load_array_artifact(name), dtype=np.bool_) for name in mask_names(image)]
+    masks = [image.load_mask(name) for name in mask_names(image)]
     masks = [mask for mask in masks if mask.shape == image.slice_shape]
     if not masks:
         return None

@@ -70,23 +70,47 @@ def read(path: str | Sequence[str]) -> Layers:
 
 
 def _layers(session: "KymSession", image_id: str | None) -> Layers:
-    """Return the layers of one record, or of the first that can be read; say which cannot."""
-    from napari.utils.notifications import show_error, show_info
+    """Return the layers of one record, or of the first that can be read; say how many cannot, in one message."""
+    from napari.utils.notifications import show_error, show_info, show_warning
 
     from napari_kymflow._records import OUR_ERRORS
 
-    ids = [image_id] if image_id else list(session.records())
-    if not ids:
-        show_info("The dataset has no image yet. Import TIFFs with: napari-kymflow import FOLDER DATASET.zarr")
-    for candidate in ids:
+    if image_id is not None:
         try:
-            layers = session.layers_of(candidate)
+            return _layers_of(session, image_id)
         except OUR_ERRORS as error:
             show_error(str(error))
+            return NOTHING
+    records = session.records()
+    if not records:
+        show_info("The dataset has no image yet. Import TIFFs with: napari-kymflow import FOLDER DATASET.zarr")
+    reasons = [record for record in records.values() if isinstance(record, str)]
+    layers = NOTHING
+    for candidate in (key for key, record in records.items() if not isinstance(record, str)):
+        try:
+            layers = _layers_of(session, candidate)
+        except OUR_ERRORS as error:
+            reasons.append(str(error))
             continue
-        session.close_record()
-        return layers
-    return NOTHING
+        break
+    if reasons:
+        say = show_warning if layers is not NOTHING else show_error
+        say(
+            f"{len(records) - len(reasons)} of {len(records)} records open; {len(reasons)} damaged: {reasons[0]}. "
+            f"To see all that is wrong: napari-kymflow verify {session.path}"
+        )
+    if session.is_older:
+        show_info(
+            "This dataset was written by the older program. It can be looked at, but not changed. To copy it into one that "
+            f"can: napari-kymflow upgrade {session.path} NEW.zarr"
+        )
+    return layers
+
+
+def _layers_of(session: "KymSession", image_id: str) -> Layers:
+    layers = session.layers_of(image_id)
+    session.close_record()
+    return layers
 
 
 def _is_dataset(folder: Path) -> bool:

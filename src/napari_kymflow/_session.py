@@ -144,6 +144,16 @@ class KymSession:
         self.tables = KymDataset(ZarrDataset(path))
         self.dataset_changed.emit()
 
+    @property
+    def path(self) -> Path | None:
+        """Where the open dataset is."""
+        return self.dataset.path if self.dataset else None
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the open dataset is one of the older program, which is only read."""
+        return self.dataset is not None and self.dataset.attributes.is_older
+
     def records(self) -> dict[str, AcqImage | str]:
         """Return the open dataset's records by id, as `load_records` does."""
         return load_records(self.dataset) if self.dataset else {}

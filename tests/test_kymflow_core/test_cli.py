@@ -265,7 +265,7 @@ def broken_path(imported_path):
 
 def test_info_shows_what_is_broken(broken_path):
     image_id = ZarrDataset(broken_path).list_image_ids()[0]
-    message = f"images/{image_id}: record {image_id} has no pixels; restore it from a backup\n"
+    message = f"images/{image_id}/data: is missing; restore it from a backup\n"
     assert run("info", broken_path).stderr == message
 
 

@@ -187,7 +187,8 @@ class TestBuild:
 
     @pytest.fixture
     def second_rename_fails(self, monkeypatch):
-        """The old tree goes aside, the new one does not come in, the old one can come back."""
+        """On a disk that cannot swap: the old tree goes aside, the new one does not come in, the old one can come back."""
+        monkeypatch.setattr("kymflow_zarr._disk.swap", lambda _first, _second: False)
         rename, calls = os.rename, []
 
         def fail_second(source, target):

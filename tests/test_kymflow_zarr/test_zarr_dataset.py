@@ -257,6 +257,7 @@ class TestLayout:
             "schema_version": 2,
             "dataset_id": dataset.dataset_id,
             "created_utc": ours["created_utc"],
+            "sha256": ours["sha256"],
         }
 
     def test_a_record_says_its_axes(self, record_folder):
@@ -395,28 +396,57 @@ class TestValidate:
     @pytest.mark.parametrize(
         ("name", "damage", "where", "what"),
         [
-            pytest.param("images/ID/data/c/0/0", "unlink", "images/ID", "has lost 1 of its files", id="missing chunk"),
-            pytest.param("images/ID/data/zarr.json", "unlink", "images/ID", "has no pixels", id="missing pixels"),
-            pytest.param("images/ID/data/zarr.json", "tear", "images/ID", "cannot be opened", id="torn array document"),
+            pytest.param("images/ID/data/c/0/0", "unlink", "images/ID/data", "has lost 1 of its files", id="missing chunk"),
+            pytest.param("images/ID/data/zarr.json", "unlink", "images/ID/data", "is missing", id="missing pixels"),
+            pytest.param(
+                "images/ID/data/zarr.json", "tear", "images/ID/data", "is not readable JSON", id="torn array document"
+            ),
             pytest.param("images/ID/zarr.json", "unlink", "images/ID", "zarr.json is missing", id="missing zarr.json"),
             pytest.param("images/ID/zarr.json", "tear", "images/ID", "is not readable JSON", id="torn zarr.json"),
             pytest.param("images/ID/zarr.json", "folder", "images/ID", "Is a directory", id="folder as zarr.json"),
-            pytest.param("images/ID/analysis/radon/params.json", "tear", "images/ID", "not readable JSON", id="torn JSON"),
-            pytest.param("images/ID/analysis/radon_report.parquet", "tear", "images/ID", "Parquet", id="torn artifact"),
             pytest.param(
-                "images/ID/analysis_arrays/mask/data/c/0/0", "unlink", "images/ID", "has lost 1", id="mask's chunk"
+                "images/ID/analysis/radon/params.json",
+                "tear",
+                "images/ID/analysis/radon/params.json",
+                "not readable JSON",
+                id="torn JSON",
             ),
             pytest.param(
-                "images/ID/analysis_arrays/mask/data/zarr.json", "unlink", "images/ID", "no array", id="mask's document"
+                "images/ID/analysis/radon_report.parquet",
+                "tear",
+                "images/ID/analysis/radon_report.parquet",
+                "Parquet",
+                id="torn artifact",
             ),
-            pytest.param("tables/velocity.parquet", "tear", "tables/velocity", "is not readable Parquet", id="torn table"),
-            pytest.param("tables/velocity.parquet", "folder", "tables/velocity", "Is a directory", id="folder as table"),
-            pytest.param("tables/sources.parquet", "tear", "tables/sources", "is not readable Parquet", id="torn sources"),
+            pytest.param(
+                "images/ID/analysis_arrays/mask/data/c/0/0",
+                "unlink",
+                "images/ID/analysis_arrays/mask/data",
+                "has lost 1",
+                id="mask's chunk",
+            ),
+            pytest.param(
+                "images/ID/analysis_arrays/mask/data/zarr.json",
+                "unlink",
+                "images/ID/analysis_arrays/mask/data",
+                "is missing",
+                id="mask's document",
+            ),
+            pytest.param(
+                "tables/velocity.parquet", "tear", "tables/velocity.parquet", "is not readable Parquet", id="torn table"
+            ),
+            pytest.param(
+                "tables/velocity.parquet", "folder", "tables/velocity.parquet", "Is a directory", id="folder as table"
+            ),
+            pytest.param(
+                "tables/sources.parquet", "tear", "tables/sources.parquet", "is not readable Parquet", id="torn sources"
+            ),
         ],
     )
     def test_damage_is_found(self, complete, name, damage, where, what):
         image_id = complete.list_image_ids()[0]
         path = complete.path / name.replace("ID", image_id)
+        shutil.rmtree(complete.path / "index/commits", ignore_errors=True)
         content = path.read_bytes()
         path.unlink()
         if damage == "tear":
@@ -430,17 +460,20 @@ class TestValidate:
         image_id = complete.list_image_ids()[0]
         (complete.path / f"images/{image_id}/analysis/history/metadata.00000000.json").write_text("{")
         (problem,) = complete.validate()
-        assert "none of the 1 revisions" in problem.what
+        assert (problem.where.rpartition("/")[2], problem.state) == ("metadata.00000000.json", "repairable")
 
     def test_rows_of_a_gone_record_are_found(self, dataset, record):
         dataset.save_table("velocity", pd.DataFrame({"image_id": [record.image_id, "gone"]}))
         assert dataset.validate() == [
-            Problem(where="tables/velocity", what="has rows of 1 records that are gone, gone first")
+            Problem(
+                where="tables/velocity.parquet", what="has rows of 1 records that are gone, gone first", state="repairable"
+            )
         ]
 
     def test_a_table_without_image_ids_is_found(self, dataset):
         pd.DataFrame({"v": [1.0]}).to_parquet(dataset.path / "tables/foreign.parquet")
-        assert dataset.validate() == [Problem(where="tables/foreign", what="has no column 'image_id'")]
+        problem = Problem(where="tables/foreign.parquet", what="has no column 'image_id'", state="repairable")
+        assert dataset.validate() == [problem]
 
     def test_image_ids_that_are_no_text_are_found(self, dataset):
         pd.DataFrame({"image_id": [[1], [2]]}).to_parquet(dataset.path / "tables/foreign.parquet")
@@ -449,12 +482,14 @@ class TestValidate:
 
     def test_leftovers_in_staging_are_found(self, dataset):
         (dataset.path / ".staging/building-1").mkdir(parents=True)
-        problem = Problem(where=".staging/building-1", what="was left behind by a program that was stopped")
+        os.utime(dataset.path / ".staging/building-1", (0, 0))
+        what = "was left behind by a program that was stopped"
+        problem = Problem(where=".staging/building-1", what=what, state="repairable")
         assert dataset.validate() == [problem]
 
     def test_a_stray_folder_among_the_records_is_found(self, dataset):
         (dataset.path / "images/notes").mkdir()
-        problem = Problem(where="images/notes", what="is not named by a uuid, so it is no record")
+        problem = Problem(where="images/notes", what="is not named by a uuid, so it is no record", state="repairable")
         assert dataset.validate() == [problem]
 
     def test_every_problem_is_found_at_once(self, complete):

@@ -405,42 +405,29 @@ class TestImportFromOrToNowhere:
         with pytest.raises(ReadOnlyError, match="opened for reading only"):
             ZarrDataset(dataset.path, mode="r").import_folder(tiff_folder)
 
-    @pytest.mark.shared
-    @pytest.mark.parametrize("mode", ["r", "a"])
-    def test_an_older_dataset_is_refused_with_one_clear_message(self, older_dataset_path, mode):
-        with pytest.raises(
-            UnsupportedVersionError,
-            match=r"01\.zarr was written by the older kymflow program; this version cannot open such datasets yet$",
-        ):
-            ZarrDataset(older_dataset_path, mode=mode)
-
-    @pytest.mark.shared
-    def test_an_older_dataset_is_untouched(self, older_dataset_path, snapshot):
-        before = snapshot(older_dataset_path)
-        with pytest.raises(UnsupportedVersionError, match="older kymflow program"):
-            ZarrDataset(older_dataset_path)
-        assert snapshot(older_dataset_path) == before
-
 
 class TestInterruptedImport:
     @pytest.fixture
-    def interrupted(self, dataset, tiff_folder):
-        """A dataset whose import of three files was interrupted before the third."""
+    def interrupted(self, dataset, tiff_folder, monkeypatch):
+        """A dataset whose import of three files was interrupted while the second was under way."""
 
         def interrupt(done, _total, _name):
-            if done == 2:
+            if done == 1:
                 raise KeyboardInterrupt
 
+        monkeypatch.setattr("kymflow_zarr._import._AHEAD", 1)
         with pytest.raises(KeyboardInterrupt):
             dataset.import_folder(tiff_folder, progress=interrupt)
         return ZarrDataset(dataset.path)
 
     def test_what_was_imported_stays(self, interrupted):
-        assert len(interrupted.load_sources_index()) == len(interrupted.list_image_ids()) == 2
+        there = len(interrupted.list_image_ids())
+        assert (1 <= there <= 2, len(interrupted.load_sources_index())) == (True, there)
 
     def test_the_next_run_imports_the_rest(self, interrupted, tiff_folder):
+        there = len(interrupted.list_image_ids())
         report = interrupted.import_folder(tiff_folder)
-        assert (names(report.imported), len(report.skipped)) == (["c.tif"], 2)
+        assert (len(report.imported), len(report.skipped), len(interrupted.list_image_ids())) == (3 - there, there, 3)
 
     def test_an_interrupted_dataset_is_sound(self, interrupted):
         assert interrupted.validate() == []

@@ -107,8 +107,9 @@ class TestJson:
         assert record.load_json("radon/params") == value
 
     def test_json_lies_under_its_name(self, record, record_folder):
-        record.save_json("radon/params", 3)
-        assert json.loads((record_folder / "analysis/radon/params.json").read_text()) == 3
+        record.save_json("radon/params", {"window": 3})
+        document = json.loads((record_folder / "analysis/radon/params.json").read_text())
+        assert document == {"window": 3, "kymflow": {"sha256": document["kymflow"]["sha256"]}}
 
     def test_a_missing_one_is_named_with_those_there_are(self, record):
         record.save_json("params", 3)

@@ -27,10 +27,12 @@ def test_opening_what_is_no_dataset_is_said_in_one_sentence(tmp_path, make):
     assert "napari-kymflow import FOLDER" in result.stderr
 
 
-def test_opening_a_dataset_of_the_older_program_is_said(older_dataset_path):
-    result = run("open", older_dataset_path)
+def test_opening_a_dataset_of_a_newer_program_is_said(demo_path):
+    document = demo_path / "zarr.json"
+    document.write_text(document.read_text().replace('"schema_version": 2', '"schema_version": 9'))
+    result = run("open", demo_path)
     assert result.exit_code == 1
-    assert "was written by the older kymflow program" in " ".join(result.stderr.split())
+    assert "has schema version 9; this program reads version 2: update it" in " ".join(result.stderr.split())
 
 
 def test_the_demo_does_not_overwrite_a_dataset(demo_path):

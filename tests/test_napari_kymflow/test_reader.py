@@ -131,18 +131,29 @@ def test_a_broken_dataset_gives_one_message_and_no_layer(demo_path, messages, da
     assert expected in messages()[0]
 
 
-def test_a_dataset_of_the_older_program_gives_one_message(older_dataset_path, messages):
-    assert get_reader(str(older_dataset_path))(str(older_dataset_path)) == NOTHING
-    assert ["older kymflow program" in text for text in messages()] == [True]
+def test_a_dataset_of_the_older_program_opens_and_says_that_it_is_only_read(older_dataset_path, messages):
+    layers = _reader.read(str(older_dataset_path))
+    assert layers[0][0].shape == (400, 38)
+    assert ["can be looked at, but not changed" in text for text in messages()] == [True]
 
 
-def test_a_damaged_record_is_said_and_the_next_one_opens(demo_path, messages):
+def test_a_mask_of_the_older_program_lies_at_its_rectangle(older_dataset_path):
+    ((mask, _, _),) = [layer for layer in _reader.read(str(older_dataset_path)) if layer[1]["name"] == "mask"]
+    inside = np.zeros((400, 38), np.uint8)
+    inside[5:60, 3:15] = 1
+    np.testing.assert_array_equal(mask, inside)
+
+
+def test_damaged_records_are_counted_and_the_next_one_opens(demo_path, messages):
     layers = _reader.read(str(demo_path))
     first = layers[0][1]["metadata"]["kymflow"].image_id
     shutil.rmtree(demo_path / "images" / first / "data" / "c")
     layers = _reader.read(str(demo_path))
     assert layers[0][1]["metadata"]["kymflow"].image_id != first
-    assert ["has lost 1 of its files" in text for text in messages()] == [True]
+    (text,) = messages()
+    assert "2 of 3 records open; 1 damaged" in text
+    assert "has lost 1 of its files" in text
+    assert f"napari-kymflow verify {demo_path}" in text
 
 
 def test_a_dataset_without_images_says_what_to_do(tmp_path, messages):

@@ -141,7 +141,7 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     dataset_dock.show_tab("velocity_events")
     settle()
     view = dataset_dock._views["velocity_events"]
-    row = next(place for place in range(5) if view.model().row_at(place)["event_id"] == 4)
+    row = next(place for place in range(5) if view.model().row_at(place)["event_id"] == "4")
     QTest.mouseClick(
         view.viewport(),
         Qt.MouseButton.LeftButton,

@@ -8,7 +8,7 @@ ARTIFACT = "velocity_events"
 
 _DTYPES = {
     "roi_id": "int64",
-    "event_id": "int64",
+    "event_id": "str",  # the older program's are "e0", "e1"
     "t0_s": "float64",
     "t1_s": "float64",
     "kind": "str",
@@ -24,7 +24,7 @@ class VelocityEventsIndexer:
 
     name = "velocity events"
     table_name = "velocity_events"
-    schema_version = "1"
+    schema_version = "2"
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, event_id, t0_s, t1_s, kind, score`."""

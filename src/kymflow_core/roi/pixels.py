@@ -36,6 +36,11 @@ def drawn_range(start: int, stop: int) -> tuple[float, float]:
     return start - 0.5, stop - 0.5
 
 
+def is_older_mask(stored: NDArray[Any], roi: RectROI) -> bool:
+    """Return whether an array is a rectangle's mask as the older program stored it: of its own shape, True everywhere."""
+    return stored.shape == (roi.y1 - roi.y0, roi.x1 - roi.x0) and bool(stored.all())
+
+
 def rect_mask(roi: RectROI, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return a boolean image of `shape` (y, x), True inside the rectangle; what lies outside the image is cut off."""
     mask = np.zeros(shape, dtype=np.bool_)

@@ -1,0 +1,45 @@
+"""What is wrong with a record's ROIs: for `verify`, which knows files and arrays, but no ROI."""
+
+from collections.abc import Iterator, Mapping
+
+from kymflow_core.errors import KymflowError
+from kymflow_core.roi.pixels import is_older_mask
+from kymflow_core.roi.roi_set import RoiSet
+from kymflow_core.roi.rois import ROI, RectROI
+from kymflow_zarr import ZarrImageRecord, array_name
+from kymflow_zarr.errors import DamagedError
+
+
+def check_rois(record: ZarrImageRecord) -> Iterator[str]:
+    """Yield what is wrong: ids that stand twice, envelopes that cannot be read, masks that are not there or do not fit."""
+    try:
+        rois = record.load_metadata_payload().get("rois")
+        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+    except KymflowError as error:
+        yield str(error)
+        return
+    except DamagedError:  # said of the metadata
+        return
+    there = set(record.list_array_artifacts())
+    for roi in held:
+        if roi.mask_ref is not None:
+            yield from _check_mask(record, roi, roi.mask_ref, there)
+
+
+def _check_mask(record: ZarrImageRecord, roi: ROI, reference: str, there: set[str]) -> Iterator[str]:
+    name = array_name(reference)
+    if name is None:
+        yield f"ROI {roi.roi_id} refers to the mask {reference!r}, which is no array of its record"
+        return
+    if name not in there:
+        yield f"ROI {roi.roi_id} refers to the mask {reference!r}, which is not there; the record has {sorted(there)}"
+        return
+    try:
+        mask = record.open_array_artifact(name)
+        sizes: Mapping[str, int] = dict(zip(record.get_axes(), record.open_array().shape, strict=True))
+    except (DamagedError, ValueError):  # said of the array
+        return
+    if mask.shape == (sizes.get("y"), sizes.get("x")):
+        return
+    if not (isinstance(roi, RectROI) and is_older_mask(record.load_array_artifact(name), roi)):
+        yield f"ROI {roi.roi_id} has a mask of shape {mask.shape} in an image of {dict(sizes)}"

@@ -1,0 +1,208 @@
+"""The artifacts of one record, by name: JSON, tables and arrays.
+
+The rule of this room: a name is refused or used as it is, and what cannot be stored or read is said with the name. Writing
+is by the naming rule; reading takes whatever name is there, since older datasets have others.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import pandas as pd
+import zarr
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_zarr import _layout
+from kymflow_zarr._arrays import axes_of, load_array, open_array, write_array
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet, gunzip
+from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonValue
+from kymflow_zarr._names import check_name
+from kymflow_zarr._seals import SEAL, artifact_from_bytes, artifact_to_bytes
+from kymflow_zarr.errors import ArtifactNotFoundError, InvalidNameError, RecordNotFoundError
+from kymflow_zarr.schema import group_from_bytes, group_to_bytes
+
+T = TypeVar("T")
+
+
+class Artifacts:
+    """The artifacts in one record's folder. Everything here is authoritative: nothing can rebuild it.
+
+    Parameters
+    ----------
+    blobs
+        The record's folder.
+    image_id
+        The record's uuid.
+    """
+
+    def __init__(self, blobs: Blobs, image_id: str) -> None:
+        self._blobs = blobs
+        self.image_id = image_id
+
+    def save_json(self, name: str, value: JsonValue) -> None:
+        """Write or replace the JSON artifact `name` (parts separated by `/`).
+
+        Raises
+        ------
+        InvalidValueError
+            When the value is not strict JSON; the message has the path of the value. The key "kymflow" is reserved.
+        """
+        self._write(name, _layout.JSON, artifact_to_bytes(value, what=f"artifact {name!r}"))
+
+    def load_json(self, name: str) -> JsonValue:
+        """Return the JSON artifact `name`, also one that the older program wrote as `.json.gz`.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            When there is none of that name; the message lists those there are.
+        DamagedError
+            When it cannot be read, or is not what was saved.
+        """
+        key = _layout.artifact_key(name, _layout.JSON)
+        packed = _layout.artifact_key(name, _layout.JSON_GZ)
+        if not self._blobs.exists(key) and self._blobs.exists(packed):
+            what = self._blobs.describe(packed)
+            return artifact_from_bytes(gunzip(self._blobs.read(packed), limit=MAX_BYTES, what=what), what=what)
+        return artifact_from_bytes(self._read(name, _layout.JSON, "JSON", limit=MAX_BYTES), what=self._blobs.describe(key))
+
+    def save_df_parquet(self, name: str, df: pd.DataFrame) -> None:
+        """Write or replace the table artifact `name`; the frame's index is not stored."""
+        self._write(name, _layout.PARQUET, frame_to_parquet(df, what=f"artifact {name!r}"))
+
+    def load_df_parquet(self, name: str) -> pd.DataFrame:
+        """Return the table artifact `name`; raise as `load_json`."""
+        what = self._blobs.describe(_layout.artifact_key(name, _layout.PARQUET))
+        return frame_from_parquet(self._read(name, _layout.PARQUET, "table"), what=what)
+
+    def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> None:
+        """Write or replace the gzipped CSV artifact `name`; the frame's index is not stored.
+
+        CSV forgets the types: text that looks like a number comes back as a number. `save_df_parquet` keeps them.
+        """
+        self._write(name, _layout.CSV_GZ, frame_to_csv_gz(df, what=f"artifact {name!r}"))
+
+    def load_df_csv_gz(self, name: str) -> pd.DataFrame:
+        """Return the gzipped CSV artifact `name`; raise as `load_json`."""
+        what = self._blobs.describe(_layout.artifact_key(name, _layout.CSV_GZ))
+        return frame_from_csv_gz(self._read(name, _layout.CSV_GZ, "CSV"), what=what)
+
+    def list_analysis_keys(self) -> list[str]:
+        """Return the JSON and table artifacts with their endings, such as `radon_report.parquet`; no metadata."""
+        own = (_layout.GROUP_DOCUMENT, f"{_layout.METADATA}.json", f"{_layout.METADATA}.json.gz")
+        return [
+            key
+            for key in self._blobs.files(_layout.RECORD_ANALYSIS)
+            if key.endswith(_layout.ARTIFACT_ENDINGS) and not key.startswith("history/") and key not in own
+        ]
+
+    def delete_analysis(self, key: str) -> None:
+        """Delete one of `list_analysis_keys`, such as `radon_report.parquet`; nothing brings it back."""
+        if key not in self.list_analysis_keys():
+            raise self._not_found("JSON or table", key, self.list_analysis_keys())
+        self._blobs.delete(f"{_layout.RECORD_ANALYSIS}/{key}")
+
+    def save_array_artifact(
+        self,
+        name: str,
+        arr: ArrayLike,
+        *,
+        axes: Sequence[str] | None = None,
+        chunks: Sequence[int] | None = None,
+        held_by_metadata: bool = False,
+    ) -> None:
+        """Write or replace the array artifact `name`: a mask, labels, a distance map.
+
+        Parameters
+        ----------
+        name
+            Lower-case letters, digits, `_`, `-`, `.`.
+        arr
+            Numbers or booleans, any shape.
+        axes, chunks
+            As in `ZarrImageRecord.save_array`; an array of other than 2 to 5 dimensions has axes `a0..aN` unless given.
+        held_by_metadata
+            Whether the array belongs to the metadata that are saved next, as an ROI's mask does: where no revision of them
+            names it, it is garbage after 24 hours.
+        """
+        check_name(name, what="array artifact")
+        if name == _layout.GROUP_DOCUMENT:
+            raise InvalidNameError(f"array artifact name {name!r} is zarr's own; choose another")
+        self._check_there()
+        mark = {SEAL: {_layout.HELD_BY: _layout.METADATA}} if held_by_metadata else {}
+        with self._blobs.build(_layout.array_group_key(name)) as draft:
+            draft.write(_layout.GROUP_DOCUMENT, group_to_bytes(mark))
+            write_array(draft, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
+
+    def load_array_artifact(self, name: str) -> NDArray[Any]:
+        """Read the array artifact `name` whole; raise as `open_array_artifact`."""
+        return self._array(name, partial(load_array, self._blobs))
+
+    def open_array_artifact(self, name: str) -> "zarr.Array[Any]":
+        """Open the array artifact `name` lazily, read-only.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            When there is none of that name; the message lists those there are.
+        DamagedError
+            When it is incomplete.
+        """
+        return self._array(name, partial(open_array, self._blobs))
+
+    def get_array_artifact_axes(self, name: str) -> tuple[str, ...]:
+        """Return the axes of the array artifact `name`."""
+        return axes_of(self.open_array_artifact(name))
+
+    def list_array_artifacts(self) -> list[str]:
+        """Return the names of the array artifacts, sorted."""
+        return [name for name in self._blobs.names(_layout.RECORD_ARRAYS) if name != _layout.GROUP_DOCUMENT]
+
+    def delete_array_artifact(self, name: str) -> None:
+        """Delete an array artifact, after the metadata that name it were saved without it; nothing brings it back."""
+        if name not in self.list_array_artifacts():
+            raise self._not_found("array", name, self.list_array_artifacts())
+        self._blobs.delete(_layout.array_group_key(name))
+
+    def is_held_by_metadata(self, name: str) -> bool:
+        """Return whether an array artifact was saved as a part of the metadata; see `save_array_artifact`."""
+        key = f"{_layout.array_group_key(name)}/{_layout.GROUP_DOCUMENT}"
+        try:
+            data = self._blobs.read(key, limit=MAX_DOCUMENT_BYTES)
+        except FileNotFoundError:
+            return False
+        mark = group_from_bytes(data, where=self._blobs.describe(key)).get(SEAL)
+        return isinstance(mark, Mapping) and mark.get(_layout.HELD_BY) == _layout.METADATA
+
+    def _array(self, name: str, read: Callable[[str], T]) -> T:
+        try:
+            return read(_layout.array_data_key(name))
+        except FileNotFoundError as error:
+            raise self._not_found("array", name, self.list_array_artifacts()) from error
+
+    def _check_there(self) -> None:
+        """Raise where the record is gone: writing would make a ghost of it, without pixels."""
+        if not self._blobs.exists(""):
+            raise RecordNotFoundError(
+                f"the record {self._blobs.describe('')} is no longer there: deleted, moved, or its disk is gone"
+            )
+
+    def _write(self, name: str, ending: str, data: bytes) -> None:
+        check_name(name, what="artifact", nested=True)
+        if name == _layout.METADATA or name.startswith("history/"):
+            raise InvalidNameError(f"artifact name {name!r} is the metadata's own; save it with save_metadata_payload")
+        if f"{name}{ending}".rpartition("/")[2] == _layout.GROUP_DOCUMENT:
+            raise InvalidNameError(f"artifact name {name!r} is zarr's own; choose another")
+        self._check_there()
+        self._blobs.write(_layout.artifact_key(name, ending), data)
+
+    def _read(self, name: str, ending: str, kind: str, *, limit: int = 2**30) -> bytes:
+        try:
+            return self._blobs.read(_layout.artifact_key(name, ending), limit=limit)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise self._not_found(kind, name, self.list_analysis_keys()) from error
+
+    def _not_found(self, kind: str, name: str, there: Sequence[str]) -> ArtifactNotFoundError:
+        listed = ", ".join(map(repr, there)) or "none"
+        return ArtifactNotFoundError(f"no {kind} artifact named {name[:200]!r} in record {self.image_id}; it has {listed}")

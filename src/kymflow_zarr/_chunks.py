@@ -1,0 +1,205 @@
+"""What an array's metadata document may say, and what a chunk may unpack to: checked before anything is allocated.
+
+The rule of this room: nothing from a file is believed before it is checked here. A document has one of two chains of
+codecs: ours, or that of the older program. zarr and numcodecs are only handed what has passed.
+"""
+
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import zarr
+from zarr.abc.buffer import Buffer
+from zarr.codecs import BloscCodec
+from zarr.registry import register_codec
+
+from kymflow_zarr._json import JsonObject, JsonValue
+from kymflow_zarr.errors import DamagedError
+
+if TYPE_CHECKING:
+    from zarr.core.array_spec import ArraySpec
+
+MAX_CHUNK_BYTES = 2**28
+"""A chunk is unpacked whole into memory."""
+MAX_FILES = 1_000_000
+MAX_LENGTH = 2**48
+
+BLOSC_HEADER_BYTES = 16
+_SIZED = {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64), "complex": (64, 128)}
+_DTYPES = frozenset({"bool", *(f"{kind}{bits}" for kind, sizes in _SIZED.items() for bits in sizes)})
+_CHUNK_CODECS = ["bytes", "blosc", "crc32c"]
+_INDEX_CODECS = ["bytes", "crc32c"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayPlan:
+    """How an array lies on disk, from a document that was checked.
+
+    `chunk` is what is unpacked at once, `file` the part of the array in one file: a shard, or the same as `chunk`. An
+    `older` array is of the older program: its chunks of zeros may be missing.
+    """
+
+    shape: tuple[int, ...]
+    item_bytes: int
+    chunk: tuple[int, ...]
+    file: tuple[int, ...]
+    separator: str = "/"
+    prefix: str = "c"
+    older: bool = False
+    compressed: bool = True
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the whole array in memory."""
+        return math.prod(self.shape) * self.item_bytes
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """The size of one chunk in memory."""
+        return math.prod(self.chunk) * self.item_bytes
+
+    def files(self) -> set[str]:
+        """Return the names, relative to the array's folder, of the files that its chunks lie in."""
+        if 0 in self.shape:
+            return set()
+        counts = [math.ceil(size / length) for size, length in zip(self.shape, self.file, strict=True)]
+        start = [self.prefix] if self.prefix else []
+        if not counts:
+            return {self.prefix or "0"}
+        return {self.separator.join((*start, *map(str, index))) for index in np.ndindex(*counts)}
+
+
+def plan_of_document(document: JsonObject, *, where: str) -> ArrayPlan:
+    """Return the plan in a `zarr.json` of ours (zarr v3 core specification, "Array metadata").
+
+    Raises
+    ------
+    DamagedError
+        When it is not what this program writes, or describes sizes that cannot be.
+    """
+    grid, chunk_file = document.get("chunk_grid"), None
+    if isinstance(grid, Mapping) and grid.get("name") == "regular":
+        chunk_file = _configuration(grid).get("chunk_shape")
+    codecs = document.get("codecs")
+    chunk = chunk_file
+    if _names(codecs) == ["sharding_indexed"]:
+        sharding = _configuration(_items(codecs)[0])
+        chunk, codecs = sharding.get("chunk_shape"), sharding.get("codecs")
+        if _names(sharding.get("index_codecs")) != _INDEX_CODECS:
+            raise DamagedError(f"the array {where} has an index that is not known; restore it from a backup")
+    if document.get("node_type") != "array" or document.get("zarr_format") != 3 or _names(codecs) != _CHUNK_CODECS:
+        raise DamagedError(
+            f"the array {where} is not as this program writes it (codecs {_names(codecs)}); restore it from a backup"
+        )
+    dtype = document.get("data_type")
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise DamagedError(
+            f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers are read; restore it from a backup"
+        )
+    return _check_plan(document.get("shape"), chunk, chunk_file, np.dtype(dtype).itemsize, where=where)
+
+
+def plan_of_older_document(document: JsonObject, *, where: str) -> ArrayPlan:
+    """Return the plan in a `.zarray` of the older program (zarr v2 specification, "Arrays"): Blosc and no filters.
+
+    Raises
+    ------
+    DamagedError
+        When it has filters or another codec, which could run code or allocate without limit.
+    """
+    compressor, dtype = document.get("compressor"), document.get("dtype")
+    codec = compressor.get("id") if isinstance(compressor, Mapping) else compressor
+    if document.get("filters") is not None or codec not in ("blosc", None) or document.get("zarr_format") != 2:
+        raise DamagedError(
+            f"the array {where} has filters, or a codec ({str(codec)[:80]!r}), that are not read; restore it from a backup"
+        )
+    try:
+        parsed = np.dtype(dtype if isinstance(dtype, str) else "")
+    except TypeError as error:
+        raise DamagedError(
+            f"the array {where} has the data type {str(dtype)[:80]!r}, which is not known; restore it from a backup"
+        ) from error
+    if parsed.kind not in "biufc" or not isinstance(dtype, str):
+        raise DamagedError(
+            f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers are read; restore it from a backup"
+        )
+    separator = document.get("dimension_separator", ".")
+    if separator not in (".", "/"):
+        raise DamagedError(f"the array {where} has the separator {str(separator)[:80]!r}; restore it from a backup")
+    chunks = document.get("chunks")
+    plan = _check_plan(document.get("shape"), chunks, chunks, parsed.itemsize, where=where)
+    return replace(plan, separator=str(separator), prefix="", older=True, compressed=codec is not None)
+
+
+def check_blosc_header(header: bytes, expected: int, *, where: str) -> None:
+    """Raise `DamagedError` unless a Blosc chunk says that it unpacks to as many bytes as the array's chunks have.
+
+    The header is 16 bytes; the uncompressed size is its second 32-bit number (c-blosc, README_CHUNK_FORMAT).
+    """
+    size = int.from_bytes(header[4:8], "little")
+    if len(header) < BLOSC_HEADER_BYTES or size != expected:
+        raise DamagedError(f"{where} says that it unpacks to {size} bytes, not {expected}; restore it from a backup")
+
+
+class CheckedBlosc(BloscCodec):
+    """Blosc that looks at a chunk's header before it unpacks it."""
+
+    def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: "ArraySpec") -> Buffer:
+        expected = math.prod(chunk_spec.shape) * chunk_spec.dtype.to_native_dtype().itemsize
+        check_blosc_header(chunk_bytes[:BLOSC_HEADER_BYTES].to_bytes(), expected, where="a chunk of an array")
+        return super()._decode_sync(chunk_bytes, chunk_spec)
+
+
+_CHECKED = f"{CheckedBlosc.__module__}.{CheckedBlosc.__qualname__}"
+register_codec("blosc", CheckedBlosc, qualname=_CHECKED)
+_choosing = threading.Lock()
+
+
+@contextmanager
+def checked_codecs() -> Iterator[None]:
+    """Let zarr take `CheckedBlosc` for arrays that are opened inside the block; nobody else's arrays are touched."""
+    with _choosing, zarr.config.set({"codecs.blosc": _CHECKED}):
+        yield
+
+
+def _check_plan(shape: JsonValue, chunk: JsonValue, file: JsonValue, item_bytes: int, *, where: str) -> ArrayPlan:
+    sizes = [_lengths(value, least) for value, least in ((shape, 0), (chunk, 1), (file, 1))]
+    if any(one is None or len(one) != len(sizes[0] or ()) for one in sizes):
+        raise DamagedError(
+            f"the array {where} has the shape {str(shape)[:80]} in chunks of {str(chunk)[:80]}, not believable; "
+            "restore it from a backup"
+        )
+    lengths, chunks, files = (one or () for one in sizes)
+    plan = ArrayPlan(shape=lengths, item_bytes=item_bytes, chunk=chunks, file=files)
+    count = math.prod(math.ceil(size / length) for size, length in zip(lengths, files, strict=True))
+    if plan.chunk_nbytes > MAX_CHUNK_BYTES or count > MAX_FILES or math.prod(files) * item_bytes > 2 * MAX_CHUNK_BYTES:
+        raise DamagedError(
+            f"the array {where} of shape {lengths}, with {count} files and chunks of {plan.chunk_nbytes} bytes, "
+            "is not believable; restore it from a backup"
+        )
+    return plan
+
+
+def _lengths(value: JsonValue, least: int) -> tuple[int, ...] | None:
+    if not isinstance(value, list) or len(value) > 32:
+        return None
+    if not all(isinstance(size, int) and not isinstance(size, bool) and least <= size <= MAX_LENGTH for size in value):
+        return None
+    return tuple(value)
+
+
+def _items(value: JsonValue) -> Sequence[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _names(codecs: JsonValue) -> list[str]:
+    return [str(codec.get("name"))[:80] for codec in _items(codecs) if isinstance(codec, Mapping)]
+
+
+def _configuration(value: JsonValue) -> Mapping[str, JsonValue]:
+    configuration = value.get("configuration") if isinstance(value, Mapping) else None
+    return configuration if isinstance(configuration, Mapping) else {}

@@ -1,0 +1,169 @@
+"""The single steps on a local disk: each one is something that a disk can refuse or a crash can come before.
+
+The rule of this room: only plain calls of `os`, no decisions about the format. Paths are strings, for speed.
+"""
+
+import ctypes
+import errno
+import os
+import stat
+import sys
+import time
+from typing import BinaryIO
+
+from kymflow_zarr.errors import DamagedError
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How exFAT and some network shares answer to a hard link."""
+_NO_SWAP = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_BINARY = getattr(os, "O_BINARY", 0)
+_RETRY_SECONDS = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
+"""How often Windows is asked again when a virus scanner or a reader holds a file for a moment (WinError 5 and 32)."""
+_AT_FDCWD = -100
+_EXCHANGE = 2
+"""`RENAME_EXCHANGE` of Linux (renameat2(2)) and `RENAME_SWAP` of macOS (renamex_np(2)) have the same value."""
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a file for reading; raise `DamagedError` for a pipe or device, which could block or never end."""
+    # Not to wait for a pipe's other end; it has no meaning for files.
+    descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise DamagedError(f"{path} is no file but a pipe or a device; remove it")
+    return os.fdopen(descriptor, "rb")
+
+
+def check_link(path: str, top: str) -> None:
+    """Raise `DamagedError` where a symbolic link leads out of the folder `top`."""
+    inside = os.path.realpath(top)
+    if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
+        raise DamagedError(f"{path} is a symbolic link out of the dataset and is not followed; put the file itself there")
+
+
+def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
+    """Write a file's bytes, and flush them to the disk itself."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest[: 2**30]) :]
+        if flush:
+            _flush_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folders(path: str, *, flush: bool = True) -> None:
+    """Make a folder and those above it, and flush their names to the disk."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent and parent != path:
+        make_folders(parent, flush=flush)
+    try:
+        os.mkdir(path)
+    except FileExistsError as error:
+        if not os.path.isdir(path):  # a file where a folder should be; `FileExistsError` means a lost race elsewhere
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+    if flush and parent:
+        flush_folder(parent)
+
+
+def rename(source: str, target: str) -> None:
+    """Move a file or folder to a place that is free."""
+    for pause in _RETRY_SECONDS:
+        try:
+            os.rename(source, target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    os.rename(source, target)
+
+
+def replace(source: str, target: str) -> None:
+    """Move a file over another."""
+    for pause in _RETRY_SECONDS:
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    os.replace(source, target)
+
+
+def link(source: str, target: str) -> None:
+    """Give a file a second name that nobody has; raise `FileExistsError` where somebody has it.
+
+    Where the disk knows no hard links, the target is created exclusively and written. That is not atomic: a crash may leave
+    a torn file. What is created so is sealed, and a torn seal is seen.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with open_regular(source) as file:
+            data = file.read()
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        try:
+            os.write(descriptor, data)
+            _flush_descriptor(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def swap(first: str, second: str) -> bool:
+    """Exchange two folders at once; return False, with nothing done, where the system or the disk cannot."""
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    library = ctypes.CDLL(None, use_errno=True)
+    a, b = os.fsencode(first), os.fsencode(second)
+    name = "renameat2" if sys.platform == "linux" else "renamex_np"
+    function = getattr(library, name, None)
+    if function is None:
+        return False
+    arguments = (_AT_FDCWD, a, _AT_FDCWD, b, _EXCHANGE) if sys.platform == "linux" else (a, b, _EXCHANGE)
+    if function(*arguments) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_SWAP:
+        return False
+    raise OSError(number, os.strerror(number), first)
+
+
+def flush_folder(path: str) -> None:
+    """Flush the names in a folder to the disk."""
+    if sys.platform != "win32":  # a folder cannot be opened there; NTFS journals its names
+        _flush_path(path)
+
+
+def flush_tree(top: str) -> None:
+    """Flush all files and folders of a tree to the disk."""
+    for folder, _, names in os.walk(top, topdown=False):
+        for name in names:
+            _flush_path(os.path.join(folder, name))
+        flush_folder(folder)
+
+
+def _flush_path(path: str) -> None:
+    # Windows flushes only descriptors that can write.
+    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    try:
+        _flush_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_descriptor(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync alone leaves the data in the drive's cache there
+    else:
+        os.fsync(descriptor)

@@ -1,0 +1,62 @@
+"""What nothing needs any more: staging left-overs, and arrays that belong to metadata that no revision has.
+
+The rule of this room: nothing younger than a day is garbage, since somebody may be about to refer to it; and an array is
+garbage only if it was saved as a part of the metadata. What people saved by name is theirs, whoever refers to it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from kymflow_zarr import _layout
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._json import JsonValue
+from kymflow_zarr._metadata import list_revisions, load_history
+from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.record import ZarrImageRecord
+
+GARBAGE_AFTER_SECONDS = 24 * 3600
+
+
+def find_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
+    """Return the keys of what a dataset no longer needs."""
+    now = time.time()
+    keys = [f"{_layout.STAGING}/{name}" for name in blobs.names(_layout.STAGING) if not name.startswith("replaced-")]
+    for image_id in image_ids:
+        keys += _orphans(blobs, image_id)
+    return [key for key in keys if _is_old(blobs, key, now)]
+
+
+def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
+    """Yield the arrays of a record that belong to its metadata, and that no revision names."""
+    folder = blobs.sub(_layout.record_key(image_id))
+    record = ZarrImageRecord(folder, image_id)
+    try:
+        held = [name for name in record.list_array_artifacts() if record.is_held_by_metadata(name)]
+        history = load_history(folder) if held else []
+    except KymflowZarrError:
+        return
+    whole = {revision.number for revision in history}
+    if not whole.issuperset(list_revisions(folder)):
+        return  # a damaged revision may name anything
+    named = {text for revision in history for text in _texts(revision.payload)}
+    for name in held:
+        if _layout.array_group_key(name) not in named:
+            yield f"{_layout.record_key(image_id)}/{_layout.array_group_key(name)}"
+
+
+def _is_old(blobs: Blobs, key: str, now: float) -> bool:
+    try:
+        return blobs.age_seconds(key, now=now) > GARBAGE_AFTER_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _texts(item)

@@ -1,0 +1,114 @@
+"""Seals: a digest inside a file, over all of the file, so that a single changed bit is seen.
+
+The rule of this room: any program can read a sealed file without knowing of seals. A JSON document carries its digest
+under the reserved key `kymflow`; a Parquet file carries it in the key-value metadata of its footer.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from kymflow_zarr._json import JsonObject, JsonValue, canonical_sha256, from_bytes, to_readable_bytes
+from kymflow_zarr.errors import DamagedError, InvalidValueError
+
+SEAL = "kymflow"
+"""The reserved key of sealed JSON objects."""
+SHA256 = "sha256"
+WRAPS = "wraps"
+VALUE = "value"
+UNSEALED = "has no seal, so damage in it cannot be seen"
+PARQUET_SEAL = b"kymflow_sha256"
+BLANK = b"0" * 64
+"""What stands in a Parquet file where its digest will be, while that digest is made."""
+
+SealState: TypeAlias = Literal["whole", "unsealed", "broken"]
+
+
+def seal_document(document: JsonObject, *, holder: str | None = None) -> dict[str, JsonValue]:
+    """Return a JSON object with its digest added.
+
+    Parameters
+    ----------
+    document
+        The object. What else stands under the reserved key stays, and is covered too.
+    holder
+        The key of the object inside it that carries the reserved key, such as a zarr document's "attributes"; by default it
+        is the document itself.
+    """
+    inner = document.get(holder, {}) if holder else document
+    carrier = inner if isinstance(inner, Mapping) else {}
+    reserved = carrier.get(SEAL)
+    rest = {key: item for key, item in reserved.items() if key != SHA256} if isinstance(reserved, Mapping) else {}
+    digest = canonical_sha256(_with(document, holder, {**carrier, SEAL: rest}))
+    return _with(document, holder, {**carrier, SEAL: {**rest, SHA256: digest}})
+
+
+def document_seal_state(document: JsonObject, *, holder: str | None = None) -> SealState:
+    """Return whether a JSON object is as it was sealed."""
+    carrier = document.get(holder) if holder else document
+    reserved = carrier.get(SEAL) if isinstance(carrier, Mapping) else None
+    if not isinstance(reserved, Mapping) or SHA256 not in reserved:
+        return "unsealed"
+    sealed = seal_document(document, holder=holder)
+    return "whole" if canonical_sha256(sealed) == canonical_sha256(document) else "broken"
+
+
+def _with(document: JsonObject, holder: str | None, carrier: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {**document, holder: carrier} if holder else carrier
+
+
+def artifact_to_bytes(value: JsonValue, *, what: str) -> bytes:
+    """Return the file of a JSON artifact: an object with its seal added; anything else becomes the `value` of an object."""
+    if isinstance(value, Mapping) and SEAL in value:
+        raise InvalidValueError(f"{what} cannot be stored as JSON: its key {SEAL!r} is reserved; choose another")
+    document: JsonObject = value if isinstance(value, Mapping) else {VALUE: value, SEAL: {WRAPS: VALUE}}
+    to_readable_bytes(document, what=what)  # says what cannot be stored, before a digest of it is made
+    return to_readable_bytes(seal_document(document), what=what)
+
+
+def artifact_from_bytes(data: bytes, *, what: str) -> JsonValue:
+    """Return the value in the file of a JSON artifact, sealed or not: inverse of `artifact_to_bytes`.
+
+    Raises
+    ------
+    DamagedError
+        When it is no JSON, or not what was sealed.
+    """
+    document = from_bytes(data, what=what)
+    if not isinstance(document, Mapping) or document_seal_state(document) == "unsealed":
+        return document
+    if document_seal_state(document) == "broken":
+        raise DamagedError(f"{what} was changed or damaged since it was written; restore it from a backup")
+    reserved = document[SEAL]
+    if isinstance(reserved, Mapping) and reserved.get(WRAPS) == VALUE:
+        return document.get(VALUE)
+    return {key: item for key, item in document.items() if key != SEAL}
+
+
+def artifact_problem(data: bytes, *, what: str) -> str | None:
+    """Return what is wrong with the file of a JSON artifact, looking at every byte; None where it is as it was written."""
+    document = from_bytes(data, what=what)
+    if not isinstance(document, Mapping) or document_seal_state(document) == "unsealed":
+        return UNSEALED
+    if document_seal_state(document) == "broken" or data != to_readable_bytes(document, what=what):
+        return "was changed or damaged since it was written"
+    return None
+
+
+def seal_parquet(data: bytes, blank_at: int) -> bytes:
+    """Return Parquet bytes with their digest written over the blank at `blank_at`."""
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data[:blank_at] + digest + data[blank_at + len(BLANK) :]
+
+
+def parquet_seal_state(data: bytes, digest: bytes | None) -> SealState:
+    """Return whether Parquet bytes are as they were sealed; `digest` is what their footer says."""
+    if digest is None:
+        return "unsealed"
+    at = data.rfind(digest)
+    if len(digest) != len(BLANK) or at < 0:
+        return "broken"
+    hasher = hashlib.sha256(memoryview(data)[:at])
+    hasher.update(BLANK)
+    hasher.update(memoryview(data)[at + len(BLANK) :])
+    return "whole" if hasher.hexdigest().encode() == digest else "broken"

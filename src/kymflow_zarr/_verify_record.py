@@ -1,0 +1,229 @@
+"""What is wrong with one record: finds and says how to repair, repairs nothing itself.
+
+The rule of this room: what can be made again from the rest of the record is repairable; all else only a backup has.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeAlias
+
+from kymflow_zarr import _layout
+from kymflow_zarr._arrays import array_plan, check_chunks, open_array
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._frames import parquet_state, table_from_parquet, table_to_parquet
+from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
+from kymflow_zarr._metadata import (
+    adopt_edit,
+    is_held_by_copy,
+    list_revisions,
+    readable_copy_problem,
+    revision_problem,
+    write_readable_copy,
+)
+from kymflow_zarr._problems import Findings, failing, found
+from kymflow_zarr._seals import (
+    UNSEALED,
+    artifact_from_bytes,
+    artifact_problem,
+    artifact_to_bytes,
+    document_seal_state,
+    seal_document,
+)
+from kymflow_zarr.errors import DamagedError, KymflowZarrError
+from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.schema import group_to_bytes
+
+CheckRecord: TypeAlias = Callable[[ZarrImageRecord], Iterable[str]]
+"""Says what is wrong with a record that storage cannot know of."""
+
+_CHANGED = "was changed or damaged since it was written"
+
+
+def record_findings(
+    blobs: Blobs, record: ZarrImageRecord, *, where: str, deep: bool, older: bool, check: CheckRecord | None
+) -> Findings:
+    """Yield what is wrong with one record.
+
+    Parameters
+    ----------
+    blobs
+        The record's folder.
+    record
+        The record.
+    where
+        Its folder's key in the dataset, for messages.
+    deep
+        Whether every byte is looked at.
+    older
+        Whether the dataset is one of the older program, which has neither seals nor a history.
+    check
+        What else is wrong with it.
+    """
+    yield from failing(where, partial(_attributes_problem, blobs, record))
+    if older:
+        yield from failing(where, record.load_revision)
+    else:
+        yield from _metadata_findings(blobs, where, deep=deep)
+    yield from _array_findings(blobs, _layout.RECORD_DATA, where, deep=deep)
+    for name in record.list_array_artifacts():
+        yield from _array_findings(blobs, _layout.array_data_key(name), where, deep=deep)
+    for key in record.list_analysis_keys():
+        yield from _artifact_findings(blobs, record, key, where, deep=deep and not older)
+    if deep and not older:
+        yield from _group_findings(blobs, record, where)
+    if check is not None:
+        yield from _checked(record, where, check)
+
+
+def group_problem(blobs: Blobs, key: str) -> str | None:
+    """Return what is wrong with the `zarr.json` of a group, looking at every byte; None where it is as it was written."""
+    try:
+        data = blobs.read(key, limit=MAX_DOCUMENT_BYTES)
+    except FileNotFoundError:
+        return "is missing"
+    return document_problem(data, object_from_bytes(data, what=blobs.describe(key)))
+
+
+def document_problem(data: bytes, document: JsonObject) -> str | None:
+    """Return what is wrong with a metadata document of zarr, of which `data` are the bytes."""
+    state = document_seal_state(document, holder=_layout.ATTRIBUTES)
+    if state == "unsealed":
+        return UNSEALED
+    return _CHANGED if state == "broken" or data != to_readable_bytes(document, what="metadata") else None
+
+
+def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
+    axes = record.load_attributes().axes
+    try:
+        shape = array_plan(blobs, _layout.RECORD_DATA).shape
+    except (FileNotFoundError, DamagedError):  # said of the array itself
+        return None
+    return None if len(axes) == len(shape) else f"has the axes {axes} for pixels of shape {shape}"
+
+
+def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
+    numbers = list_revisions(blobs)
+    for number in numbers if deep else numbers[-1:]:
+        key = _layout.revision_key(number)
+        said = revision_problem(blobs, number)
+        if said == UNSEALED:
+            if deep:
+                yield from found(f"{where}/{key}", said, partial(_seal_file, blobs, key, None))
+        elif said:
+            safe = number != numbers[-1] or is_held_by_copy(blobs)
+            yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
+    try:
+        said = readable_copy_problem(blobs)
+    except DamagedError:
+        return
+    yield from found(f"{where}/{_layout.RECORD_METADATA}", said, partial(_renew_copy, blobs))
+
+
+def _set_revision_aside(blobs: Blobs, key: str) -> None:
+    blobs.set_aside(key)
+    adopt_edit(blobs)
+
+
+def _renew_copy(blobs: Blobs) -> None:
+    adopt_edit(blobs)
+    write_readable_copy(blobs)
+
+
+def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
+    document = f"{key}/{_layout.GROUP_DOCUMENT}"
+    problems = list(failing(f"{where}/{key}", partial(_try_array, blobs, key, deep=deep)))
+    yield from problems
+    if not deep or problems or not blobs.exists(document):
+        return
+    data = blobs.read(document, limit=MAX_DOCUMENT_BYTES)
+    said = document_problem(data, object_from_bytes(data, what=blobs.describe(document)))
+    repair = partial(_seal_file, blobs, document, _layout.ATTRIBUTES) if said == UNSEALED else None
+    yield from found(f"{where}/{document}", said, repair)
+
+
+def _try_array(blobs: Blobs, key: str, *, deep: bool) -> None:
+    try:
+        if deep:
+            check_chunks(blobs, key)
+        else:
+            open_array(blobs, key)
+    except FileNotFoundError as error:
+        raise DamagedError("is missing; restore it from a backup") from error
+
+
+def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: str, *, deep: bool) -> Findings:
+    path = f"{_layout.RECORD_ANALYSIS}/{key}"
+    place = f"{where}/{path}"
+    if key.endswith(_layout.JSON) and deep:
+        try:
+            said = artifact_problem(blobs.read(path, limit=MAX_BYTES), what=blobs.describe(path))
+        except (KymflowZarrError, OSError) as error:
+            said = str(error)
+        yield from found(place, said, partial(_seal_json, blobs, path) if said == UNSEALED else None)
+    elif key.endswith(_layout.PARQUET):
+        yield from parquet_findings(blobs, path, place, deep=deep)
+    elif key.endswith(_layout.JSON):
+        yield from failing(place, partial(_load, record.load_json, key, _layout.JSON))
+    elif key.endswith(_layout.JSON_GZ):
+        yield from failing(place, partial(_load, record.load_json, key, _layout.JSON_GZ))
+    else:
+        yield from failing(place, partial(_load, record.load_df_csv_gz, key, _layout.CSV_GZ))
+
+
+def parquet_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
+    """Yield what is wrong with a Parquet file, looking at every byte."""
+    try:
+        data = blobs.read(key)
+        what = blobs.describe(key)
+        table_from_parquet(data, what=what)
+        unsealed = deep and parquet_state(data, what=what) == "unsealed"
+    except (KymflowZarrError, OSError) as error:
+        yield from found(where, str(error))
+        return
+    if unsealed:
+        yield from found(where, UNSEALED, partial(_seal_parquet, blobs, key))
+
+
+def _load(load: Callable[[str], object], key: str, ending: str) -> None:
+    load(key.removesuffix(ending))
+
+
+def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findings:
+    said = list(failing(where, partial(group_problem, blobs, _layout.GROUP_DOCUMENT)))
+    for one in said:
+        sealing = partial(_seal_file, blobs, _layout.GROUP_DOCUMENT, _layout.ATTRIBUTES)
+        yield from found(f"{where}/{_layout.GROUP_DOCUMENT}", one.what, sealing if one.what == UNSEALED else None)
+    folders = [_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS]
+    folders += [_layout.array_group_key(name) for name in record.list_array_artifacts()]
+    for folder in folders:
+        key = f"{folder}/{_layout.GROUP_DOCUMENT}"
+        # It only tells other tools that there is a group.
+        yield from failing(f"{where}/{key}", partial(group_problem, blobs, key), partial(renew_group, blobs, key))
+
+
+def renew_group(blobs: Blobs, key: str) -> None:
+    """Write the `zarr.json` of a group that says nothing else."""
+    blobs.write(key, group_to_bytes({}))
+
+
+def _checked(record: ZarrImageRecord, where: str, check: CheckRecord) -> Findings:
+    try:
+        said = list(check(record))
+    except (KymflowZarrError, OSError) as error:
+        said = [str(error)]
+    for one in said:
+        yield from found(where, one)
+
+
+def _seal_file(blobs: Blobs, key: str, holder: str | None) -> None:
+    document = object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
+    blobs.write(key, to_readable_bytes(seal_document(document, holder=holder), what=key))
+
+
+def _seal_json(blobs: Blobs, key: str) -> None:
+    value = artifact_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
+    blobs.write(key, artifact_to_bytes(value, what=key))
+
+
+def _seal_parquet(blobs: Blobs, key: str) -> None:
+    blobs.write(key, table_to_parquet(table_from_parquet(blobs.read(key), what=blobs.describe(key))))

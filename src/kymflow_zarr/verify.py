@@ -1,0 +1,273 @@
+"""Finds what a crash or a bad disk left behind, and repairs what can be.
+
+The rules of this room: looking writes nothing and never stops at the first damage; repair never deletes truth, and what it
+sets aside is in `.quarantine`. A program that is at work right now leaves half-built things too, so those are called
+left behind only after `LEFT_AFTER_SECONDS`.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from kymflow_zarr import _layout
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._import import find_lost_sources
+from kymflow_zarr._json import JsonValue
+from kymflow_zarr._problems import Finding, Findings, Problem, failing, found
+from kymflow_zarr._root import GROUPS
+from kymflow_zarr._verify_record import CheckRecord, group_problem, parquet_findings, record_findings, renew_group
+from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
+from kymflow_zarr.ingest import FileContent
+from kymflow_zarr.manifest import Manifest, load_manifest, save_manifest
+from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.schema import DatasetAttributes
+from kymflow_zarr.sources import Source, Sources
+from kymflow_zarr.tables import IMAGE_ID, Tables
+
+LEFT_AFTER_SECONDS = 24 * 3600
+MISSED_AFTER_SECONDS = 60
+"""After which something that was moved out of its place, and is missing there, is not about to be replaced."""
+
+VerifyProgress: TypeAlias = Callable[[int, int], None]
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
+
+__all__ = ["CheckRecord", "Problem", "VerifyProgress", "VerifyReport", "verify_dataset"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What `verify` found in a dataset of so many records."""
+
+    records: int
+    damaged_records: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the dataset is sound, also after a repair; 1 where something can be repaired; 2 where it is damaged."""
+        left = {problem.state for problem in self.problems if not problem.repaired}
+        return 2 if "damaged" in left else 1 if left else 0
+
+    def summary(self) -> str:
+        """Return one line, such as "997 of 1000 records open; 3 damaged; 4 things can be repaired"."""
+        sound = self.records - self.damaged_records
+        parts = [f"{sound} of {self.records} records {'open' if self.damaged_records else 'are sound'}"]
+        if self.damaged_records:
+            parts.append(f"{self.damaged_records} damaged")
+        repaired = sum(problem.repaired for problem in self.problems)
+        repairable = sum(problem.state == "repairable" and not problem.repaired for problem in self.problems)
+        if repaired:
+            parts.append(f"{repaired} repaired")
+        if repairable:
+            parts.append(f"{repairable} can be repaired, with --repair")
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the report for scripts."""
+        return {
+            "exit_code": self.exit_code,
+            "records": self.records,
+            "damaged_records": self.damaged_records,
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+
+class Records(Protocol):
+    """A dataset, as far as verifying it goes."""
+
+    @property
+    def attributes(self) -> DatasetAttributes:
+        """Who the dataset is."""
+
+    def list_image_ids(self) -> list[str]:
+        """Return the ids of all records."""
+
+    def record(self, image_id: str) -> ZarrImageRecord:
+        """Return one record."""
+
+    def add_content(self, content: FileContent, source: Source) -> str:
+        """Add a record."""
+
+
+def verify_dataset(
+    blobs: Blobs,
+    dataset: Records,
+    *,
+    deep: bool,
+    repair: bool,
+    check_record: CheckRecord | None,
+    progress: VerifyProgress | None,
+) -> VerifyReport:
+    """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
+    if repair and blobs.read_only:
+        raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only, or of the older program")
+    ids = dataset.list_image_ids()
+    older = dataset.attributes.is_older
+    problems: list[Problem] = []
+    damaged = set()
+    for done, image_id in enumerate(ids):
+        if progress:
+            progress(done, len(ids))
+        findings = _of_record(blobs, dataset, image_id, deep=deep, older=older, check=check_record)
+        of_record = _settle(findings, repair=repair)
+        problems += of_record
+        if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
+            damaged.add(image_id)
+    if not older:
+        problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
+        problems += _settle(_of_left_overs(blobs), repair=repair)
+        problems += _settle(_of_strangers(blobs, ids), repair=repair)
+        problems += _settle(_of_sources(blobs, dataset, ids, deep=deep), repair=repair)
+        problems += _settle(_of_manifest(blobs, ids, deep=deep), repair=repair)
+    problems += _settle(_of_tables(blobs, ids, deep=deep and not older), repair=repair)
+    return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
+
+
+def _settle(findings: Findings, *, repair: bool) -> list[Problem]:
+    """Return what is said of the findings, after repairing them where that is asked."""
+    return [_repaired(finding) if repair else finding.problem() for finding in list(findings)]
+
+
+def _repaired(finding: Finding) -> Problem:
+    if finding.repair is None:
+        return finding.problem()
+    try:
+        finding.repair()
+    except (KymflowZarrError, OSError) as error:
+        return finding.problem(why_not=str(error))
+    return finding.problem(repaired=True)
+
+
+def _of_record(
+    blobs: Blobs, dataset: Records, image_id: str, *, deep: bool, older: bool, check: CheckRecord | None
+) -> Findings:
+    where = _layout.record_key(image_id)
+    try:
+        folder, record = blobs.sub(where), dataset.record(image_id)
+        yield from record_findings(folder, record, where=where, deep=deep, older=older, check=check)
+    except (KymflowZarrError, OSError) as error:
+        yield Finding(where=where, what=str(error))
+
+
+def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
+    if not deep or not blobs.exists(_layout.GROUP_DOCUMENT):
+        return
+    yield from failing(_layout.GROUP_DOCUMENT, partial(group_problem, blobs, _layout.GROUP_DOCUMENT))
+    for group in GROUPS:
+        key = f"{group}/{_layout.GROUP_DOCUMENT}"
+        yield from failing(key, partial(group_problem, blobs, key), partial(renew_group, blobs, key))
+
+
+def _of_left_overs(blobs: Blobs) -> Findings:
+    now = time.time()
+    for name in blobs.names(_layout.STAGING):
+        key = f"{_layout.STAGING}/{name}"
+        try:
+            age = blobs.age_seconds(key, now=now)
+        except FileNotFoundError:  # whoever was building it is done
+            continue
+        place = blobs.place_of(key)
+        if name.startswith("replaced-") and place and not blobs.exists(place):
+            if age > MISSED_AFTER_SECONDS:
+                yield from found(place, "is missing; a stopped program had moved it aside", partial(blobs.put_back, key))
+        elif age > LEFT_AFTER_SECONDS:
+            yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
+    for key in blobs.files("", hidden=True):
+        if _TEMPORARY.fullmatch(key.rpartition("/")[2]) and not key.startswith(_layout.QUARANTINE):
+            yield from _of_temporary(blobs, key, now)
+
+
+def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:
+    try:
+        left = blobs.age_seconds(key, now=now) > LEFT_AFTER_SECONDS
+    except FileNotFoundError:
+        return
+    if left:
+        yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
+
+
+def _of_strangers(blobs: Blobs, ids: Sequence[str]) -> Findings:
+    for name in blobs.names(_layout.IMAGES):
+        if name not in (*ids, _layout.GROUP_DOCUMENT):
+            key = f"{_layout.IMAGES}/{name}"
+            yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
+
+
+def _of_tables(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> Findings:
+    tables = Tables(blobs)
+    for name in tables.names():
+        again = partial(tables.set_aside, name)
+        yield from _of_table(blobs, tables, name, set(ids), deep=deep, make_again=again)
+
+
+def _of_table(
+    blobs: Blobs, tables: Tables, name: str, ids: set[str], *, deep: bool, make_again: Callable[[], object]
+) -> Findings:
+    where = _layout.table_key(name)
+    broken = False
+    for finding in parquet_findings(blobs, where, where, deep=deep):
+        broken = finding.repair is None
+        yield Finding(where=where, what=f"{finding.what}; it can be made again", repair=make_again) if broken else finding
+    if broken:
+        return
+    frame = tables.load(name)
+    if IMAGE_ID not in frame.columns:
+        yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
+        return
+    gone = sorted(set(frame[IMAGE_ID].dropna().astype(str)) - ids)
+    if gone:
+        what = f"has rows of {len(gone)} records that are gone, {gone[0]} first"
+        yield from found(where, what, partial(tables.delete_rows, name, gone))
+
+
+def _of_sources(blobs: Blobs, dataset: Records, ids: Sequence[str], *, deep: bool) -> Findings:
+    tables = Tables(blobs)
+    sources = Sources(tables)
+    name = _layout.SOURCES_TABLE
+    again = partial(_make_sources_again, dataset, sources, tables)
+    if tables.exists(name):
+        yield from _of_table(blobs, tables, name, set(ids), deep=deep, make_again=again)
+    try:
+        lost, _ = find_lost_sources(dataset, sources)
+    except (KymflowZarrError, OSError):  # said of the table itself
+        return
+    if lost:
+        what = f"lacks {len(lost)} records, which know their files"
+        yield from found(_layout.table_key(name), what, partial(sources.add, lost))
+
+
+def _make_sources_again(dataset: Records, sources: Sources, tables: Tables) -> None:
+    """Set the table aside and fill a new one from what every record knows of its file."""
+    tables.set_aside(_layout.SOURCES_TABLE)
+    lost, _ = find_lost_sources(dataset, sources)
+    sources.add(lost)
+
+
+def _of_manifest(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> Findings:
+    if not blobs.exists(_layout.MANIFEST):
+        return
+    renew = partial(_renew_manifest, blobs, ids)
+    yield from failing(_layout.MANIFEST, partial(_manifest_problem, blobs, ids, deep=deep), renew)
+
+
+def _manifest_problem(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> str | None:
+    data = blobs.read(_layout.MANIFEST)
+    manifest = Manifest.from_bytes(data, what=blobs.describe(_layout.MANIFEST))
+    if not deep:
+        return None
+    if manifest.to_bytes() != data:
+        return "was changed or damaged since it was written; it can be made again"
+    fresh = {entry.image_id: entry for entry in load_manifest(blobs, ids, trust=False).entries}
+    lying = 0
+    for entry in manifest.entries:
+        now = fresh.get(entry.image_id)
+        lying += now is not None and now.stamp == entry.stamp and now != entry
+    return f"says what is not so of {lying} records; it can be made again" if lying else None
+
+
+def _renew_manifest(blobs: Blobs, ids: Sequence[str]) -> None:
+    blobs.set_aside(_layout.MANIFEST)
+    save_manifest(blobs, load_manifest(blobs, ids))
