@@ -171,6 +171,31 @@ def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
     return plan_of_document(document, where=where)
 
 
+def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
+    """Return an array's shape; raise as `open_array`. What was sealed by this program is not checked again."""
+    name, document = _document(blobs, key)
+    shape = document.get("shape")
+    if name == GROUP_DOCUMENT and isinstance(shape, list) and document_seal_state(document, holder=ATTRIBUTES) == "whole":
+        return tuple(shape)
+    return array_plan(blobs, key).shape
+
+
+def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
+    """Return how an array lies on disk, after looking whether its files are there; raise as `open_array`."""
+    plan = array_plan(blobs, key)
+    blobs.check_links(key)
+    # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
+    missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(_inside(key, name))]
+    if missing and not plan.older:
+        raise DamagedError(
+            f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
+            "restore it from a backup"
+        )
+    if plan.older and plan.compressed:
+        _check_older_chunks(blobs, key, plan.files() - set(missing), plan.chunk_nbytes)
+    return plan
+
+
 def check_chunks(blobs: Blobs, key: str) -> None:
     """Read and check every chunk, one file at a time; raise `DamagedError` when a checksum is wrong."""
     array, plan = _open(blobs, key)
@@ -185,21 +210,12 @@ def check_chunks(blobs: Blobs, key: str) -> None:
 
 
 def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
-    where = blobs.describe(key)
-    plan = array_plan(blobs, key)
-    blobs.check_links(key)
-    # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
-    missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(_inside(key, name))]
-    if missing and not plan.older:
-        raise DamagedError(
-            f"the array {where} has lost {len(missing)} of its files, {missing[0]} among them; restore it from a backup"
-        )
-    if plan.older and plan.compressed:
-        _check_older_chunks(blobs, key, plan.files() - set(missing), plan.chunk_nbytes)
+    plan = check_complete(blobs, key)
     try:
         with checked_codecs():
             return zarr.open_array(blobs.store(key), mode="r"), plan
     except _UNREADABLE as error:
+        where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error
 
 
@@ -217,9 +233,10 @@ def _document(blobs: Blobs, key: str) -> tuple[str, JsonObject]:
 def _check_older_chunks(blobs: Blobs, key: str, names: Iterable[str], expected: int) -> None:
     """Look at the headers of the older program's chunks, which have no checksum."""
     for name in names:
-        with blobs.open(_inside(key, name)) as file:
+        chunk = _inside(key, name)
+        with blobs.open(chunk) as file:
             header = file.read(BLOSC_HEADER_BYTES)
-        check_blosc_header(header, expected, where=blobs.describe(_inside(key, name)))
+        check_blosc_header(header, expected, blobs.size(chunk), where=blobs.describe(chunk))
 
 
 def _default_chunk(shape: Sequence[int], axes: Sequence[str], item_bytes: int) -> tuple[int, ...]:

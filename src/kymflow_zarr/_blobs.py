@@ -7,6 +7,7 @@ What a key means on disk, and the single steps that a disk can refuse, stand in 
 """
 
 import errno
+import functools
 import os
 import shutil
 import uuid
@@ -20,7 +21,7 @@ from zarr.storage import LocalStore
 
 from kymflow_zarr import _disk
 from kymflow_zarr._layout import QUARANTINE, STAGING
-from kymflow_zarr.errors import DamagedError, InvalidNameError, NotSavedError, ReadOnlyError
+from kymflow_zarr.errors import InvalidNameError, NotSavedError, ReadOnlyError
 
 RESERVE_BYTES = 8 * 2**20
 """What large writes leave free on a disk, so that a person's ROIs can still be saved when it is full."""
@@ -69,6 +70,7 @@ class Blobs:
         self._folder = str(root)
         self._top = top or root
         self._draft = draft
+        self._no_links: set[str] = set()
         self._keep_reserve = keep_reserve
         self._why_read_only = why_read_only
 
@@ -104,11 +106,7 @@ class Blobs:
         DamagedError
             When it has more than `limit` bytes, or is no file but a pipe or a device.
         """
-        with self.open(key) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > limit:
-                raise DamagedError(f"{self.describe(key)} has {size} bytes; at most {limit} are believable here")
-            return file.read(size)
+        return _disk.read_regular(self._path(key), limit)
 
     def open(self, key: str) -> BinaryIO:
         """Open a file to read parts of it; raise as `read`."""
@@ -126,12 +124,12 @@ class Blobs:
             return False
 
     def stamp(self, key: str) -> str:
-        """Return what changes whenever a file is written: its size and time; empty where there is none. Reads nothing."""
+        """Return what changes whenever a file is written: size, time, inode; empty where there is none. Reads nothing."""
         try:
             status = os.stat(self._path(key))
         except (FileNotFoundError, NotADirectoryError):
             return ""
-        return f"{status.st_size}-{status.st_mtime_ns}"
+        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
 
     def age_seconds(self, key: str, *, now: float) -> float:
         """Return how long ago the youngest thing in a file or folder was written."""
@@ -278,15 +276,22 @@ class Blobs:
                     _disk.check_link(path, str(self._top))
 
     def _path(self, key: str) -> str:
-        parts = key.split("/") if key else []
-        if len(key) > MAX_KEY_LENGTH or not all(map(_is_place, parts)):
-            raise InvalidNameError(f"{key[:200]!r} does not name a place inside the dataset")
+        """Return where a key lies; a folder on the way that is no symbolic link is not looked at twice."""
         path = self._folder
-        for part in parts:
+        parts = _parts(key)
+        for part in parts[:-1]:
             path = f"{path}{os.sep}{part}"
-            if os.path.islink(path):
-                _disk.check_link(path, str(self._top))
+            if path not in self._no_links:
+                self._check_link(path)
+                self._no_links.add(path)
+        if parts:
+            path = f"{path}{os.sep}{parts[-1]}"
+            self._check_link(path)
         return path
+
+    def _check_link(self, path: str) -> None:
+        if os.path.islink(path):
+            _disk.check_link(path, str(self._top))
 
     def _quoted(self, path: str) -> str:
         return quote(os.path.relpath(path, self._top).replace(os.sep, "/"), safe="")[:200]
@@ -359,8 +364,16 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+@functools.lru_cache(maxsize=4096)
+def _parts(key: str) -> tuple[str, ...]:
+    """Return the parts of a key; raise `InvalidNameError` unless each stays where it is put, and a disk can hold it."""
+    parts = key.split("/") if key else []
+    if len(key) > MAX_KEY_LENGTH or not all(map(_is_place, parts)):
+        raise InvalidNameError(f"{key[:200]!r} does not name a place inside the dataset")
+    return tuple(parts)
+
+
 def _is_place(part: str) -> bool:
-    """Return whether a part of a key stays where it is put, and has a name that a disk can hold."""
     if part in _OUTSIDE or not _SEPARATORS.isdisjoint(part):
         return False
     try:

@@ -135,14 +135,33 @@ def plan_of_older_document(document: JsonObject, *, where: str) -> ArrayPlan:
     return replace(plan, separator=str(separator), prefix="", older=True, compressed=codec is not None)
 
 
-def check_blosc_header(header: bytes, expected: int, *, where: str) -> None:
-    """Raise `DamagedError` unless a Blosc chunk says that it unpacks to as many bytes as the array's chunks have.
+def check_blosc_header(header: bytes, expected: int, stored: int, *, where: str) -> None:
+    """Check what a Blosc chunk says of itself, which Blosc believes.
 
-    The header is 16 bytes; the uncompressed size is its second 32-bit number (c-blosc, README_CHUNK_FORMAT).
+    The header is 16 bytes; its second and fourth 32-bit numbers are the sizes unpacked and packed (c-blosc,
+    README_CHUNK_FORMAT).
+
+    Parameters
+    ----------
+    header
+        The first bytes of the chunk.
+    expected
+        How many bytes it must unpack to.
+    stored
+        How many bytes it has.
+    where
+        The chunk, for messages.
+
+    Raises
+    ------
+    DamagedError
+        When it unpacks to another size, or is cut off.
     """
-    size = int.from_bytes(header[4:8], "little")
-    if len(header) < BLOSC_HEADER_BYTES or size != expected:
-        raise DamagedError(f"{where} says that it unpacks to {size} bytes, not {expected}; restore it from a backup")
+    unpacked, packed = int.from_bytes(header[4:8], "little"), int.from_bytes(header[12:16], "little")
+    if len(header) < BLOSC_HEADER_BYTES or packed > stored:
+        raise DamagedError(f"{where} is cut off: it should have {packed} bytes and has {stored}; restore it from a backup")
+    if unpacked != expected:
+        raise DamagedError(f"{where} says that it unpacks to {unpacked} bytes, not {expected}; restore it from a backup")
 
 
 class CheckedBlosc(BloscCodec):
@@ -150,7 +169,8 @@ class CheckedBlosc(BloscCodec):
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: "ArraySpec") -> Buffer:
         expected = math.prod(chunk_spec.shape) * chunk_spec.dtype.to_native_dtype().itemsize
-        check_blosc_header(chunk_bytes[:BLOSC_HEADER_BYTES].to_bytes(), expected, where="a chunk of an array")
+        header = chunk_bytes[:BLOSC_HEADER_BYTES].to_bytes()
+        check_blosc_header(header, expected, len(chunk_bytes), where="a chunk of an array")
         return super()._decode_sync(chunk_bytes, chunk_spec)
 
 

@@ -26,15 +26,34 @@ _EXCHANGE = 2
 
 def open_regular(path: str) -> BinaryIO:
     """Open a file for reading; raise `DamagedError` for a pipe or device, which could block or never end."""
+    return os.fdopen(_open_regular(path)[0], "rb")
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """Return a file's bytes; raise as `open_regular`, and where there are more than `limit`."""
+    descriptor, size = _open_regular(path)
+    try:
+        if size > limit:
+            raise DamagedError(f"{path} has {size} bytes; at most {limit} are believable here")
+        parts = [os.read(descriptor, size + 1)]
+        while parts[-1] and sum(map(len, parts)) < size:
+            parts.append(os.read(descriptor, size))
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)
+
+
+def _open_regular(path: str) -> tuple[int, int]:
+    """Return a descriptor and the size of a file."""
     # Not to wait for a pipe's other end; it has no meaning for files.
     descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        raise DamagedError(f"{path} is no file but a pipe or a device; remove it")
-    return os.fdopen(descriptor, "rb")
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status.st_size
+    os.close(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise DamagedError(f"{path} is no file but a pipe or a device; remove it")
 
 
 def check_link(path: str, top: str) -> None:

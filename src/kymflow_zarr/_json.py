@@ -20,6 +20,11 @@ MAX_DOCUMENT_BYTES = 2**20
 """Of a metadata document of zarr."""
 
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, default=dict, check_circular=False
+)
+
+
 def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
     """Return indented UTF-8 JSON; raise `InvalidValueError` naming every value that JSON cannot hold."""
     _check(value, what=what)
@@ -33,14 +38,13 @@ def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
 
 def canonical_sha256(value: JsonValue) -> str:
     """Return the sha256, in hexadecimal, of the value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def from_bytes(data: bytes, *, what: str) -> JsonValue:
     """Parse JSON; raise `DamagedError` saying which file cannot be read, and why."""
     try:
-        return cast("JsonValue", json.loads(data, parse_constant=_refuse, parse_float=_finite))
+        return cast("JsonValue", _STRICT.decode(data.decode()))
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{what} is not readable JSON ({error})") from error
 
@@ -99,3 +103,6 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -5,6 +5,7 @@ old state, a crash after it the new one, and of two writers one gets `ConflictEr
 people; where its content is no revision's, somebody edited it by hand, and it counts as the next revision.
 """
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from kymflow_zarr._layout import RECORD_HISTORY, RECORD_METADATA, revision_key, 
 from kymflow_zarr._seals import SHA256, UNSEALED, document_seal_state, seal_document
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, NotSavedError
 from kymflow_zarr.schema import utc_now
+
+COPY_SHA256 = "copy_sha256"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class Revision:
     payload: JsonObject
     committed: bool = True
     saved_utc: str = ""
+    copy_sha256: str = ""
+    """The digest of the readable copy's bytes; empty in revisions of an earlier version of the program."""
 
     @property
     def sha256(self) -> str:
@@ -48,7 +53,10 @@ def load_revision(blobs: Blobs) -> Revision:
     """
     numbers = list_revisions(blobs)
     newest = _newest_sound(blobs, numbers)
-    by_hand = _readable_copy(blobs)
+    data = _copy_bytes(blobs)
+    if newest.copy_sha256 and hashlib.sha256(data).hexdigest() == newest.copy_sha256:
+        return newest
+    by_hand = _copy_from_bytes(blobs, data)
     if by_hand is None or _is_a_revision(blobs, by_hand, newest, numbers):
         return newest
     return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
@@ -190,8 +198,15 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
 
 def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
     saved_utc = utc_now()
+    copy_sha256 = hashlib.sha256(to_readable_bytes(payload, what="metadata")).hexdigest()
     sealed = seal_document(
-        {"revision": number, "saved_utc": saved_utc, SHA256: canonical_sha256(payload), "metadata": payload}
+        {
+            "revision": number,
+            "saved_utc": saved_utc,
+            SHA256: canonical_sha256(payload),
+            COPY_SHA256: copy_sha256,
+            "metadata": payload,
+        }
     )
     try:
         blobs.create(revision_key(number), to_readable_bytes(sealed, what="metadata"))
@@ -200,7 +215,7 @@ def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
             f"not saved: another program saved revision {number} of {blobs.describe(RECORD_METADATA)} at the same moment; "
             "load it again and repeat the change"
         ) from error
-    return Revision(number=number, payload=payload, saved_utc=saved_utc)
+    return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
 
 
 def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
@@ -225,7 +240,8 @@ def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
         return None
-    return Revision(number=number, payload=payload, saved_utc=str(sealed.get("saved_utc", "")))
+    saved_utc, copy_sha256 = (str(sealed.get(key, "")) for key in ("saved_utc", COPY_SHA256))
+    return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
 
 
 def _is_a_revision(blobs: Blobs, copy: JsonObject, newest: Revision, numbers: list[int]) -> bool:
@@ -239,9 +255,20 @@ def _is_a_revision(blobs: Blobs, copy: JsonObject, newest: Revision, numbers: li
 
 def _readable_copy(blobs: Blobs) -> JsonObject | None:
     """Return `metadata.json`, or None where it is missing or torn: then the history alone speaks."""
+    return _copy_from_bytes(blobs, _copy_bytes(blobs))
+
+
+def _copy_bytes(blobs: Blobs) -> bytes:
     try:
-        return object_from_bytes(blobs.read(RECORD_METADATA, limit=MAX_BYTES), what=blobs.describe(RECORD_METADATA))
+        return blobs.read(RECORD_METADATA, limit=MAX_BYTES)
     except (FileNotFoundError, DamagedError):
+        return b""
+
+
+def _copy_from_bytes(blobs: Blobs, data: bytes) -> JsonObject | None:
+    try:
+        return object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
+    except DamagedError:
         return None
 
 

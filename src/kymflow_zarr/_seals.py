@@ -35,22 +35,29 @@ def seal_document(document: JsonObject, *, holder: str | None = None) -> dict[st
         The key of the object inside it that carries the reserved key, such as a zarr document's "attributes"; by default it
         is the document itself.
     """
-    inner = document.get(holder, {}) if holder else document
-    carrier = inner if isinstance(inner, Mapping) else {}
-    reserved = carrier.get(SEAL)
-    rest = {key: item for key, item in reserved.items() if key != SHA256} if isinstance(reserved, Mapping) else {}
-    digest = canonical_sha256(_with(document, holder, {**carrier, SEAL: rest}))
-    return _with(document, holder, {**carrier, SEAL: {**rest, SHA256: digest}})
+    carrier, rest = _open_part(document, holder)
+    return _with(document, holder, {**carrier, SEAL: {**rest, SHA256: _digest(document, holder, carrier, rest)}})
 
 
 def document_seal_state(document: JsonObject, *, holder: str | None = None) -> SealState:
     """Return whether a JSON object is as it was sealed."""
-    carrier = document.get(holder) if holder else document
-    reserved = carrier.get(SEAL) if isinstance(carrier, Mapping) else None
+    carrier, rest = _open_part(document, holder)
+    reserved = carrier.get(SEAL)
     if not isinstance(reserved, Mapping) or SHA256 not in reserved:
         return "unsealed"
-    sealed = seal_document(document, holder=holder)
-    return "whole" if canonical_sha256(sealed) == canonical_sha256(document) else "broken"
+    return "whole" if reserved[SHA256] == _digest(document, holder, carrier, rest) else "broken"
+
+
+def _open_part(document: JsonObject, holder: str | None) -> tuple[JsonObject, JsonObject]:
+    """Return the object that carries the reserved key, and what stands under that key beside the digest."""
+    inner = document.get(holder, {}) if holder else document
+    carrier = inner if isinstance(inner, Mapping) else {}
+    reserved = carrier.get(SEAL)
+    return carrier, {k: item for k, item in reserved.items() if k != SHA256} if isinstance(reserved, Mapping) else {}
+
+
+def _digest(document: JsonObject, holder: str | None, carrier: JsonObject, rest: JsonObject) -> str:
+    return canonical_sha256(_with(document, holder, {**carrier, SEAL: rest}))
 
 
 def _with(document: JsonObject, holder: str | None, carrier: dict[str, JsonValue]) -> dict[str, JsonValue]:

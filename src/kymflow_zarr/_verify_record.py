@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import array_plan, check_chunks, open_array
+from kymflow_zarr._arrays import array_plan, check_chunks, check_complete
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._frames import parquet_state, table_from_parquet, table_to_parquet
 from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
@@ -146,7 +146,7 @@ def _try_array(blobs: Blobs, key: str, *, deep: bool) -> None:
         if deep:
             check_chunks(blobs, key)
         else:
-            open_array(blobs, key)
+            check_complete(blobs, key)
     except FileNotFoundError as error:
         raise DamagedError("is missing; restore it from a backup") from error
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, TypeAlias, cast
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import array_plan
+from kymflow_zarr._arrays import array_shape
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._frames import gunzip
 from kymflow_zarr._json import MAX_BYTES, JsonValue, from_bytes
@@ -141,7 +141,7 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
     try:
         attributes = record.load_attributes()
         header = record.load_revision().payload.get("header")
-        shape = array_plan(folder, _layout.RECORD_DATA).shape
+        shape = array_shape(folder, _layout.RECORD_DATA)
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))
     fields = header if isinstance(header, Mapping) else {}

@@ -1,0 +1,256 @@
+"""Datasets of the older program: read as they are, and copied with nothing lost."""
+
+import gzip
+import json
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from numcodecs import Blosc
+
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    DamagedError,
+    DatasetExistsError,
+    NotADatasetError,
+    ReadOnlyError,
+    UnsupportedVersionError,
+)
+from kymflow_zarr.upgrade import upgrade_dataset
+
+ATTRIBUTES = {"format": "kymflow_zarr_v1", "schema_version": 1, "created_utc": "2025-01-02T03:04:05Z", "lab": "x"}
+METADATA = {"header": {"name": "old", "acquired_local_epoch_ns": 5}, "rois": [{"id": 1, "dim0_start": 0}], "seen": True}
+
+
+def write_json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def write_array(path, values, **options):
+    array = zarr.create_array(
+        path, shape=values.shape, dtype=values.dtype, chunks=(7, 4), zarr_format=2, compressors=Blosc("zstd"), **options
+    )
+    array[...] = values
+
+
+@pytest.fixture
+def older_path(tmp_path, rng):
+    """A dataset as the older program writes it: zarr v2, names that are refused today, gzipped artifacts."""
+    path = tmp_path / "older.zarr"
+    write_json(path / ".zattrs", ATTRIBUTES)
+    write_json(path / ".zgroup", {"zarr_format": 2})
+    (path / "README.txt").write_text("of the lab")
+    image = path / "images" / str(uuid.UUID(int=7, version=4))
+    write_json(image / ".zgroup", {"zarr_format": 2})
+    write_json(image / ".zattrs", {"axes": ["y", "x"], "created_utc": "2025-01-02T03:04:06Z", "updated_utc": "u"})
+    write_array(image / "data", rng.integers(0, 60_000, (20, 6)).astype(">u2"))
+    mask = image / "analysis_arrays" / "Roi Mask 1"
+    write_json(mask / ".zgroup", {"zarr_format": 2})
+    write_json(mask / ".zattrs", {"axes": ["y", "x"]})
+    write_array(mask / "data", np.ones((10, 4), bool))
+    analysis = image / "analysis"
+    write_json(analysis / "metadata.json", METADATA)
+    write_json(analysis / "provenance.json", {"source_primary_path": "/data/old.tif", "ingest_mode": "legacy"})
+    write_json(analysis / "Radon Params.json", {"window": 16})
+    (analysis / "nested").mkdir()
+    (analysis / "nested/events.json.gz").write_bytes(gzip.compress(b'[{"kind": "stall"}]'))
+    (analysis / "velocity.csv.gz").write_bytes(gzip.compress(b"t,v\n0,1.5\n"))
+    (analysis / "notes.txt").write_text("by a person")
+    pd.DataFrame({"v": [1.0, np.nan], "who": ["me", None]}).to_parquet(analysis / "report.parquet")
+    (path / "tables").mkdir()
+    pd.DataFrame({"image_id": [image.name], "mean": [1.5]}).to_parquet(path / "tables/radon_report.parquet")
+    (path / "index").mkdir()
+    (path / "index/manifest.json.gz").write_bytes(gzip.compress(b"{}"))
+    return path
+
+
+@pytest.fixture
+def older(older_path):
+    return ZarrDataset(older_path)
+
+
+@pytest.fixture
+def older_record(older):
+    return next(older.iter_records())
+
+
+@pytest.fixture
+def upgraded(older_path, tmp_path):
+    upgrade_dataset(older_path, tmp_path / "new.zarr")
+    return ZarrDataset(tmp_path / "new.zarr")
+
+
+class TestReading:
+    def test_it_opens_for_reading_in_either_mode(self, older_path):
+        assert [ZarrDataset(older_path, mode=mode).mode for mode in ("r", "a")] == ["r", "r"]
+
+    def test_it_says_what_it_is(self, older):
+        assert (older.attributes.is_older, older.attributes.created_utc) == (True, "2025-01-02T03:04:05Z")
+
+    def test_it_has_the_same_id_wherever_it_lies(self, older, older_path, tmp_path):
+        moved = older_path.rename(tmp_path / "moved.zarr")
+        assert ZarrDataset(moved).dataset_id == older.dataset_id
+
+    def test_pixels_and_axes_are_read(self, older_record, older_path):
+        raw = zarr.open_array(older_path / "images" / older_record.image_id / "data", mode="r")[...]
+        np.testing.assert_array_equal(older_record.load_array(), raw)
+        assert older_record.get_axes() == ("y", "x")
+
+    def test_metadata_are_read(self, older_record):
+        assert older_record.load_metadata_payload() == METADATA
+
+    def test_every_artifact_is_listed_whatever_its_name(self, older_record):
+        keys = ["Radon Params.json", "nested/events.json.gz", "provenance.json", "report.parquet", "velocity.csv.gz"]
+        assert older_record.list_analysis_keys() == keys
+        assert older_record.list_array_artifacts() == ["Roi Mask 1"]
+
+    def test_every_artifact_is_read(self, older_record):
+        assert older_record.load_json("Radon Params") == {"window": 16}
+        assert older_record.load_json("nested/events") == [{"kind": "stall"}]
+        assert older_record.load_df_csv_gz("velocity").to_dict("list") == {"t": [0], "v": [1.5]}
+        assert older_record.load_df_parquet("report")["v"][0] == 1.0
+        assert older_record.load_array_artifact("Roi Mask 1").all()
+
+    def test_tables_are_read(self, older):
+        assert older.load_table("radon_report")["mean"].tolist() == [1.5]
+
+    def test_it_is_sound(self, older):
+        assert older.verify(deep=True).problems == ()
+
+    def test_reading_all_of_it_changes_nothing(self, older_path, snapshot):
+        before = snapshot(older_path)
+        dataset = ZarrDataset(older_path)
+        dataset.verify(deep=True)
+        dataset.load_manifest()
+        assert snapshot(older_path) == before
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            pytest.param(lambda dataset, _: dataset.add_image(np.zeros((2, 2))), id="add an image"),
+            pytest.param(lambda dataset, record: record.save_json("a", 1), id="save an artifact"),
+            pytest.param(lambda dataset, record: record.save_metadata_payload({}), id="save metadata"),
+            pytest.param(lambda dataset, record: dataset.delete_image(record.image_id), id="delete"),
+            pytest.param(lambda dataset, _: dataset.save_table("t", pd.DataFrame({"image_id": ["a"]})), id="a table"),
+            pytest.param(lambda dataset, _: dataset.rebuild_manifest(), id="the manifest"),
+        ],
+    )
+    def test_writing_is_refused_with_the_way_out(self, older, older_record, older_path, snapshot, write):
+        before = snapshot(older_path)
+        with pytest.raises(ReadOnlyError, match=r"older program, which is only read; copy it with: napari-kymflow upgrade"):
+            write(older, older_record)
+        assert snapshot(older_path) == before
+
+    def test_a_repair_is_refused(self, older):
+        with pytest.raises(ReadOnlyError, match="not repaired"):
+            older.verify(repair=True)
+
+    def test_another_version_of_it_is_refused(self, older_path):
+        write_json(older_path / ".zattrs", {**ATTRIBUTES, "schema_version": 2})
+        with pytest.raises(UnsupportedVersionError, match="has schema version 2 of the older program"):
+            ZarrDataset(older_path)
+
+    def test_a_torn_chunk_is_damage(self, older_record, older_path):
+        chunk = older_path / "images" / older_record.image_id / "data/0.0"
+        chunk.write_bytes(chunk.read_bytes()[:20])
+        with pytest.raises(DamagedError, match="is cut off: it should have"):
+            older_record.load_array()
+
+    def test_a_chunk_that_unpacks_to_more_than_it_should_is_damage(self, older_record, older_path):
+        chunk = older_path / "images" / older_record.image_id / "data/0.0"
+        chunk.write_bytes(bytes(Blosc("zstd").encode(np.zeros(2**20, np.uint8))))
+        with pytest.raises(DamagedError, match="says that it unpacks to 1048576 bytes, not 56"):
+            older_record.open_array()
+
+
+class TestUpgrade:
+    def test_the_copy_is_sound_and_can_be_written(self, upgraded):
+        assert (upgraded.verify(deep=True).problems, upgraded.mode) == ((), "a")
+
+    def test_it_keeps_what_the_dataset_said_of_itself(self, upgraded):
+        assert upgraded.attributes.created_utc == ATTRIBUTES["created_utc"]
+        assert upgraded.attributes.upgraded_from == ATTRIBUTES
+
+    def test_it_keeps_ids_pixels_and_axes(self, upgraded, older_record):
+        copy = upgraded.record(older_record.image_id)
+        np.testing.assert_array_equal(copy.load_array(), older_record.load_array())
+        assert (copy.load_array().dtype, copy.load_attributes()) == (np.uint16, older_record.load_attributes())
+
+    def test_the_metadata_are_the_first_revision(self, upgraded, older_record):
+        (revision,) = upgraded.record(older_record.image_id).history()
+        assert (revision.number, revision.payload) == (0, METADATA)
+
+    def test_it_keeps_every_artifact_under_its_name(self, upgraded, older_record):
+        copy = upgraded.record(older_record.image_id)
+        assert copy.load_json("Radon Params") == {"window": 16}
+        assert copy.load_json("nested/events") == [{"kind": "stall"}]
+        pd.testing.assert_frame_equal(copy.load_df_csv_gz("velocity"), older_record.load_df_csv_gz("velocity"))
+        pd.testing.assert_frame_equal(copy.load_df_parquet("report"), older_record.load_df_parquet("report"))
+        np.testing.assert_array_equal(copy.load_array_artifact("Roi Mask 1"), np.ones((10, 4), bool))
+
+    def test_it_keeps_what_the_older_program_said_of_a_record(self, upgraded, older_record):
+        said = upgraded.record(older_record.image_id).load_json("older/attributes")
+        assert said == {"axes": ["y", "x"], "created_utc": "2025-01-02T03:04:06Z", "updated_utc": "u"}
+
+    def test_it_keeps_files_of_other_kinds(self, upgraded, older_record):
+        assert (upgraded.path / "README.txt").read_text() == "of the lab"
+        notes = upgraded.path / "images" / older_record.image_id / "analysis/notes.txt"
+        assert notes.read_text() == "by a person"
+
+    def test_it_keeps_the_tables(self, upgraded, older):
+        pd.testing.assert_frame_equal(upgraded.load_table("radon_report"), older.load_table("radon_report"))
+
+    def test_it_knows_where_the_images_came_from(self, upgraded):
+        row = upgraded.load_sources_index().iloc[0]
+        assert (row["source_primary_path"], row["source_size_bytes"]) == ("/data/old.tif", -1)
+
+    def test_the_original_is_untouched(self, older_path, tmp_path, snapshot):
+        before = snapshot(older_path)
+        upgrade_dataset(older_path, tmp_path / "new.zarr")
+        assert snapshot(older_path) == before
+
+    def test_nothing_else_is_left_beside_it(self, upgraded, tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["new.zarr", "older.zarr"]
+
+    def test_it_says_what_it_copied(self, older_path, tmp_path):
+        report = upgrade_dataset(older_path, tmp_path / "new.zarr")
+        assert report.summary() == "1 records and 1 tables copied, and compared with the original"
+
+    def test_it_reports_its_progress(self, older_path, tmp_path):
+        calls = []
+        upgrade_dataset(older_path, tmp_path / "new.zarr", progress=lambda done, total: calls.append((done, total)))
+        assert calls == [(0, 1)]
+
+    def test_a_damaged_original_leaves_nothing(self, older_path, older_record, tmp_path):
+        (older_path / "images" / older_record.image_id / "analysis/Radon Params.json").write_text("{")
+        with pytest.raises(DamagedError, match=r"not upgraded: .*Radon Params\.json is not readable JSON"):
+            upgrade_dataset(older_path, tmp_path / "new.zarr")
+        assert [path.name for path in tmp_path.iterdir() if path.name != ".staging"] == ["older.zarr"]
+
+    def test_a_copy_that_differs_does_not_appear(self, older_path, tmp_path, monkeypatch):
+        monkeypatch.setattr("kymflow_zarr.upgrade.save_revision", lambda *_args, **_kwargs: None)
+        with pytest.raises(DamagedError, match=r"not upgraded: the metadata of record .* came out otherwise"):
+            upgrade_dataset(older_path, tmp_path / "new.zarr")
+        assert not (tmp_path / "new.zarr").exists()
+
+    def test_a_place_that_is_taken_is_refused(self, older_path, dataset):
+        with pytest.raises(DatasetExistsError, match=r"there is something at .* already"):
+            upgrade_dataset(older_path, dataset.path)
+
+    def test_a_dataset_of_this_format_is_refused(self, dataset, tmp_path):
+        with pytest.raises(NotADatasetError, match="is a dataset of this format already"):
+            upgrade_dataset(dataset.path, tmp_path / "new.zarr")
+
+    @pytest.mark.shared
+    def test_the_real_one_is_copied_whole(self, older_dataset_path, tmp_path):
+        upgrade_dataset(older_dataset_path, tmp_path / "new.zarr")
+        assert ZarrDataset(tmp_path / "new.zarr").verify(deep=True).problems == ()
+
+
+def test_a_missing_gzipped_artifact_is_named(older_record):
+    with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'nested/other'"):
+        older_record.load_json("nested/other")
