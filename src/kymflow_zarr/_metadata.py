@@ -155,13 +155,13 @@ def list_revisions(blobs: Blobs) -> list[int]:
     return sorted(number for number in found if number is not None)
 
 
-def is_held_by_copy(blobs: Blobs) -> bool:
-    """Return whether `metadata.json` has what no whole revision has: an edit by hand, or what a damaged revision had."""
+def is_held_by_copy(blobs: Blobs, *, without: int) -> bool:
+    """Return whether `metadata.json` has what no whole revision but `without` has, so that it would not be lost with it."""
     copy = _readable_copy(blobs)
     if copy is None:
         return False
-    whole = (_sealed_revision(blobs, number) for number in list_revisions(blobs))
-    return canonical_sha256(copy) not in {one.sha256 for one in whole if one is not None}
+    others = (_sealed_revision(blobs, number) for number in list_revisions(blobs) if number != without)
+    return canonical_sha256(copy) not in {one.sha256 for one in others if one is not None}
 
 
 def revision_problem(blobs: Blobs, number: int) -> str | None:

@@ -75,16 +75,16 @@ def record_findings(
         yield from _checked(record, where, check)
 
 
-def group_problem(blobs: Blobs, key: str) -> str | None:
+def _group_problem(blobs: Blobs, key: str) -> str | None:
     """Return what is wrong with the `zarr.json` of a group, looking at every byte; None where it is as it was written."""
     try:
         data = blobs.read(key, limit=MAX_DOCUMENT_BYTES)
     except FileNotFoundError:
         return "is missing"
-    return document_problem(data, object_from_bytes(data, what=blobs.describe(key)))
+    return _document_problem(data, object_from_bytes(data, what=blobs.describe(key)))
 
 
-def document_problem(data: bytes, document: JsonObject) -> str | None:
+def _document_problem(data: bytes, document: JsonObject) -> str | None:
     """Return what is wrong with a metadata document of zarr, of which `data` are the bytes."""
     state = document_seal_state(document, holder=_layout.ATTRIBUTES)
     if state == "unsealed":
@@ -110,7 +110,7 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
             if deep:
                 yield from found(f"{where}/{key}", said, partial(_seal_file, blobs, key, None))
         elif said:
-            safe = number != numbers[-1] or is_held_by_copy(blobs)
+            safe = number != numbers[-1] or is_held_by_copy(blobs, without=number)
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
     try:
         said = readable_copy_problem(blobs)
@@ -136,7 +136,7 @@ def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findin
     if not deep or problems or not blobs.exists(document):
         return
     data = blobs.read(document, limit=MAX_DOCUMENT_BYTES)
-    said = document_problem(data, object_from_bytes(data, what=blobs.describe(document)))
+    said = _document_problem(data, object_from_bytes(data, what=blobs.describe(document)))
     repair = partial(_seal_file, blobs, document, _layout.ATTRIBUTES) if said == UNSEALED else None
     yield from found(f"{where}/{document}", said, repair)
 
@@ -189,20 +189,27 @@ def _load(load: Callable[[str], object], key: str, ending: str) -> None:
 
 
 def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findings:
-    said = list(failing(where, partial(group_problem, blobs, _layout.GROUP_DOCUMENT)))
-    for one in said:
-        sealing = partial(_seal_file, blobs, _layout.GROUP_DOCUMENT, _layout.ATTRIBUTES)
-        yield from found(f"{where}/{_layout.GROUP_DOCUMENT}", one.what, sealing if one.what == UNSEALED else None)
+    yield from telling_group_findings(blobs, _layout.GROUP_DOCUMENT, f"{where}/{_layout.GROUP_DOCUMENT}")
     folders = [_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS]
     folders += [_layout.array_group_key(name) for name in record.list_array_artifacts()]
     for folder in folders:
         key = f"{folder}/{_layout.GROUP_DOCUMENT}"
-        # It only tells other tools that there is a group.
-        yield from failing(f"{where}/{key}", partial(group_problem, blobs, key), partial(renew_group, blobs, key))
+        yield from failing(f"{where}/{key}", partial(_group_problem, blobs, key), partial(_renew_group, blobs, key))
 
 
-def renew_group(blobs: Blobs, key: str) -> None:
-    """Write the `zarr.json` of a group that says nothing else."""
+def telling_group_findings(blobs: Blobs, key: str, where: str) -> Findings:
+    """Yield what is wrong with the `zarr.json` of a group whose attributes nothing else knows."""
+    for finding in failing(where, partial(_group_problem, blobs, key)):
+        sealing = partial(_seal_file, blobs, key, _layout.ATTRIBUTES)
+        yield from found(where, finding.what, sealing if finding.what == UNSEALED else None)
+
+
+def empty_group_findings(blobs: Blobs, key: str) -> Findings:
+    """Yield what is wrong with the `zarr.json` of a group that only tells other tools that there is a group."""
+    yield from failing(key, partial(_group_problem, blobs, key), partial(_renew_group, blobs, key))
+
+
+def _renew_group(blobs: Blobs, key: str) -> None:
     blobs.write(key, group_to_bytes({}))
 
 

@@ -18,7 +18,13 @@ from kymflow_zarr._import import find_lost_sources
 from kymflow_zarr._json import JsonValue
 from kymflow_zarr._problems import Finding, Findings, Problem, failing, found
 from kymflow_zarr._root import GROUPS
-from kymflow_zarr._verify_record import CheckRecord, group_problem, parquet_findings, record_findings, renew_group
+from kymflow_zarr._verify_record import (
+    CheckRecord,
+    empty_group_findings,
+    parquet_findings,
+    record_findings,
+    telling_group_findings,
+)
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.ingest import FileContent
 from kymflow_zarr.manifest import Manifest, load_manifest, save_manifest
@@ -155,10 +161,9 @@ def _of_record(
 def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
     if not deep or not blobs.exists(_layout.GROUP_DOCUMENT):
         return
-    yield from failing(_layout.GROUP_DOCUMENT, partial(group_problem, blobs, _layout.GROUP_DOCUMENT))
+    yield from telling_group_findings(blobs, _layout.GROUP_DOCUMENT, _layout.GROUP_DOCUMENT)
     for group in GROUPS:
-        key = f"{group}/{_layout.GROUP_DOCUMENT}"
-        yield from failing(key, partial(group_problem, blobs, key), partial(renew_group, blobs, key))
+        yield from empty_group_findings(blobs, f"{group}/{_layout.GROUP_DOCUMENT}")
 
 
 def _of_left_overs(blobs: Blobs) -> Findings:
