@@ -221,10 +221,26 @@ class Tables:
             return False
         if first:
             return True
+        if self._is_overtaken(name, state.next_number):
+            self._blobs.forget(key)
+            return False
         # Where the rest fails the table is saved all the same: every reader looks at the commits too.
         with suppress(NotSavedError):
             self._publish(name)
         return True
+
+    def _is_overtaken(self, name: str, number: int) -> bool:
+        """Return whether a newer commit is there. Then this number may have been taken before, and been forgotten since.
+
+        The newest commit is never forgotten, and an older one only after the table's file has its number or a higher one.
+        """
+        if max(self._numbers(name)) > number:
+            return True
+        try:
+            held = self._notes(_layout.table_key(name)).get(_NUMBER)
+        except (DamagedError, FileNotFoundError):
+            return False
+        return held is not None and held.isdigit() and int(held) >= number
 
     def _publish(self, name: str) -> None:
         """Let the table's file be the newest commit, also where another program commits meanwhile; forget older ones."""

@@ -9,9 +9,9 @@ from threading import Barrier
 
 import pytest
 
-from kymflow_zarr import _metadata
-from kymflow_zarr._metadata import NOTHING_SAVED, _commit, load_revision, save_revision
-from kymflow_zarr.errors import ConflictError, DamagedError, InvalidValueError, NotSavedError
+from kymflow_zarr import _disk, _metadata
+from kymflow_zarr._metadata import NOTHING_SAVED, _commit, load_history, load_numbered, load_revision, save_revision
+from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, InvalidValueError, NotSavedError
 
 COPY = "analysis/metadata.json"
 
@@ -294,3 +294,94 @@ def test_a_save_whose_readable_copy_fails_is_saved(record, monkeypatch):
     record.save_metadata_payload({"a": 2})
     assert record.load_revision().payload == {"a": 2}
     assert record.load_revision().committed
+
+
+class TestHistory:
+    def test_all_revisions_come_in_order_with_their_times(self, blobs):
+        saved = [save(blobs, {"a": a}) for a in "xyz"]
+        assert load_history(blobs) == saved
+        assert sorted(one.saved_utc for one in saved) == [one.saved_utc for one in saved]
+
+    def test_an_edit_by_hand_comes_last(self, blobs):
+        save(blobs, {"a": 1})
+        edit_by_hand(blobs, '{"a": "by hand"}')
+        assert [(one.payload["a"], one.committed) for one in load_history(blobs)] == [(1, True), ("by hand", False)]
+
+    def test_a_damaged_one_is_left_out(self, blobs):
+        for a in "xyz":
+            save(blobs, {"a": a})
+        break_seal(blobs, 1)
+        assert [one.number for one in load_history(blobs)] == [0, 2]
+
+    def test_nothing_saved_is_an_empty_history(self, blobs):
+        assert load_history(blobs) == []
+
+    def test_one_revision_is_loaded_by_its_number(self, blobs):
+        for a in "xyz":
+            save(blobs, {"a": a})
+        assert load_numbered(blobs, 1).payload == {"a": "y"}
+
+    @pytest.mark.parametrize("number", [-1, 3])
+    def test_a_missing_one_is_named_with_those_there_are(self, blobs, number):
+        for a in "xyz":
+            save(blobs, {"a": a})
+        with pytest.raises(ArtifactNotFoundError, match=rf"no revision {number} of .*metadata\.json; there are 0 to 2"):
+            load_numbered(blobs, number)
+
+    def test_a_damaged_one_says_so(self, blobs):
+        save(blobs, {"a": 1})
+        break_seal(blobs, 0)
+        with pytest.raises(DamagedError, match=r"revision 0 of .* is damaged; load another, or restore it from a backup"):
+            load_numbered(blobs, 0)
+
+
+class TestRepeatedSave:
+    """A save that was called not saved may have been saved: it can be repeated."""
+
+    def test_saving_what_is_there_already_is_no_conflict(self, blobs):
+        before = save(blobs, {"a": 1})
+        save(blobs, {"a": 2}, before)
+        save(blobs, {"a": 2}, before)
+        assert load_revision(blobs).payload == {"a": 2}
+
+    def test_saving_something_else_is(self, blobs):
+        before = save(blobs, {"a": 1})
+        save(blobs, {"a": 2}, before)
+        with pytest.raises(ConflictError, match="was changed by another program"):
+            save(blobs, {"a": 3}, before)
+
+    def test_a_commit_whose_flush_failed_is_taken_back(self, blobs, monkeypatch):
+        before = save(blobs, {"a": 1})
+
+        def fail(_path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_disk, "flush_folder", fail)
+            with pytest.raises(NotSavedError, match="not saved"):
+                save(blobs, {"a": 2}, before)
+        assert load_revision(blobs) == before
+
+
+class TestReadableCopy:
+    def test_a_torn_one_that_somebody_wrote_is_kept_in_the_quarantine(self, blobs):
+        save(blobs, {"a": 1})
+        edit_by_hand(blobs, '{"a": "half')
+        save(blobs, {"a": 2})
+        (kept,) = (blobs.root / ".quarantine").iterdir()
+        assert (kept.read_text(), json.loads(blobs.read(COPY))) == ('{"a": "half', {"a": 2})
+
+    def test_a_slow_writer_does_not_leave_an_older_copy(self, blobs, monkeypatch):
+        """The second writer commits and copies between the first one's commit and copy."""
+        save(blobs, {"a": 0})
+        commit = _metadata._commit
+
+        def commit_then_be_overtaken(*arguments):
+            committed = commit(*arguments)
+            monkeypatch.setattr(_metadata, "_commit", commit)
+            save(blobs, {"a": 2})
+            return committed
+
+        monkeypatch.setattr(_metadata, "_commit", commit_then_be_overtaken)
+        save(blobs, {"a": 1})
+        assert (load_revision(blobs).payload, json.loads(blobs.read(COPY))) == ({"a": 2}, {"a": 2})

@@ -1,5 +1,6 @@
 """One record: pixels once, artifacts by name."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -264,3 +265,161 @@ class TestListing:
         record.load_json("params")
         record.load_array_artifact("mask")
         assert snapshot(Path(dataset.path)) == before
+
+
+class TestSeals:
+    @pytest.mark.parametrize("value", [{"a": [1, 2.5, None]}, {}, [1, "x"], 3, 2.5, "text", True, None], ids=repr)
+    def test_any_value_survives_its_seal(self, record, value):
+        record.save_json("params", value)
+        assert record.load_json("params") == value
+
+    def test_the_seals_own_key_is_refused(self, record):
+        with pytest.raises(InvalidValueError, match="its key 'kymflow' is reserved; choose another"):
+            record.save_json("params", {"kymflow": 1})
+
+    def test_a_changed_json_artifact_is_damage(self, record, record_folder):
+        record.save_json("params", {"window": 16})
+        path = record_folder / "analysis/params.json"
+        path.write_text(path.read_text().replace("16", "17"))
+        with pytest.raises(DamagedError, match=r"params\.json was changed or damaged since it was written"):
+            record.load_json("params")
+
+    def test_a_json_file_of_another_program_is_read(self, record, record_folder):
+        (record_folder / "analysis/theirs.json").write_text('{"kymflow": 3, "a": 1}')
+        assert record.load_json("theirs") == {"kymflow": 3, "a": 1}
+
+    def test_a_changed_table_artifact_is_damage(self, record, record_folder):
+        record.save_df_parquet("report", FRAME)
+        path = record_folder / "analysis/report.parquet"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 3] ^= 4
+        path.write_bytes(data)
+        with pytest.raises(DamagedError, match=r"report\.parquet (was changed or damaged|is not readable)"):
+            record.load_df_parquet("report")
+
+    def test_a_parquet_file_of_another_program_is_read(self, record, record_folder):
+        FRAME.to_parquet(record_folder / "analysis/theirs.parquet")
+        pd.testing.assert_frame_equal(record.load_df_parquet("theirs"), FRAME)
+
+    def test_sealed_files_are_read_by_other_programs(self, record, record_folder):
+        record.save_df_parquet("report", FRAME)
+        record.save_array_artifact("mask", np.ones((2, 3), bool))
+        pd.testing.assert_frame_equal(pd.read_parquet(record_folder / "analysis/report.parquet"), FRAME)
+        assert zarr.open_array(record_folder / "analysis_arrays/mask/data", mode="r")[...].all()
+
+    def test_a_json_value_that_is_too_large_is_refused(self, record, monkeypatch):
+        monkeypatch.setattr("kymflow_zarr._json.MAX_BYTES", 1000)
+        with pytest.raises(InvalidValueError, match="at most 0 MB are stored, save it as a table or array"):
+            record.save_json("params", list(range(1000)))
+
+
+class TestCsv:
+    def test_a_table_survives_a_round_trip(self, record):
+        record.save_df_csv_gz("raw", FRAME)
+        pd.testing.assert_frame_equal(record.load_df_csv_gz("raw"), FRAME)
+
+    def test_it_is_gzipped_csv_for_others(self, record, record_folder):
+        record.save_df_csv_gz("raw", FRAME)
+        pd.testing.assert_frame_equal(pd.read_csv(record_folder / "analysis/raw.csv.gz"), FRAME)
+
+    def test_the_same_table_gives_the_same_bytes(self, record, record_folder):
+        record.save_df_csv_gz("raw", FRAME)
+        before = (record_folder / "analysis/raw.csv.gz").read_bytes()
+        record.save_df_csv_gz("raw", FRAME)
+        assert (record_folder / "analysis/raw.csv.gz").read_bytes() == before
+
+    def test_an_empty_table_is_read(self, record):
+        record.save_df_csv_gz("raw", pd.DataFrame())
+        assert len(record.load_df_csv_gz("raw")) == 0
+
+    def test_a_missing_one_is_named_with_those_there_are(self, record):
+        record.save_df_csv_gz("raw", FRAME)
+        with pytest.raises(ArtifactNotFoundError, match=r"no CSV artifact named 'row' in record .*; it has 'raw\.csv\.gz'"):
+            record.load_df_csv_gz("row")
+
+    @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"a,b\n1,2\n")[:-4]], ids=["empty", "text", "torn"])
+    def test_a_damaged_one_says_so(self, record, record_folder, content):
+        (record_folder / "analysis/raw.csv.gz").write_bytes(content)
+        with pytest.raises(DamagedError, match=r"raw\.csv\.gz is (not readable gzip|damaged)"):
+            record.load_df_csv_gz("raw")
+
+
+class TestDelete:
+    def test_an_artifact_is_deleted_by_its_key(self, record):
+        record.save_json("params", 1)
+        record.save_df_parquet("params", FRAME)
+        record.delete_analysis("params.json")
+        assert record.list_analysis_keys() == ["params.parquet"]
+
+    @pytest.mark.parametrize(
+        "key", ["params", "metadata.json", "history/metadata.00000000.json", "../zarr.json", "zarr.json"]
+    )
+    def test_nothing_else_is(self, record, snapshot, record_folder, key):
+        record.save_metadata_payload({"a": 1})
+        record.save_json("params", 1)
+        before = snapshot(record_folder)
+        with pytest.raises(ArtifactNotFoundError, match=r"no JSON or table artifact named .*; it has 'params\.json'"):
+            record.delete_analysis(key)
+        assert snapshot(record_folder) == before
+
+    def test_an_array_is_deleted(self, record):
+        for name in ("mask", "distance"):
+            record.save_array_artifact(name, np.ones(3))
+        record.delete_array_artifact("mask")
+        assert record.list_array_artifacts() == ["distance"]
+
+    @pytest.mark.parametrize("name", ["other", "..", "", "zarr.json", "mask/data"])
+    def test_a_missing_array_is_named_with_those_there_are(self, record, name):
+        record.save_array_artifact("mask", np.ones(3))
+        with pytest.raises(ArtifactNotFoundError, match=r"no array artifact named .*; it has 'mask'"):
+            record.delete_array_artifact(name)
+
+    def test_nothing_is_left_in_staging(self, dataset, record):
+        record.save_array_artifact("mask", np.ones(3))
+        record.delete_array_artifact("mask")
+        assert list((dataset.path / ".staging").iterdir()) == []
+
+
+class TestHistory:
+    def test_every_save_is_kept(self, record):
+        for a in "xyz":
+            record.save_metadata_payload({"a": a})
+        assert [revision.payload for revision in record.history()] == [{"a": "x"}, {"a": "y"}, {"a": "z"}]
+
+    def test_one_of_them_is_loaded(self, record):
+        for a in "xyz":
+            record.save_metadata_payload({"a": a})
+        assert record.load_metadata_payload(revision=1) == {"a": "y"}
+
+
+class TestAnyArray:
+    @pytest.mark.parametrize("dimensions", range(9))
+    def test_of_any_number_of_dimensions(self, record, rng, dimensions):
+        values = rng.integers(0, 9, (2, 3, 1, 2, 1, 2, 1, 2)[:dimensions])
+        record.save_array_artifact("any", values)
+        np.testing.assert_array_equal(record.load_array_artifact("any"), values, strict=True)
+        assert len(record.get_array_artifact_axes("any")) == dimensions
+
+    @pytest.mark.parametrize("dtype", ["?", *"bBhHiIlLqQefdFD"])
+    def test_of_any_dtype(self, record, dtype):
+        values = np.arange(6).reshape(2, 3).astype(dtype)
+        record.save_array_artifact("any", values)
+        np.testing.assert_array_equal(record.load_array_artifact("any"), values, strict=True)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            pytest.param(np.arange(6, dtype=">u2").reshape(2, 3), id="big-endian"),
+            pytest.param(np.arange(12).reshape(4, 3)[::2, ::-1], id="non-contiguous"),
+            pytest.param(np.asfortranarray(np.arange(6).reshape(2, 3)), id="Fortran order"),
+            pytest.param(np.zeros((0, 5)), id="empty"),
+            pytest.param(np.zeros(0, bool), id="empty and boolean"),
+            pytest.param(np.float32(3), id="a scalar"),
+            pytest.param([[True, False]], id="a list"),
+        ],
+    )
+    def test_however_it_lies_in_memory(self, record, values):
+        record.save_array_artifact("any", values)
+        loaded = record.load_array_artifact("any")
+        assert (loaded.shape, loaded.dtype) == (np.shape(values), np.asarray(values).dtype.newbyteorder("="))
+        np.testing.assert_array_equal(loaded, values)

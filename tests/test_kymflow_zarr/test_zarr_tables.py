@@ -1,10 +1,14 @@
 """Dataset tables, replaced whole."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kymflow_zarr._blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, ReadOnlyError, TableNotFoundError
 from kymflow_zarr.tables import Tables
 
@@ -168,3 +172,170 @@ def test_a_table_opened_for_reading_cannot_be_saved(blobs):
     blobs.read_only = True
     with pytest.raises(ReadOnlyError, match="opened for reading only"):
         Tables(blobs).save("velocity", rows("a", v=[1.0]))
+
+
+def commits(blobs):
+    return blobs.names("index/commits")
+
+
+class TestCommits:
+    """Two programs on one table: what one of them saved is never lost by the other."""
+
+    def test_the_newest_commit_is_another_name_of_the_tables_file(self, two_images, blobs):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        (commit,) = commits(blobs)
+        assert (blobs.root / "index/commits" / commit).samefile(blobs.root / "tables/velocity.parquet")
+
+    def test_older_commits_are_forgotten(self, two_images, blobs):
+        for value in range(5):
+            two_images.replace_rows("velocity", {"a": rows("a", v=[float(value)])})
+        assert commits(blobs) == ["velocity.00000005.parquet"]
+
+    @pytest.mark.parametrize("when", ["before it is committed", "before it is published"])
+    def test_rows_that_another_program_saves_meanwhile_are_kept(self, two_images, blobs, monkeypatch, when):
+        name = "create" if when == "before it is committed" else "duplicate"
+        step = getattr(Blobs, name)
+
+        def be_overtaken(self, *arguments):
+            monkeypatch.setattr(Blobs, name, step)
+            Tables(blobs).replace_rows("velocity", {"other": rows("other", v=[7.0])})
+            return step(self, *arguments)
+
+        monkeypatch.setattr(Blobs, name, be_overtaken)
+        two_images.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
+        assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "other", "mine"}
+        assert set(pd.read_parquet(blobs.root / "tables/velocity.parquet")["image_id"]) == {"a", "b", "other", "mine"}
+
+    def test_a_number_that_was_taken_and_forgotten_is_not_taken_again(self, two_images, blobs, monkeypatch):
+        create = Blobs.create
+
+        def be_overtaken_three_times(self, *arguments):
+            monkeypatch.setattr(Blobs, "create", create)
+            for image_id in ("c", "d", "e"):
+                Tables(blobs).replace_rows("velocity", {image_id: rows(image_id, v=[7.0])})
+            return create(self, *arguments)
+
+        monkeypatch.setattr(Blobs, "create", be_overtaken_three_times)
+        two_images.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
+        assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "c", "d", "e", "mine"}
+
+    def test_two_first_writers_both_keep_their_rows(self, tables, blobs, monkeypatch):
+        create = Blobs.create
+
+        def be_overtaken(self, *arguments):
+            monkeypatch.setattr(Blobs, "create", create)
+            Tables(blobs).replace_rows("velocity", {"other": rows("other", v=[7.0])})
+            return create(self, *arguments)
+
+        monkeypatch.setattr(Blobs, "create", be_overtaken)
+        tables.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
+        assert set(tables.load("velocity")["image_id"]) == {"other", "mine"}
+
+    def test_a_commit_that_was_not_published_counts(self, two_images, blobs, monkeypatch):
+        """The program was killed between the commit and the table's file."""
+        with monkeypatch.context() as patch:
+            patch.setattr(Tables, "_publish", lambda _self, _name: None)
+            two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
+        assert "new" not in set(pd.read_parquet(blobs.root / "tables/velocity.parquet")["image_id"])
+        assert "new" in set(two_images.load("velocity")["image_id"])
+        two_images.replace_rows("velocity", {"newer": rows("newer", v=[7.0])})
+        assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "new", "newer"}
+
+    def test_a_torn_commit_is_passed_over(self, two_images, blobs):
+        (blobs.root / "index/commits").mkdir(parents=True)
+        (blobs.root / "index/commits/velocity.00000001.parquet").write_bytes(b"PAR1 torn")
+        two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
+        assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "new"}
+
+    def test_a_file_of_another_program_counts_as_the_newest(self, two_images, blobs):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        path = blobs.root / "tables/velocity.parquet"
+        path.unlink()
+        rows("theirs", v=[5.0]).to_parquet(path)
+        assert two_images.load("velocity")["image_id"].tolist() == ["theirs"]
+        two_images.replace_rows("velocity", {"ours": rows("ours", v=[6.0])})
+        assert two_images.load("velocity")["image_id"].tolist() == ["theirs", "ours"]
+
+    def test_two_writers_upon_a_file_of_another_program_both_keep_their_rows(self, two_images, blobs, monkeypatch):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        path = blobs.root / "tables/velocity.parquet"
+        path.unlink()
+        rows("theirs", v=[5.0]).to_parquet(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(Tables, "_publish", lambda _self, _name: None)
+            two_images.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
+        two_images.replace_rows("velocity", {"other": rows("other", v=[7.0])})
+        assert two_images.load("velocity")["image_id"].tolist() == ["theirs", "mine", "other"]
+
+    def test_a_table_that_somebody_deleted_is_gone(self, two_images, blobs):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        (blobs.root / "tables/velocity.parquet").unlink()
+        assert (two_images.names(), two_images.exists("velocity")) == ([], False)
+        two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
+        assert two_images.load("velocity")["image_id"].tolist() == ["new"]
+
+    def test_the_commits_may_be_deleted(self, two_images, blobs):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        shutil.rmtree(blobs.root / "index")
+        two_images.replace_rows("velocity", {"c": rows("c", v=[7.0])})
+        assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "c"}
+
+    def test_many_threads_lose_no_row(self, tables):
+        def add(number):
+            for step in range(5):
+                tables.replace_rows("velocity", {f"{number}-{step}": rows(f"{number}-{step}", v=[1.0])})
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(add, range(6)))
+        assert len(tables.load("velocity")) == 30
+
+
+class TestParts:
+    @pytest.fixture
+    def wide(self, tables, monkeypatch):
+        """A table of 40 images with three rows each, in row groups of 30 rows."""
+        monkeypatch.setattr("kymflow_zarr._frames.ROW_GROUP", 30)
+        frames = {f"{n:02d}": rows(f"{n:02d}", v=[n, n + 0.1, n + 0.2], note=["x"] * 3) for n in range(40)}
+        tables.replace_rows("velocity", frames)
+        return tables
+
+    def test_columns_come_in_the_order_asked_for(self, wide):
+        frame = wide.load("velocity", columns=["note", "v"])
+        assert (list(frame.columns), len(frame)) == (["note", "v"], 120)
+
+    def test_only_the_rows_of_the_images_come(self, wide):
+        frame = wide.load("velocity", image_ids=["07", "31"])
+        assert frame["image_id"].tolist() == ["07"] * 3 + ["31"] * 3
+
+    def test_a_part_is_the_same_as_a_part_of_the_whole(self, wide):
+        whole = wide.load("velocity")
+        part = wide.load("velocity", columns=["v", "image_id"], image_ids={"05", "39"})
+        expected = whole[whole["image_id"].isin(["05", "39"])][["v", "image_id"]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, expected)
+
+    def test_no_image_gives_no_row_but_all_columns(self, wide):
+        frame = wide.load("velocity", image_ids=[])
+        assert (len(frame), list(frame.columns)) == (0, ["image_id", "v", "note"])
+
+    def test_row_groups_without_the_images_are_not_read(self, wide, monkeypatch):
+        read = []
+        method = pq.ParquetFile.read_row_groups
+        monkeypatch.setattr(
+            pq.ParquetFile, "read_row_groups", lambda self, groups, **kw: read.extend(groups) or method(self, groups, **kw)
+        )
+        wide.load("velocity", image_ids=["07"])
+        assert read == [0]
+
+    def test_a_missing_column_is_named_with_those_there_are(self, wide):
+        with pytest.raises(InvalidValueError, match=r"has no column 'w'; it has \['image_id', 'v', 'note'\]"):
+            wide.load("velocity", columns=["w"])
+
+
+class TestDeleteRows:
+    def test_the_tables_that_have_rows_are_named(self, two_images):
+        two_images.save("other", rows("b", v=[1.0]))
+        assert (two_images.names_having(["a"]), two_images.names_having(["b"])) == (["velocity"], ["other", "velocity"])
+
+    def test_only_the_images_rows_go(self, two_images):
+        two_images.delete_rows("velocity", ["a"])
+        assert two_images.load("velocity")["image_id"].tolist() == ["b"]
