@@ -1,10 +1,59 @@
 """Fixtures that tests of all floors share."""
 
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+COUNTED = pytest.StashKey[Counter[str]]()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """How much the endurance tests try: how often a writer is killed, how often each of several commits, for how long."""
+
+    kills: int
+    commits: int
+    seconds: float
+    damages: int
+
+
+TRIALS = {
+    "small": Trials(kills=20, commits=25, seconds=3, damages=120),
+    "ci": Trials(kills=200, commits=500, seconds=30, damages=500),
+    "long": Trials(kills=2000, commits=500, seconds=120, damages=2000),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trials", choices=list(TRIALS), default="small", help="how much the endurance tests try")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[COUNTED] = Counter()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for what, number in config.stash[COUNTED].items():
+        terminalreporter.write_line(f"endurance: {number} {what}")
+
+
+@pytest.fixture(scope="session")
+def trials(request) -> Trials:
+    return TRIALS[request.config.getoption("trials")]
+
+
+@pytest.fixture(scope="session")
+def count(request) -> Callable[[str, int], None]:
+    """A function that adds to a number that is printed after the run."""
+
+    def add(what: str, number: int) -> None:
+        request.config.stash[COUNTED][what] += number
+
+    return add
 
 
 @pytest.fixture(scope="session")

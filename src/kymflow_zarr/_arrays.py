@@ -108,7 +108,7 @@ def write_array(
     array = np.asarray(values)
     if array.dtype.kind not in _NUMERIC_KINDS or array.dtype.char in _PLATFORM_TYPES:
         raise InvalidValueError(f"an array of dtype {array.dtype} cannot be stored; only numbers and booleans can")
-    array = array.astype(np.dtype(array.dtype.str), copy=False)  # zarr knows C's long long by no name
+    array = array.view(np.dtype(array.dtype.str))  # zarr knows C's long long by no name
     names = check_axes(axes, array.ndim)
     chunk, shard = plan_chunks(array.shape, names, array.dtype.itemsize, chunks)
     files: dict[str, Buffer] = {}
