@@ -72,3 +72,16 @@ def older_dataset_path() -> Path:
     if not path.is_dir():
         pytest.skip(f"the older program's dataset is not at {path}")
     return path
+
+
+@pytest.fixture
+def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes | None]]]:
+    """A function that takes a picture of a tree: each path with its modification time and bytes."""
+
+    def take(top: Path) -> dict[str, tuple[int, bytes | None]]:
+        return {
+            path.relative_to(top).as_posix(): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            for path in sorted([top, *top.rglob("*")])
+        }
+
+    return take

@@ -9,6 +9,7 @@ import tifffile
 from kymflow_core.acq_image import AcqImage
 from kymflow_core.errors import RoiError, RoiNotFoundError
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_core.roi.pixels import rect_mask
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, ReadOnlyError, RecordNotFoundError, SourceError
 
@@ -372,3 +373,34 @@ def test_a_slice_that_is_not_there_is_refused(tmp_path, z, channel):
     record = ZarrDataset(tmp_path / "d.zarr").add_image(np.zeros((3, 4, 5, 2), np.uint8))
     with pytest.raises(RoiError, match=f"no slice at z {z}, channel {channel}"):
         AcqImage(record).slice_pixels(z=z, channel=channel)
+
+
+class TestOlderMask:
+    """The older program stored a rectangle's mask in the rectangle's own shape, True everywhere."""
+
+    @pytest.fixture
+    def older(self, record):
+        record.save_array_artifact("older", np.ones((12, 7), bool))
+        payload = record.load_metadata_payload()
+        payload["rois"][0]["meta"] = {"mask_ref": "analysis_arrays/older"}
+        record.save_metadata_payload(payload)
+        return AcqImage(record)
+
+    def test_it_is_placed_at_its_rectangle(self, older):
+        np.testing.assert_array_equal(older.load_mask("older"), rect_mask(older.rois.get(1), (30, 20)))
+
+    def test_it_counts_as_the_rectangles_mask(self, older):
+        assert older.mask_state(older.rois.get(1)) == "mask"
+
+    def test_materializing_writes_it_anew_in_the_images_shape(self, older):
+        name = older.materialize_rect_roi_mask(1).partition("/")[2]
+        assert (name, older.source.load_array_artifact(name).shape) == ("roi_mask_1", (30, 20))
+
+    def test_one_that_is_not_true_everywhere_is_left_as_it_is(self, record):
+        record.save_array_artifact("other", np.eye(12, 7, dtype=bool))
+        assert AcqImage(record).load_mask("other").shape == (12, 7)
+
+
+def test_masks_belong_to_the_metadata_that_name_them(image, record):
+    image.materialize_rect_roi_mask(1)
+    assert (record.is_held_by_metadata("roi_mask_1"), record.is_held_by_metadata("drawn")) == (True, False)

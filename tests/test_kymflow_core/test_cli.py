@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -327,3 +328,69 @@ def test_the_rois_beside_a_scan_are_imported(scan_path, dataset_path):
     run("import", scan_path.parent, dataset_path)
     (record,) = ZarrDataset(dataset_path, mode="r").iter_records()
     assert record.load_metadata_payload()["rois"] == [RectROI(roi_id=1, x0=0, x1=3, y0=1, y1=9).to_dict()]
+
+
+class TestVerify:
+    def test_a_sound_dataset_ends_with_0(self, imported_path):
+        result = run("verify", imported_path, "--deep")
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "2 of 2 records are sound")
+
+    def test_what_can_be_repaired_ends_with_1(self, imported_path):
+        (imported_path / "tables/radon_report.parquet").write_bytes(b"torn")
+        result = run("verify", imported_path)
+        assert result.exit_code == 1
+        assert "2 of 2 records are sound; 1 can be repaired, with --repair" in result.stdout
+
+    def test_damage_ends_with_2(self, broken_path):
+        result = run("verify", broken_path)
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "1 of 2 records open; 1 damaged")
+
+    def test_repairing_ends_with_0_and_leaves_nothing_to_say(self, imported_path):
+        (imported_path / "tables/radon_report.parquet").write_bytes(b"torn")
+        repaired = run("verify", imported_path, "--repair")
+        assert (repaired.exit_code, "(repaired)" in repaired.stdout) == (0, True)
+        assert run("verify", imported_path).exit_code == 0
+
+    def test_json_is_nothing_but_json(self, broken_path):
+        result = run("verify", broken_path, "--json")
+        report = json.loads(result.stdout)
+        assert (result.exit_code, report["exit_code"], report["damaged_records"]) == (2, 2, 1)
+
+    @pytest.mark.parametrize("options", [(), ("--json",)], ids=["plain", "json"])
+    def test_what_does_not_open_ends_with_2(self, imported_path, options):
+        (imported_path / "zarr.json").write_text("{")
+        result = run("verify", imported_path, *options)
+        assert result.exit_code == 2
+        assert "is not readable JSON" in result.stdout + result.stderr
+
+    def test_a_wrong_roi_is_damage(self, imported_path):
+        record = next(ZarrDataset(imported_path).iter_records())
+        record.save_metadata_payload({"rois": [json.loads(ONE_ROI)["rois"][0]] * 2})
+        result = run("verify", imported_path)
+        assert (result.exit_code, "ROI ids must differ" in result.stdout) == (2, True)
+
+    def test_looking_writes_nothing(self, imported_path, snapshot):
+        before = snapshot(imported_path)
+        run("verify", imported_path, "--deep")
+        assert snapshot(imported_path) == before
+
+
+class TestUpgrade:
+    def test_a_dataset_of_the_older_program_is_copied(self, older_dataset_path, dataset_path):
+        result = run("upgrade", older_dataset_path, dataset_path)
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[-1] == "2 records and 2 tables copied, and compared with the original"
+        assert run("verify", dataset_path, "--deep").exit_code == 0
+
+    def test_its_tables_can_be_made_again(self, older_dataset_path, dataset_path):
+        run("upgrade", older_dataset_path, dataset_path)
+        result = run("index", dataset_path)
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "velocity_events: 3 rows of 2 images")
+
+    def test_another_dataset_is_refused(self, imported_path, tmp_path):
+        result = run("upgrade", imported_path, tmp_path / "new.zarr")
+        assert (result.exit_code, "is a dataset of this format already" in in_one_line(result.stderr)) == (1, True)
+
+    def test_info_says_that_an_older_one_is_only_read(self, older_dataset_path):
+        result = run("info", older_dataset_path)
+        assert (result.exit_code, "written by the older program: read only" in result.stdout) == (0, True)

@@ -1,6 +1,5 @@
 """Fixtures of the storage floor."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,16 +54,3 @@ def tiff_folder(tmp_path, rng) -> Path:
     for name in ("a.tif", "b.tif", "day 2/c.tif"):
         tifffile.imwrite(folder / name, rng.integers(0, 60_000, (20, 6)).astype(np.uint16))
     return folder
-
-
-@pytest.fixture
-def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes | None]]]:
-    """A function that takes a picture of a tree: each path with its modification time and bytes."""
-
-    def take(top: Path) -> dict[str, tuple[int, bytes | None]]:
-        return {
-            path.relative_to(top).as_posix(): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
-            for path in sorted([top, *top.rglob("*")])
-        }
-
-    return take
