@@ -22,6 +22,7 @@ from kymflow_zarr.errors import DamagedError, InvalidValueError
 MAX_CELLS = 100_000_000
 """Rows times columns that are read into memory."""
 MAX_UNPACKED_BYTES = 2**30
+MAX_CSV_BYTES = 2**27
 ROW_GROUP = 65_536
 """Rows that are read together: few images' rows can be read without all others."""
 
@@ -160,12 +161,15 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
 def frame_to_csv_gz(frame: pd.DataFrame, *, what: str) -> bytes:
     """Return a frame as gzipped CSV, the same bytes for the same frame; its index is not stored."""
     frame_to_table(frame, what=what)
-    return gzip.compress(frame.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
+    text = frame.to_csv(index=False, lineterminator="\n").encode()
+    if len(text) > MAX_CSV_BYTES:
+        raise InvalidValueError(f"{what} has {len(text) >> 20} MB as CSV, at most {MAX_CSV_BYTES >> 20} MB; use Parquet")
+    return gzip.compress(text, mtime=0)
 
 
 def frame_from_csv_gz(data: bytes, *, what: str) -> pd.DataFrame:
     """Return the frame in gzipped CSV; raise `DamagedError` when it cannot be read."""
-    text = gunzip(data, limit=MAX_UNPACKED_BYTES // 2, what=what)
+    text = gunzip(data, limit=MAX_CSV_BYTES, what=what)
     try:
         return pd.read_csv(io.BytesIO(text))
     except pd.errors.EmptyDataError:

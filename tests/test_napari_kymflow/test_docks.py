@@ -1,5 +1,7 @@
 """The docks in a real window: what they show, and what their buttons do."""
 
+import shutil
+
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
@@ -311,3 +313,22 @@ def test_unsaved_rois_of_another_dataset_are_said(dataset_dock, session, tmp_pat
     ZarrDataset.create(tmp_path / "other.zarr")
     dataset_dock.open_dataset(tmp_path / "other.zarr")
     assert "unsaved ROIs in demo.zarr" in dataset_dock._state.text()
+
+
+def test_damaged_records_are_counted_in_the_dock(viewer, demo_path, qtbot):
+    first = next(path for path in (demo_path / "images").iterdir() if path.is_dir())
+    shutil.rmtree(first / "analysis/history")
+    (first / "analysis/history").mkdir()
+    (first / "analysis/history/metadata.00000000.json").write_text("{")
+    dock = DatasetDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.open_dataset(demo_path)
+    assert "2 of 3 records open; 1 damaged" in dock._state.text()
+
+
+def test_a_dataset_of_the_older_program_is_only_to_look_at(viewer, older_dataset_path, qtbot):
+    dock = DatasetDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.open_dataset(older_dataset_path)
+    assert "of the older program: only to look at" in dock._state.text()
+    assert (dock._rebuild.isEnabled(), dock._update.isEnabled()) == (False, False)

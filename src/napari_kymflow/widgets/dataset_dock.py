@@ -48,6 +48,7 @@ class DatasetDock(QWidget):
         self._session = session_of(napari_viewer)
         self._running = ""
         self._when_done: Callable[[Any], None] = _nothing
+        self._damaged = 0
         self._state = QLabel(_EMPTY)
         self._state.setWordWrap(True)
         self._tabs = QTabWidget(self)
@@ -129,6 +130,7 @@ class DatasetDock(QWidget):
     def _show_records(self) -> dict[str, AcqImage | str]:
         images = self._session.records()
         self._show_frame(_RECORDS, pd.DataFrame([_record_row(image_id, image) for image_id, image in images.items()]))
+        self._damaged = sum(isinstance(image, str) for image in images.values())
         self._on_record_changed()
         return images
 
@@ -154,8 +156,9 @@ class DatasetDock(QWidget):
         dataset = self._session.dataset
         running = bool(self._running)
         self._import.setEnabled(not running)
-        self._update.setEnabled(self._session.image is not None and not running)
-        self._rebuild.setEnabled(dataset is not None and not running)
+        writable = dataset is not None and not self._session.is_older and not running
+        self._update.setEnabled(self._session.image is not None and writable)
+        self._rebuild.setEnabled(writable)
         if running:
             self._state.setText(self._running)
             return
@@ -166,7 +169,12 @@ class DatasetDock(QWidget):
         unsaved = len(self._session.unsaved_ids)
         mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
         mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
-        self._state.setText(f"<b>{dataset.path.name}</b>: {count} record{'' if count == 1 else 's'}{mark}")
+        records = f"{count} record{'' if count == 1 else 's'}"
+        if self._damaged:
+            records = f"{count - self._damaged} of {records} open; {self._damaged} damaged"
+        if self._session.is_older:
+            records += ", of the older program: only to look at"
+        self._state.setText(f"<b>{dataset.path.name}</b>: {records}{mark}")
         self._state.setToolTip(str(dataset.path))
 
     def _on_row_clicked(self, name: str, index: QModelIndex) -> None:
