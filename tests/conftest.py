@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COUNTED] = Counter()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for what, number in config.stash[COUNTED].items():
         terminalreporter.write_line(f"endurance: {number} {what}")
 

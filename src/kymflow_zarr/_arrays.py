@@ -95,6 +95,25 @@ def plan_chunks(
     return chunk, tuple(shard)
 
 
+def is_numeric(dtype: np.dtype[Any]) -> bool:
+    """Return whether a dtype is of numbers or booleans, the same on every machine (long doubles are not)."""
+    return dtype.kind in _NUMERIC_KINDS and dtype.char not in _PLATFORM_TYPES
+
+
+def storable_array(values: ArrayLike) -> NDArray[Any]:
+    """Return the values as an array of numbers or booleans in this machine's byte order, or raise `InvalidValueError`."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise InvalidValueError("a masked array cannot be stored: its mask would be lost; fill it, or save the mask too")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidValueError(f"this is no array and cannot be stored: {error}") from error
+    if not is_numeric(array.dtype):
+        raise InvalidValueError(f"an array of dtype {array.dtype} cannot be stored; only numbers and booleans can")
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return native.view(native.dtype.str)  # zarr does not know the dtype that C's long long has
+
+
 def write_array(
     blobs: Blobs, key: str, values: ArrayLike, *, axes: Sequence[str] | None, chunks: Sequence[int] | None
 ) -> None:
@@ -105,10 +124,7 @@ def write_array(
     InvalidValueError
         When the values are neither numbers nor booleans, or axes or chunks do not fit them.
     """
-    array = np.asarray(values)
-    if array.dtype.kind not in _NUMERIC_KINDS or array.dtype.char in _PLATFORM_TYPES:
-        raise InvalidValueError(f"an array of dtype {array.dtype} cannot be stored; only numbers and booleans can")
-    array = array.view(np.dtype(array.dtype.str))  # zarr knows C's long long by no name
+    array = storable_array(values)
     names = check_axes(axes, array.ndim)
     chunk, shard = plan_chunks(array.shape, names, array.dtype.itemsize, chunks)
     files: dict[str, Buffer] = {}

@@ -1,0 +1,11 @@
+"""One image behind two narrow protocols, so that an analysis need not know whether it runs on a dataset or on a TIFF.
+
+`ZarrRecordStore` is a record of a dataset, `TiffSidecarStore` a TIFF with files beside it. Whoever writes another one
+inherits the tests in `kymflow_zarr.testing`.
+"""
+
+from kymflow_zarr.stores._protocols import ArtifactStore, PixelStore
+from kymflow_zarr.stores._record import ZarrRecordStore
+from kymflow_zarr.stores._tiff import TiffSidecarStore
+
+__all__ = ["ArtifactStore", "PixelStore", "TiffSidecarStore", "ZarrRecordStore"]

@@ -1,0 +1,40 @@
+"""The benchmarks run, at tiny sizes; no time is asserted."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+TINY = {
+    "import_tiffs.py": ["--files", "2", "--lines", "40", "--pixels", "8"],
+    "manifest.py": ["--records", "3"],
+    "replace_rows.py": ["--rows", "100", "--images", "10", "--replaced", "2"],
+    "array_artifact.py": ["--megabytes", "0.01"],
+    "read_window.py": ["--records", "2", "--lines", "300", "--pixels", "8"],
+}
+
+
+def run(script, *arguments):
+    return subprocess.run([sys.executable, FOLDER / script, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_a_benchmark_prints_a_ratio(script, tmp_path):
+    done = run(script, *TINY[script], "--repeats", "1", "--folder", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^  ratio \d+\.\d\d   target: ", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_a_benchmark_leaves_nothing_behind(script, tmp_path):
+    run(script, *TINY[script], "--repeats", "1", "--folder", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_benchmark_is_run_and_described():
+    scripts = {path.name for path in FOLDER.glob("[!_]*.py")}
+    described = set(re.findall(r"^\| `(\w+\.py)`", (FOLDER / "README.md").read_text(), re.MULTILINE))
+    assert scripts == set(TINY) == described
