@@ -44,7 +44,11 @@ def frame_to_parquet(frame: pd.DataFrame, *, what: str) -> bytes:
 def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None) -> bytes:
     """Return sealed Parquet bytes, with `notes` in the key-value metadata of the footer."""
     buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, table.schema, compression="zstd", write_page_checksum=True) as writer:
+    # A dictionary of measured numbers is as long as the column: measured, it costs a third of the time and saves nothing.
+    repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+    with pq.ParquetWriter(
+        buffer, table.schema, compression="snappy", use_dictionary=repeating or False, write_page_checksum=True
+    ) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP)
         writer.add_key_value_metadata({**(notes or {}), PARQUET_SEAL.decode(): BLANK.decode()})
     data = buffer.getvalue()

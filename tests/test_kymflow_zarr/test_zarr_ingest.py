@@ -11,7 +11,7 @@ import tifffile
 
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset
 from kymflow_zarr import ingest as ingest_module
-from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError, UnsupportedVersionError
+from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.ingest import FailedFile, ImportedFile, find_files, read_tiff
 
 
