@@ -51,3 +51,23 @@ def test_the_oldest_dependencies_that_are_tested_are_the_minimums():
     assert {name: as_numbers(version) for name, version in tested.items()} == {
         name: as_numbers(version) for name, version in minimums().items()
     }
+
+
+STORAGE = ROOT / "src" / "kymflow_zarr"
+_FILE_SYSTEM = re.compile(
+    r"\b(shutil|tempfile)\.|\bos\.(open|rename|replace|link|unlink|remove|mkdir|makedirs|rmdir|scandir|walk|stat|truncate)\b"
+    r"|\.(read_bytes|write_bytes|read_text|write_text|unlink|mkdir|rmdir|iterdir|rglob|touch|symlink_to)\("
+)
+_AT_THE_EDGE = {"_blobs.py", "_disk.py", "ingest.py", "testing.py"}
+"""Who may touch files: the blobs, and who reads TIFFs that lie outside datasets."""
+
+
+@pytest.mark.parametrize("module", sorted(STORAGE.rglob("*.py")), ids=lambda path: path.relative_to(STORAGE).as_posix())
+class TestStorage:
+    def test_only_the_blobs_touch_a_file_system(self, module):
+        found = _FILE_SYSTEM.findall(module.read_text())
+        assert module.name in _AT_THE_EDGE or found == []
+
+    @pytest.mark.parametrize("dangerous", ["overwrite=True", "members(", "group_keys(", "consolidate", "allow_pickle=True"])
+    def test_nothing_dangerous_is_used(self, module, dangerous):
+        assert dangerous not in module.read_text()

@@ -137,10 +137,14 @@ class Blobs:
         inside = [os.path.join(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names)]
         return now - max(os.lstat(one).st_mtime for one in (path, *inside))
 
-    def names(self, key: str) -> list[str]:
-        """Return the sorted names in a folder; empty where there is none. Names that begin with a dot are left out."""
+    def is_folder(self, key: str) -> bool:
+        """Return whether there is a folder."""
+        return os.path.isdir(self._path(key))
+
+    def names(self, key: str, *, hidden: bool = False) -> list[str]:
+        """Return the sorted names in a folder; empty where there is none. Only `hidden` ones may begin with a dot."""
         try:
-            return sorted(entry.name for entry in os.scandir(self._path(key)) if not entry.name.startswith("."))
+            return sorted(entry.name for entry in os.scandir(self._path(key)) if hidden or not entry.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
 

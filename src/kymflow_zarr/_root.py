@@ -14,10 +14,10 @@ GROUPS = (_layout.IMAGES, _layout.TABLES, _layout.INDEX)
 
 def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
     """Return a dataset's attributes, None where there is nothing at its path."""
-    where = str(blobs.root)
-    if not blobs.root.exists():
+    where = blobs.describe("")
+    if not blobs.exists(""):
         return None
-    if not blobs.root.is_dir():
+    if not blobs.is_folder(""):
         raise DatasetNotFoundError(f"{where} is a file; a dataset is a folder whose name ends in .zarr")
     if not blobs.exists(_layout.GROUP_DOCUMENT):
         if blobs.exists(_layout.OLDER_ATTRIBUTES):
@@ -37,12 +37,12 @@ def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
 def _load_older(blobs: Blobs) -> DatasetAttributes:
     data = blobs.read(_layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
     where = blobs.describe(_layout.OLDER_ATTRIBUTES)
-    return DatasetAttributes.from_older_json(object_from_bytes(data, what=where), where=str(blobs.root))
+    return DatasetAttributes.from_older_json(object_from_bytes(data, what=where), where=blobs.describe(""))
 
 
 def _is_unfinished(blobs: Blobs) -> bool:
     """Return whether there is at most what a program that was stopped while making a dataset leaves behind."""
-    names = {entry.name for entry in blobs.root.iterdir() if entry.suffix != ".tmp"}
+    names = {name for name in blobs.names("", hidden=True) if not name.endswith(".tmp")}
     return names <= set(GROUPS) and all(set(blobs.names(group)) <= {_layout.GROUP_DOCUMENT} for group in GROUPS)
 
 
