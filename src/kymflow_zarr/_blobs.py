@@ -226,13 +226,19 @@ class Blobs:
         """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now."""
         path = self._path(key)
         with self._writing(key):
-            quarantine = str(self._top / QUARANTINE)
-            _disk.make_folders(quarantine)
-            name = f"{uuid.uuid4().hex[:12]}~{self._quoted(path)}"
-            _disk.rename(path, os.path.join(quarantine, name))
-            _disk.flush_folder(quarantine)
+            kept = self._new_quarantine_path(path)
+            _disk.rename(path, kept)
+            _disk.flush_folder(os.path.dirname(kept))
             _disk.flush_folder(os.path.dirname(path))
-        return f"{QUARANTINE}/{name}"
+        return f"{QUARANTINE}/{os.path.basename(kept)}"
+
+    def keep_aside(self, key: str) -> None:
+        """Keep a file in the quarantine as well; what is written in its place later does not change it there."""
+        path = self._path(key)
+        with self._writing(key):
+            kept = self._new_quarantine_path(path)
+            _disk.link(path, kept)
+            _disk.flush_folder(os.path.dirname(kept))
 
     def place_of(self, key: str) -> str | None:
         """Return the key of the place that something in the staging folder was made for, or moved out of."""
@@ -299,6 +305,11 @@ class Blobs:
 
     def _quoted(self, path: str) -> str:
         return quote(os.path.relpath(path, self._top).replace(os.sep, "/"), safe="")[:200]
+
+    def _new_quarantine_path(self, place: str) -> str:
+        quarantine = str(self._top / QUARANTINE)
+        _disk.make_folders(quarantine)
+        return os.path.join(quarantine, f"{uuid.uuid4().hex[:12]}~{self._quoted(place)}")
 
     def _new_staging_path(self, what: str, place: str) -> str:
         staging = str(self._top / STAGING)

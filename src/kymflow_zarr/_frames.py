@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kymflow_zarr._seals import BLANK, PARQUET_SEAL, SealState, parquet_seal_state, seal_parquet
+from kymflow_zarr._seals import BLANK, PARQUET_SEAL, UNSEALED, SealState, parquet_seal_state, seal_parquet
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 
 MAX_CELLS = 100_000_000
@@ -71,6 +71,15 @@ def table_from_parquet(data: bytes, *, what: str) -> pa.Table:
 def parquet_state(data: bytes, *, what: str) -> SealState:
     """Return whether Parquet bytes are as they were sealed; raise `DamagedError` when their footer cannot be read."""
     return parquet_seal_state(data, read_notes(io.BytesIO(data), what=what).get(PARQUET_SEAL))
+
+
+def parquet_problem(data: bytes, *, what: str, deep: bool) -> str | None:
+    """Return what is wrong with Parquet bytes, also, where `deep`, that they have no seal; None for nothing."""
+    try:
+        table_from_parquet(data, what=what)
+    except DamagedError as error:
+        return str(error)
+    return UNSEALED if deep and parquet_state(data, what=what) == "unsealed" else None
 
 
 def read_notes(file: BinaryIO, *, what: str) -> dict[bytes, bytes]:

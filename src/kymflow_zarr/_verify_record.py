@@ -10,7 +10,7 @@ from typing import TypeAlias
 from kymflow_zarr import _layout
 from kymflow_zarr._arrays import array_plan, check_chunks, check_complete
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._frames import parquet_state, table_from_parquet, table_to_parquet
+from kymflow_zarr._frames import parquet_problem, table_from_parquet, table_to_parquet
 from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
 from kymflow_zarr._metadata import (
     adopt_edit,
@@ -161,7 +161,7 @@ def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: s
             said = str(error)
         yield from found(place, said, partial(_seal_json, blobs, path) if said == UNSEALED else None)
     elif key.endswith(_layout.PARQUET):
-        yield from parquet_findings(blobs, path, place, deep=deep)
+        yield from _parquet_findings(blobs, path, place, deep=deep)
     elif key.endswith(_layout.JSON):
         yield from failing(place, partial(_load, record.load_json, key, _layout.JSON))
     elif key.endswith(_layout.JSON_GZ):
@@ -170,18 +170,12 @@ def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: s
         yield from failing(place, partial(_load, record.load_df_csv_gz, key, _layout.CSV_GZ))
 
 
-def parquet_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
-    """Yield what is wrong with a Parquet file, looking at every byte."""
+def _parquet_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
     try:
-        data = blobs.read(key)
-        what = blobs.describe(key)
-        table_from_parquet(data, what=what)
-        unsealed = deep and parquet_state(data, what=what) == "unsealed"
+        said = parquet_problem(blobs.read(key), what=blobs.describe(key), deep=deep)
     except (KymflowZarrError, OSError) as error:
-        yield from found(where, str(error))
-        return
-    if unsealed:
-        yield from found(where, UNSEALED, partial(_seal_parquet, blobs, key))
+        said = str(error)
+    yield from found(where, said, partial(_seal_parquet, blobs, key) if said == UNSEALED else None)
 
 
 def _load(load: Callable[[str], object], key: str, ending: str) -> None:
@@ -223,14 +217,24 @@ def _checked(record: ZarrImageRecord, where: str, check: CheckRecord) -> Finding
 
 
 def _seal_file(blobs: Blobs, key: str, holder: str | None) -> None:
-    document = object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
-    blobs.write(key, to_readable_bytes(seal_document(document, holder=holder), what=key))
+    def seal(data: bytes) -> bytes:
+        document = object_from_bytes(data, what=blobs.describe(key))
+        return to_readable_bytes(seal_document(document, holder=holder), what=key)
+
+    _rewrite(blobs, key, seal)
 
 
 def _seal_json(blobs: Blobs, key: str) -> None:
-    value = artifact_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
-    blobs.write(key, artifact_to_bytes(value, what=key))
+    _rewrite(blobs, key, lambda data: artifact_to_bytes(artifact_from_bytes(data, what=blobs.describe(key)), what=key))
 
 
 def _seal_parquet(blobs: Blobs, key: str) -> None:
-    blobs.write(key, table_to_parquet(table_from_parquet(blobs.read(key), what=blobs.describe(key))))
+    _rewrite(blobs, key, lambda data: table_to_parquet(table_from_parquet(data, what=blobs.describe(key))))
+
+
+def _rewrite(blobs: Blobs, key: str, change: Callable[[bytes], bytes]) -> None:
+    """Replace a file by the same with a seal, unless another program has replaced it meanwhile: then it is its own."""
+    before = blobs.stamp(key)
+    data = change(blobs.read(key))
+    if blobs.stamp(key) == before:
+        blobs.write(key, data)

@@ -22,6 +22,7 @@ from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._frames import (
     concatenate_tables,
     frame_to_table,
+    parquet_problem,
     read_notes,
     read_parts,
     table_from_parquet,
@@ -29,7 +30,13 @@ from kymflow_zarr._frames import (
     table_to_parquet,
 )
 from kymflow_zarr._names import check_name
-from kymflow_zarr.errors import DamagedError, InvalidValueError, NotSavedError, TableNotFoundError
+from kymflow_zarr.errors import (
+    DamagedError,
+    InvalidValueError,
+    KymflowZarrError,
+    NotSavedError,
+    TableNotFoundError,
+)
 
 IMAGE_ID = "image_id"
 _SUFFIX = ".parquet"
@@ -141,6 +148,44 @@ class Tables:
                     return
             except FileNotFoundError:  # another program has committed since, and forgotten this one
                 continue
+
+    def problem(self, name: str, *, deep: bool) -> str | None:
+        """Return what is wrong with a table's own file, also, where `deep`, that it has no seal; None for nothing."""
+        key = _layout.table_key(name)
+        try:
+            return parquet_problem(self._blobs.read(key, limit=MAX_BYTES), what=self._blobs.describe(key), deep=deep)
+        except (KymflowZarrError, OSError) as error:
+            return str(error)
+
+    def seal(self, name: str) -> None:
+        """Write a table anew as it is, with a seal."""
+        while True:
+            state = self._state(name)
+            try:
+                if state.key is None or self._commit(name, self._read_whole(state.key), state):
+                    return
+            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                continue
+
+    def heal(self, name: str) -> bool:
+        """Let a damaged file be the newest sound commit again; return False, with nothing done, where there is none."""
+        if self.problem(name, deep=False) is None:
+            return True
+        numbers = self._numbers(name)
+        sound = self._newest_sound_commit(name, numbers)
+        if sound is None:
+            return False
+        key = _layout.table_key(name)
+        if self._blobs.is_folder(key):
+            self._blobs.set_aside(key)
+        elif self._blobs.exists(key):
+            self._blobs.keep_aside(key)
+        for torn in (_layout.commit_key(name, number) for number in reversed(numbers)):
+            if torn == sound:
+                break
+            self._blobs.set_aside(torn)
+        self._publish(name)
+        return True
 
     def set_aside(self, name: str) -> None:
         """Move a table that cannot be read, and its commits, into the quarantine."""

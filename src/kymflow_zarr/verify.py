@@ -7,31 +7,29 @@ left behind only after `LEFT_AFTER_SECONDS`.
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
 from kymflow_zarr import _layout
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._import import find_lost_sources
 from kymflow_zarr._json import JsonValue
 from kymflow_zarr._problems import Finding, Findings, Problem, failing, found
-from kymflow_zarr._root import GROUPS
+from kymflow_zarr._root import GROUPS, is_uuid
 from kymflow_zarr._verify_record import (
     CheckRecord,
     empty_group_findings,
-    parquet_findings,
     record_findings,
     telling_group_findings,
 )
+from kymflow_zarr._verify_tables import sources_findings, table_findings
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.ingest import FileContent
 from kymflow_zarr.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes
-from kymflow_zarr.sources import Source, Sources
-from kymflow_zarr.tables import IMAGE_ID, Tables
+from kymflow_zarr.sources import Source
 
 LEFT_AFTER_SECONDS = 24 * 3600
 MISSED_AFTER_SECONDS = 60
@@ -125,10 +123,10 @@ def verify_dataset(
     if not older:
         problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
         problems += _settle(_of_left_overs(blobs), repair=repair)
-        problems += _settle(_of_strangers(blobs, ids), repair=repair)
-        problems += _settle(_of_sources(blobs, dataset, ids, deep=deep), repair=repair)
-        problems += _settle(_of_manifest(blobs, ids, deep=deep), repair=repair)
-    problems += _settle(_of_tables(blobs, ids, deep=deep and not older), repair=repair)
+        problems += _settle(_of_strangers(blobs), repair=repair)
+        problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
+        problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
+    problems += _settle(table_findings(blobs, dataset, deep=deep and not older), repair=repair)
     return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
 
 
@@ -194,78 +192,28 @@ def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:
         yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
 
 
-def _of_strangers(blobs: Blobs, ids: Sequence[str]) -> Findings:
+def _of_strangers(blobs: Blobs) -> Findings:
     for name in blobs.names(_layout.IMAGES):
-        if name not in (*ids, _layout.GROUP_DOCUMENT):
+        if name != _layout.GROUP_DOCUMENT and not is_uuid(name):
             key = f"{_layout.IMAGES}/{name}"
             yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
 
 
-def _of_tables(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> Findings:
-    tables = Tables(blobs)
-    for name in tables.names():
-        again = partial(tables.set_aside, name)
-        yield from _of_table(blobs, tables, name, set(ids), deep=deep, make_again=again)
-
-
-def _of_table(
-    blobs: Blobs, tables: Tables, name: str, ids: set[str], *, deep: bool, make_again: Callable[[], object]
-) -> Findings:
-    where = _layout.table_key(name)
-    broken = False
-    for finding in parquet_findings(blobs, where, where, deep=deep):
-        broken = finding.repair is None
-        yield Finding(where=where, what=f"{finding.what}; it can be made again", repair=make_again) if broken else finding
-    if broken:
-        return
-    frame = tables.load(name)
-    if IMAGE_ID not in frame.columns:
-        yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
-        return
-    gone = sorted(set(frame[IMAGE_ID].dropna().astype(str)) - ids)
-    if gone:
-        what = f"has rows of {len(gone)} records that are gone, {gone[0]} first"
-        yield from found(where, what, partial(tables.delete_rows, name, gone))
-
-
-def _of_sources(blobs: Blobs, dataset: Records, ids: Sequence[str], *, deep: bool) -> Findings:
-    tables = Tables(blobs)
-    sources = Sources(tables)
-    name = _layout.SOURCES_TABLE
-    again = partial(_make_sources_again, dataset, sources, tables)
-    if tables.exists(name):
-        yield from _of_table(blobs, tables, name, set(ids), deep=deep, make_again=again)
-    try:
-        lost, _ = find_lost_sources(dataset, sources)
-    except (KymflowZarrError, OSError):  # said of the table itself
-        return
-    if lost:
-        what = f"lacks {len(lost)} records, which know their files"
-        yield from found(_layout.table_key(name), what, partial(sources.add, lost))
-
-
-def _make_sources_again(dataset: Records, sources: Sources, tables: Tables) -> None:
-    """Set the table aside and fill a new one from what every record knows of its file."""
-    tables.set_aside(_layout.SOURCES_TABLE)
-    lost, _ = find_lost_sources(dataset, sources)
-    sources.add(lost)
-
-
-def _of_manifest(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> Findings:
+def _of_manifest(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
     if not blobs.exists(_layout.MANIFEST):
         return
-    renew = partial(_renew_manifest, blobs, ids)
-    yield from failing(_layout.MANIFEST, partial(_manifest_problem, blobs, ids, deep=deep), renew)
+    renew = partial(_renew_manifest, blobs, dataset)
+    yield from failing(_layout.MANIFEST, partial(_manifest_problem, blobs, dataset, deep=deep), renew)
 
 
-def _manifest_problem(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> str | None:
+def _manifest_problem(blobs: Blobs, dataset: Records, *, deep: bool) -> str | None:
     data = blobs.read(_layout.MANIFEST)
     manifest = Manifest.from_bytes(data, what=blobs.describe(_layout.MANIFEST))
     if not deep:
         return None
     if manifest.to_bytes() != data:
         return "was changed or damaged since it was written; it can be made again"
-    fresh = {entry.image_id: entry for entry in load_manifest(blobs, ids, trust=False).entries}
+    fresh = {entry.image_id: entry for entry in load_manifest(blobs, dataset.list_image_ids(), trust=False).entries}
     lying = 0
     for entry in manifest.entries:
         now = fresh.get(entry.image_id)
@@ -273,6 +221,6 @@ def _manifest_problem(blobs: Blobs, ids: Sequence[str], *, deep: bool) -> str | 
     return f"says what is not so of {lying} records; it can be made again" if lying else None
 
 
-def _renew_manifest(blobs: Blobs, ids: Sequence[str]) -> None:
+def _renew_manifest(blobs: Blobs, dataset: Records) -> None:
     blobs.set_aside(_layout.MANIFEST)
-    save_manifest(blobs, load_manifest(blobs, ids))
+    save_manifest(blobs, load_manifest(blobs, dataset.list_image_ids()))

@@ -1,0 +1,94 @@
+"""What is wrong with the tables, the sources among them, and how to make them whole again.
+
+The rule of this room: other programs go on writing. Records are listed after a table is read, since a record appears before
+its rows do, and every repair looks again before it writes, and writes by a commit.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from kymflow_zarr import _layout
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._import import Target, find_lost_sources
+from kymflow_zarr._problems import Findings, found
+from kymflow_zarr._seals import UNSEALED
+from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.sources import Sources
+from kymflow_zarr.tables import IMAGE_ID, Tables
+
+
+class Records(Protocol):
+    """Which records a dataset has, as far as its tables go."""
+
+    def list_image_ids(self) -> list[str]:
+        """Return the ids of all records, now."""
+
+
+def table_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+    """Yield what is wrong with the tables that an indexer can make again."""
+    tables = Tables(blobs)
+    for name in tables.names():
+        yield from _table_findings(tables, name, dataset, deep=deep, make_again=partial(tables.set_aside, name))
+
+
+def sources_findings(blobs: Blobs, dataset: Target, *, deep: bool) -> Findings:
+    """Yield what is wrong with the sources, which the records' provenance can make again."""
+    tables = Tables(blobs)
+    sources = Sources(tables)
+    name = _layout.SOURCES_TABLE
+    if tables.exists(name):
+        again = partial(_make_sources_again, dataset, sources, tables)
+        yield from _table_findings(tables, name, dataset, deep=deep, make_again=again)
+    try:
+        lost, _ = find_lost_sources(dataset, sources)
+    except (KymflowZarrError, OSError):  # said of the table itself
+        return
+    if lost:
+        what = f"lacks {len(lost)} records, which know their files"
+        yield from found(_layout.table_key(name), what, partial(_add_lost, dataset, sources))
+
+
+def _table_findings(
+    tables: Tables, name: str, dataset: Records, *, deep: bool, make_again: Callable[[], object]
+) -> Findings:
+    where = _layout.table_key(name)
+    said = tables.problem(name, deep=deep)
+    if said == UNSEALED:
+        yield from found(where, said, partial(tables.seal, name))
+    elif said:
+        yield from found(where, f"{said}; it can be made again", partial(_heal, tables, name, make_again))
+        return
+    if IMAGE_ID not in tables.load(name).columns:
+        yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
+        return
+    gone = _gone(tables, name, dataset)
+    if gone:
+        what = f"has rows of {len(gone)} records that are gone, {gone[0]} first"
+        yield from found(where, what, partial(_delete_gone, tables, name, dataset))
+
+
+def _heal(tables: Tables, name: str, make_again: Callable[[], object]) -> None:
+    if not tables.heal(name):
+        make_again()
+
+
+def _gone(tables: Tables, name: str, dataset: Records) -> list[str]:
+    """Return the images that a table has rows of, and that are no records."""
+    mentioned = set(tables.load(name)[IMAGE_ID].dropna().astype(str))
+    return sorted(mentioned - set(dataset.list_image_ids()))
+
+
+def _delete_gone(tables: Tables, name: str, dataset: Records) -> None:
+    tables.delete_rows(name, _gone(tables, name, dataset))
+
+
+def _add_lost(dataset: Target, sources: Sources) -> None:
+    lost, _ = find_lost_sources(dataset, sources)
+    sources.add(lost)
+
+
+def _make_sources_again(dataset: Target, sources: Sources, tables: Tables) -> None:
+    """Set the table aside and fill a new one from what every record knows of its file."""
+    tables.set_aside(_layout.SOURCES_TABLE)
+    _add_lost(dataset, sources)
