@@ -19,6 +19,7 @@ from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.pixels import RoiStats, is_older_mask, rect_mask, rect_stats
 from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
+from kymflow_zarr.errors import ArtifactExistsError
 
 
 class ImageSource(Protocol):
@@ -215,6 +216,8 @@ class AcqImage:
     def _adopt(self, revision: Revision) -> None:
         metadata = revision.payload
         header, rois, next_id = metadata.get("header"), metadata.get("rois"), metadata.get("next_roi_id")
+        if rois is not None and not isinstance(rois, list):
+            raise RoiError(f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected")
         self._revision = revision
         self.metadata = metadata
         self.header = AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
@@ -248,7 +251,12 @@ class AcqImage:
         base = name or f"roi_mask_{roi.roi_id}"
         number = 2
         new = base
-        while new in there:
-            new, number = f"{base}_{number}", number + 1
-        self.source.save_array_artifact(new, mask, axes=("y", "x"), held_by_metadata=True)
-        return array_group_key(new)
+        while True:
+            while new in there:
+                new, number = f"{base}_{number}", number + 1
+            try:
+                self.source.save_array_artifact(new, mask, axes=("y", "x"), held_by_metadata=True)
+            except ArtifactExistsError:  # another window has taken the name since
+                there.add(new)
+            else:
+                return array_group_key(new)

@@ -130,7 +130,7 @@ def verify(
                 deep=deep, repair=repair, progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
             bar.update(task, completed=report.records, total=report.records, description="done")
-    except (KymflowError, KymflowZarrError) as error:
+    except (KymflowError, KymflowZarrError, OSError) as error:
         failure = {"exit_code": DAMAGED, "error": str(error)}
         typer.echo(json.dumps(failure) if as_json else str(error), err=not as_json)
         raise typer.Exit(DAMAGED) from error

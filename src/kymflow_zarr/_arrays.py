@@ -30,7 +30,7 @@ from kymflow_zarr._chunks import (
 )
 from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
 from kymflow_zarr._layout import ATTRIBUTES, GROUP_DOCUMENT, OLDER_ARRAY
-from kymflow_zarr._seals import document_seal_state, seal_document
+from kymflow_zarr._seals import document_seal_state, seal_document, strip_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 
 CHUNK_LENGTH = 512
@@ -183,7 +183,7 @@ def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
     where = blobs.describe(key)
     if name == OLDER_ARRAY:
         return plan_of_older_document(document, where=where)
-    if document_seal_state(document, holder=ATTRIBUTES) == "broken":
+    if document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "broken":
         raise DamagedError(f"the metadata of the array {where} were changed; restore it from a backup")
     return plan_of_document(document, where=where)
 
@@ -192,7 +192,11 @@ def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
     """Return an array's shape; raise as `open_array`. What was sealed by this program is not checked again."""
     name, document = _document(blobs, key)
     shape = document.get("shape")
-    if name == GROUP_DOCUMENT and isinstance(shape, list) and document_seal_state(document, holder=ATTRIBUTES) == "whole":
+    if (
+        name == GROUP_DOCUMENT
+        and isinstance(shape, list)
+        and document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "whole"
+    ):
         return tuple(shape)
     return array_plan(blobs, key).shape
 
@@ -230,7 +234,7 @@ def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
     plan = check_complete(blobs, key)
     try:
         with checked_codecs():
-            return zarr.open_array(blobs.store(key), mode="r"), plan
+            return zarr.open_array(blobs.store(key, complete=not plan.older), mode="r"), plan
     except _UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error

@@ -19,7 +19,7 @@ from kymflow_zarr._frames import frame_from_csv_gz, frame_from_parquet, frame_to
 from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonValue
 from kymflow_zarr._names import check_name
 from kymflow_zarr._seals import SEAL, artifact_from_bytes, artifact_to_bytes
-from kymflow_zarr.errors import ArtifactNotFoundError, InvalidNameError, RecordNotFoundError
+from kymflow_zarr.errors import ArtifactExistsError, ArtifactNotFoundError, InvalidNameError, RecordNotFoundError
 from kymflow_zarr.schema import group_from_bytes, group_to_bytes
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Artifacts:
         self._write(name, _layout.JSON, artifact_to_bytes(value, what=f"artifact {name!r}"))
 
     def load_json(self, name: str) -> JsonValue:
-        """Return the JSON artifact `name`, also one that the older program wrote as `.json.gz`.
+        """Return the JSON artifact `name`, also one that the older program wrote as `.json.gz`, or with NaN, which is null.
 
         Raises
         ------
@@ -64,8 +64,10 @@ class Artifacts:
         packed = _layout.artifact_key(name, _layout.JSON_GZ)
         if not self._blobs.exists(key) and self._blobs.exists(packed):
             what = self._blobs.describe(packed)
-            return artifact_from_bytes(gunzip(self._blobs.read(packed), limit=MAX_BYTES, what=what), what=what)
-        return artifact_from_bytes(self._read(name, _layout.JSON, "JSON", limit=MAX_BYTES), what=self._blobs.describe(key))
+            text = gunzip(self._blobs.read(packed), limit=MAX_BYTES, what=what)
+            return artifact_from_bytes(text, what=what, lenient=self._is_older())
+        data = self._read(name, _layout.JSON, "JSON", limit=MAX_BYTES)
+        return artifact_from_bytes(data, what=self._blobs.describe(key), lenient=self._is_older())
 
     def save_df_parquet(self, name: str, df: pd.DataFrame) -> None:
         """Write or replace the table artifact `name`; the frame's index is not stored."""
@@ -123,17 +125,27 @@ class Artifacts:
         axes, chunks
             As in `ZarrImageRecord.save_array`; an array of other than 2 to 5 dimensions has axes `a0..aN` unless given.
         held_by_metadata
-            Whether the array belongs to the metadata that are saved next, as an ROI's mask does: where no revision of them
-            names it, it is garbage after 24 hours.
+            Whether the array belongs to the metadata that are saved next, as an ROI's mask does: it never replaces another,
+            and where no revision of them names it, it is garbage after 24 hours.
+
+        Raises
+        ------
+        InvalidNameError, InvalidValueError
+            When the name is not allowed, or the values, axes or chunks cannot be stored.
+        ArtifactExistsError
+            When there is one of that name, and `held_by_metadata`.
         """
         check_name(name, what="array artifact")
         if name == _layout.GROUP_DOCUMENT:
             raise InvalidNameError(f"array artifact name {name!r} is zarr's own; choose another")
         self._check_there()
         mark = {SEAL: {_layout.HELD_BY: _layout.METADATA}} if held_by_metadata else {}
-        with self._blobs.build(_layout.array_group_key(name)) as draft:
-            draft.write(_layout.GROUP_DOCUMENT, group_to_bytes(mark))
-            write_array(draft, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
+        try:
+            with self._blobs.build(_layout.array_group_key(name), replace=not held_by_metadata) as draft:
+                draft.write(_layout.GROUP_DOCUMENT, group_to_bytes(mark))
+                write_array(draft, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
+        except FileExistsError as error:
+            raise ArtifactExistsError(f"not saved: there is an array {name!r} already; give it another name") from error
 
     def load_array_artifact(self, name: str) -> NDArray[Any]:
         """Read the array artifact `name` whole; raise as `open_array_artifact`."""
@@ -157,7 +169,7 @@ class Artifacts:
 
     def list_array_artifacts(self) -> list[str]:
         """Return the names of the array artifacts, sorted."""
-        return [name for name in self._blobs.names(_layout.RECORD_ARRAYS) if name != _layout.GROUP_DOCUMENT]
+        return [name for name in self._blobs.names(_layout.RECORD_ARRAYS) if self._is_array(name)]
 
     def delete_array_artifact(self, name: str) -> None:
         """Delete an array artifact, after the metadata that name it were saved without it; nothing brings it back."""
@@ -174,6 +186,16 @@ class Artifacts:
             return False
         mark = group_from_bytes(data, where=self._blobs.describe(key)).get(SEAL)
         return isinstance(mark, Mapping) and mark.get(_layout.HELD_BY) == _layout.METADATA
+
+    def _is_array(self, name: str) -> bool:
+        """Return whether a name among the arrays is one; some systems put folders of their own everywhere."""
+        folder = _layout.array_group_key(name)
+        inside = (_layout.RECORD_DATA, _layout.GROUP_DOCUMENT, _layout.OLDER_GROUP)
+        return name != _layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
+
+    def _is_older(self) -> bool:
+        """Return whether the older program wrote the record."""
+        return self._blobs.exists(_layout.OLDER_ATTRIBUTES)
 
     def _array(self, name: str, read: Callable[[str], T]) -> T:
         try:

@@ -17,23 +17,30 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
+from zarr.abc.buffer import Buffer, BufferPrototype
+from zarr.abc.store import ByteRequest
 from zarr.storage import LocalStore
 
 from kymflow_zarr import _disk
 from kymflow_zarr._layout import QUARANTINE, STAGING
-from kymflow_zarr.errors import InvalidNameError, NotSavedError, ReadOnlyError
+from kymflow_zarr.errors import DamagedError, InvalidNameError, NotSavedError, ReadOnlyError, RecordNotFoundError
 
 RESERVE_BYTES = 8 * 2**20
 """What large writes leave free on a disk, so that a person's ROIs can still be saved when it is full."""
 SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
 
+CLAIM_SECONDS = 3600
+"""How long a claim of a program that was stopped is respected."""
 MAX_KEY_LENGTH = 1000
 MAX_PART_BYTES = 255
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_HELD = (5, 32, 33)
+"""Windows' numbers for a file that another program has open."""
 _OUTSIDE = ("", ".", "..")
-_SEPARATORS = frozenset("\\\0:")
+_SEPARATORS = frozenset("\0" if os.sep == "/" else "\0\\:")
+"""New names have none of these anywhere; what is there already may have them where the system allows it."""
 
 
 class Blobs:
@@ -51,6 +58,8 @@ class Blobs:
         Whether the folder is a tree that is being built: its files are flushed together when it is done.
     keep_reserve
         Whether even small files may not use the reserve.
+    fixed
+        Whether the folder is never made by writing into it: who writes into a record that was deleted makes no ghost of it.
     why_read_only
         What the refusal says.
     """
@@ -63,6 +72,7 @@ class Blobs:
         top: Path | None = None,
         draft: bool = False,
         keep_reserve: bool = False,
+        fixed: bool = False,
         why_read_only: str = "is in a dataset opened for reading only; open it with mode 'a'",
     ) -> None:
         self.root = root
@@ -70,6 +80,7 @@ class Blobs:
         self._folder = str(root)
         self._top = top or root
         self._draft = draft
+        self._fixed = fixed
         self._no_links: set[str] = set()
         self._keep_reserve = keep_reserve
         self._why_read_only = why_read_only
@@ -78,13 +89,14 @@ class Blobs:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
 
     def sub(self, key: str) -> "Blobs":
-        """Return the folder `key`, sharing the staging folder."""
+        """Return the folder `key`, sharing the staging folder; unless it is a draft, writing into it does not make it."""
         return Blobs(
             Path(self._path(key)),
             read_only=self.read_only,
             top=self._top,
             draft=self._draft,
             keep_reserve=self._keep_reserve,
+            fixed=True,
             why_read_only=self._why_read_only,
         )
 
@@ -132,10 +144,23 @@ class Blobs:
         return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
 
     def age_seconds(self, key: str, *, now: float) -> float:
-        """Return how long ago the youngest thing in a file or folder was written."""
+        """Return how long ago a file or folder was moved to its place, or something in it was written; 0 for the future."""
         path = self._path(key)
         inside = [os.path.join(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names)]
-        return now - max(os.lstat(one).st_mtime for one in (path, *inside))
+        times = [os.lstat(path).st_ctime, *(os.lstat(one).st_mtime for one in (path, *inside))]
+        return max(0.0, now - max(times))
+
+    def now(self) -> float:
+        """Return what time it is for the disk, whose clock may not be this machine's."""
+        staging = str(self._top / STAGING)
+        with self._writing(STAGING):
+            _disk.make_folders(staging)
+            probe = os.path.join(staging, f".{uuid.uuid4().hex}.tmp")
+            _disk.write_file(probe, b"", flush=False)
+            try:
+                return os.stat(probe).st_mtime
+            finally:
+                os.unlink(probe)
 
     def is_folder(self, key: str) -> bool:
         """Return whether there is a folder."""
@@ -163,7 +188,7 @@ class Blobs:
         path = self._path(key)
         with self._writing(key):
             self._check_space(key, len(data))
-            _disk.make_folders(os.path.dirname(path), flush=not self._draft)
+            self._make_folders(os.path.dirname(path))
             if self._draft:
                 _disk.write_file(path, data, flush=False)
                 return
@@ -177,7 +202,7 @@ class Blobs:
         path = self._path(key)
         with self._writing(key):
             self._check_space(key, len(data))
-            _disk.make_folders(os.path.dirname(path), flush=not self._draft)
+            self._make_folders(os.path.dirname(path))
             with self._beside(path) as temporary:
                 _disk.write_file(temporary, data, flush=not self._draft)
                 _disk.link(temporary, path)
@@ -194,7 +219,7 @@ class Blobs:
         """Replace the file `key` by another name of the file `source`, without writing its bytes again where possible."""
         path = self._path(key)
         with self._writing(key), self._beside(path) as temporary:
-            _disk.make_folders(os.path.dirname(path))
+            self._make_folders(os.path.dirname(path))
             _disk.link(self._path(source), temporary)
             _disk.replace(temporary, path)
             _disk.flush_folder(os.path.dirname(path))
@@ -216,6 +241,29 @@ class Blobs:
         """Remove a file that nothing needs, without waiting for the disk; one that is gone already is no error."""
         with self._writing(key), suppress(FileNotFoundError):
             os.unlink(self._path(key))
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Hold a name in the staging folder while the block runs; False where another program holds it."""
+        key = f"{STAGING}/claim-{name[:40]}"
+        try:
+            self._take(key)
+        except FileExistsError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self.forget(key)
+
+    def _take(self, key: str) -> None:
+        try:
+            self.create(key, b"")
+        except FileExistsError:
+            if self.exists(key) and self.age_seconds(key, now=self.now()) < CLAIM_SECONDS:
+                raise
+            self.forget(key)
+            self.create(key, b"")
 
     def forget_empty_staging(self) -> None:
         """Remove the staging folder where nothing is in it."""
@@ -253,11 +301,22 @@ class Blobs:
             _disk.flush_folder(os.path.dirname(place))
 
     @contextmanager
-    def build(self, key: str, *, keep_reserve: bool = False) -> Iterator["Blobs"]:
+    def build(self, key: str, *, keep_reserve: bool = False, replace: bool = True) -> Iterator["Blobs"]:
         """Build a tree aside; leaving the block flushes it and moves it to `key`, an error removes it.
 
-        A tree that is at `key` already changes places with the new one. `keep_reserve` forbids even its small files to use
-        what is kept free for ROIs.
+        Parameters
+        ----------
+        key
+            The tree's place.
+        keep_reserve
+            Whether even its small files may not use what is kept free for ROIs.
+        replace
+            Whether a tree that is at `key` already changes places with the new one, and is removed.
+
+        Raises
+        ------
+        FileExistsError
+            When there is something at `key` and it is not to be replaced, even if it came there only now.
         """
         place = self._path(key)
         with self._writing(key):
@@ -269,13 +328,16 @@ class Blobs:
             with self._writing(key):
                 if not self._draft:
                     _disk.flush_tree(draft)
-                self._publish(draft, place)
+                self._publish(draft, place, replace=replace)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def store(self, key: str) -> LocalStore:
-        """Return a zarr store to read from, rooted at a folder, so that raw keys cannot leave it by zarr's own checks."""
-        return LocalStore(self._path(key), read_only=True)
+    def store(self, key: str, *, complete: bool) -> LocalStore:
+        """Return a zarr store to read from, rooted at a folder, so that raw keys cannot leave it by zarr's own checks.
+
+        Where it is `complete`, a chunk that is no longer there is an error; zarr would read zeros.
+        """
+        return (_CompleteStore if complete else LocalStore)(self._path(key), read_only=True)
 
     def check_links(self, key: str) -> None:
         """Raise `DamagedError` where a symbolic link below a folder leads out of the dataset."""
@@ -316,22 +378,31 @@ class Blobs:
         _disk.make_folders(staging)
         return os.path.join(staging, f"{what}-{uuid.uuid4().hex[:12]}~{self._quoted(place)}")
 
-    def _publish(self, draft: str, place: str) -> None:
-        _disk.make_folders(os.path.dirname(place), flush=not self._draft)
-        if not os.path.exists(place):
-            _disk.rename(draft, place)
-        elif not _disk.swap(draft, place):
-            # Not at once: a crash between leaves the old one in the staging folder, from where verify puts it back.
-            replaced = self._new_staging_path("replaced", place)
-            _disk.rename(place, replaced)
-            try:
-                _disk.rename(draft, place)
-            except OSError:
-                _disk.rename(replaced, place)
-                raise
-            shutil.rmtree(replaced, ignore_errors=True)
+    def _publish(self, draft: str, place: str, *, replace: bool) -> None:
+        self._make_folders(os.path.dirname(place))
+        if not replace:
+            _disk.rename_folder(draft, place)
+        elif os.path.exists(place) or not _moved_to_free_place(draft, place):
+            self._exchange(draft, place)
         if not self._draft:
             _disk.flush_folder(os.path.dirname(place))
+
+    def _make_folders(self, path: str) -> None:
+        below = self._folder if self._fixed and not self._draft else ""
+        _disk.make_folders(path, below=below, flush=not self._draft)
+
+    def _exchange(self, draft: str, place: str) -> None:
+        if _disk.swap(draft, place):
+            return
+        # Not at once: a crash between leaves the old one in the staging folder, from where verify puts it back.
+        replaced = self._new_staging_path("replaced", place)
+        _disk.rename(place, replaced)
+        try:
+            _disk.rename(draft, place)
+        except OSError:
+            _disk.rename(replaced, place)
+            raise
+        shutil.rmtree(replaced, ignore_errors=True)
 
     def _check_space(self, key: str, size: int) -> None:
         if size <= SMALL_BYTES and not self._keep_reserve:
@@ -365,6 +436,14 @@ class Blobs:
             raise
         except OSError as error:
             where = self.describe(key)
+            if self._fixed and not os.path.isdir(self._folder):
+                raise RecordNotFoundError(
+                    f"not saved: {self._folder} is no longer there: deleted, moved, or its disk is gone"
+                ) from error
+            if getattr(error, "winerror", None) in _HELD:
+                raise NotSavedError(
+                    error.errno, "not saved: another program holds the file open; close it there and save again", where
+                ) from error
             if error.errno in _REFUSED:
                 raise ReadOnlyError(
                     f"not saved: no permission to write {where} ({error.strerror}); choose a folder that you can write"
@@ -372,11 +451,32 @@ class Blobs:
             raise NotSavedError(error.errno, f"not saved: {error.strerror or error}", where) from error
 
 
+class _CompleteStore(LocalStore):
+    """A store of an array all of whose chunks were there when it was opened."""
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        found = await super().get(key, prototype, byte_range)
+        if found is None and not key.startswith((".z", "zarr.json")):
+            raise DamagedError(f"{self.root}/{key} is no longer there: the array was deleted or moved, or its disk is gone")
+        return found
+
+
 def free_bytes(path: Path) -> int:
     """Return how much may still be written to the disk of a folder, which need not exist yet."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free
+
+
+def _moved_to_free_place(draft: str, place: str) -> bool:
+    """Move a tree to a place that was free a moment ago; return False where it no longer is."""
+    try:
+        _disk.rename_folder(draft, place)
+    except FileExistsError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,12 +9,13 @@ import os
 import stat
 import sys
 import time
+from contextlib import suppress
 from typing import BinaryIO
 
 from kymflow_zarr.errors import DamagedError
 
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""How exFAT and some network shares answer to a hard link."""
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EINVAL)
+"""How exFAT and some network shares answer to a hard link; Windows turns its own answers into EINVAL."""
 _NO_SWAP = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _BINARY = getattr(os, "O_BINARY", 0)
 _RETRY_SECONDS = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
@@ -22,6 +23,10 @@ _RETRY_SECONDS = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 _AT_FDCWD = -100
 _EXCHANGE = 2
 """`RENAME_EXCHANGE` of Linux (renameat2(2)) and `RENAME_SWAP` of macOS (renamex_np(2)) have the same value."""
+_NO_REPLACE = (1, 4)
+"""`RENAME_NOREPLACE` of Linux and `RENAME_EXCL` of macOS."""
+_CANNOT_FLUSH = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENODEV)
+"""How some disks answer to a kind of flush that they do not know, which is no failure of the disk."""
 
 
 def open_regular(path: str) -> BinaryIO:
@@ -58,8 +63,12 @@ def _open_regular(path: str) -> tuple[int, int]:
 
 def check_link(path: str, top: str) -> None:
     """Raise `DamagedError` where a symbolic link leads out of the folder `top`."""
-    inside = os.path.realpath(top)
-    if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
+    inside, target = os.path.realpath(top), os.path.realpath(path)
+    try:
+        leaves = os.path.commonpath([inside, target]) != inside
+    except ValueError:  # another drive of Windows
+        leaves = True
+    if leaves:
         raise DamagedError(f"{path} is a symbolic link out of the dataset and is not followed; put the file itself there")
 
 
@@ -76,13 +85,18 @@ def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
         os.close(descriptor)
 
 
-def make_folders(path: str, *, flush: bool = True) -> None:
-    """Make a folder and those above it, and flush their names to the disk."""
+def make_folders(path: str, *, below: str = "", flush: bool = True) -> None:
+    """Make a folder and those above it, and flush their names to the disk.
+
+    Where `below` is given, that folder must be there: `FileNotFoundError` where it is not, and it is not made.
+    """
     if os.path.isdir(path):
         return
+    if path == below:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     parent = os.path.dirname(path)
-    if parent and parent != path:
-        make_folders(parent, flush=flush)
+    if parent and path != parent:
+        make_folders(parent, below=below, flush=flush)
     try:
         os.mkdir(path)
     except FileExistsError as error:
@@ -104,6 +118,16 @@ def rename(source: str, target: str) -> None:
     os.rename(source, target)
 
 
+def rename_folder(source: str, target: str) -> None:
+    """Move a folder to a place that is free; raise `FileExistsError` where something is there."""
+    try:
+        rename(source, target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from error
+        raise
+
+
 def replace(source: str, target: str) -> None:
     """Move a file over another."""
     for pause in _RETRY_SECONDS:
@@ -119,8 +143,7 @@ def replace(source: str, target: str) -> None:
 def link(source: str, target: str) -> None:
     """Give a file a second name that nobody has; raise `FileExistsError` where somebody has it.
 
-    Where the disk knows no hard links, the target is created exclusively and written. That is not atomic: a crash may leave
-    a torn file. What is created so is sealed, and a torn seal is seen.
+    Where the disk knows no hard links, the file is copied beside the target and moved there exclusively.
     """
     try:
         os.link(source, target)
@@ -129,37 +152,55 @@ def link(source: str, target: str) -> None:
             raise
         with open_regular(source) as file:
             data = file.read()
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        copy = f"{target}.copy.tmp" if os.path.basename(target).startswith(".") else f"{source}.copy.tmp"
+        write_file(copy, data)
         try:
-            os.write(descriptor, data)
-            _flush_descriptor(descriptor)
+            _rename_exclusively(copy, target)
         finally:
-            os.close(descriptor)
+            with suppress(FileNotFoundError):
+                os.unlink(copy)
 
 
 def swap(first: str, second: str) -> bool:
     """Exchange two folders at once; return False, with nothing done, where the system or the disk cannot."""
+    return _rename_by_system(first, second, _EXCHANGE)
+
+
+def _rename_exclusively(source: str, target: str) -> None:
+    """Move a file to a place that is free; raise `FileExistsError` where somebody was there first."""
+    if sys.platform == "win32":
+        os.rename(source, target)
+    elif not _rename_by_system(source, target, _NO_REPLACE[sys.platform == "darwin"]):
+        raise OSError(errno.ENOTSUP, "this disk can neither link files nor move them without replacing", target)
+
+
+def _rename_by_system(first: str, second: str, flag: int) -> bool:
+    """Call the system's rename with a flag; return False where the system or the disk does not know it."""
     if sys.platform not in ("linux", "darwin"):
         return False
     library = ctypes.CDLL(None, use_errno=True)
     a, b = os.fsencode(first), os.fsencode(second)
-    name = "renameat2" if sys.platform == "linux" else "renamex_np"
-    function = getattr(library, name, None)
+    function = getattr(library, "renameat2" if sys.platform == "linux" else "renamex_np", None)
     if function is None:
         return False
-    arguments = (_AT_FDCWD, a, _AT_FDCWD, b, _EXCHANGE) if sys.platform == "linux" else (a, b, _EXCHANGE)
+    arguments = (_AT_FDCWD, a, _AT_FDCWD, b, flag) if sys.platform == "linux" else (a, b, flag)
     if function(*arguments) == 0:
         return True
     number = ctypes.get_errno()
     if number in _NO_SWAP:
         return False
-    raise OSError(number, os.strerror(number), first)
+    raise OSError(number, os.strerror(number), second)
 
 
 def flush_folder(path: str) -> None:
     """Flush the names in a folder to the disk."""
-    if sys.platform != "win32":  # a folder cannot be opened there; NTFS journals its names
+    if sys.platform == "win32":  # a folder cannot be opened there; NTFS journals its names
+        return
+    try:
         _flush_path(path)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:  # many network disks flush files only, as SQLite and PostgreSQL know
+            raise
 
 
 def flush_tree(top: str) -> None:
@@ -183,6 +224,11 @@ def _flush_descriptor(descriptor: int) -> None:
     if sys.platform == "darwin":
         import fcntl
 
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync alone leaves the data in the drive's cache there
-    else:
-        os.fsync(descriptor)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync alone leaves the data in the drive's cache there
+        except OSError as error:
+            if error.errno not in _CANNOT_FLUSH:
+                raise
+        else:
+            return
+    os.fsync(descriptor)

@@ -4,7 +4,6 @@ The rule of this room: nothing younger than a day is garbage, since somebody may
 garbage only if it was saved as a part of the metadata. What people saved by name is theirs, whoever refers to it.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from kymflow_zarr import _layout
@@ -19,7 +18,7 @@ GARBAGE_AFTER_SECONDS = 24 * 3600
 
 def find_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
     """Return the keys of what a dataset no longer needs."""
-    now = time.time()
+    now = blobs.now()
     keys = [f"{_layout.STAGING}/{name}" for name in blobs.names(_layout.STAGING) if not name.startswith("replaced-")]
     for image_id in image_ids:
         keys += _orphans(blobs, image_id)
@@ -36,8 +35,9 @@ def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
     except KymflowZarrError:
         return
     whole = {revision.number for revision in history}
-    if not whole.issuperset(list_revisions(folder)):
-        return  # a damaged revision may name anything
+    numbers = list_revisions(folder)
+    if not whole.issuperset(numbers) or numbers != list(range(len(numbers))):
+        return  # a damaged revision, or one that a repair set aside, may name anything
     named = {text for revision in history for text in _texts(revision.payload)}
     for name in held:
         if _layout.array_group_key(name) not in named:

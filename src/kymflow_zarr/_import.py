@@ -6,25 +6,42 @@ sources table is written once, also when the import is interrupted, and what a k
 
 import itertools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from kymflow_zarr import _layout
-from kymflow_zarr.errors import DamagedError, InvalidValueError, KymflowZarrError, SourceError
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    DamagedError,
+    InvalidValueError,
+    KymflowZarrError,
+    RecordNotFoundError,
+    SourceError,
+)
 from kymflow_zarr.ingest import FailedFile, FileContent, ImportedFile, ImportReport, Progress, ReadFile
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.sources import UNKNOWN, Source, Sources
+from kymflow_zarr.tables import IMAGE_ID
 
 _AHEAD = 4
 """How many files are read and packed before the first of them is waited for."""
 
-_Result: TypeAlias = tuple[ImportedFile, Source] | FailedFile
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyThere:
+    """A file that another import brought in since this one began."""
+
+    path: Path
+
+
+_Result: TypeAlias = tuple[ImportedFile, Source] | FailedFile | AlreadyThere
 _Pending: TypeAlias = "deque[tuple[Path, Future[_Result]]]"
 
 
@@ -36,6 +53,9 @@ class Target(Protocol):
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return one record."""
+
+    def claim(self, what: str) -> AbstractContextManager[bool]:
+        """Claim a piece of work for a while; False inside the block where another program has it."""
 
     def add_content(self, content: FileContent, source: Source) -> str:
         """Add a record of one file, and return its id."""
@@ -71,13 +91,15 @@ def import_files(
 ) -> ImportReport:
     """Add a record for every file that no record came from; the arguments are those of `ZarrDataset.import_folder`."""
     outcome = _Outcome()
+    claims = Claims(target, set(target.list_image_ids()))
     known = _known_files(target, sources, outcome)
     new = [path for path in files if not _is_known(path, known, outcome)]
     done = len(outcome.skipped)
     pending: _Pending = deque()
     try:
         with _executor(executor) as pool:
-            for path, future in _in_order(pool, new, partial(_import_one, target, read_file), pending):
+            work = partial(_import_one, target, claims, read_file)
+            for path, future in _in_order(pool, new, work, pending):
                 if progress:
                     progress(done, len(files), path.name)
                 _note(future.result(), outcome)
@@ -92,21 +114,63 @@ def import_files(
     return outcome.report()
 
 
-def _import_one(target: Target, read_file: ReadFile, path: Path) -> _Result:
-    try:
-        content, source = read_file(path), Source.from_file(path)
-    except (SourceError, OSError) as error:
-        return FailedFile(path=path, reason=str(error))
-    try:
-        image_id = target.add_content(content, source)
-    except InvalidValueError as error:
-        return FailedFile(path=path, reason=str(error))
-    return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
+def _import_one(target: Target, claims: "Claims", read_file: ReadFile, path: Path) -> _Result:
+    where = str(path.resolve())
+    with target.claim(f"import of {where}") as mine:
+        if not mine:
+            return FailedFile(path=path, reason="another program is importing it right now; import the folder again later")
+        if claims.is_taken(where):
+            return AlreadyThere(path=path)
+        try:
+            source = Source.from_file(path)
+            content = read_file(path)
+            if not source.is_unchanged(path):
+                return FailedFile(path=path, reason="it is still being written; import it again when that is done")
+        except (SourceError, OSError) as error:
+            return FailedFile(path=path, reason=str(error))
+        try:
+            image_id = target.add_content(content, source)
+        except InvalidValueError as error:
+            return FailedFile(path=path, reason=str(error))
+        return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
+
+
+class Claims:
+    """What another import may have brought in since this one began; that it is not brought in twice.
+
+    Parameters
+    ----------
+    target
+        The dataset.
+    seen
+        The records whose sources are known.
+    """
+
+    def __init__(self, target: Target, seen: set[str]) -> None:
+        self._target = target
+        self._seen = seen
+        self._paths: set[str] = set()
+        self._looking = threading.Lock()
+
+    def is_taken(self, where: str) -> bool:
+        """Return whether a record that came since has this file; to be asked while the file is claimed."""
+        with self._looking:
+            for image_id in set(self._target.list_image_ids()) - self._seen:
+                self._seen.add(image_id)
+                try:
+                    source = Source.from_json(self._target.record(image_id).load_json(_layout.PROVENANCE), where=image_id)
+                except (DamagedError, ArtifactNotFoundError, RecordNotFoundError):
+                    continue
+                self._paths.add(source.source_primary_path)
+            return where in self._paths
 
 
 def _note(result: _Result, outcome: _Outcome) -> None:
     if isinstance(result, FailedFile):
         outcome.failed.append(result)
+        return
+    if isinstance(result, AlreadyThere):
+        outcome.skipped.append(result.path)
         return
     file, source = result
     outcome.imported.append(file)
@@ -129,6 +193,7 @@ def _known_files(target: Target, sources: Sources, outcome: _Outcome) -> dict[st
     sources.add(lost)
     outcome.failed += [FailedFile(path=Path(where), reason=reason) for where, reason in damaged.items()]
     frame = sources.load()
+    frame = frame[frame[IMAGE_ID].isin(target.list_image_ids())]  # a file whose record was deleted may come again
     sizes_and_times = zip(frame["source_size_bytes"], frame["source_mtime_ns"], strict=True)
     return dict(zip(frame["source_primary_path"], sizes_and_times, strict=True))
 

@@ -41,17 +41,21 @@ def canonical_sha256(value: JsonValue) -> str:
     return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
-def from_bytes(data: bytes, *, what: str) -> JsonValue:
-    """Parse JSON; raise `DamagedError` saying which file cannot be read, and why."""
+def from_bytes(data: bytes, *, what: str, lenient: bool = False) -> JsonValue:
+    """Parse JSON; raise `DamagedError` saying which file cannot be read, and why.
+
+    Where `lenient`, numbers that JSON does not have become null: the older program wrote NaN.
+    """
     try:
-        return cast("JsonValue", _STRICT.decode(data.decode()))
+        # Windows' editor begins a file with a mark, which the codec takes away.
+        return cast("JsonValue", (_LENIENT if lenient else _STRICT).decode(data.decode("utf-8-sig")))
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{what} is not readable JSON ({error})") from error
 
 
-def object_from_bytes(data: bytes, *, what: str) -> dict[str, JsonValue]:
+def object_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> dict[str, JsonValue]:
     """Parse JSON that must be an object."""
-    value = from_bytes(data, what=what)
+    value = from_bytes(data, what=what, lenient=lenient)
     if not isinstance(value, dict):
         raise DamagedError(f"{what} holds a JSON {type(value).__name__} where an object is expected")
     return value
@@ -105,4 +109,10 @@ def _is_text(text: str) -> bool:
     return True
 
 
+def _finite_or_none(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_LENIENT = json.JSONDecoder(parse_constant=lambda _text: None, parse_float=_finite_or_none)

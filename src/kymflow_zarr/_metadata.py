@@ -11,13 +11,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._frames import gunzip
 from kymflow_zarr._json import MAX_BYTES, JsonObject, canonical_sha256, object_from_bytes, to_readable_bytes
-from kymflow_zarr._layout import RECORD_HISTORY, RECORD_METADATA, revision_key, revision_number
+from kymflow_zarr._layout import (
+    OLDER_ATTRIBUTES,
+    OLDER_METADATA_GZ,
+    RECORD_HISTORY,
+    RECORD_METADATA,
+    revision_key,
+    revision_number,
+)
 from kymflow_zarr._seals import SHA256, UNSEALED, document_seal_state, seal_document
-from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, NotSavedError
+from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.schema import utc_now
 
 COPY_SHA256 = "copy_sha256"
+RECENT = 8
+"""How many revisions back a copy of ours may be that another program is slow to replace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +59,33 @@ def load_revision(blobs: Blobs) -> Revision:
     Raises
     ------
     DamagedError
-        When there are revisions and none of them is whole.
+        When there are revisions and none of them is whole, or there is none and `metadata.json` cannot be read.
     """
     numbers = list_revisions(blobs)
+    if not numbers:
+        return _load_without_history(blobs)
     newest = _newest_sound(blobs, numbers)
     data = _copy_bytes(blobs)
     if newest.copy_sha256 and hashlib.sha256(data).hexdigest() == newest.copy_sha256:
         return newest
     by_hand = _copy_from_bytes(blobs, data)
-    if by_hand is None or _is_a_revision(blobs, by_hand, newest, numbers):
+    if by_hand is None or _is_a_revision(blobs, data, by_hand, newest, numbers):
         return newest
     return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
+
+
+def _load_without_history(blobs: Blobs) -> Revision:
+    """Return what `metadata.json` alone says: of the older program, which kept no history, or of somebody else."""
+    older = blobs.exists(OLDER_ATTRIBUTES)
+    for key in (RECORD_METADATA, *([OLDER_METADATA_GZ] if older else [])):
+        try:
+            data = blobs.read(key, limit=MAX_BYTES)
+        except FileNotFoundError:
+            continue
+        where = blobs.describe(key)
+        text = gunzip(data, limit=MAX_BYTES, what=where) if key == OLDER_METADATA_GZ else data
+        return Revision(number=0, payload=object_from_bytes(text, what=where, lenient=older), committed=False)
+    return NOTHING_SAVED
 
 
 def load_history(blobs: Blobs) -> list[Revision]:
@@ -126,12 +152,17 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     saved = _commit(blobs, payload, number)
     # Where the copy fails it is saved all the same: the commit stands, and the copy that is left is an older revision's,
     # which every reader recognises.
-    with suppress(NotSavedError):
-        _set_torn_copy_aside(blobs)
+    with suppress(KymflowZarrError, OSError):
+        _keep_foreign_copy(blobs, saved.number)
         blobs.write(RECORD_METADATA, text)
         if max(list_revisions(blobs)) != saved.number:  # somebody saved meanwhile, and this copy may lie over theirs
             write_readable_copy(blobs)
     return saved
+
+
+def list_strangers(blobs: Blobs) -> list[str]:
+    """Return the files among the revisions that are none, such as a synchronized folder's copy of another laptop's."""
+    return [name for name in blobs.names(RECORD_HISTORY) if revision_number(name) is None]
 
 
 def adopt_edit(blobs: Blobs) -> None:
@@ -145,7 +176,7 @@ def adopt_edit(blobs: Blobs) -> None:
 def write_readable_copy(blobs: Blobs) -> None:
     """Make `metadata.json` again from the newest revision; what stands there and cannot be read is set aside."""
     newest = load_revision(blobs)
-    _set_torn_copy_aside(blobs)
+    _keep_foreign_copy(blobs, newest.number)
     blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
 
 
@@ -191,6 +222,10 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
         data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
     except FileNotFoundError:
         return "is missing; the history has it"
+    try:
+        object_from_bytes(data, what="it")
+    except DamagedError as error:
+        return f"{error}: correct it, if somebody edited it; a repair sets it aside and writes the newest revision there"
     if data == to_readable_bytes(newest.payload, what="metadata"):
         return None
     return "is not the newest revision as this program writes it; the history has it"
@@ -244,13 +279,16 @@ def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
     return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
 
 
-def _is_a_revision(blobs: Blobs, copy: JsonObject, newest: Revision, numbers: list[int]) -> bool:
-    """Return whether the readable copy is a revision's; older ones are read only where it is not the newest's."""
-    digest = canonical_sha256(copy)
+def _is_a_revision(blobs: Blobs, data: bytes, copy: JsonObject, newest: Revision, numbers: list[int]) -> bool:
+    """Return whether the readable copy, of which `data` are the bytes, is the newest revision's, or a stale one of ours.
+
+    A stale one is, to the byte, what this program wrote for an older revision; an edit by hand to the same content is none.
+    """
+    digest, bytes_digest = canonical_sha256(copy), hashlib.sha256(data).hexdigest()
     if digest == newest.sha256:
         return True
-    older = (_sealed_revision(blobs, number) for number in reversed(numbers))
-    return any(one is not None and one.sha256 == digest for one in older)
+    older = (one for number in reversed(numbers) if (one := _sealed_revision(blobs, number)) is not None)
+    return any((one.copy_sha256 == bytes_digest) if one.copy_sha256 else (one.sha256 == digest) for one in older)
 
 
 def _readable_copy(blobs: Blobs) -> JsonObject | None:
@@ -272,7 +310,15 @@ def _copy_from_bytes(blobs: Blobs, data: bytes) -> JsonObject | None:
         return None
 
 
-def _set_torn_copy_aside(blobs: Blobs) -> None:
-    """Keep what somebody half wrote into `metadata.json`: it is theirs, and the copy takes its place."""
-    if blobs.has_bytes(RECORD_METADATA) and _readable_copy(blobs) is None:
-        blobs.set_aside(RECORD_METADATA)
+def _keep_foreign_copy(blobs: Blobs, newest: int) -> None:
+    """Keep what somebody wrote into `metadata.json` since it was read, half or whole: it is theirs, and is about to go."""
+    data = _copy_bytes(blobs)
+    if not data:
+        return
+    recent = (_sealed_revision(blobs, number) for number in range(newest, max(-1, newest - RECENT), -1))
+    ours = [one for one in recent if one is not None]
+    if hashlib.sha256(data).hexdigest() in {one.copy_sha256 for one in ours}:
+        return
+    copy = _copy_from_bytes(blobs, data)
+    if copy is None or canonical_sha256(copy) not in {one.sha256 for one in ours}:
+        blobs.keep_aside(RECORD_METADATA)

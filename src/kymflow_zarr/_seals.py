@@ -24,6 +24,13 @@ BLANK = b"0" * 64
 SealState: TypeAlias = Literal["whole", "unsealed", "broken"]
 
 
+def strip_foreign(document: JsonObject, holder: str) -> dict[str, JsonValue]:
+    """Return a document whose holder has nothing but the reserved key: what other programs noted there is theirs."""
+    inner = document.get(holder)
+    reserved = inner.get(SEAL) if isinstance(inner, Mapping) else None
+    return {**document, holder: {SEAL: reserved} if reserved is not None else {}}
+
+
 def seal_document(document: JsonObject, *, holder: str | None = None) -> dict[str, JsonValue]:
     """Return a JSON object with its digest added.
 
@@ -73,7 +80,7 @@ def artifact_to_bytes(value: JsonValue, *, what: str) -> bytes:
     return to_readable_bytes(seal_document(document), what=what)
 
 
-def artifact_from_bytes(data: bytes, *, what: str) -> JsonValue:
+def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> JsonValue:
     """Return the value in the file of a JSON artifact, sealed or not: inverse of `artifact_to_bytes`.
 
     Raises
@@ -81,7 +88,7 @@ def artifact_from_bytes(data: bytes, *, what: str) -> JsonValue:
     DamagedError
         When it is no JSON, or not what was sealed.
     """
-    document = from_bytes(data, what=what)
+    document = from_bytes(data, what=what, lenient=lenient)
     if not isinstance(document, Mapping) or document_seal_state(document) == "unsealed":
         return document
     if document_seal_state(document) == "broken":

@@ -16,6 +16,7 @@ from kymflow_zarr._metadata import (
     adopt_edit,
     is_held_by_copy,
     list_revisions,
+    list_strangers,
     readable_copy_problem,
     revision_problem,
     write_readable_copy,
@@ -28,6 +29,7 @@ from kymflow_zarr._seals import (
     artifact_to_bytes,
     document_seal_state,
     seal_document,
+    strip_foreign,
 )
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.record import ZarrImageRecord
@@ -81,15 +83,16 @@ def _group_problem(blobs: Blobs, key: str) -> str | None:
         data = blobs.read(key, limit=MAX_DOCUMENT_BYTES)
     except FileNotFoundError:
         return "is missing"
-    return _document_problem(data, object_from_bytes(data, what=blobs.describe(key)))
+    document = object_from_bytes(data, what=blobs.describe(key))
+    return _document_problem(data, document, document)
 
 
-def _document_problem(data: bytes, document: JsonObject) -> str | None:
-    """Return what is wrong with a metadata document of zarr, of which `data` are the bytes."""
+def _document_problem(data: bytes, document: JsonObject, whole: JsonObject) -> str | None:
+    """Return what is wrong with a metadata document of zarr: `document` is what its seal covers, `whole` all of it."""
     state = document_seal_state(document, holder=_layout.ATTRIBUTES)
     if state == "unsealed":
         return UNSEALED
-    return _CHANGED if state == "broken" or data != to_readable_bytes(document, what="metadata") else None
+    return _CHANGED if state == "broken" or data != to_readable_bytes(whole, what="metadata") else None
 
 
 def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
@@ -102,6 +105,9 @@ def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
 
 
 def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
+    for name in list_strangers(blobs):
+        what = "is no revision; a synchronized folder may have put another person's save there: compare, then move it away"
+        yield from found(f"{where}/{_layout.RECORD_HISTORY}/{name}", what)
     numbers = list_revisions(blobs)
     for number in numbers if deep else numbers[-1:]:
         key = _layout.revision_key(number)
@@ -114,7 +120,8 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
     try:
         said = readable_copy_problem(blobs)
-    except DamagedError:
+    except DamagedError as error:
+        yield from found(where, None if numbers else str(error))
         return
     yield from found(f"{where}/{_layout.RECORD_METADATA}", said, partial(_renew_copy, blobs))
 
@@ -136,9 +143,10 @@ def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findin
     if not deep or problems or not blobs.exists(document):
         return
     data = blobs.read(document, limit=MAX_DOCUMENT_BYTES)
-    said = _document_problem(data, object_from_bytes(data, what=blobs.describe(document)))
-    repair = partial(_seal_file, blobs, document, _layout.ATTRIBUTES) if said == UNSEALED else None
-    yield from found(f"{where}/{document}", said, repair)
+    parsed = object_from_bytes(data, what=blobs.describe(document))
+    said = _document_problem(data, strip_foreign(parsed, _layout.ATTRIBUTES), parsed)
+    # The array itself was just found to be whole.
+    yield from found(f"{where}/{document}", said, partial(_seal_file, blobs, document, _layout.ATTRIBUTES))
 
 
 def _try_array(blobs: Blobs, key: str, *, deep: bool) -> None:

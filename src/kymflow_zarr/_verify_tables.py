@@ -59,6 +59,9 @@ def _table_findings(
     elif said:
         yield from found(where, f"{said}; it can be made again", partial(_heal, tables, name, make_again))
         return
+    elif tables.is_behind(name):
+        what = "lacks what was committed last, so that other programs read older rows"
+        yield from found(where, what, partial(tables.publish, name))
     if IMAGE_ID not in tables.load(name).columns:
         yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
         return

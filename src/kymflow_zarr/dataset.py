@@ -4,6 +4,7 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 `ZarrDataset.create`.
 """
 
+import hashlib
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -67,7 +68,7 @@ class ZarrDataset:
     def __init__(self, path: str | Path, mode: Mode = "a") -> None:
         if mode not in ("r", "a"):
             raise ValueError(f"mode {mode!r} is not known; use 'r' to read or 'a' to read and write")
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # a later change of the working folder must not move it
         self.mode: Mode = mode
         self._blobs = Blobs(self.path, read_only=mode == "r")
         stored = load_attributes(self._blobs)
@@ -161,7 +162,7 @@ class ZarrDataset:
         """Build a record with its metadata and artifacts aside; it appears, whole, when the block ends without error."""
         self._ensure_exists()
         image_id = str(uuid.uuid4())
-        with self._blobs.build(_layout.record_key(image_id), keep_reserve=True) as blobs:
+        with self._blobs.build(_layout.record_key(image_id), keep_reserve=True, replace=False) as blobs:
             draft = ZarrImageRecord(blobs, image_id)
             write_array(blobs, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
             attributes = RecordAttributes(axes=check_axes(axes, np.ndim(arr)))
@@ -288,6 +289,16 @@ class ZarrDataset:
         if report.imported:
             self._save_manifest()
         return replace(report, failed=(*unreadable, *report.failed))
+
+    @contextmanager
+    def claim(self, what: str) -> Iterator[bool]:
+        """Claim a piece of work, so that no other program does it too; False where another has it.
+
+        It only spares double work: a claim of a program that was stopped is forgotten after an hour.
+        """
+        self._ensure_exists()
+        with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:
+            yield mine
 
     def add_content(self, content: FileContent, source: Source) -> str:
         """Add a record of one file with all that the file gave, and return its id."""

@@ -10,6 +10,7 @@ KymflowZarrError
 ├── DatasetExistsError     (FileExistsError)    asked to create what is there
 ├── RecordNotFoundError    (FileNotFoundError)  no such image id
 ├── ArtifactNotFoundError  (FileNotFoundError)  no such JSON, Parquet or array artifact
+├── ArtifactExistsError    (FileExistsError)    an array that belongs to metadata is never replaced
 ├── TableNotFoundError     (FileNotFoundError)  no such dataset table
 ├── PixelsExistError       (FileExistsError)    pixels are written once
 ├── InvalidNameError       (ValueError)         a name that the naming rule refuses
@@ -49,6 +50,10 @@ class RecordNotFoundError(KymflowZarrError, FileNotFoundError):
 
 class ArtifactNotFoundError(KymflowZarrError, FileNotFoundError):
     """The record has no artifact of that name."""
+
+
+class ArtifactExistsError(KymflowZarrError, FileExistsError):
+    """The record has an array of that name, which some revision of its metadata may refer to."""
 
 
 class TableNotFoundError(KymflowZarrError, FileNotFoundError):

@@ -10,10 +10,11 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import load_array, open_array, write_array
+from kymflow_zarr._arrays import axes_of, load_array, open_array, write_array
 from kymflow_zarr._artifacts import Artifacts
 from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
 from kymflow_zarr._metadata import Revision, load_history, load_numbered, load_revision, save_revision
+from kymflow_zarr._seals import document_seal_state
 from kymflow_zarr.errors import DamagedError, PixelsExistError
 from kymflow_zarr.schema import RecordAttributes, group_from_bytes
 
@@ -54,12 +55,16 @@ class ZarrImageRecord(Artifacts):
         InvalidValueError
             When the dtype, axes or chunks cannot be stored.
         """
+        there = PixelsExistError(
+            f"record {self.image_id} has its pixels already; pixels are written once, add a new image instead"
+        )
         if self._blobs.exists(_layout.RECORD_DATA):
-            raise PixelsExistError(
-                f"record {self.image_id} has its pixels already; pixels are written once, add a new image instead"
-            )
-        with self._blobs.build(_layout.RECORD_DATA) as draft:
-            write_array(draft, "", arr, axes=axes, chunks=chunks)
+            raise there
+        try:
+            with self._blobs.build(_layout.RECORD_DATA, replace=False) as draft:
+                write_array(draft, "", arr, axes=axes, chunks=chunks)
+        except FileExistsError as error:
+            raise there from error
 
     def open_array(self) -> "zarr.Array[Any]":
         """Open the pixels lazily, read-only; raise `DamagedError` when they are missing or incomplete."""
@@ -83,10 +88,18 @@ class ZarrImageRecord(Artifacts):
                 data = self._blobs.read(name, limit=MAX_DOCUMENT_BYTES)
             except FileNotFoundError:
                 continue
-            older = name == _layout.OLDER_ATTRIBUTES
-            attributes = object_from_bytes(data, what=where) if older else group_from_bytes(data, where=where)
-            return RecordAttributes.from_json(attributes, where=where)
+            if name == _layout.OLDER_ATTRIBUTES:
+                return RecordAttributes.from_json(object_from_bytes(data, what=where), where=where)
+            attributes = RecordAttributes.from_json(group_from_bytes(data, where=where), where=where)
+            if document_seal_state(object_from_bytes(data, what=where), holder=_layout.ATTRIBUTES) == "broken":
+                self._check_changed_attributes(attributes, where)
+            return attributes
         raise DamagedError(f"{self._blobs.describe(_layout.GROUP_DOCUMENT)} is missing; restore it from a backup")
+
+    def _check_changed_attributes(self, attributes: RecordAttributes, where: str) -> None:
+        """Believe attributes that were changed, as other programs may add to them, only where the pixels say the same."""
+        if attributes.axes != axes_of(self.open_array()):
+            raise DamagedError(f"{where} was changed, and its axes are not those of the pixels; restore it from a backup")
 
     def get_axes(self) -> tuple[str, ...]:
         """Return one name a dimension of the pixels, such as `("y", "x")`."""

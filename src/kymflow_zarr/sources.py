@@ -18,8 +18,9 @@ from kymflow_zarr._layout import SOURCES_TABLE
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
+SOURCE_PATH = "source_primary_path"
 _FIELDS = {
-    "source_primary_path": str,
+    SOURCE_PATH: str,
     "source_mtime_ns": int,
     "source_size_bytes": int,
     "source_sha256": str,
@@ -54,27 +55,38 @@ class Source:
         )
 
     @classmethod
-    def of_older(cls, path: str) -> Self:
-        """Return what the older program noted of a file: only where it was."""
+    def of_older(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what the older program noted of a file: where it was, and sometimes its size and time."""
+        numbers = {
+            name: int(fields[name])
+            if isinstance(fields.get(name), int | float) and fields[name] == fields[name]
+            else UNKNOWN
+            for name, kind in _FIELDS.items()
+            if kind is int
+        }
+        digest = fields.get("source_sha256")
         return cls(
-            source_primary_path=path,
-            source_mtime_ns=UNKNOWN,
-            source_size_bytes=UNKNOWN,
-            source_sha256="",
-            ingested_epoch_ns=UNKNOWN,
+            source_primary_path=str(fields[SOURCE_PATH]),
+            source_sha256=digest if isinstance(digest, str) else "",
+            **cast("dict[str, Any]", numbers),
         )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the `provenance` artifact."""
         return asdict(self)
 
+    def is_unchanged(self, path: Path) -> bool:
+        """Return whether the file still has the size and time that it had."""
+        status = path.stat()
+        return (status.st_size, status.st_mtime_ns) == (self.source_size_bytes, self.source_mtime_ns)
+
     @classmethod
     def from_json(cls, value: JsonValue, *, where: str) -> Self:
         """Read a `provenance` artifact: inverse of `to_json`."""
         fields = {name: value.get(name) for name in _FIELDS} if isinstance(value, Mapping) else {}
-        path = fields.get("source_primary_path")
-        if isinstance(path, str) and all(fields[name] is None for name in _FIELDS if name != "source_primary_path"):
-            return cls.of_older(path)
+        noted = [name for name, item in fields.items() if item is not None]
+        if noted == [SOURCE_PATH]:
+            return cls.of_older(fields)
         wrong = [name for name, kind in _FIELDS.items() if not isinstance(fields.get(name), kind)]
         if wrong:
             raise DamagedError(f"{where} is no provenance of a file: {', '.join(wrong)} missing or of the wrong type")

@@ -1,10 +1,10 @@
 """Dataset-level tables: one Parquet file each, replaced whole, and no row of two writers is ever lost.
 
 Derived, except `sources`: an indexer can rebuild every other table. The rules of this room: a batch is one write, and the
-exclusive create of `index/commits/<name>.<n>.parquet` is the commit. It holds the whole new table; `tables/<name>.parquet`
-becomes another name of it. Where there is no table yet, the exclusive create of its own file is the commit. Two programs
-that replace rows at once: the second one finds the number taken, reads again and repeats, so no lock is needed. Each table
-says in its footer which number it is.
+exclusive create of `tables/.commits/<name>.<n>.parquet` is the commit. It holds the whole new table, and then the file
+`tables/<name>.parquet` becomes another name of it. Where there is no table yet, the exclusive create of its own file is the
+commit. Two programs that replace rows at once: the second one finds the number taken, reads again and repeats, so no lock
+is needed. Each table says in its footer which number it is.
 """
 
 import hashlib
@@ -34,7 +34,6 @@ from kymflow_zarr.errors import (
     DamagedError,
     InvalidValueError,
     KymflowZarrError,
-    NotSavedError,
     TableNotFoundError,
 )
 
@@ -91,6 +90,9 @@ class Tables:
         DamagedError
             When the file cannot be read or is not what was written.
         """
+        for what, given in (("columns", columns), ("image_ids", image_ids)):
+            if isinstance(given, str):
+                raise InvalidValueError(f"{what} must be a list, not the text {given!r}; use [{given!r}]")
         while True:
             key = self._state(name).key
             if key is None:
@@ -137,7 +139,13 @@ class Tables:
     def names_having(self, image_ids: Collection[str]) -> list[str]:
         """Return the tables, the sources among them, that have rows of these images; raise where one cannot be read."""
         names = [name for name in (*self.names(), _layout.SOURCES_TABLE) if self.exists(name)]
-        return [name for name in names if len(self.load(name, columns=[IMAGE_ID], image_ids=image_ids))]
+        return [name for name in names if self._has_rows_of(name, image_ids)]
+
+    def _has_rows_of(self, name: str, image_ids: Collection[str]) -> bool:
+        try:
+            return len(self.load(name, columns=[IMAGE_ID], image_ids=image_ids)) > 0
+        except InvalidValueError:  # another program's table, without images
+            return False
 
     def delete_rows(self, name: str, image_ids: Collection[str]) -> None:
         """Remove all rows of some images from a table."""
@@ -156,6 +164,16 @@ class Tables:
             return parquet_problem(self._blobs.read(key, limit=MAX_BYTES), what=self._blobs.describe(key), deep=deep)
         except (KymflowZarrError, OSError) as error:
             return str(error)
+
+    def is_behind(self, name: str) -> bool:
+        """Return whether a table's own file lacks what was committed, so that other programs read older rows."""
+        key = self._state(name).key
+        return key is not None and key != _layout.table_key(name)
+
+    def publish(self, name: str) -> None:
+        """Let a table's own file be what was committed last."""
+        if self.is_behind(name):
+            self._publish(name)
 
     def seal(self, name: str) -> None:
         """Write a table anew as it is, with a seal."""
@@ -271,8 +289,8 @@ class Tables:
             self._blobs.forget(key)
             return False
         # Where the rest fails the table is saved all the same: every reader looks at the commits too.
-        with suppress(NotSavedError):
-            self._publish(name)
+        with suppress(KymflowZarrError, OSError):
+            self._publish(name, own=state.next_number)
         return True
 
     def _is_overtaken(self, name: str, number: int) -> bool:
@@ -280,7 +298,7 @@ class Tables:
 
         The newest commit is never forgotten, and an older one only after the table's file has its number or a higher one.
         """
-        if max(self._numbers(name)) > number:
+        if max(self._numbers(name), default=-1) > number:
             return True
         try:
             held = self._notes(_layout.table_key(name)).get(_NUMBER)
@@ -288,22 +306,53 @@ class Tables:
             return False
         return held is not None and held.isdigit() and int(held) >= number
 
-    def _publish(self, name: str) -> None:
-        """Let the table's file be the newest commit, also where another program commits meanwhile; forget older ones."""
+    def _publish(self, name: str, own: int = -1) -> None:
+        """Let the table's file be the newest sound commit, also where another program commits meanwhile; forget older ones.
+
+        Parameters
+        ----------
+        name
+            The table.
+        own
+            The number of a commit that was just written, and need not be read again.
+        """
         published = -1
-        while (newest := max(self._numbers(name))) != published:
-            self._blobs.duplicate(_layout.commit_key(name, newest), _layout.table_key(name))
-            published = newest
+        while True:
+            numbers = [number for number in self._numbers(name) if number > published]
+            if not numbers:
+                break
+            newest = (
+                _layout.commit_key(name, numbers[-1]) if numbers[-1] == own else self._newest_sound_commit(name, numbers)
+            )
+            if newest is None:
+                break
+            self._keep_foreign(name, newest)
+            self._blobs.duplicate(newest, _layout.table_key(name))
+            found = _layout.commit_name(newest.rpartition("/")[2])
+            published = found[1] if found else own
         for number in self._numbers(name):
             if number < published:
                 self._blobs.forget(_layout.commit_key(name, number))
 
+    def _keep_foreign(self, name: str, newest: str) -> None:
+        """Keep a file that another program put in the table's place since it was read."""
+        key = _layout.table_key(name)
+        try:
+            if _NUMBER in self._notes(key):
+                return
+            digest = hashlib.sha256(self._blobs.read(key, limit=MAX_BYTES)).hexdigest()
+        except (DamagedError, FileNotFoundError):
+            return
+        if self._notes(newest).get(_REPLACES) != digest.encode():
+            self._blobs.keep_aside(key)
+
 
 def _rows_to_tables(name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> list[pa.Table]:
     for image_id, rows in rows_by_image_id.items():
-        if IMAGE_ID not in rows.columns or not bool((rows[IMAGE_ID] == image_id).all()):
+        if len(rows) and (IMAGE_ID not in rows.columns or not bool((rows[IMAGE_ID] == image_id).all())):
             raise InvalidValueError(f"rows for image {image_id} must all have that value in {IMAGE_ID!r}")
-    return [frame_to_table(rows, what=f"table {name!r}") for rows in _joined_where_alike(rows_by_image_id.values())]
+    with_ids = (rows for rows in rows_by_image_id.values() if IMAGE_ID in rows.columns)
+    return [frame_to_table(rows, what=f"table {name!r}") for rows in _joined_where_alike(with_ids)]
 
 
 def _joined_where_alike(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -4,6 +4,7 @@ The rule of this room: the older dataset is only read, the copy appears whole or
 original, array by array and file by file, before it does.
 """
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,21 +16,23 @@ from numpy.typing import NDArray
 from kymflow_zarr import _layout
 from kymflow_zarr._arrays import write_array
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._frames import table_from_parquet, table_to_parquet
+from kymflow_zarr._frames import table_from_parquet, table_to_frame, table_to_parquet
 from kymflow_zarr._import import find_lost_sources
-from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
+from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, from_bytes, object_from_bytes
 from kymflow_zarr._metadata import save_revision
+from kymflow_zarr._root import GROUPS, is_uuid
 from kymflow_zarr._seals import artifact_to_bytes
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import DamagedError, DatasetExistsError, NotADatasetError
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
-from kymflow_zarr.sources import Sources
-from kymflow_zarr.tables import Tables
+from kymflow_zarr.sources import SOURCE_PATH, Source, Sources
+from kymflow_zarr.tables import IMAGE_ID, Tables
 
 UpgradeProgress: TypeAlias = Callable[[int, int], None]
-OLDER_ATTRIBUTES_ARTIFACT = "older/attributes"
-"""The JSON artifact that keeps what the older program said of a record besides its axes."""
+_ZARR_DOCUMENTS = (_layout.OLDER_GROUP, _layout.OLDER_ARRAY)
+"""What zarr itself writes, and writes again in another form."""
+_CHUNK = re.compile(r"\d+([./]\d+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,8 @@ def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgre
     """Copy a dataset of the older program (`schema_version: 1`, zarr v2) into a new dataset.
 
     Ids, pixels, dtypes, axes, metadata, artifacts, arrays, tables and other files are kept, with the names that they have,
-    also such as would be refused today. `.json.gz` becomes `.json`; the metadata become the first revision of a history.
+    also such as would be refused today. `.json.gz` becomes `.json`, NaN null, the metadata the first revision of a history.
+    Whatever is not the same afterwards, and what this program has no place for, lies as it was in `older/`.
 
     Parameters
     ----------
@@ -64,7 +68,7 @@ def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgre
     NotADatasetError
         When `old` is none of the older program's.
     DatasetExistsError
-        When there is something at `new`.
+        When there is something at `new`, even if it came there only now, or `new` is inside `old`.
     DamagedError
         When something in `old` cannot be read; then nothing is at `new`.
     NotSavedError
@@ -74,102 +78,140 @@ def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgre
     if not source.attributes.is_older:
         raise NotADatasetError(f"{source.path} is a dataset of this format already; there is nothing to upgrade")
     target = Path(new)
+    taken = DatasetExistsError(f"there is something at {target} already; give the upgraded dataset a new name")
     if target.exists():
-        raise DatasetExistsError(f"there is something at {target} already; give the upgraded dataset a new name")
+        raise taken
+    if source.path.resolve() in target.resolve().parents:
+        raise DatasetExistsError(f"{target} is inside {source.path}, which is only read; choose another place")
     place = Blobs(target.parent, read_only=False)
-    with place.build(target.name, keep_reserve=True) as draft:
-        report = _copy(source, draft, progress)
-        _compare(source, ZarrDataset(draft.root, mode="r"))
-    place.forget_empty_staging()
+    try:
+        with place.build(target.name, keep_reserve=True, replace=False) as draft:
+            report = _copy(source, Blobs(source.path, read_only=True), draft, progress)
+            _compare(source, ZarrDataset(draft.root, mode="r"))
+    except FileExistsError as error:
+        raise taken from error
+    finally:
+        place.forget_empty_staging()
     return report
 
 
-def _copy(source: ZarrDataset, draft: Blobs, progress: UpgradeProgress | None) -> UpgradeReport:
-    old = Blobs(source.path, read_only=True)
+def _copy(source: ZarrDataset, old: Blobs, draft: Blobs, progress: UpgradeProgress | None) -> UpgradeReport:
+    said = old.read(_layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
     attributes = DatasetAttributes(
         dataset_id=str(uuid.uuid4()),
         created_utc=source.attributes.created_utc,
-        upgraded_from=object_from_bytes(
-            old.read(_layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES), what=str(source.path)
-        ),
+        upgraded_from=object_from_bytes(said, what=str(source.path)),
     )
     draft.write(_layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
-    for group in (_layout.IMAGES, _layout.TABLES, _layout.INDEX):
+    for group in GROUPS:
         draft.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
+    converted = {_layout.OLDER_ATTRIBUTES, _layout.MANIFEST}
     ids = source.list_image_ids()
     for done, image_id in enumerate(ids):
         if progress:
             progress(done, len(ids))
         key = _layout.record_key(image_id)
         try:
-            _copy_record(source.record(image_id), old.sub(key), draft.sub(key))
+            made = _copy_record(source.record(image_id), old.sub(key), draft.sub(key))
         except DamagedError as error:
             raise DamagedError(f"not upgraded: {error}") from error
+        converted |= {f"{key}/{path}" for path in made}
     tables = tuple(source.list_table_names())
-    for name in tables:
-        key = _layout.table_key(name)
-        draft.write(key, table_to_parquet(table_from_parquet(old.read(key), what=old.describe(key))))
-    for path in old.files(""):
-        if path.split("/")[0] not in (_layout.IMAGES, _layout.TABLES, _layout.INDEX):
-            draft.write(path, old.read(path))
-    copy, sources = ZarrDataset(draft.root), Sources(Tables(draft))
-    lost, _ = find_lost_sources(copy, sources)
-    sources.add(lost)
+    converted |= _copy_tables(source, old, draft)
+    for path in (*old.files(""), *old.files("", hidden=True)):
+        if path not in converted and path.rpartition("/")[2] not in _ZARR_DOCUMENTS:
+            _keep(old, draft, path)
     return UpgradeReport(records=len(ids), tables=tables)
 
 
-def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs) -> None:
+def _keep(old: Blobs, draft: Blobs, path: str) -> None:
+    """Copy a file as it is: to where it was, if nothing of this format is or can be there, else into `older/`."""
+    parts = path.split("/")
+    in_place = not any(part.startswith(".") for part in parts) and not draft.exists(path)
+    stranger = parts[0] == _layout.IMAGES and (len(parts) < 3 or not is_uuid(parts[1]))
+    target = path if in_place and not stranger else f"{_layout.OLDER_ORIGINALS}/{path}"
+    draft.write(target, old.read(path))
+    _check_alike(draft.read(target) == old.read(path), f"file {path!r}")
+
+
+def _copy_tables(source: ZarrDataset, old: Blobs, draft: Blobs) -> set[str]:
+    """Write the tables, and the sources from what the table and the records say; return which files they were."""
+    converted = set()
+    for name in source.list_table_names():
+        key = _layout.table_key(name)
+        draft.write(key, table_to_parquet(table_from_parquet(old.read(key), what=old.describe(key))))
+        converted.add(key)
+    sources = Sources(Tables(draft))
+    sources.add(_older_sources(source, old))
+    lost, _ = find_lost_sources(ZarrDataset(draft.root), sources)
+    sources.add(lost)
+    return converted
+
+
+def _older_sources(source: ZarrDataset, old: Blobs) -> dict[str, Source]:
+    """Return what the older dataset's own table says of its files, as far as it has rows of records."""
+    key = _layout.table_key(_layout.SOURCES_TABLE)
+    if not old.exists(key):
+        return {}
+    frame = table_to_frame(table_from_parquet(old.read(key), what=old.describe(key)), what=old.describe(key))
+    ids = set(source.list_image_ids())
+    if not {IMAGE_ID, SOURCE_PATH} <= set(frame.columns):
+        return {}
+    rows = [{str(name): item for name, item in row.items()} for row in frame.to_dict("records")]
+    return {row[IMAGE_ID]: Source.of_older(row) for row in rows if row[IMAGE_ID] in ids}
+
+
+def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs) -> set[str]:
+    """Write a record in this format, and return which of its files are the same in it, in whatever form."""
     attributes = record.load_attributes()
     kept = RecordAttributes(axes=attributes.axes, created_utc=attributes.created_utc)
     new.write(_layout.GROUP_DOCUMENT, group_to_bytes(kept.to_json()))
     for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
         new.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
     write_array(new, _layout.RECORD_DATA, record.load_array(), axes=attributes.axes, chunks=None)
+    converted = _chunks(old, _layout.RECORD_DATA)
     for name in record.list_array_artifacts():
-        key = _layout.array_group_key(name)
-        new.write(f"{key}/{_layout.GROUP_DOCUMENT}", group_to_bytes({"older": _older_attributes(old, key)}))
+        key = _layout.array_data_key(name)
+        new.write(f"{_layout.array_group_key(name)}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
         axes = record.get_array_artifact_axes(name)
-        write_array(new, _layout.array_data_key(name), record.load_array_artifact(name), axes=axes, chunks=None)
+        write_array(new, key, record.load_array_artifact(name), axes=axes, chunks=None)
+        converted |= _chunks(old, key)
     payload = record.load_metadata_payload()
     if payload:
         save_revision(new, payload, expected=None)
-    _write_json(new, OLDER_ATTRIBUTES_ARTIFACT, _older_attributes(old, ""))
-    for path in old.files(""):
-        if not _is_of_array(path):
-            _copy_file(record, old, new, path)
+    for key in record.list_analysis_keys():
+        converted |= _copy_artifact(record, old, new, key)
+    if _is_strict(old, _layout.RECORD_METADATA):
+        converted.add(_layout.RECORD_METADATA)
+    return converted
 
 
-def _is_of_array(path: str) -> bool:
-    parts = path.split("/")
-    return parts[0] == _layout.RECORD_DATA or (parts[0] == _layout.RECORD_ARRAYS and parts[2:3] == [_layout.RECORD_DATA])
+def _chunks(old: Blobs, key: str) -> set[str]:
+    return {f"{key}/{name}" for name in old.files(key) if _CHUNK.fullmatch(name)}
 
 
-def _copy_file(record: ZarrImageRecord, old: Blobs, new: Blobs, path: str) -> None:
-    folder, _, key = path.partition("/")
-    if folder != _layout.RECORD_ANALYSIS:
-        new.write(path, old.read(path))
-        return
+def _copy_artifact(record: ZarrImageRecord, old: Blobs, new: Blobs, key: str) -> set[str]:
+    """Write one artifact, and return its file where nothing is lost by that."""
+    path = f"{_layout.RECORD_ANALYSIS}/{key}"
     name = key.removesuffix(_layout.JSON_GZ).removesuffix(_layout.JSON)
-    if name == _layout.METADATA:
-        return
-    if key.endswith((_layout.JSON, _layout.JSON_GZ)):
-        _write_json(new, name, record.load_json(name))
-    elif key.endswith(_layout.PARQUET):
+    if key.endswith(_layout.PARQUET):
         new.write(path, table_to_parquet(table_from_parquet(old.read(path), what=old.describe(path))))
-    else:
-        new.write(path, old.read(path))
+        return {path}
+    if name == key:
+        return set()
+    target = _layout.artifact_key(name, _layout.JSON)
+    if not new.exists(target):
+        new.write(target, artifact_to_bytes(record.load_json(name), what=f"artifact {name!r}"))
+    return {path} if path == target and _is_strict(old, path) else set()
 
 
-def _write_json(new: Blobs, name: str, value: JsonValue) -> None:
-    new.write(_layout.artifact_key(name, _layout.JSON), artifact_to_bytes(value, what=f"artifact {name!r}"))
-
-
-def _older_attributes(old: Blobs, key: str) -> JsonObject:
-    name = f"{key}/{_layout.OLDER_ATTRIBUTES}" if key else _layout.OLDER_ATTRIBUTES
+def _is_strict(old: Blobs, path: str) -> bool:
+    """Return whether a JSON file is there and says nothing that strict JSON cannot."""
     try:
-        return object_from_bytes(old.read(name, limit=MAX_DOCUMENT_BYTES), what=old.describe(name))
-    except FileNotFoundError:
-        return {}
+        from_bytes(old.read(path, limit=MAX_BYTES), what=path)
+    except (DamagedError, FileNotFoundError):
+        return False
+    return True
 
 
 def _compare(old: ZarrDataset, new: ZarrDataset) -> None:

@@ -8,6 +8,7 @@ left behind only after `LEFT_AFTER_SECONDS`.
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -92,6 +93,9 @@ class Records(Protocol):
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return one record."""
 
+    def claim(self, what: str) -> AbstractContextManager[bool]:
+        """Claim a piece of work."""
+
     def add_content(self, content: FileContent, source: Source) -> str:
         """Add a record."""
 
@@ -117,12 +121,14 @@ def verify_dataset(
             progress(done, len(ids))
         findings = _of_record(blobs, dataset, image_id, deep=deep, older=older, check=check_record)
         of_record = _settle(findings, repair=repair)
+        if not blobs.exists(_layout.record_key(image_id)):  # deleted while it was looked at
+            continue
         problems += of_record
         if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
             damaged.add(image_id)
     if not older:
         problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
-        problems += _settle(_of_left_overs(blobs), repair=repair)
+        problems += _settle(_of_left_overs(blobs, repair=repair), repair=repair)
         problems += _settle(_of_strangers(blobs), repair=repair)
         problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
         problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
@@ -164,9 +170,14 @@ def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
         yield from empty_group_findings(blobs, f"{group}/{_layout.GROUP_DOCUMENT}")
 
 
-def _of_left_overs(blobs: Blobs) -> Findings:
-    now = time.time()
-    for name in blobs.names(_layout.STAGING):
+def _of_left_overs(blobs: Blobs, *, repair: bool) -> Findings:
+    staged = blobs.names(_layout.STAGING)
+    hidden = [key for key in blobs.files("", hidden=True) if _is_temporary(key)]
+    if not staged and not hidden:
+        return
+    # Looking writes nothing, and so has only this machine's clock.
+    now = blobs.now() if repair else time.time()
+    for name in staged:
         key = f"{_layout.STAGING}/{name}"
         try:
             age = blobs.age_seconds(key, now=now)
@@ -178,9 +189,13 @@ def _of_left_overs(blobs: Blobs) -> Findings:
                 yield from found(place, "is missing; a stopped program had moved it aside", partial(blobs.put_back, key))
         elif age > LEFT_AFTER_SECONDS:
             yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
-    for key in blobs.files("", hidden=True):
-        if _TEMPORARY.fullmatch(key.rpartition("/")[2]) and not key.startswith(_layout.QUARANTINE):
-            yield from _of_temporary(blobs, key, now)
+    for key in hidden:
+        yield from _of_temporary(blobs, key, now)
+
+
+def _is_temporary(key: str) -> bool:
+    folder, _, name = key.rpartition("/")
+    return bool(_TEMPORARY.fullmatch(name)) and not folder.startswith(_layout.QUARANTINE)
 
 
 def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:

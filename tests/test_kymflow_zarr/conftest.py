@@ -1,5 +1,6 @@
 """Fixtures of the storage floor."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,15 @@ def tiff_folder(tmp_path, rng) -> Path:
     for name in ("a.tif", "b.tif", "day 2/c.tif"):
         tifffile.imwrite(folder / name, rng.integers(0, 60_000, (20, 6)).astype(np.uint16))
     return folder
+
+
+@pytest.fixture
+def two_days_later(monkeypatch):
+    """A function that lets two days go by, for this machine and for the disk."""
+    real = time.time
+
+    def pass_by():
+        monkeypatch.setattr("kymflow_zarr.verify.time.time", lambda: real() + 2 * 86_400)
+        monkeypatch.setattr(Blobs, "now", lambda _self: real() + 2 * 86_400)
+
+    return pass_by

@@ -245,7 +245,18 @@ class TestReadOnly:
 class TestKeys:
     @pytest.mark.parametrize(
         "key",
-        ["..", ".", "../x", "a/../../x", "/etc/passwd", "a//b", "a/", "a/./b", "a\\..\\b", "C:x", "a\0b"],
+        [
+            "..",
+            ".",
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "a//b",
+            "a/",
+            "a/./b",
+            "a\0b",
+            *([] if os.sep == "/" else ["a\\..\\b", "C:x"]),
+        ],
     )
     @pytest.mark.parametrize(
         "action", ["read", "write", "create", "delete", "exists", "names", "files", "store", "sub", "size"]
@@ -253,7 +264,7 @@ class TestKeys:
     def test_a_key_that_leaves_the_root_is_refused(self, blobs, key, action):
         arguments = (b"",) if action in ("write", "create") else ()
         with pytest.raises(InvalidNameError, match="does not name a place inside the dataset"):
-            getattr(blobs, action)(key, *arguments)
+            getattr(blobs, action)(key, *arguments, **({"complete": True} if action == "store" else {}))
 
 
 class TestListing:

@@ -446,7 +446,7 @@ class TestValidate:
     def test_damage_is_found(self, complete, name, damage, where, what):
         image_id = complete.list_image_ids()[0]
         path = complete.path / name.replace("ID", image_id)
-        shutil.rmtree(complete.path / "index/commits", ignore_errors=True)
+        shutil.rmtree(complete.path / "tables/.commits", ignore_errors=True)
         content = path.read_bytes()
         path.unlink()
         if damage == "tear":
@@ -480,9 +480,9 @@ class TestValidate:
         (problem,) = dataset.validate()
         assert "has rows of 2 records that are gone" in problem.what
 
-    def test_leftovers_in_staging_are_found(self, dataset):
+    def test_leftovers_in_staging_are_found(self, dataset, two_days_later):
         (dataset.path / ".staging/building-1").mkdir(parents=True)
-        os.utime(dataset.path / ".staging/building-1", (0, 0))
+        two_days_later()
         what = "was left behind by a program that was stopped"
         problem = Problem(where=".staging/building-1", what=what, state="repairable")
         assert dataset.validate() == [problem]

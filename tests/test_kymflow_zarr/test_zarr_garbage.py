@@ -1,11 +1,8 @@
 """What is collected, when, and what never is."""
 
-import os
-
 import numpy as np
 import pytest
 
-LONG_AGO = (1_000_000, 1_000_000)
 MASK = np.ones((20, 6), bool)
 
 
@@ -14,14 +11,9 @@ def folder(record_folder):
     return record_folder / "analysis_arrays"
 
 
-def age(path):
-    for inside in (*path.rglob("*"), path):
-        os.utime(inside, LONG_AGO)
-
-
-def test_a_mask_that_no_revision_names_is_garbage_after_a_day(dataset, record, folder):
+def test_a_mask_that_no_revision_names_is_garbage_after_a_day(dataset, record, folder, two_days_later):
     record.save_array_artifact("mask", MASK, held_by_metadata=True)
-    age(folder / "mask")
+    two_days_later()
     assert dataset.collect_garbage() == [f"images/{record.image_id}/analysis_arrays/mask"]
     assert record.list_array_artifacts() == []
 
@@ -38,35 +30,35 @@ def test_a_young_one_is_kept(dataset, record):
         pytest.param({"anything": {"else": ["analysis_arrays/mask"]}}, id="named anywhere"),
     ],
 )
-def test_one_that_any_revision_names_is_kept(dataset, record, folder, payload):
+def test_one_that_any_revision_names_is_kept(dataset, record, folder, payload, two_days_later):
     record.save_array_artifact("mask", MASK, held_by_metadata=True)
     record.save_metadata_payload(payload)
     record.save_metadata_payload({})
-    age(folder / "mask")
+    two_days_later()
     assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["mask"])
 
 
-def test_an_array_that_was_saved_by_name_is_never_garbage(dataset, record, folder):
+def test_an_array_that_was_saved_by_name_is_never_garbage(dataset, record, folder, two_days_later):
     record.save_array_artifact("distance", MASK)
-    age(folder / "distance")
+    two_days_later()
     assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["distance"])
 
 
-def test_a_damaged_revision_may_name_anything(dataset, record, record_folder, folder):
+def test_a_damaged_revision_may_name_anything(dataset, record, record_folder, folder, two_days_later):
     record.save_array_artifact("mask", MASK, held_by_metadata=True)
     record.save_metadata_payload({})
     record.save_metadata_payload({"a": 1})
     (record_folder / "analysis/history/metadata.00000000.json").write_text("{")
-    age(folder / "mask")
+    two_days_later()
     assert dataset.collect_garbage() == []
 
 
 @pytest.mark.parametrize(
     ("name", "garbage"), [("building-x~images", True), ("deleted-x~images", True), ("replaced-x~y", False)]
 )
-def test_old_staging_is_garbage_but_what_may_be_the_only_copy(dataset, name, garbage):
+def test_old_staging_is_garbage_but_what_may_be_the_only_copy(dataset, name, garbage, two_days_later):
     left = dataset.path / ".staging" / name
     left.mkdir(parents=True)
-    age(left)
+    two_days_later()
     assert dataset.collect_garbage() == ([f".staging/{name}"] if garbage else [])
     assert left.exists() is not garbage

@@ -175,7 +175,7 @@ def test_a_table_opened_for_reading_cannot_be_saved(blobs):
 
 
 def commits(blobs):
-    return blobs.names("index/commits")
+    return blobs.names("tables/.commits")
 
 
 class TestCommits:
@@ -184,7 +184,7 @@ class TestCommits:
     def test_the_newest_commit_is_another_name_of_the_tables_file(self, two_images, blobs):
         two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
         (commit,) = commits(blobs)
-        assert (blobs.root / "index/commits" / commit).samefile(blobs.root / "tables/velocity.parquet")
+        assert (blobs.root / "tables/.commits" / commit).samefile(blobs.root / "tables/velocity.parquet")
 
     def test_older_commits_are_forgotten(self, two_images, blobs):
         for value in range(5):
@@ -234,7 +234,7 @@ class TestCommits:
     def test_a_commit_that_was_not_published_counts(self, two_images, blobs, monkeypatch):
         """The program was killed between the commit and the table's file."""
         with monkeypatch.context() as patch:
-            patch.setattr(Tables, "_publish", lambda _self, _name: None)
+            patch.setattr(Tables, "_publish", lambda _self, _name, own: None)
             two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
         assert "new" not in set(pd.read_parquet(blobs.root / "tables/velocity.parquet")["image_id"])
         assert "new" in set(two_images.load("velocity")["image_id"])
@@ -242,8 +242,8 @@ class TestCommits:
         assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "new", "newer"}
 
     def test_a_torn_commit_is_passed_over(self, two_images, blobs):
-        (blobs.root / "index/commits").mkdir(parents=True)
-        (blobs.root / "index/commits/velocity.00000001.parquet").write_bytes(b"PAR1 torn")
+        (blobs.root / "tables/.commits").mkdir(parents=True)
+        (blobs.root / "tables/.commits/velocity.00000001.parquet").write_bytes(b"PAR1 torn")
         two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
         assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "new"}
 
@@ -262,7 +262,7 @@ class TestCommits:
         path.unlink()
         rows("theirs", v=[5.0]).to_parquet(path)
         with monkeypatch.context() as patch:
-            patch.setattr(Tables, "_publish", lambda _self, _name: None)
+            patch.setattr(Tables, "_publish", lambda _self, _name, own: None)
             two_images.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
         two_images.replace_rows("velocity", {"other": rows("other", v=[7.0])})
         assert two_images.load("velocity")["image_id"].tolist() == ["theirs", "mine", "other"]
@@ -276,7 +276,7 @@ class TestCommits:
 
     def test_the_commits_may_be_deleted(self, two_images, blobs):
         two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
-        shutil.rmtree(blobs.root / "index")
+        shutil.rmtree(blobs.root / "tables/.commits")
         two_images.replace_rows("velocity", {"c": rows("c", v=[7.0])})
         assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "c"}
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import uuid
 
 import numpy as np
@@ -193,8 +194,82 @@ class TestUpgrade:
         np.testing.assert_array_equal(copy.load_array_artifact("Roi Mask 1"), np.ones((10, 4), bool))
 
     def test_it_keeps_what_the_older_program_said_of_a_record(self, upgraded, older_record):
-        said = upgraded.record(older_record.image_id).load_json("older/attributes")
+        said = json.loads((upgraded.path / "older/images" / older_record.image_id / ".zattrs").read_text())
         assert said == {"axes": ["y", "x"], "created_utc": "2025-01-02T03:04:06Z", "updated_utc": "u"}
+
+    def test_no_file_is_without_a_place(self, older_path, tmp_path):
+        """Every file is converted, or lies in the copy, at its place or below `older`, with the same bytes."""
+        image = next((older_path / "images").glob("*-*"))
+        for name in ("tables/notes.csv", "images/readme.txt", "images/not a uuid/x.bin", ".hidden", "images/.zattrs"):
+            (older_path / name).parent.mkdir(exist_ok=True)
+            (older_path / name).write_text(name)
+        for name in ("data/.zattrs", "data/extra.txt", "analysis/Radon Params.json.gz", "analysis_arrays/.zattrs"):
+            (image / name).write_bytes(gzip.compress(b"{}") if name.endswith("gz") else b"{}")
+        upgrade_dataset(older_path, tmp_path / "new.zarr")
+        new = tmp_path / "new.zarr"
+        known = {".zgroup", ".zarray", "manifest.json.gz"}
+        missing = [
+            path.relative_to(older_path).as_posix()
+            for path in older_path.rglob("*")
+            if path.is_file() and path.name not in known and not re.fullmatch(r"[0-9]+\.[0-9]+", path.name)
+            if not any(
+                (top / path.relative_to(older_path)).is_file()
+                and (top / path.relative_to(older_path)).read_bytes() == path.read_bytes()
+                for top in (new, new / "older")
+            )
+        ]
+        converted = [
+            "analysis/Radon Params.json",
+            "analysis/metadata.json",
+            "analysis/provenance.json",
+            "analysis/report.parquet",
+        ]
+        assert sorted(missing) == sorted(
+            [".zattrs", "tables/radon_report.parquet", *(f"images/{image.name}/{name}" for name in converted)]
+        )
+        assert ZarrDataset(new).verify(deep=True).problems == ()
+
+    def test_nan_becomes_null_and_the_file_is_kept(self, older_path, older_record, tmp_path):
+        path = older_path / "images" / older_record.image_id / "analysis/metadata.json"
+        path.write_text('{"header": {"um_per_pixel": NaN}, "rois": [1]}')
+        upgrade_dataset(older_path, tmp_path / "new.zarr")
+        copy = ZarrDataset(tmp_path / "new.zarr").record(older_record.image_id)
+        assert copy.load_metadata_payload() == {"header": {"um_per_pixel": None}, "rois": [1]}
+        assert "NaN" in (tmp_path / "new.zarr/older" / path.relative_to(older_path)).read_text()
+
+    def test_gzipped_metadata_are_kept(self, older_path, older_record, tmp_path):
+        path = older_path / "images" / older_record.image_id / "analysis/metadata.json"
+        path.with_name("metadata.json.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+        upgrade_dataset(older_path, tmp_path / "new.zarr")
+        copy = ZarrDataset(tmp_path / "new.zarr").record(older_record.image_id)
+        assert copy.load_metadata_payload() == METADATA
+
+    def test_torn_metadata_stop_it(self, older_path, older_record, tmp_path):
+        (older_path / "images" / older_record.image_id / "analysis/metadata.json").write_text('{"rois"')
+        with pytest.raises(DamagedError, match=r"not upgraded: .*metadata\.json is not readable JSON"):
+            upgrade_dataset(older_path, tmp_path / "new.zarr")
+
+    def test_the_older_sources_are_kept(self, older_path, older_record, tmp_path):
+        source = {"image_id": [older_record.image_id], "source_primary_path": ["/lab/a.tif"], "source_size_bytes": [7]}
+        pd.DataFrame(source).to_parquet(older_path / "tables/sources.parquet")
+        upgrade_dataset(older_path, tmp_path / "new.zarr")
+        row = ZarrDataset(tmp_path / "new.zarr").load_sources_index().iloc[0]
+        assert (row["source_primary_path"], row["source_size_bytes"], row["source_mtime_ns"]) == ("/lab/a.tif", 7, -1)
+
+    def test_what_appears_at_its_place_meanwhile_is_not_touched(self, older_path, tmp_path):
+        def appear(_done, _total):
+            ZarrDataset.create(tmp_path / "new.zarr").add_image(np.ones((2, 2)))
+
+        with pytest.raises(DatasetExistsError, match=r"there is something at .* already"):
+            upgrade_dataset(older_path, tmp_path / "new.zarr", progress=appear)
+        assert len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) == 1
+
+    def test_a_place_inside_the_original_is_refused(self, older_path, snapshot):
+        before = snapshot(older_path)
+        with pytest.raises(DatasetExistsError, match=r"is inside .* which is only read; choose another place"):
+            upgrade_dataset(older_path, older_path / "new.zarr")
+        assert snapshot(older_path) == before
 
     def test_it_keeps_files_of_other_kinds(self, upgraded, older_record):
         assert (upgraded.path / "README.txt").read_text() == "of the lab"

@@ -11,10 +11,9 @@ import pytest
 import tifffile
 
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr._json import to_readable_bytes
 from kymflow_zarr._seals import seal_document
 from kymflow_zarr.errors import ReadOnlyError
-
-LONG_AGO = (1_000_000, 1_000_000)
 
 
 @pytest.fixture
@@ -169,7 +168,7 @@ class TestRepaired:
         self.check_repair(lab)
 
     def test_an_older_readable_copy(self, lab, first, folder):
-        (folder / "analysis/metadata.json").write_text('{"rois": [1]}')
+        (folder / "analysis/metadata.json").write_bytes(to_readable_bytes({"rois": [1]}, what="the older copy"))
         self.check_repair(lab)
         assert first.load_metadata_payload() == {"rois": [1, 2]}
 
@@ -233,29 +232,27 @@ class TestRepaired:
         self.check_repair(lab)
 
     @pytest.mark.parametrize("name", ["building-x~images", "deleted-x~images", "old name"])
-    def test_old_left_overs_in_staging_are_set_aside(self, lab, name):
+    def test_old_left_overs_in_staging_are_set_aside(self, lab, name, two_days_later):
         left = lab.path / ".staging" / name
         left.mkdir(parents=True)
         (left / "half").write_text("half")
-        for path in (left / "half", left):
-            os.utime(path, LONG_AGO)
+        two_days_later()
         self.check_repair(lab)
         assert not left.exists()
 
-    def test_an_array_that_a_stopped_program_had_moved_aside_is_put_back(self, lab, first, folder):
+    def test_an_array_that_a_stopped_program_had_moved_aside_is_put_back(self, lab, first, folder, two_days_later):
         place = folder / "analysis_arrays/mask"
         staged = lab.path / ".staging" / f"replaced-x~images%2F{first.image_id}%2Fanalysis_arrays%2Fmask"
         staged.parent.mkdir(exist_ok=True)
         place.rename(staged)
-        for path in (staged, *staged.rglob("*")):
-            os.utime(path, LONG_AGO)
+        two_days_later()
         self.check_repair(lab)
         assert first.load_array_artifact("mask").all()
 
-    def test_an_old_temporary_file_is_set_aside(self, lab, folder):
+    def test_an_old_temporary_file_is_set_aside(self, lab, folder, two_days_later):
         left = folder / "analysis" / f".{'a' * 32}.tmp"
         left.write_text("half")
-        os.utime(left, LONG_AGO)
+        two_days_later()
         self.check_repair(lab)
 
     @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ def check_rois(record: ZarrImageRecord) -> Iterator[str]:
     """Yield what is wrong: ids that stand twice, envelopes that cannot be read, masks that are not there or do not fit."""
     try:
         rois = record.load_metadata_payload().get("rois")
-        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+        if rois is not None and not isinstance(rois, list):
+            yield f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected"
+            return
+        held = RoiSet.from_json(rois or [])
     except KymflowError as error:
         yield str(error)
         return
