@@ -131,6 +131,8 @@ def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
     """Return an Arrow table as a frame."""
     try:
         frame: pd.DataFrame = table.to_pandas()
+        # Other programs store a frame's index; here it is a column like the others.
+        frame = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     except _UNREADABLE as error:
         raise DamagedError(f"{what} is not readable as a table ({error})") from error
     return frame

@@ -135,3 +135,9 @@ class TestConcatenate:
     def test_no_frames_are_refused(self):
         with pytest.raises(InvalidValueError, match="the rows of x do not fit together"):
             concatenate_frames([], what="x")
+
+
+def test_a_named_index_of_another_program_is_a_column(tmp_path):
+    pd.DataFrame({"image_id": ["a", "b"], "v": [1.0, 2.0]}).set_index("image_id").to_parquet(tmp_path / "x.parquet")
+    frame = frame_from_parquet((tmp_path / "x.parquet").read_bytes(), what="x")
+    assert frame.to_dict("list") == {"image_id": ["a", "b"], "v": [1.0, 2.0]}
