@@ -7,7 +7,6 @@ What a key means on disk, and the single steps that a disk can refuse, stand in 
 """
 
 import errno
-import functools
 import os
 import shutil
 import uuid
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from zarr.abc.buffer import Buffer, BufferPrototype
-from zarr.abc.store import ByteRequest
 from zarr.storage import LocalStore
 
 from kymflow_zarr import _disk
+from kymflow_zarr._complete_store import CompleteStore
+from kymflow_zarr._keys import parts_of
 from kymflow_zarr._layout import QUARANTINE, STAGING
-from kymflow_zarr.errors import DamagedError, InvalidNameError, NotSavedError, ReadOnlyError, RecordNotFoundError
+from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
 
 RESERVE_BYTES = 8 * 2**20
 """What large writes leave free on a disk, so that a person's ROIs can still be saved when it is full."""
@@ -32,15 +31,10 @@ SMALL_BYTES = 256 * 1024
 
 CLAIM_SECONDS = 3600
 """How long a claim of a program that was stopped is respected."""
-MAX_KEY_LENGTH = 1000
-MAX_PART_BYTES = 255
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
 """Windows' numbers for a file that another program has open."""
-_OUTSIDE = ("", ".", "..")
-_SEPARATORS = frozenset("\0" if os.sep == "/" else "\0\\:")
-"""New names have none of these anywhere; what is there already may have them where the system allows it."""
 
 
 class Blobs:
@@ -337,7 +331,7 @@ class Blobs:
 
         Where it is `complete`, a chunk that is no longer there is an error; zarr would read zeros.
         """
-        return (_CompleteStore if complete else LocalStore)(self._path(key), read_only=True)
+        return (CompleteStore if complete else LocalStore)(self._path(key), read_only=True)
 
     def check_links(self, key: str) -> None:
         """Raise `DamagedError` where a symbolic link below a folder leads out of the dataset."""
@@ -350,7 +344,7 @@ class Blobs:
     def _path(self, key: str) -> str:
         """Return where a key lies; a folder on the way that is no symbolic link is not looked at twice."""
         path = self._folder
-        parts = _parts(key)
+        parts = parts_of(key)
         for part in parts[:-1]:
             path = f"{path}{os.sep}{part}"
             if path not in self._no_links:
@@ -451,18 +445,6 @@ class Blobs:
             raise NotSavedError(error.errno, f"not saved: {error.strerror or error}", where) from error
 
 
-class _CompleteStore(LocalStore):
-    """A store of an array all of whose chunks were there when it was opened."""
-
-    async def get(
-        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        found = await super().get(key, prototype, byte_range)
-        if found is None and not key.startswith((".z", "zarr.json")):
-            raise DamagedError(f"{self.root}/{key} is no longer there: the array was deleted or moved, or its disk is gone")
-        return found
-
-
 def free_bytes(path: Path) -> int:
     """Return how much may still be written to the disk of a folder, which need not exist yet."""
     while not path.exists() and path != path.parent:
@@ -477,21 +459,3 @@ def _moved_to_free_place(draft: str, place: str) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-@functools.lru_cache(maxsize=4096)
-def _parts(key: str) -> tuple[str, ...]:
-    """Return the parts of a key; raise `InvalidNameError` unless each stays where it is put, and a disk can hold it."""
-    parts = key.split("/") if key else []
-    if len(key) > MAX_KEY_LENGTH or not all(map(_is_place, parts)):
-        raise InvalidNameError(f"{key[:200]!r} does not name a place inside the dataset")
-    return tuple(parts)
-
-
-def _is_place(part: str) -> bool:
-    if part in _OUTSIDE or not _SEPARATORS.isdisjoint(part):
-        return False
-    try:
-        return len(os.fsencode(part)) <= MAX_PART_BYTES
-    except UnicodeEncodeError:
-        return False

@@ -6,7 +6,6 @@ sources table is written once, also when the import is interrupted, and what a k
 
 import itertools
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -150,19 +149,15 @@ class Claims:
         self._target = target
         self._seen = seen
         self._paths: set[str] = set()
-        self._looking = threading.Lock()
 
     def is_taken(self, where: str) -> bool:
         """Return whether a record that came since has this file; to be asked while the file is claimed."""
-        with self._looking:
-            for image_id in set(self._target.list_image_ids()) - self._seen:
-                self._seen.add(image_id)
-                try:
-                    source = Source.from_json(self._target.record(image_id).load_json(_layout.PROVENANCE), where=image_id)
-                except (DamagedError, ArtifactNotFoundError, RecordNotFoundError):
-                    continue
-                self._paths.add(source.source_primary_path)
-            return where in self._paths
+        for image_id in set(self._target.list_image_ids()) - self._seen:
+            with suppress(DamagedError, ArtifactNotFoundError, RecordNotFoundError):
+                value = self._target.record(image_id).load_json(_layout.PROVENANCE)
+                self._paths.add(Source.from_json(value, where=image_id).source_primary_path)
+            self._seen.add(image_id)  # last, so that no other thread takes it for looked at before it is
+        return where in self._paths
 
 
 def _note(result: _Result, outcome: _Outcome) -> None:

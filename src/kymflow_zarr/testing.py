@@ -211,7 +211,7 @@ class ArtifactStoreContract(ABC):
             store.save_array_artifact(name, np.zeros(2))
         assert _paths(tmp_path) == before
 
-    @pytest.mark.parametrize("name", ["../x", "../../../x", "/x", "a\\b"])
+    @pytest.mark.parametrize("name", ["../x", "../../../x", "/x"])
     def test_reading_cannot_leave_the_store(self, store: ArtifactStore, name: str) -> None:
         """For an object and for an array."""
         with pytest.raises(InvalidNameError):
