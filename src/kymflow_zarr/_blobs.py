@@ -9,6 +9,7 @@ What a key means on disk, and the single steps that a disk can refuse, stand in 
 import errno
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,8 +30,8 @@ RESERVE_BYTES = 8 * 2**20
 SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
 
-CLAIM_SECONDS = 3600
-"""How long a claim of a program that was stopped is respected."""
+CLAIM_SECONDS = 600
+"""How long a claim is respected of a program of which one cannot tell whether it was stopped."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
@@ -251,13 +252,24 @@ class Blobs:
             self.forget(key)
 
     def _take(self, key: str) -> None:
+        me = f"{socket.gethostname()} {os.getpid()}".encode()
         try:
-            self.create(key, b"")
+            self.create(key, me)
         except FileExistsError:
-            if self.exists(key) and self.age_seconds(key, now=self.now()) < CLAIM_SECONDS:
+            if not self._is_given_up(key):
                 raise
             self.forget(key)
-            self.create(key, b"")
+            self.create(key, me)
+
+    def _is_given_up(self, key: str) -> bool:
+        """Return whether a claim is one of a program that was stopped."""
+        try:
+            host, _, number = self.read(key, limit=1000).decode(errors="replace").rpartition(" ")
+            if self.age_seconds(key, now=self.now()) > CLAIM_SECONDS:
+                return True
+        except FileNotFoundError:
+            return True
+        return host == socket.gethostname() and number.isdigit() and not _disk.is_running(int(number))
 
     def forget_empty_staging(self) -> None:
         """Remove the staging folder where nothing is in it."""

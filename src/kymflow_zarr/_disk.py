@@ -192,6 +192,19 @@ def _rename_by_system(first: str, second: str, flag: int) -> bool:
     raise OSError(number, os.strerror(number), second)
 
 
+def is_running(process: int) -> bool:
+    """Return whether a process of this machine runs; True where the system has no harmless way to ask."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, and is somebody else's
+        pass
+    return True
+
+
 def flush_folder(path: str) -> None:
     """Flush the names in a folder to the disk."""
     if sys.platform == "win32":  # a folder cannot be opened there; NTFS journals its names

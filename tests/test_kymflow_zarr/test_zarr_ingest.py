@@ -1,7 +1,10 @@
 """TIFF folders into a dataset: each file whole or not at all."""
 
 import os
+import shutil
+import socket
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -449,3 +452,52 @@ class TestInterruptedImport:
     def test_a_record_without_provenance_is_let_be(self, dataset, record, tiff_folder):
         dataset.import_folder(tiff_folder)
         assert record.image_id not in set(dataset.load_sources_index()["image_id"])
+
+
+class TestTwoImportsAtOnce:
+    def test_a_file_that_another_import_is_at_is_not_imported_too(self, dataset, tiff_folder):
+        other = ZarrDataset(dataset.path)
+        with other.claim(f"import of {(tiff_folder / 'a.tif').resolve()}") as mine:
+            report = dataset.import_folder(tiff_folder)
+        assert (mine, names(report.imported), names(report.failed)) == (True, ["b.tif", "c.tif"], ["a.tif"])
+        assert "another program is importing it right now" in report.failed[0].reason
+
+    def test_a_file_that_another_import_brought_in_meanwhile_is_skipped(self, dataset, tiff_folder):
+        def import_all_first(path):
+            if not dataset.list_image_ids():
+                ZarrDataset(dataset.path).import_folder(tiff_folder, patterns=["b.tif", "c.tif"])
+            return read_tiff(path)
+
+        dataset.import_folder(tiff_folder, read_file=import_all_first, executor=ThreadPoolExecutor(1))
+        assert (len(dataset.list_image_ids()), len(dataset.load_sources_index())) == (3, 3)
+
+    def test_the_claim_of_a_program_that_was_killed_is_passed_over(self, dataset, tiff_folder):
+        with dataset.claim(f"import of {(tiff_folder / 'a.tif').resolve()}"):
+            (claim,) = (dataset.path / ".staging").glob("claim-*")
+            claim.write_text(f"{socket.gethostname()} {2**22 + 1}")
+            report = dataset.import_folder(tiff_folder)
+        assert len(report.imported) == 3
+
+    def test_an_old_claim_is_passed_over(self, dataset, tiff_folder, two_days_later):
+        with dataset.claim(f"import of {(tiff_folder / 'a.tif').resolve()}"):
+            two_days_later()
+            report = dataset.import_folder(tiff_folder)
+        assert len(report.imported) == 3
+
+    def test_a_file_whose_record_was_deleted_can_come_again(self, dataset, tiff_folder):
+        dataset.import_folder(tiff_folder)
+        shutil.rmtree(dataset.path / "images" / dataset.list_image_ids()[0])
+        assert len(dataset.import_folder(tiff_folder).imported) == 1
+
+    def test_a_file_that_is_still_being_written_is_left_for_later(self, dataset, tiff_folder):
+        def grow(path):
+            content = read_tiff(path)
+            with path.open("ab") as file:
+                file.write(b"more")
+            return content
+
+        report = dataset.import_folder(tiff_folder, patterns=["a.tif"], read_file=grow)
+        assert (dataset.list_image_ids(), report.failed[0].reason) == (
+            [],
+            "it is still being written; import it again when that is done",
+        )
