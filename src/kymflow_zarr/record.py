@@ -16,7 +16,7 @@ from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object
 from kymflow_zarr._metadata import Revision, load_history, load_numbered, load_revision, save_revision
 from kymflow_zarr._seals import document_seal_state
 from kymflow_zarr.errors import DamagedError, PixelsExistError
-from kymflow_zarr.schema import RecordAttributes, group_from_bytes
+from kymflow_zarr.schema import RecordAttributes, group_attributes
 
 
 class ZarrImageRecord(Artifacts):
@@ -88,10 +88,11 @@ class ZarrImageRecord(Artifacts):
                 data = self._blobs.read(name, limit=MAX_DOCUMENT_BYTES)
             except FileNotFoundError:
                 continue
+            document = object_from_bytes(data, what=where)
             if name == _layout.OLDER_ATTRIBUTES:
-                return RecordAttributes.from_json(object_from_bytes(data, what=where), where=where)
-            attributes = RecordAttributes.from_json(group_from_bytes(data, where=where), where=where)
-            if document_seal_state(object_from_bytes(data, what=where), holder=_layout.ATTRIBUTES) == "broken":
+                return RecordAttributes.from_json(document, where=where)
+            attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
+            if document_seal_state(document, holder=_layout.ATTRIBUTES) == "broken":
                 self._check_changed_attributes(attributes, where)
             return attributes
         raise DamagedError(f"{self._blobs.describe(_layout.GROUP_DOCUMENT)} is missing; restore it from a backup")

@@ -136,7 +136,11 @@ def group_to_bytes(attributes: JsonObject) -> bytes:
 
 def group_from_bytes(data: bytes, *, where: str) -> JsonObject:
     """Return the attributes in the `zarr.json` of a group, the seal among them."""
-    document = object_from_bytes(data, what=where)
+    return group_attributes(object_from_bytes(data, what=where), where=where)
+
+
+def group_attributes(document: JsonObject, *, where: str) -> JsonObject:
+    """Return the attributes in the document of a group; raise `NotADatasetError` where it is of something else."""
     attributes = document.get(ATTRIBUTES, {})
     if document.get("node_type") != "group" or not isinstance(attributes, Mapping):
         raise NotADatasetError(f"{where} does not describe a zarr group")
