@@ -385,3 +385,36 @@ class TestReadableCopy:
         monkeypatch.setattr(_metadata, "_commit", commit_then_be_overtaken)
         save(blobs, {"a": 1})
         assert (load_revision(blobs).payload, json.loads(blobs.read(COPY))) == ({"a": 2}, {"a": 2})
+
+
+class TestEditsByHand:
+    def test_an_edit_while_a_save_runs_is_kept_in_the_quarantine(self, blobs, monkeypatch):
+        save(blobs, {"a": 1})
+        commit = _metadata._commit
+
+        def edit_meanwhile(*arguments):
+            edit_by_hand(blobs, '{"a": "by hand"}')
+            return commit(*arguments)
+
+        monkeypatch.setattr(_metadata, "_commit", edit_meanwhile)
+        save(blobs, {"a": 2})
+        (kept,) = (blobs.root / ".quarantine").iterdir()
+        assert (kept.read_text(), load_revision(blobs).payload) == ('{"a": "by hand"}', {"a": 2})
+
+    def test_an_edit_back_to_what_an_older_revision_said_counts(self, blobs):
+        for a in (1, 2):
+            save(blobs, {"a": a})
+        edit_by_hand(blobs, '{"a":1}')
+        assert load_revision(blobs).payload == {"a": 1}
+
+    def test_an_edit_by_windows_editor_counts(self, blobs):
+        save(blobs, {"a": 1})
+        (blobs.root / COPY).write_bytes(b'\xef\xbb\xbf{"a": "by hand"}')
+        assert load_revision(blobs).payload == {"a": "by hand"}
+
+    @pytest.mark.parametrize("text", ["", "{", '{"a": NaN}'])
+    def test_metadata_without_a_history_that_cannot_be_read_are_damage(self, blobs, text):
+        (blobs.root / "analysis").mkdir(parents=True)
+        edit_by_hand(blobs, text)
+        with pytest.raises(DamagedError, match=r"metadata\.json is not readable JSON"):
+            load_revision(blobs)

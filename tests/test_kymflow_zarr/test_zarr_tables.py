@@ -339,3 +339,50 @@ class TestDeleteRows:
     def test_only_the_images_rows_go(self, two_images):
         two_images.delete_rows("velocity", ["a"])
         assert two_images.load("velocity")["image_id"].tolist() == ["b"]
+
+
+class TestHeal:
+    """The file and its commit are different files, as in a copy of the dataset."""
+
+    @pytest.fixture
+    def copied(self, two_images, blobs):
+        two_images.replace_rows("velocity", {"a": rows("a", v=[9.0])})
+        (commit,) = (blobs.root / "tables/.commits").iterdir()
+        content = commit.read_bytes()
+        commit.unlink()
+        commit.write_bytes(content)
+        return two_images
+
+    def test_a_damaged_file_is_the_sound_commit_again(self, copied, blobs):
+        (blobs.root / "tables/velocity.parquet").write_bytes(b"torn")
+        assert copied.heal("velocity") is True
+        assert pd.read_parquet(blobs.root / "tables/velocity.parquet")["v"].tolist() == [3.0, 9.0]
+        assert [path.read_bytes() for path in (blobs.root / ".quarantine").iterdir()] == [b"torn"]
+
+    def test_without_a_sound_commit_nothing_is_done(self, copied, blobs):
+        (blobs.root / "tables/velocity.parquet").write_bytes(b"torn")
+        shutil.rmtree(blobs.root / "tables/.commits")
+        assert copied.heal("velocity") is False
+        assert (blobs.root / "tables/velocity.parquet").read_bytes() == b"torn"
+
+    def test_a_torn_commit_is_not_published_over_a_sound_one(self, copied, blobs, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(Tables, "_publish", lambda _self, _name, own: None)
+            copied.replace_rows("velocity", {"new": rows("new", v=[777.0])})
+        (blobs.root / "tables/.commits/velocity.00000003.parquet").write_bytes(b"PAR1 torn")
+        copied.publish("velocity")
+        assert 777.0 in pd.read_parquet(blobs.root / "tables/velocity.parquet")["v"].tolist()
+
+    def test_a_file_that_another_program_writes_meanwhile_is_kept(self, copied, blobs, monkeypatch):
+        create = Blobs.create
+
+        def overwrite_meanwhile(self, *arguments):
+            create(self, *arguments)
+            path = blobs.root / "tables/velocity.parquet"
+            path.unlink()
+            rows("theirs", v=[5.0]).to_parquet(path)
+
+        monkeypatch.setattr(Blobs, "create", overwrite_meanwhile)
+        copied.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
+        (kept,) = (blobs.root / ".quarantine").iterdir()
+        assert pd.read_parquet(kept)["image_id"].tolist() == ["theirs"]

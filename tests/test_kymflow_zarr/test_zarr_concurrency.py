@@ -1,0 +1,101 @@
+"""Several processes write to one dataset at the same time, and nothing that one of them acknowledged is lost."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from acknowledged import Contents, after, contents_of, split
+from states import Sample, make_sample, table_rows
+from zygote import Zygote, read_journal
+
+from kymflow_zarr import ZarrDataset
+
+pytestmark = [
+    pytest.mark.trials,
+    pytest.mark.skipif(sys.platform != "linux", reason="forking with numpy loaded is sound on Linux only"),
+]
+
+COMMITTERS = [f"writer {number}" for number in range(8)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """A dataset on which processes worked at the same time: what it held before, and what they noted."""
+
+    sample: Sample
+    before: Contents
+    journal: list[dict]
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote() as zygote:
+        yield zygote
+
+
+@pytest.fixture(scope="module")
+def committed(zygote, tmp_path_factory, trials) -> Worked:
+    """Eight processes committed to the metadata of one record."""
+    folder = tmp_path_factory.mktemp("committed")
+    sample = make_sample(folder / "sample.zarr", folder / "imported")
+    before = contents_of(sample.path, sample.full)
+    common = {"path": str(sample.path), "image_id": sample.full, "count": trials.commits}
+    journal = _let_work(zygote, folder, "commit", [{**common, "name": name} for name in COMMITTERS])
+    return Worked(sample=sample, before=before, journal=journal)
+
+
+@pytest.fixture(scope="module")
+def mixed(zygote, tmp_path_factory, trials) -> Worked:
+    """Four processes added images, edited the ROIs of one record, and replaced rows of one table."""
+    folder = tmp_path_factory.mktemp("mixed")
+    sample = make_sample(folder / "sample.zarr", folder / "imported")
+    dataset = ZarrDataset(sample.path)
+    ids = [dataset.add_image(np.full((4, 3), number, np.uint16)).image_id for number in range(4)]
+    dataset.replace_rows("events", {image_id: table_rows(image_id, 1) for image_id in ids})
+    before = contents_of(sample.path, sample.full)
+    common = {"path": str(sample.path), "image_id": sample.full, "folder": str(folder), "seconds": trials.seconds}
+    own = [{"rows_of": image_id, "name": f"writer {number}", "seed": number} for number, image_id in enumerate(ids)]
+    journal = _let_work(zygote, folder, "do_for_seconds", [{**common, **one} for one in own])
+    return Worked(sample=sample, before=before, journal=journal)
+
+
+def test_no_commit_of_eight_processes_to_one_record_is_lost(committed, trials, count):
+    payload = ZarrDataset(committed.sample.path, mode="r").record(committed.sample.full).load_metadata_payload()
+    assert {name: payload[name] for name in COMMITTERS} == dict.fromkeys(COMMITTERS, trials.commits)
+    count("commits of 8 processes to one record", len(COMMITTERS) * trials.commits)
+    count("conflicts among these, that were answered and repeated", sum(line["conflicts"] for line in committed.journal))
+
+
+@pytest.mark.parametrize("kind", ["records", "images", "files", "rois", "masks", "rows"])
+def test_every_acknowledged_change_of_four_processes_is_there(mixed, kind):
+    done, _ = split(mixed.journal)
+    assert contents_of(mixed.sample.path, mixed.sample.full)[kind] == after(mixed.before, done)[kind]
+
+
+def test_the_four_processes_did_something_of_each_kind(mixed, count):
+    done, _ = split(mixed.journal)
+    assert {line["what"] for line in done} == {"import", "roi", "mask", "edit", "rows"}
+    count("changes of 4 processes at once", len(done))
+
+
+@pytest.mark.parametrize("work", ["committed", "mixed"])
+def test_many_processes_leave_a_sound_dataset(work, request):
+    sample = request.getfixturevalue(work).sample
+    assert ZarrDataset(sample.path, mode="r").verify(deep=True).problems == ()
+
+
+def test_the_rest_of_the_metadata_survives_the_commits(committed):
+    assert contents_of(committed.sample.path, committed.sample.full) == committed.before
+
+
+def _let_work(zygote: Zygote, folder: Path, worker: str, arguments: list[dict]) -> list[dict]:
+    """Let workers work at the same time, one for each set of arguments, and return what all noted."""
+    journals = [folder / f"journal {number}" for number in range(len(arguments))]
+    pids = [zygote.start(worker, journal, **own) for journal, own in zip(journals, arguments, strict=True)]
+    codes = [zygote.wait(pid) for pid in pids]
+    lines = [line for journal in journals for line in read_journal(journal)]
+    assert set(codes) == {0}, [line["text"] for line in lines if line["what"] == "error"]
+    return lines

@@ -1,0 +1,72 @@
+"""One writer between the steps of another: the orders of steps that trials hit by chance, one at a time."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from states import Sample, make_sample, rectangle, table_rows
+
+from kymflow_core.acq_image import AcqImage
+from kymflow_core.roi import RoiSet
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr.errors import ConflictError
+
+
+@pytest.fixture
+def sample(tmp_path) -> Sample:
+    return make_sample(tmp_path / "sample.zarr", tmp_path / "imported")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch) -> Callable[[str, Callable[[], object]], None]:
+    """A function that lets something happen once, right before the next call of a method of `Blobs`."""
+
+    def arrange(method: str, happen: Callable[[], object]) -> None:
+        real = getattr(Blobs, method)
+
+        def call(self, *args, **kwargs):
+            monkeypatch.setattr(Blobs, method, real)
+            happen()
+            return real(self, *args, **kwargs)
+
+        monkeypatch.setattr(Blobs, method, call)
+
+    return arrange
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_rows_are_kept_where_another_program_commits_meanwhile(sample, meanwhile, commits):
+    mine, theirs = ZarrDataset(sample.path), ZarrDataset(sample.path)
+    theirs.replace_rows("events", {"theirs": table_rows("theirs", 1)})
+
+    def commit() -> None:
+        for value in range(commits):
+            theirs.replace_rows("events", {"theirs": table_rows("theirs", 1, value=value)})
+
+    meanwhile("create", commit)
+    mine.replace_rows("events", {"mine": table_rows("mine", 1)})
+    assert set(mine.load_table("events")["image_id"]) == {sample.full, "mine", "theirs"}
+
+
+def test_a_mask_is_not_replaced_by_another_that_is_saved_under_the_same_name_meanwhile(sample, meanwhile):
+    AcqImage.from_zarr(sample.path, sample.full).save_rois(RoiSet.of([rectangle(1), rectangle(2)]))
+    mine, theirs = (AcqImage.from_zarr(sample.path, sample.full) for _ in range(2))
+    meanwhile("build", lambda: theirs.materialize_masks([1], name="vessel"))
+    with suppress(ConflictError):
+        mine.materialize_masks([2], name="vessel")
+    assert theirs.mask_state(theirs.rois.get(1)) == "mask"
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_rois_are_not_saved_where_another_program_saved_meanwhile(sample, meanwhile, commits):
+    mine, theirs = (AcqImage.from_zarr(sample.path, sample.full) for _ in range(2))
+
+    def commit() -> None:
+        for number in range(commits):
+            theirs.save_rois(theirs.rois.add(rectangle(10 + number)))
+
+    meanwhile("create", commit)
+    with pytest.raises(ConflictError):
+        mine.save_rois(mine.rois.add(rectangle(3)))
+    assert AcqImage.from_zarr(sample.path, sample.full).rois == theirs.rois
