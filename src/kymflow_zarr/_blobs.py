@@ -164,7 +164,7 @@ class Blobs:
     def names(self, key: str, *, hidden: bool = False) -> list[str]:
         """Return the sorted names in a folder; empty where there is none. Only `hidden` ones may begin with a dot."""
         try:
-            return sorted(entry.name for entry in os.scandir(self._path(key)) if hidden or not entry.name.startswith("."))
+            return [name for name in sorted(os.listdir(self._path(key))) if hidden or name[0] != "."]
         except (FileNotFoundError, NotADirectoryError):
             return []
 

@@ -42,7 +42,6 @@ PARQUET = ".parquet"
 CSV_GZ = ".csv.gz"
 ARTIFACT_ENDINGS = (JSON, JSON_GZ, PARQUET, CSV_GZ)
 
-_REVISION = re.compile(r"metadata\.(\d{8})\.json")
 _COMMIT = re.compile(r"(.+)\.(\d{8})\.parquet")
 
 
@@ -95,5 +94,5 @@ def revision_key(revision: int) -> str:
 
 def revision_number(file_name: str) -> int | None:
     """Return the revision that a history file holds, or None for another file: inverse of `revision_key`."""
-    match = _REVISION.fullmatch(file_name)
-    return int(match[1]) if match else None
+    start, number, end = file_name[:9], file_name[9:17], file_name[17:]
+    return int(number) if start == "metadata." and end == ".json" and number.isdecimal() else None

@@ -53,7 +53,7 @@ class Revision:
 NOTHING_SAVED = Revision(number=-1, payload={})
 
 
-def load_revision(blobs: Blobs) -> Revision:
+def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
     """Return the newest metadata of the record whose folder `blobs` is; `NOTHING_SAVED` where none was saved.
 
     Raises
@@ -61,7 +61,7 @@ def load_revision(blobs: Blobs) -> Revision:
     DamagedError
         When there are revisions and none of them is whole, or there is none and `metadata.json` cannot be read.
     """
-    numbers = list_revisions(blobs)
+    numbers = list_revisions(blobs) if numbers is None else numbers
     if not numbers:
         return _load_without_history(blobs)
     newest = _newest_sound(blobs, numbers)
@@ -139,8 +139,9 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     """
     text = to_readable_bytes(payload, what="metadata")
     # Counted before the metadata are read: a revision that appears in between then takes the number, and is not lost.
-    number = max(list_revisions(blobs), default=-1) + 1
-    current = load_revision(blobs)
+    numbers = list_revisions(blobs)
+    number = max(numbers, default=-1) + 1
+    current = load_revision(blobs, numbers)
     if expected is not None and current.sha256 not in (expected.sha256, canonical_sha256(payload)):
         raise ConflictError(
             f"not saved: {blobs.describe(RECORD_METADATA)} was changed by another program since it was read "
@@ -155,7 +156,7 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     with suppress(KymflowZarrError, OSError):
         _keep_foreign_copy(blobs, saved.number)
         blobs.write(RECORD_METADATA, text)
-        if max(list_revisions(blobs)) != saved.number:  # somebody saved meanwhile, and this copy may lie over theirs
+        if blobs.exists(revision_key(saved.number + 1)):  # somebody saved meanwhile, and this copy may lie over theirs
             write_readable_copy(blobs)
     return saved
 
