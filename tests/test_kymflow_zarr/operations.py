@@ -124,7 +124,7 @@ def _replace_array(sample: Sample, folder: Path) -> Call:
 
 def _delete_image(sample: Sample, folder: Path) -> Call:
     dataset = ZarrDataset(sample.path)
-    if len(dataset.list_image_ids()) == 1:
+    if dataset.list_image_ids() == [sample.full]:
         dataset.add_image(PIXELS)
 
     def call() -> None:

@@ -140,7 +140,7 @@ class TestConflict:
     def test_a_commit_between_our_reading_and_our_commit_is_not_saved_over(self, blobs, monkeypatch):
         first = save(blobs, {"a": 1})
 
-        def load_then_lose_the_race(blobs):
+        def load_then_lose_the_race(blobs, _numbers):
             revision = load_revision(blobs)
             _commit(blobs, {"a": "theirs"}, 1)
             return revision
@@ -152,7 +152,7 @@ class TestConflict:
     def test_a_commit_just_before_our_reading_is_not_saved_over(self, blobs, monkeypatch):
         first = save(blobs, {"a": 1})
 
-        def lose_the_race_then_load(blobs):
+        def lose_the_race_then_load(blobs, _numbers):
             _commit(blobs, {"a": "theirs"}, 1)
             return load_revision(blobs)
 
