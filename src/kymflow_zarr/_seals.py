@@ -6,7 +6,7 @@ under the reserved key `kymflow`; a Parquet file carries it in the key-value met
 
 import hashlib
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from kymflow_zarr._json import JsonObject, JsonValue, canonical_sha256, from_bytes, to_readable_bytes
 from kymflow_zarr.errors import DamagedError, InvalidValueError
@@ -29,6 +29,13 @@ def strip_foreign(document: JsonObject, holder: str) -> dict[str, JsonValue]:
     inner = document.get(holder)
     reserved = inner.get(SEAL) if isinstance(inner, Mapping) else None
     return {**document, holder: {SEAL: reserved} if reserved is not None else {}}
+
+
+def seal_around_foreign(document: JsonObject, holder: str) -> dict[str, JsonValue]:
+    """Return a document with a seal that does not cover what other programs noted in its holder, which stays."""
+    inner = document.get(holder)
+    sealed = seal_document(strip_foreign(document, holder), holder=holder)[holder]
+    return _with(document, holder, {**(inner if isinstance(inner, Mapping) else {}), **cast("JsonObject", sealed)})
 
 
 def seal_document(document: JsonObject, *, holder: str | None = None) -> dict[str, JsonValue]:

@@ -28,6 +28,7 @@ from kymflow_zarr._seals import (
     artifact_problem,
     artifact_to_bytes,
     document_seal_state,
+    seal_around_foreign,
     seal_document,
     strip_foreign,
 )
@@ -146,7 +147,7 @@ def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findin
     parsed = object_from_bytes(data, what=blobs.describe(document))
     said = _document_problem(data, strip_foreign(parsed, _layout.ATTRIBUTES), parsed)
     # The array itself was just found to be whole.
-    yield from found(f"{where}/{document}", said, partial(_seal_file, blobs, document, _layout.ATTRIBUTES))
+    yield from found(f"{where}/{document}", said, partial(_seal_array_document, blobs, document))
 
 
 def _try_array(blobs: Blobs, key: str, *, deep: bool) -> None:
@@ -228,6 +229,14 @@ def _seal_file(blobs: Blobs, key: str, holder: str | None) -> None:
     def seal(data: bytes) -> bytes:
         document = object_from_bytes(data, what=blobs.describe(key))
         return to_readable_bytes(seal_document(document, holder=holder), what=key)
+
+    _rewrite(blobs, key, seal)
+
+
+def _seal_array_document(blobs: Blobs, key: str) -> None:
+    def seal(data: bytes) -> bytes:
+        document = object_from_bytes(data, what=blobs.describe(key))
+        return to_readable_bytes(seal_around_foreign(document, _layout.ATTRIBUTES), what=key)
 
     _rewrite(blobs, key, seal)
 

@@ -313,7 +313,7 @@ class ZarrDataset:
         return draft.image_id
 
     def validate(self) -> list[Problem]:
-        """Return what is wrong with the dataset, without reading the pixels; empty when it is sound. Never raises."""
+        """Return what is wrong with the dataset, without reading the pixels; empty when it is sound."""
         return list(self.verify().problems)
 
     def verify(

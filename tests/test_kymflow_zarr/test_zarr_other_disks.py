@@ -141,6 +141,8 @@ class TestStrangers:
         (problem,) = dataset.verify(deep=True).problems
         assert problem.state == "repairable"
         assert dataset.verify(deep=True, repair=True).exit_code == 0
+        np.testing.assert_array_equal(record.load_array(), pixels)
+        assert dataset.verify(deep=True).problems == ()
         assert zarr.open_array(record_folder / "data", mode="r").attrs["theirs"] == 1
 
     def test_another_persons_save_in_a_synchronized_folder_is_said(self, dataset, record, record_folder):
