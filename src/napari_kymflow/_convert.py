@@ -51,7 +51,7 @@ class Bounds(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnShape:
+class LayerShape:
     """One shape of the ROI layer: the id in its features, its type, and its vertices (n, 2) as (y, x) display units."""
 
     roi_id: int
@@ -218,7 +218,7 @@ def vertices_to_bounds(vertices: NDArray[Any], stretch: float, shape: tuple[int,
 
 
 def reconcile(
-    shapes: Sequence[DrawnShape],
+    shapes: Sequence[LayerShape],
     previous: RoiSet,
     *,
     stretch: float,

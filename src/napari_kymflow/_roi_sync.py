@@ -18,7 +18,7 @@ from napari_kymflow._convert import (
     NO_ROI,
     ROI_COLOR,
     ROI_ID,
-    DrawnShape,
+    LayerShape,
     Reconciled,
     features_of,
     reconcile,
@@ -115,7 +115,7 @@ class RoiSync:
         odd = {drawn.roi_id: drawn for drawn in self._refused_shapes() if drawn.roi_id != NO_ROI}
         shown = [
             odd.get(roi.roi_id)
-            or DrawnShape(roi_id=roi.roi_id, shape_type="rectangle", vertices=rect_to_vertices(roi, self.stretch))
+            or LayerShape(roi_id=roi.roi_id, shape_type="rectangle", vertices=rect_to_vertices(roi, self.stretch))
             for roi in rois
             if isinstance(roi, RectROI)
         ]
@@ -219,13 +219,13 @@ class RoiSync:
         z, channel = self._get_slice()
         return reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape, z=z, channel=channel)
 
-    def _refused_shapes(self) -> list[DrawnShape]:
+    def _refused_shapes(self) -> list[LayerShape]:
         shapes = self._shapes()
         return [shapes[position] for position in self.refused if position < len(shapes)]
 
-    def _shapes(self) -> list[DrawnShape]:
+    def _shapes(self) -> list[LayerShape]:
         return [
-            DrawnShape(roi_id=roi_id, shape_type=str(shape_type), vertices=np.asarray(vertices))
+            LayerShape(roi_id=roi_id, shape_type=str(shape_type), vertices=np.asarray(vertices))
             for roi_id, shape_type, vertices in zip(self._ids(), self.layer.shape_type, self.layer.data, strict=True)
         ]
 

@@ -10,7 +10,7 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow._convert import (
     NO_ROI,
     Bounds,
-    DrawnShape,
+    LayerShape,
     contrast_limits,
     describe_position,
     display_stretch,
@@ -80,7 +80,7 @@ def test_a_rotated_rectangle_has_no_bounds():
 
 def rectangle(roi_id, x0=1, x1=3, y0=10, y1=20):
     roi = RectROI(roi_id=1, x0=x0, x1=x1, y0=y0, y1=y1)
-    return DrawnShape(roi_id=roi_id, shape_type="rectangle", vertices=rect_to_vertices(roi, STRETCH))
+    return LayerShape(roi_id=roi_id, shape_type="rectangle", vertices=rect_to_vertices(roi, STRETCH))
 
 
 def reconciled(shapes, previous):
@@ -118,13 +118,13 @@ def test_a_mask_roi_has_no_shape_and_stays():
 
 
 def test_a_polygon_is_refused_and_is_no_roi():
-    drawn = DrawnShape(roi_id=NO_ROI, shape_type="polygon", vertices=np.array([[0, 0], [0, 999], [999, 0]]))
+    drawn = LayerShape(roi_id=NO_ROI, shape_type="polygon", vertices=np.array([[0, 0], [0, 999], [999, 0]]))
     result = reconciled([rectangle(4), drawn], ONE)
     assert (result.ids, result.refused, result.rois) == ((4, NO_ROI), (1,), ONE)
 
 
 def test_a_roi_whose_shape_became_a_polygon_keeps_its_last_good_bounds():
-    drawn = DrawnShape(
+    drawn = LayerShape(
         roi_id=4, shape_type="polygon", vertices=np.add(rectangle(4).vertices, [[0, 0], [0, 0], [9, 9], [0, 0]])
     )
     result = reconciled([drawn], ONE)
@@ -132,7 +132,7 @@ def test_a_roi_whose_shape_became_a_polygon_keeps_its_last_good_bounds():
 
 
 def test_a_rectangle_outside_the_image_is_refused():
-    result = reconciled([DrawnShape(roi_id=0, shape_type="rectangle", vertices=rectangle(0).vertices - [50, 0])], RoiSet())
+    result = reconciled([LayerShape(roi_id=0, shape_type="rectangle", vertices=rectangle(0).vertices - [50, 0])], RoiSet())
     assert (result.refused, len(result.rois)) == ((0,), 0)
 
 

@@ -6,10 +6,11 @@ pixels: `x0` is in, `x1` is not. `roi_from_dict` and `to_dict` are exact inverse
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias, cast
 
 from kymflow_core.errors import ReservedRoiError, RoiError
+from kymflow_core.roi.raster import shape_problems
 from kymflow_zarr import JsonObject, JsonValue, array_name
 
 ENVELOPE_VERSION = "1.0"
@@ -116,27 +117,88 @@ class RectROI(BaseROI):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnShape:
+    """What a person drew: one of `raster.SHAPE_TYPES`, and its vertices as (y, x) in pixels.
+
+    It is kept beside the mask that it means, in `meta.shape`, so that it can be edited again.
+    """
+
+    type: str
+    vertices: tuple[tuple[float, float], ...]
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return what stands in `meta.shape`."""
+        return {"type": self.type, "vertices": [list(vertex) for vertex in self.vertices]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MaskROI(BaseROI):
-    """Any set of pixels, held by a boolean array artifact of the whole slice (y, x), True inside."""
+    """Any set of pixels, held by a boolean array artifact of the whole slice (y, x), True inside.
+
+    `reference` is "analysis_arrays/<name>". It is None while the ROI is drawn and not saved yet: then its pixels are those
+    of `drawn`, and saving writes them.
+    """
 
     roi_type: ClassVar[str] = "mask"
 
-    reference: str
+    reference: str | None
 
     def __post_init__(self) -> None:
-        sound = isinstance(self.reference, str) and array_name(self.reference) is not None
-        self._check([] if sound else [f"data.mask_ref must be 'analysis_arrays/<name>', not {self.reference!r}"])
+        problems: list[str] = []
+        if self.reference is None:
+            if self.drawn is None:
+                problems.append("data.mask_ref must be 'analysis_arrays/<name>', not None, where meta.shape does not say what was drawn")
+        elif not isinstance(self.reference, str) or array_name(self.reference) is None:
+            problems.append(f"data.mask_ref must be 'analysis_arrays/<name>', not {self.reference!r}")
+        self._check([*problems, *self._shape_problems()])
 
     @property
     def mask_ref(self) -> str | None:
-        """The mask, which is the ROI itself."""
+        """The mask, which is the ROI itself; None where it is not saved yet."""
         return self.reference
+
+    @property
+    def drawn(self) -> DrawnShape | None:
+        """The shape that was drawn; None for a mask that was painted or computed."""
+        shape = self.meta.get("shape") if isinstance(self.meta, Mapping) else None
+        if not isinstance(shape, Mapping) or shape_problems(shape.get("type"), shape.get("vertices")):
+            return None
+        vertices = cast("list[list[float]]", shape["vertices"])
+        return DrawnShape(type=str(shape["type"]), vertices=tuple((vertex[0], vertex[1]) for vertex in vertices))
+
+    def with_shape(self, drawn: DrawnShape) -> "MaskROI":
+        """Return the ROI with another shape, and so with pixels that are not written yet."""
+        return replace(self, reference=None, meta={**self.meta, "shape": drawn.to_dict()})
+
+    def _shape_problems(self) -> list[str]:
+        # Another program's shape of a kind that is not known is kept: the mask is what counts.
+        shape = self.meta.get("shape") if isinstance(self.meta, Mapping) else None
+        if self.reference is not None or not isinstance(shape, Mapping):
+            return []
+        return shape_problems(shape.get("type"), shape.get("vertices"))
 
     def _data(self) -> dict[str, JsonValue]:
         return {"mask_ref": self.reference}
 
 
 ROI: TypeAlias = RectROI | MaskROI
+
+
+def mask_of_rect(roi: RectROI, drawn: DrawnShape) -> MaskROI:
+    """Return a rectangle that was drawn into another shape: the same ROI, by id, name and all it carries, as a mask."""
+    meta = {key: value for key, value in roi.meta.items() if key != "mask_ref"}
+    return MaskROI(
+        roi_id=roi.roi_id,
+        name=roi.name,
+        note=roi.note,
+        channel=roi.channel,
+        z=roi.z,
+        version=roi.version,
+        meta={**meta, "shape": drawn.to_dict()},
+        extra=roi.extra,
+        data_extra=roi.data_extra,
+        reference=None,
+    )
 
 
 def roi_from_dict(envelope: JsonObject) -> ROI:
@@ -173,7 +235,7 @@ def roi_from_dict(envelope: JsonObject) -> ROI:
     common["data_extra"] = {key: value for key, value in data.items() if key not in own}
     if roi_type == RectROI.roi_type:
         return RectROI(**cast("Any", {key: data[key] for key in own}), **common)
-    return MaskROI(reference=cast("str", data["mask_ref"]), **common)
+    return MaskROI(reference=cast("str | None", data["mask_ref"]), **common)
 
 
 def _envelope_of_flat(flat: JsonObject) -> JsonObject:
