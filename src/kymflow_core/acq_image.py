@@ -4,8 +4,7 @@ The rule of this room: what is saved is one commit. New masks are written first,
 refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -16,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow_core._tiff_source import TiffSource
 from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.roi import MaskROI, RectROI, RoiSet
-from kymflow_core.roi.pixels import RoiStats, is_older_mask, rect_mask, rect_stats
+from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
+from kymflow_core.roi.pixels import RoiStats, drawn_mask, is_older_mask, pixel_stats, rect_mask, roi_box
+from kymflow_core.roi_masks import ArraySource, RoiMasks
 from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
-from kymflow_zarr.errors import ArtifactExistsError
 
 
 class ImageSource(Protocol):
-    """What an `AcqImage` needs of the thing that holds it; a `ZarrImageRecord` is one."""
+    """What an `AcqImage` needs of the thing that holds it; a `ZarrImageRecord` is one, with arrays."""
 
     def open_array(self) -> Any:
         """Return the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
@@ -36,17 +35,6 @@ class ImageSource(Protocol):
 
     def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
         """Commit the whole metadata; raise `ConflictError` when they are no longer `expected`."""
-
-    def list_array_artifacts(self) -> list[str]:
-        """Return the names of the array artifacts."""
-
-    def load_array_artifact(self, name: str) -> NDArray[Any]:
-        """Return an array artifact."""
-
-    def save_array_artifact(
-        self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None, held_by_metadata: bool = False
-    ) -> None:
-        """Write an array artifact, which may belong to the metadata that are saved next."""
 
 
 class AcqImage:
@@ -118,32 +106,121 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
+        return self._read(z, channel, (slice(None), slice(None)))
+
+    @property
+    def channels_available(self) -> tuple[int, ...]:
+        """The channels that a ROI can be in, from 1; an image without a channel axis has one."""
         sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
-        at = {"z": z, "c": channel - 1}
-        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
-        if outside:
-            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
-        return np.asarray(self.pixels[tuple(slice(None) if axis in "yx" else at.get(axis, 0) for axis in self.axes)])
+        return tuple(range(1, int(sizes.get("c", 1)) + 1))
+
+    def get_roi(self, roi_id: int) -> ROI:
+        """Return one ROI; raise `RoiNotFoundError`, a `KeyError`, with the ids that are there."""
+        return self.rois.get(roi_id)
+
+    def add_roi(
+        self, *, x0: int, x1: int, y0: int, y1: int, name: str = "", note: str = "", channel: int = 1, z: int = 0
+    ) -> RectROI:
+        """Commit a new rectangle, half-open ranges of pixels, and return it with its id.
+
+        Raises
+        ------
+        RoiError
+            When the ranges are not valid, or lie outside the image.
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        roi = RectROI(roi_id=self.rois.next_id, name=name, note=note, channel=channel, z=z, x0=x0, x1=x1, y0=y0, y1=y1)
+        self._check_inside(roi)
+        self.save_rois(self.rois.add(roi))
+        return roi
+
+    def edit_roi(self, roi_id: int, **changes: Any) -> ROI:
+        """Commit other values of a ROI's fields, such as `name` or `x1`, and return it; raises as `add_roi`."""
+        old = self.rois.get(roi_id)
+        known = [name for name in old.__dataclass_fields__ if name not in ("roi_id", "roi_type")]
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise RoiError(f"a {old.roi_type} ROI has no field {', '.join(unknown)} to edit; it has {', '.join(known)}")
+        new = replace(old, **changes)
+        self._check_inside(new)
+        self.save_rois(self.rois.replace(new))
+        return self.rois.get(roi_id)
+
+    def delete_roi(self, roi_id: int) -> None:
+        """Commit the set without a ROI; its mask is collected as garbage when no kept revision refers to it."""
+        self.save_rois(self.rois.remove(roi_id))
+
+    def get_roi_pixels(self, roi_id: int) -> NDArray[Any]:
+        """Return the pixels of a ROI's box, an array (y, x), in the ROI's z and channel.
+
+        Of a mask it is a `numpy.ma.MaskedArray`, in which the pixels of the box that are outside the ROI are masked.
+        """
+        roi = self.rois.get(roi_id)
+        box = roi_box(roi, self.slice_shape)
+        mask = None if isinstance(roi, RectROI) else self.get_roi_mask(roi_id)
+        if box is None and mask is not None:
+            box = _box_of(mask)
+        pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
+        return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
 
     def roi_stats(self, roi_id: int) -> RoiStats:
-        """Return mean, standard deviation, minimum, maximum and number of the pixels inside a rectangle."""
-        roi = self._rect(roi_id)
-        return rect_stats(roi, self.slice_pixels(z=roi.z, channel=roi.channel))
+        """Return mean, standard deviation, minimum, maximum and number of the pixels inside a ROI, in its z and channel."""
+        pixels = self.get_roi_pixels(roi_id)
+        return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
 
     def reload(self) -> None:
         """Read header, metadata and ROIs again, as another program may have saved them."""
         self._adopt(self.source.load_revision())
 
     def save_rois(self, rois: RoiSet) -> None:
-        """Commit `rois` as the image's ROIs.
+        """Commit `rois` as the image's ROIs; of drawn ones that have no mask yet, the masks are written first.
 
         Raises
         ------
         ConflictError
             When another program changed the metadata since they were read here.
+        RoiError
+            When a drawn ROI has no pixel in the image.
+        NotImplementedError
+            When there is a drawn ROI, and the image is held by something that has no arrays.
         """
+        for roi in rois:
+            if isinstance(roi, MaskROI) and roi.reference is None:
+                rois = rois.replace(replace(roi, reference=self._masks.save_new(roi.roi_id, self._pixels_drawn(roi))))
         payload: dict[str, JsonValue] = {**self.metadata, "rois": rois.to_json(), "next_roi_id": rois.next_id}
         self._adopt(self.source.save_metadata_payload(payload, expected=self._revision))
+
+    def add_mask_roi(self, mask: ArrayLike, *, name: str = "", note: str = "", channel: int = 1, z: int = 0) -> MaskROI:
+        """Write a mask, a boolean image (y, x) of the whole slice, and commit it as a new ROI; return that.
+
+        Raises
+        ------
+        RoiError
+            When the mask has another shape than the slice, or no pixel.
+        NotImplementedError
+            When the image is held by something that has no arrays.
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        roi_id = self.rois.next_id
+        reference = self.write_mask(roi_id, mask)
+        roi = MaskROI(roi_id=roi_id, name=name, note=note, channel=channel, z=z, reference=reference)
+        self.save_rois(self.rois.add(roi))
+        return roi
+
+    def write_mask(self, roi_id: int, mask: ArrayLike) -> str:
+        """Write a mask (y, x) under a new name, for a `MaskROI` that is saved next, and return its `mask_ref`.
+
+        Raises as `add_mask_roi`.
+        """
+        pixels = np.asarray(mask, dtype=np.bool_)
+        if pixels.shape != self.slice_shape or not pixels.any():
+            raise RoiError(
+                f"the mask of ROI {roi_id} has the shape {pixels.shape} and {int(pixels.sum())} pixels inside; the shape "
+                f"{self.slice_shape} (y, x) and at least one pixel are needed"
+            )
+        return self._masks.save_new(roi_id, pixels)
 
     def materialize_rect_roi_mask(self, roi_id: int, *, name: str | None = None) -> str:
         """Write a saved rectangle as a mask, and its `meta.mask_ref`.
@@ -165,7 +242,7 @@ class AcqImage:
         RoiNotFoundError
             When there is no ROI of that id; it is a `KeyError`.
         NotImplementedError
-            When the ROI is no rectangle.
+            When the ROI is no rectangle, or the image is held by something that has no arrays.
         """
         return self.materialize_masks([roi_id], name=name)[roi_id]
 
@@ -178,18 +255,21 @@ class AcqImage:
         for roi_id in roi_ids:
             roi = self._rect(roi_id)
             mask = rect_mask(roi, self.slice_shape)
-            references[roi_id] = self._existing_mask(roi, mask, name) or self._save_mask(roi, mask, name)
+            references[roi_id] = self._masks.find(roi, mask, name) or self._masks.save_new(roi_id, mask, name=name)
             rois = rois.replace(replace(roi, meta={**roi.meta, "mask_ref": references[roi_id]}))
         if rois != self.rois:
             self.save_rois(rois)
         return references
 
-    def load_roi_mask(self, roi_id: int) -> NDArray[np.bool_]:
-        """Return a ROI's mask, a boolean image (y, x): the stored one of a `MaskROI`, the exact one of a rectangle."""
+    def get_roi_mask(self, roi_id: int) -> NDArray[np.bool_]:
+        """Return a ROI as a boolean image (y, x) of the whole slice: a rectangle's exactly, a `MaskROI`'s as stored."""
         roi = self.rois.get(roi_id)
-        if isinstance(roi, RectROI):
-            return rect_mask(roi, self.slice_shape)
-        return self._load_mask(roi.reference)
+        if isinstance(roi, MaskROI) and roi.reference is not None:
+            return self._load_mask(roi.reference)
+        mask = drawn_mask(roi, self.slice_shape)
+        if mask is None:
+            raise RoiError(f"ROI {roi_id} has neither a mask nor a shape")
+        return mask
 
     def load_mask(self, name: str) -> NDArray[np.bool_]:
         """Return the array artifact `name` as a mask of the whole slice (y, x).
@@ -197,7 +277,7 @@ class AcqImage:
         The older program stored the mask of a rectangle as an array of the rectangle's own shape, all True. Such a one is
         known by its shape, and placed at the rectangle that refers to it.
         """
-        stored = np.asarray(self.source.load_array_artifact(name))
+        stored = self._masks.load(name)
         if stored.shape == self.slice_shape:
             return stored.astype(np.bool_)
         owners = (roi for roi in self.rois if isinstance(roi, RectROI) and roi.mask_ref == array_group_key(name))
@@ -206,10 +286,19 @@ class AcqImage:
                 return rect_mask(roi, self.slice_shape)
         return stored.astype(np.bool_)
 
-    def mask_state(self, roi: RectROI) -> str:
-        """Return whether a rectangle has a stored mask: "" for none, "mask", or "mask outdated"."""
+    def list_mask_names(self) -> list[str]:
+        """Return the array artifacts that a ROI refers to as its mask and that are there, sorted."""
+        if not isinstance(self.source, ArraySource):
+            return []
+        wanted = {array_name(roi.mask_ref) for roi in self.rois if roi.mask_ref}
+        return [name for name in self.source.list_array_artifacts() if name in wanted]
+
+    def mask_state(self, roi: ROI) -> str:
+        """Return whether a ROI has a stored mask: "" for none, "mask", or "mask outdated" for a rectangle changed since."""
         if roi.mask_ref is None:
             return ""
+        if isinstance(roi, MaskROI):
+            return "mask"
         stored = self._load_mask(roi.mask_ref)
         return "mask" if np.array_equal(stored, rect_mask(roi, self.slice_shape)) else "mask outdated"
 
@@ -237,26 +326,41 @@ class AcqImage:
             raise RoiError(f"mask_ref must be 'analysis_arrays/<name>', not {reference!r}")
         return self.load_mask(name)
 
-    def _existing_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str | None:
-        held = array_name(roi.mask_ref or "")
-        if held is None or held not in self.source.list_array_artifacts():
-            return None
-        if name is not None and not re.fullmatch(rf"{re.escape(name)}(_\d+)?", held):
-            return None
-        # A mask in the older form is written anew, in the whole slice's shape.
-        return roi.mask_ref if np.array_equal(self.source.load_array_artifact(held), mask) else None
+    @property
+    def _masks(self) -> RoiMasks:
+        if not isinstance(self.source, ArraySource):
+            raise NotImplementedError(
+                f"masks need a place for arrays, and {type(self.source).__name__} has none; import the image into a dataset"
+            )
+        return RoiMasks(self.source)
 
-    def _save_mask(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str:
-        there = set(self.source.list_array_artifacts())
-        base = name or f"roi_mask_{roi.roi_id}"
-        number = 2
-        new = base
-        while True:
-            while new in there:
-                new, number = f"{base}_{number}", number + 1
-            try:
-                self.source.save_array_artifact(new, mask, axes=("y", "x"), held_by_metadata=True)
-            except ArtifactExistsError:  # another window has taken the name since
-                there.add(new)
-            else:
-                return array_group_key(new)
+    def _pixels_drawn(self, roi: MaskROI) -> NDArray[np.bool_]:
+        mask = drawn_mask(roi, self.slice_shape)
+        if mask is None or not mask.any():
+            raise RoiError(f"ROI {roi.roi_id} has no pixel in the image of {self.slice_shape} (y, x); draw it on the image")
+        return mask
+
+    def _check_inside(self, roi: ROI) -> None:
+        lines, pixels = self.slice_shape
+        if isinstance(roi, RectROI) and (roi.y1 > lines or roi.x1 > pixels):
+            raise RoiError(
+                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
+                f"{lines} lines and {pixels} pixels"
+            )
+
+    def _read(self, z: int, channel: int, box: tuple[slice, slice]) -> NDArray[Any]:
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        at = {"z": z, "c": channel - 1}
+        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
+        if outside:
+            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
+        place: dict[str, int | slice] = {**at, "y": box[0], "x": box[1]}
+        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+
+
+def _box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the rows and columns that have a pixel of a mask."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -131,19 +131,13 @@ def lazy_pixels(image: AcqImage) -> Any:
     return da.moveaxis(da.from_array(image.pixels, chunks=one_slice), (axes.index("y"), axes.index("x")), (-2, -1))
 
 
-def mask_names(image: AcqImage) -> list[str]:
-    """Return the array artifacts that a ROI of the image refers to as its mask, sorted."""
-    references = {roi.mask_ref.partition("/")[2] for roi in image.rois if roi.mask_ref}
-    return sorted(references & set(image.source.list_array_artifacts()))
-
-
 def masks_to_layer(image: AcqImage, metadata: dict[str, LayerTag], stretch: float) -> LayerData | None:
     """Return all masks of a record as one image layer, 1 inside any of them; None where there is none.
 
     An image layer, since napari shrinks label layers of more than 16384 in one direction. Masks that cover most of the
     image would tint all of it: they are left out where there are others, else the layer begins hidden.
     """
-    masks = [image.load_mask(name) for name in mask_names(image)]
+    masks = [image.load_mask(name) for name in image.list_mask_names()]
     masks = [mask for mask in masks if mask.shape == image.slice_shape]
     if not masks:
         return None

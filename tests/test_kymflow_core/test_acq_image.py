@@ -115,13 +115,13 @@ def test_roi_stats_are_of_the_rois_own_slice_and_channel(dataset, rng):
     assert image.roi_stats(1).mean == pytest.approx(pixels[3, 2:5, 1:4, 1].mean())
 
 
-@pytest.mark.parametrize("ask", ["roi_stats", "materialize_rect_roi_mask"])
+@pytest.mark.parametrize("ask", ["materialize_rect_roi_mask"])
 def test_a_mask_roi_is_not_implemented_for(ask, image):
     with pytest.raises(NotImplementedError, match=r"^ROI 3 is a mask; this works on rectangles only yet$"):
         getattr(image, ask)(3)
 
 
-@pytest.mark.parametrize("ask", ["roi_stats", "materialize_rect_roi_mask", "load_roi_mask"])
+@pytest.mark.parametrize("ask", ["roi_stats", "materialize_rect_roi_mask", "get_roi_mask"])
 @pytest.mark.parametrize("error", [KeyError, RoiNotFoundError])
 def test_an_unknown_roi_is_said_readably_by(ask, error, image):
     with pytest.raises(error, match=r"^no ROI 9; this image has \[1, 2, 3\]$"):
@@ -312,11 +312,11 @@ def test_a_mask_ref_to_nothing_is_said_with_what_there_is(image):
 def test_the_mask_of_a_rectangle_is_exact_without_being_stored(image):
     expected = np.zeros((30, 20), dtype=bool)
     expected[5:17, 2:9] = True
-    np.testing.assert_array_equal(image.load_roi_mask(1), expected)
+    np.testing.assert_array_equal(image.get_roi_mask(1), expected)
 
 
 def test_the_mask_of_a_mask_roi_is_the_stored_one(image):
-    np.testing.assert_array_equal(image.load_roi_mask(3), image.source.load_array_artifact("drawn"))
+    np.testing.assert_array_equal(image.get_roi_mask(3), image.source.load_array_artifact("drawn"))
 
 
 def test_a_tiff_is_an_image_too(tiff_image, scan_path):
@@ -357,7 +357,7 @@ def test_a_mask_roi_beside_a_tiff_has_no_mask_to_load(scan_path):
     with pytest.raises(
         ArtifactNotFoundError, match=r"^no array artifact named 'drawn': .*scan\.tif is a TIFF and has none$"
     ):
-        AcqImage.from_path(scan_path).load_roi_mask(1)
+        AcqImage.from_path(scan_path).get_roi_mask(1)
 
 
 def test_a_tiff_that_cannot_be_read_is_said_when_it_is_opened(scan_folder):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_core.roi import RectROI
-from kymflow_core.roi.pixels import covered_range, drawn_range, rect_mask, rect_stats
+from kymflow_core.roi.pixels import covered_range, drawn_range, pixel_stats, rect_mask, roi_box
 
 noise = st.floats(-1e-6, 1e-6)
 
@@ -76,6 +76,10 @@ def test_the_covered_range_of(low, high, expected):
 def test_the_mask_is_true_exactly_inside(roi):
     expected = [[roi.y0 <= y < roi.y1 and roi.x0 <= x < roi.x1 for x in range(7)] for y in range(9)]
     assert rect_mask(roi, (9, 7)).tolist() == expected
+
+
+def rect_stats(roi, image):
+    return pixel_stats(image[roi_box(roi, image.shape)])
 
 
 def test_the_mask_is_boolean():

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow_core.roi.rois import RectROI
+from kymflow_core.roi.raster import bounding_box, shape_mask
+from kymflow_core.roi.rois import ROI, RectROI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +49,31 @@ def rect_mask(roi: RectROI, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return mask
 
 
-def rect_stats(roi: RectROI, image: NDArray[Any]) -> RoiStats:
-    """Return the statistics of a 2-D image (y, x) inside a rectangle; `std` is the population's."""
-    values = image[roi.y0 : roi.y1, roi.x0 : roi.x1]
+def roi_box(roi: ROI, shape: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Return the rows and columns, of an image of `shape` (y, x), that hold all of a ROI; None for a stored mask."""
+    if isinstance(roi, RectROI):
+        y0, y1, x0, x1 = (roi.y0, roi.y1, roi.x0, roi.x1)
+    elif roi.drawn is not None:
+        y0, y1, x0, x1 = bounding_box(roi.drawn.type, roi.drawn.vertices, shape)
+    else:
+        return None
+    return slice(y0, min(y1, shape[0])), slice(x0, min(x1, shape[1]))
+
+
+def drawn_mask(roi: ROI, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return a boolean image of `shape` (y, x), True inside the rectangle or the drawn shape; None for a stored mask."""
+    if isinstance(roi, RectROI):
+        return rect_mask(roi, shape)
+    return None if roi.drawn is None else shape_mask(roi.drawn.type, roi.drawn.vertices, shape)
+
+
+def pixel_stats(values: NDArray[Any]) -> RoiStats:
+    """Return the statistics of the pixels of a ROI, an array of any shape; `std` is the population's."""
     if not values.size:
         return RoiStats(mean=math.nan, std=math.nan, min=math.nan, max=math.nan, n=0)
     return RoiStats(
-        mean=float(values.mean()),
-        std=float(values.std()),
+        mean=float(values.mean(dtype=np.float64)),
+        std=float(values.std(dtype=np.float64)),
         min=float(values.min()),
         max=float(values.max()),
         n=int(values.size),

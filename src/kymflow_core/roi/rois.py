@@ -147,7 +147,9 @@ class MaskROI(BaseROI):
         problems: list[str] = []
         if self.reference is None:
             if self.drawn is None:
-                problems.append("data.mask_ref must be 'analysis_arrays/<name>', not None, where meta.shape does not say what was drawn")
+                problems.append(
+                    "data.mask_ref must be 'analysis_arrays/<name>', not None, where meta.shape does not say what was drawn"
+                )
         elif not isinstance(self.reference, str) or array_name(self.reference) is None:
             problems.append(f"data.mask_ref must be 'analysis_arrays/<name>', not {self.reference!r}")
         self._check([*problems, *self._shape_problems()])
