@@ -100,8 +100,8 @@ class Blobs:
         return f"{self._folder}/{key}" if key else self._folder
 
     def exists(self, key: str) -> bool:
-        """Return whether there is a file or folder."""
-        return os.path.exists(self._path(key))
+        """Return whether there is a file or folder; raise `OSError` where the disk fails, which is no answer."""
+        return _disk.exists(self._path(key))
 
     def read(self, key: str, *, limit: int = 2**30) -> bytes:
         """Return a file's bytes.
@@ -386,20 +386,31 @@ class Blobs:
 
     def _publish(self, draft: str, place: str, *, replace: bool) -> None:
         self._make_folders(os.path.dirname(place))
+        old = draft
         if not replace:
             _disk.rename_folder(draft, place)
         elif os.path.exists(place) or not _moved_to_free_place(draft, place):
-            self._exchange(draft, place)
+            old = self._exchange(draft, place)
         if not self._draft:
-            _disk.flush_folder(os.path.dirname(place))
+            try:
+                _disk.flush_folder(os.path.dirname(place))
+            except OSError:
+                if not replace:
+                    # It will be called "not saved", so it must not stay: who adds it again would have it twice.
+                    with suppress(OSError):
+                        _disk.rename(place, draft)
+                raise
+        # Only now: a power cut could undo the moves, and what was removed would be gone all the same.
+        shutil.rmtree(old, ignore_errors=True)
 
     def _make_folders(self, path: str) -> None:
         below = self._folder if self._fixed and not self._draft else ""
         _disk.make_folders(path, below=below, flush=not self._draft)
 
-    def _exchange(self, draft: str, place: str) -> None:
+    def _exchange(self, draft: str, place: str) -> str:
+        """Put a tree in the place of another, and return where the other is now."""
         if _disk.swap(draft, place):
-            return
+            return draft
         # Not at once: a crash between leaves the old one in the staging folder, from where verify puts it back.
         replaced = self._new_staging_path("replaced", place)
         _disk.rename(place, replaced)
@@ -408,7 +419,7 @@ class Blobs:
         except OSError:
             _disk.rename(replaced, place)
             raise
-        shutil.rmtree(replaced, ignore_errors=True)
+        return replaced
 
     def _check_space(self, key: str, size: int) -> None:
         if size <= SMALL_BYTES and not self._keep_reserve:

@@ -17,6 +17,16 @@ from kymflow_zarr.errors import DamagedError
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EINVAL)
 """How exFAT and some network shares answer to a hard link; Windows turns its own answers into EINVAL."""
 _NO_SWAP = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_ABSENT = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EACCES,
+    errno.EPERM,
+)
+"""Answers that mean "nothing there", or nothing for us; Windows refuses to look at what is being deleted."""
 _BINARY = getattr(os, "O_BINARY", 0)
 _RETRY_SECONDS = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """How often Windows is asked again when a virus scanner or a reader holds a file for a moment (WinError 5 and 32)."""
@@ -27,6 +37,17 @@ _NO_REPLACE = (1, 4)
 """`RENAME_NOREPLACE` of Linux and `RENAME_EXCL` of macOS."""
 _CANNOT_FLUSH = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENODEV)
 """How some disks answer to a kind of flush that they do not know, which is no failure of the disk."""
+
+
+def exists(path: str) -> bool:
+    """Return whether there is a file or folder; raise `OSError` where the disk fails, which is no answer."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise
+    return True
 
 
 def open_regular(path: str) -> BinaryIO:

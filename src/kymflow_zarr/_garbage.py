@@ -38,10 +38,16 @@ def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
     numbers = list_revisions(folder)
     if not whole.issuperset(numbers) or numbers != list(range(len(numbers))):
         return  # a damaged revision, or one that a repair set aside, may name anything
+    if _is_set_aside(blobs, f"{_layout.record_key(image_id)}/{_layout.RECORD_METADATA}"):
+        return  # so may metadata that no revision has
     named = {text for revision in history for text in _texts(revision.payload)}
     for name in held:
         if _layout.array_group_key(name) not in named:
             yield f"{_layout.record_key(image_id)}/{_layout.array_group_key(name)}"
+
+
+def _is_set_aside(blobs: Blobs, place: str) -> bool:
+    return any(blobs.place_of(name) == place for name in blobs.names(_layout.QUARANTINE))
 
 
 def _is_old(blobs: Blobs, key: str, now: float) -> bool:

@@ -5,7 +5,7 @@ under the reserved key `kymflow`; a Parquet file carries it in the key-value met
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias, cast
 
 from kymflow_zarr._json import JsonObject, JsonValue, canonical_sha256, from_bytes, to_readable_bytes
@@ -24,17 +24,17 @@ BLANK = b"0" * 64
 SealState: TypeAlias = Literal["whole", "unsealed", "broken"]
 
 
-def strip_foreign(document: JsonObject, holder: str) -> dict[str, JsonValue]:
-    """Return a document whose holder has nothing but the reserved key: what other programs noted there is theirs."""
+def strip_foreign(document: JsonObject, holder: str, *, ours: Collection[str] = ()) -> dict[str, JsonValue]:
+    """Return a document whose holder has nothing but the reserved key and `ours`: what other programs noted is theirs."""
     inner = document.get(holder)
-    reserved = inner.get(SEAL) if isinstance(inner, Mapping) else None
-    return {**document, holder: {SEAL: reserved} if reserved is not None else {}}
+    kept = {key: inner[key] for key in (*ours, SEAL) if key in inner} if isinstance(inner, Mapping) else {}
+    return {**document, holder: kept}
 
 
-def seal_around_foreign(document: JsonObject, holder: str) -> dict[str, JsonValue]:
+def seal_around_foreign(document: JsonObject, holder: str, *, ours: Collection[str] = ()) -> dict[str, JsonValue]:
     """Return a document with a seal that does not cover what other programs noted in its holder, which stays."""
     inner = document.get(holder)
-    sealed = seal_document(strip_foreign(document, holder), holder=holder)[holder]
+    sealed = seal_document(strip_foreign(document, holder, ours=ours), holder=holder)[holder]
     return _with(document, holder, {**(inner if isinstance(inner, Mapping) else {}), **cast("JsonObject", sealed)})
 
 

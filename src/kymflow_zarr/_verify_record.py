@@ -3,7 +3,7 @@
 The rule of this room: what can be made again from the rest of the record is repairable; all else only a backup has.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from kymflow_zarr._metadata import (
     is_held_by_copy,
     list_revisions,
     list_strangers,
+    load_revision,
     readable_copy_problem,
     revision_problem,
     write_readable_copy,
@@ -34,12 +35,13 @@ from kymflow_zarr._seals import (
 )
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import group_to_bytes
+from kymflow_zarr.schema import OF_RECORD, group_to_bytes
 
 CheckRecord: TypeAlias = Callable[[ZarrImageRecord], Iterable[str]]
 """Says what is wrong with a record that storage cannot know of."""
 
 _CHANGED = "was changed or damaged since it was written"
+_NOT_OURS_CHANGED = "was changed since it was written, but nothing in it that is this program's"
 
 
 def record_findings(
@@ -78,14 +80,18 @@ def record_findings(
         yield from _checked(record, where, check)
 
 
-def _group_problem(blobs: Blobs, key: str) -> str | None:
-    """Return what is wrong with the `zarr.json` of a group, looking at every byte; None where it is as it was written."""
+def _group_problem(blobs: Blobs, key: str, *, ours: Collection[str] | None = None) -> str | None:
+    """Return what is wrong with the `zarr.json` of a group, looking at every byte; None where it is as it was written.
+
+    Its seal covers the attributes `ours`; by default all of them.
+    """
     try:
         data = blobs.read(key, limit=MAX_DOCUMENT_BYTES)
     except FileNotFoundError:
         return "is missing"
     document = object_from_bytes(data, what=blobs.describe(key))
-    return _document_problem(data, document, document)
+    covered = document if ours is None else strip_foreign(document, _layout.ATTRIBUTES, ours=ours)
+    return _document_problem(data, covered, document)
 
 
 def _document_problem(data: bytes, document: JsonObject, whole: JsonObject) -> str | None:
@@ -93,7 +99,9 @@ def _document_problem(data: bytes, document: JsonObject, whole: JsonObject) -> s
     state = document_seal_state(document, holder=_layout.ATTRIBUTES)
     if state == "unsealed":
         return UNSEALED
-    return _CHANGED if state == "broken" or data != to_readable_bytes(whole, what="metadata") else None
+    if state == "broken":
+        return _CHANGED
+    return None if data == to_readable_bytes(whole, what="metadata") else _NOT_OURS_CHANGED
 
 
 def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
@@ -115,14 +123,18 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
         said = revision_problem(blobs, number)
         if said == UNSEALED:
             if deep:
-                yield from found(f"{where}/{key}", said, partial(_seal_file, blobs, key, None))
+                yield from found(f"{where}/{key}", said, partial(_seal_revision, blobs, key))
         elif said:
             safe = number != numbers[-1] or is_held_by_copy(blobs, without=number)
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
     try:
         said = readable_copy_problem(blobs)
     except DamagedError as error:
-        yield from found(where, None if numbers else str(error))
+        if not numbers:  # otherwise it was said of the revisions
+            what = (
+                f"{error}: correct it, if somebody edited it; a repair sets it aside, so that the record can be saved into"
+            )
+            yield from found(f"{where}/{_layout.RECORD_METADATA}", what, partial(_set_torn_metadata_aside, blobs))
         return
     yield from found(f"{where}/{_layout.RECORD_METADATA}", said, partial(_renew_copy, blobs))
 
@@ -130,6 +142,14 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
 def _set_revision_aside(blobs: Blobs, key: str) -> None:
     blobs.set_aside(key)
     adopt_edit(blobs)
+
+
+def _set_torn_metadata_aside(blobs: Blobs) -> None:
+    """Set `metadata.json` aside where no revision has it, unless somebody corrected it meanwhile."""
+    try:
+        load_revision(blobs)
+    except DamagedError:
+        blobs.set_aside(_layout.RECORD_METADATA)
 
 
 def _renew_copy(blobs: Blobs) -> None:
@@ -147,7 +167,7 @@ def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findin
     parsed = object_from_bytes(data, what=blobs.describe(document))
     said = _document_problem(data, strip_foreign(parsed, _layout.ATTRIBUTES), parsed)
     # The array itself was just found to be whole.
-    yield from found(f"{where}/{document}", said, partial(_seal_array_document, blobs, document))
+    yield from found(f"{where}/{document}", said, partial(_seal_zarr_document, blobs, document))
 
 
 def _try_array(blobs: Blobs, key: str, *, deep: bool) -> None:
@@ -192,7 +212,7 @@ def _load(load: Callable[[str], object], key: str, ending: str) -> None:
 
 
 def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findings:
-    yield from telling_group_findings(blobs, _layout.GROUP_DOCUMENT, f"{where}/{_layout.GROUP_DOCUMENT}")
+    yield from telling_group_findings(blobs, _layout.GROUP_DOCUMENT, f"{where}/{_layout.GROUP_DOCUMENT}", ours=OF_RECORD)
     folders = [_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS]
     folders += [_layout.array_group_key(name) for name in record.list_array_artifacts()]
     for folder in folders:
@@ -200,11 +220,14 @@ def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findin
         yield from failing(f"{where}/{key}", partial(_group_problem, blobs, key), partial(_renew_group, blobs, key))
 
 
-def telling_group_findings(blobs: Blobs, key: str, where: str) -> Findings:
-    """Yield what is wrong with the `zarr.json` of a group whose attributes nothing else knows."""
-    for finding in failing(where, partial(_group_problem, blobs, key)):
-        sealing = partial(_seal_file, blobs, key, _layout.ATTRIBUTES)
-        yield from found(where, finding.what, sealing if finding.what == UNSEALED else None)
+def telling_group_findings(blobs: Blobs, key: str, where: str, *, ours: Collection[str] = ()) -> Findings:
+    """Yield what is wrong with the `zarr.json` of a group whose attributes nothing else knows.
+
+    `ours` are those of them that are this program's, beside the reserved key; others are the business of who added them.
+    """
+    for finding in failing(where, partial(_group_problem, blobs, key, ours=ours)):
+        sealing = partial(_seal_zarr_document, blobs, key, ours=ours)
+        yield from found(where, finding.what, sealing if finding.what in (UNSEALED, _NOT_OURS_CHANGED) else None)
 
 
 def empty_group_findings(blobs: Blobs, key: str) -> Findings:
@@ -225,18 +248,18 @@ def _checked(record: ZarrImageRecord, where: str, check: CheckRecord) -> Finding
         yield from found(where, one)
 
 
-def _seal_file(blobs: Blobs, key: str, holder: str | None) -> None:
+def _seal_revision(blobs: Blobs, key: str) -> None:
     def seal(data: bytes) -> bytes:
         document = object_from_bytes(data, what=blobs.describe(key))
-        return to_readable_bytes(seal_document(document, holder=holder), what=key)
+        return to_readable_bytes(seal_document(document), what=key)
 
     _rewrite(blobs, key, seal)
 
 
-def _seal_array_document(blobs: Blobs, key: str) -> None:
+def _seal_zarr_document(blobs: Blobs, key: str, *, ours: Collection[str] = ()) -> None:
     def seal(data: bytes) -> bytes:
         document = object_from_bytes(data, what=blobs.describe(key))
-        return to_readable_bytes(seal_around_foreign(document, _layout.ATTRIBUTES), what=key)
+        return to_readable_bytes(seal_around_foreign(document, _layout.ATTRIBUTES, ours=ours), what=key)
 
     _rewrite(blobs, key, seal)
 

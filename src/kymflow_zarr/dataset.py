@@ -113,7 +113,7 @@ class ZarrDataset:
             raise RecordNotFoundError(
                 f"no record {image_id!r} in {self.path}; it has {len(self.list_image_ids())} records, see list_image_ids()"
             )
-        return ZarrImageRecord(self._blobs.sub(_layout.record_key(image_id)), image_id)
+        return self._record(image_id)
 
     def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:
         """Yield all records in order, damaged ones too; equal and missing values are ordered by image id.
@@ -153,7 +153,8 @@ class ZarrDataset:
         """Add a record with these pixels and return it; arguments as in `ZarrImageRecord.save_array`."""
         with self.build_record(arr, axes=axes, chunks=chunks) as draft:
             pass
-        return self.record(draft.image_id)
+        # Not looked for: it is there, and who is told otherwise adds it again.
+        return self._record(draft.image_id)
 
     @contextmanager
     def build_record(
@@ -355,6 +356,9 @@ class ZarrDataset:
         for key in keys:
             self._blobs.delete(key)
         return keys
+
+    def _record(self, image_id: str) -> ZarrImageRecord:
+        return ZarrImageRecord(self._blobs.sub(_layout.record_key(image_id)), image_id)
 
     def _ensure_exists(self) -> None:
         if self._attributes.is_older:

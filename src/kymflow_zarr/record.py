@@ -14,9 +14,9 @@ from kymflow_zarr._arrays import axes_of, load_array, open_array, write_array
 from kymflow_zarr._artifacts import Artifacts
 from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
 from kymflow_zarr._metadata import Revision, load_history, load_numbered, load_revision, save_revision
-from kymflow_zarr._seals import document_seal_state
+from kymflow_zarr._seals import document_seal_state, strip_foreign
 from kymflow_zarr.errors import DamagedError, PixelsExistError
-from kymflow_zarr.schema import RecordAttributes, group_attributes
+from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes
 
 
 class ZarrImageRecord(Artifacts):
@@ -92,13 +92,14 @@ class ZarrImageRecord(Artifacts):
             if name == _layout.OLDER_ATTRIBUTES:
                 return RecordAttributes.from_json(document, where=where)
             attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
-            if document_seal_state(document, holder=_layout.ATTRIBUTES) == "broken":
+            ours = strip_foreign(document, _layout.ATTRIBUTES, ours=OF_RECORD)
+            if document_seal_state(ours, holder=_layout.ATTRIBUTES) == "broken":
                 self._check_changed_attributes(attributes, where)
             return attributes
         raise DamagedError(f"{self._blobs.describe(_layout.GROUP_DOCUMENT)} is missing; restore it from a backup")
 
     def _check_changed_attributes(self, attributes: RecordAttributes, where: str) -> None:
-        """Believe attributes that were changed, as other programs may add to them, only where the pixels say the same."""
+        """Believe attributes that were changed only where the pixels say the same."""
         if attributes.axes != axes_of(self.open_array()):
             raise DamagedError(f"{where} was changed, and its axes are not those of the pixels; restore it from a backup")
 

@@ -105,6 +105,10 @@ class DatasetAttributes:
         return cls(dataset_id=dataset_id, created_utc=created_utc, is_older=True)
 
 
+OF_RECORD = ("axes", "created_utc")
+"""The attributes of a record's group that are this program's; what else is there is another program's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAttributes:
     """What a record's group says of its pixels: the axes, and when the record was made."""

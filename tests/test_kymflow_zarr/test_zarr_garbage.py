@@ -1,5 +1,7 @@
 """What is collected, when, and what never is."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,13 @@ def test_one_that_any_revision_names_is_kept(dataset, record, folder, payload, t
     assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["mask"])
 
 
+def test_a_mask_is_young_by_the_disks_clock_where_this_machines_is_ahead(dataset, record, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * 86_400)
+    record.save_array_artifact("mask", MASK, held_by_metadata=True)
+    assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["mask"])
+
+
 def test_an_array_that_was_saved_by_name_is_never_garbage(dataset, record, folder, two_days_later):
     record.save_array_artifact("distance", MASK)
     two_days_later()
@@ -51,6 +60,14 @@ def test_a_damaged_revision_may_name_anything(dataset, record, record_folder, fo
     (record_folder / "analysis/history/metadata.00000000.json").write_text("{")
     two_days_later()
     assert dataset.collect_garbage() == []
+
+
+def test_metadata_that_a_repair_set_aside_may_name_anything(dataset, record, record_folder, two_days_later):
+    record.save_array_artifact("mask", MASK, held_by_metadata=True)
+    (record_folder / "analysis/metadata.json").write_text('{"rois": [{"mask_ref": "analysis_arrays/mask"')
+    assert dataset.verify(repair=True).exit_code == 0
+    two_days_later()
+    assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["mask"])
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Disks that know less than a local one: no hard links, no flush of folders, files that vanish."""
+"""Disks that know less than a local one, or fail: no hard links, no flush of folders, files that vanish."""
 
 import errno
 import os
 import shutil
 import stat
 import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,81 @@ class TestFlush:
         with pytest.raises(NotSavedError, match="not saved"):
             record.save_metadata_payload({"a": 1})
 
+    @pytest.fixture
+    def mac(self, monkeypatch):
+        """A function that lets macOS's flush answer with an error number."""
+
+        def answer(number):
+            module = types.ModuleType("fcntl")
+            module.F_FULLFSYNC, module.fcntl = 51, refusing(number)
+            monkeypatch.setitem(sys.modules, "fcntl", module)
+            monkeypatch.setattr(_disk, "sys", types.SimpleNamespace(platform="darwin"))
+
+        return answer
+
+    @pytest.mark.parametrize("number", [errno.ENOTSUP, errno.EINVAL, errno.ENOTTY], ids=errno.errorcode.get)
+    def test_a_network_disk_of_macos_that_cannot_flush_to_the_last_saves(self, record, mac, number):
+        mac(number)
+        record.save_metadata_payload({"a": 1})
+        assert record.load_metadata_payload() == {"a": 1}
+
+    def test_a_disk_of_macos_that_fails_does_not(self, record, mac):
+        mac(errno.EIO)
+        with pytest.raises(NotSavedError, match="not saved"):
+            record.save_metadata_payload({"a": 1})
+
+
+def test_a_disk_that_takes_few_bytes_at_a_time_gets_all_of_them(dataset, record, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:100]))
+    record.save_metadata_payload({"a": "b" * 1000})
+    assert (record.load_metadata_payload(), dataset.verify(deep=True).problems) == ({"a": "b" * 1000}, ())
+
+
+class TestFailing:
+    """A disk that cannot say what is on it."""
+
+    @pytest.fixture
+    def unseen(self, record_folder, monkeypatch):
+        """The record, which the disk fails to look for."""
+        stat = os.stat
+
+        def fail(path, **options):
+            if path == str(record_folder):
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            return stat(path, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "stat", fail)
+            yield record_folder.name
+
+    @pytest.mark.parametrize("do", ["record", "delete_image"])
+    def test_a_record_that_cannot_be_looked_for_is_not_called_missing(self, dataset, unseen, do):
+        with pytest.raises(OSError, match="Input/output error"):
+            getattr(dataset, do)(unseen)
+
+    def test_an_image_that_was_added_is_not_looked_for(self, dataset, pixels, monkeypatch):
+        """Who is told that it is not there adds it again."""
+        stat = os.stat
+        done = []
+
+        def fail_when_done(path, **options):
+            if done:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            return stat(path, **options)
+
+        remove = shutil.rmtree
+
+        def remove_then_fail(*arguments, **options):
+            remove(*arguments, **options)
+            done.append(True)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "stat", fail_when_done)
+            patch.setattr(shutil, "rmtree", remove_then_fail)
+            added = dataset.add_image(pixels)
+        assert dataset.list_image_ids() == [added.image_id]
+
 
 class TestVanished:
     def test_a_lazy_array_of_a_deleted_record_is_an_error_not_zeros(self, dataset, record):
@@ -144,6 +220,24 @@ class TestStrangers:
         np.testing.assert_array_equal(record.load_array(), pixels)
         assert dataset.verify(deep=True).problems == ()
         assert zarr.open_array(record_folder / "data", mode="r").attrs["theirs"] == 1
+
+    @pytest.mark.parametrize("group", ["record", "dataset"])
+    def test_an_attribute_of_another_program_on_a_group_is_no_damage(self, dataset, record, record_folder, group):
+        import zarr
+
+        place = record_folder if group == "record" else dataset.path
+        zarr.open_group(place, mode="r+").attrs["theirs"] = 1
+        (problem,) = dataset.verify(deep=True).problems
+        assert problem.state == "repairable"
+        assert dataset.verify(deep=True, repair=True).exit_code == 0
+        assert (dataset.verify(deep=True).problems, record.get_axes()) == ((), ("y", "x"))
+        assert zarr.open_group(place, mode="r").attrs["theirs"] == 1
+
+    def test_another_programs_change_of_what_is_ours_on_a_record_is_damage(self, dataset, record, record_folder):
+        import zarr
+
+        zarr.open_group(record_folder, mode="r+").attrs.update({"created_utc": "yesterday", "theirs": 1})
+        assert [problem.state for problem in dataset.verify(deep=True, repair=True).problems] == ["damaged"]
 
     def test_another_persons_save_in_a_synchronized_folder_is_said(self, dataset, record, record_folder):
         record.save_metadata_payload({"a": 1})

@@ -13,7 +13,7 @@ import tifffile
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._json import to_readable_bytes
 from kymflow_zarr._seals import seal_document
-from kymflow_zarr.errors import ReadOnlyError
+from kymflow_zarr.errors import DamagedError, ReadOnlyError
 
 
 @pytest.fixture
@@ -162,6 +162,38 @@ class TestRepaired:
         path.write_bytes(content)
         self.check_repair(lab)
         assert (path.read_bytes(), first.load_metadata_payload()) == (whole, {"rois": [1, 2]})
+
+    @pytest.mark.parametrize("content", [b"", b'{"rois": [1, 2]', b"[]"])
+    def test_torn_metadata_that_no_revision_has_are_set_aside(self, lab, first, folder, content):
+        shutil.rmtree(folder / "analysis/history")
+        (folder / "analysis/metadata.json").write_bytes(content)
+        self.check_repair(lab)
+        (kept,) = (lab.path / ".quarantine").iterdir()
+        assert (kept.name.partition("~")[2], kept.read_bytes()) == (
+            f"images%2F{first.image_id}%2Fanalysis%2Fmetadata.json",
+            content,
+        )
+
+    def test_a_record_whose_torn_metadata_were_set_aside_can_be_saved_into(self, lab, first, folder):
+        shutil.rmtree(folder / "analysis/history")
+        (folder / "analysis/metadata.json").write_bytes(b"{")
+        with pytest.raises(DamagedError, match="is not readable JSON"):
+            first.save_metadata_payload({"rois": [3]})
+        lab.verify(repair=True)
+        first.save_metadata_payload({"rois": [3]})
+        assert first.load_metadata_payload() == {"rois": [3]}
+
+    def test_metadata_that_somebody_corrects_meanwhile_are_not_set_aside(self, lab, first, folder):
+        shutil.rmtree(folder / "analysis/history")
+        path = folder / "analysis/metadata.json"
+        path.write_bytes(b"{")
+
+        def correct(_record):
+            path.write_text('{"rois": [3]}')
+            return []
+
+        lab.verify(repair=True, check_record=correct)
+        assert first.load_metadata_payload() == {"rois": [3]}
 
     def test_a_missing_readable_copy(self, lab, folder):
         (folder / "analysis/metadata.json").unlink()
