@@ -131,8 +131,7 @@ class AcqImage:
             When another program changed the metadata since they were read here.
         """
         roi = RectROI(roi_id=self.rois.next_id, name=name, note=note, channel=channel, z=z, x0=x0, x1=x1, y0=y0, y1=y1)
-        self._check_inside(roi)
-        self.save_rois(self.rois.add(roi))
+        self.save_rois(self.rois.add(self.within(roi)))
         return roi
 
     def edit_roi(self, roi_id: int, **changes: Any) -> ROI:
@@ -143,7 +142,8 @@ class AcqImage:
         if unknown:
             raise RoiError(f"a {old.roi_type} ROI has no field {', '.join(unknown)} to edit; it has {', '.join(known)}")
         new = replace(old, **changes)
-        self._check_inside(new)
+        if isinstance(new, RectROI):
+            self.within(new)
         self.save_rois(self.rois.replace(new))
         return self.rois.get(roi_id)
 
@@ -156,18 +156,26 @@ class AcqImage:
 
         Of a mask it is a `numpy.ma.MaskedArray`, in which the pixels of the box that are outside the ROI are masked.
         """
-        roi = self.rois.get(roi_id)
-        box = roi_box(roi, self.slice_shape)
-        mask = None if isinstance(roi, RectROI) else self.get_roi_mask(roi_id)
-        if box is None and mask is not None:
-            box = _box_of(mask)
-        pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
-        return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
+        return self._pixels_of(self.rois.get(roi_id))
 
     def roi_stats(self, roi_id: int) -> RoiStats:
         """Return mean, standard deviation, minimum, maximum and number of the pixels inside a ROI, in its z and channel."""
-        pixels = self.get_roi_pixels(roi_id)
+        return self.measure(self.rois.get(roi_id))
+
+    def measure(self, roi: ROI) -> RoiStats:
+        """Return the statistics of any ROI, saved or not, as `roi_stats`."""
+        pixels = self._pixels_of(roi)
         return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
+
+    def within(self, roi: RectROI) -> RectROI:
+        """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
+        lines, pixels = self.slice_shape
+        if roi.y1 > lines or roi.x1 > pixels:
+            raise RoiError(
+                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
+                f"{lines} lines and {pixels} pixels"
+            )
+        return roi
 
     def reload(self) -> None:
         """Read header, metadata and ROIs again, as another program may have saved them."""
@@ -181,12 +189,17 @@ class AcqImage:
         ConflictError
             When another program changed the metadata since they were read here.
         RoiError
-            When a drawn ROI has no pixel in the image.
+            When a drawn ROI has no pixel in the image, or a new one refers to a mask that is not there.
         NotImplementedError
             When there is a drawn ROI, and the image is held by something that has no arrays.
         """
+        known = {roi.mask_ref for roi in self.rois}
         for roi in rois:
-            if isinstance(roi, MaskROI) and roi.reference is None:
+            if not isinstance(roi, MaskROI):
+                continue
+            if roi.reference is not None and roi.reference not in known:
+                self._masks.check_there(roi.roi_id, roi.reference)
+            if roi.reference is None:
                 rois = rois.replace(replace(roi, reference=self._masks.save_new(roi.roi_id, self._pixels_drawn(roi))))
         payload: dict[str, JsonValue] = {**self.metadata, "rois": rois.to_json(), "next_roi_id": rois.next_id}
         self._adopt(self.source.save_metadata_payload(payload, expected=self._revision))
@@ -263,12 +276,15 @@ class AcqImage:
 
     def get_roi_mask(self, roi_id: int) -> NDArray[np.bool_]:
         """Return a ROI as a boolean image (y, x) of the whole slice: a rectangle's exactly, a `MaskROI`'s as stored."""
-        roi = self.rois.get(roi_id)
+        return self.mask_of(self.rois.get(roi_id))
+
+    def mask_of(self, roi: ROI) -> NDArray[np.bool_]:
+        """Return any ROI, saved or not, as a boolean image (y, x), as `get_roi_mask`."""
         if isinstance(roi, MaskROI) and roi.reference is not None:
             return self._load_mask(roi.reference)
         mask = drawn_mask(roi, self.slice_shape)
         if mask is None:
-            raise RoiError(f"ROI {roi_id} has neither a mask nor a shape")
+            raise RoiError(f"ROI {roi.roi_id} has neither a mask nor a shape")
         return mask
 
     def load_mask(self, name: str) -> NDArray[np.bool_]:
@@ -340,13 +356,13 @@ class AcqImage:
             raise RoiError(f"ROI {roi.roi_id} has no pixel in the image of {self.slice_shape} (y, x); draw it on the image")
         return mask
 
-    def _check_inside(self, roi: ROI) -> None:
-        lines, pixels = self.slice_shape
-        if isinstance(roi, RectROI) and (roi.y1 > lines or roi.x1 > pixels):
-            raise RoiError(
-                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
-                f"{lines} lines and {pixels} pixels"
-            )
+    def _pixels_of(self, roi: ROI) -> NDArray[Any]:
+        box = roi_box(roi, self.slice_shape)
+        mask = None if isinstance(roi, RectROI) else self.mask_of(roi)
+        if box is None and mask is not None:
+            box = _box_of(mask)
+        pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
+        return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
 
     def _read(self, z: int, channel: int, box: tuple[slice, slice]) -> NDArray[Any]:
         sizes = dict(zip(self.axes, self.pixels.shape, strict=True))

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow_core.errors import RoiError
 from kymflow_core.roi import RectROI
 from kymflow_zarr import array_group_key, array_name
 from kymflow_zarr.errors import ArtifactExistsError
@@ -46,6 +47,12 @@ class RoiMasks:
     def load(self, name: str) -> NDArray[Any]:
         """Return the array `name` as it is stored."""
         return np.asarray(self._source.load_array_artifact(name))
+
+    def check_there(self, roi_id: int, reference: str) -> None:
+        """Raise `RoiError` when a ROI refers to a mask that is not there."""
+        there = self._source.list_array_artifacts()
+        if array_name(reference) not in there:
+            raise RoiError(f"ROI {roi_id} refers to the mask {reference!r}, which is not there; the image has {there}")
 
     def find(self, roi: RectROI, mask: NDArray[np.bool_], name: str | None) -> str | None:
         """Return the rectangle's `mask_ref` where it is `mask` already, and named as asked for; else None."""

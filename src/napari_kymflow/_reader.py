@@ -58,7 +58,8 @@ def read(path: str | Sequence[str]) -> Layers:
     host = viewer if viewer is not None else ViewerModel()
     session = session_of(host)
     try:
-        session.open_dataset(dataset_path)
+        if not session.open_dataset(dataset_path):
+            return NOTHING
     except OUR_ERRORS as error:
         show_error(str(error))
         return NOTHING
@@ -109,8 +110,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
 
 def _layers_of(session: "KymSession", image_id: str) -> Layers:
     layers = session.layers_of(image_id)
-    session.close_record()
-    return layers
+    return layers if session.close_record() else NOTHING
 
 
 def _is_dataset(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """What the open dataset holds, for the docks: its records in order, and its tables made again. No viewer, no layer."""
 
+import os
 from pathlib import Path
 
 from kymflow_core import AcqImage, KymDataset, UpdateReport
@@ -21,6 +22,11 @@ def load_records(dataset: ZarrDataset) -> dict[str, AcqImage | str]:
         except OUR_ERRORS as error:
             images[image_id] = str(error)
     return dict(sorted(images.items(), key=_by_acquisition))
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether this computer may write into a dataset; a save may still fail, and says why."""
+    return os.access(path / "images", os.W_OK)
 
 
 def run_indexers(path: Path, image_id: str | None = None) -> list[UpdateReport]:

@@ -5,28 +5,30 @@ to a new shape. So every one of these events is answered alike: read all shapes,
 features.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from napari.layers import Shapes
-from numpy.typing import NDArray
 from psygnal import Signal
 
-from kymflow_core import RectROI, RoiSet
-from napari_kymflow._convert import (
+from kymflow_core import RoiSet
+from napari_kymflow._echo import EchoGuard
+from napari_kymflow._shapes import (
+    MOST_LABELS,
     NO_ROI,
     ROI_COLOR,
     ROI_ID,
     LayerShape,
     Reconciled,
+    colors_of,
     features_of,
+    is_drawn_as,
     reconcile,
-    rect_to_vertices,
+    roi_to_shape,
+    rois_to_shapes,
 )
-from napari_kymflow._echo import EchoGuard
 
-_SAME = 0.05
 _UNFINISHED = ("adding", "changing", "removing")
 
 
@@ -48,6 +50,8 @@ class RoiSync:
     """
 
     rois_changed = Signal()
+    rois_turned = Signal(tuple)
+    """The ids of rectangles that were drawn into another shape, and are masks now."""
     selection_changed = Signal()
     editing_ended = Signal()
 
@@ -61,19 +65,26 @@ class RoiSync:
         get_slice: Callable[[], tuple[int, int]] = lambda: (0, 1),
     ) -> None:
         self.layer = layer
-        self.is_editing = False
-        """Whether a shape is being drawn or dragged: until it is done, nobody may touch the layer's data."""
+        self._is_unfinished = False
+        self._is_pressed = False
         self.later: Callable[[Callable[[], None]], None] = _at_once
         """How to do something after napari has handled the mouse; a dock puts Qt's event loop here."""
-        self._get_slice = get_slice
+        self.get_slice = get_slice
+        """Returns z (from 0) and channel (from 1) of the slice that is shown."""
         self.rois = rois
         self.refused: tuple[int, ...] = ()
         self.stretch = stretch
         self._shape = shape
         self._busy = EchoGuard()
 
+    @property
+    def is_editing(self) -> bool:
+        """Whether a shape is being drawn or dragged: until it is done, nobody may touch the layer's data."""
+        return self._is_unfinished or self._is_pressed
+
     def bind(self) -> None:
         """Listen to the layer."""
+        self.layer.mouse_drag_callbacks.append(self._on_mouse_drag)
         self.layer.events.data.connect(self._on_layer_data)
         self.layer.events.set_data.connect(self._on_layer_changed)
         self.layer.events.features.connect(self._on_layer_changed)
@@ -82,6 +93,7 @@ class RoiSync:
 
     def unbind(self) -> None:
         """Stop listening: the inverse of `bind`."""
+        self.layer.mouse_drag_callbacks.remove(self._on_mouse_drag)
         self.layer.events.data.disconnect(self._on_layer_data)
         self.layer.events.set_data.disconnect(self._on_layer_changed)
         self.layer.events.features.disconnect(self._on_layer_changed)
@@ -93,10 +105,8 @@ class RoiSync:
         """Why some shapes on the canvas cannot be saved; empty where all can."""
         if not self.refused:
             return ""
-        return (
-            f"{len(self.refused)} shape(s) on the canvas cannot be saved as ROIs: "
-            "only upright rectangles with at least one pixel inside can."
-        )
+        count = len(self.refused)
+        return f"{count} shape{'' if count == 1 else 's'} on the canvas cannot be saved: no pixel of the image lies inside."
 
     @property
     def selected_ids(self) -> tuple[int, ...]:
@@ -112,14 +122,11 @@ class RoiSync:
 
     def set_rois(self, rois: RoiSet) -> None:
         """Show other ROIs; shapes that cannot be saved as ROIs are kept as they are drawn."""
-        odd = {drawn.roi_id: drawn for drawn in self._refused_shapes() if drawn.roi_id != NO_ROI}
-        shown = [
-            odd.get(roi.roi_id)
-            or LayerShape(roi_id=roi.roi_id, shape_type="rectangle", vertices=rect_to_vertices(roi, self.stretch))
-            for roi in rois
-            if isinstance(roi, RectROI)
-        ]
-        shown += [drawn for drawn in self._refused_shapes() if drawn.roi_id == NO_ROI]
+        refused = self._refused_shapes()
+        odd = {drawn.roi_id: drawn for drawn in refused if drawn.roi_id != NO_ROI}
+        shown = [odd.get(shape.roi_id, shape) for shape in rois_to_shapes(rois, self.stretch)]
+        shown += [drawn for drawn in refused if drawn.roi_id == NO_ROI]
+        ids = [drawn.roi_id for drawn in shown]
         with self._busy:
             selected = self.selected_ids
             width = self.layer.current_edge_width
@@ -129,9 +136,10 @@ class RoiSync:
                 [drawn.vertices for drawn in shown],
                 shape_type=[drawn.shape_type for drawn in shown],
                 edge_width=width,
-                edge_color=ROI_COLOR,
+                edge_color=colors_of(ids, rois) or ROI_COLOR,
             )
-            self.layer.features = features_of([drawn.roi_id for drawn in shown], rois)
+            self.layer.features = features_of(ids, rois)
+            self.layer.text.visible = len(shown) <= MOST_LABELS
             self.rois = rois
             self.refused = self._reconciled().refused
         self.select(selected)
@@ -143,9 +151,16 @@ class RoiSync:
         self.stretch = stretch
         if not self.layer.nshapes:
             return
+        exact = {shape.roi_id: shape for shape in rois_to_shapes(self.rois, stretch)}
         with self._busy:
             selected = set(self.layer.selected_data)
-            self.layer.data = [np.asarray(vertices) * (1.0, factor) for vertices in self.layer.data]
+            self.layer.data = [
+                # From the ROI, so that no rounding adds up.
+                exact[drawn.roi_id].vertices
+                if drawn.roi_id in exact and position not in self.refused
+                else drawn.vertices * (1.0, factor)
+                for position, drawn in enumerate(self._shapes())
+            ]
             self.layer.selected_data = selected
 
     def set_edge_width(self, display_units: float) -> None:
@@ -158,14 +173,27 @@ class RoiSync:
     def _on_layer_data(self, event: Any) -> None:
         if self._busy:
             return
-        self.is_editing = str(getattr(event.action, "value", event.action)) in _UNFINISHED
+        self._is_unfinished = str(getattr(event.action, "value", event.action)) in _UNFINISHED
         if not self.is_editing:
+            self._on_editing_ended()
+
+    def _on_mouse_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
+        """Wait for the mouse to be released: while a corner is dragged, napari reports every step as a change."""
+        self._is_pressed = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self.later(self._on_released)
+
+    def _on_released(self) -> None:
+        self._is_pressed = False
+        if not self._is_unfinished:
             self._on_editing_ended()
 
     def _on_layer_mode(self, event: Any = None) -> None:
         # Whatever napari did not finish, it has given up now.
-        if self.is_editing:
-            self.is_editing = False
+        if self._is_unfinished:
+            self._is_unfinished = False
             self._on_editing_ended()
 
     def _on_editing_ended(self) -> None:
@@ -184,20 +212,23 @@ class RoiSync:
                 self.layer.features = features_of(result.ids, result.rois)
         if changed:
             self.rois_changed.emit()
+        if result.turned:
+            self.rois_turned.emit(result.turned)
 
     def _snap(self) -> None:
-        """Draw every rectangle on the outer edges of its pixels, so that what is seen is what is saved."""
+        """Draw every shape where its ROI has it, so that what is seen is what is saved."""
         if self.is_editing:
             return
-        by_id = {roi.roi_id: roi for roi in self.rois if isinstance(roi, RectROI)}
+        by_id = {roi.roi_id: roi for roi in self.rois}
         data = list(self.layer.data)
         moved = False
-        for position, roi_id in enumerate(self._ids()):
-            if roi_id not in by_id or position in self.refused:
+        for position, drawn in enumerate(self._shapes()):
+            roi = by_id.get(drawn.roi_id)
+            if roi is None or position in self.refused or is_drawn_as(roi, drawn, self.stretch):
                 continue
-            wanted = rect_to_vertices(by_id[roi_id], self.stretch)
-            if not _same_box(data[position], wanted):
-                data[position] = wanted
+            wanted = roi_to_shape(roi, self.stretch)
+            if wanted is not None:
+                data[position] = wanted.vertices
                 moved = True
         if moved:
             with self._busy:
@@ -216,7 +247,7 @@ class RoiSync:
         return [int(value) for value in column.fillna(NO_ROI)]
 
     def _reconciled(self) -> Reconciled:
-        z, channel = self._get_slice()
+        z, channel = self.get_slice()
         return reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape, z=z, channel=channel)
 
     def _refused_shapes(self) -> list[LayerShape]:
@@ -232,11 +263,3 @@ class RoiSync:
 
 def _at_once(action: Callable[[], None]) -> None:
     action()
-
-
-def _same_box(drawn: NDArray[Any], wanted: NDArray[Any]) -> bool:
-    # napari keeps vertices as 32-bit floats.
-    corners = np.asarray(drawn)[:, -2:]
-    return np.allclose(corners.min(axis=0), wanted.min(axis=0), atol=_SAME) and np.allclose(
-        corners.max(axis=0), wanted.max(axis=0), atol=_SAME
-    )

@@ -1,10 +1,9 @@
-"""What one viewer has open: a dataset, one record of it, and ROIs that may not be saved yet. No Qt.
+"""What one viewer has open: a dataset and one record of it. No Qt.
 
 The rule of this room: docks and reader meet only here. Layers of a record are recognised by their tag, whoever added them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from inspect import unwrap
 from pathlib import Path
@@ -18,12 +17,15 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
 from kymflow_core import AcqImage, KymDataset, RectROI, RoiSet, UpdateReport
-from kymflow_core.roi import merge_roi_sets
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import ConflictError
-from napari_kymflow._convert import LayerData, masks_to_layer, record_to_layers
-from napari_kymflow._records import OUR_ERRORS, load_records, run_indexers
+from napari_kymflow._convert import LayerData, record_to_layers
+from napari_kymflow._drafts import Draft, drop_draft, load_draft
+from napari_kymflow._editor import RoiEditor
+from napari_kymflow._host import Host
+from napari_kymflow._mask_layers import MaskLayers
+from napari_kymflow._records import is_writable, load_records, run_indexers
 from napari_kymflow._roi_sync import RoiSync
+from napari_kymflow._shapes import has_shape
 from napari_kymflow._tags import KEY, LayerTag, tag_of
 from napari_kymflow._view import KymographView
 
@@ -44,14 +46,6 @@ def session_of(viewer: ViewerModel) -> "KymSession":
     return session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """ROIs that are not saved, and the saved ones that they were made from."""
-
-    base: RoiSet
-    rois: RoiSet
-
-
 class KymSession:
     """The dataset and the record that one viewer shows.
 
@@ -64,28 +58,32 @@ class KymSession:
     dataset_changed = Signal()
     record_changed = Signal()
     rois_changed = Signal()
+    state_changed = Signal()
     selection_changed = Signal()
-    saved = Signal()
+    saved = Signal(str)
+    """The id of a record whose ROIs were saved."""
     tables_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer_ref = ref(viewer)
-        self.later: Callable[[Callable[[], None]], None] | None = None
-        """How to do something after napari has handled the mouse; set by a dock, which has Qt's event loop."""
+        self.host = Host()
+        """The window around the session; a dock puts the real one here."""
         self.tables: KymDataset | None = None
-        self.image: AcqImage | None = None
-        self.sync: RoiSync | None = None
+        self.editor: RoiEditor | None = None
+        self.kept: Draft | None = None
+        """Unsaved ROIs of the open record from an earlier time, which the user may take up."""
         self.view = KymographView(viewer)
-        self._base = RoiSet()
         self._drafts: dict[tuple[Path, str], Draft] = {}
-        self._mask_states: dict[tuple[object, ...], str] = {}
+        self.masks = MaskLayers(self)
+        self._selected_masks: tuple[int, ...] = ()
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for layer in list(viewer.layers):
             self._adopt(layer)
 
     @property
-    def _viewer(self) -> ViewerModel:
+    def viewer(self) -> ViewerModel:
+        """The viewer."""
         viewer = self._viewer_ref()
         if viewer is None:
             raise RuntimeError("the viewer of this session is closed")
@@ -107,20 +105,46 @@ class KymSession:
         return self.tag.image_id if self.tag else None
 
     @property
+    def image(self) -> AcqImage | None:
+        """The open record, as it is saved."""
+        return self.editor.image if self.editor else None
+
+    @property
+    def sync(self) -> RoiSync | None:
+        """What shows the open record's ROIs."""
+        return self.editor.sync if self.editor else None
+
+    @property
     def rois(self) -> RoiSet:
         """The ROIs as they are on screen, saved or not."""
-        return self.sync.rois if self.sync else RoiSet()
+        return self.editor.rois if self.editor else RoiSet()
+
+    @property
+    def selected_roi_ids(self) -> tuple[int, ...]:
+        """The ids of the selected ROIs, with and without a shape on the canvas."""
+        if self.editor is None:
+            return ()
+        on_canvas = self.editor.sync.selected_ids
+        return (*on_canvas, *(roi_id for roi_id in self._selected_masks if roi_id in self.rois))
+
+    def select_rois(self, roi_ids: Sequence[int]) -> None:
+        """Select ROIs; those that have a shape are selected on the canvas."""
+        if self.editor is None:
+            return
+        self._selected_masks = tuple(roi.roi_id for roi in self.rois if roi.roi_id in roi_ids and not has_shape(roi))
+        self.editor.sync.select(roi_ids)
 
     @property
     def is_unsaved(self) -> bool:
         """Whether the ROIs on screen differ from those in the record."""
-        return self.image is not None and self.sync is not None and self.sync.rois != self.image.rois
+        return self.editor is not None and self.editor.is_unsaved
 
     @property
     def unsaved_ids(self) -> tuple[str, ...]:
         """The ids of the open dataset's records with ROIs that are not saved."""
         shown = [self.image_id] if self.is_unsaved and self.image_id else []
-        return (*shown, *(image_id for path, image_id in self._drafts if self.dataset and path == self.dataset.path))
+        waiting = (image_id for path, image_id in self._drafts if self.dataset and path == self.dataset.path)
+        return tuple(dict.fromkeys([*shown, *waiting]))
 
     @property
     def unsaved_elsewhere(self) -> tuple[Path, ...]:
@@ -128,8 +152,17 @@ class KymSession:
         here = self.dataset.path if self.dataset else None
         return tuple(dict.fromkeys(path for path, _ in self._drafts if path != here))
 
-    def open_dataset(self, path: str | Path) -> None:
-        """Make a dataset the open one; its records can be opened then.
+    @property
+    def is_read_only(self) -> str:
+        """Why the open dataset can only be looked at; empty where it can be changed."""
+        if self.is_older:
+            return "written by the older program"
+        return "" if self.dataset is None or is_writable(self.dataset.path) else "on a disk that cannot be written to"
+
+    def open_dataset(self, path: str | Path) -> bool:
+        """Make a dataset the open one, whose records can be opened then; return whether it is.
+
+        It is not where the user would rather stay with ROIs that are not saved.
 
         Raises
         ------
@@ -139,10 +172,12 @@ class KymSession:
         path = Path(path).resolve()
         opened = ZarrDataset(path, mode="r")
         if self.dataset is not None and self.dataset.dataset_id == opened.dataset_id and self.dataset.path == opened.path:
-            return
-        self.close_record()
+            return True
+        if not self.close_record():
+            return False
         self.tables = KymDataset(ZarrDataset(path))
         self.dataset_changed.emit()
+        return True
 
     @property
     def path(self) -> Path | None:
@@ -165,85 +200,74 @@ class KymSession:
         image = AcqImage(self.dataset.record(image_id))
         return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id)
 
-    def open_record(self, image_id: str) -> None:
-        """Show a record instead of the one that is shown; unsaved ROIs are kept and come back with their record."""
-        shown = [tag.role for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.image_id == image_id]
-        if image_id == self.image_id and "pixels" in shown:
-            return
-        layers = self.layers_of(image_id)
-        self.close_record()
-        for data, options, kind in layers:
-            self._viewer.add_layer(Layer.create(data, options, kind))
+    def open_record(self, image_id: str) -> bool:
+        """Show a record instead of the one that is shown; return whether it is shown now.
 
-    def close_record(self) -> None:
-        """Take the record's layers away; unsaved ROIs are kept until it is opened again."""
-        for layer in [layer for layer in self._viewer.layers if tag_of(layer) is not None]:
-            self._viewer.layers.remove(layer)
+        What is not saved is saved, or asked about. Raises as `layers_of`.
+        """
+        shown = [tag.role for layer in self.viewer.layers if (tag := tag_of(layer)) and tag.image_id == image_id]
+        if image_id == self.image_id and "pixels" in shown:
+            return True
+        layers = self.layers_of(image_id)
+        if not self.close_record():
+            return False
+        for data, options, kind in layers:
+            self.viewer.add_layer(Layer.create(data, options, kind))
+        return True
+
+    def close_record(self) -> bool:
+        """Take the record's layers away; return False where the user would rather stay."""
+        if not self.leave():
+            return False
+        for layer in [layer for layer in self.viewer.layers if tag_of(layer) is not None]:
+            self.viewer.layers.remove(layer)
+        return True
+
+    def leave(self) -> bool:
+        """Save what is not saved, or ask what to do with it; return False where the user would rather stay."""
+        editor = self.editor
+        if editor is None or not editor.is_unsaved:
+            return True
+        if self.host.autosaves and editor.can_save_unasked and not editor.failure:
+            self._save_and_forget(editor)
+            return True
+        answer = self.host.ask_unsaved(self._why_unsaved(editor))
+        if answer == "save":
+            self._save_and_forget(editor)
+        elif answer == "discard":
+            editor.give_up()
+        return answer != "stay"
 
     def save_rois(self) -> bool:
-        """Write the ROIs on screen to the record; return whether that succeeded, and say so either way."""
-        if self.image is None or self.sync is None:
+        """Save the ROIs on screen, say so, and return whether all are saved by now; in a window a worker does it."""
+        if self.editor is None:
             show_warning("No record is open, so there is nothing to save.")
             return False
-        image, sync = self.image, self.sync
-        try:
-            if not self._commit(image, sync):
-                return False
-        except OUR_ERRORS as error:
-            show_error(str(error))
-            return False
-        self._base = image.rois
-        if sync.refused:
-            show_warning(f"{sync.refusal} The others are saved.")
-        self._show_masks()
-        show_info(f"Saved {len(sync.rois)} ROI(s) of {image.name or self.image_id}.")
-        self.rois_changed.emit()
-        self.saved.emit()
-        return True
+        self.editor.save(self._on_saved_by_hand)
+        return not self.is_unsaved
 
     def materialize_masks(self) -> None:
         """Save the ROIs, write each rectangle as a mask, and show the masks."""
-        if not self.save_rois() or self.image is None or self.sync is None:
-            return
-        image, sync = self.image, self.sync
-        rects = [roi.roi_id for roi in image.rois if isinstance(roi, RectROI)]
-        if not rects:
+        if self.editor is None:
+            show_warning("No record is open, so there is nothing to make a mask of.")
+        elif not any(isinstance(roi, RectROI) for roi in self.rois):
             show_warning("There is no rectangle to make a mask of; draw one first.")
-            return
-        try:
-            image.materialize_masks(rects)
-        except OUR_ERRORS as error:
-            show_error(str(error))
-            return
-        self._base = image.rois
-        sync.set_rois(image.rois)
-        self._show_masks()
-        show_info(f"{len(rects)} mask(s) are up to date.")
+        else:
+            self.editor.materialize(lambda done: show_info("The masks of all rectangles are up to date."))
 
-    def rename_roi(self, roi_id: int, name: str) -> None:
-        """Give a ROI another name."""
-        self._edit_roi(roi_id, name=name)
+    def take_up_kept(self) -> None:
+        """Show the unsaved ROIs of an earlier time."""
+        if self.editor is not None and self.kept is not None:
+            kept, self.kept = self.kept, None
+            self.editor.take_up(kept)
+            self.state_changed.emit()
 
-    def delete_rois(self, roi_ids: Sequence[int]) -> None:
-        """Take ROIs off the screen; they are gone from the record after the next save."""
-        if self.sync is None:
-            return
-        rois = self.sync.rois
-        for roi_id in roi_ids:
-            rois = rois.remove(roi_id)
-        self.sync.set_rois(rois)
-
-    def mask_state(self, roi: RectROI) -> str:
-        """Return "" for no mask, "mask", "mask outdated", or "mask damaged"; remembered, since it reads the mask."""
-        key = (roi.mask_ref, roi.x0, roi.x1, roi.y0, roi.y1)
-        if self.image is None or roi.mask_ref is None:
-            return ""
-        if key not in self._mask_states:
-            try:
-                self._mask_states[key] = self.image.mask_state(roi)
-            except OUR_ERRORS:
-                self._mask_states[key] = "mask damaged"
-        return self._mask_states[key]
+    def drop_kept(self) -> None:
+        """Forget the unsaved ROIs of an earlier time."""
+        self.kept = None
+        if self.editor is not None:
+            drop_draft(self.editor.dataset.dataset_id, self.editor.image_id)
+        self.state_changed.emit()
 
     def load_table(self, name: str) -> pd.DataFrame | None:
         """Return a table of the open dataset, None where it was not made yet."""
@@ -276,114 +300,124 @@ class KymSession:
         elif isinstance(roi, RectROI):
             self.view.go_to_lines(roi.y0, roi.y1, caption=caption)
         if roi is not None and self.sync is not None:
-            self.sync.select([roi.roi_id])
+            self.select_rois([roi.roi_id])
         elif roi_id is not None:
             show_info(f"ROI {roi_id} is not among the ROIs of this record.")
-
-    def _edit_roi(self, roi_id: int, **changes: Any) -> None:
-        if self.sync is None:
-            return
-        self.sync.set_rois(self.sync.rois.replace(replace(self.sync.rois.get(roi_id), **changes)))
 
     def _on_layer_inserted(self, event: Any) -> None:
         self._adopt(event.value)
 
     def _on_layer_removed(self, event: Any) -> None:
         tag = tag_of(event.value)
-        if tag is None or tag.role != "rois" or self.sync is None or event.value is not self.sync.layer:
+        editor = self.editor
+        if tag is None or tag.role != "rois" or editor is None or event.value is not editor.sync.layer:
             return
-        if self.is_unsaved and self.dataset is not None:
-            self._drafts[self.dataset.path, tag.image_id] = Draft(base=self._base, rois=self.sync.rois)
-        if self.sync.refused:
-            show_warning(f"{self.sync.refusal} They are gone with the layer.")
+        if editor.is_unsaved and (editor.dataset.path, editor.image_id) not in self._drafts:
+            self._drafts[editor.dataset.path, editor.image_id] = Draft(base=editor.base, rois=editor.rois)
+            self.host.later(lambda: self._ask_about_removed(editor))
+        if editor.sync.refused:
+            show_warning(f"{editor.sync.refusal} They are gone with the layer.")
         self.view.unbind()
-        self.sync.unbind()
-        self.sync = self.image = None
-        self._mask_states.clear()
+        editor.unbind()
+        editor.sync.unbind()
+        self.editor, self.kept = None, None
         self.record_changed.emit()
+
+    def _ask_about_removed(self, editor: RoiEditor) -> None:
+        """Ask about a layer that was deleted by hand with unsaved ROIs in it; the ROIs are kept meanwhile."""
+        if self.editor is not None and self.editor.image_id == editor.image_id:
+            return
+        key = editor.dataset.path, editor.image_id
+        if self.host.autosaves and editor.can_save_unasked:
+            self._save_and_forget(editor)
+            return
+        answer = self.host.ask_unsaved(f"The layer was deleted. {self._why_unsaved(editor)}")
+        if answer == "save":
+            self._save_and_forget(editor)
+        elif answer == "discard":
+            editor.give_up()
+            self._drafts.pop(key, None)
+        elif answer == "stay" and self.dataset is not None and self.dataset.path == key[0]:
+            self.open_record(editor.image_id)
+
+    def _save_and_forget(self, editor: RoiEditor) -> None:
+        """Save the ROIs of a record that is being closed; until that is done they are kept."""
+        key = editor.dataset.path, editor.image_id
+        self._drafts[key] = Draft(base=editor.base, rois=editor.rois)
+        editor.save(lambda saved: self._on_left_saved(key, saved=saved))
+
+    def _on_left_saved(self, key: tuple[Path, str], *, saved: bool) -> None:
+        if saved:
+            self._drafts.pop(key, None)
+        self.saved.emit(key[1])
+
+    @staticmethod
+    def _why_unsaved(editor: RoiEditor) -> str:
+        name = editor.image.name or editor.image_id[:8]
+        return "\n".join([f"The ROIs of {name} are not saved.", *editor.outdating, editor.failure]).strip()
 
     def _adopt(self, layer: Layer) -> None:
         """Take up a layer of ours; a record's ROI layer, which comes last, makes the record the open one."""
         tag = tag_of(layer)
         if tag is None or tag.role != "rois" or not isinstance(layer, Shapes):
             return
-        if self.sync is not None:
+        if self.editor is not None:
             layer.metadata = {key: value for key, value in layer.metadata.items() if key != KEY}
             show_warning("This copy of the ROI layer is only a drawing: what is in it is not saved with the record.")
             return
         if self.dataset is None or str(self.dataset.path) != tag.dataset_path:
             self.tables = KymDataset(ZarrDataset(tag.dataset_path))
             self.dataset_changed.emit()
-        self.image = AcqImage(self.tables.dataset.record(tag.image_id)) if self.tables else None
-        if self.image is None:
+        dataset = self.dataset
+        if dataset is None:
             return
-        self.sync = RoiSync(
-            layer,
-            self.image.rois,
-            stretch=tag.stretch,
-            shape=self.image.slice_shape,
-            get_slice=partial(self._slice_of, self.image.axes),
+        image = AcqImage(dataset.record(tag.image_id))
+        sync = RoiSync(
+            layer, image.rois, stretch=tag.stretch, shape=image.slice_shape, get_slice=partial(self._slice_of, image.axes)
         )
-        self.sync.later = self._do_later
-        self.sync.bind()
-        self.sync.rois_changed.connect(self.rois_changed.emit)
-        self.sync.selection_changed.connect(self.selection_changed.emit)
-        self.view.bind(self.sync, self.image.slice_shape)
-        self._base = self.image.rois
-        draft = self._drafts.pop((self.dataset.path, tag.image_id), None) if self.dataset else None
-        if draft is not None:
-            self._merge(draft.base, draft.rois)
+        sync.later = self._do_later
+        sync.bind()
+        editor = self.editor = RoiEditor(dataset, image, tag.image_id, sync, self.host)
+        editor.can_save = layer.editable = not self.is_read_only
+        editor.rois_changed.connect(self.rois_changed.emit)
+        editor.state_changed.connect(self.state_changed.emit)
+        editor.saved.connect(self._on_saved)
+        sync.selection_changed.connect(self.selection_changed.emit)
+        # napari has no undo of shapes; these keys are its own everywhere else.
+        layer.bind_key("Control-Z", lambda _: editor.undo(), overwrite=True)
+        layer.bind_key("Control-Shift-Z", lambda _: editor.redo(), overwrite=True)
+        self.view.bind(sync, image.slice_shape)
+        self.masks.know(image)
+        self._offer_kept(dataset, tag.image_id)
         self.record_changed.emit()
+        editor.bind()
+        draft = self._drafts.pop((dataset.path, tag.image_id), None)
+        if draft is not None:
+            editor.take_up(draft)
+
+    def _offer_kept(self, dataset: ZarrDataset, image_id: str) -> None:
+        try:
+            self.kept = load_draft(dataset.dataset_id, image_id)
+        except ValueError as error:
+            show_error(str(error))
 
     def _do_later(self, action: Callable[[], None]) -> None:
-        if self.later is None:
-            action()
-        else:
-            self.later(action)
+        self.host.later(action)
 
     def _slice_of(self, axes: tuple[str, ...]) -> tuple[int, int]:
         """Return z (from 0) and channel (from 1) of the slice that the viewer shows."""
-        steps = dict(zip([axis for axis in axes if axis not in "yx"], self._viewer.dims.current_step, strict=False))
+        steps = dict(zip([axis for axis in axes if axis not in "yx"], self.viewer.dims.current_step, strict=False))
         return int(steps.get("z", 0)), int(steps.get("c", 0)) + 1
 
-    def _commit(self, image: AcqImage, sync: RoiSync) -> bool:
-        """Save the ROIs; where somebody else changed ROIs meanwhile, show both changes instead, and return False."""
-        try:
-            image.save_rois(sync.rois)
-        except ConflictError:
-            image.reload()
-            if image.rois != self._base:
-                self._merge(self._base, sync.rois)
-                return False
-            image.save_rois(sync.rois)  # they changed something else, which is kept
-        return True
+    def _on_saved_by_hand(self, saved: bool) -> None:
+        if saved and self.editor is not None:
+            count = len(self.rois)
+            name = self.editor.image.name or self.image_id
+            show_info(f"Saved {count} ROI{'' if count == 1 else 's'} of {name}.")
+            if self.editor.sync.refused:
+                show_warning(self.editor.sync.refusal)
 
-    def _merge(self, base: RoiSet, mine: RoiSet) -> None:
-        """Show my changes of `base` on top of the ROIs that the record has now, and say where somebody else made some."""
-        if self.image is None or self.sync is None:
-            return
-        merged = merge_roi_sets(base, mine, self.image.rois)
-        if self.image.rois != base:
-            doubled = "".join(f" ROI {old} was changed by both: yours is now ROI {new}." for old, new in merged.doubled)
-            show_warning(
-                "Another program saved ROIs of this record meanwhile. Both changes are on screen, nothing is saved yet: "
-                f"look at them, then save.{doubled}"
-            )
-        self._base = self.image.rois
-        self.sync.set_rois(merged.rois)
-
-    def _show_masks(self) -> None:
-        """Show the record's masks as they are now, below the ROIs."""
-        if self.image is None or self.tag is None or self.sync is None:
-            return
-        active = self._viewer.layers.selection.active
-        for layer in [layer for layer in self._viewer.layers if (tag := tag_of(layer)) and tag.role == "mask"]:
-            self._viewer.layers.remove(layer)
-        try:
-            masks = masks_to_layer(self.image, {KEY: replace(self.tag, role="mask")}, self.sync.stretch)
-        except OUR_ERRORS as error:
-            show_error(str(error))
-            masks = None
-        if masks is not None:
-            self._viewer.layers.insert(self._viewer.layers.index(self.sync.layer), Layer.create(*masks))
-        self._viewer.layers.selection.active = active if active in self._viewer.layers else self.sync.layer
+    def _on_saved(self) -> None:
+        self.masks.show()
+        if self.image_id is not None:
+            self.saved.emit(self.image_id)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 KEY = "kymflow"
 
-Role: TypeAlias = Literal["pixels", "rois", "mask"]
+Role: TypeAlias = Literal["pixels", "rois", "mask", "labels", "revision"]
 
 
 class HasMetadata(Protocol):

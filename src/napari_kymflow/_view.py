@@ -10,11 +10,12 @@ from typing import Any
 from weakref import ref
 
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
-from napari_kymflow._convert import EDGE_PIXELS, describe_position
+from napari_kymflow._convert import describe_position
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._roi_sync import RoiSync
+from napari_kymflow._shapes import EDGE_PIXELS
 from napari_kymflow._tags import KEY, LayerTag, tag_of
 
 BAND_HEIGHT = 0.86
@@ -88,6 +89,13 @@ class KymographView:
         """Show the whole record, filling the canvas."""
         self.go_to_lines(0, self._shape[0])
 
+    def visible_lines(self) -> tuple[int, int]:
+        """Return the lines of the record that are on the canvas, half-open."""
+        camera = self._viewer.scene.camera
+        half = self._viewer.canvas.size[1] / camera.zoom / 2
+        start, stop = round(camera.center[-1] - half), round(camera.center[-1] + half)
+        return max(0, min(start, self._shape[0] - 1)), max(1, min(stop, self._shape[0]))
+
     def go_to_lines(self, start: float, stop: float, *, caption: str = "") -> None:
         """Show the lines from `start` to `stop`, and write a caption on the canvas."""
         if self._sync is None:
@@ -128,9 +136,9 @@ class KymographView:
             tag = tag_of(layer)
             if layer in ours and tag is not None:
                 layer.metadata[KEY] = replace(tag, stretch=stretch)
-            if isinstance(layer, Image) and layer in ours:
+            if isinstance(layer, Image | Labels) and layer in ours:
                 layer.scale = (*layer.scale[:-1], stretch)
-            elif layer not in ours:
+            elif layer not in ours or (tag is not None and tag.role == "revision"):
                 # Layers of the user, points say, stay where they are on the image.
                 layer.scale = (*layer.scale[:-1], layer.scale[-1] * factor)
                 layer.translate = (*layer.translate[:-1], layer.translate[-1] * factor)

@@ -60,8 +60,8 @@ def test_an_edited_roi_is_saved_with_its_id(plain):
 
 def test_a_field_that_a_roi_does_not_have_cannot_be_edited(plain):
     plain.add_roi(x0=0, x1=3, y0=2, y1=5)
-    with pytest.raises(RoiError, match=r"^a rect ROI has no field left, roi_id to edit; it has name, note, channel"):
-        plain.edit_roi(1, left=4, roi_id=2)
+    with pytest.raises(RoiError, match=r"^a rect ROI has no field left to edit; it has name, note, channel"):
+        plain.edit_roi(1, left=4)
 
 
 @pytest.mark.parametrize("ask", ["get_roi", "edit_roi", "delete_roi", "get_roi_pixels", "get_roi_mask", "roi_stats"])

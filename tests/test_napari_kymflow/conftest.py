@@ -3,7 +3,9 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from napari.components import ViewerModel
@@ -13,6 +15,7 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.simulate import make_demo_dataset
 from kymflow_zarr import ZarrDataset
+from napari_kymflow._preferences import set_autosaves
 from napari_kymflow._session import KymSession, session_of
 
 os.environ.setdefault("NAPARI_CONFIG", "")
@@ -42,6 +45,42 @@ def _opengl_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gloo, "glGetParameter", parameter)
     for cached in (gl.get_gl_extensions, gl.get_max_texture_sizes):
         cached.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where ROIs that could not be saved are kept, instead of the user's own folder."""
+    folder = tmp_path / "drafts"
+    monkeypatch.setattr("napari_kymflow._drafts.drafts_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
+    """What the user answers to each kind of question, in order; unasked ones discard. Ends with what was asked."""
+    given: dict[str, list[Any]] = {"unsaved": [], "conflicts": [], "close": [], "asked": []}
+
+    def answer(kind: str, default: Any) -> Any:
+        def ask(self: object, what: Any) -> Any:
+            given["asked"].append((kind, what))
+            return given[kind].pop(0) if given[kind] else default
+
+        return ask
+
+    from napari_kymflow.widgets._window import WindowHost
+
+    monkeypatch.setattr(WindowHost, "ask_unsaved", answer("unsaved", "discard"))
+    monkeypatch.setattr(WindowHost, "ask_conflicts", answer("conflicts", "both"))
+    monkeypatch.setattr(WindowHost, "ask_close", answer("close", True))
+    return given
+
+
+@pytest.fixture(autouse=True)
+def _no_autosave() -> Iterator[None]:
+    """Edits are saved when a test says so."""
+    set_autosaves(value=False)
+    yield
+    set_autosaves(value=False)
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,9 @@ def cells(dock):
     return [[model.data(model.index(row, at)) for at in range(model.columnCount())] for row in range(model.rowCount())]
 
 
+OUTDATED = "ROI 1 was deleted; computed for it as it was: radon report (1 row)"
+
+
 def messages():
     return [str(record.message) for record in notification_manager.records]
 
@@ -63,10 +66,16 @@ def test_an_empty_dataset_dock_says_what_to_do(dataset_dock):
     assert not dataset_dock._rebuild.isEnabled()
 
 
-def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session):
+def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot):
+    qtbot.waitUntil(lambda: "…" not in cells(roi_dock)[0])
+    stats = [session.image.roi_stats(roi_id) for roi_id in (1, 2)]
+    means = [f"{one.mean:.4g} ± {one.std:.3g}" for one in stats]
     assert cells(roi_dock) == [
-        ["1", "vessel", "", "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00"],
-        ["2", "centre, first half", "mask", "0 – 3000", "36 – 60", "0.000 – 3.000", "18.00 – 30.00"],
+        ["1", "vessel", "rectangle", "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00", means[0], "", "", "1", "0"],
+        [
+            *("2", "centre, first half", "rectangle", "0 – 3000", "36 – 60", "0.000 – 3.000", "18.00 – 30.00"),
+            *(means[1], "mask", "", "1", "0"),
+        ],
     ]
 
 
@@ -76,7 +85,7 @@ def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_p
     opened.open_record(next(key for key, image in opened.records().items() if image.name == "Capillary2_no_txt"))
     opened.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._state.text()
-    assert cells(roi_dock)[0][-2:] == ["unknown", "unknown"]
+    assert cells(roi_dock)[0][5:7] == ["unknown", "unknown"]
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):
@@ -104,34 +113,50 @@ def test_the_delete_button_deletes_the_selected_rois(roi_dock, session):
     assert len(cells(roi_dock)) == 1
 
 
-def test_the_save_button_writes_the_rois_and_rests_when_all_is_saved(roi_dock, session, demo_path):
+def test_the_save_button_writes_the_rois_and_rests_when_all_is_saved(roi_dock, session, demo_path, qtbot):
     assert not roi_dock._buttons["save"].isEnabled()
-    session.delete_rois([1])
+    session.editor.delete([1])
     assert roi_dock._buttons["save"].isEnabled()
     roi_dock._buttons["save"].click()
+    qtbot.waitUntil(lambda: not session.is_unsaved)
     assert AcqImage.from_zarr(demo_path, session.image_id).rois.ids == (2,)
     assert not roi_dock._buttons["save"].isEnabled()
     assert roi_dock._state.text().endswith("1 ROI, saved")
 
 
-def test_the_mask_button_writes_masks(roi_dock, session, demo_path):
-    roi_dock._buttons["masks"].click()
-    assert [row[2] for row in cells(roi_dock)] == ["mask", "mask"]
+def action(button, text):
+    return next(action for action in button.menu().actions() if action.text() == text)
+
+
+def test_the_mask_action_writes_masks(roi_dock, session, demo_path, qtbot):
+    action(roi_dock._more, "Materialize masks of all rectangles").trigger()
+    qtbot.waitUntil(lambda: [row[8] for row in cells(roi_dock)] == ["mask", "mask"])
     assert len(ZarrDataset(demo_path).record(session.image_id).list_array_artifacts()) == 2
 
 
-def test_the_draw_button_makes_the_roi_layer_ready_for_rectangles(roi_dock, session, viewer):
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("Draw rectangle", "add_rectangle"),
+        ("Draw ellipse", "add_ellipse"),
+        ("Draw polygon", "add_polygon"),
+        ("Draw free hand", "add_polygon_lasso"),
+        ("Draw path", "add_path"),
+        ("Draw line", "add_line"),
+    ],
+)
+def test_the_draw_actions_make_the_roi_layer_ready(text, mode, roi_dock, session, viewer):
     viewer.layers.selection.active = viewer.layers[0]
-    roi_dock._buttons["draw"].click()
+    action(roi_dock._add, text).trigger()
     assert viewer.layers.selection.active is session.sync.layer
-    assert str(session.sync.layer.mode) == "add_rectangle"
+    assert str(session.sync.layer.mode) == mode
 
 
 def test_a_shape_that_cannot_be_saved_is_said(roi_dock, session):
     assert roi_dock._warning.isHidden()
-    session.sync.layer.add_ellipses([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
+    session.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
     assert not roi_dock._warning.isHidden()
-    assert "1 shape(s) on the canvas cannot be saved" in roi_dock._warning.text()
+    assert "1 shape on the canvas cannot be saved" in roi_dock._warning.text()
 
 
 def test_the_dataset_dock_lists_records_and_tables(dataset_dock, session):
@@ -172,15 +197,23 @@ def test_the_open_record_is_the_selected_row(dataset_dock, session):
     assert [row.row() for row in rows] == [1]
 
 
-def test_the_number_of_rois_follows_a_save(dataset_dock, session):
-    session.delete_rois([1])
+def test_the_number_of_rois_follows_a_save(dataset_dock, session, qtbot):
+    session.editor.delete([1])
     session.save_rois()
     model = dataset_dock._models["Records"]
-    assert model.row_at(0)["ROIs"] == 1
+    qtbot.waitUntil(lambda: model.row_at(0)["ROIs"] == 1)
+
+
+def test_a_record_with_unsaved_rois_is_marked_in_the_list_until_it_is_saved(dataset_dock, session, qtbot):
+    session.editor.delete([1])
+    model = dataset_dock._models["Records"]
+    assert [model.row_at(place)["state"] for place in range(3)] == ["● not saved", "", ""]
+    session.save_rois()
+    qtbot.waitUntil(lambda: model.row_at(0)["state"] == "")
 
 
 def test_unsaved_records_are_counted(dataset_dock, session):
-    session.delete_rois([1])
+    session.editor.delete([1])
     assert "1 with unsaved ROIs" in dataset_dock._state.text()
 
 
@@ -250,7 +283,7 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     for title in list(viewer.window.dock_widgets):
         viewer.window.remove_dock_widget(viewer.window.dock_widgets[title])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    session.delete_rois([1])
+    session.editor.delete([1])
     session.save_rois()
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
@@ -271,7 +304,7 @@ def test_a_damaged_table_is_said_and_can_be_rebuilt(viewer, demo_path, qtbot):
 
 def test_while_tables_are_rebuilt_nothing_else_can_be_started(dataset_dock, session, qtbot):
     dataset_dock._rebuild.click()
-    session.delete_rois([1])
+    session.editor.delete([1])
     assert dataset_dock._state.text() == "Rebuilding tables …"
     assert not dataset_dock._rebuild.isEnabled()
     qtbot.waitUntil(dataset_dock._rebuild.isEnabled)
@@ -302,17 +335,24 @@ def test_only_the_image_id_is_hidden_when_columns_change_places(dataset_dock, se
 def test_the_order_of_the_rows_stays_after_a_save(dataset_dock, session):
     view = dataset_dock._views["Records"]
     view.sortByColumn(0, Qt.SortOrder.DescendingOrder)
-    session.delete_rois([1])
+    session.editor.delete([1])
     session.save_rois()
     assert view.model().row_at(0)["record"] == "demo steady flow"
     assert view.model().row_at(2)["record"] == "demo reversal"
 
 
-def test_unsaved_rois_of_another_dataset_are_said(dataset_dock, session, tmp_path):
-    session.delete_rois([1])
+def test_with_unsaved_rois_another_dataset_is_opened_only_when_the_user_says_so(
+    dataset_dock, session, tmp_path, answers, qtbot
+):
+    qtbot.waitUntil(lambda: session.editor.results is not None)
+    session.editor.delete([1])
     ZarrDataset.create(tmp_path / "other.zarr")
+    answers["unsaved"] = ["stay", "discard"]
     dataset_dock.open_dataset(tmp_path / "other.zarr")
-    assert "unsaved ROIs in demo.zarr" in dataset_dock._state.text()
+    assert (session.path.name, session.rois.ids) == ("demo.zarr", (2,))
+    dataset_dock.open_dataset(tmp_path / "other.zarr")
+    assert session.path.name == "other.zarr"
+    assert [what for _, what in answers["asked"]] == ["The ROIs of demo steady flow are not saved.\n" + OUTDATED] * 2
 
 
 def test_damaged_records_are_counted_in_the_dock(viewer, demo_path, qtbot):

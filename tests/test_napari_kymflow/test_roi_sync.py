@@ -7,8 +7,9 @@ import pytest
 from napari.layers import Shapes
 
 from kymflow_core import RectROI, RoiSet
-from napari_kymflow._convert import display_stretch, rect_to_vertices, rois_to_layer
+from napari_kymflow._convert import display_stretch
 from napari_kymflow._roi_sync import RoiSync
+from napari_kymflow._shapes import rect_to_vertices, rois_to_layer
 
 SHAPE = (30000, 38)
 STRETCH = display_stretch(SHAPE)
@@ -75,10 +76,49 @@ def test_replacing_all_data_moves_the_rois_and_keeps_their_ids(sync):
     assert bounds(sync) == {1: (0, 38, 100, 30000), 2: (9, 28, 175, 325)}
 
 
-def test_a_polygon_stays_on_screen_and_is_refused_with_a_reason(sync):
-    sync.layer.add_polygons([np.array([[0, 0], [900, 0], [0, 900]])])
+OUTSIDE = np.array([[-900, -900], [-800, -900], [-900, -800]])
+
+
+def test_a_polygon_becomes_a_mask_roi(sync):
+    sync.layer.add_polygons([np.array([[0, 0], [900, 0], [0, 20]]) * (1, STRETCH)])
+    assert (sync.rois.ids, sync.rois.get(3).drawn.type, sync.refused) == ((1, 2, 3), "polygon", ())
+    assert shown_ids(sync) == [1, 2, 3]
+
+
+def test_a_shape_without_a_pixel_stays_on_screen_and_is_refused_with_a_reason(sync):
+    sync.layer.add_polygons([OUTSIDE])
     assert (sync.rois, sync.refused) == (TWO, (2,))
-    assert "1 shape(s) on the canvas cannot be saved" in sync.refusal
+    assert sync.refusal == "1 shape on the canvas cannot be saved: no pixel of the image lies inside."
+
+
+def test_a_rectangle_that_became_a_polygon_is_told_and_keeps_its_id(sync):
+    told = []
+    sync.rois_turned.connect(told.append)
+    corners = sync.layer.data[1].copy()
+    corners[2] += (50, 5 * STRETCH)
+    sync.layer.data = [(sync.layer.data[0], "rectangle"), (corners, "polygon")]
+    assert (told, sync.rois.ids, sync.rois.get(2).roi_type) == ([(2,)], (1, 2), "mask")
+
+
+def test_another_stretch_moves_no_roi_however_often(sync):
+    sync.layer.add_ellipses([np.array([[5, 3], [5, 9], [99, 9], [99, 3]]) * (1, STRETCH)])
+    before = sync.rois
+    for factor in (0.37, 11.1, 0.003, 7.7) * 5:
+        sync.set_stretch(sync.stretch * factor)
+    sync.layer.events.set_data()
+    assert sync.rois == before
+
+
+def test_rois_are_drawn_in_their_own_colours(sync):
+    sync.set_rois(sync.rois.replace(replace(sync.rois.get(2), meta={"color": "#0000ff"})))
+    assert sync.layer.edge_color[1].tolist() == [0, 0, 1, 1]
+
+
+def test_reordered_shapes_keep_their_ids(sync):
+    sync.layer.selected_data = {1}
+    sync.layer.move_to_back()
+    sync.layer.events.set_data()
+    assert sync.rois == TWO
 
 
 def test_rois_set_from_outside_are_drawn(sync):
@@ -88,7 +128,7 @@ def test_rois_set_from_outside_are_drawn(sync):
 
 
 def test_rois_set_from_outside_keep_refused_shapes(sync):
-    sync.layer.add_polygons([np.array([[0, 0], [900, 0], [0, 900]])])
+    sync.layer.add_polygons([OUTSIDE])
     sync.set_rois(TWO.remove(1))
     assert shown_ids(sync) == [2, 0]
     assert sync.layer.shape_type == ["rectangle", "polygon"]
@@ -130,12 +170,11 @@ def test_an_empty_layer_takes_a_first_roi():
     bound.unbind()
 
 
-def test_a_roi_whose_shape_is_no_rectangle_keeps_it_while_another_is_renamed(sync):
-    corners = np.array([[70, 5000], [300, 4000], [250, 9000]])
-    sync.layer.data = [(sync.layer.data[0], "rectangle"), (corners, "polygon")]
+def test_a_roi_whose_shape_is_refused_keeps_it_while_another_is_renamed(sync):
+    sync.layer.data = [(sync.layer.data[0], "rectangle"), (OUTSIDE, "polygon")]
     sync.set_rois(sync.rois.replace(replace(sync.rois.get(1), name="new")))
     assert sync.layer.shape_type == ["rectangle", "polygon"]
-    assert np.allclose(sync.layer.data[1], corners)
+    assert np.allclose(sync.layer.data[1], OUTSIDE)
     assert (sync.refused, shown_ids(sync)) == ((1,), [1, 2])
 
 

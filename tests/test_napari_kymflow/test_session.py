@@ -3,7 +3,6 @@
 import gc
 import shutil
 import weakref
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ from kymflow_core import AcqImage, RectROI
 from kymflow_core.errors import ImageError
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError
-from napari_kymflow._convert import rect_to_vertices
 from napari_kymflow._session import session_of
+from napari_kymflow._shapes import rect_to_vertices
 from napari_kymflow._tags import tag_of
 
 
@@ -99,12 +98,12 @@ def test_saved_rois_come_back_at_exactly_the_same_pixels(demo_session):
 
 
 def test_renaming_a_roi_changes_its_label_on_the_canvas(demo_session):
-    demo_session.rename_roi(2, "capillary wall")
+    demo_session.editor.edit(2, name="capillary wall")
     assert demo_session.sync.layer.features["label"].tolist() == ["vessel", "capillary wall"]
 
 
 def test_deleting_a_roi_takes_its_shape_away(demo_session):
-    demo_session.delete_rois([1])
+    demo_session.editor.delete([1])
     assert demo_session.rois.ids == (2,)
     assert demo_session.sync.layer.nshapes == 1
 
@@ -118,10 +117,18 @@ def test_materializing_writes_masks_and_shows_them(demo_session, viewer_model, d
     assert not demo_session.is_unsaved
 
 
-def test_a_mask_is_outdated_after_its_roi_was_moved(demo_session):
-    assert demo_session.mask_state(demo_session.rois.get(2)) == "mask"
+def mask_state(session, roi_id):
+    return session.editor.facts[roi_id][1].mask_state
+
+
+def test_a_mask_is_outdated_after_its_roi_was_moved_until_it_is_made_again(demo_session):
+    assert mask_state(demo_session, 2) == "mask"
     demo_session.sync.layer.data = [np.add(vertices, (100, 0)) for vertices in demo_session.sync.layer.data]
-    assert demo_session.mask_state(demo_session.rois.get(2)) == "mask outdated"
+    assert mask_state(demo_session, 2) == "mask outdated"
+    demo_session.save_rois()
+    assert mask_state(demo_session, 2) == "mask outdated"
+    demo_session.materialize_masks()
+    assert mask_state(demo_session, 2) == "mask"
 
 
 def delete_first_elsewhere(session, demo_path):
@@ -129,24 +136,45 @@ def delete_first_elsewhere(session, demo_path):
     other.save_rois(other.rois.remove(1))
 
 
-def test_a_save_after_somebody_else_saved_shows_both_changes_and_saves_at_the_second_time(demo_session, demo_path):
+def test_changes_of_different_rois_in_two_windows_are_saved_together(demo_session, demo_path):
     draw(demo_session, NEW)
     delete_first_elsewhere(demo_session, demo_path)
-    assert not demo_session.save_rois()
-    assert "Both changes are on screen, nothing is saved yet" in last_message()
-    assert (demo_session.rois.ids, demo_session.is_unsaved) == ((2, 3), True)
-    assert stored_ids(demo_session, demo_path) == (2,)
     assert demo_session.save_rois()
-    assert stored_ids(demo_session, demo_path) == (2, 3)
+    assert (demo_session.rois.ids, stored_ids(demo_session, demo_path)) == ((2, 3), (2, 3))
+    assert any("Another window had saved ROIs" in str(record.message) for record in notification_manager.records)
 
 
-def test_a_roi_that_both_changed_is_shown_twice(demo_session, demo_path):
-    demo_session.rename_roi(1, "mine")
+def rename_first_elsewhere(session, demo_path):
+    other = AcqImage.from_zarr(demo_path, session.image_id)
+    other.edit_roi(1, name="theirs")
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        ("mine", ["mine", "centre, first half"]),
+        ("theirs", ["theirs", "centre, first half"]),
+        ("both", ["theirs", "centre, first half", "mine"]),
+    ],
+)
+def test_a_roi_that_both_changed_is_asked_about_and_saved_as_answered(choice, names, demo_session, demo_path):
+    asked = []
+    demo_session.host.ask_conflicts = lambda conflicts: asked.extend(conflicts) or choice
+    demo_session.editor.edit(1, name="mine")
+    rename_first_elsewhere(demo_session, demo_path)
+    assert demo_session.save_rois()
+    assert [(pair.theirs.name, pair.mine.name) for pair in asked] == [("theirs", "mine")]
+    assert [roi.name for roi in demo_session.rois] == names
+    assert [roi.name for roi in AcqImage.from_zarr(demo_path, demo_session.image_id).rois] == names
+
+
+def test_two_new_rois_with_one_id_are_both_saved_and_nobody_is_asked(demo_session, demo_path):
     other = AcqImage.from_zarr(demo_path, demo_session.image_id)
-    other.save_rois(other.rois.replace(replace(other.rois.get(1), name="theirs")))
-    demo_session.save_rois()
-    assert [roi.name for roi in demo_session.rois] == ["theirs", "centre, first half", "mine"]
-    assert "ROI 1 was changed by both: yours is now ROI 3" in last_message()
+    other.add_roi(x0=1, x1=2, y0=3, y1=4, name="theirs")
+    draw(demo_session, NEW)
+    assert demo_session.save_rois()
+    assert [(roi.roi_id, roi.name) for roi in demo_session.rois][2:] == [(3, "theirs"), (4, "")]
+    assert any("yours is now ROI 4" in str(record.message) for record in notification_manager.records)
 
 
 def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(demo_session, demo_path):
@@ -250,7 +278,7 @@ def test_saving_into_a_record_that_is_gone_says_so_keeps_the_rois_and_makes_no_g
     folder = demo_path / "images" / demo_session.image_id
     shutil.rmtree(folder)
     assert not demo_session.save_rois()
-    assert "is no longer there" in last_message()
+    assert last_message().startswith("Not saved: no record")
     assert demo_session.rois.ids == (1, 2, 3)
     assert not folder.exists()
 
@@ -282,10 +310,10 @@ def test_a_new_roi_is_in_the_slice_that_is_shown(viewer_model, tmp_path):
 
 
 def test_shapes_that_cannot_be_saved_are_said_when_their_record_closes(demo_session):
-    demo_session.sync.layer.add_ellipses([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
+    demo_session.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
     demo_session.open_record(list(demo_session.records())[1])
-    assert "1 shape(s) on the canvas cannot be saved" in last_message()
-    assert "gone with the layer" in last_message()
+    messages = [str(record.message) for record in notification_manager.records]
+    assert any("1 shape on the canvas cannot be saved" in text and "gone with the layer" in text for text in messages)
 
 
 def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(demo_session, viewer_model):
@@ -301,7 +329,7 @@ def test_an_image_layer_that_was_deleted_comes_back_with_its_record(demo_session
 
 
 def test_masks_of_deleted_rois_leave_the_canvas_with_the_save(demo_session, viewer_model):
-    demo_session.delete_rois([2])
+    demo_session.editor.delete([2])
     demo_session.save_rois()
     assert roles(viewer_model) == ["pixels", "rois"]
 
@@ -379,10 +407,11 @@ def test_a_save_after_somebody_changed_other_metadata_succeeds_and_keeps_both(de
     assert record.load_metadata_payload()["accepted"] is True
 
 
-def test_a_mask_that_is_damaged_is_said_and_the_rois_are_saved_all_the_same(demo_session, demo_path):
+def test_a_mask_that_is_damaged_is_said_in_the_list_and_the_rois_are_saved_all_the_same(demo_session, demo_path):
     shutil.rmtree(demo_path / "images" / demo_session.image_id / "analysis_arrays" / "roi_mask_2" / "data" / "c")
-    before = len(notification_manager.records)
     draw(demo_session, NEW)
+    demo_session.editor.facts.clear()
+    demo_session.editor.measure()
+    assert mask_state(demo_session, 2) == "mask damaged"
     assert demo_session.save_rois()
-    assert any("has lost" in str(record.message) for record in notification_manager.records[before:])
     assert stored_ids(demo_session, demo_path) == (1, 2, 3)

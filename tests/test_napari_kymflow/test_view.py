@@ -3,8 +3,8 @@
 import pytest
 
 from kymflow_core import RectROI
-from napari_kymflow._convert import rect_to_vertices, vertices_to_bounds
 from napari_kymflow._session import session_of
+from napari_kymflow._shapes import LayerShape, is_drawn_as, rect_to_vertices
 from napari_kymflow._tags import tag_of
 from napari_kymflow._view import BAND_HEIGHT
 
@@ -48,7 +48,7 @@ def test_shapes_follow_the_stretch_exactly(viewer_model, demo_session):
     viewer_model.scene.camera.zoom *= 23
     stretch = demo_session.tag.stretch
     for vertices, roi in zip(demo_session.sync.layer.data, demo_session.rois, strict=True):
-        assert vertices_to_bounds(vertices, stretch, (6000, 96)) == (roi.x0, roi.x1, roi.y0, roi.y1)
+        assert is_drawn_as(roi, LayerShape(roi_id=roi.roi_id, shape_type="rectangle", vertices=vertices), stretch)
 
 
 def test_a_rectangle_drawn_at_another_zoom_selects_what_it_covers(viewer_model, demo_session):

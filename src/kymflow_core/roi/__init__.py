@@ -2,6 +2,17 @@
 
 from kymflow_core.roi.merge import Merged, merge_roi_sets
 from kymflow_core.roi.roi_set import RoiSet
-from kymflow_core.roi.rois import ROI, DrawnShape, MaskROI, RectROI, roi_from_dict
+from kymflow_core.roi.rois import ROI, DrawnShape, MaskROI, RectROI, mask_of_rect, rect_of_mask, roi_from_dict
 
-__all__ = ["ROI", "DrawnShape", "MaskROI", "Merged", "RectROI", "RoiSet", "merge_roi_sets", "roi_from_dict"]
+__all__ = [
+    "ROI",
+    "DrawnShape",
+    "MaskROI",
+    "Merged",
+    "RectROI",
+    "RoiSet",
+    "mask_of_rect",
+    "merge_roi_sets",
+    "rect_of_mask",
+    "roi_from_dict",
+]

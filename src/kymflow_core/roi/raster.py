@@ -76,6 +76,20 @@ def shape_mask(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> 
     return mask
 
 
+def has_pixels(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> bool:
+    """Return whether a drawn shape has any pixel of an image; faster than its mask, since the first one is enough."""
+    y0, y1, x0, x1 = bounding_box(shape_type, vertices, shape)
+    if x0 == x1:
+        return False
+    # By an even shift: halves are rounded to even numbers.
+    y0, x0 = y0 - y0 % 2, x0 - x0 % 2
+    points = np.asarray(vertices, dtype=np.float64)
+    return any(
+        shape_mask(shape_type, points - (start, x0), (min(_MOST_ROWS, y1 - start), x1 - x0)).any()
+        for start in range(y0, y1, _MOST_ROWS)
+    )
+
+
 def outline(shape_type: str, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the polygon (n, 2) that a shape is on screen: an ellipse as 100 points, others as they are."""
     if shape_type != "ellipse":

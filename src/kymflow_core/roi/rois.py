@@ -188,19 +188,19 @@ ROI: TypeAlias = RectROI | MaskROI
 
 def mask_of_rect(roi: RectROI, drawn: DrawnShape) -> MaskROI:
     """Return a rectangle that was drawn into another shape: the same ROI, by id, name and all it carries, as a mask."""
-    meta = {key: value for key, value in roi.meta.items() if key != "mask_ref"}
-    return MaskROI(
-        roi_id=roi.roi_id,
-        name=roi.name,
-        note=roi.note,
-        channel=roi.channel,
-        z=roi.z,
-        version=roi.version,
-        meta={**meta, "shape": drawn.to_dict()},
-        extra=roi.extra,
-        data_extra=roi.data_extra,
-        reference=None,
-    )
+    carried = _carried(roi)
+    return MaskROI(**{**carried, "meta": {**carried["meta"], "shape": drawn.to_dict()}}, reference=None)
+
+
+def rect_of_mask(roi: MaskROI, *, x0: int, x1: int, y0: int, y1: int) -> RectROI:
+    """Return a mask that was drawn into an upright rectangle: the same ROI as a `RectROI`. Inverse of `mask_of_rect`."""
+    return RectROI(**_carried(roi), x0=x0, x1=x1, y0=y0, y1=y1)
+
+
+def _carried(roi: BaseROI) -> dict[str, Any]:
+    fields = ("roi_id", "name", "note", "channel", "z", "version", "extra", "data_extra")
+    meta = {key: value for key, value in roi.meta.items() if key not in ("mask_ref", "shape")}
+    return {**{name: getattr(roi, name) for name in fields}, "meta": meta}
 
 
 def roi_from_dict(envelope: JsonObject) -> ROI:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from psygnal import SignalInstance
 from qtpy.QtWidgets import QWidget
 
-Connections: TypeAlias = Sequence[tuple[SignalInstance, Callable[[], Any]]]
+Connections: TypeAlias = Sequence[tuple[SignalInstance, Callable[..., Any]]]
 
 
 def bind_for_life(widget: QWidget, connections: Connections) -> None:

@@ -8,7 +8,7 @@ from napari_kymflow._session import session_of
 
 PLUGIN = "napari-kymflow"
 DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
-_WIDTHS = (860, 640)
+_WIDTHS = (680, 820)
 _HEIGHT = 330
 
 

@@ -10,7 +10,7 @@ import napari
 import pandas as pd
 from napari.qt.threading import thread_worker
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QModelIndex
+from qtpy.QtCore import QModelIndex, QTimer
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QTableView, QTabWidget, QVBoxLayout, QWidget
 
 from kymflow_core import AcqImage
@@ -22,6 +22,7 @@ from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import bind_for_life
 from napari_kymflow.widgets._frame_model import MISSING, FrameModel, as_text
 from napari_kymflow.widgets._table_view import make_table_view
+from napari_kymflow.widgets._window import attach_to_window, host_of
 
 _RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
@@ -46,9 +47,12 @@ class DatasetDock(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._session = session_of(napari_viewer)
+        self._host = host_of(napari_viewer)
         self._running = ""
         self._when_done: Callable[[Any], None] = _nothing
         self._damaged = 0
+        self._rows: list[dict[str, object]] = []
+        self._marked: set[str] = set()
         self._state = QLabel(_EMPTY)
         self._state.setWordWrap(True)
         self._tabs = QTabWidget(self)
@@ -69,6 +73,7 @@ class DatasetDock(QWidget):
         self._lay_out()
         self._bind()
         self._on_dataset_changed()
+        QTimer.singleShot(0, self._attach)
 
     def _bind(self) -> None:
         session = self._session
@@ -77,11 +82,19 @@ class DatasetDock(QWidget):
             [
                 (session.dataset_changed, self._on_dataset_changed),
                 (session.record_changed, self._on_record_changed),
-                (session.rois_changed, self._show_state),
-                (session.saved, self._show_records),
+                (session.state_changed, self._on_state_changed),
+                (session.saved, self._on_saved),
                 (session.tables_changed, self._on_dataset_changed),
             ],
         )
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Attach to the window that the dock is shown in."""
+        super().showEvent(event)
+        self._attach()
+
+    def _attach(self) -> None:
+        attach_to_window(self._host, self)
 
     def show_tab(self, name: str) -> None:
         """Bring the records or a table to the front."""
@@ -129,10 +142,32 @@ class DatasetDock(QWidget):
 
     def _show_records(self) -> dict[str, AcqImage | str]:
         images = self._session.records()
-        self._show_frame(_RECORDS, pd.DataFrame([_record_row(image_id, image) for image_id, image in images.items()]))
+        self._show_rows([_record_row(image_id, image) for image_id, image in images.items()])
         self._damaged = sum(isinstance(image, str) for image in images.values())
         self._on_record_changed()
         return images
+
+    def _show_rows(self, rows: list[dict[str, object]]) -> None:
+        self._rows = rows
+        shown = [_marked(row) if row["image_id"] in self._marked else row for row in rows]
+        self._show_frame(_RECORDS, pd.DataFrame(shown))
+        place = self._models[_RECORDS].place_of("image_id", self._session.image_id)
+        if place is not None:
+            self._views[_RECORDS].selectRow(place)
+
+    def _on_saved(self, image_id: str) -> None:
+        """Show one record as it is saved now; the others are not read again."""
+        dataset = self._session.dataset
+        places = [place for place, row in enumerate(self._rows) if row["image_id"] == image_id]
+        if dataset is None or not places:
+            return
+        try:
+            row = _record_row(image_id, AcqImage(dataset.record(image_id)))
+        except OUR_ERRORS as error:
+            row = _record_row(image_id, str(error))
+        if row != self._rows[places[0]]:
+            self._show_rows([row if place == places[0] else old for place, old in enumerate(self._rows)])
+        self._on_record_changed()
 
     def _show_frame(self, name: str, frame: pd.DataFrame) -> None:
         view, model = self._views[name], self._models[name]
@@ -151,6 +186,17 @@ class DatasetDock(QWidget):
         else:
             self._views[_RECORDS].clearSelection()
         self._show_state()
+
+    def _on_state_changed(self) -> None:
+        self._mark_unsaved()
+        self._show_state()
+
+    def _mark_unsaved(self) -> None:
+        """Mark the records in the list that have unsaved ROIs."""
+        unsaved = set(self._session.unsaved_ids)
+        if unsaved != self._marked:
+            self._marked = unsaved
+            self._show_rows(self._rows)
 
     def _show_state(self) -> None:
         dataset = self._session.dataset
@@ -180,7 +226,9 @@ class DatasetDock(QWidget):
     def _on_row_clicked(self, name: str, index: QModelIndex) -> None:
         row = self._models[name].row_at(index.row())
         try:
-            self._session.open_record(str(row["image_id"]))
+            if not self._session.open_record(str(row["image_id"])):
+                self._on_record_changed()
+                return
         except OUR_ERRORS as error:
             show_error(str(error))
             return
@@ -199,7 +247,8 @@ class DatasetDock(QWidget):
     def open_dataset(self, path: Path) -> None:
         """Open a dataset and its first record; show one message where that fails."""
         try:
-            self._session.open_dataset(path)
+            if not self._session.open_dataset(path):
+                return
             first = next(iter(self._session.records()), None)
             if first is not None:
                 self._session.open_record(first)
@@ -292,6 +341,10 @@ def _record_row(image_id: str, image: AcqImage | str) -> dict[str, object]:
         "state": "" if header.is_calibrated else "calibration unknown",
         "image_id": image_id,
     }
+
+
+def _marked(row: dict[str, object]) -> dict[str, object]:
+    return {**row, "state": f"● not saved {row['state']}".strip()}
 
 
 def _local_time(epoch_ns: int | None) -> str:

@@ -1,111 +1,37 @@
 """The ROI dock: the list of the active record's ROIs, in step with the shapes on the canvas."""
 
-from functools import partial
 from typing import Any
 
 import napari
-from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QTimer
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from kymflow_core import RectROI
-from kymflow_core.roi import ROI
 from napari_kymflow._echo import EchoGuard
-from napari_kymflow._session import KymSession, session_of
+from napari_kymflow._preferences import autosaves, set_autosaves
+from napari_kymflow._roi_rows import COLUMNS
+from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import bind_for_life
+from napari_kymflow.widgets._roi_actions import RoiActions
+from napari_kymflow.widgets._roi_model import RoiModel
 from napari_kymflow.widgets._table_view import make_table_view
+from napari_kymflow.widgets._window import attach_to_window, host_of
 
-_COLUMNS = ("id", "name", "mask", "lines", "pixels", "time (s)", "space (µm)")
-_NAME = _COLUMNS.index("name")
-_NAME_WIDTH = 90
-_WIDTH = 500
+_LEAST_WIDTHS = {"id": 58, "name": 110, "kind": 78, "mask": 92, "note": 90, "mean ± std": 96}
+_WIDTH = 560
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
-
-
-class RoiModel(QAbstractTableModel):
-    """The ROIs on screen, one a row; the name can be edited."""
-
-    def __init__(self, session: KymSession) -> None:
-        super().__init__()
-        self._session = session
-        self._rois: tuple[ROI, ...] = ()
-
-    def refresh(self) -> None:
-        """Show the session's ROIs as they are now."""
-        rois = self._session.rois.rois
-        if len(rois) == len(self._rois):
-            self._rois = rois
-            if rois:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rois) - 1, len(_COLUMNS) - 1))
-            return
-        self.beginResetModel()
-        self._rois = rois
-        self.endResetModel()
-
-    def roi_at(self, row: int) -> ROI:
-        """Return the ROI in a row."""
-        return self._rois[row]
-
-    def rows_of(self, roi_ids: tuple[int, ...]) -> list[int]:
-        """Return the rows of these ROIs."""
-        return [row for row, roi in enumerate(self._rois) if roi.roi_id in roi_ids]
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  # Qt's name
-        """Return the number of ROIs."""
-        return 0 if parent is not None and parent.isValid() else len(self._rois)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  # Qt's name
-        """Return the number of columns."""
-        return len(_COLUMNS)
-
-    def headerData(  # noqa: N802  # Qt's name
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Return a column's name."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return _COLUMNS[section]
-        return None
-
-    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        """Let names be edited."""
-        flags: Qt.ItemFlag = super().flags(index)
-        return flags | Qt.ItemFlag.ItemIsEditable if index.column() == _NAME else flags
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the text or tooltip of a cell."""
-        if not index.isValid():
-            return None
-        roi = self._rois[index.row()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return self._texts(roi)[index.column()]
-        if role == Qt.ItemDataRole.ToolTipRole and roi.note:
-            return roi.note
-        return None
-
-    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
-        """Rename a ROI."""
-        if role != Qt.ItemDataRole.EditRole or index.column() != _NAME:
-            return False
-        self._session.rename_roi(self._rois[index.row()].roi_id, str(value).strip())
-        return True
-
-    def _texts(self, roi: ROI) -> tuple[str, ...]:
-        if not isinstance(roi, RectROI):
-            return (str(roi.roi_id), roi.name, "is a mask", "–", "–", "–", "–")
-        tag = self._session.tag
-        per_line, per_pixel = (tag.seconds_per_line, tag.um_per_pixel) if tag else (None, None)
-        return (
-            str(roi.roi_id),
-            roi.name,
-            self._session.mask_state(roi),
-            f"{roi.y0} – {roi.y1}",
-            f"{roi.x0} – {roi.x1}",
-            f"{roi.y0 * per_line:.3f} – {roi.y1 * per_line:.3f}" if per_line else "unknown",
-            f"{roi.x0 * per_pixel:.2f} – {roi.x1 * per_pixel:.2f}" if per_pixel else "unknown",
-        )
+_FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
+_READ_ONLY = (
+    "<b>Only to look at</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
+    "the TIFFs into a new dataset."
+)
+_OLDER = (
+    "<b>Only to look at</b>: this dataset was written by the older program. To draw ROIs, make a copy that can be changed: "
+    "napari-kymflow upgrade OLD.zarr NEW.zarr"
+)
 
 
 class RoiDock(QWidget):
-    """Lists the ROIs of the open record; select, rename, delete, save, materialize.
+    """Lists the ROIs of the open record: select, edit, add, delete, undo, save.
 
     Parameters
     ----------
@@ -115,33 +41,43 @@ class RoiDock(QWidget):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        self._viewer = napari_viewer
         self._session = session_of(napari_viewer)
+        self._host = host_of(napari_viewer)
         self._echo = EchoGuard()
-        self._state = QLabel()
-        self._state.setWordWrap(True)
-        self._warning = QLabel()
-        self._warning.setWordWrap(True)
+        self._actions = RoiActions(self._session, self)
+        self._state = _label()
+        self._warning = _label()
         self._model = RoiModel(self._session)
         self._view = make_table_view(self._model, self, several=True)
+        self._filter = QLineEdit(self)
+        self._filter.setPlaceholderText("Filter by name, note, kind or id")
+        self._filter.setClearButtonEnabled(True)
         self._buttons = {
-            "draw": self._button("Draw rectangle", "Drag a rectangle on the image", self._on_draw_clicked),
-            "delete": self._button("Delete", "Delete the selected ROIs; saved with the next Save", self._on_delete_clicked),
+            "delete": self._button("Delete", "Delete the selected ROIs; it can be undone", self._on_delete_clicked),
+            "undo": self._button("Undo", "Take back the last edit of a ROI (Ctrl+Z)", self._on_undo_clicked),
+            "redo": self._button("Redo", "Make it again (Ctrl+Shift+Z)", self._on_redo_clicked),
             "save": self._button("Save", "Write the ROIs into the record", self._on_save_clicked),
-            "masks": self._button(
-                "Materialize masks", "Save, and write every rectangle as a mask of the whole image", self._on_masks_clicked
-            ),
         }
+        self._add = self._menu_button("Add ROI", "Draw a ROI, or type it in", self._actions.add_menu())
+        self._more = self._menu_button(
+            "More", "Copy, colours, masks, files of other programs, history", self._actions.more_menu()
+        )
+        self._kept = QWidget(self)
+        self._kept_text = _label()
+        self._take_up = self._button("Take them up", "Show them on the canvas", self._on_take_up_clicked)
+        self._drop = self._button("Forget them", "Delete what was kept", self._on_drop_clicked)
+        self._autosave = QCheckBox("Save by itself", self)
+        self._autosave.setToolTip("Save a moment after every edit; off: only when you click Save")
+        self._autosave.setChecked(autosaves())
         self._time_only = QCheckBox("Zoom time only", self)
         self._time_only.setToolTip(
             "Zooming keeps the height of the kymograph, so that streaks can be seen; off: both ways alike"
         )
         self._time_only.setChecked(self._session.view.zoom_time_only)
-        # Until napari's own code for the release of the mouse has run, a changed layer would confuse it.
-        self._session.later = partial(QTimer.singleShot, 0)
         self._lay_out()
         self._bind()
         self._on_record_changed()
+        QTimer.singleShot(0, self._attach)
 
     def _bind(self) -> None:
         session = self._session
@@ -150,22 +86,43 @@ class RoiDock(QWidget):
             [
                 (session.record_changed, self._on_record_changed),
                 (session.rois_changed, self._on_rois_changed),
+                (session.state_changed, self._on_state_changed),
                 (session.selection_changed, self._on_canvas_selection),
             ],
         )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._filter.textChanged.connect(self._on_filter_changed)
+        self._autosave.toggled.connect(self._on_autosave_toggled)
         self._time_only.toggled.connect(self._on_time_only_toggled)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Attach to the window that the dock is shown in."""
+        super().showEvent(event)
+        self._attach()
+
+    def _attach(self) -> None:
+        attach_to_window(self._host, self)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.addWidget(self._state)
-        layout.addWidget(self._view, stretch=1)
+        kept = QHBoxLayout(self._kept)
+        kept.setContentsMargins(0, 0, 0, 0)
+        kept.addWidget(self._kept_text, stretch=1)
+        kept.addWidget(self._take_up)
+        kept.addWidget(self._drop)
+        layout.addWidget(self._kept)
         layout.addWidget(self._warning)
-        grid = QGridLayout()
-        for position, button in enumerate(self._buttons.values()):
-            grid.addWidget(button, position // 2, position % 2)
-        layout.addLayout(grid)
-        layout.addWidget(self._time_only)
+        layout.addWidget(self._view, stretch=1)
+        row = QHBoxLayout()
+        for widget in (self._add, *self._buttons.values(), self._more):
+            row.addWidget(widget)
+        layout.addLayout(row)
+        bottom = QHBoxLayout()
+        bottom.addWidget(self._filter, stretch=1)
+        bottom.addWidget(self._autosave)
+        bottom.addWidget(self._time_only)
+        layout.addLayout(bottom)
         self.setMinimumWidth(_WIDTH)
 
     def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
@@ -174,48 +131,121 @@ class RoiDock(QWidget):
         button.clicked.connect(on_clicked)
         return button
 
+    def _menu_button(self, text: str, tip: str, menu: QMenu) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.setMenu(menu)
+        return button
+
     def _on_record_changed(self) -> None:
+        self._actions.close_dialogs()
         self._on_rois_changed()
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
         self._view.resizeColumnsToContents()
-        self._view.setColumnWidth(_NAME, max(_NAME_WIDTH, self._view.columnWidth(_NAME)))
+        for name, width in _LEAST_WIDTHS.items():
+            column = COLUMNS.index(name)
+            self._view.setColumnWidth(column, max(width, self._view.columnWidth(column)))
 
     def _on_rois_changed(self) -> None:
+        before = self._model.rowCount()
         with self._echo:
             self._model.refresh()
+        if self._model.rowCount() != before:
+            self._fit_columns()
         self._on_canvas_selection()
         self._show_state()
 
+    def _on_state_changed(self) -> None:
+        with self._echo:
+            self._model.refresh()
+        self._show_state()
+
     def _show_state(self) -> None:
-        image, sync = self._session.image, self._session.sync
+        editor = self._session.editor
+        can_edit = editor is not None and editor.can_save
+        enabled = {
+            "delete": can_edit and bool(self._session.rois),
+            "undo": can_edit and editor is not None and editor.can_undo,
+            "redo": can_edit and editor is not None and editor.can_redo,
+            "save": can_edit and self._session.is_unsaved,
+        }
         for name, button in self._buttons.items():
-            button.setEnabled(image is not None and (name != "save" or self._session.is_unsaved))
-        if image is None or sync is None:
-            self._state.setText(_EMPTY)
-            self._warning.hide()
-            return
+            button.setEnabled(enabled[name])
+        self._add.setEnabled(can_edit)
+        self._more.setEnabled(editor is not None)
+        self._state.setText(self._state_text())
+        warning = self._warning_text()
+        self._warning.setVisible(bool(warning))
+        self._warning.setText(warning)
+        self._show_kept()
+
+    def _state_text(self) -> str:
+        editor = self._session.editor
+        if editor is None:
+            return _EMPTY
         count = f"{len(self._session.rois)} ROI{'' if len(self._session.rois) == 1 else 's'}"
-        mark = "<b>● not saved</b>" if self._session.is_unsaved else "saved"
+        if not editor.can_save:
+            mark = "read-only"
+        elif editor.is_saving:
+            mark = "saving …"
+        else:
+            mark = "<b>● not saved</b>" if editor.is_unsaved else "saved"
         calibration = (
-            "" if image.header.is_calibrated else "<br>Calibration unknown: no header gave µm per pixel and s per line."
+            ""
+            if editor.image.header.is_calibrated
+            else "<br>Calibration unknown: no header gave µm per pixel and s per line."
         )
-        self._state.setText(f"<b>{image.name or self._session.image_id}</b>: {count}, {mark}{calibration}")
-        self._warning.setVisible(bool(sync.refused))
-        self._warning.setText(sync.refusal)
+        first = f"<br>{_FIRST}" if not self._session.rois and editor.can_save else ""
+        return f"<b>{editor.image.name or editor.image_id}</b>: {count}, {mark}{calibration}{first}"
+
+    def _warning_text(self) -> str:
+        editor = self._session.editor
+        if editor is None:
+            return ""
+        lines: list[str] = []
+        if self._session.is_older:
+            lines.append(_OLDER)
+        elif not editor.can_save:
+            lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
+        if editor.failure and editor.is_unsaved:
+            lines.append(f"<b>Not saved</b>: {editor.failure}. Your ROIs are kept; click Save to try again.")
+        if editor.sync.refused:
+            lines.append(editor.sync.refusal)
+        outdating = editor.outdating
+        if outdating:
+            lines += outdating
+            lines.append(
+                "Saving makes these results outdated; they stay where they are. Click <b>Save</b>, or <b>Undo</b>."
+            )
+        return "<br>".join(lines)
+
+    def _show_kept(self) -> None:
+        kept = self._session.kept
+        self._kept.setVisible(kept is not None)
+        if kept is not None:
+            when = kept.kept_utc[:16].replace("T", " ")
+            why = f" ({kept.reason})" if kept.reason else ""
+            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         if self._echo or self._session.sync is None:
             return
         with self._echo:
-            self._session.sync.select(self._selected_ids())
+            self._session.select_rois(self._selected_ids())
 
     def _on_canvas_selection(self) -> None:
         if self._echo or self._session.sync is None:
             return
         with self._echo:
             selection = QItemSelection()
-            for row in self._model.rows_of(self._session.sync.selected_ids):
-                selection.select(self._model.index(row, 0), self._model.index(row, len(_COLUMNS) - 1))
+            rows = self._model.rows_of(self._session.selected_roi_ids)
+            for row in rows:
+                selection.select(self._model.index(row, 0), self._model.index(row, len(COLUMNS) - 1))
             self._view.selectionModel().select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+            if rows:
+                self._view.scrollTo(self._model.index(rows[0], 0))
 
     def _selected_ids(self) -> tuple[int, ...]:
         return tuple(
@@ -224,20 +254,42 @@ class RoiDock(QWidget):
             for row in range(span.top(), span.bottom() + 1)
         )
 
-    def _on_draw_clicked(self) -> None:
-        if self._session.sync is not None:
-            self._viewer.layers.selection.active = self._session.sync.layer
-            self._session.sync.layer.visible = True
-            self._session.sync.layer.mode = "add_rectangle"
-
     def _on_delete_clicked(self) -> None:
-        self._session.delete_rois(self._selected_ids())
+        if self._session.editor is not None:
+            self._session.editor.delete(self._selected_ids())
+
+    def _on_undo_clicked(self) -> None:
+        if self._session.editor is not None:
+            self._session.editor.undo()
+
+    def _on_redo_clicked(self) -> None:
+        if self._session.editor is not None:
+            self._session.editor.redo()
+
+    def _on_take_up_clicked(self) -> None:
+        self._session.take_up_kept()
+
+    def _on_drop_clicked(self) -> None:
+        self._session.drop_kept()
 
     def _on_save_clicked(self) -> None:
         self._session.save_rois()
 
-    def _on_masks_clicked(self) -> None:
-        self._session.materialize_masks()
+    def _on_filter_changed(self, text: str) -> None:
+        with self._echo:
+            self._model.set_filter(text)
+        self._on_canvas_selection()
 
-    def _on_time_only_toggled(self, checked: bool) -> None:
+    def _on_autosave_toggled(self, checked: bool) -> None:  # Qt's signal
+        set_autosaves(value=checked)
+        if checked and self._session.editor is not None:
+            self._session.editor.autosave_now()
+
+    def _on_time_only_toggled(self, checked: bool) -> None:  # Qt's signal
         self._session.view.zoom_time_only = checked
+
+
+def _label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    return label

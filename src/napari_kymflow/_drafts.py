@@ -1,0 +1,120 @@
+"""ROIs that could not be saved, kept on this computer until they are: one small JSON file a record.
+
+The rule of this room: a draft is written when the dataset refuses, so it lies elsewhere, in the user's own data folder. It
+is deleted only after its ROIs were saved, or when the user says so.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from kymflow_core import RoiSet
+from kymflow_core.errors import KymflowError
+
+_FORMAT = "kymflow_draft"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """ROIs that are not saved, and the saved ones that they were made from."""
+
+    base: RoiSet
+    rois: RoiSet
+    reason: str = ""
+    kept_utc: str = ""
+
+
+def drafts_folder() -> Path:
+    """Return where drafts are kept on this computer."""
+    return user_data_path("napari-kymflow", appauthor=False) / "drafts"
+
+
+def draft_path(dataset_id: str, image_id: str) -> Path:
+    """Return the file of a record's draft, wherever its dataset is moved."""
+    key = hashlib.sha256(f"{dataset_id}/{image_id}".encode()).hexdigest()[:32]
+    return drafts_folder() / f"{key}.json"
+
+
+def keep_draft(dataset_id: str, image_id: str, draft: Draft) -> Path:
+    """Write a record's draft, or replace it, whole; raise `OSError` where that fails too."""
+    path = draft_path(dataset_id, image_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "dataset_id": dataset_id,
+        "image_id": image_id,
+        "kept_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "reason": draft.reason,
+        "base": _to_json(draft.base),
+        "rois": _to_json(draft.rois),
+    }
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def load_draft(dataset_id: str, image_id: str) -> Draft | None:
+    """Return a record's draft; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        When there is one that cannot be read; it is left where it is.
+    """
+    path = draft_path(dataset_id, image_id)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return _from_document(document)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, KymflowError) as error:
+        raise ValueError(f"the unsaved ROIs kept in {path} cannot be read ({error}); move the file away") from error
+
+
+def drop_draft(dataset_id: str, image_id: str) -> None:
+    """Delete a record's draft, where there is one."""
+    draft_path(dataset_id, image_id).unlink(missing_ok=True)
+
+
+def has_draft(dataset_id: str, image_id: str) -> bool:
+    """Return whether a record has a draft."""
+    return draft_path(dataset_id, image_id).is_file()
+
+
+def _from_document(document: object) -> Draft:
+    if not isinstance(document, Mapping) or (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
+        raise ValueError("it has another format or version")
+    return Draft(
+        base=_from_json(document["base"]),
+        rois=_from_json(document["rois"]),
+        reason=str(document.get("reason", "")),
+        kept_utc=str(document.get("kept_utc", "")),
+    )
+
+
+def _to_json(rois: RoiSet) -> dict[str, object]:
+    return {"rois": rois.to_json(), "next_roi_id": rois.next_id}
+
+
+def _from_json(value: Mapping[str, object]) -> RoiSet:
+    rois, next_id = value["rois"], value["next_roi_id"]
+    if not isinstance(rois, list) or not isinstance(next_id, int):
+        raise TypeError("rois must be a list and next_roi_id an integer")
+    return RoiSet.from_json(rois, next_id=next_id)

@@ -1,0 +1,49 @@
+"""What a session needs of the window around it: time, workers and answers. No Qt; `widgets._window` has the real one.
+
+The rule of this room: without a window everything happens at once, and nothing is asked: unsaved ROIs are kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from kymflow_core.roi import ROI
+
+Answer: TypeAlias = Literal["save", "discard", "stay", "keep"]
+Choice: TypeAlias = Literal["mine", "theirs", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """One ROI that two people changed: as the record has it, and as it is here."""
+
+    theirs: ROI
+    mine: ROI
+
+
+class Host:
+    """A session without a window."""
+
+    @property
+    def autosaves(self) -> bool:
+        """Whether edits are saved by themselves a moment after they were made."""
+        return False
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Do something after napari has handled the mouse."""
+        action()
+
+    def after_a_pause(self, action: Callable[[], None]) -> None:
+        """Do something once nothing was asked for a moment; the last action counts."""
+
+    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do work that touches no layer and no widget, then hand on what it returned."""
+        done(work())
+
+    def ask_unsaved(self, what: str) -> Answer:
+        """Ask what to do with unsaved ROIs; "keep" holds them in memory until their record is opened again."""
+        return "keep"
+
+    def ask_conflicts(self, conflicts: Sequence[Conflict]) -> Choice:
+        """Ask which of two changes of the same ROI counts."""
+        return "both"

@@ -1,0 +1,15 @@
+"""What the user prefers, kept by napari with its own settings (menu *Preferences*, page *Kymflow*)."""
+
+from napari.settings import get_plugin_settings
+
+_PLUGIN = "napari-kymflow"
+
+
+def autosaves() -> bool:
+    """Return whether ROI edits are saved by themselves."""
+    return bool(get_plugin_settings(_PLUGIN).rois.autosave)
+
+
+def set_autosaves(*, value: bool) -> None:
+    """Prefer that ROI edits are saved by themselves, or that they are not."""
+    get_plugin_settings(_PLUGIN).rois.autosave = value
