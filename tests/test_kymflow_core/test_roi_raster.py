@@ -214,11 +214,23 @@ def test_an_unknown_type_is_refused():
         pytest.param("path", [[0, 0], [1, True]], "must be finite numbers [y, x], not [1, True]", id="boolean"),
         pytest.param("path", [[0, float("nan")], [1, 1]], "must be finite numbers [y, x], not [0, nan]", id="not a number"),
         pytest.param("path", [[0, 0], [1, float("inf")]], "must be finite numbers [y, x], not [1, inf]", id="infinite"),
-        pytest.param("path", [[0, 0]], "a path needs 2 vertices, not 1", id="path of one"),
-        pytest.param("line", [], "a line needs 2 vertices, not 0", id="line of none"),
-        pytest.param("polygon", [[0, 0], [1, 1]], "a polygon needs 3 vertices, not 2", id="polygon of two"),
-        pytest.param("ellipse", [[0, 0]] * 5, "a ellipse needs 4 vertices, not 5", id="ellipse of five"),
-        pytest.param("rectangle", [[0, 0]] * 3, "a rectangle needs 4 vertices, not 3", id="rectangle of three"),
+        pytest.param(
+            "line", [[0, 0], [2e9, 0]], "must lie within 1e+09 pixels of the image, not [2000000000.0, 0]", id="far"
+        ),
+        pytest.param("path", [[0, 0]], "meta.shape needs 2 vertices for the type 'path', not 1", id="path of one"),
+        pytest.param("line", [], "meta.shape needs 2 vertices for the type 'line', not 0", id="line of none"),
+        pytest.param(
+            "polygon", [[0, 0], [1, 1]], "meta.shape needs 3 vertices for the type 'polygon', not 2", id="polygon of two"
+        ),
+        pytest.param(
+            "ellipse", [[0, 0]] * 5, "meta.shape needs 4 vertices for the type 'ellipse', not 5", id="ellipse of five"
+        ),
+        pytest.param(
+            "rectangle",
+            [[0, 0]] * 3,
+            "meta.shape needs 4 vertices for the type 'rectangle', not 3",
+            id="rectangle of three",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_shape_is_said(shape_type, vertices, problem):

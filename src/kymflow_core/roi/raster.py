@@ -2,9 +2,10 @@
 
 The rule: a closed shape has the pixels whose centres lie inside it or on its outline. Inside means that a ray from the
 centre crosses the outline an odd number of times (the even-odd rule), so where a shape crosses itself, what it goes round
-twice is outside. An open one (a path, a line) has the pixels that its segments pass, found by Bresenham's algorithm between
-rounded vertices (J. E. Bresenham, IBM Systems Journal 4, 1965), as far as they lie in the image. An ellipse is the polygon
-of 99 sides that napari draws. These are the pixels that napari's `to_masks` has, in a hundredth of its time.
+twice is outside, and so is a centre that an even number of its sides pass through. An open one (a path, a line) has the
+pixels that its segments pass, found by Bresenham's algorithm between rounded vertices (J. E. Bresenham, IBM Systems Journal
+4, 1965), as far as they lie in the image. An ellipse is the polygon of 99 sides that napari draws. These are the pixels that
+napari's `to_masks` has, in a hundredth of its time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ SHAPE_TYPES = ("ellipse", "polygon", "rectangle", "path", "line")
 
 _OPEN_TYPES = ("path", "line")
 _LEAST_VERTICES = {"ellipse": 4, "rectangle": 4, "polygon": 3, "path": 2, "line": 2}
+_FARTHEST = 1e9
 _ELLIPSE_VERTICES = 100
 _MOST_ROWS = 256
 _MOST_CROSSINGS = 1 << 20
@@ -35,10 +37,13 @@ def shape_problems(shape_type: object, vertices: object) -> list[str]:
     wrong = [vertex for vertex in vertices if not _is_vertex(vertex)]
     if wrong:
         return [f"meta.shape.vertices must be finite numbers [y, x], not {wrong[0]!r}"]
+    far = [vertex for vertex in vertices if max(map(abs, vertex)) > _FARTHEST]
+    if far:
+        return [f"meta.shape.vertices must lie within {_FARTHEST:g} pixels of the image, not {far[0]!r}"]
     least = _LEAST_VERTICES[str(shape_type)]
     exact = shape_type in ("ellipse", "rectangle")
     if len(vertices) < least or (exact and len(vertices) != least):
-        return [f"a {shape_type} needs {least} vertices, not {len(vertices)}"]
+        return [f"meta.shape needs {least} vertices for the type {shape_type!r}, not {len(vertices)}"]
     return []
 
 

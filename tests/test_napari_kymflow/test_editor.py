@@ -1,0 +1,282 @@
+"""Editing the ROIs of one record, without Qt; saves that take a while are held back by `SlowHost`."""
+
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+
+from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
+from kymflow_core.errors import RoiError
+from kymflow_core.roi import DrawnShape
+from napari_kymflow._host import Host
+from napari_kymflow._session import session_of
+from napari_kymflow._shapes import Bounds
+
+TRIANGLE = DrawnShape(type="polygon", vertices=((10.0, 5.0), (10.0, 30.0), (400.0, 20.0)))
+
+
+class SlowHost(Host):
+    """Work is done at once, and what follows on it when a test says so."""
+
+    def __init__(self, *, autosaves=False):
+        self._autosaves = autosaves
+        self.waiting = []
+        self.paused = None
+
+    @property
+    def autosaves(self):
+        return self._autosaves
+
+    def run(self, work, done):
+        result = work()
+        self.waiting.append(lambda: done(result))
+
+    def after_a_pause(self, action):
+        self.paused = action
+
+    def go_on(self):
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+@pytest.fixture
+def slow(viewer_model, demo_path):
+    """The demo's first record in a session whose saves wait."""
+    opened = session_of(viewer_model)
+    opened.host = SlowHost(autosaves=True)
+    opened.open_dataset(demo_path)
+    opened.open_record(next(iter(opened.records())))
+    opened.host.go_on()
+    return opened
+
+
+def stored(session, image_id=None):
+    return AcqImage.from_zarr(session.path, image_id or session.image_id).rois
+
+
+def add(session, **fields):
+    return session.editor.add_rect(Bounds(x0=1, x1=5, y0=10, y1=90), **fields)
+
+
+def draw_triangle(session):
+    roi = MaskROI(roi_id=1, reference=None, meta={"shape": TRIANGLE.to_dict()})
+    return session.editor.add_rois([roi])[0]
+
+
+def test_an_edit_is_saved_after_a_pause(slow):
+    add(slow)
+    assert slow.is_unsaved
+    slow.host.paused()
+    slow.host.go_on()
+    assert (slow.is_unsaved, stored(slow).ids) == (False, (1, 2, 3))
+
+
+def test_what_is_drawn_while_a_save_runs_is_kept_and_saved_next(slow):
+    add(slow)
+    slow.editor.save()
+    add(slow, name="meanwhile")
+    slow.host.go_on()
+    assert [roi.name for roi in slow.rois][2:] == ["", "meanwhile"]
+    assert slow.is_unsaved
+    slow.host.paused()
+    slow.host.go_on()
+    assert stored(slow).ids == (1, 2, 3, 4)
+
+
+def test_a_drawn_mask_that_is_moved_while_its_first_save_runs_is_one_roi_with_the_newer_shape(slow):
+    roi_id = draw_triangle(slow)
+    slow.editor.save()
+    moved = DrawnShape(type="polygon", vertices=tuple((y + 50, x) for y, x in TRIANGLE.vertices))
+    slow.editor.sync.set_rois(slow.rois.replace(slow.rois.get(roi_id).with_shape(moved)))
+    slow.host.go_on()
+    assert slow.rois.ids == (1, 2, 3)
+    assert slow.rois.get(roi_id).drawn == moved
+    slow.editor.save()
+    slow.host.go_on()
+    assert stored(slow).get(roi_id).drawn == moved
+    assert slow.image.get_roi_mask(roi_id)[60, 10]
+
+
+def test_a_roi_that_is_deleted_while_a_save_runs_stays_deleted(slow):
+    roi_id = add(slow)
+    slow.editor.save()
+    slow.editor.delete([roi_id])
+    slow.host.go_on()
+    assert slow.rois.ids == (1, 2)
+    slow.editor.save()
+    slow.host.go_on()
+    assert stored(slow).ids == (1, 2)
+
+
+def test_a_record_that_is_left_while_its_save_runs_has_its_rois_when_it_is_opened_again(slow):
+    first, second = list(slow.records())[:2]
+    add(slow)
+    slow.open_record(second)
+    slow.open_record(first)
+    assert slow.rois.ids == (1, 2, 3)
+    slow.host.go_on()
+    assert slow.rois.ids == (1, 2, 3)
+    assert stored(slow).ids == (1, 2, 3)
+    slow.open_record(second)
+    slow.host.go_on()
+    assert slow.unsaved_ids == ()
+
+
+def test_a_roi_with_results_is_not_saved_by_itself_once_it_was_moved(slow):
+    slow.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
+    slow.host.paused()
+    assert slow.editor.outdating == ["ROI 1 was changed; computed for it as it was: radon report (1 row)"]
+    assert not slow.editor.is_saving
+    slow.save_rois()
+    slow.host.go_on()
+    assert (stored(slow).get(1).x1, slow.editor.outdating) == (9, [])
+
+
+def test_a_renamed_roi_outdates_no_results(slow):
+    slow.editor.edit(1, name="new", note="x")
+    assert slow.editor.outdating == []
+
+
+def test_undo_takes_back_one_edit_at_a_time_and_redo_makes_it_again(demo_session):
+    before = demo_session.rois.rois
+    add(demo_session)
+    demo_session.editor.edit(1, name="new")
+    demo_session.editor.undo()
+    assert (demo_session.rois.get(1).name, demo_session.rois.ids) == ("vessel", (1, 2, 3))
+    demo_session.editor.undo()
+    assert demo_session.rois.rois == before
+    assert not demo_session.is_unsaved
+    demo_session.editor.redo()
+    demo_session.editor.redo()
+    assert (demo_session.rois.get(1).name, demo_session.rois.ids) == ("new", (1, 2, 3))
+    assert not demo_session.editor.can_redo
+
+
+def test_the_id_of_an_undone_roi_is_not_given_again(demo_session):
+    assert add(demo_session) == 3
+    demo_session.editor.undo()
+    assert add(demo_session) == 4
+
+
+def test_an_undo_after_a_save_is_an_unsaved_edit(demo_session):
+    draw_triangle(demo_session)
+    demo_session.save_rois()
+    assert not demo_session.is_unsaved
+    demo_session.editor.undo()
+    assert (demo_session.rois.ids, demo_session.is_unsaved) == ((1, 2), True)
+    demo_session.editor.redo()
+    assert (demo_session.rois.get(3).mask_ref, demo_session.is_unsaved) == ("analysis_arrays/roi_mask_3", False)
+
+
+def test_an_undo_leaves_what_another_window_saved(demo_session):
+    add(demo_session)
+    other = AcqImage(demo_session.dataset.record(demo_session.image_id))
+    other.edit_roi(2, name="theirs")
+    demo_session.save_rois()
+    demo_session.editor.undo()
+    assert [roi.name for roi in demo_session.rois] == ["vessel", "theirs"]
+
+
+def test_an_edit_after_an_undo_ends_what_could_be_redone(demo_session):
+    add(demo_session)
+    demo_session.editor.undo()
+    demo_session.editor.edit(1, name="new")
+    assert not demo_session.editor.can_redo
+
+
+def refuse(*args, **kwargs):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_rois_that_cannot_be_saved_are_kept_and_offered_until_they_are(demo_session, drafts, monkeypatch):
+    image_id = demo_session.image_id
+    with monkeypatch.context() as broken:
+        add(demo_session, name="kept")
+        broken.setattr("os.link", refuse)
+        demo_session.save_rois()
+        assert "Not saved: " in str(notification_manager.records[-1].message)
+        assert len(list(drafts.glob("*.json"))) == 1
+    viewer = ViewerModel()
+    again = session_of(viewer)
+    again.open_dataset(demo_session.path)
+    again.open_record(image_id)
+    assert again.kept is not None
+    assert [roi.name for roi in again.kept.rois][2:] == ["kept"]
+    again.take_up_kept()
+    assert [roi.name for roi in again.rois][2:] == ["kept"]
+    assert again.save_rois()
+    assert list(drafts.glob("*.json")) == []
+    assert [roi.name for roi in stored(again)][2:] == ["kept"]
+
+
+def test_kept_rois_can_be_forgotten(demo_session, drafts):
+    add(demo_session)
+    demo_session.editor.keep_draft()
+    demo_session.kept = None
+    demo_session.drop_kept()
+    assert list(drafts.glob("*.json")) == []
+
+
+def test_a_kept_file_that_is_damaged_is_said_and_left(demo_session, drafts):
+    second = list(demo_session.records())[1]
+    add(demo_session)
+    path = demo_session.editor.keep_draft()
+    path.write_text("{")
+    first = demo_session.image_id
+    demo_session.open_record(second)
+    demo_session.open_record(first)
+    assert "cannot be read" in " ".join(str(record.message) for record in notification_manager.records)
+    assert path.read_text() == "{"
+
+
+def test_bounds_outside_the_image_are_refused_and_nothing_changes(demo_session):
+    before = demo_session.rois
+    with pytest.raises(RoiError, match="is not within the image, which has 6000 lines and 96 pixels"):
+        demo_session.editor.set_bounds(1, Bounds(x0=0, x1=97, y0=0, y1=9))
+    assert demo_session.rois == before
+
+
+def test_a_mask_has_no_bounds_to_type_in(demo_session):
+    roi_id = draw_triangle(demo_session)
+    with pytest.raises(RoiError, match=r"^ROI 3 is a mask; only a rectangle has bounds to type in"):
+        demo_session.editor.set_bounds(roi_id, Bounds(x0=0, x1=9, y0=0, y1=9))
+
+
+def test_a_duplicate_has_a_new_id_and_the_same_place(demo_session):
+    demo_session.editor.duplicate([2])
+    copy, old = demo_session.rois.get(3), demo_session.rois.get(2)
+    assert copy.name == "centre, first half copy"
+    assert (copy.x0, copy.x1, copy.y0, copy.y1) == (old.x0, old.x1, old.y0, old.y1)
+
+
+def test_a_colour_is_saved_with_the_roi(demo_session):
+    demo_session.editor.set_color([1, 2], "#00ff00")
+    demo_session.save_rois()
+    assert [roi.meta["color"] for roi in stored(demo_session)] == ["#00ff00"] * 2
+
+
+def test_restoring_an_earlier_revision_is_an_edit(demo_session):
+    demo_session.editor.restore(RoiSet.of([RectROI(roi_id=1, x0=0, x1=1, y0=0, y1=1)]))
+    assert (demo_session.rois.ids, demo_session.rois.next_id, demo_session.is_unsaved) == ((1,), 3, True)
+    demo_session.editor.undo()
+    assert not demo_session.is_unsaved
+
+
+def test_only_the_rois_that_differ_from_the_record_are_marked(demo_session):
+    add(demo_session)
+    demo_session.editor.edit(2, note="x")
+    assert demo_session.editor.unsaved_roi_ids == (2, 3)
+
+
+def test_giving_up_shows_what_is_saved(demo_session):
+    before = demo_session.rois.rois
+    add(demo_session)
+    demo_session.editor.give_up()
+    assert (demo_session.rois.rois, demo_session.is_unsaved) == (before, False)
+
+
+def test_every_roi_is_measured_again_when_its_place_changed_and_not_when_its_name_did(demo_session):
+    first = demo_session.editor.facts[1][1]
+    demo_session.editor.edit(1, name="new")
+    assert demo_session.editor.facts[1][1] is first
+    demo_session.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
+    assert demo_session.editor.facts[1][1].stats == demo_session.image.measure(demo_session.rois.get(1))
