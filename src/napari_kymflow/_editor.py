@@ -406,19 +406,25 @@ def measure_rois(path: Path, image_id: str, rois: Sequence[ROI]) -> dict[int, tu
         image = AcqImage(ZarrDataset(path, mode="r").record(image_id))
     except OUR_ERRORS:
         return {roi.roi_id: (roi, RoiFacts(stats=None, mask_state="")) for roi in rois}
-    return {roi.roi_id: (roi, _facts(image, roi)) for roi in rois}
+    try:
+        measured = image.measure_many(rois)
+    except OUR_ERRORS:  # one of them; the others are measured all the same
+        measured = {roi.roi_id: stats for roi in rois if (stats := _measured(image, roi)) is not None}
+    return {roi.roi_id: (roi, RoiFacts(stats=measured.get(roi.roi_id), mask_state=_mask_state(image, roi))) for roi in rois}
 
 
-def _facts(image: AcqImage, roi: ROI) -> RoiFacts:
+def _measured(image: AcqImage, roi: ROI) -> RoiStats | None:
     try:
-        stats = image.measure(roi)
+        return image.measure(roi)
     except OUR_ERRORS:
-        stats = None
+        return None
+
+
+def _mask_state(image: AcqImage, roi: ROI) -> str:
     try:
-        state = image.mask_state(roi)
+        return image.mask_state(roi)
     except OUR_ERRORS:
-        state = "mask damaged"
-    return RoiFacts(stats=stats, mask_state=state)
+        return "mask damaged"
 
 
 def _is_measured(roi: ROI, measured: ROI) -> bool:

@@ -11,7 +11,7 @@ from napari_kymflow._editor import RoiFacts
 from napari_kymflow._shapes import Bounds
 from napari_kymflow._tags import LayerTag
 
-COLUMNS = ("id", "name", "kind", "lines", "pixels", "time (s)", "space (µm)", "mean ± std", "mask", "note", "channel", "z")
+COLUMNS = ("id", "name", "kind", "mean ± std", "lines", "pixels", "time (s)", "space (µm)", "mask", "note", "channel", "z")
 EDITABLE = ("name", "note", "lines", "pixels")
 MISSING = "–"
 UNKNOWN = "unknown"
@@ -51,11 +51,11 @@ def roi_texts(roi: ROI, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[s
         str(roi.roi_id),
         roi.name,
         roi_kind(roi),
+        _mean(facts),
         f"{bounds.y0} – {bounds.y1}" if bounds else MISSING,
         f"{bounds.x0} – {bounds.x1}" if bounds else MISSING,
         _scaled(bounds and (bounds.y0, bounds.y1), per_line, 3),
         _scaled(bounds and (bounds.x0, bounds.x1), per_pixel, 2),
-        _mean(facts),
         _mask_text(roi, facts),
         roi.note,
         str(roi.channel),

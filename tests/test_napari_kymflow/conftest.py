@@ -3,8 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.simulate import make_demo_dataset
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._preferences import set_autosaves
 from napari_kymflow._session import KymSession, session_of
 
 os.environ.setdefault("NAPARI_CONFIG", "")
@@ -76,11 +75,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_autosave() -> Iterator[None]:
-    """Edits are saved when a test says so."""
-    set_autosaves(value=False)
-    yield
-    set_autosaves(value=False)
+def _no_autosave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edits are saved when a test says so; the user's own preferences are never touched."""
+    preferences = SimpleNamespace(autosave=False)
+    monkeypatch.setattr("napari_kymflow._preferences._rois", lambda: preferences)
 
 
 @pytest.fixture(scope="session")

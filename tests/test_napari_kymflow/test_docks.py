@@ -71,10 +71,10 @@ def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot)
     stats = [session.image.roi_stats(roi_id) for roi_id in (1, 2)]
     means = [f"{one.mean:.4g} ± {one.std:.3g}" for one in stats]
     assert cells(roi_dock) == [
-        ["1", "vessel", "rectangle", "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00", means[0], "", "", "1", "0"],
+        ["1", "vessel", "rectangle", means[0], "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00", "", "", "1", "0"],
         [
-            *("2", "centre, first half", "rectangle", "0 – 3000", "36 – 60", "0.000 – 3.000", "18.00 – 30.00"),
-            *(means[1], "mask", "", "1", "0"),
+            *("2", "centre, first half", "rectangle", means[1], "0 – 3000", "36 – 60", "0.000 – 3.000", "18.00 – 30.00"),
+            *("mask", "", "1", "0"),
         ],
     ]
 
@@ -85,7 +85,7 @@ def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_p
     opened.open_record(next(key for key, image in opened.records().items() if image.name == "Capillary2_no_txt"))
     opened.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._state.text()
-    assert cells(roi_dock)[0][5:7] == ["unknown", "unknown"]
+    assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):

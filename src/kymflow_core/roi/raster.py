@@ -4,8 +4,8 @@ The rule: a closed shape has the pixels whose centres lie inside it or on its ou
 centre crosses the outline an odd number of times (the even-odd rule), so where a shape crosses itself, what it goes round
 twice is outside, and so is a centre that an even number of its sides pass through. An open one (a path, a line) has the
 pixels that its segments pass, found by Bresenham's algorithm between rounded vertices (J. E. Bresenham, IBM Systems Journal
-4, 1965), as far as they lie in the image. An ellipse is the polygon of 99 sides that napari draws. These are the pixels that
-napari's `to_masks` has, in a hundredth of its time.
+4, 1965), as far as they lie in the image. An ellipse is the polygon of 99 sides that napari draws. These are the pixels
+that napari's `to_masks` has, in a hundredth of its time.
 """
 
 from collections.abc import Iterator, Sequence

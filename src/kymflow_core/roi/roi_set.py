@@ -1,7 +1,9 @@
 """The ROIs of one image, as a frozen value: every change returns a new set."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from kymflow_core.errors import RoiError, RoiNotFoundError
@@ -9,7 +11,7 @@ from kymflow_core.roi.rois import ROI, roi_from_dict
 from kymflow_zarr import JsonObject, JsonValue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RoiSet:
     """ROIs of both kinds, in their order, with unique ids.
 
@@ -27,8 +29,8 @@ class RoiSet:
 
     def __post_init__(self) -> None:
         ids = [roi.roi_id for roi in self.rois]
-        twice = sorted({roi_id for roi_id in ids if ids.count(roi_id) > 1})
-        if twice:
+        if len(self._by_id) < len(ids):
+            twice = sorted(roi_id for roi_id, count in Counter(ids).items() if count > 1)
             raise RoiError(f"ROI ids must differ, but {twice} stand more than once among {ids}")
         if ids and self.next_id <= max(ids):
             raise RoiError(f"next_id must be above all ids, but it is {self.next_id} and the ids are {ids}")
@@ -40,7 +42,11 @@ class RoiSet:
         return len(self.rois)
 
     def __contains__(self, roi_id: object) -> bool:
-        return any(roi.roi_id == roi_id for roi in self.rois)
+        return roi_id in self._by_id
+
+    @cached_property
+    def _by_id(self) -> dict[int, ROI]:
+        return {roi.roi_id: roi for roi in self.rois}
 
     @classmethod
     def of(cls, rois: Iterable[ROI], *, next_id: int = 1) -> Self:
@@ -64,9 +70,8 @@ class RoiSet:
 
     def get(self, roi_id: int) -> ROI:
         """Return one ROI; raise `RoiNotFoundError` with the ids that are there."""
-        for roi in self.rois:
-            if roi.roi_id == roi_id:
-                return roi
+        if roi_id in self._by_id:
+            return self._by_id[roi_id]
         raise RoiNotFoundError(f"no ROI {roi_id}; this image has {list(self.ids) or 'none'}")
 
     def add(self, roi: ROI) -> "RoiSet":
