@@ -63,7 +63,7 @@ class AcqImage:
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
-        """Open a TIFF with what lies beside it, to read; to save ROIs, import it into a dataset.
+        """Open a TIFF with what lies beside it, where ROIs and masks are saved too.
 
         Raises
         ------

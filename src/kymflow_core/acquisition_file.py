@@ -10,13 +10,15 @@ from kymflow_core import legacy
 from kymflow_core.errors import HeaderError, KymflowError
 from kymflow_core.headers import AcquisitionHeader, OlympusHeader
 from kymflow_core.headers.acquisition import calibration_of_voxels
+from kymflow_core.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_zarr import FileContent, JsonValue
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.ingest import read_tiff
+from kymflow_zarr.stores import TiffSidecarStore
 
 
 def read_acquisition_file(path: Path) -> FileContent:
-    """Read a TIFF, its Olympus header, its sidecar and its results; a `ReadFile` for `ZarrDataset.import_folder`.
+    """Read a TIFF, its Olympus header, its sidecars and its results; a `ReadFile` for `ZarrDataset.import_folder`.
 
     Raises
     ------
@@ -35,9 +37,18 @@ def read_acquisition_file(path: Path) -> FileContent:
         header, notes = _with_calibration_of(sidecar, header, notes)
     if not header.is_calibrated:
         notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
+    metadata = _metadata(header, sidecar)
+    try:
+        saved = load_saved(TiffSidecarStore(path))
+        masks = load_saved_masks(path, saved.payload) if saved else {}
+    except (KymflowError, KymflowZarrError) as error:
+        raise SourceError(str(error)) from error
+    if saved is not None:
+        metadata = {**saved.payload, "header": header.to_json()}
     return replace(
         tiff,
-        metadata=_metadata(header, sidecar),
+        metadata=metadata,
+        array_artifacts=masks,
         json_artifacts=results.json_artifacts,
         table_artifacts=results.table_artifacts,
         notes=notes,

@@ -310,6 +310,8 @@ class ZarrDataset:
                 draft.save_json(name, value)
             for name, frame in content.table_artifacts.items():
                 draft.save_df_parquet(name, frame)
+            for name, array in content.array_artifacts.items():
+                draft.save_array_artifact(name, array, held_by_metadata=True)
             draft.save_json(_layout.PROVENANCE, source.to_json())
         return draft.image_id
 

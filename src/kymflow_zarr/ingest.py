@@ -50,6 +50,7 @@ class FileContent:
     metadata: JsonObject = field(default_factory=dict)
     json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    array_artifacts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
