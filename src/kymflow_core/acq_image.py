@@ -147,6 +147,10 @@ class AcqImage:
         new = replace(old, **changes)
         if isinstance(new, RectROI):
             self.within(new)
+        elif isinstance(old, MaskROI) and new.drawn not in (None, old.drawn) and new.reference == old.reference:
+            new = replace(new, reference=None)  # another shape has other pixels
+        elif isinstance(old, MaskROI) and new.mask_ref != old.mask_ref and new.drawn == old.drawn:
+            new = replace(new, meta={key: value for key, value in new.meta.items() if key != "shape"})
         self.save_rois(self.rois.replace(new))
         return self.rois.get(roi_id)
 

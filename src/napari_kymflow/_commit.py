@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from kymflow_core import AcqImage, RoiSet
-from kymflow_core.roi import ROI, merge_roi_sets
+from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
+from kymflow_core.roi import ROI, Merged, merge_roi_sets
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import ConflictError
 from napari_kymflow._records import OUR_ERRORS
@@ -74,15 +74,28 @@ def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet) -> Outcom
     return NotSaved(reason=f"other programs kept saving record {image_id} meanwhile, {_TRIES} times; save again")
 
 
-def rebase(submitted: RoiSet, current: RoiSet, saved: Saved) -> RoiSet:
-    """Return what is on screen after a save: all that was saved, and what was edited since it was handed in."""
+def materialize_rects(path: Path, image_id: str) -> AcqImage | str:
+    """Write every rectangle of a record as a mask; return the image as it is then, or why that failed. Safe in a worker."""
+    try:
+        image = AcqImage(ZarrDataset(ZarrDataset(path, mode="r").path).record(image_id))
+        image.materialize_masks([roi.roi_id for roi in image.rois if isinstance(roi, RectROI)])
+    except (*OUR_ERRORS, OSError, NotImplementedError) as error:
+        return str(error)
+    return image
+
+
+def rebase(submitted: RoiSet, current: RoiSet, saved: Saved) -> Merged:
+    """Return what is on screen after a save: all that was saved, and what was edited since it was handed in.
+
+    A ROI that was edited here since, and that somebody else changed as well, is there twice.
+    """
     held = saved.image.rois
-    handed_in, here = (_renumbered(rois, saved.renumbered) for rois in (submitted, current))
+    handed_in = _renumbered(submitted, saved.renumbered)
+    here = _renumbered(_apart(current, submitted, saved), saved.renumbered)
     before = {roi.roi_id: roi for roi in handed_in}
-    # A ROI that nobody touched since is as it was saved, with the mask that was written for it.
-    written = RoiSet.of((held.get(roi.roi_id) if roi.roi_id in held else roi for roi in handed_in), next_id=held.next_id)
+    base = RoiSet.of((_written(roi, held) for roi in handed_in), next_id=held.next_id)
     mine = RoiSet.of((_newer(roi, before.get(roi.roi_id), held) for roi in here), next_id=here.next_id)
-    return merge_roi_sets(written, mine, held).rois
+    return merge_roi_sets(base, mine, held)
 
 
 def as_saved(submitted: RoiSet, saved: Saved) -> list[tuple[ROI, ROI]]:
@@ -92,8 +105,51 @@ def as_saved(submitted: RoiSet, saved: Saved) -> list[tuple[ROI, ROI]]:
     return [(roi, held.get(new)) for roi, new in ids if new in held and held.get(new) != roi]
 
 
+def _written(roi: ROI, held: RoiSet) -> ROI:
+    """Return a ROI as our own save left it: with the mask that was written for it."""
+    if roi.roi_id not in held:
+        return roi
+    saved = held.get(roi.roi_id)
+    return saved if _with_mask_of(roi, saved) == saved else roi
+
+
 def _newer(roi: ROI, before: ROI | None, held: RoiSet) -> ROI:
-    return held.get(roi.roi_id) if roi == before and roi.roi_id in held else roi
+    """Return a ROI as it is on screen, with what was saved of it where it was not edited since."""
+    if roi.roi_id not in held:
+        return roi
+    saved = held.get(roi.roi_id)
+    if roi == before or _with_mask_of(roi, saved) == saved:
+        return saved
+    if before is None:
+        return roi
+    return _with_mask_of(roi, saved) if _with_mask_of(before, saved) == saved else roi
+
+
+def _with_mask_of(roi: ROI, saved: ROI) -> ROI:
+    """Return a ROI with the mask that was written for `saved`, where it means the same pixels."""
+    if isinstance(roi, RectROI) and isinstance(saved, RectROI) and saved.mask_ref is not None:
+        return replace(roi, meta={**roi.meta, "mask_ref": saved.mask_ref})
+    drawn_alike = isinstance(roi, MaskROI) and isinstance(saved, MaskROI) and roi.drawn == saved.drawn is not None
+    if isinstance(roi, MaskROI) and isinstance(saved, MaskROI) and drawn_alike and roi.reference is None:
+        return replace(roi, reference=saved.reference)
+    return roi
+
+
+def _apart(current: RoiSet, submitted: RoiSet, saved: Saved) -> RoiSet:
+    """Return what is on screen, with new ids for ROIs that were drawn since and whose ids are taken by now."""
+    held = saved.image.rois
+    taken = {*held.ids, *saved.renumbered.values()}
+    next_id = max(current.next_id, held.next_id, *(new + 1 for new in saved.renumbered.values()), 1)
+    rois: list[ROI] = []
+    for roi in current:
+        there = held.get(roi.roi_id) if roi.roi_id in held else None
+        same = there is not None and _with_mask_of(roi, there) == there
+        if roi.roi_id in taken and roi.roi_id not in submitted and not same:
+            rois.append(replace(roi, roi_id=next_id))
+            next_id += 1
+        else:
+            rois.append(roi)
+    return RoiSet.of(rois, next_id=next_id)
 
 
 def _renumbered(rois: RoiSet, ids: dict[int, int]) -> RoiSet:

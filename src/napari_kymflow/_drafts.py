@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from kymflow_core.errors import KymflowError
 
 _FORMAT = "kymflow_draft"
 _VERSION = 1
+_MOST_DRAFTS = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Draft:
     rois: RoiSet
     reason: str = ""
     kept_utc: str = ""
+    number: int = 1
+    """Which of a record's drafts it is: an older one that nobody took up is never replaced."""
 
 
 def drafts_folder() -> Path:
@@ -37,15 +40,15 @@ def drafts_folder() -> Path:
     return user_data_path("napari-kymflow", appauthor=False) / "drafts"
 
 
-def draft_path(dataset_id: str, image_id: str) -> Path:
+def draft_path(dataset_id: str, image_id: str, number: int = 1) -> Path:
     """Return the file of a record's draft, wherever its dataset is moved."""
     key = hashlib.sha256(f"{dataset_id}/{image_id}".encode()).hexdigest()[:32]
-    return drafts_folder() / f"{key}.json"
+    return drafts_folder() / f"{key}-{number}.json"
 
 
 def keep_draft(dataset_id: str, image_id: str, draft: Draft) -> Path:
     """Write a record's draft, or replace it, whole; raise `OSError` where that fails too."""
-    path = draft_path(dataset_id, image_id)
+    path = draft_path(dataset_id, image_id, draft.number)
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "format": _FORMAT,
@@ -71,31 +74,33 @@ def keep_draft(dataset_id: str, image_id: str, draft: Draft) -> Path:
 
 
 def load_draft(dataset_id: str, image_id: str) -> Draft | None:
-    """Return a record's draft; None where there is none.
+    """Return a record's oldest draft; None where there is none.
 
     Raises
     ------
     ValueError
         When there is one that cannot be read; it is left where it is.
     """
-    path = draft_path(dataset_id, image_id)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return _from_document(document)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, KymflowError) as error:
-        raise ValueError(f"the unsaved ROIs kept in {path} cannot be read ({error}); move the file away") from error
+    for number in range(1, _MOST_DRAFTS + 1):
+        path = draft_path(dataset_id, image_id, number)
+        try:
+            return replace(_from_document(json.loads(path.read_text(encoding="utf-8"))), number=number)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError, KymflowError) as error:
+            raise ValueError(f"the unsaved ROIs kept in {path} cannot be read ({error}); move the file away") from error
+    return None
 
 
-def drop_draft(dataset_id: str, image_id: str) -> None:
+def free_draft_number(dataset_id: str, image_id: str) -> int:
+    """Return the number for a record's next draft, so that it replaces none; the last one is replaced after many."""
+    numbers = range(1, _MOST_DRAFTS + 1)
+    return next((number for number in numbers if not draft_path(dataset_id, image_id, number).exists()), _MOST_DRAFTS)
+
+
+def drop_draft(dataset_id: str, image_id: str, number: int) -> None:
     """Delete a record's draft, where there is one."""
-    draft_path(dataset_id, image_id).unlink(missing_ok=True)
-
-
-def has_draft(dataset_id: str, image_id: str) -> bool:
-    """Return whether a record has a draft."""
-    return draft_path(dataset_id, image_id).is_file()
+    draft_path(dataset_id, image_id, number).unlink(missing_ok=True)
 
 
 def _from_document(document: object) -> Draft:

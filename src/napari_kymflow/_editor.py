@@ -5,7 +5,7 @@ and a save, which takes place in a worker, never undoes what was drawn while it 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,20 @@ from psygnal import Signal
 
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
-from kymflow_core.roi import ROI
-from kymflow_core.roi.pixels import RoiStats
-from kymflow_core.roi_results import RoiResults, has_same_pixels, outdated_results, results_by_roi
+from kymflow_core.roi import ROI, merge_roi_sets
+from kymflow_core.roi_results import RoiResults, outdated_results, results_by_roi
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._commit import Disagreement, NotSaved, Outcome, Saved, as_saved, commit_rois, rebase
-from napari_kymflow._drafts import Draft, drop_draft, keep_draft
+from napari_kymflow._commit import Disagreement, NotSaved, Outcome, Saved, as_saved, commit_rois, materialize_rects, rebase
+from napari_kymflow._drafts import Draft, drop_draft, free_draft_number, keep_draft
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._host import Conflict, Host
+from napari_kymflow._measure import RoiFacts, is_measured, measure_rois
 from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._shapes import COLOR, Bounds
 from napari_kymflow._undo import UndoStack
 
 Then = Callable[[bool], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoiFacts:
-    """What is measured of one ROI: the pixels inside, and "", "mask", "mask outdated" or "mask damaged"."""
-
-    stats: RoiStats | None
-    mask_state: str
 
 
 class RoiEditor:
@@ -78,19 +70,28 @@ class RoiEditor:
         self._present = sync.rois
         self._quiet = EchoGuard()
         self._waiting: list[Then] = []
+        self._held_back: Callable[[], None] | None = None
+        self._draft_number: int | None = None
         self._closed = False
 
     def bind(self) -> None:
         """Follow the ROIs on screen, and find out what was computed for them."""
         self.sync.rois_changed.connect(self._on_rois_changed)
         self.sync.rois_turned.connect(self._on_rois_turned)
+        self.sync.editing_ended.connect(self._on_editing_ended)
+        self.find_results()
+        self.measure()
+
+    def find_results(self) -> None:
+        """Find out, in a worker, what was computed for which ROI."""
         record = self.dataset.record(self.image_id)
         self._host.run(lambda: results_by_roi(record), self._on_results_found)
-        self.measure()
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
         self._closed = True
+        self._release()
+        self.sync.editing_ended.disconnect(self._on_editing_ended)
         self.sync.rois_changed.disconnect(self._on_rois_changed)
         self.sync.rois_turned.disconnect(self._on_rois_turned)
 
@@ -142,7 +143,7 @@ class RoiEditor:
 
     def edit(self, roi_id: int, **changes: Any) -> None:
         """Change fields of one ROI, such as its name; raise `RoiError` where they are not valid."""
-        self.sync.set_rois(self.rois.replace(replace(self.rois.get(roi_id), **changes)))
+        self._set(self.rois.replace(replace(self.rois.get(roi_id), **changes)))
 
     def set_bounds(self, roi_id: int, bounds: Bounds) -> None:
         """Give a rectangle other bounds.
@@ -152,7 +153,7 @@ class RoiEditor:
         RoiError
             When the ROI is no rectangle, or the bounds are empty or not within the image; nothing is changed.
         """
-        self.sync.set_rois(self.rois.replace(self.image.within(replace(self._rect(roi_id), **bounds._asdict()))))
+        self._set(self.rois.replace(self.image.within(replace(self._rect(roi_id), **bounds._asdict()))))
 
     def set_color(self, roi_ids: Sequence[int], color: str) -> None:
         """Draw ROIs in a colour, "#rrggbb"."""
@@ -160,14 +161,14 @@ class RoiEditor:
         for roi_id in roi_ids:
             roi = rois.get(roi_id)
             rois = rois.replace(replace(roi, meta={**roi.meta, COLOR: color}))
-        self.sync.set_rois(rois)
+        self._set(rois)
 
     def add_rect(self, bounds: Bounds, *, name: str = "") -> int:
         """Add a rectangle in the slice that is shown, select it, and return its id; raise `RoiError` as `set_bounds`."""
         z, channel = self.sync.get_slice()
         roi_id = self.rois.next_id
         roi = RectROI(roi_id=roi_id, name=name, z=z, channel=channel, **bounds._asdict())
-        self.sync.set_rois(self.rois.add(self.image.within(roi)))
+        self._set(self.rois.add(self.image.within(roi)))
         self.sync.select([roi_id])
         return roi_id
 
@@ -178,7 +179,7 @@ class RoiEditor:
         added = self.rois
         for roi in rois:
             added = added.add(replace(roi, roi_id=added.next_id))
-        self.sync.set_rois(added)
+        self._set(added)
         ids = added.ids[len(added) - len(rois) :]
         self.sync.select(ids)
         return ids
@@ -193,11 +194,11 @@ class RoiEditor:
         rois = self.rois
         for roi_id in roi_ids:
             rois = rois.remove(roi_id)
-        self.sync.set_rois(rois)
+        self._set(rois)
 
     def restore(self, rois: RoiSet) -> None:
         """Show the ROIs of an earlier revision instead; an edit like any other."""
-        self.sync.set_rois(RoiSet.of(rois, next_id=max(rois.next_id, self.rois.next_id)))
+        self._set(RoiSet.of(rois, next_id=max(rois.next_id, self.rois.next_id)))
 
     def give_up(self) -> None:
         """Show the ROIs as they are saved again, and forget the draft."""
@@ -207,9 +208,11 @@ class RoiEditor:
         self.state_changed.emit()
 
     def take_up(self, draft: Draft) -> None:
-        """Show the changes of a draft on top of what the record has now."""
-        pretended = Saved(image=self.image, renumbered={}, merged_others=True)
-        self.sync.set_rois(rebase(draft.base, draft.rois, pretended))
+        """Show the changes of a draft on top of what is on screen."""
+        unsaved = rebase(draft.base, draft.rois, Saved(image=self.image, renumbered={}, merged_others=True))
+        both = merge_roi_sets(self.base, unsaved.rois, self.rois)
+        self._set(both.rois)
+        _say_doubled((*unsaved.doubled, *both.doubled))
 
     def save(self, then: Then | None = None) -> None:
         """Save what is on screen, in a worker; `then` is told whether everything is saved."""
@@ -221,7 +224,9 @@ class RoiEditor:
         self.state_changed.emit()
         path, base, submitted = self.dataset.path, self.base, self.rois
         self._host.run(
-            lambda: commit_rois(path, self.image_id, base, submitted), lambda outcome: self._on_saved(submitted, outcome)
+            lambda: commit_rois(path, self.image_id, base, submitted),
+            lambda outcome: self._on_saved(submitted, outcome),
+            lambda error: self._on_saved(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
         )
 
     def reload(self) -> None:
@@ -231,10 +236,13 @@ class RoiEditor:
         except OUR_ERRORS as error:
             show_error(str(error))
             return
-        self._settle(self.rois, Saved(image=self.image, renumbered={}, merged_others=True), base=self.base)
+        self._settle(self.base, Saved(image=self.image, renumbered={}, merged_others=True))
 
     def materialize(self, then: Then | None = None) -> None:
         """Save what is on screen, and write every rectangle as a mask, in a worker."""
+        if self.outdating:
+            show_warning("Save first, or undo: results would become outdated, as the dock says.")
+            return
         self.save(lambda saved: self._on_saved_for_masks(then) if saved else None)
 
     def _on_saved_for_masks(self, then: Then | None) -> None:
@@ -255,12 +263,12 @@ class RoiEditor:
         if self._measuring or self._closed:
             return
         known = {roi_id: roi for roi_id, (roi, _) in self.facts.items()}
-        changed = [roi for roi in self.rois if roi.roi_id not in known or not _is_measured(roi, known[roi.roi_id])]
+        changed = [roi for roi in self.rois if roi.roi_id not in known or not is_measured(roi, known[roi.roi_id])]
         if not changed:
             return
         self._measuring = True
         path, image_id = self.dataset.path, self.image_id
-        self._host.run(lambda: measure_rois(path, image_id, changed), self._on_measured)
+        self._host.run(lambda: measure_rois(path, image_id, changed), self._on_measured, self._on_measuring_failed)
 
     def _on_measured(self, found: dict[int, tuple[ROI, RoiFacts]]) -> None:
         self._measuring = False
@@ -269,6 +277,9 @@ class RoiEditor:
         self.facts.update(found)
         self.state_changed.emit()
         self._host.later(self.measure)
+
+    def _on_measuring_failed(self, error: Exception) -> None:
+        self._measuring = False
 
     def _on_results_found(self, results: RoiResults) -> None:
         self.results = results
@@ -296,10 +307,18 @@ class RoiEditor:
 
     def autosave_now(self) -> None:
         """Save, unless results would become outdated, which the user is asked to look at first."""
-        if self.is_unsaved and self.can_save_unasked and not self._closed and not self.sync.is_editing:
+        if self._closed or not self.is_unsaved or not self.can_save_unasked:
+            return
+        if self.sync.is_editing:
+            self._autosave()
+        else:
             self.save()
 
     def _on_saved(self, submitted: RoiSet, outcome: Outcome) -> None:
+        if self.sync.is_editing and not self._closed:
+            # A shape that is being drawn would be lost: the layer must not change until it is done.
+            self._held_back = lambda: self._on_saved(submitted, outcome)
+            return
         self.is_saving = False
         if isinstance(outcome, Disagreement):
             self._on_disagreement(submitted, outcome)
@@ -309,19 +328,36 @@ class RoiEditor:
             return
         self.failure = ""
         self._drop_draft()
-        self._undo.replace(as_saved(submitted, outcome))
+        if outcome.renumbered:
+            self._undo.clear()
+        else:
+            self._undo.replace(as_saved(submitted, outcome))
         self._settle(submitted, outcome)
         if outcome.merged_others:
             show_info("Another window had saved ROIs of this record meanwhile; both changes are saved.")
         for old, new in outcome.renumbered.items():
             show_warning(f"Another window had made a ROI {old} of its own: yours is now ROI {new}.")
         self.saved.emit()
+        if self.is_unsaved and self._waiting:
+            self.save()  # what was edited meanwhile; somebody waits until all is saved
+            return
         self._tell(saved=not self.is_unsaved)
         if self.is_unsaved:
             self._autosave()
 
+    def _on_editing_ended(self) -> None:
+        self._host.later(self._release)
+
+    def _release(self) -> None:
+        held_back, self._held_back = self._held_back, None
+        if held_back is not None:
+            held_back()
+
     def _on_disagreement(self, submitted: RoiSet, found: Disagreement) -> None:
         """Show both sides, ask which counts, and save that."""
+        if self.rois.rois != submitted.rois:
+            self.save()  # something was edited meanwhile, which the question must not lose
+            return
         self.base = found.image.rois
         self.image = found.image
         self._undo.clear()
@@ -329,7 +365,9 @@ class RoiEditor:
         mine, theirs = [new for _, new in found.pairs], [old for old, _ in found.pairs]
         self.sync.select([*theirs, *mine])
         pairs = [Conflict(theirs=found.both.get(old), mine=found.both.get(new)) for old, new in found.pairs]
+        self.is_saving = True  # nothing is saved by itself while the question is open
         choice = self._host.ask_conflicts(pairs)
+        self.is_saving = False
         rois = found.both
         if choice == "theirs":
             for roi_id in mine:
@@ -354,27 +392,48 @@ class RoiEditor:
 
     def keep_draft(self) -> Path:
         """Write what is on screen to this computer's drafts; raise `OSError` where that fails."""
-        draft = Draft(base=self.base, rois=self.rois, reason=self.failure)
-        return keep_draft(self.dataset.dataset_id, self.image_id, draft)
+        dataset_id = self.dataset.dataset_id
+        if self._draft_number is None:
+            self._draft_number = free_draft_number(dataset_id, self.image_id)
+        draft = Draft(base=self.base, rois=self.rois, reason=self.failure, number=self._draft_number)
+        return keep_draft(dataset_id, self.image_id, draft)
 
     def _drop_draft(self) -> None:
+        """Delete the draft that this editor kept; an older one is the user's business."""
+        if self._draft_number is None:
+            return
         try:
-            drop_draft(self.dataset.dataset_id, self.image_id)
+            drop_draft(self.dataset.dataset_id, self.image_id, self._draft_number)
         except OSError as error:
             show_warning(f"The ROIs are saved, but their draft could not be deleted: {error}")
+        self._draft_number = None
 
-    def _settle(self, submitted: RoiSet, saved: Saved, *, base: RoiSet | None = None) -> None:
+    def adopt_draft(self, draft: Draft) -> None:
+        """Show the changes of a kept draft, which is deleted with the next save."""
+        self._draft_number = draft.number
+        self.take_up(draft)
+
+    def _settle(self, submitted: RoiSet, saved: Saved) -> None:
         """Show what was saved, and what was edited since on top."""
-        current = rebase(submitted if base is None else base, self.rois, saved)
+        merged = rebase(submitted, self.rois, saved)
         self.image, self.base = saved.image, saved.image.rois
-        if not self._closed:
-            self._show(current)
-        self.facts = {roi_id: held for roi_id, held in self.facts.items() if roi_id in current}
+        self._show(merged.rois)
+        _say_doubled(merged.doubled)
+        self.facts = {roi_id: held for roi_id, held in self.facts.items() if roi_id in merged.rois}
         self.state_changed.emit()
+
+    def _set(self, rois: RoiSet) -> None:
+        """Show ROIs as an edit; of a dataset that is only looked at, nothing is edited."""
+        if self.can_save:
+            self.sync.set_rois(rois)
+        else:
+            show_warning("This dataset can only be looked at, so its ROIs cannot be edited.")
 
     def _show(self, rois: RoiSet) -> None:
         """Show ROIs without noting it as an edit."""
-        if rois != self.rois:
+        if self._closed:
+            self.sync.rois = rois
+        elif rois != self.rois:
             with self._quiet:
                 self.sync.set_rois(rois)
 
@@ -390,42 +449,6 @@ class RoiEditor:
         return roi
 
 
-def materialize_rects(path: Path, image_id: str) -> AcqImage | str:
-    """Write every rectangle of a record as a mask; return the image as it is then, or why that failed. Safe in a worker."""
-    try:
-        image = AcqImage(ZarrDataset(ZarrDataset(path, mode="r").path).record(image_id))
-        image.materialize_masks([roi.roi_id for roi in image.rois if isinstance(roi, RectROI)])
-    except (*OUR_ERRORS, OSError, NotImplementedError) as error:
-        return str(error)
-    return image
-
-
-def measure_rois(path: Path, image_id: str, rois: Sequence[ROI]) -> dict[int, tuple[ROI, RoiFacts]]:
-    """Return what is measured of ROIs, saved or not; None for statistics that cannot be read. Safe in a worker."""
-    try:
-        image = AcqImage(ZarrDataset(path, mode="r").record(image_id))
-    except OUR_ERRORS:
-        return {roi.roi_id: (roi, RoiFacts(stats=None, mask_state="")) for roi in rois}
-    try:
-        measured = image.measure_many(rois)
-    except OUR_ERRORS:  # one of them; the others are measured all the same
-        measured = {roi.roi_id: stats for roi in rois if (stats := _measured(image, roi)) is not None}
-    return {roi.roi_id: (roi, RoiFacts(stats=measured.get(roi.roi_id), mask_state=_mask_state(image, roi))) for roi in rois}
-
-
-def _measured(image: AcqImage, roi: ROI) -> RoiStats | None:
-    try:
-        return image.measure(roi)
-    except OUR_ERRORS:
-        return None
-
-
-def _mask_state(image: AcqImage, roi: ROI) -> str:
-    try:
-        return image.mask_state(roi)
-    except OUR_ERRORS:
-        return "mask damaged"
-
-
-def _is_measured(roi: ROI, measured: ROI) -> bool:
-    return has_same_pixels(roi, measured) and roi.mask_ref == measured.mask_ref
+def _say_doubled(doubled: Sequence[tuple[int, int]]) -> None:
+    for old, new in doubled:
+        show_warning(f"ROI {old} was changed here and by another window: both are on screen, yours as ROI {new}.")

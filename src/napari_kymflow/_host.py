@@ -29,6 +29,11 @@ class Host:
         """Whether edits are saved by themselves a moment after they were made."""
         return False
 
+    @property
+    def has_window(self) -> bool:
+        """Whether there is somebody to ask."""
+        return False
+
     def later(self, action: Callable[[], None]) -> None:
         """Do something after napari has handled the mouse."""
         action()
@@ -36,8 +41,13 @@ class Host:
     def after_a_pause(self, action: Callable[[], None]) -> None:
         """Do something once nothing was asked for a moment; the last action counts."""
 
-    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do work that touches no layer and no widget, then hand on what it returned."""
+    def run(
+        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None] | None = None
+    ) -> None:
+        """Do work that touches no layer and no widget, then hand on what it returned, or the error that it raised.
+
+        Errors that are expected are returned by `work`; one that it raises is shown by napari.
+        """
         done(work())
 
     def ask_unsaved(self, what: str) -> Answer:

@@ -90,7 +90,9 @@ def _painted(
             new[value] = MaskROI(roi_id=next_id, name=f"label {value}", z=z, channel=channel, reference=reference)
             next_id += 1
         else:
-            changed.append(_as_mask(old, image.write_mask(value, mask)))
+            # What another label covers of the ROI is still its own.
+            erased = (opened == value) & ~mask if opened is not None else ~mask
+            changed.append(as_mask(old, image.write_mask(value, (image.mask_of(old) & ~erased) | mask)))
     said = [f"ROI {value} has no pixel left in the labels and was left as it was." for value in sorted(before - values)]
     return Painted(changed=tuple(changed), new=new, said=tuple(said))
 
@@ -103,7 +105,8 @@ def renumbered_labels(labels: NDArray[Any], numbers: dict[int, int]) -> NDArray[
     return renumbered
 
 
-def _as_mask(roi: ROI, reference: str) -> MaskROI:
+def as_mask(roi: ROI, reference: str | None) -> MaskROI:
+    """Return a ROI as a painted mask: the same by id, name and all it carries, without its shape."""
     meta = {key: value for key, value in roi.meta.items() if key not in ("shape", "mask_ref")}
     if isinstance(roi, RectROI):
         return MaskROI(

@@ -14,7 +14,7 @@ from kymflow_core import AcqImage, MaskROI, RoiSet
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._convert import LayerData, masks_to_layer
 from napari_kymflow._editor import RoiEditor
-from napari_kymflow._labels import Painted, labels_to_rois, masks_to_labels, renumbered_labels
+from napari_kymflow._labels import Painted, as_mask, labels_to_rois, masks_to_labels, renumbered_labels
 from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._shapes import rois_to_layer
 from napari_kymflow._tags import KEY, LayerTag, Role, tag_of
@@ -76,11 +76,33 @@ class MaskLayers:
             "Paint, then click “Save labels as ROIs”. A label's number is the id of its ROI; a new number is a new ROI."
         )
 
+    def leave(self) -> bool:
+        """Ask about labels that were painted and not saved; return False where the user would rather stay."""
+        painted = [layer for layer in self._session.viewer.layers if isinstance(layer, Labels) and self._is_painted(layer)]
+        if not painted or not self._session.host.has_window:
+            return True
+        answer = self._session.host.ask_unsaved("Painted labels are not saved as ROIs.")
+        if answer == "save":
+            for layer in painted:
+                self._save_layer(layer)
+            return not any(self._is_painted(layer) for layer in painted)
+        return answer != "stay"
+
+    def _is_painted(self, layer: Labels) -> bool:
+        opened = self._opened.get(layer)
+        return opened is not None and not np.array_equal(opened, np.asarray(layer.data))
+
     def save_labels(self) -> None:
         """Save the active Labels layer's labels as ROIs; in a window, a worker writes the masks."""
-        editor, layer = self._session.editor, self._session.viewer.layers.selection.active
-        if editor is None or not isinstance(layer, Labels):
+        layer = self._session.viewer.layers.selection.active
+        if self._session.editor is None or not isinstance(layer, Labels):
             show_warning("Select a Labels layer in the layer list first; its labels become ROIs.")
+            return
+        self._save_layer(layer)
+
+    def _save_layer(self, layer: Labels) -> None:
+        editor = self._session.editor
+        if editor is None:
             return
         labels, opened = np.asarray(layer.data).copy(), self._opened.get(layer)
         z, channel = editor.sync.get_slice()
@@ -125,10 +147,14 @@ class MaskLayers:
             show_warning("Another record was opened meanwhile, so the labels are not saved. Open theirs, and save again.")
             return
         rois = editor.rois
+        kept = [roi for roi in painted.changed if roi.roi_id in rois]
+        for roi in kept:  # as it is by now: it may have been renamed meanwhile
+            rois = rois.replace(as_mask(rois.get(roi.roi_id), roi.reference))
         for roi in painted.changed:
-            rois = rois.replace(roi) if roi.roi_id in rois else rois
+            if roi not in kept:
+                show_warning(f"ROI {roi.roi_id} was deleted meanwhile, so what was painted of it is not saved.")
         editor.sync.set_rois(rois)
-        count = len(painted.changed) + len(painted.new)
+        count = len(kept) + len(painted.new)
         new_ids = editor.add_rois(list(painted.new.values()))
         numbers = dict(zip(painted.new, new_ids, strict=True))
         if count:

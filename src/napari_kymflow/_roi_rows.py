@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI
-from napari_kymflow._editor import RoiFacts
+from napari_kymflow._measure import RoiFacts
 from napari_kymflow._shapes import Bounds
 from napari_kymflow._tags import LayerTag
 

@@ -25,7 +25,6 @@ from napari_kymflow._shapes import (
     features_of,
     is_drawn_as,
     reconcile,
-    roi_to_shape,
     rois_to_shapes,
 )
 
@@ -145,6 +144,12 @@ class RoiSync:
         self.select(selected)
         self.rois_changed.emit()
 
+    def show_if_different(self, rois: RoiSet) -> None:
+        """Show ROIs unless the layer has exactly their shapes."""
+        ids = [roi_id for roi_id in self._ids() if roi_id != NO_ROI]
+        if ids != [shape.roi_id for shape in rois_to_shapes(rois, self.stretch)] or self._reconciled().rois != rois:
+            self.set_rois(rois)
+
     def set_stretch(self, stretch: float) -> None:
         """Draw all shapes for another stretch along x; the ROIs stay as they are."""
         factor = stretch / self.stretch
@@ -219,17 +224,19 @@ class RoiSync:
         """Draw every shape where its ROI has it, so that what is seen is what is saved."""
         if self.is_editing:
             return
+        wanted = {shape.roi_id: shape for shape in rois_to_shapes(self.rois, self.stretch)}
         by_id = {roi.roi_id: roi for roi in self.rois}
         data = list(self.layer.data)
         moved = False
         for position, drawn in enumerate(self._shapes()):
-            roi = by_id.get(drawn.roi_id)
-            if roi is None or position in self.refused or is_drawn_as(roi, drawn, self.stretch):
+            shape = wanted.get(drawn.roi_id)
+            if shape is None or position in self.refused or is_drawn_as(by_id[drawn.roi_id], drawn, self.stretch):
                 continue
-            wanted = roi_to_shape(roi, self.stretch)
-            if wanted is not None:
-                data[position] = wanted.vertices
-                moved = True
+            if shape.shape_type != drawn.shape_type:
+                self.set_rois(self.rois)
+                return
+            data[position] = shape.vertices
+            moved = True
         if moved:
             with self._busy:
                 selected = set(self.layer.selected_data)

@@ -226,6 +226,8 @@ class KymSession:
     def leave(self) -> bool:
         """Save what is not saved, or ask what to do with it; return False where the user would rather stay."""
         editor = self.editor
+        if not self.masks.leave():
+            return False
         if editor is None or not editor.is_unsaved:
             return True
         if self.host.autosaves and editor.can_save_unasked and not editor.failure:
@@ -259,14 +261,15 @@ class KymSession:
         """Show the unsaved ROIs of an earlier time."""
         if self.editor is not None and self.kept is not None:
             kept, self.kept = self.kept, None
-            self.editor.take_up(kept)
+            self.editor.adopt_draft(kept)
             self.state_changed.emit()
 
     def drop_kept(self) -> None:
         """Forget the unsaved ROIs of an earlier time."""
-        self.kept = None
-        if self.editor is not None:
-            drop_draft(self.editor.dataset.dataset_id, self.editor.image_id)
+        kept, self.kept = self.kept, None
+        if self.editor is not None and kept is not None:
+            drop_draft(self.editor.dataset.dataset_id, self.editor.image_id, kept.number)
+            self._offer_kept(self.editor.dataset, self.editor.image_id)
         self.state_changed.emit()
 
     def load_table(self, name: str) -> pd.DataFrame | None:
@@ -283,6 +286,8 @@ class KymSession:
         """Take up new tables, and say what was done."""
         if self.tables is not None:
             self.tables.tables.clear()
+        if self.editor is not None:
+            self.editor.find_results()
         self.tables_changed.emit()
         failed = {image_id: reason for report in reports for image_id, reason in report.failed.items()}
         for reason in failed.values():
@@ -347,7 +352,8 @@ class KymSession:
         editor.save(lambda saved: self._on_left_saved(key, saved=saved))
 
     def _on_left_saved(self, key: tuple[Path, str], *, saved: bool) -> None:
-        if saved:
+        still_open = self.editor is not None and (self.editor.dataset.path, self.editor.image_id) == key
+        if saved or still_open:
             self._drafts.pop(key, None)
         self.saved.emit(key[1])
 
@@ -377,6 +383,8 @@ class KymSession:
         )
         sync.later = self._do_later
         sync.bind()
+        # The layer may have been made from an older look at the record.
+        sync.show_if_different(image.rois)
         editor = self.editor = RoiEditor(dataset, image, tag.image_id, sync, self.host)
         editor.can_save = layer.editable = not self.is_read_only
         editor.rois_changed.connect(self.rois_changed.emit)
@@ -406,8 +414,12 @@ class KymSession:
 
     def _slice_of(self, axes: tuple[str, ...]) -> tuple[int, int]:
         """Return z (from 0) and channel (from 1) of the slice that the viewer shows."""
-        steps = dict(zip([axis for axis in axes if axis not in "yx"], self.viewer.dims.current_step, strict=False))
-        return int(steps.get("z", 0)), int(steps.get("c", 0)) + 1
+        # Another layer may have more dimensions than the record, whose are the last ones, and more steps along them.
+        others = [axis for axis in axes if axis not in "yx"]
+        own = self.viewer.dims.current_step[self.viewer.dims.ndim - len(axes) :]
+        sizes = dict(zip(self.image.axes, self.image.pixels.shape, strict=True)) if self.image else {}
+        steps = {axis: min(int(step), sizes.get(axis, 1) - 1) for axis, step in zip(others, own, strict=False)}
+        return steps.get("z", 0), steps.get("c", 0) + 1
 
     def _on_saved_by_hand(self, saved: bool) -> None:
         if saved and self.editor is not None:

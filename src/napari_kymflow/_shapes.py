@@ -11,6 +11,7 @@ that is drawn by hand becomes the pixels whose centres it covers; the vertices o
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from kymflow_core import RectROI, RoiSet
 from kymflow_core.roi import ROI, DrawnShape, MaskROI, mask_of_rect, rect_of_mask
+from kymflow_core.roi.geojson import is_simple
 from kymflow_core.roi.pixels import covered_range, drawn_range
 from kymflow_core.roi.raster import has_pixels, shape_problems
 from napari_kymflow._tags import LayerTag
@@ -41,6 +43,7 @@ MOST_LABELS = 500
 _STRAIGHT = 0.25
 """How far, in pixels, a rectangle's corners may be off before it counts as rotated."""
 _DECIMALS = 3
+_MOST_COMPARED = 1500
 _ROUNDING = 4e-7
 """napari keeps vertices as 32-bit floats."""
 
@@ -136,6 +139,17 @@ def has_shape(roi: ROI) -> bool:
     return isinstance(roi, RectROI) or roi.drawn is not None
 
 
+@lru_cache(maxsize=4096)
+def crosses_itself(drawn: DrawnShape) -> bool:
+    """Return whether a shape is a polygon whose sides cross or touch, or one with too many sides to say.
+
+    It is shown as a closed path: napari cannot fill every polygon of this kind, and then raises an error.
+    """
+    if drawn.type != "polygon":
+        return False
+    return len(drawn.vertices) > _MOST_COMPARED or not is_simple(np.asarray(drawn.vertices, dtype=np.float64))
+
+
 def rois_to_shapes(rois: RoiSet, stretch: float) -> list[LayerShape]:
     """Return the shapes of all ROIs that have one."""
     shapes = (roi_to_shape(roi, stretch) for roi in rois)
@@ -149,6 +163,8 @@ def roi_to_shape(roi: ROI, stretch: float) -> LayerShape | None:
     if roi.drawn is None:
         return None
     vertices = np.asarray(roi.drawn.vertices, dtype=np.float64) * (1.0, stretch)
+    if crosses_itself(roi.drawn):
+        return LayerShape(roi_id=roi.roi_id, shape_type="path", vertices=np.vstack([vertices, vertices[:1]]))
     return LayerShape(roi_id=roi.roi_id, shape_type=roi.drawn.type, vertices=vertices)
 
 
@@ -217,7 +233,7 @@ def reconcile(
             kept[old.roi_id] = old
             ids.append(old.roi_id)
             continue
-        region = shape_to_region(drawn, stretch, shape)
+        region = shape_to_region(_reopened(drawn, old), stretch, shape)
         if region is None:
             refused.append(position)
         if old is not None:
@@ -235,7 +251,18 @@ def reconcile(
     return Reconciled(rois=rois, ids=tuple(ids), refused=tuple(refused), turned=tuple(turned))
 
 
+def _reopened(drawn: LayerShape, old: ROI | None) -> LayerShape:
+    """Return the polygon that is shown as a closed path as a polygon."""
+    if not isinstance(old, MaskROI) or old.drawn is None or drawn.shape_type != "path" or old.drawn.type != "polygon":
+        return drawn
+    vertices = np.asarray(drawn.vertices)
+    closed = len(vertices) > 1 and np.array_equal(vertices[0], vertices[-1])
+    return replace(drawn, shape_type="polygon", vertices=vertices[:-1] if closed else vertices)
+
+
 def _moved(old: ROI, region: Bounds | DrawnShape) -> ROI:
+    if isinstance(old, MaskROI) and region == old.drawn:
+        return old
     if isinstance(region, Bounds):
         return replace(old, **region._asdict()) if isinstance(old, RectROI) else rect_of_mask(old, **region._asdict())
     return mask_of_rect(old, region) if isinstance(old, RectROI) else old.with_shape(region)

@@ -1,7 +1,9 @@
 """Editing the ROIs of one record, without Qt; saves that take a while are held back by `SlowHost`."""
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
@@ -26,7 +28,7 @@ class SlowHost(Host):
     def autosaves(self):
         return self._autosaves
 
-    def run(self, work, done):
+    def run(self, work, done, failed=None):
         result = work()
         self.waiting.append(lambda: done(result))
 
@@ -208,12 +210,40 @@ def test_rois_that_cannot_be_saved_are_kept_and_offered_until_they_are(demo_sess
     assert [roi.name for roi in stored(again)][2:] == ["kept"]
 
 
+def reopened(session):
+    first, second = session.image_id, next(key for key in session.records() if key != session.image_id)
+    session.open_record(second)
+    session.open_record(first)
+
+
 def test_kept_rois_can_be_forgotten(demo_session, drafts):
     add(demo_session)
     demo_session.editor.keep_draft()
-    demo_session.kept = None
+    demo_session.editor.undo()
+    reopened(demo_session)
+    assert demo_session.kept is not None
     demo_session.drop_kept()
-    assert list(drafts.glob("*.json")) == []
+    assert (list(drafts.glob("*.json")), demo_session.kept) == ([], None)
+
+
+def test_kept_rois_that_nobody_took_up_outlast_other_saves_and_failures(demo_session, drafts, monkeypatch):
+    add(demo_session, name="kept")
+    demo_session.editor.keep_draft()
+    demo_session.editor.undo()
+    reopened(demo_session)
+    demo_session.editor.edit(2, note="new")
+    demo_session.save_rois()
+    assert len(list(drafts.glob("*.json"))) == 1
+    with monkeypatch.context() as broken:
+        broken.setattr("os.link", refuse)
+        demo_session.editor.edit(2, note="newer")
+        demo_session.save_rois()
+        assert len(list(drafts.glob("*.json"))) == 2
+    demo_session.save_rois()
+    assert len(list(drafts.glob("*.json"))) == 1
+    demo_session.editor.edit(1, name="on screen")
+    demo_session.take_up_kept()
+    assert [roi.name for roi in demo_session.rois] == ["on screen", "centre, first half", "kept"]
 
 
 def test_a_kept_file_that_is_damaged_is_said_and_left(demo_session, drafts):
@@ -280,3 +310,144 @@ def test_every_roi_is_measured_again_when_its_place_changed_and_not_when_its_nam
     assert demo_session.editor.facts[1][1] is first
     demo_session.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
     assert demo_session.editor.facts[1][1].stats == demo_session.image.measure(demo_session.rois.get(1))
+
+
+def test_a_record_with_an_unsaved_polygon_that_is_left_is_saved_once(slow):
+    first, second = list(slow.records())[:2]
+    draw_triangle(slow)
+    slow.open_record(second)
+    slow.host.go_on()
+    assert slow.unsaved_ids == ()
+    slow.open_record(first)
+    slow.host.go_on()
+    assert (slow.rois.ids, slow.is_unsaved) == ((1, 2, 3), False)
+
+
+def test_what_is_drawn_while_a_save_runs_is_saved_when_the_record_is_left(slow):
+    first, second = list(slow.records())[:2]
+    add(slow)
+    slow.editor.save()
+    add(slow, name="meanwhile")
+    slow.open_record(second)
+    slow.host.go_on()
+    assert [roi.name for roi in stored(slow, first)][2:] == ["", "meanwhile"]
+    assert slow.unsaved_ids == ()
+
+
+def test_what_is_drawn_while_a_save_meets_a_disagreement_is_kept(slow):
+    slow.host.ask_conflicts = lambda conflicts: "mine"
+    slow.editor.edit(2, name="mine")
+    AcqImage(slow.dataset.record(slow.image_id)).edit_roi(2, name="theirs")
+    slow.editor.save()
+    add(slow, name="meanwhile")
+    slow.host.go_on()
+    assert [roi.name for roi in stored(slow)] == ["vessel", "mine", "meanwhile"]
+
+
+def test_a_new_id_that_was_given_to_mine_is_not_taken_by_what_is_drawn_meanwhile(slow):
+    AcqImage(slow.dataset.record(slow.image_id)).add_roi(x0=0, x1=1, y0=0, y1=1, name="theirs")
+    add(slow, name="mine")
+    slow.editor.save()
+    add(slow, name="meanwhile")
+    slow.host.go_on()
+    slow.editor.save()
+    slow.host.go_on()
+    assert [roi.name for roi in stored(slow)][2:] == ["theirs", "mine", "meanwhile"]
+    assert len(set(stored(slow).ids)) == 5
+
+
+def test_an_edit_during_a_save_of_a_roi_that_another_window_changed_keeps_both(slow):
+    add(slow)
+    AcqImage(slow.dataset.record(slow.image_id)).edit_roi(2, name="theirs")
+    slow.editor.save()
+    slow.editor.edit(2, name="mine")
+    slow.host.go_on()
+    assert {"theirs", "mine"} <= {roi.name for roi in slow.rois}
+
+
+def test_materializing_while_a_roi_is_renamed_asks_nobody(slow):
+    slow.host.ask_conflicts = pytest.fail
+    slow.materialize_masks()
+    slow.host.waiting.pop(0)()
+    slow.editor.edit(2, name="new")
+    slow.host.go_on()
+    slow.editor.save()
+    slow.host.go_on()
+    assert [roi.name for roi in stored(slow)] == ["vessel", "new"]
+    assert stored(slow).get(1).mask_ref is not None
+
+
+def test_a_save_that_ends_while_a_shape_is_drawn_waits_for_the_shape(slow):
+    draw_triangle(slow)
+    slow.editor.save()
+    layer = slow.sync.layer
+    layer.events.data(value=layer.data, action="adding", data_indices=(-1,), vertex_indices=((),))
+    slow.host.go_on()
+    assert slow.rois.get(3).mask_ref is None
+    layer.mode = "select"
+    assert slow.rois.get(3).mask_ref == "analysis_arrays/roi_mask_3"
+    assert not slow.is_unsaved
+
+
+def test_an_autosave_that_comes_while_the_mouse_is_pressed_comes_again(slow):
+    add(slow)
+    slow.sync._is_pressed = True
+    pause, slow.host.paused = slow.host.paused, None
+    pause()
+    slow.sync._is_pressed = False
+    slow.host.paused()
+    slow.host.go_on()
+    assert not slow.is_unsaved
+
+
+def test_an_unexpected_error_in_a_worker_ends_the_save_and_keeps_the_rois(slow, drafts):
+    add(slow)
+    slow.host.run = lambda work, done, failed=None: failed(ZeroDivisionError("x"))
+    slow.editor.save()
+    assert not slow.editor.is_saving
+    assert "ZeroDivisionError" in slow.editor.failure
+    assert len(list(drafts.glob("*.json"))) == 1
+
+
+def test_a_layer_that_was_made_before_another_window_saved_shows_what_is_there_now(viewer_model, demo_path):
+    opened = session_of(viewer_model)
+    opened.open_dataset(demo_path)
+    image_id = next(iter(opened.records()))
+    layers = opened.layers_of(image_id)
+    AcqImage.from_zarr(demo_path, image_id).add_roi(x0=1, x1=2, y0=3, y1=4, name="theirs")
+    for data, options, kind in layers:
+        viewer_model.add_layer(Layer.create(data, options, kind))
+    assert (opened.rois.ids, opened.is_unsaved, opened.sync.layer.nshapes) == ((1, 2, 3), False, 3)
+
+
+CROSSING = DrawnShape(type="polygon", vertices=((0.0, 0.0), (900.0, 90.0), (0.0, 90.0), (900.0, 0.0)))
+
+
+def test_a_polygon_that_crosses_itself_is_shown_as_a_path_and_stays_a_polygon(demo_session):
+    demo_session.editor.add_rois([MaskROI(roi_id=1, reference=None, meta={"shape": CROSSING.to_dict()})])
+    assert demo_session.sync.layer.shape_type == ["rectangle", "rectangle", "path"]
+    assert demo_session.save_rois()
+    demo_session.sync.layer.events.set_data()
+    assert (demo_session.rois.get(3).drawn, demo_session.is_unsaved) == (CROSSING, False)
+    reopened(demo_session)
+    assert (demo_session.rois.get(3).drawn, demo_session.is_unsaved) == (CROSSING, False)
+    moved = demo_session.sync.layer.data
+    demo_session.sync.layer.data = [moved[0], moved[1], moved[2] + (10, 0)]
+    assert demo_session.rois.get(3).drawn.type == "polygon"
+    assert demo_session.rois.get(3).drawn.vertices[0] == (10.0, 0.0)
+    assert len(demo_session.rois.get(3).drawn.vertices) == 4
+
+
+def test_a_polygon_that_is_drawn_across_itself_becomes_a_path_on_screen(demo_session):
+    stretch = demo_session.sync.stretch
+    demo_session.sync.layer.add_polygons([np.array(CROSSING.vertices) * (1.0, stretch)])
+    assert demo_session.sync.layer.shape_type[2] == "path"
+    assert demo_session.rois.get(3).drawn == CROSSING
+
+
+def test_of_a_record_that_is_only_looked_at_nothing_is_edited(demo_session):
+    demo_session.editor.can_save = False
+    demo_session.editor.duplicate([1])
+    demo_session.editor.edit(1, name="new")
+    assert not demo_session.is_unsaved
+    assert "can only be looked at" in str(notification_manager.records[-1].message)

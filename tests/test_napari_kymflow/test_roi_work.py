@@ -12,8 +12,8 @@ from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape
 from kymflow_core.roi.pixels import RoiStats
 from napari_kymflow._copy import copy_rois, records_of_shape
-from napari_kymflow._editor import RoiFacts
 from napari_kymflow._interchange import export_rois, import_imagej
+from napari_kymflow._measure import RoiFacts
 from napari_kymflow._revisions import describe_changes, load_revisions
 from napari_kymflow._roi_rows import COLUMNS, describe_roi, matches, parse_range, roi_texts
 from napari_kymflow._tags import LayerTag

@@ -41,7 +41,7 @@ def shape_problems(shape_type: object, vertices: object) -> list[str]:
     if far:
         return [f"meta.shape.vertices must lie within {_FARTHEST:g} pixels of the image, not {far[0]!r}"]
     least = _LEAST_VERTICES[str(shape_type)]
-    exact = shape_type in ("ellipse", "rectangle")
+    exact = shape_type in ("ellipse", "rectangle", "line")
     if len(vertices) < least or (exact and len(vertices) != least):
         return [f"meta.shape needs {least} vertices for the type {shape_type!r}, not {len(vertices)}"]
     return []

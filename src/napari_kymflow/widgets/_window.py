@@ -23,9 +23,15 @@ _LONGEST_WAIT_S = 20.0
 class Job(QObject):
     """Work in a worker, and what is done with its result in the window's own thread."""
 
-    def __init__(self, work: Callable[[], Any], done: Callable[[Any], None], finished: Callable[["Job"], None]) -> None:
+    def __init__(
+        self,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None] | None,
+        finished: Callable[["Job"], None],
+    ) -> None:
         super().__init__()
-        self._done, self._finished = done, finished
+        self._done, self._failed, self._finished = done, failed, finished
         self.worker = thread_worker(work)()
         # Methods of an object that Qt knows, so that they run in its thread.
         self.worker.returned.connect(self._on_returned)
@@ -38,6 +44,8 @@ class Job(QObject):
     def _on_errored(self, error: Exception) -> None:
         """End the work after an error that is not ours; napari shows it."""
         self._finished(self)
+        if self._failed is not None:
+            self._failed(error)
 
 
 class CloseFilter(QObject):
@@ -75,7 +83,7 @@ class WindowHost(Host):
         self._timer.timeout.connect(self._on_pause)
         self._jobs: set[Job] = set()
         self._is_closing = False
-        self._is_closed = False
+        self._said_close = False
 
     def attach(self, window: QMainWindow) -> None:
         """Have the last word before `window` closes."""
@@ -94,6 +102,11 @@ class WindowHost(Host):
         """Whether edits are saved by themselves a moment after they were made."""
         return autosaves()
 
+    @property
+    def has_window(self) -> bool:
+        """Whether there is somebody to ask."""
+        return True
+
     def later(self, action: Callable[[], None]) -> None:
         """Do something after napari has handled the mouse."""
         # Until napari's own code for the release of the mouse has run, a changed layer would confuse it.
@@ -105,12 +118,14 @@ class WindowHost(Host):
         if not self._is_closed:
             self._timer.start()
 
-    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do work in a worker, then hand on what it returned; at once while the window closes."""
+    def run(
+        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None] | None = None
+    ) -> None:
+        """Do work in a worker, then hand on what it returned or raised; at once while the window closes."""
         if self._is_closing:
             done(work())
             return
-        job = Job(work, done, self._jobs.discard)
+        job = Job(work, done, failed, self._jobs.discard)
         self._jobs.add(job)
         job.worker.start()
 
@@ -127,8 +142,8 @@ class WindowHost(Host):
         try:
             if self._session.leave():
                 editor = self._session.editor
-                self._is_closed = editor is None or not editor.is_unsaved or self.ask_close(editor.failure)
-            return self._is_closed
+                self._said_close = editor is None or not editor.is_unsaved or self.ask_close(editor.failure)
+            return self._said_close
         finally:
             self._is_closing = False
 
@@ -168,6 +183,11 @@ class WindowHost(Host):
         box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
         box.exec()
         return box.clickedButton() is close
+
+    @property
+    def _is_closed(self) -> bool:
+        # napari may ask a question of its own after ours, and stay open.
+        return self._said_close and (self.window is None or not self.window.isVisible())
 
     def _unless_closed(self, action: Callable[[], None]) -> None:
         # napari clears its layers after the window closed, which is no deletion by hand.
