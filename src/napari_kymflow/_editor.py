@@ -289,6 +289,9 @@ class RoiEditor:
                 self._autosave()
 
     def _on_rois_changed(self) -> None:
+        if not self.can_save and not self._quiet and self.rois.rois != self.base.rois:
+            self._host.later(self._refuse_edit)
+            return
         if not self._quiet and self.rois != self._present:
             self._undo.push(self._present, self.rois)
             self._autosave()
@@ -296,6 +299,10 @@ class RoiEditor:
         self.rois_changed.emit()
         self.state_changed.emit()
         self._host.later(self.measure)
+
+    def _refuse_edit(self) -> None:
+        show_warning("This dataset can only be looked at, so its ROIs cannot be edited.")
+        self._show(RoiSet.of(self.base, next_id=self.rois.next_id))
 
     def _on_rois_turned(self, roi_ids: tuple[int, ...]) -> None:
         names = ", ".join(f"ROI {roi_id}" for roi_id in roi_ids)

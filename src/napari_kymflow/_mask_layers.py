@@ -104,6 +104,9 @@ class MaskLayers:
         editor = self._session.editor
         if editor is None:
             return
+        if not editor.can_save:
+            show_warning("This dataset can only be looked at, so no mask can be written.")
+            return
         labels, opened = np.asarray(layer.data).copy(), self._opened.get(layer)
         z, channel = editor.sync.get_slice()
         path, image_id, rois = editor.dataset.path, editor.image_id, editor.rois
@@ -130,6 +133,8 @@ class MaskLayers:
         layers = self._session.viewer.layers
         for layer in [layer for layer in layers if (tag := tag_of(layer)) and tag.role == "revision"]:
             layers.remove(layer)
+            if self._session.sync is not None:
+                layers.selection.active = self._session.sync.layer
 
     def _tag(self, role: Role) -> LayerTag:
         tag = self._session.tag

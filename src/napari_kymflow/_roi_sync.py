@@ -215,6 +215,8 @@ class RoiSync:
             self.rois, self.refused = result.rois, result.refused
             if list(result.ids) != self._ids():
                 self.layer.features = features_of(result.ids, result.rois)
+                # napari draws a new shape in the colour of the one that was selected last.
+                self.layer.edge_color = colors_of(result.ids, result.rois) or ROI_COLOR
         if changed:
             self.rois_changed.emit()
         if result.turned:

@@ -20,6 +20,7 @@ from kymflow_core import AcqImage, KymDataset, RectROI, RoiSet, UpdateReport
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._convert import LayerData, record_to_layers
 from napari_kymflow._drafts import Draft, drop_draft, load_draft
+from napari_kymflow._echo import EchoGuard
 from napari_kymflow._editor import RoiEditor
 from napari_kymflow._host import Host
 from napari_kymflow._mask_layers import MaskLayers
@@ -76,6 +77,7 @@ class KymSession:
         self._drafts: dict[tuple[Path, str], Draft] = {}
         self.masks = MaskLayers(self)
         self._selected_masks: tuple[int, ...] = ()
+        self._selecting = EchoGuard()
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for layer in list(viewer.layers):
@@ -131,8 +133,9 @@ class KymSession:
         """Select ROIs; those that have a shape are selected on the canvas."""
         if self.editor is None:
             return
+        with self._selecting:
+            self.editor.sync.select(roi_ids)
         self._selected_masks = tuple(roi.roi_id for roi in self.rois if roi.roi_id in roi_ids and not has_shape(roi))
-        self.editor.sync.select(roi_ids)
 
     @property
     def is_unsaved(self) -> bool:
@@ -252,6 +255,8 @@ class KymSession:
         """Save the ROIs, write each rectangle as a mask, and show the masks."""
         if self.editor is None:
             show_warning("No record is open, so there is nothing to make a mask of.")
+        elif not self.editor.can_save:
+            show_warning("This dataset can only be looked at, so no mask can be written.")
         elif not any(isinstance(roi, RectROI) for roi in self.rois):
             show_warning("There is no rectangle to make a mask of; draw one first.")
         else:
@@ -390,7 +395,7 @@ class KymSession:
         editor.rois_changed.connect(self.rois_changed.emit)
         editor.state_changed.connect(self.state_changed.emit)
         editor.saved.connect(self._on_saved)
-        sync.selection_changed.connect(self.selection_changed.emit)
+        sync.selection_changed.connect(self._on_canvas_selection)
         # napari has no undo of shapes; these keys are its own everywhere else.
         layer.bind_key("Control-Z", lambda _: editor.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: editor.redo(), overwrite=True)
@@ -400,8 +405,18 @@ class KymSession:
         self.record_changed.emit()
         editor.bind()
         draft = self._drafts.pop((dataset.path, tag.image_id), None)
-        if draft is not None:
+        if draft is not None and self.kept is not None and self.kept.rois == draft.rois:
+            # What could not be saved a moment ago is on this computer too.
+            kept, self.kept = self.kept, None
+            editor.adopt_draft(kept)
+            self.state_changed.emit()
+        elif draft is not None:
             editor.take_up(draft)
+
+    def _on_canvas_selection(self) -> None:
+        if not self._selecting:
+            self._selected_masks = ()
+        self.selection_changed.emit()
 
     def _offer_kept(self, dataset: ZarrDataset, image_id: str) -> None:
         try:
