@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,8 +42,7 @@ def drafts_folder() -> Path:
 
 def draft_path(dataset_id: str, image_id: str, number: int = 1) -> Path:
     """Return the file of a record's draft, wherever its dataset is moved."""
-    key = hashlib.sha256(f"{dataset_id}/{image_id}".encode()).hexdigest()[:32]
-    return drafts_folder() / f"{key}-{number}.json"
+    return drafts_folder() / f"{_key(dataset_id, image_id)}-{number}.json"
 
 
 def keep_draft(dataset_id: str, image_id: str, draft: Draft) -> Path:
@@ -98,9 +97,20 @@ def free_draft_number(dataset_id: str, image_id: str) -> int:
     return next((number for number in numbers if not draft_path(dataset_id, image_id, number).exists()), _MOST_DRAFTS)
 
 
+def records_with_drafts(dataset_id: str, image_ids: Iterable[str]) -> set[str]:
+    """Return which records have ROIs that were kept and not saved."""
+    folder = drafts_folder()
+    there = {path.name.partition("-")[0] for path in folder.glob("*.json")} if folder.is_dir() else set()
+    return {image_id for image_id in image_ids if _key(dataset_id, image_id) in there}
+
+
 def drop_draft(dataset_id: str, image_id: str, number: int) -> None:
     """Delete a record's draft, where there is one."""
     draft_path(dataset_id, image_id, number).unlink(missing_ok=True)
+
+
+def _key(dataset_id: str, image_id: str) -> str:
+    return hashlib.sha256(f"{dataset_id}/{image_id}".encode()).hexdigest()[:32]
 
 
 def _from_document(document: object) -> Draft:

@@ -3,7 +3,7 @@
 The rule of this room: docks and reader meet only here. Layers of a record are recognised by their tag, whoever added them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from inspect import unwrap
 from pathlib import Path
@@ -19,7 +19,7 @@ from psygnal import Signal
 from kymflow_core import AcqImage, KymDataset, RectROI, RoiSet, UpdateReport
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._convert import LayerData, record_to_layers
-from napari_kymflow._drafts import Draft, drop_draft, load_draft
+from napari_kymflow._drafts import Draft, drop_draft, load_draft, records_with_drafts
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._editor import RoiEditor
 from napari_kymflow._host import Host
@@ -148,6 +148,10 @@ class KymSession:
         shown = [self.image_id] if self.is_unsaved and self.image_id else []
         waiting = (image_id for path, image_id in self._drafts if self.dataset and path == self.dataset.path)
         return tuple(dict.fromkeys([*shown, *waiting]))
+
+    def ids_with_kept_rois(self, image_ids: Iterable[str]) -> set[str]:
+        """Return which of the open dataset's records have ROIs on this computer that could not be saved."""
+        return records_with_drafts(self.dataset.dataset_id, image_ids) if self.dataset else set()
 
     @property
     def unsaved_elsewhere(self) -> tuple[Path, ...]:

@@ -217,6 +217,15 @@ def test_unsaved_records_are_counted(dataset_dock, session):
     assert "1 with unsaved ROIs" in dataset_dock._state.text()
 
 
+def test_a_record_with_kept_rois_is_marked_when_its_dataset_is_opened(dataset_dock, session, demo_path):
+    session.editor.edit(2, name="kept")
+    session.editor.keep_draft()
+    session.editor.undo()
+    dataset_dock._on_dataset_changed()
+    model = dataset_dock._models["Records"]
+    assert model.row_at(0)["state"] == "● ROIs were kept, open it to take them up"
+
+
 def test_rebuild_makes_the_tables_again(dataset_dock, session, qtbot, demo_path):
     (demo_path / "tables" / "velocity_events.parquet").unlink()
     session.show_reports([])

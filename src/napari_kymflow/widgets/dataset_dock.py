@@ -149,7 +149,9 @@ class DatasetDock(QWidget):
 
     def _show_rows(self, rows: list[dict[str, object]]) -> None:
         self._rows = rows
-        shown = [_marked(row) if row["image_id"] in self._marked else row for row in rows]
+        kept = self._session.ids_with_kept_rois(str(row["image_id"]) for row in rows)
+        marks = [(row, _mark_of(str(row["image_id"]), self._marked, kept)) for row in rows]
+        shown = [{**row, "state": f"{mark} {row['state']}".strip()} for row, mark in marks]
         self._show_frame(_RECORDS, pd.DataFrame(shown))
         place = self._models[_RECORDS].place_of("image_id", self._session.image_id)
         if place is not None:
@@ -343,8 +345,10 @@ def _record_row(image_id: str, image: AcqImage | str) -> dict[str, object]:
     }
 
 
-def _marked(row: dict[str, object]) -> dict[str, object]:
-    return {**row, "state": f"● not saved {row['state']}".strip()}
+def _mark_of(image_id: str, unsaved: set[str], kept: set[str]) -> str:
+    if image_id in unsaved:
+        return "● not saved"
+    return "● ROIs were kept, open it to take them up" if image_id in kept else ""
 
 
 def _local_time(epoch_ns: int | None) -> str:
