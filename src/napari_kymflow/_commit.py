@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.roi import ROI, Merged, merge_roi_sets
+from kymflow_core.roi_results import RoiResults, outdated_results, results_by_roi
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import ConflictError
 from napari_kymflow._records import OUR_ERRORS
@@ -47,18 +48,31 @@ class NotSaved:
     reason: str
 
 
-Outcome: TypeAlias = Saved | Disagreement | NotSaved
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outdating:
+    """Results that a save would make outdated, which nobody was told of; nothing was saved."""
+
+    results: RoiResults
 
 
-def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet) -> Outcome:
-    """Save the changes from `base` to `mine` on top of what the record has now."""
+Outcome: TypeAlias = Saved | Disagreement | NotSaved | Outdating
+
+
+def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, unasked: bool = False) -> Outcome:
+    """Save the changes from `base` to `mine` on top of what the record has now.
+
+    `unasked` is a save by itself: it saves nothing where results become outdated, computed by whomever, up to now.
+    """
     try:
         # Read mode first: a dataset that is gone is never made anew in its place.
         dataset = ZarrDataset(ZarrDataset(path, mode="r").path)
         for _ in range(_TRIES):
             image = AcqImage(dataset.record(image_id))
             theirs = image.rois
-            merged = merge_roi_sets(base, mine, theirs)
+            results = results_by_roi(dataset.record(image_id)) if unasked else {}
+            if outdated_results(results, base, mine):
+                return Outdating(results=results)
+            merged = merge_roi_sets(*_without_masks_between(base, mine, theirs), theirs)
             asked = tuple(pair for pair in merged.doubled if pair[0] in base)
             renumbered = {old: new for old, new in merged.doubled if old not in base}
             if asked:
@@ -103,6 +117,24 @@ def as_saved(submitted: RoiSet, saved: Saved) -> list[tuple[ROI, ROI]]:
     held = saved.image.rois
     ids = ((roi, saved.renumbered.get(roi.roi_id, roi.roi_id)) for roi in submitted)
     return [(roi, held.get(new)) for roi, new in ids if new in held and held.get(new) != roi]
+
+
+def _without_masks_between(base: RoiSet, mine: RoiSet, theirs: RoiSet) -> tuple[RoiSet, RoiSet]:
+    """Return base and mine as if the masks that the other side wrote were there: they are no edit to disagree about."""
+    held = {roi.roi_id: roi for roi in theirs}
+    masked = {roi.roi_id for roi in base if roi.roi_id in held and _with_mask_of(roi, held[roi.roi_id]) == held[roi.roi_id]}
+
+    def with_masks(rois: RoiSet) -> RoiSet:
+        return RoiSet.of((_newest_mask(roi, held.get(roi.roi_id), masked) for roi in rois), next_id=rois.next_id)
+
+    return with_masks(base), with_masks(mine)
+
+
+def _newest_mask(roi: ROI, saved: ROI | None, masked: set[int]) -> ROI:
+    if saved is None:
+        return roi
+    with_mask = _with_mask_of(roi, saved)
+    return with_mask if with_mask == saved or roi.roi_id in masked else roi
 
 
 def _written(roi: ROI, held: RoiSet) -> ROI:

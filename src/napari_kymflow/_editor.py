@@ -17,7 +17,17 @@ from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI, merge_roi_sets
 from kymflow_core.roi_results import RoiResults, outdated_results, results_by_roi
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._commit import Disagreement, NotSaved, Outcome, Saved, as_saved, commit_rois, materialize_rects, rebase
+from napari_kymflow._commit import (
+    Disagreement,
+    NotSaved,
+    Outcome,
+    Outdating,
+    Saved,
+    as_saved,
+    commit_rois,
+    materialize_rects,
+    rebase,
+)
 from napari_kymflow._drafts import Draft, drop_draft, free_draft_number, keep_draft
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._host import Conflict, Host
@@ -70,6 +80,7 @@ class RoiEditor:
         self._present = sync.rois
         self._quiet = EchoGuard()
         self._waiting: list[Then] = []
+        self._was_given_up = False
         self._held_back: Callable[[], None] | None = None
         self._draft_number: int | None = None
         self._closed = False
@@ -203,6 +214,7 @@ class RoiEditor:
     def give_up(self) -> None:
         """Show the ROIs as they are saved again, and forget the draft."""
         self._show(RoiSet.of(self.base, next_id=self.rois.next_id))
+        self._was_given_up = self.is_saving
         self.failure = ""
         self._drop_draft()
         self.state_changed.emit()
@@ -214,8 +226,11 @@ class RoiEditor:
         self._set(both.rois)
         _say_doubled((*unsaved.doubled, *both.doubled))
 
-    def save(self, then: Then | None = None) -> None:
-        """Save what is on screen, in a worker; `then` is told whether everything is saved."""
+    def save(self, then: Then | None = None, *, unasked: bool = False) -> None:
+        """Save what is on screen, in a worker; `then` is told whether everything is saved.
+
+        `unasked` is a save by itself, which makes no result outdated.
+        """
         if then is not None:
             self._waiting.append(then)
         if self.is_saving:
@@ -224,7 +239,7 @@ class RoiEditor:
         self.state_changed.emit()
         path, base, submitted = self.dataset.path, self.base, self.rois
         self._host.run(
-            lambda: commit_rois(path, self.image_id, base, submitted),
+            lambda: commit_rois(path, self.image_id, base, submitted, unasked=unasked),
             lambda outcome: self._on_saved(submitted, outcome),
             lambda error: self._on_saved(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
         )
@@ -319,7 +334,7 @@ class RoiEditor:
         if self.sync.is_editing:
             self._autosave()
         else:
-            self.save()
+            self.save(unasked=True)
 
     def _on_saved(self, submitted: RoiSet, outcome: Outcome) -> None:
         if self.sync.is_editing and not self._closed:
@@ -333,6 +348,11 @@ class RoiEditor:
         if isinstance(outcome, NotSaved):
             self._on_not_saved(outcome.reason)
             return
+        if isinstance(outcome, Outdating):
+            self.results = outcome.results
+            self.state_changed.emit()
+            self._tell(saved=False)
+            return
         self.failure = ""
         self._drop_draft()
         if outcome.renumbered:
@@ -345,8 +365,10 @@ class RoiEditor:
         for old, new in outcome.renumbered.items():
             show_warning(f"Another window had made a ROI {old} of its own: yours is now ROI {new}.")
         self.saved.emit()
-        if self.is_unsaved and self._waiting:
-            self.save()  # what was edited meanwhile; somebody waits until all is saved
+        if self.is_unsaved and (self._waiting or self._was_given_up):
+            # What was edited or given up meanwhile; somebody waits until the record has it so.
+            self._was_given_up = False
+            self.save()
             return
         self._tell(saved=not self.is_unsaved)
         if self.is_unsaved:

@@ -122,7 +122,8 @@ class RoiSync:
     def set_rois(self, rois: RoiSet) -> None:
         """Show other ROIs; shapes that cannot be saved as ROIs are kept as they are drawn."""
         refused = self._refused_shapes()
-        odd = {drawn.roi_id: drawn for drawn in refused if drawn.roi_id != NO_ROI}
+        kept = {roi.roi_id for roi in rois if roi.roi_id in self.rois and self.rois.get(roi.roi_id) == roi}
+        odd = {drawn.roi_id: drawn for drawn in refused if drawn.roi_id in kept}
         shown = [odd.get(shape.roi_id, shape) for shape in rois_to_shapes(rois, self.stretch)]
         shown += [drawn for drawn in refused if drawn.roi_id == NO_ROI]
         ids = [drawn.roi_id for drawn in shown]

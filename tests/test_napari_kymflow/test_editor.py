@@ -1,6 +1,7 @@
 """Editing the ROIs of one record, without Qt; saves that take a while are held back by `SlowHost`."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -451,3 +452,58 @@ def test_of_a_record_that_is_only_looked_at_nothing_is_edited(demo_session):
     demo_session.editor.edit(1, name="new")
     assert not demo_session.is_unsaved
     assert "can only be looked at" in str(notification_manager.records[-1].message)
+
+
+def test_results_that_were_computed_since_the_record_was_opened_are_not_outdated_by_an_autosave(slow):
+    slow.dataset.record(slow.image_id).delete_analysis("radon_report.parquet")
+    slow.editor.find_results()
+    slow.host.go_on()
+    assert 1 not in slow.editor.results
+    report = pd.DataFrame({"roi_id": [1], "mean_velocity": [1.0], "median_velocity": [1.0], "n_valid": [3], "notes": [""]})
+    slow.dataset.record(slow.image_id).save_df_parquet("radon_report", report)
+    slow.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
+    slow.host.paused()
+    slow.host.go_on()
+    assert (slow.is_unsaved, slow.editor.outdating) == (
+        True,
+        ["ROI 1 was changed; computed for it as it was: radon report (1 row)"],
+    )
+
+
+def test_a_mask_that_another_window_wrote_is_no_disagreement(demo_session):
+    demo_session.host.ask_conflicts = pytest.fail
+    demo_session.editor.edit(1, name="mine")
+    AcqImage(demo_session.dataset.record(demo_session.image_id)).materialize_rect_roi_mask(1)
+    assert demo_session.save_rois()
+    assert (stored(demo_session).get(1).name, stored(demo_session).get(1).mask_ref) == (
+        "mine",
+        "analysis_arrays/roi_mask_1",
+    )
+
+
+def test_a_drawn_mask_that_two_windows_moved_alike_is_one(demo_session):
+    demo_session.host.ask_conflicts = pytest.fail
+    roi_id = draw_triangle(demo_session)
+    demo_session.save_rois()
+    moved = DrawnShape(type="polygon", vertices=tuple((y + 50, x) for y, x in TRIANGLE.vertices))
+    other = AcqImage(demo_session.dataset.record(demo_session.image_id))
+    other.save_rois(other.rois.replace(other.rois.get(roi_id).with_shape(moved)))
+    demo_session.sync.set_rois(demo_session.rois.replace(demo_session.rois.get(roi_id).with_shape(moved)))
+    assert demo_session.save_rois()
+    assert stored(demo_session).ids == (1, 2, 3)
+
+
+def test_what_is_given_up_while_its_save_runs_is_not_in_the_record(slow):
+    add(slow)
+    slow.editor.save()
+    slow.editor.give_up()
+    slow.host.go_on()
+    assert stored(slow).ids == (1, 2)
+    assert not slow.is_unsaved
+
+
+def test_bounds_that_are_typed_in_bring_a_shape_back_onto_the_image(demo_session):
+    demo_session.sync.layer.data = [vertices - (9000, 0) for vertices in demo_session.sync.layer.data]
+    assert demo_session.sync.refused == (0, 1)
+    demo_session.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
+    assert demo_session.sync.refused == (1,)
