@@ -161,10 +161,9 @@ def test_a_polygon_there_and_back_has_the_same_pixels(tmp_path, vertices):
 @everyday
 @given(st.lists(st.tuples(half_pixels, half_pixels), min_size=2, max_size=6), st.sampled_from(["path", "line"]))
 def test_a_path_there_and_back_has_the_same_vertices(tmp_path, vertices, shape_type):
-    vertices = [(abs(y) % 39, abs(x) % 29) for y, x in vertices]
+    vertices = [(abs(y) % 39, abs(x) % 29) for y, x in vertices][: 2 if shape_type == "line" else None]
     again = there_and_back(tmp_path / "a.roi", drawn_roi(shape_type, vertices)).drawn
-    assert again.vertices == tuple(vertices)
-    assert again.type == ("line" if shape_type == "line" and len(vertices) == 2 else "path")
+    assert (again.vertices, again.type) == (tuple(vertices), shape_type)
 
 
 @everyday
