@@ -328,7 +328,7 @@ def test_rois_are_copied_to_another_record_and_saved_there(window, demo_path, mo
     def choose(dialog):
         names = [dialog._list.item(row).text() for row in range(dialog._list.count())]
         assert names == ["demo reversal", "demo stall"]
-        dialog._list.item(1).setCheckState(Qt.CheckState.Checked)
+        dialog._list.item(1).setSelected(True)
         return True
 
     monkeypatch.setattr(RecordsDialog, "exec", choose)

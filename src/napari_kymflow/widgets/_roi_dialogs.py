@@ -109,33 +109,33 @@ class RecordsDialog(QDialog):
         self.setWindowTitle("Copy to other records")
         layout = QVBoxLayout(self)
         what = f"{count} ROI{'' if count == 1 else 's'}"
-        label = QLabel(f"Copy {what} to these records, which are as large as this one. They are saved there at once.")
+        label = QLabel(
+            f"Click the records to copy {what} to; only those as large as this one are listed. They are saved at once."
+        )
         label.setWordWrap(True)
         layout.addWidget(label)
+        # Selected rows are seen in every theme of napari; the boxes of checkable ones are dark on dark.
         self._list = QListWidget(self)
+        self._list.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
         for image_id, name in records.items():
             item = QListWidgetItem(name)
             item.setData(Qt.ItemDataRole.UserRole, image_id)
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(Qt.CheckState.Unchecked)
             self._list.addItem(item)
         layout.addWidget(self._list)
         everything = QPushButton("All", self)
-        everything.clicked.connect(self.check_all)
+        everything.clicked.connect(self.choose_all)
         layout.addWidget(everything)
         layout.addWidget(_ok_cancel(self, "Copy"))
         self.resize(420, 360)
 
-    def check_all(self) -> None:
-        """Check all records."""
-        for row in range(self._list.count()):
-            self._list.item(row).setCheckState(Qt.CheckState.Checked)
+    def choose_all(self) -> None:
+        """Choose all records."""
+        self._list.selectAll()
 
     @property
     def chosen(self) -> list[str]:
-        """The ids of the records that are checked."""
-        items = [self._list.item(row) for row in range(self._list.count())]
-        return [str(item.data(Qt.ItemDataRole.UserRole)) for item in items if item.checkState() == Qt.CheckState.Checked]
+        """The ids of the records that are chosen."""
+        return [str(item.data(Qt.ItemDataRole.UserRole)) for item in self._list.selectedItems()]
 
 
 class HistoryDialog(QDialog):
