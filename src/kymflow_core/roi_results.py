@@ -36,14 +36,18 @@ def has_same_pixels(roi: ROI, other: ROI) -> bool:
     return roi.mask_ref == other.mask_ref and roi.meta.get("shape") == other.meta.get("shape")
 
 
+def outdated_roi_ids(results: RoiResults, before: RoiSet, after: RoiSet) -> list[int]:
+    """Return the ids of the ROIs with results whose pixels changed, or that are gone."""
+    changed = (roi for roi in before if roi.roi_id not in after or not has_same_pixels(roi, after.get(roi.roi_id)))
+    return [roi.roi_id for roi in changed if results.get(roi.roi_id)]
+
+
 def outdated_results(results: RoiResults, before: RoiSet, after: RoiSet) -> list[str]:
-    """Return one line for each ROI with results whose pixels changed, or that is gone, such as "ROI 1 was moved: …"."""
+    """Return one line for each of `outdated_roi_ids`, such as "ROI 1 was changed; computed for it as it was: …"."""
     lines = []
-    for roi in before:
-        held = results.get(roi.roi_id)
-        if not held or (roi.roi_id in after and has_same_pixels(roi, after.get(roi.roi_id))):
-            continue
-        what = ", ".join(f"{name} ({count} row{'' if count == 1 else 's'})" for name, count in held.items())
-        change = "was changed" if roi.roi_id in after else "was deleted"
-        lines.append(f"ROI {roi.roi_id} {change}; computed for it as it was: {what}")
+    for roi_id in outdated_roi_ids(results, before, after):
+        held = results[roi_id].items()
+        what = ", ".join(f"{name} ({count} row{'' if count == 1 else 's'})" for name, count in held)
+        change = "was changed" if roi_id in after else "was deleted"
+        lines.append(f"ROI {roi_id} {change}; computed for it as it was: {what}")
     return lines

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.roi import ROI, Merged, merge_roi_sets
-from kymflow_core.roi_results import RoiResults, outdated_results, results_by_roi
+from kymflow_core.roi_results import RoiResults, outdated_roi_ids, results_by_roi
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import ConflictError
 from napari_kymflow._records import OUR_ERRORS
@@ -58,10 +58,11 @@ class Outdating:
 Outcome: TypeAlias = Saved | Disagreement | NotSaved | Outdating
 
 
-def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, unasked: bool = False) -> Outcome:
+def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, told: frozenset[int] | None = None) -> Outcome:
     """Save the changes from `base` to `mine` on top of what the record has now.
 
-    `unasked` is a save by itself: it saves nothing where results become outdated, computed by whomever, up to now.
+    A save by itself has the ids of the ROIs whose results were `told` to be outdated: it saves nothing where others become
+    so, computed by whomever, up to now.
     """
     try:
         # Read mode first: a dataset that is gone is never made anew in its place.
@@ -69,9 +70,10 @@ def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, unaske
         for _ in range(_TRIES):
             image = AcqImage(dataset.record(image_id))
             theirs = image.rois
-            results = results_by_roi(dataset.record(image_id)) if unasked else {}
-            if outdated_results(results, base, mine):
-                return Outdating(results=results)
+            if told is not None:
+                results = results_by_roi(dataset.record(image_id))
+                if not told.issuperset(outdated_roi_ids(results, base, mine)):
+                    return Outdating(results=results)
             merged = merge_roi_sets(*_without_masks_between(base, mine, theirs), theirs)
             asked = tuple(pair for pair in merged.doubled if pair[0] in base)
             renumbered = {old: new for old, new in merged.doubled if old not in base}

@@ -15,7 +15,7 @@ from psygnal import Signal
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI, merge_roi_sets
-from kymflow_core.roi_results import RoiResults, outdated_results, results_by_roi
+from kymflow_core.roi_results import RoiResults, outdated_results, outdated_roi_ids, results_by_roi
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._commit import (
     Disagreement,
@@ -81,6 +81,7 @@ class RoiEditor:
         self._quiet = EchoGuard()
         self._waiting: list[Then] = []
         self._was_given_up = False
+        self._outdated: frozenset[int] = frozenset()
         self._held_back: Callable[[], None] | None = None
         self._draft_number: int | None = None
         self._closed = False
@@ -125,7 +126,12 @@ class RoiEditor:
     @property
     def outdating(self) -> list[str]:
         """What the next save makes outdated: one line for each changed or deleted ROI that has results."""
-        return outdated_results(self.results, self.base, self.rois) if self.results and self.is_unsaved else []
+        return outdated_results(self._held_results, self.base, self.rois) if self.is_unsaved else []
+
+    @property
+    def _held_results(self) -> RoiResults:
+        """The results that no save of this window made outdated yet."""
+        return {roi_id: held for roi_id, held in (self.results or {}).items() if roi_id not in self._outdated}
 
     @property
     def can_save_unasked(self) -> bool:
@@ -237,9 +243,9 @@ class RoiEditor:
             return
         self.is_saving = True
         self.state_changed.emit()
-        path, base, submitted = self.dataset.path, self.base, self.rois
+        path, base, submitted, outdated = self.dataset.path, self.base, self.rois, self._outdated
         self._host.run(
-            lambda: commit_rois(path, self.image_id, base, submitted, unasked=unasked),
+            lambda: commit_rois(path, self.image_id, base, submitted, told=None if not unasked else outdated),
             lambda outcome: self._on_saved(submitted, outcome),
             lambda error: self._on_saved(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
         )
@@ -354,6 +360,7 @@ class RoiEditor:
             self._tell(saved=False)
             return
         self.failure = ""
+        self._outdated |= frozenset(outdated_roi_ids(self._held_results, self.base, submitted))
         self._drop_draft()
         if outcome.renumbered:
             self._undo.clear()

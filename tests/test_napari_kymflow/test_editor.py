@@ -507,3 +507,14 @@ def test_bounds_that_are_typed_in_bring_a_shape_back_onto_the_image(demo_session
     assert demo_session.sync.refused == (0, 1)
     demo_session.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
     assert demo_session.sync.refused == (1,)
+
+
+def test_undoing_a_saved_move_outdates_nothing_again_and_is_saved_by_itself(slow):
+    slow.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
+    slow.save_rois()
+    slow.host.go_on()
+    slow.editor.undo()
+    assert slow.editor.outdating == []
+    slow.host.paused()
+    slow.host.go_on()
+    assert (slow.is_unsaved, stored(slow).get(1).x1) == (False, 84)
