@@ -101,7 +101,8 @@ def outline(shape_type: str, vertices: NDArray[np.float64]) -> NDArray[np.float6
         return vertices
     angles = np.linspace(0, 2 * np.pi, num=_ELLIPSE_VERTICES)
     first, second = (vertices[1] - vertices[0]) / 2, (vertices[2] - vertices[1]) / 2
-    return vertices.mean(axis=0) + np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
+    around = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
+    return np.asarray(vertices.mean(axis=0) + around, dtype=np.float64)
 
 
 def bounding_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tuple[int, int, int, int]:
