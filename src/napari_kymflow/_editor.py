@@ -32,7 +32,6 @@ from napari_kymflow._drafts import Draft, drop_draft, free_draft_number, keep_dr
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._host import Conflict, Host
 from napari_kymflow._measure import RoiFacts, is_measured, measure_rois
-from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._shapes import COLOR, Bounds
 from napari_kymflow._undo import UndoStack
@@ -249,15 +248,6 @@ class RoiEditor:
             lambda outcome: self._on_saved(submitted, outcome),
             lambda error: self._on_saved(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
         )
-
-    def reload(self) -> None:
-        """Take up what another program saved, with what is not saved here on top."""
-        try:
-            self.image.reload()
-        except OUR_ERRORS as error:
-            show_error(str(error))
-            return
-        self._settle(self.base, Saved(image=self.image, renumbered={}, merged_others=True))
 
     def materialize(self, then: Then | None = None) -> None:
         """Save what is on screen, and write every rectangle as a mask, in a worker."""

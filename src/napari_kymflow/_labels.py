@@ -6,7 +6,7 @@ whose labels were changed are written.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kymflow_core import AcqImage, MaskROI, RoiSet
 from kymflow_core.errors import ImageError
-from kymflow_core.roi import ROI, RectROI
+from kymflow_core.roi import ROI, painted_mask_of
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._records import OUR_ERRORS
 
@@ -92,7 +92,7 @@ def _painted(
         else:
             # What another label covers of the ROI is still its own.
             erased = (opened == value) & ~mask if opened is not None else ~mask
-            changed.append(as_mask(old, image.write_mask(value, (image.mask_of(old) & ~erased) | mask)))
+            changed.append(painted_mask_of(old, image.write_mask(value, (image.mask_of(old) & ~erased) | mask)))
     said = [f"ROI {value} has no pixel left in the labels and was left as it was." for value in sorted(before - values)]
     return Painted(changed=tuple(changed), new=new, said=tuple(said))
 
@@ -103,21 +103,3 @@ def renumbered_labels(labels: NDArray[Any], numbers: dict[int, int]) -> NDArray[
     for old, new in numbers.items():
         renumbered[labels == old] = new
     return renumbered
-
-
-def as_mask(roi: ROI, reference: str | None) -> MaskROI:
-    """Return a ROI as a painted mask: the same by id, name and all it carries, without its shape."""
-    meta = {key: value for key, value in roi.meta.items() if key not in ("shape", "mask_ref")}
-    if isinstance(roi, RectROI):
-        return MaskROI(
-            roi_id=roi.roi_id,
-            name=roi.name,
-            note=roi.note,
-            z=roi.z,
-            channel=roi.channel,
-            meta=meta,
-            extra=roi.extra,
-            data_extra=roi.data_extra,
-            reference=reference,
-        )
-    return replace(roi, reference=reference, meta=meta)

@@ -11,10 +11,11 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from numpy.typing import NDArray
 
 from kymflow_core import AcqImage, MaskROI, RoiSet
+from kymflow_core.roi import painted_mask_of
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._convert import LayerData, masks_to_layer
 from napari_kymflow._editor import RoiEditor
-from napari_kymflow._labels import Painted, as_mask, labels_to_rois, masks_to_labels, renumbered_labels
+from napari_kymflow._labels import Painted, labels_to_rois, masks_to_labels, renumbered_labels
 from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._shapes import rois_to_layer
 from napari_kymflow._tags import KEY, LayerTag, Role, tag_of
@@ -154,7 +155,7 @@ class MaskLayers:
         rois = editor.rois
         kept = [roi for roi in painted.changed if roi.roi_id in rois]
         for roi in kept:  # as it is by now: it may have been renamed meanwhile
-            rois = rois.replace(as_mask(rois.get(roi.roi_id), roi.reference))
+            rois = rois.replace(painted_mask_of(rois.get(roi.roi_id), roi.reference))
         for roi in painted.changed:
             if roi not in kept:
                 show_warning(f"ROI {roi.roi_id} was deleted meanwhile, so what was painted of it is not saved.")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
-from kymflow_core import AcqImage
+from kymflow_core import AcqImage, MaskROI
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._docks import open_docks
@@ -150,6 +150,24 @@ def test_the_draw_actions_make_the_roi_layer_ready(text, mode, roi_dock, session
     action(roi_dock._add, text).trigger()
     assert viewer.layers.selection.active is session.sync.layer
     assert str(session.sync.layer.mode) == mode
+
+
+def test_rois_go_to_imagej_and_back_by_the_menus(roi_dock, session, tmp_path, monkeypatch, qtbot):
+    path = tmp_path / "rois.zip"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(path), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(path), ""))
+    action(roi_dock._more, "Export to ImageJ…").trigger()
+    qtbot.waitUntil(lambda: any("2 ROIs were written to rois.zip" in text for text in messages()))
+    action(roi_dock._add, "From ImageJ (.roi, .zip)…").trigger()
+    qtbot.waitUntil(lambda: session.rois.ids == (1, 2, 3, 4))
+
+
+def test_a_mask_that_cannot_be_read_for_an_export_is_said(roi_dock, session, tmp_path, monkeypatch, qtbot):
+    session.editor.add_rois([MaskROI(roi_id=1, reference="analysis_arrays/gone")])
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(tmp_path / "rois.zip"), ""))
+    action(roi_dock._more, "Export to ImageJ…").trigger()
+    qtbot.waitUntil(lambda: any("no array artifact named 'gone'" in text for text in messages()))
+    assert not (tmp_path / "rois.zip").exists()
 
 
 def test_a_shape_that_cannot_be_saved_is_said(roi_dock, session):

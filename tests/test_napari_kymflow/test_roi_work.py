@@ -143,7 +143,7 @@ def test_masks_painted_as_labels_are_saved_as_they_are_painted(demo_session, vie
     inside = np.zeros((6000, 96), bool)
     inside[100:200, 5:20] = True
     demo_session.editor.image.add_mask_roi(inside, name="painted")
-    demo_session.editor.reload()
+    demo_session.save_rois()
     demo_session.masks.open_labels()
     layer = viewer_model.layers.selection.active
     assert isinstance(layer, Labels)
@@ -198,7 +198,7 @@ def test_rois_of_every_kind_are_exported_and_what_is_lost_is_said(name, demo_ses
     inside = np.zeros((6000, 96), bool)
     inside[7, 3:9] = True
     demo_session.editor.image.add_mask_roi(inside, name="painted")
-    demo_session.editor.reload()
+    demo_session.save_rois()
     demo_session.editor.add_rois([DRAWN])
     lost = export_rois(tmp_path / name, demo_session.editor, demo_session.rois.ids)
     assert (tmp_path / name).stat().st_size > 0

@@ -624,7 +624,8 @@ def test_a_roi_that_two_windows_changed_is_asked_about_and_saved_as_answered(win
     expected = []
     for number, choice in enumerate(answers["conflicts"].copy()):
         theirs, mine = f"theirs {number}", f"mine {number}"
-        other.session.editor.reload()
+        other.session.save_rois()
+        qtbot.waitUntil(lambda: other.rois == other.stored and not other.session.editor.is_saving)
         other.type_into(2, "name", theirs)
         other.save(qtbot)
         window.type_into(2, "name", mine)

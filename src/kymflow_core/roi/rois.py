@@ -192,6 +192,11 @@ def mask_of_rect(roi: RectROI, drawn: DrawnShape) -> MaskROI:
     return MaskROI(**{**carried, "meta": {**carried["meta"], "shape": drawn.to_dict()}}, reference=None)
 
 
+def painted_mask_of(roi: BaseROI, reference: str | None) -> MaskROI:
+    """Return a ROI that was painted on: the same by all it carries, as the mask of a `mask_ref`, without its shape."""
+    return MaskROI(**_carried(roi), reference=reference)
+
+
 def rect_of_mask(roi: MaskROI, *, x0: int, x1: int, y0: int, y1: int) -> RectROI:
     """Return a mask that was drawn into an upright rectangle: the same ROI as a `RectROI`. Inverse of `mask_of_rect`."""
     return RectROI(**_carried(roi), x0=x0, x1=x1, y0=y0, y1=y1)

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QWidget
 
 from kymflow_core.errors import KymflowError
+from kymflow_core.roi import ROI
 from napari_kymflow._copy import copy_rois, records_of_shape
 from napari_kymflow._editor import RoiEditor
 from napari_kymflow._interchange import export_rois, import_imagej
+from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._revisions import RoiRevision, load_revisions
 from napari_kymflow._roi_rows import roi_bounds
 from napari_kymflow._session import KymSession
@@ -22,6 +24,7 @@ from napari_kymflow.widgets._roi_dialogs import BoundsDialog, HistoryDialog, Rec
 _IMAGEJ = "ImageJ ROIs (*.zip *.roi)"
 _GEOJSON = "GeoJSON (*.geojson)"
 _MOST_SAID = 8
+T = TypeVar("T")
 
 TOOLS = (
     ("Rectangle", "add_rectangle"),
@@ -127,11 +130,6 @@ class RoiActions:
         """Ask for records of the same shape, and copy the selected ROIs to them."""
 
         def choose(editor: RoiEditor, ids: tuple[int, ...]) -> None:
-            if any(
-                editor.rois.get(roi_id).mask_ref is None and roi_bounds(editor.rois.get(roi_id)) is None for roi_id in ids
-            ):
-                show_warning("Save first: a painted mask is copied as it is saved.")
-                return
             path, shape, image_id = editor.dataset.path, editor.image.slice_shape, editor.image_id
             self._session.host.run(
                 lambda: records_of_shape(path, shape, without=image_id),
@@ -146,13 +144,10 @@ class RoiActions:
         path, _ = QFileDialog.getOpenFileName(self._parent, "ROIs of ImageJ", "", _IMAGEJ)
         if not path or editor is None:
             return
-        try:
-            rois, lost = import_imagej(Path(path), editor)
-        except (KymflowError, OSError) as error:
-            show_error(str(error))
-            return
-        editor.add_rois(rois)
-        _say(f"{len(rois)} ROI{'' if len(rois) == 1 else 's'} of {Path(path).name} were added", lost)
+        self._session.host.run(
+            lambda: _tried(lambda: import_imagej(Path(path), editor)),
+            lambda found: self._on_imported(editor, Path(path).name, found),
+        )
 
     def export(self, kind: str, ending: str) -> None:
         """Ask for a file, and write the selected ROIs into it, or all where none is selected."""
@@ -165,12 +160,11 @@ class RoiActions:
             return
         path = Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(ending)
         wanted = self._session.selected_roi_ids or editor.rois.ids
-        try:
-            lost = export_rois(path, editor, wanted)
-        except (KymflowError, OSError) as error:
-            show_error(str(error))
-            return
-        _say(f"{len(wanted)} ROI{'' if len(wanted) == 1 else 's'} were written to {path.name}", lost)
+        count = f"{len(wanted)} ROI{'' if len(wanted) == 1 else 's'}"
+        self._session.host.run(
+            lambda: _tried(lambda: export_rois(path, editor, wanted)),
+            lambda lost: show_error(lost) if isinstance(lost, str) else _say(f"{count} were written to {path.name}", lost),
+        )
 
     def show_history(self) -> None:
         """List the record's earlier revisions."""
@@ -186,6 +180,16 @@ class RoiActions:
         """Close what belongs to a record that is no longer open."""
         if self._history is not None:
             self._history.close()
+
+    def _on_imported(self, editor: RoiEditor, name: str, found: tuple[tuple[ROI, ...], tuple[str, ...]] | str) -> None:
+        if isinstance(found, str):
+            show_error(found)
+        elif self._session.editor is not editor:
+            show_warning(f"Another record was opened meanwhile, so the ROIs of {name} were not added.")
+        else:
+            rois, lost = found
+            editor.add_rois(rois)
+            _say(f"{len(rois)} ROI{'' if len(rois) == 1 else 's'} of {name} were added", lost)
 
     def _on_revisions_loaded(self, editor: RoiEditor, revisions: list[RoiRevision] | str) -> None:
         if isinstance(revisions, str):
@@ -250,6 +254,14 @@ class RoiActions:
     @staticmethod
     def _action(menu: QMenu, text: str, do: Callable[[], Any]) -> None:
         menu.addAction(text).triggered.connect(lambda checked=False: do())
+
+
+def _tried(work: Callable[[], T]) -> T | str:
+    """Return what work returns, or why it failed; safe in a worker."""
+    try:
+        return work()
+    except (*OUR_ERRORS, OSError) as error:
+        return str(error)
 
 
 def _say(what: str, lost: tuple[str, ...]) -> None:
