@@ -2,20 +2,36 @@
 
 from kymflow_core import simulate
 from kymflow_core.acq_image import AcqImage
-from kymflow_core.indexers import DatasetIndexer, RadonReportIndexer, VelocityEventsIndexer
+from kymflow_core.computed_from import ComputedFrom
+from kymflow_core.freshness import State
+from kymflow_core.indexers import (
+    DatasetIndexer,
+    ImageIndexer,
+    RadonReportIndexer,
+    RoiIndexer,
+    VelocityEventsIndexer,
+    ensure_image_id_column,
+    normalize_table_name,
+)
 from kymflow_core.kym_dataset import KymDataset, UpdateReport
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
 
 __all__ = [
     "AcqImage",
+    "ComputedFrom",
     "DatasetIndexer",
+    "ImageIndexer",
     "KymDataset",
     "MaskROI",
     "RadonReportIndexer",
     "RectROI",
+    "RoiIndexer",
     "RoiSet",
+    "State",
     "UpdateReport",
     "VelocityEventsIndexer",
+    "ensure_image_id_column",
+    "normalize_table_name",
     "roi_from_dict",
     "simulate",
 ]

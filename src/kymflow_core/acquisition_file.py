@@ -51,6 +51,7 @@ def read_acquisition_file(path: Path) -> FileContent:
         array_artifacts=masks,
         json_artifacts=results.json_artifacts,
         table_artifacts=results.table_artifacts,
+        computed_from=results.computed_from(sidecar.rois) if sidecar is not None else {},
         notes=notes,
     )
 

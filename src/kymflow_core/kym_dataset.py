@@ -1,37 +1,76 @@
-"""Runs indexers over a dataset and keeps its tables.
+"""Runs indexers over a dataset and keeps its tables true.
 
-The rule of this room: a run writes its table once, one image that fails does not stop the others, and what happened is
-returned.
+The rule of this room: a run writes its table once and its index after it, one image that fails does not stop the others,
+and what happened is returned. A crash between the two writes leaves images that are called behind, never false rows.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import pandas as pd
 
-from kymflow_core.errors import KymflowError
-from kymflow_core.indexers import DatasetIndexer
+from kymflow_core._extraction import Extraction, empty_rows, look
+from kymflow_core._runs import Cancelled, Progress, run_extraction
+from kymflow_core._table_index import UNREADABLE, digest_of, load_index, save_index, with_rows
+from kymflow_core._table_writing import rows_besides, set_aside_misfits, write_rows
+from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
+from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.roi.check import check_rois
 from kymflow_zarr import VerifyReport, ZarrDataset, concatenate_frames
-from kymflow_zarr.errors import InvalidValueError, KymflowZarrError
+from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 
-Progress: TypeAlias = Callable[[int, int], None]
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """How a run is watched, stopped and spread."""
+
+    progress: Progress | None
+    cancelled: Cancelled | None
+    executor: Executor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateReport:
-    """What an indexer run did: the rows that each image now has, and why images failed."""
+    """What an indexer run did.
+
+    `rows` are the images whose rows were made anew, with the number of their rows; `failed` says why images failed: their
+    rows stay as they were, marked as outdated. `removed` are deleted images whose rows were taken out of the table.
+    `states` is what the rows of the images are worth after the run, `is_cancelled` whether it was stopped before its end.
+    """
 
     table_name: str
     rows: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    states: Mapping[str, State] = field(default_factory=dict)
+    is_cancelled: bool = False
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """The number of images in each state; those without an image are left out."""
+        return dict(Counter(self.states.values()))
 
     def summary(self) -> str:
         """Return one line, such as "radon_report: 5 rows of 3 images, 1 failed"."""
-        failed = f", {len(self.failed)} failed" if self.failed else ""
-        return f"{self.table_name}: {sum(self.rows.values())} rows of {len(self.rows)} images{failed}"
+        n_rows, n_images = sum(self.rows.values()), len(self.rows)
+        text = f"{self.table_name}: {n_rows} row{_s(n_rows)} of {n_images} image{_s(n_images)}"
+        if not self.rows and not self.failed and not self.removed:
+            text = f"{self.table_name}: nothing to do"
+        parts = [
+            f"{len(self.failed)} failed" if self.failed else "",
+            f"rows of {len(self.removed)} deleted image{_s(len(self.removed))} removed" if self.removed else "",
+            *(
+                f"{count} {state}"
+                for state, count in sorted(self.counts.items())
+                if state in (State.OUTDATED, State.NEVER_ANALYSED, State.BEHIND)
+            ),
+            "cancelled" if self.is_cancelled else "",
+        ]
+        return ", ".join([text, *filter(None, parts)])
 
 
 class KymDataset:
@@ -48,82 +87,271 @@ class KymDataset:
     def __init__(self, dataset: str | Path | ZarrDataset, mode: Literal["r", "a"] = "a") -> None:
         self.dataset = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(dataset, mode=mode)
         self.tables: dict[str, pd.DataFrame] = {}
+        """The tables that were read, by name; `save_table` writes what stands here."""
+        self._digests: dict[str, str] = {}
+
+    def load_tables(self, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
+        """Read tables, by default all, into the cache, and return them by name; raises as `get_table`."""
+        wanted = self.dataset.list_table_names() if names is None else names
+        return {name: self.get_table(name) for name in wanted}
 
     def get_table(self, name: str) -> pd.DataFrame:
-        """Return a table, from the cache where it was read before; raise `TableNotFoundError` where there is none."""
-        if name not in self.tables:
+        """Return a table; it is read again where its file is not the one that was read or written last.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name; the message lists those there are.
+        DamagedError
+            When it cannot be read.
+        """
+        digest = self.dataset.table_digest(name)
+        if name not in self.tables or self._digests.get(name) != digest:
+            self.tables.pop(name, None)
             self.tables[name] = self.dataset.load_table(name)
+            self._digests[name] = digest
         return self.tables[name]
 
-    def rebuild(self, indexer: DatasetIndexer, *, progress: Progress | None = None) -> UpdateReport:
-        """Throw a table away and make it again from the artifacts of all images.
+    def save_table(self, name: str) -> None:
+        """Write a table of the cache, as it was changed there, whole.
+
+        Rows that are others than an indexer made are called behind, and the next `refresh` makes them again.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name in the cache.
+        """
+        if name not in self.tables:
+            there = ", ".join(map(repr, sorted(self.tables))) or "none"
+            raise TableNotFoundError(f"no table named {name!r} was read; the cache has {there}: read it with get_table")
+        self.dataset.save_table(name, self.tables[name])
+        self._digests[name] = self.dataset.table_digest(name)
+
+    def save_all_tables(self) -> None:
+        """Write all tables of the cache."""
+        for name in list(self.tables):
+            self.save_table(name)
+
+    def freshness(self, indexer: DatasetIndexer) -> pd.DataFrame:
+        """Return what the rows of each image are worth; nothing is written.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an image, and one for each deleted image that the table still has rows of: `image_id`, `state` (the
+            text of a `State`), `n_rows` in the table, `reason` (empty where fresh), `needs_update` (whether `refresh` would
+            do something).
+        """
+        worth, _, _ = self._look(indexer)
+        return pd.DataFrame(
+            {
+                "image_id": pd.Series(list(worth), dtype="str"),
+                "state": pd.Series([one.state.value for one in worth.values()], dtype="str"),
+                "n_rows": pd.Series([one.n_rows for one in worth.values()], dtype="int64"),
+                "reason": pd.Series([one.reason for one in worth.values()], dtype="str"),
+                "needs_update": pd.Series([one.needs_update for one in worth.values()], dtype="bool"),
+            }
+        )
+
+    def refresh(
+        self,
+        indexer: DatasetIndexer,
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        executor: Executor | None = None,
+    ) -> UpdateReport:
+        """Update exactly the images whose rows are not what their artifacts say, and remove rows of deleted images.
+
+        Where nothing needs an update, nothing is written. Parameters as in `rebuild`.
+        """
+        name = indexer.table_name
+        worth, stamps, index = self._look(indexer)
+        gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
+        wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
+        digest = digest_of(self.dataset, name)
+        if digest in ("", UNREADABLE):
+            return self.rebuild(indexer, progress=progress, cancelled=cancelled, executor=executor)
+        if wanted or gone:
+            report = self._run(indexer, wanted, gone, index, _Run(progress, cancelled, executor))
+        else:
+            report = UpdateReport(table_name=name)
+            self._note_stamps(name, index, stamps)
+        states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
+        return replace(report, states={**states, **report.states})
+
+    def rebuild(
+        self,
+        indexer: DatasetIndexer,
+        *,
+        image_ids: Iterable[str] | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        executor: Executor | None = None,
+    ) -> UpdateReport:
+        """Throw a table's rows away and make them again from the artifacts of all images, or of some.
 
         Parameters
         ----------
         indexer
             Makes the rows.
+        image_ids
+            Only these images; the rows of the others stay. By default all, and rows of deleted images are removed.
         progress
             Called after each image with the number done and the number of all.
+        cancelled
+            Asked before each image; where it returns True, the table gets what was done by then, and the rows of the other
+            images stay.
+        executor
+            Any `concurrent.futures.Executor`, also one of other processes or machines that see the same path; by default
+            one image is read after another.
+
+        Raises
+        ------
+        ReadOnlyError
+            When the dataset cannot be written.
+        NotSavedError
+            When the disk is full or fails; the old table stands.
         """
-        rows: dict[str, pd.DataFrame] = {}
-        failed: dict[str, str] = {}
+        name, run = indexer.table_name, _Run(progress, cancelled, executor)
+        if image_ids is not None:
+            wanted = list(dict.fromkeys(image_ids))
+            return self._run(indexer, wanted, [], load_index(self.dataset, name)[0], run)
+        if digest_of(self.dataset, name) == UNREADABLE:
+            self.dataset.save_table(name, empty_rows(indexer))
         ids = self.dataset.list_image_ids()
-        for done, image_id in enumerate(ids, start=1):
-            self._extract(indexer, image_id, rows, failed)
-            if progress:
-                progress(done, len(ids))
-        frame = _join(rows, failed, indexer)
-        self.dataset.save_table(indexer.table_name, frame)
-        return self._report(indexer, rows, failed)
+        gone = sorted(self._ids_in_table(name) - set(ids))
+        return self._run(indexer, ids, gone, {}, run, is_whole=True)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
-        """Replace one image's rows in the table; the others stay as they are, and so does a table whose image failed."""
-        rows: dict[str, pd.DataFrame] = {}
-        failed: dict[str, str] = {}
-        self._extract(indexer, image_id, rows, failed)
-        if rows:
-            try:
-                self.dataset.replace_rows(indexer.table_name, rows)
-            except InvalidValueError as error:
-                rows, failed = {}, {image_id: str(error)}
-        return self._report(indexer, rows, failed)
+        """Make one image's rows again; the others stay as they are."""
+        return self.update_images(indexer, [image_id])
+
+    def update_images(
+        self,
+        indexer: DatasetIndexer,
+        image_ids: Iterable[str],
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        executor: Executor | None = None,
+    ) -> UpdateReport:
+        """Make some images' rows again with one write; the others stay. As `rebuild` of these images."""
+        return self.rebuild(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled, executor=executor)
+
+    def current_rows(
+        self, indexer: DatasetIndexer, *, progress: Progress | None = None, cancelled: Cancelled | None = None
+    ) -> pd.DataFrame:
+        """Return the table as `refresh` would make it, without writing anything: of a dataset that is only read, too."""
+        name = indexer.table_name
+        worth, _, _ = self._look(indexer)
+        stale = [image_id for image_id, one in worth.items() if one.needs_update]
+        if not stale and digest_of(self.dataset, name) not in ("", UNREADABLE):
+            return self.get_table(name)
+        present = [image_id for image_id in stale if worth[image_id].state is not State.DELETED]
+        done = run_extraction(self.dataset, indexer, present, progress=progress, cancelled=cancelled, executor=None)
+        rows = {one.image_id: one.rows for one in done if one.rows is not None}
+        is_readable = digest_of(self.dataset, name) != UNREADABLE
+        kept = rows_besides(self.dataset, name, stale) if is_readable else pd.DataFrame()
+        set_aside_misfits(kept, rows, {}, what=name)
+        return concatenate_frames([kept, *rows.values(), empty_rows(indexer)], what=name)
 
     def verify(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
         """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
         return self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
 
-    def _extract(
-        self, indexer: DatasetIndexer, image_id: str, rows: dict[str, pd.DataFrame], failed: dict[str, str]
-    ) -> None:
+    def _look(self, indexer: DatasetIndexer) -> tuple[dict[str, Freshness], dict[str, str], dict[str, Indexed]]:
+        """Return what each image's rows are worth, the stamps of its files, and what the index says."""
+        index, in_table = load_index(self.dataset, indexer.table_name)
+        worth, stamps = {}, {}
+        for image_id in self.dataset.list_image_ids():
+            indexed = index.get(image_id)
+            seen, stamps[image_id] = look(self.dataset, image_id, indexer, indexed)
+            worth[image_id] = decide(seen, indexed, version=indexer.schema_version)
+        for image_id in sorted(in_table - set(worth)):
+            worth[image_id] = decide(None, index.get(image_id), version=indexer.schema_version)
+        return worth, stamps, index
+
+    def _run(
+        self,
+        indexer: DatasetIndexer,
+        image_ids: Sequence[str],
+        gone: Sequence[str],
+        index: Mapping[str, Indexed],
+        run: _Run,
+        *,
+        is_whole: bool = False,
+    ) -> UpdateReport:
+        """Extract, write the table once, then its index, and say what was done."""
+        name = indexer.table_name
+        done = run_extraction(
+            self.dataset,
+            indexer,
+            image_ids,
+            progress=run.progress,
+            cancelled=run.cancelled,
+            executor=run.executor,
+        )
+        is_complete = len(done) == len(image_ids)
+        rows = {one.image_id: one.rows for one in done if one.rows is not None}
+        failed = {one.image_id: one.entry.error for one in done if one.rows is None}
+        if is_whole and not is_complete:
+            index, _ = load_index(self.dataset, name)
+        table = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
+        if table is not None:
+            self.tables[name] = table
+            # Not known: another program may have written the file since.
+            self._digests.pop(name, None)
+        entries = self._save_index(name, done, failed, gone, index, table)
+        return UpdateReport(
+            table_name=name,
+            rows={image_id: len(frame) for image_id, frame in rows.items()},
+            failed=failed,
+            removed=tuple(gone),
+            states={image_id: _state_after(entry) for image_id, entry in entries.items()},
+            is_cancelled=not is_complete,
+        )
+
+    def _save_index(
+        self,
+        name: str,
+        done: Sequence[Extraction],
+        failed: Mapping[str, str],
+        gone: Sequence[str],
+        index: Mapping[str, Indexed],
+        table: pd.DataFrame | None,
+    ) -> dict[str, Indexed]:
+        """Write what the rows were made from, and return the entries of the images that were done."""
+        there = set(self.dataset.list_image_ids())
+        entries = {one.image_id: one.entry for one in done if one.image_id in there}
+        entries = {image_id: replace(one, error=failed.get(image_id, one.error)) for image_id, one in entries.items()}
+        if table is None and name in self.dataset.list_table_names():
+            table = self.dataset.load_table(name, image_ids=list(entries))
+        if table is not None:
+            entries = with_rows(entries, table, entries)
+        kept = {image_id: one for image_id, one in index.items() if image_id not in gone}
+        if entries or gone:
+            save_index(self.dataset, name, {**kept, **entries})
+        return entries
+
+    def _note_stamps(self, name: str, index: Mapping[str, Indexed], stamps: Mapping[str, str]) -> None:
+        """Note the files that were read and found to be the same, so that they are not read next time."""
+        noted = {image_id: replace(one, file_stamp=stamps.get(image_id, one.file_stamp)) for image_id, one in index.items()}
+        if noted != index:
+            save_index(self.dataset, name, noted)
+
+    def _ids_in_table(self, name: str) -> set[str]:
         try:
-            rows[image_id] = indexer.extract_rows(self.dataset.record(image_id))
-        except (KymflowError, KymflowZarrError) as error:
-            failed[image_id] = str(error)
-
-    def _report(self, indexer: DatasetIndexer, rows: Mapping[str, pd.DataFrame], failed: Mapping[str, str]) -> UpdateReport:
-        self.tables.pop(indexer.table_name, None)
-        counts = {image_id: len(frame) for image_id, frame in rows.items()}
-        return UpdateReport(table_name=indexer.table_name, rows=counts, failed=dict(failed))
+            return set(self.dataset.load_table(name, columns=["image_id"])["image_id"].dropna().unique())
+        except (TableNotFoundError, DamagedError, InvalidValueError):
+            return set()
 
 
-def _join(rows: dict[str, pd.DataFrame], failed: dict[str, str], indexer: DatasetIndexer) -> pd.DataFrame:
-    """Return all rows as one table; images whose columns do not fit those before them move from `rows` to `failed`."""
-    empty = pd.DataFrame(columns=indexer.required_columns())
-    try:
-        return concatenate_frames([*rows.values()] or [empty], what=indexer.table_name)
-    except InvalidValueError:
-        _set_aside_misfits(rows, failed, what=indexer.table_name)
-    return concatenate_frames([*rows.values()] or [empty], what=indexer.table_name)
+def _state_after(entry: Indexed) -> State:
+    seen = Seen(fingerprint=entry.fingerprint, changes=entry.changes)
+    return decide(seen, entry, version=entry.version).state
 
 
-def _set_aside_misfits(rows: dict[str, pd.DataFrame], failed: dict[str, str], *, what: str) -> None:
-    seen = pd.DataFrame()
-    for image_id in list(rows):
-        try:
-            joined = concatenate_frames([seen, rows[image_id]], what=what)
-        except InvalidValueError as error:
-            failed[image_id] = str(error)
-            del rows[image_id]
-        else:
-            # One value of each column is enough to know its type.
-            seen = joined.bfill().head(1)
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"

@@ -14,8 +14,10 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
 from kymflow_core.roi import RoiSet
+from kymflow_core.roi.geometry import roi_geometry
 from kymflow_zarr import JsonObject, JsonValue
 
 RESULTS_FOLDER = "flow-analysis"
@@ -64,6 +66,30 @@ class Results:
 
     json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def computed_from(self, rois: RoiSet) -> dict[str, JsonObject]:
+        """Return what each table artifact was computed from, given the ROIs that lay beside it.
+
+        The older program notes the revision that a ROI had when it was analysed: where the ROI has another by now, or is
+        gone, its geometry at the analysis is not known.
+        """
+        notes = self._analyses()
+        return {
+            name: _computed_from(frame, notes, rois).to_json()
+            for name, frame in self.table_artifacts.items()
+            if "roi_id" in frame.columns
+        }
+
+    def _analyses(self) -> dict[int, JsonObject]:
+        """Return what was noted of the analysis of each ROI; of several channels, the last."""
+        found: dict[int, JsonObject] = {}
+        for document in self.json_artifacts.values():
+            listed = document.get("analysis_metadata") if isinstance(document, Mapping) else None
+            for note in listed.values() if isinstance(listed, Mapping) else []:
+                roi_id = note.get("roi_id") if isinstance(note, Mapping) else None
+                if isinstance(roi_id, int) and isinstance(note, Mapping):
+                    found[roi_id] = note
+        return found
 
 
 def read_sidecar(tiff: Path) -> Sidecar | None:
@@ -128,6 +154,22 @@ def read_results(tiff: Path) -> Results:
         tables[VELOCITY_EVENTS] = _events_to_frame(events, where=str(folder / stem))
     return Results(
         json_artifacts={f"legacy/{name}": document for name, document in documents.items()}, table_artifacts=tables
+    )
+
+
+def _computed_from(frame: pd.DataFrame, notes: Mapping[int, JsonObject], rois: RoiSet) -> ComputedFrom:
+    roi_ids = sorted({int(roi_id) for roi_id in frame["roi_id"]} | set(notes))
+    geometries: dict[int, JsonObject] = {}
+    for roi_id in roi_ids:
+        analysed = notes.get(roi_id, {}).get("roi_revision_at_analysis", 0)
+        is_same = roi_id in rois and rois.get(roi_id).extra.get("revision", 0) == analysed
+        geometries[roi_id] = roi_geometry(rois.get(roi_id)) if is_same else {}
+    named = [str(note["algorithm"]) for note in notes.values() if note.get("algorithm")]
+    windows = {str(roi_id): note.get("window_size") for roi_id, note in notes.items() if "window_size" in note}
+    return ComputedFrom(
+        rois=geometries,
+        algorithm=", ".join(dict.fromkeys(named)),
+        parameters={"window_size": windows} if windows else {},
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from kymflow_core.errors import IndexerError
 from kymflow_core.indexers import INDEXERS
-from kymflow_core.indexers.protocol import ArtifactReader
-from kymflow_core.roi import ROI, RectROI, RoiSet
+from kymflow_core.indexers.protocol import ArtifactReader, reads_results
+from kymflow_core.roi import ROI, RoiSet
+from kymflow_core.roi.geometry import geometry_changes, roi_geometry
 from kymflow_zarr.errors import KymflowZarrError
 
 RoiResults = Mapping[int, Mapping[str, int]]
@@ -17,10 +18,12 @@ def results_by_roi(record: ArtifactReader) -> dict[int, dict[str, int]]:
     Results that cannot be read are left out: `verify` and the tables say so.
     """
     found: dict[int, dict[str, int]] = {}
-    for indexer in INDEXERS:
+    for indexer in filter(reads_results, INDEXERS):
         try:
             rows = indexer.extract_rows(record)
         except (IndexerError, KymflowZarrError):
+            continue
+        if "roi_id" not in rows.columns:
             continue
         for roi_id, count in rows["roi_id"].value_counts().items():
             found.setdefault(int(str(roi_id)), {})[indexer.name] = int(count)
@@ -29,11 +32,7 @@ def results_by_roi(record: ArtifactReader) -> dict[int, dict[str, int]]:
 
 def has_same_pixels(roi: ROI, other: ROI) -> bool:
     """Return whether results computed for one ROI hold for the other: name, note and colour may differ."""
-    if (roi.z, roi.channel) != (other.z, other.channel) or type(roi) is not type(other):
-        return False
-    if isinstance(roi, RectROI) and isinstance(other, RectROI):
-        return (roi.x0, roi.x1, roi.y0, roi.y1) == (other.x0, other.x1, other.y0, other.y1)
-    return roi.mask_ref == other.mask_ref and roi.meta.get("shape") == other.meta.get("shape")
+    return not geometry_changes(roi_geometry(roi), roi_geometry(other))
 
 
 def outdated_roi_ids(results: RoiResults, before: RoiSet, after: RoiSet) -> list[int]:

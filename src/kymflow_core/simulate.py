@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core.acq_image import AcqImage
+from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
@@ -152,8 +153,10 @@ def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator, *, acq
                 "next_roi_id": rois.next_id,
             }
         )
-        draft.save_df_parquet("radon_report", _true_report(scan, rois))
-        draft.save_df_parquet("velocity_events", _true_events(scan))
+        stated = ComputedFrom.of(rois, algorithm="simulation").to_json()
+        draft.save_df_parquet("radon_report", _true_report(scan, rois), computed_from=stated)
+        first = ComputedFrom.of([rois.get(1)], algorithm="simulation").to_json()
+        draft.save_df_parquet("velocity_events", _true_events(scan), computed_from=first)
         AcqImage(draft).materialize_rect_roi_mask(2)
 
 

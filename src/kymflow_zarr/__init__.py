@@ -2,16 +2,19 @@
 
 from kymflow_zarr._frames import concatenate_frames
 from kymflow_zarr._json import JsonObject, JsonValue
-from kymflow_zarr._layout import array_group_key, array_name
+from kymflow_zarr._layout import METADATA_KEY, PROVENANCE, array_group_key, array_name
 from kymflow_zarr._metadata import Revision
 from kymflow_zarr._problems import Problem
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.ingest import FileContent, ImportReport
 from kymflow_zarr.manifest import Manifest, ManifestEntry
 from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.table_index import TableIndex
 from kymflow_zarr.verify import VerifyReport
 
 __all__ = [
+    "METADATA_KEY",
+    "PROVENANCE",
     "FileContent",
     "ImportReport",
     "JsonObject",
@@ -20,6 +23,7 @@ __all__ = [
     "ManifestEntry",
     "Problem",
     "Revision",
+    "TableIndex",
     "VerifyReport",
     "ZarrDataset",
     "ZarrImageRecord",

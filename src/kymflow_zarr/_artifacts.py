@@ -4,6 +4,7 @@ The rule of this room: a name is refused or used as it is, and what cannot be st
 is by the naming rule; reading takes whatever name is there, since older datasets have others.
 """
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -15,14 +16,29 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow_zarr import _layout
 from kymflow_zarr._arrays import axes_of, load_array, open_array, write_array
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet, gunzip
-from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonValue
+from kymflow_zarr._frames import (
+    frame_from_csv_gz,
+    frame_from_parquet,
+    frame_to_csv_gz,
+    frame_to_parquet,
+    gunzip,
+    read_notes,
+)
+from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, JsonValue, from_bytes, to_readable_bytes
 from kymflow_zarr._names import check_name
-from kymflow_zarr._seals import SEAL, artifact_from_bytes, artifact_to_bytes
-from kymflow_zarr.errors import ArtifactExistsError, ArtifactNotFoundError, InvalidNameError, RecordNotFoundError
+from kymflow_zarr._seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
+from kymflow_zarr.errors import (
+    ArtifactExistsError,
+    ArtifactNotFoundError,
+    DamagedError,
+    InvalidNameError,
+    RecordNotFoundError,
+)
 from kymflow_zarr.schema import group_from_bytes, group_to_bytes
 
 T = TypeVar("T")
+_NOTE = f"kymflow_{_layout.COMPUTED_FROM}"
+"""Where the footer of a Parquet file says what it was computed from."""
 
 
 class Artifacts:
@@ -40,15 +56,25 @@ class Artifacts:
         self._blobs = blobs
         self.image_id = image_id
 
-    def save_json(self, name: str, value: JsonValue) -> None:
+    def save_json(self, name: str, value: JsonValue, *, computed_from: JsonObject | None = None) -> None:
         """Write or replace the JSON artifact `name` (parts separated by `/`).
+
+        Parameters
+        ----------
+        name
+            Lower-case letters, digits, `_`, `-`, `.`.
+        value
+            Strict JSON.
+        computed_from
+            What an analysis made the value from, kept in the same file; see `load_computed_from`.
 
         Raises
         ------
         InvalidValueError
             When the value is not strict JSON; the message has the path of the value. The key "kymflow" is reserved.
         """
-        self._write(name, _layout.JSON, artifact_to_bytes(value, what=f"artifact {name!r}"))
+        data = artifact_to_bytes(value, what=f"artifact {name!r}", computed_from=computed_from)
+        self._write(name, _layout.JSON, data)
 
     def load_json(self, name: str) -> JsonValue:
         """Return the JSON artifact `name`, also one that the older program wrote as `.json.gz`, or with NaN, which is null.
@@ -69,9 +95,11 @@ class Artifacts:
         data = self._read(name, _layout.JSON, "JSON", limit=MAX_BYTES)
         return artifact_from_bytes(data, what=self._blobs.describe(key), lenient=self._is_older())
 
-    def save_df_parquet(self, name: str, df: pd.DataFrame) -> None:
-        """Write or replace the table artifact `name`; the frame's index is not stored."""
-        self._write(name, _layout.PARQUET, frame_to_parquet(df, what=f"artifact {name!r}"))
+    def save_df_parquet(self, name: str, df: pd.DataFrame, *, computed_from: JsonObject | None = None) -> None:
+        """Write or replace the table artifact `name`; the frame's index is not stored. Otherwise as `save_json`."""
+        what = f"artifact {name!r}"
+        notes = None if computed_from is None else {_NOTE: to_readable_bytes(computed_from, what=what).decode()}
+        self._write(name, _layout.PARQUET, frame_to_parquet(df, what=what, notes=notes))
 
     def load_df_parquet(self, name: str) -> pd.DataFrame:
         """Return the table artifact `name`; raise as `load_json`."""
@@ -89,6 +117,32 @@ class Artifacts:
         """Return the gzipped CSV artifact `name`; raise as `load_json`."""
         what = self._blobs.describe(_layout.artifact_key(name, _layout.CSV_GZ))
         return frame_from_csv_gz(self._read(name, _layout.CSV_GZ, "CSV"), what=what)
+
+    def load_computed_from(self, key: str) -> JsonObject | None:
+        """Return what one of `list_analysis_keys` says that it was computed from; None where it does not say.
+
+        Raises
+        ------
+        DamagedError
+            When it cannot be read, or says something that is no JSON object.
+        """
+        where = self._blobs.describe(f"{_layout.RECORD_ANALYSIS}/{key}")
+        try:
+            data = self._blobs.read(f"{_layout.RECORD_ANALYSIS}/{key}")
+        except FileNotFoundError as error:
+            raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
+        if key.endswith(_layout.PARQUET):
+            note = read_notes(io.BytesIO(data), what=where).get(_NOTE.encode())
+            said = None if note is None else from_bytes(note, what=where)
+        else:
+            said = computed_from_of_artifact(data, what=where) if key.endswith(_layout.JSON) else None
+        if said is not None and not isinstance(said, Mapping):
+            raise DamagedError(f"{where} says that it was computed from {str(said)[:100]!r}, which is no JSON object")
+        return said
+
+    def has_analysis(self, key: str) -> bool:
+        """Return whether there is a JSON or table artifact of a key, as in `list_analysis_keys`; faster than that."""
+        return self._blobs.exists(f"{_layout.RECORD_ANALYSIS}/{key}")
 
     def list_analysis_keys(self) -> list[str]:
         """Return the JSON and table artifacts with their endings, such as `radon_report.parquet`; no metadata."""

@@ -131,12 +131,13 @@ class Blobs:
             return False
 
     def stamp(self, key: str) -> str:
-        """Return what changes whenever a file is written: size, time, inode; empty where there is none. Reads nothing."""
+        """Return what changes whenever a file is written: size, times, inode; empty where there is none. Reads nothing."""
         try:
             status = os.stat(self._path(key))
         except (FileNotFoundError, NotADirectoryError):
             return ""
-        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
+        # The time of the last change of the inode as well: a program can set the other time back.
+        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
     def age_seconds(self, key: str, *, now: float) -> float:
         """Return how long ago a file or folder was moved to its place, or something in it was written; 0 for the future."""

@@ -30,15 +30,15 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, A
 """What pyarrow and pandas were seen to raise over files that somebody changed."""
 
 
-def frame_to_parquet(frame: pd.DataFrame, *, what: str) -> bytes:
-    """Return sealed Parquet bytes of a frame's columns; its index is not stored.
+def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None) -> bytes:
+    """Return sealed Parquet bytes of a frame's columns; its index is not stored. `notes` as in `table_to_parquet`.
 
     Raises
     ------
     InvalidValueError
         When a column's name is no string, stands twice, or its values do not fit one Arrow type.
     """
-    return table_to_parquet(frame_to_table(frame, what=what))
+    return table_to_parquet(frame_to_table(frame, what=what), notes=notes)
 
 
 def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None) -> bytes:

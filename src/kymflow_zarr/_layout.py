@@ -34,7 +34,9 @@ RECORD_METADATA = "analysis/metadata.json"
 OLDER_METADATA_GZ = "analysis/metadata.json.gz"
 RECORD_HISTORY = "analysis/history"
 METADATA = "metadata"
+METADATA_KEY = "metadata.json"
 HELD_BY = "held_by"
+COMPUTED_FROM = "computed_from"
 PROVENANCE = "provenance"
 JSON = ".json"
 JSON_GZ = ".json.gz"
@@ -64,6 +66,11 @@ def commit_name(file_name: str) -> tuple[str, int] | None:
     """Return the table and the number of a commit's file, or None for another file: inverse of `commit_key`."""
     match = _COMMIT.fullmatch(file_name)
     return (match[1], int(match[2])) if match else None
+
+
+def index_key(table_name: str) -> str:
+    """Return the file that says what each image's rows in one dataset table were made from."""
+    return f"{INDEX}/{table_name}.parquet"
 
 
 def artifact_key(name: str, ending: str) -> str:

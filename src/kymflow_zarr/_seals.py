@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias, cast
 
 from kymflow_zarr._json import JsonObject, JsonValue, canonical_sha256, from_bytes, to_readable_bytes
+from kymflow_zarr._layout import COMPUTED_FROM
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 
 SEAL = "kymflow"
@@ -78,11 +79,16 @@ def _with(document: JsonObject, holder: str | None, carrier: dict[str, JsonValue
     return {**document, holder: carrier} if holder else carrier
 
 
-def artifact_to_bytes(value: JsonValue, *, what: str) -> bytes:
-    """Return the file of a JSON artifact: an object with its seal added; anything else becomes the `value` of an object."""
+def artifact_to_bytes(value: JsonValue, *, what: str, computed_from: JsonObject | None = None) -> bytes:
+    """Return the file of a JSON artifact: an object with its seal added; anything else becomes the `value` of an object.
+
+    `computed_from` stands under the reserved key, beside the digest, which covers it.
+    """
     if isinstance(value, Mapping) and SEAL in value:
         raise InvalidValueError(f"{what} cannot be stored as JSON: its key {SEAL!r} is reserved; choose another")
     document: JsonObject = value if isinstance(value, Mapping) else {VALUE: value, SEAL: {WRAPS: VALUE}}
+    if computed_from is not None:
+        document = {**document, SEAL: {**cast("JsonObject", document.get(SEAL, {})), COMPUTED_FROM: computed_from}}
     to_readable_bytes(document, what=what)  # says what cannot be stored, before a digest of it is made
     return to_readable_bytes(seal_document(document), what=what)
 
@@ -104,6 +110,13 @@ def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> Jso
     if isinstance(reserved, Mapping) and reserved.get(WRAPS) == VALUE:
         return document.get(VALUE)
     return {key: item for key, item in document.items() if key != SEAL}
+
+
+def computed_from_of_artifact(data: bytes, *, what: str) -> JsonValue:
+    """Return what the file of a JSON artifact says that it was computed from; None where it does not say."""
+    document = from_bytes(data, what=what, lenient=True)
+    reserved = document.get(SEAL) if isinstance(document, Mapping) else None
+    return reserved.get(COMPUTED_FROM) if isinstance(reserved, Mapping) else None
 
 
 def artifact_problem(data: bytes, *, what: str) -> str | None:

@@ -35,6 +35,7 @@ from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, sav
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
 from kymflow_zarr.sources import Source, Sources
+from kymflow_zarr.table_index import TableIndex, load_table_index, save_table_index
 from kymflow_zarr.tables import Tables
 from kymflow_zarr.verify import CheckRecord, Problem, VerifyProgress, VerifyReport, verify_dataset
 
@@ -227,14 +228,45 @@ class ZarrDataset:
         """Replace one image's rows in a table and return the whole new table."""
         return self.replace_rows(name, {image_id: df_rows})
 
-    def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    def replace_rows(
+        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
         """Replace the rows of some images in a table with one write, and return the whole new table.
 
         Another program that replaces rows of the same table at the same time loses nothing by it.
+
+        Parameters
+        ----------
+        name
+            The table; made if it is not there.
+        rows_by_image_id
+            The new rows; of an image with an empty frame, the rows are removed.
+        like
+            A frame without rows: the columns, and their types, that the table has even where no row is left.
         """
         self._check_table_name(name)
         self._ensure_exists()
-        return self._tables.replace_rows(name, rows_by_image_id)
+        return self._tables.replace_rows(name, rows_by_image_id, like=like)
+
+    def table_digest(self, name: str) -> str:
+        """Return a digest of a table's file, which changes with every write; empty where there is none. Reads little.
+
+        Raises
+        ------
+        DamagedError
+            When the file cannot be read.
+        """
+        return self._tables.digest(name)
+
+    def load_table_index(self, name: str) -> TableIndex | None:
+        """Return what each image's rows in a table were made from; None where that is not known, or cannot be read."""
+        return load_table_index(self._blobs, name)
+
+    def save_table_index(self, name: str, index: TableIndex) -> None:
+        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time."""
+        self._check_table_name(name)
+        self._ensure_exists()
+        save_table_index(self._blobs, name, index)
 
     def load_sources_index(self) -> pd.DataFrame:
         """Return which file each record came from: one row an imported image, empty before the first import."""
@@ -307,9 +339,9 @@ class ZarrDataset:
             if content.metadata:
                 draft.save_metadata_payload(content.metadata)
             for name, value in content.json_artifacts.items():
-                draft.save_json(name, value)
+                draft.save_json(name, value, computed_from=content.computed_from.get(name))
             for name, frame in content.table_artifacts.items():
-                draft.save_df_parquet(name, frame)
+                draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
             for name, array in content.array_artifacts.items():
                 draft.save_array_artifact(name, array, held_by_metadata=True)
             draft.save_json(_layout.PROVENANCE, source.to_json())

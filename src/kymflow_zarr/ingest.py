@@ -42,7 +42,8 @@ _UNREADABLE = (
 class FileContent:
     """All that one file gives a record.
 
-    `notes` are sentences for the person who imports: what is unknown, what contradicts what.
+    `computed_from` says, by the names of JSON and table artifacts, what they were computed from. `notes` are sentences for
+    the person who imports: what is unknown, what contradicts what.
     """
 
     pixels: NDArray[Any]
@@ -51,6 +52,7 @@ class FileContent:
     json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     array_artifacts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    computed_from: Mapping[str, JsonObject] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

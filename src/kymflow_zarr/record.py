@@ -3,17 +3,19 @@
 The rule of this room: a record knows its folder and its id, not the dataset it lies in.
 """
 
+import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import axes_of, load_array, open_array, write_array
+from kymflow_zarr._arrays import array_shape, axes_of, load_array, open_array, write_array
 from kymflow_zarr._artifacts import Artifacts
-from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
-from kymflow_zarr._metadata import Revision, load_history, load_numbered, load_revision, save_revision
+from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, canonical_sha256, object_from_bytes
+from kymflow_zarr._metadata import Revision, list_revisions, load_history, load_numbered, load_revision, save_revision
 from kymflow_zarr._seals import document_seal_state, strip_foreign
 from kymflow_zarr.errors import DamagedError, PixelsExistError
 from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes
@@ -106,6 +108,48 @@ class ZarrImageRecord(Artifacts):
     def get_axes(self) -> tuple[str, ...]:
         """Return one name a dimension of the pixels, such as `("y", "x")`."""
         return self.load_attributes().axes
+
+    def get_shape(self) -> tuple[int, ...]:
+        """Return the shape of the pixels, reading none; raise as `open_array`."""
+        try:
+            return array_shape(self._blobs, _layout.RECORD_DATA)
+        except FileNotFoundError as error:
+            raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
+
+    def file_stamp(self, keys: Sequence[str]) -> str:
+        """Return what changes whenever one of some files is written. Reads no content, so it is fast.
+
+        Parameters
+        ----------
+        keys
+            Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata.
+        """
+        stamps = [self._blobs.stamp(f"{_layout.RECORD_ANALYSIS}/{key}") for key in keys]
+        if _layout.METADATA_KEY in keys:
+            stamps.append(str(max(list_revisions(self._blobs), default=-1)))
+        return " ".join(stamps)
+
+    def fingerprint(self, keys: Sequence[str]) -> str:
+        """Return a digest of the content of some files; empty where none of them is there.
+
+        Parameters
+        ----------
+        keys
+            As in `file_stamp`. Of the metadata, the newest revision counts.
+
+        Raises
+        ------
+        DamagedError
+            When none of the metadata's revisions is whole.
+        """
+        digests = {}
+        for key in keys:
+            if key == _layout.METADATA_KEY:
+                digests[key] = self.load_revision().sha256
+                continue
+            with suppress(FileNotFoundError):
+                digests[key] = hashlib.sha256(self._blobs.read(f"{_layout.RECORD_ANALYSIS}/{key}")).hexdigest()
+        return canonical_sha256(digests) if digests else ""
 
     def load_metadata_payload(self, *, revision: int | None = None) -> dict[str, JsonValue]:
         """Return the metadata: header, experiment metadata, ROIs; empty where none was saved.

@@ -30,6 +30,7 @@ from kymflow_zarr._frames import (
     table_to_parquet,
 )
 from kymflow_zarr._names import check_name
+from kymflow_zarr._seals import PARQUET_SEAL
 from kymflow_zarr.errors import (
     DamagedError,
     InvalidValueError,
@@ -117,24 +118,57 @@ class Tables:
         while not self._commit(name, table, self._state(name)):
             pass
 
-    def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    def replace_rows(
+        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
         """Replace all rows of some images with one write, and return the whole new table.
 
-        The other images' rows keep their order and come first. A table that does not exist begins empty. Where another
-        program commits at the same time, its rows are read and the replacement is made again upon them.
+        The other images' rows keep their order and come first. A table that does not exist begins empty; of one that keeps
+        no row, the columns go too. Where another program commits at the same time, its rows are read and the replacement is
+        made again upon them.
+
+        Parameters
+        ----------
+        name
+            The table.
+        rows_by_image_id
+            The new rows; of an image with an empty frame, the rows are removed.
+        like
+            A frame without rows: the columns, and their types, that the table has even where no row is left.
         """
         check_name(name, what="table")
         new = _rows_to_tables(name, rows_by_image_id)
+        if like is not None:
+            new.append(frame_to_table(like, what=f"table {name!r}"))
         while True:
             state = self._state(name)
             try:
                 kept = [] if state.key is None else [self._without(state.key, rows_by_image_id)]
+                kept = [table for table in kept if len(table) or not new]
             except FileNotFoundError:  # another program has committed since, and forgotten this one
                 continue
             table = concatenate_tables([*kept, *new], what=f"table {name!r}")
             _check_ids(table, name)
             if self._commit(name, table, state):
                 return table_to_frame(table, what=f"table {name!r}")
+
+    def digest(self, name: str) -> str:
+        """Return the digest of a table's file, which changes with every write; empty where there is none. Reads its footer.
+
+        Raises
+        ------
+        DamagedError
+            When it cannot be read.
+        """
+        while True:
+            key = self._state(name).key
+            if key is None:
+                return ""
+            try:
+                seal = self._notes(key).get(PARQUET_SEAL)
+                return seal.decode() if seal else hashlib.sha256(self._blobs.read(key, limit=MAX_BYTES)).hexdigest()
+            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                continue
 
     def names_having(self, image_ids: Collection[str]) -> list[str]:
         """Return the tables, the sources among them, that have rows of these images; raise where one cannot be read."""
@@ -349,7 +383,7 @@ class Tables:
 
 def _rows_to_tables(name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> list[pa.Table]:
     for image_id, rows in rows_by_image_id.items():
-        if len(rows) and (IMAGE_ID not in rows.columns or not bool((rows[IMAGE_ID] == image_id).all())):
+        if len(rows) and (IMAGE_ID not in rows.columns or set(rows[IMAGE_ID].tolist()) - {image_id}):
             raise InvalidValueError(f"rows for image {image_id} must all have that value in {IMAGE_ID!r}")
     with_ids = (rows for rows in rows_by_image_id.values() if IMAGE_ID in rows.columns)
     return [frame_to_table(rows, what=f"table {name!r}") for rows in _joined_where_alike(with_ids)]
@@ -357,7 +391,7 @@ def _rows_to_tables(name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> 
 
 def _joined_where_alike(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
     """Return the frames, one for each run of frames of the same columns and dtypes: each conversion costs a millisecond."""
-    runs = itertools.groupby(frames, key=lambda frame: tuple(frame.dtypes.items()))
+    runs = itertools.groupby(frames, key=lambda frame: (tuple(frame.columns), tuple(frame.dtypes.tolist())))
     return [pd.concat(run, ignore_index=True) for run in map(list, (frames for _, frames in runs))]
 
 

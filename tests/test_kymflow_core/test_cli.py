@@ -22,8 +22,10 @@ ONE_ROI = '{"rois": [{"roi_id": 1, "roi_type": "rect", "data": {"x0": 0, "x1": 3
 
 
 LABORATORYS_LINES = [
-    "radon_report: 5 rows of 3 images",
-    "velocity_events: 5 rows of 3 images",
+    "images: 3 rows of 3 images",
+    "rois: 5 rows of 3 images",
+    "radon_report: 5 rows of 3 images, 1 never analysed",
+    "velocity_events: 5 rows of 3 images, 2 never analysed",
     "Capillary2_no_txt.tif: calibration unknown: no header gives µm per pixel and seconds per line",
     "3 imported, 0 skipped",
 ]
@@ -80,7 +82,9 @@ def test_importing_makes_the_records(scan_path, second_scan_path, dataset_path):
 def test_importing_fills_the_tables(imported_path):
     dataset = ZarrDataset(imported_path, mode="r")
     assert {name: len(dataset.load_table(name)) for name in dataset.list_table_names()} == {
+        "images": 2,
         "radon_report": 1,
+        "rois": 0,
         "velocity_events": 0,
     }
 
@@ -214,7 +218,12 @@ def test_indexing_says_what_the_tables_have(imported_path):
     result = run("index", imported_path)
     assert (result.exit_code, result.stdout.splitlines()) == (
         0,
-        ["radon_report: 1 rows of 2 images", "velocity_events: 0 rows of 2 images"],
+        [
+            "images: 2 rows of 2 images",
+            "rois: 0 rows of 2 images",
+            "radon_report: 1 row of 2 images, 1 never analysed",
+            "velocity_events: 0 rows of 2 images, 2 never analysed",
+        ],
     )
 
 
@@ -239,7 +248,13 @@ def test_info_says_what_a_sound_dataset_holds(imported_path):
     result = run("info", imported_path)
     assert (result.exit_code, result.stdout.splitlines(), result.stderr) == (
         0,
-        [f"{imported_path}: 2 records", "  table radon_report: 1 rows", "  table velocity_events: 0 rows"],
+        [
+            f"{imported_path}: 2 records",
+            "  table images: 2 rows",
+            "  table radon_report: 1 rows",
+            "  table rois: 0 rows",
+            "  table velocity_events: 0 rows",
+        ],
         "",
     )
 
@@ -385,7 +400,10 @@ class TestUpgrade:
     def test_its_tables_can_be_made_again(self, older_dataset_path, dataset_path):
         run("upgrade", older_dataset_path, dataset_path)
         result = run("index", dataset_path)
-        assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "velocity_events: 3 rows of 2 images")
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+            0,
+            "velocity_events: 3 rows of 2 images, 1 never analysed",
+        )
 
     def test_another_dataset_is_refused(self, imported_path, tmp_path):
         result = run("upgrade", imported_path, tmp_path / "new.zarr")

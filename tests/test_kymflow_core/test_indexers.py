@@ -32,6 +32,8 @@ class ArtifactsInMemory:
         return self.json[name]
 
     def load_df_parquet(self, name: str) -> pd.DataFrame:
+        if name not in self.tables:
+            raise FileNotFoundError(name)
         return self.tables[name]
 
 

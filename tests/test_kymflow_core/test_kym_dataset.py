@@ -43,7 +43,7 @@ def test_rebuilding_makes_the_rows_of_all_images(tables, analysed):
 def test_rebuilding_says_how_many_rows_each_image_has(dataset, analysed):
     report = KymDataset(dataset).rebuild(INDEXER)
     expected = {analysed[0].image_id: 2, analysed[1].image_id: 1, analysed[2].image_id: 0}
-    assert report == UpdateReport(table_name="radon_report", rows=expected, failed={})
+    assert (report.table_name, report.rows, report.failed) == ("radon_report", expected, {})
 
 
 def test_rebuilding_throws_the_table_away(tables, analysed):
@@ -68,7 +68,7 @@ def test_rebuilding_keeps_the_dtypes(tables):
 def test_an_empty_dataset_gives_a_table_with_the_required_columns(indexer, dataset):
     KymDataset(dataset).rebuild(indexer)
     table = dataset.load_table(indexer.table_name)
-    assert (list(table.columns), len(table)) == (indexer.required_columns(), 0)
+    assert (list(table.columns), len(table)) == ([*indexer.required_columns(), "outdated"], 0)
 
 
 def test_a_table_that_began_empty_takes_rows(dataset):
@@ -115,7 +115,7 @@ def test_an_image_whose_further_column_is_of_another_kind_fails_and_the_others_s
     assert rows_by_image(dataset.load_table("radon_report")) == {kept: [1]}
 
 
-def test_an_update_whose_rows_do_not_fit_is_reported_and_leaves_the_table(dataset, analysed):
+def test_an_update_whose_rows_do_not_fit_is_reported_and_leaves_the_rows_marked(dataset, analysed):
     analysed[0].save_df_parquet("radon_report", with_further_column("good"))
     tables = KymDataset(dataset)
     tables.rebuild(INDEXER)
@@ -123,13 +123,18 @@ def test_an_update_whose_rows_do_not_fit_is_reported_and_leaves_the_table(datase
     analysed[1].save_df_parquet("radon_report", with_further_column(3.5))
     report = tables.update_image(INDEXER, analysed[1].image_id)
     assert list(report.failed) == [analysed[1].image_id]
-    pd.testing.assert_frame_equal(tables.get_table("radon_report"), before)
+    after = tables.get_table("radon_report")
+    by = ["image_id", "roi_id"]
+    pd.testing.assert_frame_equal(
+        *(one.drop(columns="outdated").sort_values(by, ignore_index=True) for one in (after, before))
+    )
+    assert after.loc[after["outdated"], "image_id"].tolist() == [analysed[1].image_id]
 
 
 def test_updating_an_image_replaces_its_rows(tables, analysed):
     analysed[1].save_df_parquet("radon_report", reports(5, 6, 7))
     report = tables.update_image(INDEXER, analysed[1].image_id)
-    assert report == UpdateReport(table_name="radon_report", rows={analysed[1].image_id: 3}, failed={})
+    assert (report.rows, report.failed) == ({analysed[1].image_id: 3}, {})
     assert rows_by_image(tables.get_table("radon_report"))[analysed[1].image_id] == [5, 6, 7]
 
 
@@ -154,12 +159,23 @@ def test_updating_makes_a_table_that_is_not_there(dataset, analysed):
     assert rows_by_image(dataset.load_table("radon_report")) == {analysed[0].image_id: [1, 2]}
 
 
-def test_a_failing_update_leaves_the_table(tables, analysed):
-    path = tables.dataset.path / "tables" / "radon_report.parquet"
-    before = path.read_bytes()
+def test_a_failing_update_leaves_the_rows_and_marks_them(tables, analysed):
+    before = tables.get_table("radon_report").drop(columns="outdated")
     analysed[0].save_df_parquet("radon_report", pd.DataFrame({"roi_id": [1]}))
     tables.update_image(INDEXER, analysed[0].image_id)
-    assert path.read_bytes() == before
+    after = tables.get_table("radon_report")
+    columns = ["image_id", "roi_id"]
+    pd.testing.assert_frame_equal(*(one.sort_values(columns, ignore_index=True)[before.columns] for one in (before, after)))
+    assert set(after.loc[after["outdated"], "image_id"]) == {analysed[0].image_id}
+
+
+def test_a_second_failing_update_writes_no_table(tables, analysed):
+    analysed[0].save_df_parquet("radon_report", pd.DataFrame({"roi_id": [1]}))
+    tables.update_image(INDEXER, analysed[0].image_id)
+    path = tables.dataset.path / "tables" / "radon_report.parquet"
+    before = path.stat().st_mtime_ns, path.read_bytes()
+    tables.update_image(INDEXER, analysed[0].image_id)
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == before
 
 
 def test_a_failing_update_makes_no_table(dataset, analysed):
@@ -229,9 +245,9 @@ def test_a_dataset_opened_to_read_refuses_to(run, tables, analysed):
 @pytest.mark.parametrize(
     ("rows", "failed", "summary"),
     [
-        pytest.param({}, {}, "radon_report: 0 rows of 0 images", id="nothing"),
+        pytest.param({}, {}, "radon_report: nothing to do", id="nothing"),
         pytest.param({"a": 2, "b": 3, "c": 0}, {}, "radon_report: 5 rows of 3 images", id="sound"),
-        pytest.param({"a": 2}, {"b": "why"}, "radon_report: 2 rows of 1 images, 1 failed", id="one failed"),
+        pytest.param({"a": 2}, {"b": "why"}, "radon_report: 2 rows of 1 image, 1 failed", id="one failed"),
     ],
 )
 def test_the_summary_of_a_run_is(rows, failed, summary):

@@ -158,7 +158,7 @@ def test_the_demo_dataset_has_the_table(indexer, rows, demo_dataset):
 
 
 def test_the_demo_dataset_has_no_other_table(demo_dataset):
-    assert demo_dataset.list_table_names() == ["radon_report", "velocity_events"]
+    assert demo_dataset.list_table_names() == ["images", "radon_report", "rois", "velocity_events"]
 
 
 def test_the_demo_dataset_never_overwrites(demo_dataset):
@@ -180,4 +180,4 @@ def test_the_same_seed_gives_the_same_demo_pixels(tmp_path: Path):
 
 def test_a_demo_dataset_without_scans_has_empty_tables(tmp_path: Path):
     table = make_demo_dataset(tmp_path / "none.zarr", scans=()).load_table("radon_report")
-    pd.testing.assert_index_equal(table.columns, pd.Index(RadonReportIndexer().required_columns()))
+    pd.testing.assert_index_equal(table.columns, pd.Index([*RadonReportIndexer().required_columns(), "outdated"]))

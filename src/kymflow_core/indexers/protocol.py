@@ -1,16 +1,23 @@
 """What an indexer is, and what every indexer needs."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from kymflow_core.errors import IndexerError
-from kymflow_zarr import JsonValue
+from kymflow_zarr import METADATA_KEY, PROVENANCE, JsonValue
+
+PROVENANCE_KEY = f"{PROVENANCE}.json"
+_NO_RESULTS = (METADATA_KEY, PROVENANCE_KEY)
+_MOST_CHARACTERS = 96
+_RESERVED = "sources"
 
 
 class ArtifactReader(Protocol):
-    """What an indexer sees of a record: its id and its artifacts, never its pixels. A `ZarrImageRecord` is one."""
+    """What an indexer sees of a record: its id, artifacts and metadata, never its pixels. A `ZarrImageRecord` is one."""
 
     image_id: str
 
@@ -23,11 +30,28 @@ class ArtifactReader(Protocol):
     def load_df_parquet(self, name: str) -> pd.DataFrame:
         """Return a table artifact."""
 
+    def load_metadata_payload(self) -> dict[str, JsonValue]:
+        """Return the metadata: header, experiment metadata, ROIs."""
 
+    def list_array_artifacts(self) -> list[str]:
+        """Return the names of the array artifacts."""
+
+    def load_array_artifact(self, name: str) -> NDArray[Any]:
+        """Return an array artifact, such as a mask."""
+
+    def get_shape(self) -> tuple[int, ...]:
+        """Return the shape of the pixels."""
+
+    def get_axes(self) -> tuple[str, ...]:
+        """Return one name a dimension of the pixels."""
+
+
+@runtime_checkable
 class DatasetIndexer(Protocol):
     """Derives the rows that one image has in one dataset table from its artifacts.
 
-    An indexer reads artifacts and builds rows; it analyses nothing and writes nothing.
+    An indexer reads artifacts and builds rows; it analyses nothing and writes nothing. Where the work is spread over
+    several processes, it is pickled.
     """
 
     @property
@@ -36,11 +60,18 @@ class DatasetIndexer(Protocol):
 
     @property
     def table_name(self) -> str:
-        """The dataset table that it fills."""
+        """The dataset table that it fills; see `normalize_table_name`."""
 
     @property
     def schema_version(self) -> str:
         """Changes whenever the same artifacts give other rows."""
+
+    @property
+    def reads(self) -> Sequence[str]:
+        """The keys of all artifacts that the rows are made of, such as "radon_report.parquet"; `METADATA_KEY` for metadata.
+
+        When one of them changes, the rows are made again. What is not named is never noticed.
+        """
 
     def required_columns(self) -> list[str]:
         """Return the columns that every row has, `image_id` first."""
@@ -55,6 +86,38 @@ class DatasetIndexer(Protocol):
         """
 
 
+def reads_results(indexer: DatasetIndexer) -> bool:
+    """Return whether an indexer reads results of analyses, which can be outdated, and not only what people entered."""
+    return any(key not in _NO_RESULTS for key in indexer.reads)
+
+
+def normalize_table_name(name: str) -> str:
+    """Return a name as a table can have it: lower case, with `_` for each run of other characters than letters and digits.
+
+    Two names may become one: look whether the dataset has a table of that name before using it.
+
+    Raises
+    ------
+    IndexerError
+        When nothing is left, or what is left is longer than 96 characters or the dataset's own table.
+    """
+    normalized = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if not normalized or len(normalized) > _MOST_CHARACTERS or normalized == _RESERVED:
+        why = "the dataset's own table" if normalized == _RESERVED else f"{len(normalized)} characters long"
+        raise IndexerError(
+            f"table name {name[:200]!r} becomes {normalized[:200]!r}, which is {why}; a table name has 1 to "
+            f"{_MOST_CHARACTERS} letters or digits, and is not {_RESERVED!r}"
+        )
+    return normalized
+
+
+def ensure_image_id_column(df: pd.DataFrame, image_id: str) -> pd.DataFrame:
+    """Return rows with `image_id` as their first column, that of the image in every row, whatever stood there."""
+    own = df.drop(columns="image_id", errors="ignore").reset_index(drop=True)
+    ids = pd.Series([image_id] * len(own), dtype="str")
+    return pd.concat([ids.to_frame("image_id"), own], axis="columns")
+
+
 def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, what: str) -> pd.DataFrame:
     """Return `frame` with `image_id` and the required columns first, in the required dtypes; the others follow.
 
@@ -66,7 +129,10 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
     missing = [name for name in dtypes if name not in frame.columns]
     if missing and len(frame):
         raise IndexerError(f"{what} of image {image_id} lacks the columns {missing}; it has {list(frame.columns)}")
-    own = frame.drop(columns="image_id", errors="ignore")
+    own = frame.drop(columns="image_id") if "image_id" in frame.columns else frame
+    # As our own programs write it: thousands of images are read.
+    if own.columns.tolist()[: len(dtypes)] == [*dtypes] and _dtypes_of(own)[: len(dtypes)] == [*dtypes.values()]:
+        return _with_image_id(own, image_id)
     try:
         required = {name: _column(own.get(name, []), dtype).array for name, dtype in dtypes.items()}
     except (ValueError, TypeError, OverflowError) as error:
@@ -74,6 +140,17 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
     ids = pd.Series([image_id] * len(frame), dtype="str")
     others = {name: own[name].array for name in own.columns if name not in dtypes}
     return pd.DataFrame({"image_id": ids.array, **required, **others})
+
+
+def _dtypes_of(frame: pd.DataFrame) -> list[str]:
+    return [str(dtype) for dtype in frame.dtypes.tolist()]
+
+
+def _with_image_id(own: pd.DataFrame, image_id: str) -> pd.DataFrame:
+    rows = own.copy(deep=False)
+    rows.index = pd.RangeIndex(len(rows))
+    rows.insert(0, "image_id", pd.Series([image_id] * len(rows), dtype="str"))
+    return rows
 
 
 def _column(values: "pd.Series[Any] | Sequence[Any]", dtype: str) -> "pd.Series[Any]":

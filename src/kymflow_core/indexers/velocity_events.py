@@ -25,6 +25,7 @@ class VelocityEventsIndexer:
     name = "velocity events"
     table_name = "velocity_events"
     schema_version = "2"
+    reads = (f"{ARTIFACT}.parquet",)
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, event_id, t0_s, t1_s, kind, score`."""
@@ -32,6 +33,8 @@ class VelocityEventsIndexer:
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's events."""
-        has_any = f"{ARTIFACT}.parquet" in rec.list_analysis_keys()
-        frame = rec.load_df_parquet(ARTIFACT) if has_any else pd.DataFrame()
+        try:
+            frame = rec.load_df_parquet(ARTIFACT)
+        except FileNotFoundError:
+            frame = pd.DataFrame()
         return rows_of(frame, _DTYPES, image_id=rec.image_id, what=ARTIFACT)

@@ -1,0 +1,108 @@
+"""The index of a dataset table as values by image, and as the frame that is stored."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from kymflow_core._row_digests import row_digests
+from kymflow_core.freshness import Indexed
+from kymflow_zarr import TableIndex, ZarrDataset
+from kymflow_zarr.errors import DamagedError
+
+_DTYPES = {
+    "image_id": "str",
+    "fingerprint": "str",
+    "version": "str",
+    "n_rows": "int64",
+    "changes": "str",
+    "error": "str",
+    "rows_digest": "int64",
+    "file_stamp": "str",
+}
+_BETWEEN = "\n"
+UNREADABLE = "unreadable"
+"""Stands for the digest of a table's file that is damaged."""
+
+
+def to_frame(index: Mapping[str, Indexed]) -> pd.DataFrame:
+    """Return one row an image, as it is stored: inverse of `from_frame`."""
+    ids = sorted(index)
+    held = [index[image_id] for image_id in ids]
+    columns = {
+        "image_id": ids,
+        "fingerprint": [one.fingerprint for one in held],
+        "version": [one.version for one in held],
+        "n_rows": [one.n_rows for one in held],
+        "changes": [_BETWEEN.join(one.changes) for one in held],
+        "error": [one.error for one in held],
+        "rows_digest": [one.rows_digest for one in held],
+        "file_stamp": [one.file_stamp for one in held],
+    }
+    return pd.DataFrame({name: pd.Series(values, dtype=_DTYPES[name]) for name, values in columns.items()})
+
+
+def from_frame(frame: pd.DataFrame) -> dict[str, Indexed]:
+    """Return what a stored index says, by image; nothing where it has other columns than ours."""
+    if not set(_DTYPES) <= set(frame.columns):
+        return {}
+    columns = {name: frame[name].fillna("" if dtype == "str" else 0).tolist() for name, dtype in _DTYPES.items()}
+    ids = columns.pop("image_id")
+    return {
+        image_id: Indexed(
+            fingerprint=fingerprint,
+            version=version,
+            n_rows=n_rows,
+            changes=tuple(changes.split(_BETWEEN)) if changes else (),
+            error=error,
+            rows_digest=digest,
+            file_stamp=stamp,
+        )
+        for image_id, fingerprint, version, n_rows, changes, error, digest, stamp in zip(
+            ids, *columns.values(), strict=True
+        )
+    }
+
+
+def load_index(dataset: ZarrDataset, name: str) -> tuple[dict[str, Indexed], set[str]]:
+    """Return what the index says of the table that is there, and the images that the table has rows of.
+
+    An image whose rows are others than the index says is left out. Where the table's file is the one that the index was
+    made for, that is known at once. Otherwise all rows are compared.
+    """
+    stored = dataset.load_table_index(name)
+    index = from_frame(stored.rows) if stored else {}
+    digest = digest_of(dataset, name)
+    if stored and digest == stored.table_digest:
+        return index, {image_id for image_id, one in index.items() if one.n_rows}
+    if digest in ("", UNREADABLE):
+        return {}, set()
+    try:
+        digests = row_digests(dataset.load_table(name))
+    except (DamagedError, FileNotFoundError):
+        return {}, set()
+    same = {image_id: one for image_id, one in index.items() if one.rows_digest == digests.get(image_id, 0)}
+    return same, set(digests)
+
+
+def save_index(dataset: ZarrDataset, name: str, index: Mapping[str, Indexed]) -> None:
+    """Write the index of the table that is there now."""
+    dataset.save_table_index(name, TableIndex(to_frame(index), digest_of(dataset, name)))
+
+
+def digest_of(dataset: ZarrDataset, name: str) -> str:
+    """Return the digest of a table's file; empty where there is none, `UNREADABLE` where it is damaged."""
+    try:
+        return dataset.table_digest(name)
+    except DamagedError:
+        return UNREADABLE
+
+
+def with_rows(index: Mapping[str, Indexed], table: pd.DataFrame, image_ids: Collection[str]) -> dict[str, Indexed]:
+    """Return the entries of some images with the number and digest of the rows that the table has of them."""
+    rows = table[table["image_id"].isin(list(image_ids))]
+    digests, counts = row_digests(rows), rows["image_id"].value_counts().to_dict()
+    return {
+        image_id: replace(index[image_id], n_rows=int(counts.get(image_id, 0)), rows_digest=digests.get(image_id, 0))
+        for image_id in image_ids
+    }

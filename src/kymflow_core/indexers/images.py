@@ -1,0 +1,106 @@
+"""The table `images`: one row an image, with what is known of it and of the experiment."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import PurePath
+
+import numpy as np
+import pandas as pd
+
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.indexers.protocol import PROVENANCE_KEY, ArtifactReader, rows_of
+from kymflow_core.indexers.velocity_events import ARTIFACT as EVENTS
+from kymflow_zarr import METADATA_KEY, PROVENANCE, JsonObject, JsonValue
+
+_DTYPES = {
+    "name": "str",
+    "acquired": "str",
+    "n_rois": "int64",
+    "n_events": "float64",
+    "shape": "str",
+    "axes": "str",
+    "lines": "int64",
+    "pixels": "int64",
+    "seconds_per_line": "float64",
+    "um_per_pixel": "float64",
+    "duration_s": "float64",
+    "length_um": "float64",
+    "calibration_source": "str",
+    "source": "str",
+    "accepted": "str",
+}
+EXPERIMENT = "exp_"
+"""What the columns of the experiment metadata begin with."""
+
+
+class ImageIndexer:
+    """Reads metadata, provenance and events; one row an image.
+
+    `acquired` is the microscope's local time, such as "2022-11-02 12:30:15"; `n_events` is missing where nobody looked for
+    events, which is not 0; `shape` is that of the pixels, `lines` (y) and `pixels` (x) its last two; `source` is the file
+    that the record came from. Each entry of the experiment metadata is a column of text, `exp_species` and so on: what one
+    person enters as a number, another enters as text.
+    """
+
+    name = "images"
+    table_name = "images"
+    schema_version = "1"
+    reads = (METADATA_KEY, PROVENANCE_KEY, f"{EVENTS}.parquet")
+
+    def required_columns(self) -> list[str]:
+        """Return `image_id` and the columns named above, without those of the experiment."""
+        return ["image_id", *_DTYPES]
+
+    def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
+        """Return the image's row."""
+        keys, metadata = rec.list_analysis_keys(), rec.load_metadata_payload()
+        raw, experiment, rois = (metadata.get(key) for key in ("header", "experiment_metadata", "rois"))
+        header = AcquisitionHeader.from_json(raw if isinstance(raw, Mapping) else {})
+        provenance = rec.load_json(PROVENANCE) if PROVENANCE_KEY in keys else None
+        sizes = dict(zip(rec.get_axes(), rec.get_shape(), strict=True))
+        lines, pixels = sizes.get("y", 0), sizes.get("x", 0)
+        seconds, um = header.seconds_per_line or np.nan, header.um_per_pixel or np.nan
+        row = {
+            "name": header.name,
+            "acquired": local_time(header.acquired_local_epoch_ns),
+            "n_rois": len(rois) if isinstance(rois, list) else 0,
+            "n_events": float(len(rec.load_df_parquet(EVENTS))) if f"{EVENTS}.parquet" in keys else np.nan,
+            "shape": " × ".join(map(str, sizes.values())),
+            "axes": ",".join(sizes),
+            "lines": lines,
+            "pixels": pixels,
+            "seconds_per_line": seconds,
+            "um_per_pixel": um,
+            "duration_s": lines * seconds,
+            "length_um": pixels * um,
+            "calibration_source": header.calibration_source or "",
+            "source": _source(provenance),
+            "accepted": _text(metadata.get("accepted")) or "",
+            **_columns_of(experiment if isinstance(experiment, Mapping) else {}),
+        }
+        return rows_of(pd.DataFrame([row]), _DTYPES, image_id=rec.image_id, what="image")
+
+
+def local_time(epoch_ns: int | None) -> str:
+    """Return a microscope's wall-clock time in ns since 1970 as text that sorts; empty where it is not known."""
+    if epoch_ns is None:
+        return ""
+    return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _columns_of(experiment: JsonObject) -> dict[str, str | None]:
+    return {f"{EXPERIMENT}{key}": _text(value) for key, value in experiment.items()}
+
+
+def _text(value: JsonValue) -> str | None:
+    """Return an entry as text; None, which is missing, where nothing was entered."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _source(provenance: JsonValue) -> str:
+    path = provenance.get("source_primary_path") if isinstance(provenance, Mapping) else None
+    return str(PurePath(path)) if isinstance(path, str) else ""
