@@ -24,6 +24,7 @@ OUTDATED = "outdated"
 _FAILURES = (KymflowError, KymflowZarrError, OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What an indexer, also one of another package, raises over an artifact that it cannot read."""
 _ROUNDS = 4
+_NOT_READ = "not read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,7 +45,8 @@ def watched_keys(indexer: DatasetIndexer) -> list[str]:
 def look(dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: Indexed | None) -> tuple[Seen | None, str]:
     """Return what an image's artifacts are now, None where it was just deleted, and the stamp of their files.
 
-    Where the files have not changed since the index was written, what it says is taken, and nothing is read.
+    Where the files have not changed since the index was written, what it says is taken, and nothing is read. Where it says
+    nothing of the image, nothing is read either: whatever its files hold, its rows have to be made.
     """
     try:
         record = dataset.record(image_id)
@@ -53,6 +55,9 @@ def look(dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: 
     stamp = record.file_stamp(watched_keys(indexer))
     if indexed is not None and stamp == indexed.file_stamp:
         return Seen(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
+    if indexed is None:
+        is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
+        return Seen(fingerprint=_NOT_READ if is_there else ""), stamp
     try:
         fingerprint = record.fingerprint(indexer.reads)
         changes = _changes(record, indexer)

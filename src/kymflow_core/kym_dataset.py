@@ -7,6 +7,7 @@ and what happened is returned. A crash between the two writes leaves images that
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,13 +16,13 @@ import pandas as pd
 
 from kymflow_core._extraction import Extraction, empty_rows, look
 from kymflow_core._runs import Cancelled, Progress, run_extraction
-from kymflow_core._table_index import UNREADABLE, digest_of, load_index, save_index, with_rows
-from kymflow_core._table_writing import rows_besides, set_aside_misfits, write_rows
+from kymflow_core._table_index import UNREADABLE, Known, compare_index, digest_of, load_index, save_index, with_rows
+from kymflow_core._table_writing import joined_rows, write_rows
 from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.roi.check import check_rois
-from kymflow_zarr import VerifyReport, ZarrDataset, concatenate_frames
-from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
+from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
+from kymflow_zarr.errors import DamagedError, InvalidValueError, ReadOnlyError, TableNotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +127,16 @@ class KymDataset:
             there = ", ".join(map(repr, sorted(self.tables))) or "none"
             raise TableNotFoundError(f"no table named {name!r} was read; the cache has {there}: read it with get_table")
         self.dataset.save_table(name, self.tables[name])
-        self._digests[name] = self.dataset.table_digest(name)
+        # Not known: another program may have written the file since.
+        self._digests.pop(name, None)
 
     def save_all_tables(self) -> None:
         """Write all tables of the cache."""
         for name in list(self.tables):
             self.save_table(name)
 
-    def freshness(self, indexer: DatasetIndexer) -> pd.DataFrame:
-        """Return what the rows of each image are worth; nothing is written.
+    def freshness(self, indexer: DatasetIndexer, *, image_ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return what the rows of each image, or of some, are worth; nothing is written.
 
         Returns
         -------
@@ -143,7 +145,7 @@ class KymDataset:
             text of a `State`), `n_rows` in the table, `reason` (empty where fresh), `needs_update` (whether `refresh` would
             do something).
         """
-        worth, _, _ = self._look(indexer)
+        worth, _, _ = self._look(indexer, image_ids)
         return pd.DataFrame(
             {
                 "image_id": pd.Series(list(worth), dtype="str"),
@@ -158,26 +160,27 @@ class KymDataset:
         self,
         indexer: DatasetIndexer,
         *,
+        image_ids: Iterable[str] | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
         executor: Executor | None = None,
     ) -> UpdateReport:
         """Update exactly the images whose rows are not what their artifacts say, and remove rows of deleted images.
 
-        Where nothing needs an update, nothing is written. Parameters as in `rebuild`.
+        Where nothing needs an update, nothing is written. With `image_ids`, only these images are looked at. Parameters
+        otherwise as in `rebuild`.
         """
         name = indexer.table_name
-        worth, stamps, index = self._look(indexer)
+        worth, stamps, known = self._look(indexer, image_ids)
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
-        digest = digest_of(self.dataset, name)
-        if digest in ("", UNREADABLE):
+        if known.digest in ("", UNREADABLE):
             return self.rebuild(indexer, progress=progress, cancelled=cancelled, executor=executor)
         if wanted or gone:
-            report = self._run(indexer, wanted, gone, index, _Run(progress, cancelled, executor))
+            report = self._run(indexer, wanted, gone, known, _Run(progress, cancelled, executor))
         else:
             report = UpdateReport(table_name=name)
-            self._note_stamps(name, index, stamps)
+            self._note(name, known, stamps)
         states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
         return replace(report, states={**states, **report.states})
 
@@ -217,12 +220,12 @@ class KymDataset:
         name, run = indexer.table_name, _Run(progress, cancelled, executor)
         if image_ids is not None:
             wanted = list(dict.fromkeys(image_ids))
-            return self._run(indexer, wanted, [], load_index(self.dataset, name)[0], run)
+            return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
         if digest_of(self.dataset, name) == UNREADABLE:
             self.dataset.save_table(name, empty_rows(indexer))
         ids = self.dataset.list_image_ids()
         gone = sorted(self._ids_in_table(name) - set(ids))
-        return self._run(indexer, ids, gone, {}, run, is_whole=True)
+        return self._run(indexer, ids, gone, Known(), run, is_whole=True)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
         """Make one image's rows again; the others stay as they are."""
@@ -241,44 +244,52 @@ class KymDataset:
         return self.rebuild(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled, executor=executor)
 
     def current_rows(
-        self, indexer: DatasetIndexer, *, progress: Progress | None = None, cancelled: Cancelled | None = None
+        self,
+        indexer: DatasetIndexer,
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> pd.DataFrame:
         """Return the table as `refresh` would make it, without writing anything: of a dataset that is only read, too."""
         name = indexer.table_name
-        worth, _, _ = self._look(indexer)
+        worth, _, known = self._look(indexer)
         stale = [image_id for image_id, one in worth.items() if one.needs_update]
-        if not stale and digest_of(self.dataset, name) not in ("", UNREADABLE):
+        if not stale and known.digest not in ("", UNREADABLE):
             return self.get_table(name)
-        present = [image_id for image_id in stale if worth[image_id].state is not State.DELETED]
+        gone = [image_id for image_id in stale if worth[image_id].state is State.DELETED]
+        present = [image_id for image_id in stale if image_id not in gone]
         done = run_extraction(self.dataset, indexer, present, progress=progress, cancelled=cancelled, executor=None)
         rows = {one.image_id: one.rows for one in done if one.rows is not None}
-        is_readable = digest_of(self.dataset, name) != UNREADABLE
-        kept = rows_besides(self.dataset, name, stale) if is_readable else pd.DataFrame()
-        set_aside_misfits(kept, rows, {}, what=name)
-        return concatenate_frames([kept, *rows.values(), empty_rows(indexer)], what=name)
+        failed = {one.image_id: one.entry.error for one in done if one.rows is None}
+        return joined_rows(self.dataset, indexer, rows, failed, gone)
 
     def verify(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
         """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
         return self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
 
-    def _look(self, indexer: DatasetIndexer) -> tuple[dict[str, Freshness], dict[str, str], dict[str, Indexed]]:
-        """Return what each image's rows are worth, the stamps of its files, and what the index says."""
-        index, in_table = load_index(self.dataset, indexer.table_name)
+    def _look(
+        self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None
+    ) -> tuple[dict[str, Freshness], dict[str, str], Known]:
+        """Return what each image's rows are worth, the stamps of its files, and what is known of the table."""
+        known = load_index(self.dataset, indexer.table_name)
+        version, n_rows = indexer.schema_version, known.n_rows
         worth, stamps = {}, {}
-        for image_id in self.dataset.list_image_ids():
-            indexed = index.get(image_id)
+        there = self.dataset.list_image_ids()
+        asked = {*there, *n_rows} if image_ids is None else set(image_ids)
+        for image_id in sorted(asked & set(there)):
+            indexed = known.index.get(image_id)
             seen, stamps[image_id] = look(self.dataset, image_id, indexer, indexed)
-            worth[image_id] = decide(seen, indexed, version=indexer.schema_version)
-        for image_id in sorted(in_table - set(worth)):
-            worth[image_id] = decide(None, index.get(image_id), version=indexer.schema_version)
-        return worth, stamps, index
+            worth[image_id] = decide(seen, indexed, version=version, n_rows=n_rows.get(image_id, 0))
+        for image_id in sorted(asked & set(n_rows) - set(there)):
+            worth[image_id] = decide(None, known.index.get(image_id), version=version, n_rows=n_rows[image_id])
+        return worth, stamps, known
 
     def _run(
         self,
         indexer: DatasetIndexer,
         image_ids: Sequence[str],
         gone: Sequence[str],
-        index: Mapping[str, Indexed],
+        known: Known,
         run: _Run,
         *,
         is_whole: bool = False,
@@ -297,13 +308,11 @@ class KymDataset:
         rows = {one.image_id: one.rows for one in done if one.rows is not None}
         failed = {one.image_id: one.entry.error for one in done if one.rows is None}
         if is_whole and not is_complete:
-            index, _ = load_index(self.dataset, name)
-        table = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
-        if table is not None:
-            self.tables[name] = table
-            # Not known: another program may have written the file since.
-            self._digests.pop(name, None)
-        entries = self._save_index(name, done, failed, gone, index, table)
+            known = load_index(self.dataset, name)
+        written = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
+        if written:
+            self.tables[name], self._digests[name] = written.table, written.digest
+        entries = self._save_index(name, done, failed, gone, known, written)
         return UpdateReport(
             table_name=name,
             rows={image_id: len(frame) for image_id, frame in rows.items()},
@@ -319,27 +328,37 @@ class KymDataset:
         done: Sequence[Extraction],
         failed: Mapping[str, str],
         gone: Sequence[str],
-        index: Mapping[str, Indexed],
-        table: pd.DataFrame | None,
+        known: Known,
+        written: ReplacedRows | None,
     ) -> dict[str, Indexed]:
         """Write what the rows were made from, and return the entries of the images that were done."""
         there = set(self.dataset.list_image_ids())
-        entries = {one.image_id: one.entry for one in done if one.image_id in there}
-        entries = {image_id: replace(one, error=failed.get(image_id, one.error)) for image_id, one in entries.items()}
-        if table is None and name in self.dataset.list_table_names():
-            table = self.dataset.load_table(name, image_ids=list(entries))
+        entries = {one.image_id: replace(one.entry, error=failed.get(one.image_id, one.entry.error)) for one in done}
+        if written is None and not entries:
+            return entries
+        if written is None:
+            digest = replaced = digest_of(self.dataset, name)
+            table = self.dataset.load_table(name) if digest else None
+        else:
+            digest, replaced, table = written.digest, written.replaces, written.table
         if table is not None:
             entries = with_rows(entries, table, entries)
-        kept = {image_id: one for image_id, one in index.items() if image_id not in gone}
-        if entries or gone:
-            save_index(self.dataset, name, {**kept, **entries})
-        return entries
+        if table is not None and replaced != known.digest:
+            # Another program has written the table since it was looked at: what was known then may not be true of it.
+            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(table)
+            known = Known() if is_all else compare_index(self.dataset, name, table)
+        unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items() if image_id not in gone}
+        index = {**unknown, **{one: held for one, held in known.index.items() if one not in gone}, **entries}
+        index = {image_id: one for image_id, one in index.items() if image_id in there or one.n_rows}
+        save_index(self.dataset, name, index, digest=digest)
+        return {image_id: one for image_id, one in entries.items() if image_id in there}
 
-    def _note_stamps(self, name: str, index: Mapping[str, Indexed], stamps: Mapping[str, str]) -> None:
-        """Note the files that were read and found to be the same, so that they are not read next time."""
-        noted = {image_id: replace(one, file_stamp=stamps.get(image_id, one.file_stamp)) for image_id, one in index.items()}
-        if noted != index:
-            save_index(self.dataset, name, noted)
+    def _note(self, name: str, known: Known, stamps: Mapping[str, str]) -> None:
+        """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
+        noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
+        if noted != known.index or not known.is_noted:
+            with suppress(ReadOnlyError):  # nothing is wrong without it, only slower
+                save_index(self.dataset, name, noted, digest=known.digest)
 
     def _ids_in_table(self, name: str) -> set[str]:
         try:

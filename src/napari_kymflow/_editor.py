@@ -6,6 +6,7 @@ and a save, which takes place in a worker, never undoes what was drawn while it 
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI, merge_roi_sets
 from kymflow_core.roi_results import RoiResults, outdated_results, outdated_roi_ids, results_by_roi
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import RecordNotFoundError
 from napari_kymflow._commit import (
     Disagreement,
     NotSaved,
@@ -95,8 +97,7 @@ class RoiEditor:
 
     def find_results(self) -> None:
         """Find out, in a worker, what was computed for which ROI."""
-        record = self.dataset.record(self.image_id)
-        self._host.run(lambda: results_by_roi(record), self._on_results_found)
+        self._host.run(partial(_results_of, self.dataset, self.image_id), self._on_results_found)
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
@@ -478,3 +479,11 @@ class RoiEditor:
 def _say_doubled(doubled: Sequence[tuple[int, int]]) -> None:
     for old, new in doubled:
         show_warning(f"ROI {old} was changed here and by another window: both are on screen, yours as ROI {new}.")
+
+
+def _results_of(dataset: ZarrDataset, image_id: str) -> dict[int, dict[str, int]]:
+    """Return what was computed for which ROI; nothing of a record that is gone, which the next save says."""
+    try:
+        return results_by_roi(dataset.record(image_id))
+    except RecordNotFoundError:
+        return {}

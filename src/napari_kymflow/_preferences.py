@@ -17,5 +17,19 @@ def set_autosaves(*, value: bool) -> None:
     _rois().autosave = value
 
 
+def autorefreshes() -> bool:
+    """Return whether the tables follow by themselves after ROIs were saved."""
+    return bool(_tables().autorefresh)
+
+
+def record_keys() -> tuple[str, str]:
+    """Return the keys that open the previous and the next record of the list, such as "Alt+Up"; empty for none."""
+    return str(_tables().previous_record_key), str(_tables().next_record_key)
+
+
 def _rois() -> Any:
     return get_plugin_settings(_PLUGIN).rois
+
+
+def _tables() -> Any:
+    return get_plugin_settings(_PLUGIN).tables

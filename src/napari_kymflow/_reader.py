@@ -82,12 +82,11 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
         except OUR_ERRORS as error:
             show_error(str(error))
             return NOTHING
-    records = session.records()
-    if not records:
+    if not session.image_ids:
         show_info("The dataset has no image yet. Import TIFFs with: napari-kymflow import FOLDER DATASET.zarr")
-    reasons = [record for record in records.values() if isinstance(record, str)]
+    reasons = []
     layers = NOTHING
-    for candidate in (key for key, record in records.items() if not isinstance(record, str)):
+    for candidate in session.image_ids:
         try:
             layers = _layers_of(session, candidate)
         except OUR_ERRORS as error:
@@ -96,8 +95,10 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
         break
     if reasons:
         say = show_warning if layers is not NOTHING else show_error
+        count = f"{len(reasons)} of {len(session.image_ids)} records {'is' if len(reasons) == 1 else 'are'} damaged"
+        # Only as many were tried as it took to find one that opens.
         say(
-            f"{len(records) - len(reasons)} of {len(records)} records open; {len(reasons)} damaged: {reasons[0]}. "
+            f"{count if layers is NOTHING else f'At least {count}'}: {reasons[0]}. "
             f"To see all that is wrong: napari-kymflow verify {session.path}"
         )
     if session.is_older:

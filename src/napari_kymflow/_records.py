@@ -1,27 +1,29 @@
-"""What the open dataset holds, for the docks: its records in order, and its tables made again. No viewer, no layer."""
+"""What is done with the tables of a dataset in a worker: refreshed, rebuilt, looked at. No viewer, no layer.
+
+The rule of this room: a dataset that is gone is never made anew in its place.
+"""
 
 import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from kymflow_core import AcqImage, KymDataset, UpdateReport
+from kymflow_core import KymDataset, UpdateReport
 from kymflow_core.errors import KymflowError
-from kymflow_core.indexers import INDEXERS
+from kymflow_core.indexers import INDEXERS, DatasetIndexer, FoundIndexers, find_indexers
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
 
 OUR_ERRORS = (KymflowError, KymflowZarrError)
 """What is shown to the user as one message at the edge."""
 
+How: TypeAlias = Literal["refresh", "rebuild"]
 
-def load_records(dataset: ZarrDataset) -> dict[str, AcqImage | str]:
-    """Return the records by id, in the order of their acquisition; a damaged one as the reason why, last."""
-    images: dict[str, AcqImage | str] = {}
-    for image_id in dataset.list_image_ids():
-        try:
-            images[image_id] = AcqImage(dataset.record(image_id))
-        except OUR_ERRORS as error:
-            images[image_id] = str(error)
-    return dict(sorted(images.items(), key=_by_acquisition))
+
+def installed_indexers() -> FoundIndexers:
+    """Return our indexers and those of other packages that are installed."""
+    return find_indexers(INDEXERS)
 
 
 def is_writable(path: Path) -> bool:
@@ -29,23 +31,55 @@ def is_writable(path: Path) -> bool:
     return os.access(path / "images", os.W_OK)
 
 
-def run_indexers(path: Path, image_id: str | None = None) -> list[UpdateReport]:
-    """Make all tables of a dataset again, or only one image's rows in them; safe in a worker.
+def run_indexers(
+    path: Path,
+    indexers: Sequence[DatasetIndexer],
+    how: How,
+    *,
+    image_ids: Sequence[str] | None = None,
+    told: Callable[[int, int, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[UpdateReport]:
+    """Bring tables of a dataset up to date, and return what was done; safe in a worker.
+
+    Parameters
+    ----------
+    path
+        The dataset.
+    indexers
+        The tables.
+    how
+        "refresh": what is not fresh; "rebuild": all rows anew.
+    image_ids
+        Only these images; by default all.
+    told
+        Called with the number of images done, of all, and the table.
+    cancelled
+        Asked between images; the tables that were not begun then stay as they are.
 
     Raises
     ------
     DatasetNotFoundError
-        When the dataset is gone: it is never made anew in its place.
+        When the dataset is gone.
+    ReadOnlyError, NotSavedError
+        When it cannot be written.
     """
     tables = KymDataset(ZarrDataset(path, mode="r").path)
-    if image_id is None:
-        return [tables.rebuild(indexer) for indexer in INDEXERS]
-    return [tables.update_image(indexer, image_id) for indexer in INDEXERS]
+    reports = []
+    for indexer in indexers:
+        run = tables.refresh if how == "refresh" else tables.rebuild
+        progress = partial(_tell, told, indexer.table_name) if told else None
+        reports.append(run(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled))
+        if cancelled and cancelled():
+            break
+    return reports
 
 
-def _by_acquisition(item: tuple[str, AcqImage | str]) -> tuple[bool, int, str, str]:
-    image_id, image = item
-    if isinstance(image, str):
-        return True, 0, "", image_id
-    acquired = image.header.acquired_local_epoch_ns
-    return acquired is None, acquired or 0, image.name, image_id
+def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_id: str) -> list[UpdateReport]:
+    """Bring one image's rows up to date in the tables that are there; a table that nobody has made is not begun."""
+    there = ZarrDataset(path, mode="r").list_table_names()
+    return run_indexers(path, [one for one in indexers if one.table_name in there], "refresh", image_ids=[image_id])
+
+
+def _tell(told: Callable[[int, int, str], None], table_name: str, done: int, total: int) -> None:
+    told(done, total, table_name)

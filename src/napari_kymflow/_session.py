@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-import pandas as pd
 from napari.components import ViewerModel
 from napari.layers import Layer, Shapes
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
-from kymflow_core import AcqImage, KymDataset, RectROI, RoiSet, UpdateReport
+from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._convert import LayerData, record_to_layers
 from napari_kymflow._drafts import Draft, drop_draft, load_draft, records_with_drafts
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._editor import RoiEditor
 from napari_kymflow._host import Host
+from napari_kymflow._look import Look, quick_look
 from napari_kymflow._mask_layers import MaskLayers
-from napari_kymflow._records import is_writable, load_records, run_indexers
+from napari_kymflow._records import installed_indexers, is_writable
 from napari_kymflow._roi_sync import RoiSync
 from napari_kymflow._shapes import has_shape
 from napari_kymflow._tags import KEY, LayerTag, tag_of
@@ -69,7 +69,12 @@ class KymSession:
         self._viewer_ref = ref(viewer)
         self.host = Host()
         """The window around the session; a dock puts the real one here."""
-        self.tables: KymDataset | None = None
+        self.dataset: ZarrDataset | None = None
+        """The open dataset."""
+        self.look = Look()
+        """What the open dataset held when it was looked at last."""
+        self.found = installed_indexers()
+        """The indexers that fill its tables."""
         self.editor: RoiEditor | None = None
         self.kept: Draft | None = None
         """Unsaved ROIs of the open record from an earlier time, which the user may take up."""
@@ -90,11 +95,6 @@ class KymSession:
         if viewer is None:
             raise RuntimeError("the viewer of this session is closed")
         return viewer
-
-    @property
-    def dataset(self) -> ZarrDataset | None:
-        """The open dataset."""
-        return self.tables.dataset if self.tables else None
 
     @property
     def tag(self) -> LayerTag | None:
@@ -182,9 +182,13 @@ class KymSession:
             return True
         if not self.close_record():
             return False
-        self.tables = KymDataset(ZarrDataset(path))
-        self.dataset_changed.emit()
+        self._take_up_dataset(path)
         return True
+
+    def _take_up_dataset(self, path: Path) -> None:
+        self.dataset = ZarrDataset(path)
+        self.look = quick_look(self.dataset)
+        self.dataset_changed.emit()
 
     @property
     def path(self) -> Path | None:
@@ -196,9 +200,17 @@ class KymSession:
         """Whether the open dataset is one of the older program, which is only read."""
         return self.dataset is not None and self.dataset.attributes.is_older
 
-    def records(self) -> dict[str, AcqImage | str]:
-        """Return the open dataset's records by id, as `load_records` does."""
-        return load_records(self.dataset) if self.dataset else {}
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        """The ids of the open dataset's records, in the order of their acquisition."""
+        return self.look.image_ids
+
+    def show_look(self, look: Look) -> None:
+        """Take up what a worker saw of the open dataset."""
+        self.look = look
+        if self.editor is not None:
+            self.editor.find_results()
+        self.tables_changed.emit()
 
     def layers_of(self, image_id: str) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
@@ -281,30 +293,27 @@ class KymSession:
             self._offer_kept(self.editor.dataset, self.editor.image_id)
         self.state_changed.emit()
 
-    def load_table(self, name: str) -> pd.DataFrame | None:
-        """Return a table of the open dataset, None where it was not made yet."""
-        if self.tables is None or name not in self.tables.dataset.list_table_names():
-            return None
-        return self.tables.get_table(name)
+    def go_to(
+        self,
+        *,
+        roi_id: int | None = None,
+        seconds: tuple[float, float] | None = None,
+        lines: tuple[int, int] | None = None,
+        caption: str = "",
+    ) -> None:
+        """Bring a ROI, or a stretch of time within it, into view, and select the ROI.
 
-    def run_indexers(self, image_id: str | None = None) -> list[UpdateReport]:
-        """Make all tables again, or only one image's rows in them. Safe in a worker: it touches no layer and no widget."""
-        return run_indexers(self.tables.dataset.path, image_id) if self.tables else []
-
-    def show_reports(self, reports: Sequence[UpdateReport]) -> None:
-        """Take up new tables, and say what was done."""
-        if self.tables is not None:
-            self.tables.tables.clear()
-        if self.editor is not None:
-            self.editor.find_results()
-        self.tables_changed.emit()
-        failed = {image_id: reason for report in reports for image_id, reason in report.failed.items()}
-        for reason in failed.values():
-            show_error(reason)
-        show_info("; ".join(report.summary() for report in reports))
-
-    def go_to(self, *, roi_id: int | None = None, seconds: tuple[float, float] | None = None, caption: str = "") -> None:
-        """Bring a ROI, or a stretch of time within it, into view, and select the ROI."""
+        Parameters
+        ----------
+        roi_id
+            The ROI.
+        seconds
+            From when to when, in s from the first line; shown with some time before and after.
+        lines
+            The half-open range of lines of a ROI whose place is not known from its own values, as of a painted mask.
+        caption
+            What is written on the canvas.
+        """
         roi = self.rois.get(roi_id) if roi_id is not None and roi_id in self.rois else None
         per_line = self.tag.seconds_per_line if self.tag else None
         if seconds is not None and per_line:
@@ -313,6 +322,8 @@ class KymSession:
             self.view.go_to_lines((middle - half) / per_line, (middle + half) / per_line, caption=caption)
         elif isinstance(roi, RectROI):
             self.view.go_to_lines(roi.y0, roi.y1, caption=caption)
+        elif lines is not None and lines[0] < lines[1]:
+            self.view.go_to_lines(*lines, caption=caption)
         if roi is not None and self.sync is not None:
             self.select_rois([roi.roi_id])
         elif roi_id is not None:
@@ -381,8 +392,7 @@ class KymSession:
             show_warning("This copy of the ROI layer is only a drawing: what is in it is not saved with the record.")
             return
         if self.dataset is None or str(self.dataset.path) != tag.dataset_path:
-            self.tables = KymDataset(ZarrDataset(tag.dataset_path))
-            self.dataset_changed.emit()
+            self._take_up_dataset(Path(tag.dataset_path))
         dataset = self.dataset
         if dataset is None:
             return

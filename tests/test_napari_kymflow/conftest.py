@@ -81,6 +81,16 @@ def _no_autosave(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_kymflow._preferences._rois", lambda: preferences)
 
 
+@pytest.fixture(autouse=True)
+def table_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the user prefers of tables: they follow a save when a test says so; what is remembered lies aside."""
+    preferences = SimpleNamespace(autorefresh=False, previous_record_key="Alt+Up", next_record_key="Alt+Down")
+    monkeypatch.setattr("napari_kymflow._preferences._tables", lambda: preferences)
+    monkeypatch.setattr("napari_kymflow._recent.recent_path", lambda: tmp_path / "config" / "recent.json")
+    monkeypatch.setattr("napari_kymflow._table_layouts.layouts_path", lambda: tmp_path / "config" / "layouts.json")
+    return preferences
+
+
 @pytest.fixture(scope="session")
 def _demo_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("demo") / "demo.zarr"
@@ -121,5 +131,5 @@ def demo_session(viewer_model: ViewerModel, demo_path: Path) -> KymSession:
     """The demo dataset in `viewer_model`, its first record open: 6000 lines of 96 pixels."""
     opened = session_of(viewer_model)
     opened.open_dataset(demo_path)
-    opened.open_record(next(iter(opened.records())))
+    opened.open_record(opened.image_ids[0])
     return opened

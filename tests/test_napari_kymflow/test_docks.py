@@ -1,7 +1,5 @@
 """The docks in a real window: what they show, and what their buttons do."""
 
-import shutil
-
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
@@ -12,7 +10,6 @@ from kymflow_core import AcqImage, MaskROI
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._docks import open_docks
-from napari_kymflow.widgets.dataset_dock import DatasetDock
 from napari_kymflow.widgets.roi_dock import RoiDock
 
 
@@ -29,18 +26,11 @@ def roi_dock(viewer):
 
 
 @pytest.fixture
-def dataset_dock(viewer):
-    dock = DatasetDock(viewer)
-    viewer.window.add_dock_widget(dock)
-    return dock
-
-
-@pytest.fixture
 def session(viewer, demo_path):
     """The demo's first record, open."""
     opened = session_of(viewer)
     opened.open_dataset(demo_path)
-    opened.open_record(next(iter(opened.records())))
+    opened.open_record(opened.image_ids[0])
     return opened
 
 
@@ -61,11 +51,6 @@ def test_an_empty_roi_dock_says_what_to_do(roi_dock):
     assert not any(button.isEnabled() for button in roi_dock._buttons.values())
 
 
-def test_an_empty_dataset_dock_says_what_to_do(dataset_dock):
-    assert "import a folder of TIFF files" in dataset_dock._state.text()
-    assert not dataset_dock._rebuild.isEnabled()
-
-
 def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot):
     qtbot.waitUntil(lambda: "…" not in cells(roi_dock)[0])
     stats = [session.image.roi_stats(roi_id) for roi_id in (1, 2)]
@@ -82,7 +67,7 @@ def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot)
 def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_path):
     opened = session_of(viewer)
     opened.open_dataset(lab_path)
-    opened.open_record(next(key for key, image in opened.records().items() if image.name == "Capillary2_no_txt"))
+    opened.open_record(opened.look.images.set_index("name").loc["Capillary2_no_txt", "image_id"])
     opened.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._state.text()
     assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]
@@ -177,119 +162,6 @@ def test_a_shape_that_cannot_be_saved_is_said(roi_dock, session):
     assert "1 shape on the canvas cannot be saved" in roi_dock._warning.text()
 
 
-def test_the_dataset_dock_lists_records_and_tables(dataset_dock, session):
-    assert [dataset_dock._tabs.tabText(at) for at in range(3)] == [
-        "Records",
-        "radon_report (6 rows)",
-        "velocity_events (4 rows)",
-    ]
-    model = dataset_dock._models["Records"]
-    assert [model.data(model.index(row, 0)) for row in range(3)] == ["demo steady flow", "demo stall", "demo reversal"]
-
-
-def test_clicking_a_record_opens_it(dataset_dock, session, qtbot):
-    view = dataset_dock._views["Records"]
-    view.clicked.emit(view.model().index(2, 0))
-    assert session.image.name == "demo reversal"
-
-
-def test_clicking_an_event_opens_its_record_and_goes_there(dataset_dock, session, viewer):
-    view = dataset_dock._views["velocity_events"]
-    place = next(row for row in range(4) if view.model().row_at(row)["kind"] == "speed-up")
-    view.clicked.emit(view.model().index(place, 0))
-    assert session.image.name == "demo reversal"
-    assert viewer.scene.camera.center[-1] == pytest.approx(4900)
-    assert session.sync.selected_ids == (1,)
-
-
-def test_clicking_works_after_sorting(dataset_dock, session):
-    view = dataset_dock._views["Records"]
-    view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
-    view.clicked.emit(view.model().index(0, 0))
-    assert session.image.name == "demo reversal"
-
-
-def test_the_open_record_is_the_selected_row(dataset_dock, session):
-    session.open_record(list(session.records())[1])
-    rows = dataset_dock._views["Records"].selectionModel().selectedRows()
-    assert [row.row() for row in rows] == [1]
-
-
-def test_the_number_of_rois_follows_a_save(dataset_dock, session, qtbot):
-    session.editor.delete([1])
-    session.save_rois()
-    model = dataset_dock._models["Records"]
-    qtbot.waitUntil(lambda: model.row_at(0)["ROIs"] == 1)
-
-
-def test_a_record_with_unsaved_rois_is_marked_in_the_list_until_it_is_saved(dataset_dock, session, qtbot):
-    session.editor.delete([1])
-    model = dataset_dock._models["Records"]
-    assert [model.row_at(place)["state"] for place in range(3)] == ["● not saved", "", ""]
-    session.save_rois()
-    qtbot.waitUntil(lambda: model.row_at(0)["state"] == "")
-
-
-def test_unsaved_records_are_counted(dataset_dock, session):
-    session.editor.delete([1])
-    assert "1 with unsaved ROIs" in dataset_dock._state.text()
-
-
-def test_a_record_with_kept_rois_is_marked_when_its_dataset_is_opened(dataset_dock, session, demo_path):
-    session.editor.edit(2, name="kept")
-    session.editor.keep_draft()
-    session.editor.undo()
-    dataset_dock._on_dataset_changed()
-    model = dataset_dock._models["Records"]
-    assert model.row_at(0)["state"] == "● ROIs were kept, open it to take them up"
-
-
-def test_rebuild_makes_the_tables_again(dataset_dock, session, qtbot, demo_path):
-    (demo_path / "tables" / "velocity_events.parquet").unlink()
-    session.show_reports([])
-    assert dataset_dock._tabs.tabText(2) == "velocity_events (not built)"
-    dataset_dock._rebuild.click()
-    qtbot.waitUntil(lambda: dataset_dock._tabs.tabText(2) == "velocity_events (4 rows)")
-    assert "velocity_events: 4 rows of 3 images" in messages()[-1]
-
-
-def test_update_changes_only_the_open_images_rows(dataset_dock, session, qtbot):
-    session.open_record(list(session.records())[1])
-    frame = session.load_table("velocity_events")
-    session.dataset.record(session.image_id).save_df_parquet("velocity_events", frame.iloc[:1].drop(columns="image_id"))
-    dataset_dock._update.click()
-    qtbot.waitUntil(lambda: dataset_dock._tabs.tabText(2) == "velocity_events (3 rows)")
-
-
-def test_an_image_that_fails_is_said(dataset_dock, session, qtbot):
-    session.dataset.record(session.image_id).save_json("radon_report", [1])
-    (session.dataset.path / "images" / session.image_id / "analysis" / "radon_report.parquet").unlink()
-    dataset_dock._rebuild.click()
-    qtbot.waitUntil(lambda: any("is neither an object nor a list of objects" in text for text in messages()))
-
-
-def test_import_from_the_dock_fills_a_new_dataset(dataset_dock, olympus_folder, tmp_path, qtbot, viewer):
-    dataset_dock.import_folder(olympus_folder, tmp_path / "new.zarr")
-    qtbot.waitUntil(lambda: dataset_dock._tabs.tabText(2) == "velocity_events (5 rows)", timeout=20_000)
-    assert session_of(viewer).image.name == "Capillary1_0001"
-    assert "3 imported, 0 skipped" in messages()
-    assert any("calibration unknown" in text for text in messages())
-
-
-def test_import_of_a_folder_without_tiffs_says_so(dataset_dock, tmp_path, qtbot):
-    (tmp_path / "empty").mkdir()
-    dataset_dock.import_folder(tmp_path / "empty", tmp_path / "new.zarr")
-    qtbot.waitUntil(lambda: any("nothing was imported" in text for text in messages()))
-
-
-def test_opening_something_else_says_so_and_keeps_what_is_open(dataset_dock, session, tmp_path, demo_path):
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "x").touch()
-    dataset_dock.open_dataset(tmp_path / "other")
-    assert "is a folder with other things in it" in messages()[-1]
-    assert session.dataset.path == demo_path
-
-
 def test_docks_open_once_below_the_canvas(viewer):
     open_docks(viewer)
     open_docks(viewer)
@@ -315,87 +187,3 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
     assert len([title for title in titles if title.startswith("Kymograph")]) == 2
-
-
-def test_a_damaged_table_is_said_and_can_be_rebuilt(viewer, demo_path, qtbot):
-    (demo_path / "tables" / "velocity_events.parquet").write_bytes(b"no table")
-    opened = session_of(viewer)
-    dock = DatasetDock(viewer)
-    viewer.window.add_dock_widget(dock)
-    dock.open_dataset(demo_path)
-    assert opened.image.name == "demo steady flow"
-    assert dock._tabs.tabText(2) == "velocity_events (damaged: rebuild it)"
-    dock._rebuild.click()
-    qtbot.waitUntil(lambda: dock._tabs.tabText(2) == "velocity_events (4 rows)")
-
-
-def test_while_tables_are_rebuilt_nothing_else_can_be_started(dataset_dock, session, qtbot):
-    dataset_dock._rebuild.click()
-    session.editor.delete([1])
-    assert dataset_dock._state.text() == "Rebuilding tables …"
-    assert not dataset_dock._rebuild.isEnabled()
-    qtbot.waitUntil(dataset_dock._rebuild.isEnabled)
-
-
-def test_rows_without_a_roi_or_a_time_can_be_clicked(dataset_dock, session):
-    frame = session.load_table("velocity_events")
-    rows = [
-        frame.iloc[[0]].assign(roi_id=np.nan),
-        frame.iloc[[1]].assign(t0_s=np.nan),
-        frame.iloc[[2]].drop(columns="kind"),
-    ]
-    for row in rows:
-        dataset_dock._show_frame("velocity_events", row)
-        view = dataset_dock._views["velocity_events"]
-        view.clicked.emit(view.model().index(0, 0))
-        assert session.image_id == row["image_id"].iloc[0]
-
-
-def test_only_the_image_id_is_hidden_when_columns_change_places(dataset_dock, session):
-    view = dataset_dock._views["velocity_events"]
-    frame = session.load_table("velocity_events")
-    dataset_dock._show_frame("velocity_events", frame)
-    dataset_dock._show_frame("velocity_events", frame[["roi_id", "kind", "image_id"]])
-    assert [view.isColumnHidden(position) for position in range(3)] == [False, False, True]
-
-
-def test_the_order_of_the_rows_stays_after_a_save(dataset_dock, session):
-    view = dataset_dock._views["Records"]
-    view.sortByColumn(0, Qt.SortOrder.DescendingOrder)
-    session.editor.delete([1])
-    session.save_rois()
-    assert view.model().row_at(0)["record"] == "demo steady flow"
-    assert view.model().row_at(2)["record"] == "demo reversal"
-
-
-def test_with_unsaved_rois_another_dataset_is_opened_only_when_the_user_says_so(
-    dataset_dock, session, tmp_path, answers, qtbot
-):
-    qtbot.waitUntil(lambda: session.editor.results is not None)
-    session.editor.delete([1])
-    ZarrDataset.create(tmp_path / "other.zarr")
-    answers["unsaved"] = ["stay", "discard"]
-    dataset_dock.open_dataset(tmp_path / "other.zarr")
-    assert (session.path.name, session.rois.ids) == ("demo.zarr", (2,))
-    dataset_dock.open_dataset(tmp_path / "other.zarr")
-    assert session.path.name == "other.zarr"
-    assert [what for _, what in answers["asked"]] == ["The ROIs of demo steady flow are not saved.\n" + OUTDATED] * 2
-
-
-def test_damaged_records_are_counted_in_the_dock(viewer, demo_path, qtbot):
-    first = next(path for path in (demo_path / "images").iterdir() if path.is_dir())
-    shutil.rmtree(first / "analysis/history")
-    (first / "analysis/history").mkdir()
-    (first / "analysis/history/metadata.00000000.json").write_text("{")
-    dock = DatasetDock(viewer)
-    viewer.window.add_dock_widget(dock)
-    dock.open_dataset(demo_path)
-    assert "2 of 3 records open; 1 damaged" in dock._state.text()
-
-
-def test_a_dataset_of_the_older_program_is_only_to_look_at(viewer, older_dataset_path, qtbot):
-    dock = DatasetDock(viewer)
-    viewer.window.add_dock_widget(dock)
-    dock.open_dataset(older_dataset_path)
-    assert "of the older program: only to look at" in dock._state.text()
-    assert (dock._rebuild.isEnabled(), dock._update.isEnabled()) == (False, False)

@@ -47,7 +47,7 @@ def slow(viewer_model, demo_path):
     opened = session_of(viewer_model)
     opened.host = SlowHost(autosaves=True)
     opened.open_dataset(demo_path)
-    opened.open_record(next(iter(opened.records())))
+    opened.open_record(opened.image_ids[0])
     opened.host.go_on()
     return opened
 
@@ -111,7 +111,7 @@ def test_a_roi_that_is_deleted_while_a_save_runs_stays_deleted(slow):
 
 
 def test_a_record_that_is_left_while_its_save_runs_has_its_rois_when_it_is_opened_again(slow):
-    first, second = list(slow.records())[:2]
+    first, second = list(slow.image_ids)[:2]
     add(slow)
     slow.open_record(second)
     slow.open_record(first)
@@ -212,7 +212,7 @@ def test_rois_that_cannot_be_saved_are_kept_and_offered_until_they_are(demo_sess
 
 
 def reopened(session):
-    first, second = session.image_id, next(key for key in session.records() if key != session.image_id)
+    first, second = session.image_id, next(key for key in session.image_ids if key != session.image_id)
     session.open_record(second)
     session.open_record(first)
 
@@ -248,7 +248,7 @@ def test_kept_rois_that_nobody_took_up_outlast_other_saves_and_failures(demo_ses
 
 
 def test_a_kept_file_that_is_damaged_is_said_and_left(demo_session, drafts):
-    second = list(demo_session.records())[1]
+    second = list(demo_session.image_ids)[1]
     add(demo_session)
     path = demo_session.editor.keep_draft()
     path.write_text("{")
@@ -314,7 +314,7 @@ def test_every_roi_is_measured_again_when_its_place_changed_and_not_when_its_nam
 
 
 def test_a_record_with_an_unsaved_polygon_that_is_left_is_saved_once(slow):
-    first, second = list(slow.records())[:2]
+    first, second = list(slow.image_ids)[:2]
     draw_triangle(slow)
     slow.open_record(second)
     slow.host.go_on()
@@ -325,7 +325,7 @@ def test_a_record_with_an_unsaved_polygon_that_is_left_is_saved_once(slow):
 
 
 def test_what_is_drawn_while_a_save_runs_is_saved_when_the_record_is_left(slow):
-    first, second = list(slow.records())[:2]
+    first, second = list(slow.image_ids)[:2]
     add(slow)
     slow.editor.save()
     add(slow, name="meanwhile")
@@ -413,7 +413,7 @@ def test_an_unexpected_error_in_a_worker_ends_the_save_and_keeps_the_rois(slow, 
 def test_a_layer_that_was_made_before_another_window_saved_shows_what_is_there_now(viewer_model, demo_path):
     opened = session_of(viewer_model)
     opened.open_dataset(demo_path)
-    image_id = next(iter(opened.records()))
+    image_id = opened.image_ids[0]
     layers = opened.layers_of(image_id)
     AcqImage.from_zarr(demo_path, image_id).add_roi(x0=1, x1=2, y0=3, y1=4, name="theirs")
     for data, options, kind in layers:

@@ -93,7 +93,7 @@ def test_a_roi_is_described_for_a_question():
 
 
 def records(session):
-    return list(session.records())
+    return list(session.image_ids)
 
 
 def test_only_records_of_the_same_shape_are_offered(demo_session, demo_path):

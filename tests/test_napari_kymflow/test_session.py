@@ -42,7 +42,8 @@ def test_a_viewer_has_one_session(viewer_model):
 
 
 def test_records_come_in_the_order_of_acquisition(demo_session):
-    assert [image.name for image in demo_session.records().values()] == ["demo steady flow", "demo stall", "demo reversal"]
+    names = demo_session.look.images.set_index("image_id")["name"]
+    assert names.loc[list(demo_session.image_ids)].tolist() == ["demo steady flow", "demo stall", "demo reversal"]
 
 
 def test_opening_a_record_shows_time_from_left_to_right(demo_session, viewer_model):
@@ -51,7 +52,7 @@ def test_opening_a_record_shows_time_from_left_to_right(demo_session, viewer_mod
 
 
 def test_opening_another_record_replaces_the_layers(demo_session, viewer_model):
-    second = list(demo_session.records())[1]
+    second = list(demo_session.image_ids)[1]
     demo_session.open_record(second)
     assert roles(viewer_model) == ["pixels", "mask", "rois"]
     assert demo_session.image_id == second
@@ -78,7 +79,7 @@ def test_a_drawn_roi_is_unsaved_until_it_is_saved(demo_session, demo_path):
 
 
 def test_unsaved_rois_survive_a_look_at_another_record(demo_session):
-    first, second = list(demo_session.records())[:2]
+    first, second = list(demo_session.image_ids)[:2]
     draw(demo_session, NEW)
     demo_session.open_record(second)
     assert demo_session.unsaved_ids == (first,)
@@ -91,7 +92,7 @@ def test_saved_rois_come_back_at_exactly_the_same_pixels(demo_session):
     draw(demo_session, NEW)
     demo_session.save_rois()
     before = demo_session.rois
-    first, second = list(demo_session.records())[:2]
+    first, second = list(demo_session.image_ids)[:2]
     demo_session.open_record(second)
     demo_session.open_record(first)
     assert demo_session.rois == before
@@ -178,7 +179,7 @@ def test_two_new_rois_with_one_id_are_both_saved_and_nobody_is_asked(demo_sessio
 
 
 def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(demo_session, demo_path):
-    first, second = list(demo_session.records())[:2]
+    first, second = list(demo_session.image_ids)[:2]
     draw(demo_session, NEW)
     demo_session.open_record(second)
     other = AcqImage.from_zarr(demo_path, first)
@@ -216,19 +217,8 @@ def test_a_missing_dataset_is_an_error_and_the_open_one_stays(demo_session, tmp_
     assert demo_session.dataset.path == demo_path
 
 
-def test_tables_can_be_rebuilt_and_updated(demo_session):
-    image_id = list(demo_session.records())[1]
-    frame = demo_session.load_table("velocity_events")
-    demo_session.dataset.record(image_id).save_df_parquet("velocity_events", frame.iloc[:0].drop(columns="image_id"))
-    demo_session.show_reports(demo_session.run_indexers(image_id))
-    assert image_id not in set(demo_session.load_table("velocity_events")["image_id"])
-    demo_session.show_reports(demo_session.run_indexers())
-    assert len(demo_session.load_table("velocity_events")) == len(frame) - 2
-    assert "velocity_events: 2 rows of 3 images" in last_message()
-
-
 def test_going_to_an_event_centres_it_and_selects_its_roi(demo_session, viewer_model):
-    demo_session.open_record(list(demo_session.records())[1])
+    demo_session.open_record(list(demo_session.image_ids)[1])
     demo_session.go_to(roi_id=1, seconds=(1.8, 2.6))
     assert viewer_model.scene.camera.center[-1] == pytest.approx(2200)
     assert demo_session.sync.selected_ids == (1,)
@@ -283,13 +273,6 @@ def test_saving_into_a_record_that_is_gone_says_so_keeps_the_rois_and_makes_no_g
     assert not folder.exists()
 
 
-def test_rebuilding_a_dataset_that_is_gone_makes_no_new_one(demo_session, demo_path):
-    demo_path.rename(demo_path.with_name("elsewhere.zarr"))
-    with pytest.raises(DatasetNotFoundError, match="there is no dataset"):
-        demo_session.run_indexers()
-    assert not demo_path.exists()
-
-
 def test_a_dataset_is_the_same_under_a_relative_path(demo_session, demo_path, monkeypatch):
     draw(demo_session, NEW)
     monkeypatch.chdir(demo_path.parent)
@@ -311,7 +294,7 @@ def test_a_new_roi_is_in_the_slice_that_is_shown(viewer_model, tmp_path):
 
 def test_shapes_that_cannot_be_saved_are_said_when_their_record_closes(demo_session):
     demo_session.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
-    demo_session.open_record(list(demo_session.records())[1])
+    demo_session.open_record(list(demo_session.image_ids)[1])
     messages = [str(record.message) for record in notification_manager.records]
     assert any("1 shape on the canvas cannot be saved" in text and "gone with the layer" in text for text in messages)
 
@@ -339,7 +322,7 @@ def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer_model, demo_path)
     viewer_model.dims.ndisplay = 3
     opened = session_of(viewer_model)
     opened.open_dataset(demo_path)
-    opened.open_record(next(iter(opened.records())))
+    opened.open_record(opened.image_ids[0])
     assert viewer_model.dims.ndisplay == 2
 
 
@@ -374,13 +357,6 @@ def test_pixels_that_cannot_be_shown_are_refused_and_the_viewer_stays_as_it_was(
     with pytest.raises(ImageError, match="needed"):
         demo_session.open_record(record.image_id)
     assert roles(viewer_model) == ["pixels", "mask", "rois"]
-
-
-def test_a_record_with_a_reserved_roi_is_listed_as_damaged_and_the_others_open(demo_session):
-    record = demo_session.dataset.record(demo_session.image_id)
-    record.save_metadata_payload({"rois": [{"roi_id": 1, "roi_type": "line", "data": {}}]})
-    assert "is a line" in demo_session.records()[record.image_id]
-    assert list(demo_session.records())[-1] == record.image_id
 
 
 def test_a_session_ends_with_its_viewer(demo_path):

@@ -144,11 +144,12 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     assert AcqImage(record).rois.get(4).mask_ref == "analysis_arrays/roi_mask_4"
 
     # Index, and click an event: its ROI is selected and its time is in the middle.
-    dataset_dock._rebuild.click()
-    qtbot.waitUntil(lambda: any("velocity_events: 5 rows" in str(r.message) for r in notification_manager.records))
+    qtbot.waitUntil(lambda: not dataset_dock.is_busy)
+    dataset_dock._rebuild.trigger()
+    qtbot.waitUntil(lambda: "velocity_events: 5 rows" in dataset_dock._bar.text)
     dataset_dock.show_tab("velocity_events")
     settle()
-    view = dataset_dock._views["velocity_events"]
+    view = dataset_dock._panels["velocity_events"].view
     row = next(place for place in range(5) if view.model().row_at(place)["event_id"] == "4")
     QTest.mouseClick(
         view.viewport(),
@@ -169,7 +170,7 @@ def test_docks_that_were_opened_first_follow_what_is_dropped(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     assert session_of(viewer).image.name == "Capillary1_0001"
     assert dock(viewer, "Kymograph ROIs")._model.rowCount() == 3
-    assert dock(viewer, "Kymograph dataset")._models["Records"].rowCount() == 3
+    assert dock(viewer, "Kymograph dataset")._panels["Records"].model.rowCount() == 3
 
 
 @pytest.mark.opengl
@@ -228,7 +229,7 @@ def test_naparis_sample_menu_opens_the_simulated_kymographs(viewer, tmp_path, mo
     viewer.open_sample("napari-kymflow", "simulated")
     settle()
     assert session_of(viewer).image.name == "demo steady flow"
-    assert dock(viewer, "Kymograph dataset")._models["Records"].rowCount() == 3
+    assert dock(viewer, "Kymograph dataset")._panels["Records"].model.rowCount() == 3
 
 
 @pytest.mark.opengl

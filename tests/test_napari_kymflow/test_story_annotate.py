@@ -14,7 +14,6 @@ from test_story import bounds, canvas_point, dock, drag, drop, settle, trigger
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._preferences import set_autosaves
-from napari_kymflow._records import load_records
 from napari_kymflow._roi_rows import COLUMNS
 from napari_kymflow._session import session_of
 from napari_kymflow._tags import tag_of
@@ -38,7 +37,7 @@ class Window:
             drop(viewer, path / "zarr.json")
         else:
             open_docks(viewer)
-            dock(viewer, "Kymograph dataset").open_dataset(path)
+            dock(viewer, "Kymograph dataset").do.open_dataset(path)
         self.path = path
         self.session = session_of(viewer)
         self.rois_dock, self.records_dock = dock(viewer, "Kymograph ROIs"), dock(viewer, "Kymograph dataset")
@@ -139,7 +138,7 @@ class Window:
 
     def open(self, name):
         """Click a record's row in the dataset dock."""
-        view = self.records_dock._views["Records"]
+        view = self.records_dock._panels["Records"].view
         model = view.model()
         row = next(row for row in range(model.rowCount()) if model.index(row, 0).data() == name)
         QTest.mouseClick(view.viewport(), LEFT, NONE, view.visualRect(model.index(row, 0)).center())
@@ -167,7 +166,7 @@ def window(open_window, demo_path, qtbot):
 
 
 def image_of(path, name):
-    images = load_records(ZarrDataset(path)).values()
+    images = map(AcqImage, ZarrDataset(path).iter_records())
     return next(image for image in images if image.name == name)
 
 
@@ -410,7 +409,7 @@ def test_opening_another_record_asks_and_does_what_was_answered(window, answers,
     assert (window.session.image.name, window.rois.ids) == ("demo steady flow", (1, 2, 3))
     assert window.session.is_unsaved
     assert window.stored.ids == (1, 2)
-    view = window.records_dock._views["Records"]
+    view = window.records_dock._panels["Records"].view
     assert [index.row() for index in view.selectionModel().selectedRows()] == [0]
     window.open("demo stall")
     assert window.session.image.name == "demo stall"

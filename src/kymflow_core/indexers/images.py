@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.indexers.protocol import PROVENANCE_KEY, ArtifactReader, rows_of
+from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
 from kymflow_core.indexers.velocity_events import ARTIFACT as EVENTS
 from kymflow_zarr import METADATA_KEY, PROVENANCE, JsonObject, JsonValue
+from kymflow_zarr.errors import KymflowZarrError
 
 _DTYPES = {
     "name": "str",
@@ -36,14 +37,15 @@ EXPERIMENT = "exp_"
 class ImageIndexer:
     """Reads metadata, provenance and events; one row an image.
 
-    `acquired` is the microscope's local time, such as "2022-11-02 12:30:15"; `n_events` is missing where nobody looked for
-    events, which is not 0; `shape` is that of the pixels, `lines` (y) and `pixels` (x) its last two; `source` is the file
-    that the record came from. Each entry of the experiment metadata is a column of text, `exp_species` and so on: what one
-    person enters as a number, another enters as text.
+    `acquired` is the microscope's local time, such as "2022-11-02 12:30:15". `n_events` is missing where nobody looked for
+    events, which is not 0, and where they cannot be read, which the table `velocity_events` says. `shape` is that of the
+    pixels, `lines` (y) and `pixels` (x) its last two; `source` is the file that the record came from. Each entry of the
+    experiment metadata is a column of text, `exp_species` and so on: what one person enters as a number, another enters as
+    text.
     """
 
     name = "images"
-    table_name = "images"
+    table_name = IMAGES
     schema_version = "1"
     reads = (METADATA_KEY, PROVENANCE_KEY, f"{EVENTS}.parquet")
 
@@ -64,7 +66,7 @@ class ImageIndexer:
             "name": header.name,
             "acquired": local_time(header.acquired_local_epoch_ns),
             "n_rois": len(rois) if isinstance(rois, list) else 0,
-            "n_events": float(len(rec.load_df_parquet(EVENTS))) if f"{EVENTS}.parquet" in keys else np.nan,
+            "n_events": _number_of_events(rec) if f"{EVENTS}.parquet" in keys else np.nan,
             "shape": " × ".join(map(str, sizes.values())),
             "axes": ",".join(sizes),
             "lines": lines,
@@ -79,6 +81,13 @@ class ImageIndexer:
             **_columns_of(experiment if isinstance(experiment, Mapping) else {}),
         }
         return rows_of(pd.DataFrame([row]), _DTYPES, image_id=rec.image_id, what="image")
+
+
+def _number_of_events(rec: ArtifactReader) -> float:
+    try:
+        return float(len(rec.load_df_parquet(EVENTS)))
+    except KymflowZarrError:
+        return np.nan
 
 
 def local_time(epoch_ns: int | None) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
@@ -11,6 +12,8 @@ from kymflow_core.errors import IndexerError
 from kymflow_zarr import METADATA_KEY, PROVENANCE, JsonValue
 
 PROVENANCE_KEY = f"{PROVENANCE}.json"
+IMAGES = "images"
+"""The table of images counts events, which holds whatever became of their ROIs."""
 _NO_RESULTS = (METADATA_KEY, PROVENANCE_KEY)
 _MOST_CHARACTERS = 96
 _RESERVED = "sources"
@@ -88,7 +91,7 @@ class DatasetIndexer(Protocol):
 
 def reads_results(indexer: DatasetIndexer) -> bool:
     """Return whether an indexer reads results of analyses, which can be outdated, and not only what people entered."""
-    return any(key not in _NO_RESULTS for key in indexer.reads)
+    return indexer.table_name != IMAGES and any(key not in _NO_RESULTS for key in indexer.reads)
 
 
 def normalize_table_name(name: str) -> str:
@@ -130,6 +133,8 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
     if missing and len(frame):
         raise IndexerError(f"{what} of image {image_id} lacks the columns {missing}; it has {list(frame.columns)}")
     own = frame.drop(columns="image_id") if "image_id" in frame.columns else frame
+    if not len(frame.columns):
+        return _no_rows(tuple(dtypes.items())).copy()
     # As our own programs write it: thousands of images are read.
     if own.columns.tolist()[: len(dtypes)] == [*dtypes] and _dtypes_of(own)[: len(dtypes)] == [*dtypes.values()]:
         return _with_image_id(own, image_id)
@@ -140,6 +145,11 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
     ids = pd.Series([image_id] * len(frame), dtype="str")
     others = {name: own[name].array for name in own.columns if name not in dtypes}
     return pd.DataFrame({"image_id": ids.array, **required, **others})
+
+
+@cache
+def _no_rows(dtypes: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([], dtype=dtype) for name, dtype in (("image_id", "str"), *dtypes)})
 
 
 def _dtypes_of(frame: pd.DataFrame) -> list[str]:

@@ -1,38 +1,37 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import napari
 import pandas as pd
-from napari.qt.threading import thread_worker
-from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QModelIndex, QTimer
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QTableView, QTabWidget, QVBoxLayout, QWidget
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
-from kymflow_core import AcqImage
-from kymflow_core.acquisition_file import read_acquisition_file
-from kymflow_core.indexers import INDEXERS
-from kymflow_zarr import ImportReport, ZarrDataset
-from napari_kymflow._records import OUR_ERRORS
+from kymflow_core.indexers import DatasetIndexer
+from kymflow_zarr import ZarrDataset
+from napari_kymflow._echo import EchoGuard
+from napari_kymflow._look import look_at_image, quick_look, result_tables
+from napari_kymflow._preferences import autorefreshes, record_keys
+from napari_kymflow._recent import note_recent, recent_datasets
+from napari_kymflow._records import OUR_ERRORS, refresh_after_save
+from napari_kymflow._records_view import Shown, View, make_shown, records_view, with_marks
 from napari_kymflow._session import session_of
-from napari_kymflow.widgets._binding import bind_for_life
-from napari_kymflow.widgets._frame_model import MISSING, FrameModel, as_text
-from napari_kymflow.widgets._table_view import make_table_view
+from napari_kymflow.widgets._binding import Connections, bind_for_life
+from napari_kymflow.widgets._dataset_actions import DatasetActions
+from napari_kymflow.widgets._frame_model import as_text
+from napari_kymflow.widgets._table_panel import TablePanel
+from napari_kymflow.widgets._task_bar import TaskBar
 from napari_kymflow.widgets._window import attach_to_window, host_of
 
-_RECORDS = "Records"
+RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why work in the background did not succeed."""
-
-    reason: str
+_NO_ROWS = (
+    "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
+)
 
 
 class DatasetDock(QWidget):
@@ -48,326 +47,354 @@ class DatasetDock(QWidget):
         super().__init__()
         self._session = session_of(napari_viewer)
         self._host = host_of(napari_viewer)
-        self._running = ""
-        self._when_done: Callable[[Any], None] = _nothing
-        self._damaged = 0
-        self._rows: list[dict[str, object]] = []
-        self._marked: set[str] = set()
+        self._bar = TaskBar(self)
+        self.do = DatasetActions(self, self._session, self._bar, self._show)
+        self._shown = Shown()
+        self._current: dict[str, View] = {}
+        self._waiting: set[str] = set()
+        self._is_refreshing = False
+        self._was_quick = True
+        self._opening = EchoGuard()
         self._state = QLabel(_EMPTY)
         self._state.setWordWrap(True)
         self._tabs = QTabWidget(self)
-        self._views: dict[str, QTableView] = {}
-        self._models: dict[str, FrameModel] = {}
-        for name in (_RECORDS, *(indexer.table_name for indexer in INDEXERS)):
-            self._add_tab(name)
-        self._open = self._button("Open dataset…", "Open a .zarr folder", self._on_open_clicked)
-        self._import = self._button(
-            "Import TIFF folder…",
-            "Add the TIFFs of a folder, with their headers, ROIs and results",
-            self._on_import_clicked,
-        )
-        self._update = self._button(
-            "Update this image", "Make the rows of the open image again from its results", self._on_update_clicked
-        )
-        self._rebuild = self._button("Rebuild tables", "Make all tables again from all results", self._on_rebuild_clicked)
+        self._panels: dict[str, TablePanel] = {}
+        self._add_panel(RECORDS, "records")
+        self._buttons = self._make_buttons()
         self._lay_out()
         self._bind()
         self._on_dataset_changed()
         QTimer.singleShot(0, self._attach)
-
-    def _bind(self) -> None:
-        session = self._session
-        bind_for_life(
-            self,
-            [
-                (session.dataset_changed, self._on_dataset_changed),
-                (session.record_changed, self._on_record_changed),
-                (session.state_changed, self._on_state_changed),
-                (session.saved, self._on_saved),
-                (session.tables_changed, self._on_dataset_changed),
-            ],
-        )
 
     def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
         """Attach to the window that the dock is shown in."""
         super().showEvent(event)
         self._attach()
 
-    def _attach(self) -> None:
-        attach_to_window(self._host, self)
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is at work for the dock."""
+        return self._bar.is_running or self._is_refreshing
 
     def show_tab(self, name: str) -> None:
         """Bring the records or a table to the front."""
-        self._tabs.setCurrentWidget(self._views[name])
+        self._tabs.setCurrentWidget(self._panels[name])
 
-    def _add_tab(self, name: str) -> None:
-        model = self._models[name] = FrameModel()
-        view = self._views[name] = make_table_view(model, self)
-        view.setSortingEnabled(True)
-        view.horizontalHeader().setSortIndicator(-1, view.horizontalHeader().sortIndicatorOrder())
-        view.clicked.connect(lambda index, name=name: self._on_row_clicked(name, index))
-        view.activated.connect(lambda index, name=name: self._on_row_clicked(name, index))
-        self._tabs.addTab(view, name)
+    def _attach(self) -> None:
+        attach_to_window(self._host, self)
 
-    def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
+    def _make_buttons(self) -> dict[str, QPushButton]:
+        do = self.do
+        buttons = {
+            "open": self._button("Open", "Open a dataset, or one of those that were open last", None),
+            "import": self._button(
+                "Import TIFFs…", "Add the TIFFs of a folder, with their headers, ROIs and results", do.choose_and_import
+            ),
+            "from folder": self._button(
+                "New from folder", "Import the TIFFs that are new in this dataset's folder", do.refresh_from_folder
+            ),
+            "refresh": self._button("Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh),
+            "more": self._button("More", "Rebuild tables, update one image, look for damage", None),
+        }
+        self._open_menu, self._more_menu = QMenu(self), QMenu(self)
+        buttons["open"].setMenu(self._open_menu)
+        buttons["more"].setMenu(self._more_menu)
+        self._open_menu.aboutToShow.connect(self._fill_open_menu)
+        self._update = self._action("Update this image", do.update_image)
+        self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
+        self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
+        self._more_menu.addSeparator()
+        self._verify = self._action("Verify…", do.verify)
+        return buttons
+
+    def _button(self, text: str, tip: str, on_clicked: Callable[[], None] | None) -> QPushButton:
         button = QPushButton(text, self)
         button.setToolTip(tip)
-        button.clicked.connect(on_clicked)
+        if on_clicked is not None:
+            button.clicked.connect(on_clicked)
         return button
 
+    def _action(self, text: str, on_triggered: Callable[[], None]) -> Any:
+        action = self._more_menu.addAction(text)
+        action.triggered.connect(on_triggered)
+        return action
+
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
         top = QHBoxLayout()
         top.addWidget(self._state, stretch=1)
-        for button in (self._open, self._import, self._update, self._rebuild):
+        for button in self._buttons.values():
             top.addWidget(button)
+        layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self._tabs, stretch=1)
+        layout.addWidget(self._bar)
         self.setMinimumHeight(220)
 
+    def _bind(self) -> None:
+        session = self._session
+        connections: Connections = [
+            (session.dataset_changed, self._on_dataset_changed),
+            (session.record_changed, self._on_record_changed),
+            (session.state_changed, self._on_state_changed),
+            (session.selection_changed, self._on_selection_changed),
+            (session.saved, self._on_saved),
+        ]
+        bind_for_life(self, connections)
+        self._bar.running_changed.connect(self._on_running_changed)
+        self._tabs.currentChanged.connect(self._on_tab_changed)
+        for keys, step in zip(record_keys(), (self._on_previous, self._on_next), strict=True):
+            if keys:
+                QShortcut(QKeySequence(keys), self, activated=step, context=Qt.ShortcutContext.WindowShortcut)
+
+    def _add_panel(self, name: str, layout_name: str) -> TablePanel:
+        panel = self._panels[name] = TablePanel(layout_name, self)
+        panel.set_empty_text(_EMPTY if name == RECORDS else _NO_ROWS)
+        panel.unit = "record" if name == RECORDS else "row"
+        panel.run_in_background = self._host.run
+        panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
+        self._tabs.addTab(panel, name)
+        return panel
+
     def _on_dataset_changed(self) -> None:
-        images = self._show_records()
-        for indexer in INDEXERS:
-            try:
-                table = self._session.load_table(indexer.table_name)
-                rows = "not built" if table is None else f"{len(table)} rows"
-            except OUR_ERRORS as error:
-                table, rows = None, "damaged: rebuild it"
-                show_error(str(error))
-            self._show_frame(indexer.table_name, _named(table, images) if table is not None else pd.DataFrame())
-            position = self._tabs.indexOf(self._views[indexer.table_name])
-            self._tabs.setTabText(
-                position, f"{indexer.table_name} ({rows})" if self._session.dataset else indexer.table_name
-            )
-
-    def _show_records(self) -> dict[str, AcqImage | str]:
-        images = self._session.records()
-        self._show_rows([_record_row(image_id, image) for image_id, image in images.items()])
-        self._damaged = sum(isinstance(image, str) for image in images.values())
-        self._on_record_changed()
-        return images
-
-    def _show_rows(self, rows: list[dict[str, object]]) -> None:
-        self._rows = rows
-        kept = self._session.ids_with_kept_rois(str(row["image_id"]) for row in rows)
-        marks = [(row, _mark_of(str(row["image_id"]), self._marked, kept)) for row in rows]
-        shown = [{**row, "state": f"{mark} {row['state']}".strip()} for row, mark in marks]
-        self._show_frame(_RECORDS, pd.DataFrame(shown))
-        place = self._models[_RECORDS].place_of("image_id", self._session.image_id)
-        if place is not None:
-            self._views[_RECORDS].selectRow(place)
-
-    def _on_saved(self, image_id: str) -> None:
-        """Show one record as it is saved now; the others are not read again."""
         dataset = self._session.dataset
-        places = [place for place, row in enumerate(self._rows) if row["image_id"] == image_id]
-        if dataset is None or not places:
-            return
-        try:
-            row = _record_row(image_id, AcqImage(dataset.record(image_id)))
-        except OUR_ERRORS as error:
-            row = _record_row(image_id, str(error))
-        if row != self._rows[places[0]]:
-            self._show_rows([row if place == places[0] else old for place, old in enumerate(self._rows)])
+        self.do.shown = None
+        if dataset is not None:
+            note_recent(dataset.path)
+            look = self._session.look
+            self._show(Shown(look=look, records=records_view(look, [])))
+            self.do.look()
+        self._show_state()
+
+    def _show(self, shown: Shown) -> None:
+        """Show a look at the dataset; tables that are not in front are filled when they come to it."""
+        self._shown = shown
+        known = [indexer.table_name for indexer in self._session.found.indexers]
+        names = [RECORDS, *dict.fromkeys([*known, *shown.look.tables])]
+        for name in [name for name in self._panels if name not in names]:
+            self._tabs.removeTab(self._tabs.indexOf(self._panels.pop(name)))
+        for name in [name for name in names if name not in self._panels]:
+            self._add_panel(name, name)
+        for name, panel in self._panels.items():
+            self._tabs.setTabText(self._tabs.indexOf(panel), self._title(name))
+        self._fill_current()
+        self._show_state()
         self._on_record_changed()
 
-    def _show_frame(self, name: str, frame: pd.DataFrame) -> None:
-        view, model = self._views[name], self._models[name]
-        view.scrollToTop()
-        model.set_frame(frame)
-        for position, column in enumerate(frame.columns):
-            view.setColumnHidden(position, column == "image_id")
-        header = view.horizontalHeader()
-        model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
-        view.resizeColumnsToContents()
+    def _title(self, name: str) -> str:
+        look = self._shown.look
+        if name == RECORDS or look.is_quick:
+            return name
+        if name in look.problems:
+            return f"{name} (damaged)"
+        return f"{name} ({len(look.tables[name]):,})" if name in look.tables else f"{name} (not made yet)"
+
+    def _fill_current(self) -> None:
+        """Show in the front panel what it does not show yet."""
+        name = self._current_name()
+        panel = self._panels[name]
+        if name == RECORDS:
+            marked = self._marked_records()
+        else:
+            marked = self._shown.tables.get(name, View(frame=pd.DataFrame(), note=self._shown.look.problems.get(name, "")))
+        if self._current.get(name) is not marked:
+            self._current[name] = marked
+            panel.set_frame(marked.frame, tooltips=marked.tooltips, note=marked.note)
+            if self._shown.look.is_quick != self._was_quick:
+                self._was_quick = self._shown.look.is_quick
+                panel.fit_columns()
+
+    def _marked_records(self) -> View:
+        ids = self._shown.look.image_ids
+        unsaved, kept = set(self._session.unsaved_ids), self._session.ids_with_kept_rois(ids)
+        return with_marks(self._shown.records, unsaved=unsaved, kept=kept)
+
+    def _current_name(self) -> str:
+        current = self._tabs.currentWidget()
+        return next((name for name, panel in self._panels.items() if panel is current), RECORDS)
+
+    def _on_tab_changed(self, place: int) -> None:
+        self._fill_current()
+        self._show_state()
+        self._on_record_changed()
 
     def _on_record_changed(self) -> None:
-        place = self._models[_RECORDS].place_of("image_id", self._session.image_id)
-        if place is not None:
-            self._views[_RECORDS].selectRow(place)
-        else:
-            self._views[_RECORDS].clearSelection()
+        """Mark the open record in the list, and its selected ROIs' rows in a table."""
         self._show_state()
+        name = self._current_name()
+        if self._opening or self._session.image_id is None:
+            return
+        if name == RECORDS:
+            self._panels[name].highlight({"image_id": [self._session.image_id]})
+        else:
+            self._on_selection_changed()
+
+    def _on_selection_changed(self) -> None:
+        """Mark the rows of the ROIs that are selected on the canvas."""
+        name, ids = self._current_name(), self._session.selected_roi_ids
+        panel = self._panels[name]
+        if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
+            return
+        panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
 
     def _on_state_changed(self) -> None:
-        self._mark_unsaved()
+        if self._current_name() == RECORDS:
+            self._fill_current()
         self._show_state()
 
-    def _mark_unsaved(self) -> None:
-        """Mark the records in the list that have unsaved ROIs."""
-        unsaved = set(self._session.unsaved_ids)
-        if unsaved != self._marked:
-            self._marked = unsaved
-            self._show_rows(self._rows)
+    def _on_saved(self, image_id: str) -> None:
+        """Bring a saved image's rows up to date, and look at it again."""
+        if self._session.dataset is not None and image_id in self._session.image_ids:
+            self._waiting.add(image_id)
+            self._refresh_next()
+
+    def _refresh_next(self) -> None:
+        dataset = self._session.dataset
+        # While a task runs, its own look comes at its end, and may have been made before the save.
+        if self._is_refreshing or self._bar.is_running or not self._waiting or dataset is None:
+            return
+        self._is_refreshing = True
+        indexers = self._session.found.indexers
+        writes = autorefreshes() and not self._session.is_read_only
+        work = _RefreshWork(dataset.path, indexers, self._waiting.pop(), self._shown, writes=writes)
+        self._host.run(work, self._on_refreshed, self._on_refresh_failed)
+
+    def _on_refreshed(self, result: "Shown | str") -> None:
+        self._is_refreshing = False
+        if isinstance(result, str):
+            self._bar.show_result(f"The tables could not follow: {result}", "warning")
+        elif self._session.dataset is not None and set(result.look.image_ids) & set(self._session.image_ids):
+            self.do.shown = result
+            self._session.show_look(result.look)
+            self._show(result)
+        self._refresh_next()
+
+    def _on_refresh_failed(self, error: Exception) -> None:
+        self._is_refreshing = False
+
+    def _on_running_changed(self, running: bool) -> None:  # Qt's signal
+        self._show_state()
+        if not running:
+            QTimer.singleShot(0, self._refresh_next)
 
     def _show_state(self) -> None:
-        dataset = self._session.dataset
-        running = bool(self._running)
-        self._import.setEnabled(not running)
-        writable = dataset is not None and not self._session.is_older and not running
-        self._update.setEnabled(self._session.image is not None and writable)
+        dataset, running = self._session.dataset, self._bar.is_running
+        writable = dataset is not None and not self._session.is_read_only and not running
+        self._buttons["import"].setEnabled(not running and not (dataset is not None and self._session.is_read_only))
+        for button in ("from folder", "refresh"):
+            self._buttons[button].setEnabled(writable)
+        self._buttons["more"].setEnabled(dataset is not None)
+        self._update.setEnabled(writable and self._session.image_id is not None)
         self._rebuild.setEnabled(writable)
-        if running:
-            self._state.setText(self._running)
-            return
-        if dataset is None:
-            self._state.setText(_EMPTY)
-            return
-        count = self._models[_RECORDS].rowCount()
-        unsaved = len(self._session.unsaved_ids)
+        name = self._current_name()
+        own = name in [indexer.table_name for indexer in self._session.found.indexers]
+        self._rebuild_one.setEnabled(writable and own)
+        self._rebuild_one.setText(f"Rebuild {name}" if own else "Rebuild this table")
+        self._verify.setEnabled(dataset is not None and not running)
+        self._state.setText(_EMPTY if dataset is None else self._describe(dataset))
+        self._state.setToolTip("" if dataset is None else str(dataset.path))
+
+    def _describe(self, dataset: ZarrDataset) -> str:
+        count, unsaved = len(self._session.image_ids), len(self._session.unsaved_ids)
         mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
         mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
-        records = f"{count} record{'' if count == 1 else 's'}"
-        if self._damaged:
-            records = f"{count - self._damaged} of {records} open; {self._damaged} damaged"
-        if self._session.is_older:
-            records += ", of the older program: only to look at"
-        self._state.setText(f"<b>{dataset.path.name}</b>: {records}{mark}")
-        self._state.setToolTip(str(dataset.path))
+        records = f"{count:,} record{'' if count == 1 else 's'}"
+        if self._session.is_read_only:
+            records += f", {self._session.is_read_only}: only to look at"
+        return f"<b>{dataset.path.name}</b>: {records}{mark}"
 
-    def _on_row_clicked(self, name: str, index: QModelIndex) -> None:
-        row = self._models[name].row_at(index.row())
-        try:
-            if not self._session.open_record(str(row["image_id"])):
-                self._on_record_changed()
-                return
-        except OUR_ERRORS as error:
-            show_error(str(error))
-            return
-        if name != _RECORDS:
-            roi_id = row.get("roi_id")
-            known = None if roi_id is None or pd.isna(roi_id) else int(roi_id)
-            self._session.go_to(roi_id=known, seconds=_seconds_of(row), caption=_caption_of(row))
-        else:
+    def _on_record_activated(self, row: "pd.Series[Any]") -> None:
+        if self._open(row):
             self._session.view.fit()
 
-    def _on_open_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open a kymflow dataset (a folder whose name ends in .zarr)")
-        if folder:
-            self.open_dataset(Path(folder))
+    def _on_row_activated(self, row: "pd.Series[Any]") -> None:
+        if not self._open(row):
+            return
+        roi_id, lines = row.get("roi_id"), None
+        if {"y0", "y1"} <= set(row.index) and not pd.isna(row["y0"]) and not pd.isna(row["y1"]):
+            lines = int(row["y0"]), int(row["y1"])
+        is_event = "event_id" in row.index
+        with self._opening:
+            self._session.go_to(
+                roi_id=None if roi_id is None or pd.isna(roi_id) else int(roi_id),
+                seconds=_seconds_of(row) if is_event else None,
+                lines=lines,
+                caption=_caption_of(row) if is_event else "",
+            )
 
-    def open_dataset(self, path: Path) -> None:
-        """Open a dataset and its first record; show one message where that fails."""
+    def _open(self, row: "pd.Series[Any]") -> bool:
+        """Open a row's record, and return whether it is shown now; the row stays the selected one."""
         try:
-            if not self._session.open_dataset(path):
-                return
-            first = next(iter(self._session.records()), None)
-            if first is not None:
-                self._session.open_record(first)
+            with self._opening:
+                is_open = self._session.open_record(str(row["image_id"]))
         except OUR_ERRORS as error:
             show_error(str(error))
-
-    def _on_import_clicked(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Import the TIFF files of a folder and its subfolders")
-        if not folder:
-            return
-        dataset = self._session.dataset
-        target = str(dataset.path) if dataset else QFileDialog.getSaveFileName(self, "Name the new dataset", "lab.zarr")[0]
-        if target:
-            self.import_folder(Path(folder), Path(target))
-
-    def import_folder(self, folder: Path, target: Path) -> None:
-        """Import a folder in the background, rebuild the tables, and open the dataset."""
-
-        def work() -> ImportReport:
-            return ZarrDataset(target).import_folder(folder, read_file=read_acquisition_file)
-
-        def done(report: ImportReport) -> None:
-            for failure in report.failed:
-                show_error(f"Not imported: {failure.path.name}: {failure.reason}")
-            for file in report.imported:
-                for note in file.notes:
-                    show_warning(f"{file.path.name}: {note}")
-            show_info(report.summary())
-            self.open_dataset(target)
-            self._on_rebuild_clicked()
-
-        self._run(work, done, f"Importing {folder.name} …")
-
-    def _on_update_clicked(self) -> None:
-        image_id = self._session.image_id
-        self._run(lambda: self._session.run_indexers(image_id), self._session.show_reports, "Updating …")
-
-    def _on_rebuild_clicked(self) -> None:
-        self._run(self._session.run_indexers, self._session.show_reports, "Rebuilding tables …")
-
-    def _run(self, work: Callable[[], Any], done: Callable[[Any], None], text: str) -> None:
-        """Work in the background; show one of our errors where it raises one."""
-
-        def guarded() -> Any:
-            # An exception that leaves a worker, even as its result, ends the process on PyQt6.
-            try:
-                return work()
-            except (*OUR_ERRORS, OSError) as error:
-                return Failure(str(error))
-
-        self._running, self._when_done = text, done
+            return False
         self._show_state()
-        worker = thread_worker(guarded, progress=True)()
-        # Methods, not closures: Qt disconnects them when the dock is destroyed.
-        worker.returned.connect(self._on_work_returned)
-        worker.errored.connect(self._on_work_failed)
-        self.worker = worker
-        worker.start()
+        if not is_open:
+            self._on_record_changed()
+        return is_open
 
-    def _on_work_returned(self, result: Any) -> None:
-        self._running = ""
-        self._show_state()
-        if isinstance(result, Failure):
-            show_error(result.reason)
-        else:
-            self._when_done(result)
+    def _on_previous(self) -> None:
+        self._step(-1)
 
-    def _on_work_failed(self, error: Exception) -> None:
-        """End the work after an error that is not ours; napari shows it."""
-        self._running = ""
-        self._show_state()
+    def _on_next(self) -> None:
+        self._step(1)
 
+    def _step(self, delta: int) -> None:
+        """Open the record above or below the open one in the list, as it is sorted and filtered."""
+        self.show_tab(RECORDS)
+        panel = self._panels[RECORDS]
+        if self._session.image_id is not None:
+            panel.highlight({"image_id": [self._session.image_id]})
+        panel.step(delta)
 
-def _nothing(result: Any) -> None:
-    """Follow on work before there was any."""
+    def _on_rebuild(self) -> None:
+        self.do.rebuild()
 
+    def _on_rebuild_one(self) -> None:
+        self.do.rebuild(self._current_name())
 
-def _record_row(image_id: str, image: AcqImage | str) -> dict[str, object]:
-    if isinstance(image, str):
-        return {"record": image_id[:8], "state": f"damaged: {image}", "image_id": image_id}
-    header = image.header
-    return {
-        "record": image.name or image_id[:8],
-        "acquired": _local_time(header.acquired_local_epoch_ns),
-        "lines × pixels": " × ".join(map(str, header.shape)) or MISSING,
-        "ms per line": header.seconds_per_line * 1000 if header.seconds_per_line else float("nan"),
-        "µm per pixel": header.um_per_pixel if header.um_per_pixel else float("nan"),
-        "ROIs": len(image.rois),
-        "condition": image.experiment_metadata.get("condition") or MISSING,
-        "state": "" if header.is_calibrated else "calibration unknown",
-        "image_id": image_id,
-    }
+    def _fill_open_menu(self) -> None:
+        # Asked for now, not at the start: a disk that is away can take its time.
+        self._open_menu.clear()
+        self._open_menu.addAction("Open dataset…").triggered.connect(self.do.choose_and_open)
+        self._open_menu.addSeparator()
+        for path in recent_datasets():
+            action = self._open_menu.addAction(f"{path.name}  –  {path.parent}")
+            action.setData(str(path))
+            action.triggered.connect(self._on_recent)
+
+    def _on_recent(self) -> None:
+        action: Any = self.sender()
+        self.do.open_dataset(Path(action.data()))
 
 
-def _mark_of(image_id: str, unsaved: set[str], kept: set[str]) -> str:
-    if image_id in unsaved:
-        return "● not saved"
-    return "● ROIs were kept, open it to take them up" if image_id in kept else ""
+class _RefreshWork:
+    """Brings one image's rows up to date and looks at it again; called in a worker. Returns why where it cannot."""
 
+    def __init__(
+        self, path: Path, indexers: Sequence[DatasetIndexer], image_id: str, before: Shown, *, writes: bool
+    ) -> None:
+        self._path, self._indexers, self._image_id = path, indexers, image_id
+        self._before, self._writes = before, writes
 
-def _local_time(epoch_ns: int | None) -> str:
-    if epoch_ns is None:
-        return MISSING
-    return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _named(table: pd.DataFrame, images: dict[str, AcqImage | str]) -> pd.DataFrame:
-    """Put each row's record first, by name."""
-    names = {image_id: image.name for image_id, image in images.items() if isinstance(image, AcqImage) and image.name}
-    shown = table.copy()
-    shown.insert(0, "record", [names.get(image_id, image_id[:8]) for image_id in table["image_id"]])
-    return shown
+    def __call__(self) -> "Shown | str":
+        try:
+            if self._writes:
+                refresh_after_save(self._path, self._indexers, self._image_id)
+            dataset = ZarrDataset(self._path, mode="r")
+            look = self._before.look
+            look = look_at_image(
+                dataset, self._indexers, self._image_id, before=quick_look(dataset) if look.is_quick else look
+            )
+            return make_shown(look, result_tables(self._indexers), before=self._before)
+        except (*OUR_ERRORS, OSError) as error:
+            return str(error)
 
 
 def _caption_of(row: "pd.Series[Any]") -> str:
     """Return what is written on the canvas for an event, such as "event 4: baseline_drop at 20.5 s"; empty for others."""
-    if "event_id" not in row or _seconds_of(row) is None:
+    if _seconds_of(row) is None:
         return ""
     return f"event {row['event_id']}: {row.get('kind', '')} at {as_text(row['t0_s'])} s"
 
