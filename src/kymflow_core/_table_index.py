@@ -1,7 +1,8 @@
 """The index of a dataset table as values by image, and as the frame that is stored."""
 
+import json
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -20,9 +21,22 @@ _DTYPES = {
     "rows_digest": "int64",
     "file_stamp": "str",
 }
-_BETWEEN = "\n"
 UNREADABLE = "unreadable"
 """Stands for the digest of a table's file that is damaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a table as it is in the file of a digest.
+
+    `index` is what the index says of images, as far as it is true of that file; `n_rows` how many rows the file has of each
+    image that it has some of. `is_noted` says whether the stored index was written for that file.
+    """
+
+    index: Mapping[str, Indexed] = field(default_factory=dict)
+    n_rows: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
+    is_noted: bool = False
 
 
 def to_frame(index: Mapping[str, Indexed]) -> pd.DataFrame:
@@ -34,7 +48,7 @@ def to_frame(index: Mapping[str, Indexed]) -> pd.DataFrame:
         "fingerprint": [one.fingerprint for one in held],
         "version": [one.version for one in held],
         "n_rows": [one.n_rows for one in held],
-        "changes": [_BETWEEN.join(one.changes) for one in held],
+        "changes": [json.dumps(one.changes, ensure_ascii=False) if one.changes else "" for one in held],
         "error": [one.error for one in held],
         "rows_digest": [one.rows_digest for one in held],
         "file_stamp": [one.file_stamp for one in held],
@@ -53,7 +67,7 @@ def from_frame(frame: pd.DataFrame) -> dict[str, Indexed]:
             fingerprint=fingerprint,
             version=version,
             n_rows=n_rows,
-            changes=tuple(changes.split(_BETWEEN)) if changes else (),
+            changes=tuple(json.loads(changes)) if changes else (),
             error=error,
             rows_digest=digest,
             file_stamp=stamp,
@@ -64,8 +78,8 @@ def from_frame(frame: pd.DataFrame) -> dict[str, Indexed]:
     }
 
 
-def load_index(dataset: ZarrDataset, name: str) -> tuple[dict[str, Indexed], set[str]]:
-    """Return what the index says of the table that is there, and the images that the table has rows of.
+def load_index(dataset: ZarrDataset, name: str) -> Known:
+    """Return what the index says of the table that is there.
 
     An image whose rows are others than the index says is left out. Where the table's file is the one that the index was
     made for, that is known at once. Otherwise all rows are compared.
@@ -74,20 +88,34 @@ def load_index(dataset: ZarrDataset, name: str) -> tuple[dict[str, Indexed], set
     index = from_frame(stored.rows) if stored else {}
     digest = digest_of(dataset, name)
     if stored and digest == stored.table_digest:
-        return index, {image_id for image_id, one in index.items() if one.n_rows}
+        n_rows = {image_id: one.n_rows for image_id, one in index.items() if one.n_rows}
+        return Known(index=index, n_rows=n_rows, digest=digest, is_noted=True)
     if digest in ("", UNREADABLE):
-        return {}, set()
+        return Known(digest=digest)
     try:
-        digests = row_digests(dataset.load_table(name))
+        return _known_of(dataset.load_table(name), index, digest)
     except (DamagedError, FileNotFoundError):
-        return {}, set()
+        return Known(digest=digest)
+
+
+def compare_index(dataset: ZarrDataset, name: str, table: pd.DataFrame) -> Known:
+    """Return what the stored index says of the images whose rows in a table are those that it says."""
+    stored = dataset.load_table_index(name)
+    return _known_of(table, from_frame(stored.rows) if stored else {}, "")
+
+
+def save_index(dataset: ZarrDataset, name: str, index: Mapping[str, Indexed], *, digest: str) -> None:
+    """Write the index of the table in the file of a digest; of another file, written since, it is then not believed."""
+    dataset.save_table_index(name, TableIndex(to_frame(index), digest))
+
+
+def _known_of(table: pd.DataFrame, index: Mapping[str, Indexed], digest: str) -> Known:
+    if "image_id" not in table.columns:
+        return Known(digest=digest)
+    digests = row_digests(table)
     same = {image_id: one for image_id, one in index.items() if one.rows_digest == digests.get(image_id, 0)}
-    return same, set(digests)
-
-
-def save_index(dataset: ZarrDataset, name: str, index: Mapping[str, Indexed]) -> None:
-    """Write the index of the table that is there now."""
-    dataset.save_table_index(name, TableIndex(to_frame(index), digest_of(dataset, name)))
+    n_rows = {str(image_id): int(count) for image_id, count in table["image_id"].value_counts().items()}
+    return Known(index=same, n_rows=n_rows, digest=digest)
 
 
 def digest_of(dataset: ZarrDataset, name: str) -> str:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from kymflow_core._extraction import OUTDATED, empty_rows, mark_all
 from kymflow_core.indexers.protocol import DatasetIndexer
-from kymflow_zarr import ZarrDataset, concatenate_frames
-from kymflow_zarr.errors import InvalidValueError, TableNotFoundError
+from kymflow_zarr import ReplacedRows, ZarrDataset, concatenate_frames
+from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 
 _IMAGE_ID = "image_id"
 
@@ -24,8 +24,8 @@ def write_rows(
     gone: Sequence[str],
     *,
     is_whole: bool,
-) -> pd.DataFrame | None:
-    """Write the rows of some images, and return the whole table; None where it need not be written.
+) -> ReplacedRows | None:
+    """Write the rows of some images, and return the whole table and what it replaced; None where nothing need be written.
 
     Parameters
     ----------
@@ -40,15 +40,36 @@ def write_rows(
     is_whole
         Whether these are all images, so that the table has no columns but theirs.
     """
-    try:
-        return _replace(dataset, indexer, rows, failed, gone, is_whole=is_whole)
-    except InvalidValueError:
-        others = pd.DataFrame() if is_whole else rows_besides(dataset, indexer.table_name, [*rows, *failed, *gone])
-        set_aside_misfits(others, rows, failed, what=indexer.table_name)
-    return _replace(dataset, indexer, rows, failed, gone, is_whole=is_whole)
+    while True:
+        try:
+            return _replace(dataset, indexer, rows, failed, gone, is_whole=is_whole)
+        except InvalidValueError:
+            count = len(rows)
+            others = pd.DataFrame() if is_whole else rows_besides(dataset, indexer.table_name, [*rows, *gone])
+            _set_aside_misfits(others, rows, failed, what=indexer.table_name)
+            if len(rows) == count:
+                raise
 
 
-def set_aside_misfits(seen: pd.DataFrame, rows: dict[str, pd.DataFrame], failed: dict[str, str], *, what: str) -> None:
+def joined_rows(
+    dataset: ZarrDataset,
+    indexer: DatasetIndexer,
+    rows: dict[str, pd.DataFrame],
+    failed: dict[str, str],
+    gone: Sequence[str],
+) -> pd.DataFrame:
+    """Return the table as `write_rows` would leave it, and write nothing; parameters as there."""
+    name = indexer.table_name
+    others = rows_besides(dataset, name, [*rows, *gone])
+    _set_aside_misfits(others, rows, failed, what=name)
+    kept = rows_besides(dataset, name, [*rows, *gone])
+    if failed and len(kept):
+        has_failed = kept[_IMAGE_ID].isin(list(failed))
+        kept = pd.concat([kept[~has_failed], mark_all(kept[has_failed])], ignore_index=True)
+    return concatenate_frames([kept, *rows.values(), empty_rows(indexer)], what=name)
+
+
+def _set_aside_misfits(seen: pd.DataFrame, rows: dict[str, pd.DataFrame], failed: dict[str, str], *, what: str) -> None:
     """Move the images whose columns do not fit those seen before them from `rows` to `failed`."""
     seen = _one_value_each(seen)
     for image_id in list(rows):
@@ -62,10 +83,10 @@ def set_aside_misfits(seen: pd.DataFrame, rows: dict[str, pd.DataFrame], failed:
 
 
 def rows_besides(dataset: ZarrDataset, name: str, image_ids: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of all other images in a table; none where there is no table."""
+    """Return the rows of all other images in a table; none where there is no table, or none that can be read."""
     try:
         table = dataset.load_table(name)
-    except TableNotFoundError:
+    except (TableNotFoundError, DamagedError):
         return pd.DataFrame()
     return table[~table[_IMAGE_ID].isin(list(image_ids))]
 
@@ -78,7 +99,7 @@ def _replace(
     gone: Sequence[str],
     *,
     is_whole: bool,
-) -> pd.DataFrame | None:
+) -> ReplacedRows | None:
     name, like = indexer.table_name, empty_rows(indexer)
     marked = _marked_old_rows(dataset, name, failed)
     if is_whole and not _fit(marked, rows, what=name):
@@ -86,7 +107,7 @@ def _replace(
     is_there = name in dataset.list_table_names()
     if not rows and not marked and not gone and (is_there or not is_whole):
         return None
-    return dataset.replace_rows(name, {**dict.fromkeys(gone, like), **rows, **marked}, like=like)
+    return dataset.commit_rows(name, {**dict.fromkeys(gone, like), **rows, **marked}, like=like)
 
 
 def _marked_old_rows(dataset: ZarrDataset, name: str, failed: Mapping[str, str]) -> dict[str, pd.DataFrame]:

@@ -8,17 +8,19 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.errors import KymflowError
-from kymflow_core.indexers import INDEXERS
+from kymflow_core.freshness import State
+from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
@@ -67,20 +69,24 @@ def import_command(
         total = len(report.imported) + len(report.skipped) + len(report.failed)
         bar.update(task, completed=total, total=total, description="done")
     with errors_shown():
-        index_failed = _rebuild_all(target) if report.imported else False
+        index_failed = _index(target, rebuild=False) if report.imported else False
     _print_report(report)
     if report.failed or index_failed:
         raise typer.Exit(1)
 
 
 @app.command()
-def index(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
-    """Make the tables again from the artifacts of all images.
+def index(
+    dataset: Annotated[Path, typer.Argument(help="The dataset.")],
+    *,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make all rows again, also those that are fresh.")] = False,
+) -> None:
+    """Bring the tables up to date: make the rows again of the images whose results are not those in the tables.
 
     Example: napari-kymflow index lab.zarr
     """
     with errors_shown():
-        failed = _rebuild_all(_existing(dataset))
+        failed = _index(_existing(dataset), rebuild=rebuild)
     if failed:
         raise typer.Exit(1)
 
@@ -100,7 +106,7 @@ def info(dataset: Annotated[Path, typer.Argument(help="The dataset.")]) -> None:
                 "  written by the older program: read only; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
             )
         for name in opened.list_table_names():
-            console.print(f"  table {name}: {_rows(opened, name)}", highlight=False)
+            console.print(f"  table {name}: {_rows(opened, name)}{_not_fresh(opened, name)}", highlight=False)
         problems = opened.validate()
     for problem in problems:
         Console(stderr=True).print(f"[red]{escape(str(problem))}[/red]", highlight=False, soft_wrap=True)
@@ -174,15 +180,39 @@ def _existing(path: Path) -> ZarrDataset:
     return ZarrDataset(path)
 
 
-def _rebuild_all(dataset: ZarrDataset) -> bool:
-    """Rebuild every table, print what happened, and return whether an image failed."""
-    tables = KymDataset(dataset)
-    reports = [tables.rebuild(indexer) for indexer in INDEXERS]
+def _not_fresh(dataset: ZarrDataset, name: str) -> str:
+    """Return how many images' rows are not fresh, such as " (1 outdated, 3 never analysed)"; empty where all are."""
+    if dataset.attributes.is_older:
+        return ""
+    for indexer in INDEXERS:
+        if indexer.table_name == name:
+            counts = KymDataset(dataset).freshness(indexer)["state"].value_counts()
+            found = [f"{count} {state}" for state, count in sorted(counts.items()) if state != State.FRESH]
+            return f" ({', '.join(found)})" if found else ""
+    return ""
+
+
+def _index(dataset: ZarrDataset, *, rebuild: bool) -> bool:
+    """Bring every table up to date, print what happened, and return whether an image failed."""
+    tables, found = KymDataset(dataset), find_indexers(INDEXERS)
+    for problem in found.problems:
+        Console(stderr=True).print(f"[yellow]{escape(problem)}[/yellow]", highlight=False, soft_wrap=True)
+    reports = []
+    with _progress_bar(hidden=not Console().is_terminal) as bar:
+        for indexer in found.indexers:
+            task = bar.add_task(indexer.table_name, total=None)
+            run = tables.rebuild if rebuild else tables.refresh
+            reports.append(run(indexer, progress=partial(_show_progress, bar, task)))
+            bar.update(task, completed=1, total=1)
     for report in reports:
         Console().print(report.summary(), highlight=False)
         for image_id, reason in report.failed.items():
             Console(stderr=True).print(f"[red]{escape(f'{image_id}: {reason}')}[/red]", highlight=False, soft_wrap=True)
     return any(report.failed for report in reports)
+
+
+def _show_progress(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def _print_report(report: ImportReport) -> None:

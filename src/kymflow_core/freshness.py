@@ -41,8 +41,9 @@ class Seen:
 class Indexed:
     """What one image's rows in the table were made from, as its index has it.
 
-    `version` is the indexer's; `n_rows` how many rows the table has of the image, `error` why they could not be made anew;
-    `rows_digest` and `file_stamp` are shortcuts: the rows' content, and the artifacts' files, when they were made.
+    `version` is the indexer's, empty where it is not known what the rows were made from; `n_rows` how many rows the table
+    has of the image, `error` why they could not be made anew; `rows_digest` and `file_stamp` are shortcuts: the rows'
+    content, and the artifacts' files, when they were made.
     """
 
     fingerprint: str = ""
@@ -64,7 +65,7 @@ class Freshness:
     needs_update: bool = False
 
 
-def decide(seen: Seen | None, indexed: Indexed | None, *, version: str) -> Freshness:
+def decide(seen: Seen | None, indexed: Indexed | None, *, version: str, n_rows: int = 0) -> Freshness:
     """Return what the rows of one image are worth.
 
     Parameters
@@ -75,8 +76,10 @@ def decide(seen: Seen | None, indexed: Indexed | None, *, version: str) -> Fresh
         What the index says; None where it says nothing, or something of another table.
     version
         The indexer's version now.
+    n_rows
+        How many rows the table has of the image, where the index says nothing of it.
     """
-    n_rows = indexed.n_rows if indexed else 0
+    n_rows = indexed.n_rows if indexed else n_rows
     if seen is None:
         return Freshness(state=State.DELETED, n_rows=n_rows, reason="the image was deleted", needs_update=True)
     if seen.problem:
@@ -92,13 +95,15 @@ def decide(seen: Seen | None, indexed: Indexed | None, *, version: str) -> Fresh
     if seen.changes:
         return Freshness(state=State.OUTDATED, n_rows=n_rows, reason="; ".join(seen.changes), needs_update=marks_differ)
     if marks_differ:
-        return Freshness(state=State.BEHIND, n_rows=n_rows, reason=_why_behind(seen, indexed, version), needs_update=True)
+        return Freshness(
+            state=State.BEHIND, n_rows=n_rows, reason=_why_behind(seen, indexed, version, n_rows), needs_update=True
+        )
     return Freshness(state=State.FRESH, n_rows=n_rows)
 
 
-def _why_behind(seen: Seen, indexed: Indexed | None, version: str) -> str:
-    if indexed is None:
-        return "not in the table yet"
+def _why_behind(seen: Seen, indexed: Indexed | None, version: str, n_rows: int) -> str:
+    if indexed is None or not indexed.version:
+        return "its rows were changed, or it is not known what they were made from" if n_rows else "not in the table yet"
     if indexed.version != version:
         return "the table was made by another version of the program"
     if indexed.fingerprint != seen.fingerprint:

@@ -357,8 +357,9 @@ class KymDataset:
         """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
         noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
         if noted != known.index or not known.is_noted:
+            unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
             with suppress(ReadOnlyError):  # nothing is wrong without it, only slower
-                save_index(self.dataset, name, noted, digest=known.digest)
+                save_index(self.dataset, name, {**unknown, **noted}, digest=known.digest)
 
     def _ids_in_table(self, name: str) -> set[str]:
         try:

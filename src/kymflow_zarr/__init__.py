@@ -10,6 +10,7 @@ from kymflow_zarr.ingest import FileContent, ImportReport
 from kymflow_zarr.manifest import Manifest, ManifestEntry
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.table_index import TableIndex
+from kymflow_zarr.tables import ReplacedRows
 from kymflow_zarr.verify import VerifyReport
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Manifest",
     "ManifestEntry",
     "Problem",
+    "ReplacedRows",
     "Revision",
     "TableIndex",
     "VerifyReport",

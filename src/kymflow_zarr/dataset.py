@@ -36,7 +36,7 @@ from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.table_index import TableIndex, load_table_index, save_table_index
-from kymflow_zarr.tables import Tables
+from kymflow_zarr.tables import ReplacedRows, Tables
 from kymflow_zarr.verify import CheckRecord, Problem, VerifyProgress, VerifyReport, verify_dataset
 
 Mode: TypeAlias = Literal["r", "a"]
@@ -244,9 +244,15 @@ class ZarrDataset:
         like
             A frame without rows: the columns, and their types, that the table has even where no row is left.
         """
+        return self.commit_rows(name, rows_by_image_id, like=like).table
+
+    def commit_rows(
+        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+    ) -> ReplacedRows:
+        """Replace rows as `replace_rows`, and return also which file was replaced by which."""
         self._check_table_name(name)
         self._ensure_exists()
-        return self._tables.replace_rows(name, rows_by_image_id, like=like)
+        return self._tables.commit_rows(name, rows_by_image_id, like=like)
 
     def table_digest(self, name: str) -> str:
         """Return a digest of a table's file, which changes with every write; empty where there is none. Reads little.

@@ -8,6 +8,7 @@ is needed. Each table says in its footer which number it is.
 """
 
 import hashlib
+import io
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -53,6 +54,19 @@ class _State:
     key: str | None
     next_number: int
     replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReplacedRows:
+    """A table after rows of it were replaced.
+
+    `table` is the whole new table, `digest` that of its file, `replaces` that of the file that the other rows were taken
+    from, empty where there was none. Who knows something of the rows knows by that whether it still holds.
+    """
+
+    table: pd.DataFrame
+    digest: str
+    replaces: str
 
 
 class Tables:
@@ -136,6 +150,12 @@ class Tables:
         like
             A frame without rows: the columns, and their types, that the table has even where no row is left.
         """
+        return self.commit_rows(name, rows_by_image_id, like=like).table
+
+    def commit_rows(
+        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+    ) -> ReplacedRows:
+        """Replace rows as `replace_rows`, and return also which file was replaced by which."""
         check_name(name, what="table")
         new = _rows_to_tables(name, rows_by_image_id)
         if like is not None:
@@ -143,14 +163,15 @@ class Tables:
         while True:
             state = self._state(name)
             try:
-                kept = [] if state.key is None else [self._without(state.key, rows_by_image_id)]
-                kept = [table for table in kept if len(table) or not new]
+                others, replaces = (None, "") if state.key is None else self._without(state.key, rows_by_image_id)
             except FileNotFoundError:  # another program has committed since, and forgotten this one
                 continue
+            kept = [others] if others is not None and (len(others) or not new) else []
             table = concatenate_tables([*kept, *new], what=f"table {name!r}")
             _check_ids(table, name)
-            if self._commit(name, table, state):
-                return table_to_frame(table, what=f"table {name!r}")
+            digest = self._commit(name, table, state)
+            if digest:
+                return ReplacedRows(table_to_frame(table, what=f"table {name!r}"), digest, replaces)
 
     def digest(self, name: str) -> str:
         """Return the digest of a table's file, which changes with every write; empty where there is none. Reads its footer.
@@ -186,7 +207,7 @@ class Tables:
         while True:
             state = self._state(name)
             try:
-                if state.key is None or self._commit(name, self._without(state.key, image_ids), state):
+                if state.key is None or self._commit(name, self._without(state.key, image_ids)[0], state):
                     return
             except FileNotFoundError:  # another program has committed since, and forgotten this one
                 continue
@@ -254,12 +275,14 @@ class Tables:
         with self._blobs.open(key) as file:
             return table_to_frame(read_parts(file, what=what, columns=columns, only=only), what=what)
 
-    def _without(self, key: str, image_ids: Collection[str]) -> pa.Table:
-        table = self._read_whole(key)
+    def _without(self, key: str, image_ids: Collection[str]) -> tuple[pa.Table, str]:
+        """Return the rows of other images, and the digest of the file that they are from."""
+        data, what = self._blobs.read(key, limit=MAX_BYTES), self._blobs.describe(key)
+        table = table_from_parquet(data, what=what)
         if IMAGE_ID not in table.column_names:
-            raise DamagedError(f"{self._blobs.describe(key)} has no column {IMAGE_ID!r}; it has {table.column_names}")
+            raise DamagedError(f"{what} has no column {IMAGE_ID!r}; it has {table.column_names}")
         gone = pc.is_in(table[IMAGE_ID].cast(pa.string()), pa.array(list(image_ids), pa.string()))
-        return table.filter(pc.invert(gone))
+        return table.filter(pc.invert(gone)), _digest(data, what=what)
 
     def _read_whole(self, key: str) -> pa.Table:
         return table_from_parquet(self._blobs.read(key, limit=MAX_BYTES), what=self._blobs.describe(key))
@@ -306,26 +329,34 @@ class Tables:
         with self._blobs.open(key) as file:
             return read_notes(file, what=self._blobs.describe(key))
 
-    def _commit(self, name: str, table: pa.Table, state: _State) -> bool:
-        """Write the next commit and let the table's file be it; return False where another program took the number."""
+    def _commit(self, name: str, table: pa.Table, state: _State) -> str:
+        """Write the next commit and let the table's file be it.
+
+        Returns
+        -------
+        str
+            The digest of the file, as `digest`; empty where another program took the number.
+        """
         notes = {_NUMBER.decode(): str(state.next_number)}
         if state.replaces:
             notes[_REPLACES.decode()] = state.replaces
         first = state.key is None
         key = _layout.table_key(name) if first else _layout.commit_key(name, state.next_number)
+        data = table_to_parquet(table, notes=notes)
+        digest = _digest(data, what=self._blobs.describe(key))
         try:
-            self._blobs.create(key, table_to_parquet(table, notes=notes))
+            self._blobs.create(key, data)
         except FileExistsError:
-            return False
+            return ""
         if first:
-            return True
+            return digest
         if self._is_overtaken(name, state.next_number):
             self._blobs.forget(key)
-            return False
+            return ""
         # Where the rest fails the table is saved all the same: every reader looks at the commits too.
         with suppress(KymflowZarrError, OSError):
             self._publish(name, own=state.next_number)
-        return True
+        return digest
 
     def _is_overtaken(self, name: str, number: int) -> bool:
         """Return whether a newer commit is there. Then this number may have been taken before, and been forgotten since.
@@ -393,6 +424,12 @@ def _joined_where_alike(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
     """Return the frames, one for each run of frames of the same columns and dtypes: each conversion costs a millisecond."""
     runs = itertools.groupby(frames, key=lambda frame: (tuple(frame.columns), tuple(frame.dtypes.tolist())))
     return [pd.concat(run, ignore_index=True) for run in map(list, (frames for _, frames in runs))]
+
+
+def _digest(data: bytes, *, what: str) -> str:
+    """Return what `Tables.digest` says of a file of these bytes."""
+    seal = read_notes(io.BytesIO(data), what=what).get(PARQUET_SEAL)
+    return seal.decode() if seal else hashlib.sha256(data).hexdigest()
 
 
 def _check_ids(table: pa.Table, name: str) -> None:

@@ -214,8 +214,30 @@ def test_another_folder_is_no_dataset(command, scan_path, dataset_path):
     assert "is a folder with other things in it" in result.stderr
 
 
-def test_indexing_says_what_the_tables_have(imported_path):
+def test_indexing_what_is_fresh_has_nothing_to_do(imported_path):
     result = run("index", imported_path)
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            "images: nothing to do",
+            "rois: nothing to do",
+            "radon_report: nothing to do, 1 never analysed",
+            "velocity_events: nothing to do, 2 never analysed",
+        ],
+    )
+
+
+def test_indexing_makes_the_rows_of_new_results(imported_path):
+    dataset = ZarrDataset(imported_path)
+    record = next(one for one in dataset.iter_records() if one.has_analysis("radon_report.parquet"))
+    record.save_df_parquet("radon_report", record.load_df_parquet("radon_report").assign(mean_velocity=7.0))
+    result = run("index", imported_path)
+    assert "radon_report: 1 row of 1 image, 1 never analysed" in result.stdout.splitlines()
+    assert dataset.load_table("radon_report")["mean_velocity"].tolist() == [7.0]
+
+
+def test_rebuilding_says_what_the_tables_have(imported_path):
+    result = run("index", imported_path, "--rebuild")
     assert (result.exit_code, result.stdout.splitlines()) == (
         0,
         [
@@ -251,9 +273,9 @@ def test_info_says_what_a_sound_dataset_holds(imported_path):
         [
             f"{imported_path}: 2 records",
             "  table images: 2 rows",
-            "  table radon_report: 1 rows",
+            "  table radon_report: 1 rows (1 never analysed)",
             "  table rois: 0 rows",
-            "  table velocity_events: 0 rows",
+            "  table velocity_events: 0 rows (2 never analysed)",
         ],
         "",
     )

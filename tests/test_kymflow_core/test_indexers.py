@@ -1,60 +1,46 @@
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kymflow_core.errors import IndexerError
-from kymflow_core.indexers import ArtifactReader, DatasetIndexer, RadonReportIndexer, VelocityEventsIndexer
-from kymflow_zarr import JsonValue, ZarrImageRecord
+from kymflow_core.indexers import (
+    ArtifactReader,
+    ImageIndexer,
+    RadonReportIndexer,
+    RoiIndexer,
+    VelocityEventsIndexer,
+    ensure_image_id_column,
+    normalize_table_name,
+)
+from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.testing import IMAGE_ID, ArtifactsInMemory, IndexerContract
+from kymflow_zarr import ZarrImageRecord
+from kymflow_zarr._names import check_name
 
-IMAGE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 REPORT = {"roi_id": 1, "mean_velocity": 0.5, "median_velocity": 0.4, "n_valid": 100, "notes": "fine"}
 EVENT = {"roi_id": 1, "event_id": 1, "t0_s": 0.5, "t1_s": np.nan, "kind": "stall", "score": 1.5}
-
-
-class ArtifactsInMemory:
-    """An `ArtifactReader` that holds its artifacts, for rows that storage would not even take."""
-
-    image_id = IMAGE_ID
-
-    def __init__(
-        self, *, json: Mapping[str, JsonValue] | None = None, tables: Mapping[str, pd.DataFrame] | None = None
-    ) -> None:
-        self.json, self.tables = json or {}, tables or {}
-
-    def list_analysis_keys(self) -> list[str]:
-        return [*(f"{name}.json" for name in self.json), *(f"{name}.parquet" for name in self.tables)]
-
-    def load_json(self, name: str) -> JsonValue:
-        return self.json[name]
-
-    def load_df_parquet(self, name: str) -> pd.DataFrame:
-        if name not in self.tables:
-            raise FileNotFoundError(name)
-        return self.tables[name]
 
 
 def holding_table(name: str, *rows: Mapping[str, object]) -> ArtifactReader:
     return ArtifactsInMemory(tables={name: pd.DataFrame(list(rows))})
 
 
-class IndexerContract:
-    """What every `DatasetIndexer` does; an implementation's test class inherits it and gives the four attributes."""
+class ResultsTableContract(IndexerContract):
+    """What an indexer of one table artifact does besides; an implementation's test class gives three attributes more."""
 
-    indexer: ClassVar[DatasetIndexer]
     artifact: ClassVar[str]
     dtypes: ClassVar[dict[str, str]]
     row: ClassVar[dict[str, object]]
 
-    def test_image_id_is_the_first_required_column(self):
+    def test_the_required_columns_are(self):
         assert self.indexer.required_columns() == ["image_id", *self.dtypes]
-
-    def test_it_says_what_it_is(self):
-        described = (self.indexer.name, self.indexer.table_name, self.indexer.schema_version)
-        assert all(isinstance(text, str) and text for text in described)
 
     @pytest.mark.parametrize("rows", [0, 1, 3])
     def test_the_columns_have_their_dtypes_with_an_artifact_of(self, rows):
@@ -66,17 +52,10 @@ class IndexerContract:
         frame = self.indexer.extract_rows(ArtifactsInMemory())
         assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {"image_id": "str", **self.dtypes}
 
-    def test_without_an_artifact_there_are_no_rows(self):
-        assert len(self.indexer.extract_rows(ArtifactsInMemory())) == 0
-
     def test_the_required_columns_come_first_in_their_order(self):
         shuffled = {"unknown": 1, **dict(reversed(self.row.items()))}
         frame = self.indexer.extract_rows(holding_table(self.artifact, shuffled))
         assert list(frame.columns) == [*self.indexer.required_columns(), "unknown"]
-
-    def test_every_row_has_the_image_id(self):
-        frame = self.indexer.extract_rows(holding_table(self.artifact, self.row, self.row))
-        assert frame["image_id"].tolist() == [IMAGE_ID, IMAGE_ID]
 
     def test_an_image_id_in_the_artifact_is_not_believed(self):
         frame = self.indexer.extract_rows(holding_table(self.artifact, {**self.row, "image_id": "another"}))
@@ -122,15 +101,19 @@ class IndexerContract:
         held = self.indexer.extract_rows(holding_table(self.artifact, self.row)).drop(columns="image_id")
         pd.testing.assert_frame_equal(stored, held)
 
-    def test_it_reads_artifacts_only(self, record):
-        record.save_df_parquet(self.artifact, pd.DataFrame([self.row]))
-        before = record.list_analysis_keys(), record.load_revision()
-        self.indexer.extract_rows(record)
-        assert (record.list_analysis_keys(), record.load_revision()) == before
 
-
-class TestRadonReportIndexer(IndexerContract):
+class TestRadonReportIndexer(ResultsTableContract):
     indexer = RadonReportIndexer()
+    examples = (
+        ArtifactsInMemory(tables={"radon_report": pd.DataFrame([REPORT])}),
+        ArtifactsInMemory(json={"radon_report": REPORT}),
+        ArtifactsInMemory(json={"radon_report": [REPORT, {**REPORT, "roi_id": 2, "notes": None, "grade": "good"}]}),
+        ArtifactsInMemory(
+            json={"radon_report": {**REPORT, "roi_id": 9}, "provenance": {}},
+            tables={"radon_report": pd.DataFrame([REPORT]), "velocity_events": pd.DataFrame([EVENT])},
+        ),
+    )
+    keeps_columns_of = ("radon_report",)
     artifact = "radon_report"
     dtypes: ClassVar = {
         "roi_id": "int64",
@@ -142,8 +125,10 @@ class TestRadonReportIndexer(IndexerContract):
     row: ClassVar = REPORT
 
 
-class TestVelocityEventsIndexer(IndexerContract):
+class TestVelocityEventsIndexer(ResultsTableContract):
     indexer = VelocityEventsIndexer()
+    examples = (ArtifactsInMemory(tables={"velocity_events": pd.DataFrame([EVENT, {**EVENT, "event_id": 2}])}),)
+    keeps_columns_of = ("velocity_events",)
     artifact = "velocity_events"
     dtypes: ClassVar = {
         "roi_id": "int64",
@@ -238,3 +223,290 @@ def test_an_event_without_an_end_has_none():
 def test_an_indexer_error_is_a_value_error():
     with pytest.raises(ValueError, match="lacks the columns"):
         extract_report(holding_table("radon_report", {"roi_id": 1}))
+
+
+@pytest.mark.parametrize(
+    ("name", "normalized"),
+    [
+        ("velocity_events", "velocity_events"),
+        ("Velocity Events (mm/s)", "velocity_events_mm_s"),
+        ("  radon--report.v2 ", "radon_report_v2"),
+        ("2 photons", "2_photons"),
+        ("Ångström µm", "ngstr_m_m"),
+        ("a" * 96, "a" * 96),
+        ("*" + "a" * 96, "a" * 96),
+        ("my sources", "my_sources"),
+    ],
+)
+def test_a_table_name_is_normalized(name, normalized):
+    assert normalize_table_name(name) == normalized
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        pytest.param("", "becomes '', which is 0 characters long", id="empty"),
+        pytest.param("***", "becomes '', which is 0 characters long", id="signs only"),
+        pytest.param("血流", "becomes '', which is 0 characters long", id="no ASCII"),
+        pytest.param("sources", "which is the dataset's own table", id="reserved"),
+        pytest.param("Sources!", "becomes 'sources', which is the dataset's own table", id="becomes reserved"),
+        pytest.param("a" * 97, "which is 97 characters long", id="too long"),
+    ],
+)
+def test_a_table_name_that_cannot_be_is_refused(name, why):
+    with pytest.raises(IndexerError, match=re.escape(why)):
+        normalize_table_name(name)
+
+
+@given(st.text(max_size=120))
+def test_a_normalized_table_name_stays(name):
+    try:
+        normalized = normalize_table_name(name)
+    except IndexerError:
+        return
+    assert normalize_table_name(normalized) == normalized
+    check_name(normalized, what="table")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(pd.DataFrame({"a": [1, 2]}), id="without"),
+        pytest.param(pd.DataFrame({"a": [1, 2], "image_id": ["another", None]}), id="another's"),
+        pytest.param(pd.DataFrame({"a": [1, 2]}, index=[7, 7]), id="any index"),
+    ],
+)
+def test_the_image_id_becomes_the_first_column(frame):
+    expected = pd.DataFrame({"image_id": pd.Series(["x", "x"], dtype="str"), "a": [1, 2]})
+    pd.testing.assert_frame_equal(ensure_image_id_column(frame, "x"), expected)
+
+
+def test_a_frame_without_rows_gets_the_image_id_as_text():
+    ids = ensure_image_id_column(pd.DataFrame({"a": []}), "x")["image_id"]
+    assert (str(ids.dtype), len(ids)) == ("str", 0)
+
+
+def test_the_frame_that_is_given_an_image_id_stays_as_it_was():
+    frame = pd.DataFrame({"a": [1]})
+    ensure_image_id_column(frame, "x")
+    assert list(frame.columns) == ["a"]
+
+
+CALIBRATED = {
+    "name": "scan",
+    "seconds_per_line": 0.002,
+    "um_per_pixel": 0.25,
+    "acquired_local_epoch_ns": 1667392215461000000,
+}
+
+
+def envelope(roi_id: int = 1, roi_type: str = "rect", *, data: dict | None = None, **more) -> dict:
+    bounds = {"x0": 2, "x1": 9, "y0": 5, "y1": 17}
+    return {"roi_id": roi_id, "roi_type": roi_type, "data": bounds if data is None else data, **more}
+
+
+def mask_envelope(name: str = "drawn", **more) -> dict:
+    return envelope(3, "mask", data={"mask_ref": f"analysis_arrays/{name}"}, **more)
+
+
+def filled(y: slice, x: slice, shape: tuple[int, int] = (30, 20)) -> np.ndarray:
+    mask = np.zeros(shape, dtype=bool)
+    mask[y, x] = True
+    return mask
+
+
+MATERIALIZED = envelope(meta={"mask_ref": "analysis_arrays/drawn"})
+POLYGON = {"type": "polygon", "vertices": [[4.0, 3.0], [4.0, 8.0], [10.0, 8.0], [10.0, 3.0]]}
+PAINTED = filled(slice(4, 11), slice(3, 9))
+OWN = filled(slice(5, 17), slice(2, 9))
+
+
+class TestRoiIndexer(IndexerContract):
+    indexer = RoiIndexer()
+    examples = (
+        ArtifactsInMemory(metadata={"header": CALIBRATED, "rois": [envelope(name="vessel"), envelope(2, note="n")]}),
+        ArtifactsInMemory(metadata={"rois": [mask_envelope(), MATERIALIZED]}, arrays={"drawn": PAINTED}),
+        ArtifactsInMemory(
+            metadata={"rois": [envelope()], "accepted": True},
+            json={"radon_report": REPORT},
+            tables={"velocity_events": pd.DataFrame([EVENT])},
+        ),
+    )
+
+
+def roi_row(*envelopes: dict, header: dict | None = None, **arrays: np.ndarray) -> dict:
+    """The only row of a record of 30 lines of 20 pixels with these ROIs and masks."""
+    metadata = {"rois": list(envelopes), "header": CALIBRATED if header is None else header}
+    (row,) = RoiIndexer().extract_rows(ArtifactsInMemory(metadata=metadata, arrays=arrays)).to_dict("records")
+    return row
+
+
+@pytest.mark.parametrize(
+    ("roi", "arrays", "expected"),
+    [
+        pytest.param(envelope(), {}, ("rect", "", 2, 9, 5, 17, ""), id="rectangle"),
+        pytest.param(MATERIALIZED, {"drawn": OWN}, ("rect", "", 2, 9, 5, 17, "mask"), id="rectangle with its mask"),
+        pytest.param(MATERIALIZED, {"drawn": PAINTED}, ("rect", "", 2, 9, 5, 17, "mask outdated"), id="mask outdated"),
+        pytest.param(MATERIALIZED, {}, ("rect", "", 2, 9, 5, 17, "mask missing"), id="rectangle, mask missing"),
+        pytest.param(MATERIALIZED, {"drawn": np.ones((12, 7), bool)}, ("rect", "", 2, 9, 5, 17, "mask"), id="older crop"),
+        pytest.param(
+            MATERIALIZED, {"drawn": np.ones((12, 6), bool)}, ("rect", "", 2, 9, 5, 17, "mask outdated"), id="another crop"
+        ),
+        pytest.param(mask_envelope(), {"drawn": PAINTED}, ("mask", "", 3, 9, 4, 11, "mask"), id="painted mask"),
+        pytest.param(mask_envelope(), {"drawn": PAINTED * 255}, ("mask", "", 3, 9, 4, 11, "mask"), id="mask of numbers"),
+        pytest.param(
+            mask_envelope(), {"drawn": PAINTED & False}, ("mask", "", 0, 0, 0, 0, "mask"), id="mask without pixels"
+        ),
+        pytest.param(mask_envelope(), {}, ("mask", "", 0, 0, 0, 0, "mask missing"), id="painted mask missing"),
+        pytest.param(
+            mask_envelope(meta={"shape": POLYGON}),
+            {"drawn": PAINTED},
+            ("mask", "polygon", 3, 9, 4, 11, "mask"),
+            id="drawn mask",
+        ),
+        pytest.param(
+            mask_envelope(meta={"shape": POLYGON}),
+            {},
+            ("mask", "polygon", 3, 9, 4, 11, "mask missing"),
+            id="drawn, missing",
+        ),
+        pytest.param(
+            {"id": 1, "dim0_start": 5, "dim0_stop": 17, "dim1_start": 2, "dim1_stop": 9},
+            {},
+            ("rect", "", 2, 9, 5, 17, ""),
+            id="older flat ROI",
+        ),
+    ],
+)
+def test_the_row_of_a_roi_has_its_bounds_and_mask(roi, arrays, expected):
+    row = roi_row(roi, **arrays)
+    assert tuple(row[name] for name in ("kind", "shape", "x0", "x1", "y0", "y1", "mask")) == expected
+
+
+def test_the_row_of_a_roi_has_what_was_said_of_it():
+    row = roi_row(envelope(6, name="vessel", note="left", channel=2, z=1))
+    assert [row[key] for key in ("roi_id", "name", "note", "channel", "z")] == [6, "vessel", "left", 2, 1]
+
+
+def test_bounds_are_also_physical():
+    row = roi_row(envelope())
+    assert [row[key] for key in ("x0_um", "x1_um", "t0_s", "t1_s")] == pytest.approx([0.5, 2.25, 0.01, 0.034])
+
+
+def test_without_a_calibration_there_are_no_physical_bounds():
+    row = roi_row(envelope(), header={})
+    assert np.isnan([row[key] for key in ("x0_um", "x1_um", "t0_s", "t1_s")]).all()
+
+
+def test_rois_keep_their_order():
+    metadata = {"rois": [envelope(5), envelope(2), envelope(9)]}
+    assert RoiIndexer().extract_rows(ArtifactsInMemory(metadata=metadata))["roi_id"].tolist() == [5, 2, 9]
+
+
+@pytest.mark.parametrize(
+    ("rois", "message"),
+    [
+        pytest.param({"1": {}}, f"the ROIs of image {IMAGE_ID} are no list", id="no list"),
+        pytest.param(
+            [{"roi_type": "blob"}], f"the ROIs of image {IMAGE_ID} cannot be read: ROI None has roi_type", id="kind"
+        ),
+        pytest.param(
+            [envelope(), envelope()], f"the ROIs of image {IMAGE_ID} cannot be read: ROI ids must differ", id="ids"
+        ),
+    ],
+)
+def test_rois_that_cannot_be_read_are_said(rois, message):
+    with pytest.raises(IndexerError, match=f"^{re.escape(message)}"):
+        RoiIndexer().extract_rows(ArtifactsInMemory(metadata={"rois": rois}))
+
+
+class TestImageIndexer(IndexerContract):
+    indexer = ImageIndexer()
+    examples = (
+        ArtifactsInMemory(
+            metadata={"header": CALIBRATED, "experiment_metadata": {"species": "mouse", "age": 3}, "rois": [envelope()]},
+            json={"provenance": {"source_primary_path": "/data/scan.tif"}, "radon_report": REPORT},
+            tables={"velocity_events": pd.DataFrame([EVENT]), "radon_report": pd.DataFrame([REPORT])},
+        ),
+        ArtifactsInMemory(
+            metadata={"experiment_metadata": {"age": "old"}, "accepted": True}, shape=(2, 30, 20), axes=("z", "y", "x")
+        ),
+    )
+    rows_without_artifacts = 1
+
+
+def image_row(**artifacts) -> dict:
+    (row,) = ImageIndexer().extract_rows(ArtifactsInMemory(**artifacts)).to_dict("records")
+    return row
+
+
+def test_the_row_of_an_image_says_what_is_known():
+    row = image_row(metadata={"header": {**CALIBRATED, "calibration_source": "olympus_txt"}, "rois": [envelope()]})
+    assert row == {
+        "image_id": IMAGE_ID,
+        "name": "scan",
+        "acquired": "2022-11-02 12:30:15",
+        "n_rois": 1,
+        "n_events": pytest.approx(np.nan, nan_ok=True),
+        "shape": "30 × 20",
+        "axes": "y,x",
+        "lines": 30,
+        "pixels": 20,
+        "seconds_per_line": 0.002,
+        "um_per_pixel": 0.25,
+        "duration_s": pytest.approx(0.06),
+        "length_um": 5.0,
+        "calibration_source": "olympus_txt",
+        "source": "",
+        "accepted": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tables", "n_events"),
+    [
+        pytest.param({}, np.nan, id="never analysed"),
+        pytest.param({"velocity_events": pd.DataFrame(columns=list(EVENT))}, 0.0, id="none found"),
+        pytest.param({"velocity_events": pd.DataFrame([EVENT, EVENT])}, 2.0, id="two"),
+    ],
+)
+def test_the_number_of_events_is_missing_where_nobody_looked(tables, n_events):
+    np.testing.assert_equal(image_row(tables=tables)["n_events"], n_events)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("mouse", "mouse"),
+        (3, "3"),
+        (2.5, "2.5"),
+        (True, "yes"),
+        (False, "no"),
+        ([1, "a"], "[1, 'a']"),
+        ("", None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_an_experiment_value_becomes_text(value, text):
+    got = image_row(metadata={"experiment_metadata": {"condition": value}})["exp_condition"]
+    assert pd.isna(got) if text is None else got == text
+
+
+def test_experiment_values_of_mixed_types_fit_into_one_column(dataset):
+    for value in ("old", 3, True, None):
+        ArtifactsInMemory(metadata={"experiment_metadata": {"age": value}}).store(dataset)
+    report = KymDataset(dataset).rebuild(ImageIndexer())
+    assert report.failed == {}
+    assert sorted(dataset.load_table("images")["exp_age"].dropna()) == ["3", "old", "yes"]
+
+
+def test_an_image_without_a_calibration_has_none():
+    row = image_row()
+    assert np.isnan([row[key] for key in ("seconds_per_line", "um_per_pixel", "duration_s", "length_um")]).all()
+
+
+def test_the_source_of_an_image_is_the_file_it_came_from():
+    assert image_row(json={"provenance": {"source_primary_path": "/data/scan.tif"}})["source"] == str(
+        PurePath("/data/scan.tif")
+    )

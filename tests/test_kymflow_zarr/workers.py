@@ -17,6 +17,8 @@ from states import MASK_NAME, digest, rectangle, table_rows
 from zygote import Journal
 
 from kymflow_core.acq_image import AcqImage
+from kymflow_core.indexers import RadonReportIndexer
+from kymflow_core.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset, _disk
 from kymflow_zarr.errors import ConflictError
 
@@ -206,3 +208,11 @@ def commit(journal: Journal, *, path: str, image_id: str, name: str, count: int)
             except ConflictError:
                 conflicts += 1
     journal.note("committed", name=name, count=count, conflicts=conflicts)
+
+
+def refresh_table(journal: Journal, *, path: str, die_at: int = 0) -> None:
+    """Refresh the table of radon reports; where asked, die by SIGKILL before a call of the system."""
+    tables = KymDataset(path)
+    calls = _count_calls(die_at)
+    tables.refresh(RadonReportIndexer())
+    journal.note("ended", calls=next(calls))
