@@ -90,7 +90,9 @@ def full_look(
     worth = {indexer.table_name: tables.freshness(indexer) for indexer in indexers}
     frames, digests, problems, notes = {}, {}, {}, tuple[str, ...]()
     stale = int(worth[_IMAGES.table_name]["needs_update"].sum())
-    if stale <= _MOST_OPENED:
+    if not stale and _IMAGES.table_name in dataset.list_table_names():
+        images = tables.get_table(_IMAGES.table_name)
+    elif stale <= _MOST_OPENED:
         images = tables.current_rows(
             _IMAGES, progress=(lambda done, total: told(done, total, "images")) if told else None, cancelled=cancelled
         )

@@ -134,7 +134,10 @@ def table_view(look: Look, name: str) -> View:
         shown.insert(1, "state", pd.Series(row_states, dtype="str", index=shown.index))
         tooltips["state"] = list(row_reasons)
     shown["image_id"] = table["image_id"] if "image_id" in table.columns else ""
-    return View(frame=shown, tooltips=tooltips, note=counts_of(look.states(name)))
+    of_images = look.states(name)
+    counts = counts_of(of_images)
+    note = f"of {len(of_images):,} image{'' if len(of_images) == 1 else 's'} {counts}" if counts else ""
+    return View(frame=shown, tooltips=tooltips, note=note)
 
 
 def _states(look: Look, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str]]:

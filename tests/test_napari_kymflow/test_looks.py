@@ -143,7 +143,7 @@ def test_outdated_rows_are_marked_and_the_others_of_the_image_are_not(dataset):
     view = table_view(full_look(dataset, INDEXERS), "radon_report")
     own = view.frame[view.frame["image_id"] == record.image_id].set_index("roi_id")["state"].to_dict()
     assert own == {1: "outdated", 2: "fresh"}
-    assert view.note == "1 outdated"
+    assert view.note == "of 3 images 1 outdated"
     assert "ROI 1: x1 84 → 70 after the analysis" in view.tooltips["state"][view.frame["state"].tolist().index("outdated")]
 
 

@@ -193,11 +193,12 @@ class DatasetActions:
 
     def _on_done(self, outcome: Outcome) -> str:
         self._take_up(outcome)
-        failed = [reason for report in outcome.reports for reason in report.failed.values()]
-        text = "; ".join(report.summary() for report in outcome.reports)
+        failed = {image_id: reason for report in outcome.reports for image_id, reason in report.failed.items()}
+        text = _describe(outcome.reports)
         if failed:
-            show_error(f"{len(failed)} could not be read: {failed[0]}")
-            self._bar.show_result(f"{text}. {failed[0]}", "warning")
+            count = f"{len(failed)} image{'' if len(failed) == 1 else 's'} could not be read"
+            show_error(f"{count}: {next(iter(failed.values()))}")
+            self._bar.show_result(f"{count}; {text}; {next(iter(failed.values()))}", "warning")
             return ""
         return text
 
@@ -287,6 +288,14 @@ def _stoppable(handle: TaskHandle) -> Callable[[int, int, str], None]:
             raise _CancelledError
 
     return tell
+
+
+def _describe(reports: Sequence[UpdateReport]) -> str:
+    """Return what was done in one line; tables where nothing had to be done are not listed."""
+    busy = [report for report in reports if report.rows or report.failed or report.removed or report.is_cancelled]
+    if not busy:
+        return "All tables were up to date: nothing to do"
+    return "; ".join(report.summary() for report in busy)
 
 
 def _say_notes(report: ImportReport) -> None:

@@ -150,6 +150,7 @@ class DatasetDock(QWidget):
         panel = self._panels[name] = TablePanel(layout_name, self)
         panel.set_empty_text(_EMPTY if name == RECORDS else _NO_ROWS)
         panel.unit = "record" if name == RECORDS else "row"
+        panel.set_note("")
         panel.run_in_background = self._host.run
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
         self._tabs.addTab(panel, name)
