@@ -9,6 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 TINY = {
+    "refresh_tables.py": ["--images", "3", "--rows", "4", "--updated", "2"],
     "table_panel.py": ["--rows", "100"],
     "import_tiffs.py": ["--files", "2", "--lines", "40", "--pixels", "8"],
     "manifest.py": ["--records", "3"],

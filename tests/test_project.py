@@ -11,13 +11,14 @@ _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _REQUIREMENT = re.compile(r"^([a-z0-9_-]+)>=([0-9.]+)$")
 
 
-@pytest.mark.parametrize("document", ["README.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/tables.md"])
 def test_the_python_in_a_document_runs(document, tmp_path, monkeypatch):
     blocks = _PYTHON.findall((ROOT / document).read_text())
     assert blocks
     monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, document, "exec"), {})
+        exec(compile(block, document, "exec"), names)
 
 
 def test_links_between_documents_lead_somewhere():

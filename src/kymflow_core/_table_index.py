@@ -57,9 +57,14 @@ def to_frame(index: Mapping[str, Indexed]) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame) -> dict[str, Indexed]:
-    """Return what a stored index says, by image; nothing where it has other columns than ours."""
-    if not set(_DTYPES) <= set(frame.columns):
+    """Return what a stored index says, by image; nothing where it is none of ours."""
+    try:
+        return _entries_of(frame)
+    except (KeyError, ValueError, TypeError):
         return {}
+
+
+def _entries_of(frame: pd.DataFrame) -> dict[str, Indexed]:
     columns = {name: frame[name].fillna("" if dtype == "str" else 0).tolist() for name, dtype in _DTYPES.items()}
     ids = columns.pop("image_id")
     return {
