@@ -21,7 +21,21 @@ from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
 """The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
-_FAILURES = (KymflowError, KymflowZarrError, OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+FAILURES = (
+    KymflowError,
+    KymflowZarrError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    ImportError,
+    EOFError,
+    MemoryError,
+)
 """What an indexer, also one of another package, raises over an artifact that it cannot read."""
 _ROUNDS = 4
 _NOT_READ = "not read"
@@ -61,7 +75,7 @@ def look(dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: 
     try:
         fingerprint = record.fingerprint(indexer.reads)
         changes = _changes(record, indexer)
-    except _FAILURES as error:
+    except FAILURES as error:
         return Seen(problem=_reason(error)), stamp
     return Seen(fingerprint=fingerprint, changes=tuple(change.what for change in changes)), stamp
 
@@ -80,7 +94,7 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
             if record.file_stamp(keys) == stamp:
                 break
         _check(rows, indexer, image_id)
-    except _FAILURES as error:
+    except FAILURES as error:
         failed = Indexed(
             fingerprint=fingerprint,
             version=indexer.schema_version,
@@ -122,7 +136,9 @@ def _marked(rows: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
     if not concerned or None in concerned or "roi_id" not in rows.columns:
         marks = np.full(len(rows), fill_value=bool(concerned))
     else:
-        marks = rows["roi_id"].isin(concerned).to_numpy(dtype=np.bool_)
+        # Ids of other packages may be text; of a row that names no ROI, nobody knows whether it is concerned.
+        ids = pd.to_numeric(rows["roi_id"], errors="coerce")
+        marks = (ids.isin(concerned) | ids.isna()).to_numpy(dtype=np.bool_)
     marked = rows.copy(deep=False)
     marked[OUTDATED] = marks
     return marked
@@ -132,9 +148,13 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
     """Return what is no longer as it was when the results that an indexer reads were computed."""
     if not reads_results(indexer):
         return []
-    rois, found = None, list[Change]()
+    rois, found, names = None, list[Change](), set[str]()
     for key in indexer.reads:
-        said = record.load_computed_from(key) if key != METADATA_KEY and record.has_analysis(key) else None
+        name = key.partition(".")[0]
+        if key == METADATA_KEY or name in names or not record.has_analysis(key):
+            continue
+        names.add(name)
+        said = record.load_computed_from(key)
         if said is None:
             continue
         if rois is None:

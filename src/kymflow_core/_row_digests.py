@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 _IMAGE_ID = "image_id"
+_OF_ZERO = np.uint64(0x9E3779B97F4A7C15)
+_LARGEST_EXACT = 2**53
 
 
 def row_digests(table: pd.DataFrame) -> dict[str, int]:
@@ -39,6 +41,12 @@ def _column_digests(column: "pd.Series[Any]", name: str) -> NDArray[np.uint64]:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
     else:
         values = column.astype("str").to_numpy(dtype=object)
-    digests = pd.util.hash_array(values) * salt
+    # pandas gives 0.0 the digest 0, which is that of a missing value here.
+    digests = (pd.util.hash_array(values) ^ _OF_ZERO) * salt
+    if pd.api.types.is_integer_dtype(column.dtype):
+        whole = column.fillna(0).to_numpy(dtype=np.int64) if not missing.all() else np.zeros(len(column), np.int64)
+        # Beyond what a float can tell apart, such as times in ns.
+        large = np.abs(whole) > _LARGEST_EXACT
+        digests[large] = pd.util.hash_array(whole[large]) * salt
     digests[missing] = 0
     return np.asarray(digests, dtype=np.uint64)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from kymflow_core._extraction import OUTDATED, empty_rows, mark_all
 from kymflow_core.indexers.protocol import DatasetIndexer
-from kymflow_zarr import ReplacedRows, ZarrDataset, concatenate_frames
+from kymflow_zarr import ReplacedRows, ZarrDataset, check_storable, concatenate_frames
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 
 _IMAGE_ID = "image_id"
@@ -74,6 +74,7 @@ def _set_aside_misfits(seen: pd.DataFrame, rows: dict[str, pd.DataFrame], failed
     seen = _one_value_each(seen)
     for image_id in list(rows):
         try:
+            check_storable(rows[image_id], what=f"the rows of image {image_id}")
             joined = concatenate_frames([seen, rows[image_id]], what=what)
         except InvalidValueError as error:
             failed[image_id] = str(error)
@@ -87,6 +88,8 @@ def rows_besides(dataset: ZarrDataset, name: str, image_ids: Sequence[str]) -> p
     try:
         table = dataset.load_table(name)
     except (TableNotFoundError, DamagedError):
+        return pd.DataFrame()
+    if _IMAGE_ID not in table.columns:
         return pd.DataFrame()
     return table[~table[_IMAGE_ID].isin(list(image_ids))]
 

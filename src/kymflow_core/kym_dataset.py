@@ -14,7 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
-from kymflow_core._extraction import Extraction, empty_rows, look
+from kymflow_core._extraction import Extraction, look
 from kymflow_core._runs import Cancelled, Progress, run_extraction
 from kymflow_core._table_index import UNREADABLE, Known, compare_index, digest_of, load_index, save_index, with_rows
 from kymflow_core._table_writing import joined_rows, write_rows
@@ -22,7 +22,14 @@ from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.roi.check import check_rois
 from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
-from kymflow_zarr.errors import DamagedError, InvalidValueError, ReadOnlyError, TableNotFoundError
+from kymflow_zarr.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidValueError,
+    NotSavedError,
+    ReadOnlyError,
+    TableNotFoundError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +129,26 @@ class KymDataset:
         ------
         TableNotFoundError
             When there is none of that name in the cache.
+        ConflictError
+            When another program wrote the table since it was read: its rows would be lost.
         """
         if name not in self.tables:
             there = ", ".join(map(repr, sorted(self.tables))) or "none"
             raise TableNotFoundError(f"no table named {name!r} was read; the cache has {there}: read it with get_table")
+        if name in self._digests and self._digests[name] != self.dataset.table_digest(name):
+            raise ConflictError(
+                f"not saved: another program wrote the table {name!r} since it was read; keep your frame, read the table "
+                "again with get_table, and make the change there"
+            )
         self.dataset.save_table(name, self.tables[name])
         # Not known: another program may have written the file since.
         self._digests.pop(name, None)
 
     def save_all_tables(self) -> None:
-        """Write all tables of the cache."""
-        for name in list(self.tables):
-            self.save_table(name)
+        """Write all tables of the cache that differ from their files; raises as `save_table`."""
+        for name, table in list(self.tables.items()):
+            if name not in self.dataset.list_table_names() or not self.dataset.load_table(name).equals(table):
+                self.save_table(name)
 
     def freshness(self, indexer: DatasetIndexer, *, image_ids: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what the rows of each image, or of some, are worth; nothing is written.
@@ -174,10 +189,11 @@ class KymDataset:
         worth, stamps, known = self._look(indexer, image_ids)
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
-        if known.digest in ("", UNREADABLE):
+        run = _Run(progress, cancelled, executor)
+        if image_ids is None and (not known.digest or self._set_aside_unusable(indexer)):
             return self.rebuild(indexer, progress=progress, cancelled=cancelled, executor=executor)
         if wanted or gone:
-            report = self._run(indexer, wanted, gone, known, _Run(progress, cancelled, executor))
+            report = self._run(indexer, wanted, gone, known, run)
         else:
             report = UpdateReport(table_name=name)
             self._note(name, known, stamps)
@@ -221,9 +237,8 @@ class KymDataset:
         if image_ids is not None:
             wanted = list(dict.fromkeys(image_ids))
             return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
-        if digest_of(self.dataset, name) == UNREADABLE:
-            self.dataset.save_table(name, empty_rows(indexer))
-        ids = self.dataset.list_image_ids()
+        self._set_aside_unusable(indexer)
+        ids = self._image_ids()
         gone = sorted(self._ids_in_table(name) - set(ids))
         return self._run(indexer, ids, gone, Known(), run, is_whole=True)
 
@@ -274,7 +289,7 @@ class KymDataset:
         known = load_index(self.dataset, indexer.table_name)
         version, n_rows = indexer.schema_version, known.n_rows
         worth, stamps = {}, {}
-        there = self.dataset.list_image_ids()
+        there = self._image_ids()
         asked = {*there, *n_rows} if image_ids is None else set(image_ids)
         for image_id in sorted(asked & set(there)):
             indexed = known.index.get(image_id)
@@ -358,8 +373,40 @@ class KymDataset:
         noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
         if noted != known.index or not known.is_noted:
             unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
-            with suppress(ReadOnlyError):  # nothing is wrong without it, only slower
+            with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
                 save_index(self.dataset, name, {**unknown, **noted}, digest=known.digest)
+
+    def _image_ids(self) -> list[str]:
+        if self.dataset.lacks_images:
+            raise DamagedError(
+                f"the folder of all images of {self.dataset.path} is not there: its disk is away, or it was moved; nothing "
+                "was changed in the tables"
+            )
+        return self.dataset.list_image_ids()
+
+    def _set_aside_unusable(self, indexer: DatasetIndexer) -> bool:
+        """Put a table that cannot be gone on with into the quarantine: damaged, or somebody else's of the same name."""
+        name = indexer.table_name
+        try:
+            table = self.get_table(name)
+        except TableNotFoundError:
+            return False
+        except DamagedError:
+            self._forget(name)
+            return True
+        ids = table["image_id"] if "image_id" in table.columns else pd.Series([None])
+        is_foreign = self.dataset.load_table_index(name) is None and not set(indexer.required_columns()) <= set(
+            table.columns
+        )
+        if is_foreign or not all(isinstance(one, str) for one in ids.unique()):
+            self._forget(name)
+            return True
+        return False
+
+    def _forget(self, name: str) -> None:
+        self.dataset.set_table_aside(name)
+        self.tables.pop(name, None)
+        self._digests.pop(name, None)
 
     def _ids_in_table(self, name: str) -> set[str]:
         try:

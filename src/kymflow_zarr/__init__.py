@@ -1,9 +1,10 @@
 """Storage of kymflow datasets: image records, artifacts and tables in one `.zarr` folder. No GUI, no kymographs."""
 
-from kymflow_zarr._frames import concatenate_frames
+from kymflow_zarr._frames import check_storable, concatenate_frames
 from kymflow_zarr._json import JsonObject, JsonValue
-from kymflow_zarr._layout import METADATA_KEY, PROVENANCE, array_group_key, array_name
+from kymflow_zarr._layout import MASKS_KEY, METADATA_KEY, PROVENANCE, array_group_key, array_name
 from kymflow_zarr._metadata import Revision
+from kymflow_zarr._names import check_name
 from kymflow_zarr._problems import Problem
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.ingest import FileContent, ImportReport
@@ -14,6 +15,7 @@ from kymflow_zarr.tables import ReplacedRows
 from kymflow_zarr.verify import VerifyReport
 
 __all__ = [
+    "MASKS_KEY",
     "METADATA_KEY",
     "PROVENANCE",
     "FileContent",
@@ -31,5 +33,7 @@ __all__ = [
     "ZarrImageRecord",
     "array_group_key",
     "array_name",
+    "check_name",
+    "check_storable",
     "concatenate_frames",
 ]

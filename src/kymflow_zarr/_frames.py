@@ -42,7 +42,22 @@ def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str]
 
 
 def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None) -> bytes:
-    """Return sealed Parquet bytes, with `notes` in the key-value metadata of the footer."""
+    """Return sealed Parquet bytes, with `notes` in the key-value metadata of the footer.
+
+    Raises
+    ------
+    InvalidValueError
+        When Parquet has no place for a value, such as an empty object.
+    """
+    try:
+        data = _parquet_bytes(table, notes)
+    except pa.ArrowException as error:
+        raise InvalidValueError(f"the rows cannot be stored as Parquet: {error}") from error
+    # The footer is the last thing in the file, and its key-value metadata follow all statistics.
+    return seal_parquet(data, data.rfind(BLANK))
+
+
+def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None) -> bytes:
     buffer = io.BytesIO()
     # A dictionary of measured numbers is as long as the column: measured, it costs a third of the time and saves nothing.
     repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
@@ -51,9 +66,12 @@ def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None)
     ) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP)
         writer.add_key_value_metadata({**(notes or {}), PARQUET_SEAL.decode(): BLANK.decode()})
-    data = buffer.getvalue()
-    # The footer is the last thing in the file, and its key-value metadata follow all statistics.
-    return seal_parquet(data, data.rfind(BLANK))
+    return buffer.getvalue()
+
+
+def check_storable(frame: pd.DataFrame, *, what: str) -> None:
+    """Raise `InvalidValueError` where a frame cannot be stored."""
+    frame_to_parquet(frame, what=what)
 
 
 def frame_from_parquet(data: bytes, *, what: str) -> pd.DataFrame:
@@ -145,7 +163,7 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
         raise InvalidValueError(f"{what}: column names must be different strings, not {list(frame.columns)}")
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeEncodeError) as error:
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise InvalidValueError(f"{what} cannot be stored as a table: {error}") from error
     return table.cast(_plain(table.schema))
 

@@ -264,6 +264,17 @@ class ZarrDataset:
         """
         return self._tables.digest(name)
 
+    def set_table_aside(self, name: str) -> None:
+        """Move a table that cannot be used into the folder `.quarantine`; nothing is deleted."""
+        self._check_table_name(name)
+        self._ensure_exists()
+        self._tables.set_aside(name)
+
+    @property
+    def lacks_images(self) -> bool:
+        """Whether the folder of records is not there, as when a disk is away: then no list of them is to be believed."""
+        return self._exists and not self._blobs.is_folder(_layout.IMAGES)
+
     def load_table_index(self, name: str) -> TableIndex | None:
         """Return what each image's rows in a table were made from; None where that is not known, or cannot be read."""
         return load_table_index(self._blobs, name)

@@ -122,11 +122,14 @@ class ZarrImageRecord(Artifacts):
         Parameters
         ----------
         keys
-            Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata.
+            Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks.
         """
         stamps = [self._blobs.stamp(f"{_layout.RECORD_ANALYSIS}/{key}") for key in keys]
         if _layout.METADATA_KEY in keys:
             stamps.append(str(max(list_revisions(self._blobs), default=-1)))
+        if _layout.MASKS_KEY in keys and set(self._blobs.names(_layout.RECORD_ARRAYS)) - {_layout.GROUP_DOCUMENT}:
+            files = self._blobs.files(_layout.RECORD_ARRAYS)
+            stamps += [f"{key} {self._blobs.stamp(f'{_layout.RECORD_ARRAYS}/{key}')}" for key in files]
         return " ".join(stamps)
 
     def fingerprint(self, keys: Sequence[str]) -> str:
@@ -135,7 +138,7 @@ class ZarrImageRecord(Artifacts):
         Parameters
         ----------
         keys
-            As in `file_stamp`. Of the metadata, the newest revision counts.
+            As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts.
 
         Raises
         ------
@@ -147,9 +150,28 @@ class ZarrImageRecord(Artifacts):
             if key == _layout.METADATA_KEY:
                 digests[key] = self.load_revision().sha256
                 continue
+            if key == _layout.MASKS_KEY:
+                digests |= self._mask_digests()
+                continue
             with suppress(FileNotFoundError):
                 digests[key] = hashlib.sha256(self._blobs.read(f"{_layout.RECORD_ANALYSIS}/{key}")).hexdigest()
         return canonical_sha256(digests) if digests else ""
+
+    def _mask_digests(self) -> dict[str, str]:
+        found = {}
+        for name in filter(self._is_mask, self.list_array_artifacts()):
+            folder = _layout.array_data_key(name)
+            hasher = hashlib.sha256()
+            for key in self._blobs.files(folder):
+                hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
+            found[_layout.array_group_key(name)] = hasher.hexdigest()
+        return found
+
+    def _is_mask(self, name: str) -> bool:
+        for document, mark in ((_layout.GROUP_DOCUMENT, b'"bool"'), (_layout.OLDER_ARRAY, b'"|b1"')):
+            with suppress(FileNotFoundError):
+                return mark in self._blobs.read(f"{_layout.array_data_key(name)}/{document}", limit=MAX_DOCUMENT_BYTES)
+        return False
 
     def load_metadata_payload(self, *, revision: int | None = None) -> dict[str, JsonValue]:
         """Return the metadata: header, experiment metadata, ROIs; empty where none was saved.

@@ -11,7 +11,18 @@ from kymflow_core.errors import IndexerError
 from kymflow_core.indexers.protocol import DatasetIndexer, normalize_table_name
 
 GROUP = "napari_kymflow.indexers"
-_CANNOT_LOAD = (ImportError, AttributeError, TypeError, ValueError, LookupError, OSError, RuntimeError, SyntaxError)
+_CANNOT_LOAD = (
+    ImportError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+)
 """What a package that is broken raises while it is imported and its indexer made."""
 
 
@@ -49,6 +60,10 @@ def _load(point: EntryPoint, *, taken: Sequence[str]) -> DatasetIndexer:
     if not isinstance(indexer, DatasetIndexer):
         needed = "name, table_name, schema_version, reads, required_columns and extract_rows"
         raise IndexerError(f"it is no indexer: it needs {needed}")
+    if isinstance(indexer.reads, str) or not all(isinstance(key, str) and key for key in indexer.reads):
+        raise IndexerError(f"its reads must be a list of keys, such as ('radon_report.parquet',), not {indexer.reads!r}")
+    if not isinstance(indexer.schema_version, str):
+        raise IndexerError(f"its schema_version must be text, such as '1', not {indexer.schema_version!r}")
     name = indexer.table_name
     if name != normalize_table_name(name):
         raise IndexerError(f"its table name {name!r} is not allowed; use {normalize_table_name(name)!r}")

@@ -94,7 +94,10 @@ def local_time(epoch_ns: int | None) -> str:
     """Return a microscope's wall-clock time in ns since 1970 as text that sorts; empty where it is not known."""
     if epoch_ns is None:
         return ""
-    return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError, OSError):  # a time that no calendar has
+        return ""
 
 
 def _columns_of(experiment: JsonObject) -> dict[str, str | None]:

@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core.errors import IndexerError
-from kymflow_zarr import METADATA_KEY, PROVENANCE, JsonValue
+from kymflow_zarr import MASKS_KEY, METADATA_KEY, PROVENANCE, JsonValue, check_name
+from kymflow_zarr.errors import InvalidNameError
 
 PROVENANCE_KEY = f"{PROVENANCE}.json"
 IMAGES = "images"
 """The table of images counts events, which holds whatever became of their ROIs."""
-_NO_RESULTS = (METADATA_KEY, PROVENANCE_KEY)
+_NO_RESULTS = (METADATA_KEY, MASKS_KEY, PROVENANCE_KEY)
 _MOST_CHARACTERS = 96
 _RESERVED = "sources"
 
@@ -71,9 +72,11 @@ class DatasetIndexer(Protocol):
 
     @property
     def reads(self) -> Sequence[str]:
-        """The keys of all artifacts that the rows are made of, such as "radon_report.parquet"; `METADATA_KEY` for metadata.
+        """The keys of all artifacts that the rows are made of, such as "radon_report.parquet".
 
-        When one of them changes, the rows are made again. What is not named is never noticed.
+        `METADATA_KEY` stands for the metadata, `MASKS_KEY` for the boolean array artifacts. When one of them changes, the
+        rows are made again. What is not named is never noticed. Of keys that differ in the ending only, the first that is
+        there says what the rows were computed from.
         """
 
     def required_columns(self) -> list[str]:
@@ -111,6 +114,10 @@ def normalize_table_name(name: str) -> str:
             f"table name {name[:200]!r} becomes {normalized[:200]!r}, which is {why}; a table name has 1 to "
             f"{_MOST_CHARACTERS} letters or digits, and is not {_RESERVED!r}"
         )
+    try:
+        check_name(normalized, what="table")
+    except InvalidNameError as error:
+        raise IndexerError(str(error)) from error
     return normalized
 
 

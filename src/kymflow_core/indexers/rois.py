@@ -10,7 +10,7 @@ from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.roi import ROI, RectROI, RoiSet
 from kymflow_core.roi.pixels import is_older_mask, rect_mask, roi_box
-from kymflow_zarr import METADATA_KEY, JsonObject, array_name
+from kymflow_zarr import MASKS_KEY, METADATA_KEY, JsonObject, array_name
 
 _DTYPES = {
     "roi_id": "int64",
@@ -45,7 +45,7 @@ class RoiIndexer:
     name = "ROIs"
     table_name = "rois"
     schema_version = "1"
-    reads = (METADATA_KEY,)
+    reads = (METADATA_KEY, MASKS_KEY)
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above."""
