@@ -13,8 +13,9 @@ from kymflow_core.indexers import (
     ensure_image_id_column,
     normalize_table_name,
 )
-from kymflow_core.kym_dataset import KymDataset, UpdateReport
+from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
+from kymflow_core.update_report import UpdateReport
 
 __all__ = [
     "AcqImage",

@@ -4,11 +4,10 @@ The rule of this room: a run writes its table once and its index after it, one i
 and what happened is returned. A crash between the two writes leaves images that are called behind, never false rows.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +20,7 @@ from kymflow_core._table_writing import joined_rows, write_rows
 from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.roi.check import check_rois
+from kymflow_core.update_report import UpdateReport
 from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
 from kymflow_zarr.errors import (
     ConflictError,
@@ -39,46 +39,6 @@ class _Run:
     progress: Progress | None
     cancelled: Cancelled | None
     executor: Executor | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateReport:
-    """What an indexer run did.
-
-    `rows` are the images whose rows were made anew, with the number of their rows; `failed` says why images failed: their
-    rows stay as they were, marked as outdated. `removed` are deleted images whose rows were taken out of the table.
-    `states` is what the rows of the images are worth after the run, `is_cancelled` whether it was stopped before its end.
-    """
-
-    table_name: str
-    rows: Mapping[str, int] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-    removed: tuple[str, ...] = ()
-    states: Mapping[str, State] = field(default_factory=dict)
-    is_cancelled: bool = False
-
-    @property
-    def counts(self) -> dict[State, int]:
-        """The number of images in each state; those without an image are left out."""
-        return dict(Counter(self.states.values()))
-
-    def summary(self) -> str:
-        """Return one line, such as "radon_report: 5 rows of 3 images, 1 failed"."""
-        n_rows, n_images = sum(self.rows.values()), len(self.rows)
-        text = f"{self.table_name}: {n_rows} row{_s(n_rows)} of {n_images} image{_s(n_images)}"
-        if not self.rows and not self.failed and not self.removed:
-            text = f"{self.table_name}: nothing to do"
-        parts = [
-            f"{len(self.failed)} failed" if self.failed else "",
-            f"rows of {len(self.removed)} deleted image{_s(len(self.removed))} removed" if self.removed else "",
-            *(
-                f"{count} {state}"
-                for state, count in sorted(self.counts.items())
-                if state in (State.OUTDATED, State.NEVER_ANALYSED, State.BEHIND)
-            ),
-            "cancelled" if self.is_cancelled else "",
-        ]
-        return ", ".join([text, *filter(None, parts)])
 
 
 class KymDataset:
@@ -418,7 +378,3 @@ class KymDataset:
 def _state_after(entry: Indexed) -> State:
     seen = Seen(fingerprint=entry.fingerprint, changes=entry.changes)
     return decide(seen, entry, version=entry.version).state
-
-
-def _s(number: int) -> str:
-    return "" if number == 1 else "s"
