@@ -7,8 +7,10 @@ and is said, 2 the call is wrong (Typer's own). `verify`: 0 sound, 1 can be repa
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +71,7 @@ def import_command(
         total = len(report.imported) + len(report.skipped) + len(report.failed)
         bar.update(task, completed=total, total=total, description="done")
     with errors_shown():
-        index_failed = _index(target, rebuild=False) if report.imported else False
+        index_failed = _index(target, rebuild=False, jobs=1) if report.imported else False
     _print_report(report)
     if report.failed or index_failed:
         raise typer.Exit(1)
@@ -80,13 +82,14 @@ def index(
     dataset: Annotated[Path, typer.Argument(help="The dataset.")],
     *,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make all rows again, also those that are fresh.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="How many processes read images at once.")] = 1,
 ) -> None:
     """Bring the tables up to date: make the rows again of the images whose results are not those in the tables.
 
     Example: napari-kymflow index lab.zarr
     """
     with errors_shown():
-        failed = _index(_existing(dataset), rebuild=rebuild)
+        failed = _index(_existing(dataset), rebuild=rebuild, jobs=jobs)
     if failed:
         raise typer.Exit(1)
 
@@ -192,23 +195,34 @@ def _not_fresh(dataset: ZarrDataset, name: str) -> str:
     return ""
 
 
-def _index(dataset: ZarrDataset, *, rebuild: bool) -> bool:
+def _index(dataset: ZarrDataset, *, rebuild: bool, jobs: int) -> bool:
     """Bring every table up to date, print what happened, and return whether an image failed."""
     tables, found = KymDataset(dataset), find_indexers(INDEXERS)
     for problem in found.problems:
         Console(stderr=True).print(f"[yellow]{escape(problem)}[/yellow]", highlight=False, soft_wrap=True)
     reports = []
-    with _progress_bar(hidden=not Console().is_terminal) as bar:
+    with _processes(jobs) as executor, _progress_bar(hidden=not Console().is_terminal) as bar:
         for indexer in found.indexers:
             task = bar.add_task(indexer.table_name, total=None)
             run = tables.rebuild if rebuild else tables.refresh
-            reports.append(run(indexer, progress=partial(_show_progress, bar, task)))
+            reports.append(run(indexer, progress=partial(_show_progress, bar, task), executor=executor))
             bar.update(task, completed=1, total=1)
     for report in reports:
         Console().print(report.summary(), highlight=False)
         for image_id, reason in report.failed.items():
             Console(stderr=True).print(f"[red]{escape(f'{image_id}: {reason}')}[/red]", highlight=False, soft_wrap=True)
     return any(report.failed for report in reports)
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[Executor | None]:
+    """Give an executor of so many processes; None for one, which is this one."""
+    if jobs == 1:
+        yield None
+        return
+    # Not forked: zarr's and pyarrow's threads do not survive that.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield pool
 
 
 def _show_progress(bar: Progress, task: TaskID, done: int, total: int) -> None:
