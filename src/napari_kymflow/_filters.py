@@ -102,6 +102,7 @@ def rows_that_match(column: "pd.Series[Any]", text: str) -> Rows:
     asked = parse_filter(text)
     if asked.kind == "any":
         return np.ones(len(column), dtype=bool)
+    column = as_texts(column)
     if asked.kind == "missing":
         rows = _missing(column)
     elif pd.api.types.is_bool_dtype(column.dtype):
@@ -129,6 +130,14 @@ def rows_with_text(frame: pd.DataFrame, text: str) -> Rows:
     for rows in found:
         every &= rows
     return every
+
+
+def as_texts(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return a column, its values as text where they are lists and the like, which can be neither sorted nor looked up."""
+    if not pd.api.types.is_object_dtype(column.dtype):
+        return column
+    kind = pd.api.types.infer_dtype(column)
+    return column.map(str, na_action="ignore") if kind in ("mixed", "mixed-integer") else column
 
 
 def seems_distinct(column: "pd.Series[Any]") -> bool:
@@ -218,7 +227,7 @@ def _hits(column: "pd.Series[Any]", words: list[str]) -> Iterator[Rows | None]:
         for word in words:
             yield _as_shown(_numbers(column), _to_number(word)) if _NUMBER.fullmatch(word) else None
     else:
-        codes, texts = _distinct(column)
+        codes, texts = _distinct(as_texts(column))
         for word in words:
             hits = _containing(texts, word)
             yield _in_rows(hits, codes) if hits.any() else None

@@ -15,7 +15,15 @@ from napari_kymflow._look import Look, counts_of
 
 NOT_SAVED, KEPT, DAMAGED, UNKNOWN = "not saved", "not saved: ROIs were kept, open it to take them up", "damaged", "…"
 NO_CALIBRATION = "calibration unknown"
-_RANK = {State.NEVER_ANALYSED: 0, State.FRESH: 1, State.BEHIND: 2, State.DELETED: 3, State.OUTDATED: 4, State.FAILED: 5}
+_RANK: Mapping[str, int] = {
+    State.NEVER_ANALYSED: 1,
+    State.FRESH: 2,
+    UNKNOWN: 3,
+    State.BEHIND: 4,
+    State.DELETED: 5,
+    State.OUTDATED: 6,
+    State.FAILED: 7,
+}
 """Of several tables, the state that a person must know of first counts for the record."""
 
 
@@ -55,7 +63,7 @@ def _is_same(name: str, look: Look, before: Look) -> bool:
         and worth is not None
         and old is not None
         and worth.equals(old)
-        and look.images["name"].equals(before.images["name"])
+        and look.images[["image_id", "name"]].equals(before.images[["image_id", "name"]])
     )
 
 
@@ -111,29 +119,30 @@ def with_marks(view: View, *, unsaved: Collection[str], kept: Collection[str]) -
 
 def table_view(look: Look, name: str) -> View:
     """Return a dataset table with each row's record first, and what the row is worth second."""
-    table = look.tables[name]
-    ids = table["image_id"].astype("str") if "image_id" in table.columns else pd.Series([""] * len(table), dtype="str")
+    table, worth = look.tables[name].reset_index(drop=True), look.worth.get(name)
+    lacks_id = "image_id" not in table.columns
+    ids = pd.Series([""] * len(table), dtype="str") if lacks_id else table["image_id"].astype("str").fillna("")
     codes, distinct = pd.factorize(ids)
-    names = look.images.drop_duplicates("image_id").set_index("image_id").get("name", pd.Series(dtype="str"))
+    names = look.images.drop_duplicates("image_id").set_index("image_id")["name"]
     labels = np.array([_name(names.get(one), one) for one in distinct], dtype=object)
-    shown = table.drop(columns=["outdated"], errors="ignore")
-    shown = shown[[column for column in shown.columns if column != "image_id"]].copy()
+    shown = _renamed(table.drop(columns=["image_id", "outdated"], errors="ignore"), ["record", "image_id"])
     shown.insert(0, "record", pd.Series(labels[codes] if len(labels) else [], dtype="str", index=shown.index))
     tooltips: dict[str, Sequence[str]] = {}
-    worth = look.worth.get(name)
     if worth is not None:
         by_image = worth.drop_duplicates("image_id").set_index("image_id").reindex(distinct)
-        states = by_image["state"].fillna(State.BEHIND.value).to_numpy(dtype=object)
+        states = by_image["state"].fillna(UNKNOWN).to_numpy(dtype=object)
         reasons = by_image["reason"].fillna("").to_numpy(dtype=object)
-        row_states, row_reasons = (values[codes] if len(values) else values for values in (states, reasons))
+        settled = by_image["needs_update"].eq(other=False).to_numpy(dtype=bool)
+        row_states, row_reasons, row_settled = (values[codes] for values in (states, reasons, settled))
         if "outdated" in table.columns:
-            # An image is outdated where one of its ROIs is; the rows of the others hold.
-            marked = table["outdated"].fillna(value=False).to_numpy(dtype=bool)
-            row_states = np.where((row_states == State.OUTDATED) & ~marked, State.FRESH.value, row_states)
+            # An image is outdated where one of its ROIs is; the rows of the others hold, once the marks are written.
+            marked = table["outdated"].eq(other=True).fillna(value=False).to_numpy(dtype=bool)
+            row_states = np.where((row_states == State.OUTDATED) & ~marked & row_settled, State.FRESH.value, row_states)
             row_states = np.where((row_states == State.FRESH) & marked, State.OUTDATED.value, row_states)
+        shown = _renamed(shown, ["state"])
         shown.insert(1, "state", pd.Series(row_states, dtype="str", index=shown.index))
         tooltips["state"] = list(row_reasons)
-    shown["image_id"] = table["image_id"] if "image_id" in table.columns else ""
+    shown["image_id"] = ids
     of_images = look.states(name)
     counts = counts_of(of_images)
     note = f"of {len(of_images):,} image{'' if len(of_images) == 1 else 's'} {counts}" if counts else ""
@@ -146,13 +155,13 @@ def _states(look: Look, results: Sequence[str], ids: list[str]) -> tuple[list[st
         return [UNKNOWN] * len(ids), ["Looking …"] * len(ids)
     ranks = np.zeros(len(ids), dtype=np.int64)
     lines: list[list[str]] = [[] for _ in ids]
-    for name in results:
+    for name in [name for name in results if name in look.worth]:
         worth = look.worth[name].drop_duplicates("image_id").set_index("image_id").reindex(ids)
-        states = worth["state"].fillna(State.NEVER_ANALYSED.value).tolist()
-        ranks = np.maximum(ranks, [_RANK[State(state)] for state in states])
+        states = worth["state"].fillna(UNKNOWN).tolist()
+        ranks = np.maximum(ranks, [_RANK[state] for state in states])
         for place, (state, count, reason) in enumerate(zip(states, worth["n_rows"], worth["reason"], strict=True)):
             lines[place].append(f"{name}: {_state_line(state, count, reason)}")
-    by_rank = {rank: state.value for state, rank in _RANK.items()}
+    by_rank = {0: UNKNOWN, **{rank: str(state) for state, rank in _RANK.items()}}
     words = [by_rank[int(rank)] for rank in ranks]
     broken = look.worth.get("images", pd.DataFrame({"image_id": [], "state": [], "reason": []}))
     failed = broken[broken["state"] == State.FAILED.value]
@@ -188,7 +197,7 @@ def _about_one(shape: str, seconds: float, um: float, duration: float, length: f
 def _texts(images: pd.DataFrame, name: str) -> list[str]:
     if name not in images.columns:
         return [""] * len(images)
-    return images[name].fillna("").astype("str").tolist()
+    return images[name].astype("str").fillna("").tolist()
 
 
 def _or_none(texts: Sequence[str]) -> "pd.Series[str]":
@@ -198,7 +207,20 @@ def _or_none(texts: Sequence[str]) -> "pd.Series[str]":
 def _numbers(images: pd.DataFrame, name: str) -> "pd.Series[float]":
     if name not in images.columns:
         return pd.Series(np.nan, index=images.index)
-    return pd.to_numeric(images[name], errors="coerce").astype("float64")
+    values = images[name]
+    # Lists and the like are no numbers, and none to coerce either.
+    return pd.to_numeric(values.astype("str") if values.dtype == object else values, errors="coerce").astype("float64")
+
+
+def _renamed(frame: pd.DataFrame, taken: Collection[str]) -> pd.DataFrame:
+    """Return a copy whose columns have names of text, and none of those that are taken."""
+    names: list[str] = []
+    for column in frame.columns:
+        name = str(column)
+        while name in taken or name in names:
+            name = f"{name} (table)"
+        names.append(name)
+    return frame.set_axis(names, axis="columns")
 
 
 def _name(known: object, image_id: str) -> str:

@@ -12,7 +12,10 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from kymflow_core import AcqImage, KymDataset
 from kymflow_zarr import ZarrDataset
+from napari_kymflow._follow import Followed
+from napari_kymflow._look import full_look, result_tables
 from napari_kymflow._recent import note_folder, recent_datasets
+from napari_kymflow._records_view import make_shown
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets.dataset_dock import RECORDS, DatasetDock
 
@@ -157,6 +160,8 @@ def test_the_next_and_the_previous_record_open_by_keys(dock, session, viewer, qt
     qtbot.waitUntil(window.isActiveWindow)
     dock.show_tab("rois")
     QTest.keyClick(window.windowHandle(), getattr(Qt.Key, f"Key_{key}"), Qt.KeyboardModifier.AltModifier)
+    # Qt goes on believing that Alt is held, and napari asks for a reader of whatever is dropped with Alt held.
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_F12, Qt.KeyboardModifier.NoModifier)
     assert session.image.name == name
     assert dock._current_name() == RECORDS
 
@@ -455,7 +460,7 @@ def test_a_row_of_an_image_that_is_gone_says_so(dock, session):
 
 def test_verify_opens_its_dialog_over_the_dataset(dock, session, qtbot):
     dock._verify.trigger()
-    dialog = dock.do._dialog
+    dialog = dock.do._dialogs[session.path]
     assert dialog.isVisible()
     dialog.close()
     QApplication.processEvents()
@@ -471,3 +476,132 @@ def test_a_cancelled_rebuild_leaves_sound_tables(dock, session, monkeypatch, qtb
         before.sort_values(["image_id", "event_id"], ignore_index=True),
     )
     assert dock._buttons["refresh"].isEnabled()
+
+
+def test_what_followed_a_save_in_a_copy_of_the_dataset_is_not_shown(dock, session, tmp_path):
+    copy = shutil.copytree(session.path, tmp_path / "copy.zarr")
+    indexers = session.found.indexers
+    shown = make_shown(full_look(ZarrDataset(copy), indexers), result_tables(indexers))
+    before = session.look
+    dock._on_refreshed(Followed(path=copy, shown=shown))
+    assert session.look is before
+    dock._on_refreshed(Followed(path=session.path, shown=shown))
+    assert session.look is shown.look
+
+
+def test_a_dataset_that_is_opened_while_a_task_runs_is_looked_at_after_it(dock, session, lab_path, qtbot):
+    dock._rebuild.trigger()
+    dock.do.open_dataset(lab_path)
+    wait(dock, qtbot)
+    assert session.path == lab_path
+    qtbot.waitUntil(lambda: not session.look.is_quick and not dock.is_busy, timeout=20_000)
+    assert "…" not in column(dock, "state")
+
+
+def test_a_dataset_that_is_opened_while_a_task_fails_is_looked_at_after_it(dock, session, tmp_path, qtbot):
+    dock.do._on_failed(session.path, "the disk is full")
+    assert not dock._bar.is_running
+    dock.do._on_failed(tmp_path / "another.zarr", "the disk is full")
+    assert dock._bar.is_running
+    wait(dock, qtbot)
+
+
+def test_a_cancelled_refresh_of_fresh_tables_says_that_it_was_cancelled(dock, session, qtbot):
+    dock._buttons["refresh"].click()
+    dock._bar.cancel()
+    wait(dock, qtbot)
+    assert dock._bar.text.startswith("Cancelled; ")
+
+
+def test_an_import_into_the_open_dataset_leaves_the_record_and_asks_nothing(
+    dock, session, tmp_path, answers, qtbot, olympus_folder
+):
+    session.open_record(session.image_ids[1])
+    session.editor.edit(1, name="not saved")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
+    dock.do.import_folder(folder, session.path)
+    wait(dock, qtbot)
+    assert dock._bar.text == "1 imported, 0 skipped"
+    assert (session.image.name, session.is_unsaved, answers["asked"]) == ("demo stall", True, [])
+    assert "first" in column(dock, "record")
+
+
+def test_images_that_the_tables_could_not_read_are_said_after_an_import(dock, session, tmp_path, qtbot, olympus_folder):
+    torn = session.path / "images" / session.image_ids[2] / "analysis" / "radon_report.parquet"
+    torn.write_bytes(b"torn")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
+    dock.do.import_folder(folder, session.path)
+    wait(dock, qtbot)
+    assert dock._bar.text.startswith("1 imported, 0 skipped; 1 image could not be read: ")
+
+
+def test_while_the_tables_follow_a_save_nothing_else_can_be_started(dock, session, qtbot):
+    dock._on_saved(session.image_id)
+    assert dock.is_busy
+    assert not dock._buttons["refresh"].isEnabled()
+    wait(dock, qtbot)
+    assert dock._buttons["refresh"].isEnabled()
+
+
+def test_after_a_save_that_nothing_could_follow_the_next_one_is_followed(dock, session, qtbot):
+    dock._is_refreshing = True
+    dock._on_saved(session.image_ids[0])
+    dock._on_refresh_failed(RuntimeError("odd"))
+    wait(dock, qtbot)
+    assert dock._buttons["refresh"].isEnabled()
+
+
+def test_verify_twice_opens_one_dialog(dock, session):
+    dock._verify.trigger()
+    dialog = dock.do._dialogs[session.path]
+    dock._verify.trigger()
+    assert list(dock.do._dialogs.values()) == [dialog]
+    dialog.close()
+    QApplication.processEvents()
+
+
+def test_whoever_would_rather_stay_goes_back_to_the_rows_of_the_open_record(dock, session, answers):
+    session.editor.edit(1, name="not saved")
+    dock.show_tab("rois")
+    names = column(dock, "record", "rois")
+    answers["unsaved"] = ["stay"]
+    place = names.index("demo reversal")
+    dock._panels["rois"].view.selectRow(place)
+    click(dock, place, "rois")
+    assert session.image.name == "demo steady flow"
+    assert {names[row] for row in selected(dock, "rois")} == {"demo steady flow"}
+
+
+def test_a_table_in_front_says_that_the_dock_is_looking(dock, session, lab_path, qtbot):
+    dock.show_tab("rois")
+    dock.do.open_dataset(lab_path)
+    assert dock._panels["rois"]._empty.text() == "Looking …"
+    wait(dock, qtbot)
+    assert "no rows yet" in dock._panels["rois"]._empty.text()
+
+
+def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, qtbot):
+    path = session.path / "tables" / "mine.parquet"
+    pd.DataFrame({"v": [[1], [2]]}).to_parquet(path)
+    dock.do.look()
+    wait(dock, qtbot)
+    dock.show_tab("mine")
+    panel = dock._panels["mine"]
+    path.unlink()
+    with qtbot.waitSignal(panel.destroyed):
+        dock.do.look()
+    wait(dock, qtbot)
+    assert "mine" not in dock._panels
+
+
+def test_a_row_of_text_where_numbers_are_expected_can_be_clicked(dock, session):
+    dock.show_tab("velocity_events")
+    panel = dock._panels["velocity_events"]
+    row = panel.model.row_at(0).astype(object)
+    row[["roi_id", "t0_s"]] = ["roi 1", "soon"]
+    panel.row_activated.emit(row)
+    assert session.image_id == row["image_id"]

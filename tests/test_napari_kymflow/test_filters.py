@@ -88,7 +88,7 @@ def test_any_text_is_a_filter_or_refused(text):
         assert parse_filter(text).text == text
 
 
-@given(text=st.text(min_size=1), rows=st.lists(st.text(), max_size=8))
+@given(text=st.text().filter(str.strip), rows=st.lists(st.text(), max_size=8))
 def test_not_is_all_the_other_rows(text, rows):
     column = pd.Series(rows, dtype="str", name="kind")
     try:
@@ -142,3 +142,15 @@ def test_long_columns_of_distinct_texts_are_filtered_like_short_ones(monkeypatch
 
 def test_a_frame_without_rows_can_be_searched():
     assert rows_with_text(pd.DataFrame({"kind": []}), "drop").shape == (0,)
+
+
+@pytest.mark.parametrize("text", ["2", "-", "!-", "=[1, 2]"])
+def test_lists_are_filtered_by_their_text(text):
+    column = pd.Series([[1, 2], None, {"a": 3}], dtype=object, name="odd")
+    wanted = {"2": [True, False, False], "-": [False, True, False], "!-": [True, False, True]}
+    assert rows_that_match(column, text).tolist() == wanted.get(text, [True, False, False])
+
+
+def test_lists_are_searched_by_their_text():
+    frame = pd.DataFrame({"odd": pd.Series([[1, 2], None, {"a": 3}], dtype=object)})
+    assert rows_with_text(frame, "a").tolist() == [False, False, True]

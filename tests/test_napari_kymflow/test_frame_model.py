@@ -231,3 +231,20 @@ def test_only_outdated_rows_say_so(events):
     assert column(events, 4) == ["", "outdated", "", "", "", ""]
     icons = [events.data(events.index(row, 4), Qt.ItemDataRole.DecorationRole) for row in range(6)]
     assert [icon is not None for icon in icons] == [False, True, False, False, False, False]
+
+
+def test_a_column_of_lists_is_sorted_and_looked_up_by_its_text():
+    model = FrameModel(pd.DataFrame({"odd": pd.Series([[2], None, [1]], dtype=object)}))
+    model.sort(0)
+    assert model.shown_rows.tolist() == [2, 0, 1]
+    assert model.rows_where("odd", ["[2]"]).tolist() == [1]
+
+
+def test_a_frame_that_cannot_be_shown_leaves_the_one_before(qtmodeltester):
+    model = FrameModel(pd.DataFrame({"a": [1, 2]}))
+    resets = []
+    model.modelAboutToBeReset.connect(lambda: resets.append(model))
+    with pytest.raises(ValueError, match="the filter has shape"):
+        model.set_frame(pd.DataFrame({"b": [1]}), np.ones(3, dtype=bool))
+    assert (model.column_names, resets) == (["a"], [])
+    qtmodeltester.check(model)

@@ -1,6 +1,7 @@
 """What the docks show of a dataset, made without a window."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,14 @@ from kymflow_core import KymDataset
 from kymflow_core.acq_image import AcqImage
 from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import DatasetNotFoundError
+from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
+from napari_kymflow import _look
+from napari_kymflow._follow import FollowWork
 from napari_kymflow._look import counts_of, full_look, look_at_image, quick_look, result_tables
 from napari_kymflow._records import refresh_after_save, run_indexers
 from napari_kymflow._records_view import make_shown, table_view, with_marks
+from napari_kymflow.widgets._dataset_actions import ImportWork, Outcome, describe_reports
+from napari_kymflow.widgets._row_place import Place, place_of
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 RESULTS = result_tables(INDEXERS)
@@ -221,3 +226,191 @@ def test_a_cancelled_run_begins_no_further_table(dataset):
 def test_what_is_not_fresh_is_counted():
     states = pd.Series(["fresh", "outdated", "never analysed", "never analysed", "failed"])
     assert counts_of(states) == "1 outdated · 1 failed · 2 never analysed"
+
+
+def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(dataset):
+    record = change_roi(dataset, "demo stall")
+    frame = table_view(full_look(dataset, INDEXERS), "radon_report").frame
+    assert frame[frame["image_id"] == record.image_id]["state"].tolist() == ["outdated"] * 2
+
+
+@pytest.mark.parametrize(
+    ("most", "note"),
+    [
+        pytest.param(1000, "Cancelled: the counts of 1 record are not shown", id="cancelled"),
+        pytest.param(0, "1 records are not in the tables as they are now", id="too many"),
+    ],
+)
+def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, most, note):
+    record = add_events(dataset, "demo stall")
+    monkeypatch.setattr(_look, "_MOST_OPENED", most)
+    look = full_look(dataset, INDEXERS, cancelled=lambda: True)
+    frame = make_shown(look, RESULTS).records.frame
+    assert frame["events"].isna().tolist() == [image_id == record.image_id for image_id in frame["image_id"]]
+    assert frame["ROIs"].isna().sum() == 1
+    assert note in look.notes[0]
+
+
+def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_path):
+    before = make_shown(quick_look(dataset), RESULTS)
+    followed = FollowWork(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)()
+    assert followed.path == demo_path
+    assert followed.shown.records.frame["state"].tolist() == ["fresh"] * 3
+
+
+def test_a_record_that_nobody_looked_at_is_not_called_never_analysed(dataset):
+    look = full_look(dataset, INDEXERS)
+    with dataset.build_record(np.zeros((20, 8), np.uint16)) as draft:
+        draft.save_metadata_payload({"header": {"name": "new"}})
+    again = look_at_image(dataset, INDEXERS, dataset.list_image_ids()[0], before=look)
+    shown = make_shown(again, RESULTS).records
+    assert sorted(shown.frame["state"]) == ["fresh", "fresh", "fresh", "…"]
+
+
+def test_a_cancelled_run_is_not_called_up_to_date(demo_path, dataset):
+    outcome = Outcome(demo_path, make_shown(quick_look(dataset), RESULTS), (), is_cancelled=True)
+    assert describe_reports(outcome) == "Cancelled; no table was changed"
+
+
+def damage_body(path):
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.unlink()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["images", "radon_report"])
+def test_a_table_with_a_sound_footer_and_a_damaged_body_does_not_end_the_look(dataset, demo_path, name):
+    damage_body(demo_path / "tables" / f"{name}.parquet")
+    look = full_look(dataset, INDEXERS)
+    assert name in look.problems
+    assert make_shown(look, RESULTS).records.frame["record"].tolist() == NAMES
+
+
+class FailingIndexer:
+    name = table_name = "diameter"
+    schema_version = "1"
+
+    @property
+    def reads(self):
+        raise TypeError("no keys")
+
+    def required_columns(self):
+        return ["image_id"]
+
+    def extract_rows(self, record):
+        raise TypeError("no rows")
+
+
+def test_an_indexer_that_fails_does_not_end_the_look(dataset):
+    indexers = [*INDEXERS, FailingIndexer()]
+    look = full_look(dataset, indexers)
+    assert "no keys" in look.problems["diameter"]
+    assert make_shown(look, [*RESULTS, "diameter"]).records.frame["state"].tolist() == ["fresh"] * 3
+    assert "diameter" not in look_at_image(dataset, indexers, look.image_ids[0], before=look).worth
+
+
+HANDLE = SimpleNamespace(progress=lambda done, total, name: None, cancelled=lambda: False)
+
+
+def test_an_import_makes_no_new_dataset_in_place_of_one_that_is_gone(demo_path, olympus_folder):
+    shutil.rmtree(demo_path)
+    with pytest.raises(DatasetNotFoundError, match="there is no dataset"):
+        ImportWork(olympus_folder, demo_path, INDEXERS, is_there=True)(HANDLE)
+    assert not demo_path.exists()
+
+
+def one_tiff(olympus_folder, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
+    return folder
+
+
+def test_a_cancelled_import_begins_no_table(tmp_path, olympus_folder):
+    folder, target = one_tiff(olympus_folder, tmp_path), tmp_path / "new.zarr"
+    handle = SimpleNamespace(progress=HANDLE.progress, cancelled=lambda: True)
+    outcome = ImportWork(folder, target, INDEXERS, is_there=False)(handle)
+    assert outcome.is_cancelled
+    assert len(outcome.reports) == 1
+
+
+def test_tables_that_could_not_follow_an_import_are_said(tmp_path, olympus_folder, monkeypatch):
+    def fail(*args, **options):
+        raise NotSavedError("the disk is full")
+
+    monkeypatch.setattr("napari_kymflow.widgets._dataset_actions.run_indexers", fail)
+    folder = one_tiff(olympus_folder, tmp_path)
+    outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(HANDLE)
+    assert (len(outcome.imported.imported), outcome.problem) == (1, "the tables could not follow: the disk is full")
+
+
+ODD = {
+    "columns record and state": lambda ids: {"image_id": ids, "record": ["x"] * 3, "state": ["y"] * 3},
+    "no image": lambda ids: {"image_id": [None] * 3, "v": [1, 2, 3]},
+    "one image missing": lambda ids: {"image_id": [ids[0], None, ids[1]], "v": [1, 2, 3]},
+    "numbers for images": lambda ids: {"image_id": [1, 2, 3], "v": [1, 2, 3]},
+    "lists": lambda ids: {"image_id": ids, "v": [[1], [2, 3], None]},
+    "marks of text": lambda ids: {"image_id": ids, "outdated": ["no", "yes", None]},
+    "categories": lambda ids: {"image_id": pd.Categorical(ids), "v": pd.array([True, None, False], dtype="boolean")},
+    "dates": lambda ids: {"image_id": ids, "name": ["", "", ""], "acquired": [pd.Timestamp("2020-01-01"), pd.NaT, pd.NaT]},
+    "no name": lambda ids: {"image_id": ids, "acquired": [""] * 3},
+    "no record at all": lambda ids: {"name": ["x"], "acquired": ["y"]},
+    "no rows": lambda ids: {"image_id": []},
+}
+
+
+@pytest.mark.parametrize("name", ["mine", "radon_report", "images"])
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
+def test_a_table_that_somebody_else_wrote_is_shown(dataset, demo_path, name, make):
+    frame = pd.DataFrame(make(dataset.list_image_ids()))
+    frame.to_parquet(demo_path / "tables" / f"{name}.parquet")
+    assert sorted(quick_look(dataset).image_ids) == dataset.list_image_ids()
+    before = shown_of(dataset)
+    shown = shown_of(dataset, before)
+    assert sorted(shown.records.frame["image_id"]) == dataset.list_image_ids()
+    assert len(shown.tables[name].frame) == len(frame)
+
+
+def test_columns_that_have_our_names_are_shown_beside_ours(dataset, demo_path):
+    ids = dataset.list_image_ids()
+    pd.DataFrame({"image_id": ids, "record": ["x", None, "z"]}).to_parquet(demo_path / "tables" / "mine.parquet")
+    frame = table_view(full_look(dataset, INDEXERS), "mine").frame
+    assert frame["record (table)"].tolist()[::2] == ["x", "z"]
+    assert set(frame["record"]) == set(NAMES)
+
+
+def test_many_records_without_their_table_are_looked_at_twice(dataset, demo_path, monkeypatch):
+    monkeypatch.setattr(_look, "_MOST_OPENED", 1)
+    monkeypatch.setattr(_look, "_FEW", 1)
+    (demo_path / "tables" / "images.parquet").unlink()
+    assert len(shown_of(dataset, shown_of(dataset)).records.frame) == 3
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, ZeroDivisionError, OSError])
+def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error):
+    look = full_look(dataset, INDEXERS)
+
+    def fail(self, record):
+        raise error("odd")
+
+    monkeypatch.setattr(_look.ImageIndexer, "extract_rows", fail)
+    assert sorted(look_at_image(dataset, INDEXERS, look.image_ids[0], before=look).image_ids) == sorted(look.image_ids)
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        pytest.param({"roi_id": "roi 1", "y0": "a", "y1": 3}, Place(), id="text"),
+        pytest.param({"roi_id": "2", "y0": 1.0, "y1": 3}, Place(roi_id=2, lines=(1, 3)), id="numbers"),
+        pytest.param({"event_id": 1, "t0_s": "soon"}, Place(), id="time of text"),
+        pytest.param({"roi_id": [1], "y0": None, "y1": np.nan}, Place(), id="lists"),
+        pytest.param(
+            {"event_id": 4, "kind": "drop", "t0_s": 20.5},
+            Place(seconds=(20.5, 20.5), caption="event 4: drop at 20.5 s"),
+            id="event",
+        ),
+    ],
+)
+def test_a_row_is_where_its_numbers_say(values, place):
+    assert place_of(pd.Series(values, dtype=object)) == place

@@ -547,3 +547,28 @@ def test_long_copies_are_left_to_another_thread(panel, monkeypatch):
     panel.run_in_background = lambda work, done: later.append((work, done))
     panel.copy()
     assert len(later) == 1
+
+
+def test_columns_are_fitted_to_a_few_rows(panel):
+    assert panel.view.horizontalHeader().resizeContentsPrecision() == 50
+
+
+def test_columns_are_fitted_once_more_where_it_is_asked(panel, frame, monkeypatch):
+    panel.set_frame(frame)
+    asked = []
+    monkeypatch.setattr(panel.columns, "_fitting_width", lambda column: asked.append(column) or 60)
+    panel.set_frame(frame)
+    assert asked == [frame.columns.get_loc("image_id")]  # hidden, so it has no width to keep
+    asked.clear()
+    panel.set_frame(frame, fits=True)
+    assert asked == list(range(frame.shape[1]))
+
+
+def test_a_column_of_lists_is_sorted_filtered_and_searched(panel):
+    panel.set_frame(pd.DataFrame({"odd": pd.Series([[2], None, [1]], dtype=object)}))
+    panel.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    panel.search.setText("1")
+    panel.header.edit_of("odd").setText("1")
+    panel.apply_filters()
+    assert panel.model.shown_rows.tolist() == [2]
+    panel.highlight({"odd": ["[1]"]})

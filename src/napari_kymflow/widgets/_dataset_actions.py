@@ -5,6 +5,7 @@ The rule of this room: every action ends with one line that says what came of it
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_warning
@@ -39,6 +40,8 @@ class Outcome:
     reports: Sequence[UpdateReport] = ()
     imported: ImportReport | None = None
     is_cancelled: bool = False
+    problem: str = ""
+    """Why the tables could not follow an import."""
 
 
 class DatasetActions:
@@ -59,7 +62,7 @@ class DatasetActions:
     def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, show: Callable[[Shown], None]) -> None:
         self._parent, self._session, self._bar, self._show = parent, session, bar, show
         self.shown: Shown | None = None
-        self._dialog: VerifyDialog | None = None
+        self._dialogs: dict[Path, VerifyDialog] = {}
         self._is_looked_at = False
 
     def look(self) -> None:
@@ -134,24 +137,28 @@ class DatasetActions:
 
     def import_folder(self, folder: Path, target: Path) -> None:
         """Import a folder in a worker, refresh the tables, and open the dataset."""
-        self._bar.run(
-            f"Importing {folder.name}",
-            _ImportWork(folder, target, self._session.found.indexers, self.shown),
-            self._on_imported,
-        )
+        path = self._session.path
+        work = ImportWork(folder, target, self._session.found.indexers, is_there=target.resolve() == path)
+        self._bar.run(f"Importing {folder.name}", work, self._on_imported, partial(self._on_failed, path))
 
     def verify(self) -> None:
         """Open the dialog that looks for damage."""
-        if self._session.path is None or not self._session.leave():
+        path = self._session.path
+        if path is None:
             return
-        dialog = VerifyDialog(self._session.path, self._parent)
+        if path in self._dialogs:
+            self._dialogs[path].raise_()
+            self._dialogs[path].activateWindow()
+            return
+        if not self._session.leave():
+            return
+        dialog = self._dialogs[path] = VerifyDialog(path, self._parent)
         dialog.repaired.connect(self.look)
-        dialog.destroyed.connect(self._on_dialog_gone)
-        self._dialog = dialog
+        dialog.destroyed.connect(partial(self._on_dialog_gone, path))
         dialog.show()
 
-    def _on_dialog_gone(self, destroyed: object = None) -> None:
-        self._dialog = None
+    def _on_dialog_gone(self, path: Path, destroyed: object = None) -> None:
+        self._dialogs.pop(path, None)
 
     def _run(
         self,
@@ -166,7 +173,12 @@ class DatasetActions:
         if path is None:
             return
         work = _TableWork(path, self._session.found.indexers, indexers, how, image_ids, self.shown)
-        self._bar.run(title, work, self._on_done if said else self._on_looked)
+        self._bar.run(title, work, self._on_done if said else self._on_looked, partial(self._on_failed, path))
+
+    def _on_failed(self, path: Path | None, reason: str) -> None:
+        """Look at the dataset that was opened while the failed task ran, if there is one: nobody did yet."""
+        if path != self._session.path:
+            self.look()
 
     def _take_up(self, outcome: Outcome) -> bool:
         """Show what a worker saw; return False where another dataset is open by now."""
@@ -192,33 +204,37 @@ class DatasetActions:
         return ""
 
     def _on_done(self, outcome: Outcome) -> str:
-        self._take_up(outcome)
-        failed = {image_id: reason for report in outcome.reports for image_id, reason in report.failed.items()}
-        text = _describe(outcome.reports)
-        if failed:
-            count = f"{len(failed)} image{'' if len(failed) == 1 else 's'} could not be read"
-            show_error(f"{count}: {next(iter(failed.values()))}")
-            self._bar.show_result(f"{count}; {text}; {next(iter(failed.values()))}", "warning")
+        if not self._take_up(outcome):
+            self.look()
             return ""
-        return text
+        failures = _failures(outcome)
+        for text in failures[:1]:
+            show_error(text)
+        if outcome.is_cancelled or failures:
+            self._bar.show_result("; ".join([describe_reports(outcome), *failures]), "warning")
+            return ""
+        return describe_reports(outcome)
 
     def _on_imported(self, outcome: Outcome) -> str:
         report = outcome.imported
         if report is None:
             return "Cancelled; nothing was imported"
         _say_notes(report)
-        self._is_looked_at = True
-        try:
-            self.open_dataset(outcome.path)
-        finally:
-            self._is_looked_at = False
-        self._take_up(outcome)
+        if outcome.path != self._session.path:
+            self._is_looked_at = True
+            try:
+                self.open_dataset(outcome.path)
+            finally:
+                self._is_looked_at = False
+        if not self._take_up(outcome) and self.shown is None:
+            self.look()
+            return ""
         counts = report.summary()
         if outcome.is_cancelled:
             counts = f"Cancelled: what was imported by then stays. {counts}"
-        kind_is_good = not report.failed and not outcome.is_cancelled
-        if not kind_is_good:
-            self._bar.show_result(counts, "warning")
+        problems = [*_failures(outcome), *([outcome.problem] if outcome.problem else [])]
+        if report.failed or problems or outcome.is_cancelled:
+            self._bar.show_result("; ".join([counts, *problems]), "warning")
             return ""
         return counts
 
@@ -251,13 +267,28 @@ class _TableWork:
         return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
 
 
-class _ImportWork:
-    """Imports a folder, refreshes the tables and looks at the dataset; called in a worker."""
+class ImportWork:
+    """Imports a folder, refreshes the tables and looks at the dataset; called in a worker.
 
-    def __init__(self, folder: Path, target: Path, known: Sequence[DatasetIndexer], before: Shown | None) -> None:
-        self._folder, self._target, self._known, self._before = folder, target, known, before
+    Parameters
+    ----------
+    folder
+        Where the files are.
+    target
+        The dataset.
+    known
+        The tables.
+    is_there
+        Whether the dataset was there when the user asked for it: if it is gone by now, none is made in its place.
+    """
+
+    def __init__(self, folder: Path, target: Path, known: Sequence[DatasetIndexer], *, is_there: bool) -> None:
+        self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
 
     def __call__(self, handle: TaskHandle) -> Outcome:
+        """Import, and return what came of it; raise `DatasetNotFoundError` where the dataset is gone."""
+        if self._is_there:
+            ZarrDataset(self._target, mode="r")
         dataset = ZarrDataset(self._target)
         seen = set(dataset.list_image_ids())
         try:
@@ -268,9 +299,13 @@ class _ImportWork:
             report = ImportReport()
         note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
-        reports = run_indexers(path, self._known, "refresh", told=handle.progress)
+        reports, problem = list[UpdateReport](), ""
+        try:
+            reports = run_indexers(path, self._known, "refresh", told=handle.progress, cancelled=handle.cancelled)
+        except OUR_ERRORS as error:
+            problem = f"the tables could not follow: {error}"
         shown = _look(path, self._known, None, handle)
-        return Outcome(path, shown, reports, report, is_cancelled=handle.cancelled())
+        return Outcome(path, shown, reports, report, is_cancelled=handle.cancelled(), problem=problem)
 
 
 def _look(path: Path, known: Sequence[DatasetIndexer], before: Shown | None, handle: TaskHandle) -> Shown:
@@ -290,12 +325,21 @@ def _stoppable(handle: TaskHandle) -> Callable[[int, int, str], None]:
     return tell
 
 
-def _describe(reports: Sequence[UpdateReport]) -> str:
-    """Return what was done in one line; tables where nothing had to be done are not listed."""
-    busy = [report for report in reports if report.rows or report.failed or report.removed or report.is_cancelled]
-    if not busy:
-        return "All tables were up to date: nothing to do"
-    return "; ".join(report.summary() for report in busy)
+def describe_reports(outcome: Outcome) -> str:
+    """Return what was done to tables in one line; those where nothing had to be done are not listed."""
+    busy = [report for report in outcome.reports if report.rows or report.failed or report.removed or report.is_cancelled]
+    done = "; ".join(report.summary() for report in busy)
+    if outcome.is_cancelled:
+        return f"Cancelled; {done or 'no table was changed'}"
+    return done or "All tables were up to date: nothing to do"
+
+
+def _failures(outcome: Outcome) -> list[str]:
+    """Return how many images no rows could be made of, and why of the first; nothing where all went well."""
+    failed = {image_id: reason for report in outcome.reports for image_id, reason in report.failed.items()}
+    if not failed:
+        return []
+    return [f"{len(failed)} image{'' if len(failed) == 1 else 's'} could not be read: {next(iter(failed.values()))}"]
 
 
 def _say_notes(report: ImportReport) -> None:

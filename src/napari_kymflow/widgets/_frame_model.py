@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 
-from napari_kymflow._filters import seems_distinct
+from napari_kymflow._filters import as_texts, seems_distinct
 
 MISSING = "–"
 STATE = "state"
@@ -45,21 +45,24 @@ class FrameModel(QAbstractTableModel):
 
     def set_frame(self, frame: pd.DataFrame, mask: NDArray[np.bool_] | None = None) -> None:
         """Show another frame, sorted as the last one was; of its rows those that a mask (n,) is true for, or all."""
-        frame = frame.reset_index(drop=True)
+        frame, names = frame.reset_index(drop=True), list(frame.columns)
+        cells = [_cells_of(frame.iloc[:, position]) for position in range(frame.shape[1])]
+        flags = {place for place, name in enumerate(names) if name == OUTDATED and _is_flag(frame[name])}
+        checked, in_order = _checked(mask, len(frame)), _rows_in_order(frame, self._sorted_by)
+        # All that may fail is done before: views never come back from half a reset.
         self.beginResetModel()
-        self._frame = frame
-        self._cells = [_cells_of(frame.iloc[:, position]) for position in range(frame.shape[1])]
-        self._flags = {place for place, name in enumerate(frame.columns) if name == OUTDATED and _is_flag(frame[name])}
-        self._with_icons = self._flags | {place for place, name in enumerate(frame.columns) if name == STATE}
+        self._frame, self._cells, self._flags = frame, cells, flags
+        self._with_icons = flags | {place for place, name in enumerate(names) if name == STATE}
         self._tooltips: dict[int, Sequence[str]] = {}
-        self._mask = _checked(mask, len(frame))
-        self._sort_rows()
+        self._mask, self._sorted = checked, in_order
+        self._order = self._shown(in_order)
         self.endResetModel()
 
     def set_filter(self, mask: NDArray[np.bool_] | None) -> None:
         """Show only the frame's rows that a mask (n,) is true for; all where it is None."""
+        checked = _checked(mask, len(self._frame))
         self.beginResetModel()
-        self._mask = _checked(mask, len(self._frame))
+        self._mask = checked
         self._order = self._shown(self._sorted)
         self.endResetModel()
 
@@ -115,14 +118,14 @@ class FrameModel(QAbstractTableModel):
         """Return the first place whose row has a value in a column, None where no row has."""
         if column not in self._frame.columns:
             return None
-        found = np.flatnonzero((self._frame[column] == value).to_numpy(dtype=bool, na_value=False)[self._order])
+        found = np.flatnonzero((as_texts(self._frame[column]) == value).to_numpy(dtype=bool, na_value=False)[self._order])
         return int(found[0]) if found.size else None
 
     def rows_where(self, column: str, values: Collection[object]) -> NDArray[np.intp]:
         """Return the places, from the top, whose rows have one of some values in a column; none for a column not there."""
         if column not in self._frame.columns:
             return np.zeros(0, dtype=np.intp)
-        return np.flatnonzero(self._frame[column].isin(list(values)).to_numpy(dtype=bool)[self._order])
+        return np.flatnonzero(as_texts(self._frame[column]).isin(list(values)).to_numpy(dtype=bool)[self._order])
 
     def places_of_rows(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the places, from the top, at which some of the frame's rows are shown; hidden ones have none."""
@@ -167,11 +170,13 @@ class FrameModel(QAbstractTableModel):
         """Sort by a column; equal values keep their order, missing ones come last; -1 is the frame's own order."""
         if column >= len(self._cells):
             return
-        self._sorted_by = (self._frame.columns[column], order) if column >= 0 else None
+        sorted_by = (self._frame.columns[column], order) if column >= 0 else None
+        in_order = _rows_in_order(self._frame, sorted_by)
         self.layoutAboutToBeChanged.emit([], QAbstractTableModel.LayoutChangeHint.VerticalSortHint)
         kept = self.persistentIndexList()
         rows = [int(self._order[index.row()]) for index in kept]
-        self._sort_rows()
+        self._sorted_by, self._sorted = sorted_by, in_order
+        self._order = self._shown(in_order)
         if kept:
             places = np.full(len(self._frame), -1)
             places[self._order] = np.arange(len(self._order))
@@ -179,14 +184,6 @@ class FrameModel(QAbstractTableModel):
                 kept, [self.index(int(places[row]), index.column()) for row, index in zip(rows, kept, strict=True)]
             )
         self.layoutChanged.emit([], QAbstractTableModel.LayoutChangeHint.VerticalSortHint)
-
-    def _sort_rows(self) -> None:
-        self._sorted = np.arange(len(self._frame))
-        if self._sorted_by is not None and self._sorted_by[0] in self._frame.columns:
-            name, order = self._sorted_by
-            column = self._frame.iloc[:, self.column_names.index(name)]
-            self._sorted = _sorted_rows(column, descending=order == Qt.SortOrder.DescendingOrder)
-        self._order = self._shown(self._sorted)
 
     def _shown(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return rows if self._mask is None else rows[self._mask[rows]]
@@ -232,6 +229,15 @@ def _checked(mask: NDArray[np.bool_] | None, rows: int) -> NDArray[np.bool_] | N
     if mask is not None and mask.shape != (rows,):
         raise ValueError(f"the filter has shape {mask.shape}; the frame has {rows} rows")
     return mask
+
+
+def _rows_in_order(frame: pd.DataFrame, sorted_by: tuple[str, Qt.SortOrder] | None) -> NDArray[np.intp]:
+    """Return a frame's row numbers, sorted by a column that it has; otherwise in its own order."""
+    names = list(frame.columns)
+    if sorted_by is None or sorted_by[0] not in names:
+        return np.arange(len(frame))
+    column = as_texts(frame.iloc[:, names.index(sorted_by[0])])
+    return _sorted_rows(column, descending=sorted_by[1] == Qt.SortOrder.DescendingOrder)
 
 
 def _sorted_rows(column: "pd.Series[Any]", *, descending: bool) -> NDArray[np.intp]:

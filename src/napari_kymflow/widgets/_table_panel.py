@@ -120,7 +120,12 @@ class TablePanel(QWidget):
         self._show_counts()
 
     def set_frame(
-        self, frame: pd.DataFrame, *, tooltips: Mapping[str, Sequence[str]] | None = None, note: str = ""
+        self,
+        frame: pd.DataFrame,
+        *,
+        tooltips: Mapping[str, Sequence[str]] | None = None,
+        note: str = "",
+        fits: bool = False,
     ) -> None:
         """Show another frame; filters, order and columns stay as they are.
 
@@ -132,9 +137,11 @@ class TablePanel(QWidget):
             For some columns, a text for each row.
         note
             What is added to the counts below the table.
+        fits
+            Whether the columns become as wide as their contents once more, but for those that the user made so.
         """
         names = list(frame.columns)
-        widths = self.columns.widths() if self._is_fitted else {}
+        widths = self.columns.widths() if self._is_fitted and not fits else {}
         with self.columns.arranging:
             self.header.set_columns(names)
             self.model.set_frame(frame, self._mask_of(frame))
@@ -144,11 +151,6 @@ class TablePanel(QWidget):
         self.header.mark_order(*(self.model.sorted_by or ("", Qt.SortOrder.AscendingOrder)))
         self.header.place_edits()
         self.set_note(note)
-
-    def fit_columns(self) -> None:
-        """Make the columns as wide as their contents, but for those that the user made wider or narrower."""
-        with self.columns.arranging:
-            self.columns.arrange(self.model.column_names, {})
 
     def set_note(self, text: str) -> None:
         """Say something else beside the counts."""

@@ -18,7 +18,7 @@ from napari_kymflow._echo import EchoGuard
 from napari_kymflow._filters import SYNTAX
 from napari_kymflow._table_layouts import load_layout, save_layout
 
-_MOST_FITTED_ROWS = 200
+_MOST_FITTED_ROWS = 50
 _LONG = 10_000
 _MOST_SORTED_SELECTED_ROWS = 20_000
 _LAYOUT_MS = 600
@@ -98,6 +98,10 @@ class FilterHeader(QHeaderView):
         self.setSectionsClickable(True)
         self.setSortIndicatorShown(True)
         self.setHighlightSections(False)
+        # A header has these for itself: what is set on the one that it replaces is lost. The last column does not stretch,
+        # as that would be remembered as a width that the user chose.
+        self.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.setResizeContentsPrecision(_MOST_FITTED_ROWS)
         self.sectionResized.connect(self._on_section_changed)
         self.sectionMoved.connect(self._on_section_changed)
         parent.horizontalScrollBar().valueChanged.connect(self.place_edits)

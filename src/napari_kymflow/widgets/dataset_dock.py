@@ -11,24 +11,24 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
-from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._echo import EchoGuard
-from napari_kymflow._look import look_at_image, quick_look, result_tables
+from napari_kymflow._follow import Followed, FollowWork
 from napari_kymflow._preferences import autorefreshes, record_keys
 from napari_kymflow._recent import note_recent, recent_datasets
-from napari_kymflow._records import OUR_ERRORS, refresh_after_save
-from napari_kymflow._records_view import Shown, View, make_shown, records_view, with_marks
+from napari_kymflow._records import OUR_ERRORS
+from napari_kymflow._records_view import Shown, View, records_view, with_marks
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import Connections, bind_for_life
 from napari_kymflow.widgets._dataset_actions import DatasetActions
-from napari_kymflow.widgets._frame_model import as_text
+from napari_kymflow.widgets._row_place import place_of
 from napari_kymflow.widgets._table_panel import TablePanel
 from napari_kymflow.widgets._task_bar import TaskBar
 from napari_kymflow.widgets._window import attach_to_window, host_of
 
 RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
+_LOOKING = "Looking …"
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
 )
@@ -51,7 +51,7 @@ class DatasetDock(QWidget):
         self.do = DatasetActions(self, self._session, self._bar, self._show)
         self._shown = Shown()
         self._current: dict[str, View] = {}
-        self._waiting: set[str] = set()
+        self._waiting: set[tuple[Path, str]] = set()
         self._is_refreshing = False
         self._was_quick = True
         self._opening = EchoGuard()
@@ -172,7 +172,10 @@ class DatasetDock(QWidget):
         known = [indexer.table_name for indexer in self._session.found.indexers]
         names = [RECORDS, *dict.fromkeys([*known, *shown.look.tables])]
         for name in [name for name in self._panels if name not in names]:
-            self._tabs.removeTab(self._tabs.indexOf(self._panels.pop(name)))
+            panel = self._panels.pop(name)
+            self._current.pop(name, None)
+            self._tabs.removeTab(self._tabs.indexOf(panel))
+            panel.deleteLater()
         for name in [name for name in names if name not in self._panels]:
             self._add_panel(name, name)
         for name, panel in self._panels.items():
@@ -185,9 +188,9 @@ class DatasetDock(QWidget):
         look = self._shown.look
         if name == RECORDS or look.is_quick:
             return name
-        if name in look.problems:
-            return f"{name} (damaged)"
-        return f"{name} ({len(look.tables[name]):,})" if name in look.tables else f"{name} (not made yet)"
+        if name in look.tables:
+            return f"{name} ({len(look.tables[name]):,})"
+        return f"{name} (damaged)" if name in look.problems else f"{name} (not made yet)"
 
     def _fill_current(self) -> None:
         """Show in the front panel what it does not show yet."""
@@ -199,10 +202,9 @@ class DatasetDock(QWidget):
             marked = self._shown.tables.get(name, View(frame=pd.DataFrame(), note=self._shown.look.problems.get(name, "")))
         if self._current.get(name) is not marked:
             self._current[name] = marked
-            panel.set_frame(marked.frame, tooltips=marked.tooltips, note=marked.note)
-            if self._shown.look.is_quick != self._was_quick:
-                self._was_quick = self._shown.look.is_quick
-                panel.fit_columns()
+            fits = self._shown.look.is_quick != self._was_quick
+            self._was_quick = self._shown.look.is_quick
+            panel.set_frame(marked.frame, tooltips=marked.tooltips, note=marked.note, fits=fits)
 
     def _marked_records(self) -> View:
         ids = self._shown.look.image_ids
@@ -244,33 +246,38 @@ class DatasetDock(QWidget):
 
     def _on_saved(self, image_id: str) -> None:
         """Bring a saved image's rows up to date, and look at it again."""
-        if self._session.dataset is not None and image_id in self._session.image_ids:
-            self._waiting.add(image_id)
+        path = self._session.path
+        if path is not None and image_id in self._session.image_ids:
+            self._waiting.add((path, image_id))
             self._refresh_next()
 
     def _refresh_next(self) -> None:
-        dataset = self._session.dataset
         # While a task runs, its own look comes at its end, and may have been made before the save.
-        if self._is_refreshing or self._bar.is_running or not self._waiting or dataset is None:
+        if self.is_busy or not self._waiting or self._session.path is None:
             return
         self._is_refreshing = True
-        indexers = self._session.found.indexers
-        writes = autorefreshes() and not self._session.is_read_only
-        work = _RefreshWork(dataset.path, indexers, self._waiting.pop(), self._shown, writes=writes)
+        self._show_state()
+        path, image_id = self._waiting.pop()
+        before = self._shown if path == self._session.path else None
+        writes = autorefreshes() and not (before is not None and self._session.is_read_only)
+        work = FollowWork(path, self._session.found.indexers, image_id, before, writes=writes)
         self._host.run(work, self._on_refreshed, self._on_refresh_failed)
 
-    def _on_refreshed(self, result: "Shown | str") -> None:
+    def _on_refreshed(self, followed: Followed) -> None:
         self._is_refreshing = False
-        if isinstance(result, str):
-            self._bar.show_result(f"The tables could not follow: {result}", "warning")
-        elif self._session.dataset is not None and set(result.look.image_ids) & set(self._session.image_ids):
-            self.do.shown = result
-            self._session.show_look(result.look)
-            self._show(result)
+        if followed.problem:
+            self._bar.show_result(f"The tables could not follow: {followed.problem}", "warning")
+        elif followed.shown is not None and followed.path == self._session.path:
+            self.do.shown = followed.shown
+            self._session.show_look(followed.shown.look)
+            self._show(followed.shown)
+        self._show_state()
         self._refresh_next()
 
     def _on_refresh_failed(self, error: Exception) -> None:
         self._is_refreshing = False
+        self._show_state()
+        self._refresh_next()
 
     def _on_running_changed(self, running: bool) -> None:  # Qt's signal
         self._show_state()
@@ -278,7 +285,7 @@ class DatasetDock(QWidget):
             QTimer.singleShot(0, self._refresh_next)
 
     def _show_state(self) -> None:
-        dataset, running = self._session.dataset, self._bar.is_running
+        dataset, running = self._session.dataset, self.is_busy
         writable = dataset is not None and not self._session.is_read_only and not running
         self._buttons["import"].setEnabled(not running and not (dataset is not None and self._session.is_read_only))
         for button in ("from folder", "refresh"):
@@ -287,10 +294,13 @@ class DatasetDock(QWidget):
         self._update.setEnabled(writable and self._session.image_id is not None)
         self._rebuild.setEnabled(writable)
         name = self._current_name()
-        own = name in [indexer.table_name for indexer in self._session.found.indexers]
-        self._rebuild_one.setEnabled(writable and own)
-        self._rebuild_one.setText(f"Rebuild {name}" if own else "Rebuild this table")
+        is_ours = name in [indexer.table_name for indexer in self._session.found.indexers]
+        self._rebuild_one.setEnabled(writable and is_ours)
+        self._rebuild_one.setText(f"Rebuild {name}" if is_ours else "Rebuild this table")
         self._verify.setEnabled(dataset is not None and not running)
+        is_looking = self._bar.is_running and self._shown.look.is_quick
+        for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
+            panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
         self._state.setText(_EMPTY if dataset is None else self._describe(dataset))
         self._state.setToolTip("" if dataset is None else str(dataset.path))
 
@@ -310,17 +320,9 @@ class DatasetDock(QWidget):
     def _on_row_activated(self, row: "pd.Series[Any]") -> None:
         if not self._open(row):
             return
-        roi_id, lines = row.get("roi_id"), None
-        if {"y0", "y1"} <= set(row.index) and not pd.isna(row["y0"]) and not pd.isna(row["y1"]):
-            lines = int(row["y0"]), int(row["y1"])
-        is_event = "event_id" in row.index
+        place = place_of(row)
         with self._opening:
-            self._session.go_to(
-                roi_id=None if roi_id is None or pd.isna(roi_id) else int(roi_id),
-                seconds=_seconds_of(row) if is_event else None,
-                lines=lines,
-                caption=_caption_of(row) if is_event else "",
-            )
+            self._session.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
 
     def _open(self, row: "pd.Series[Any]") -> bool:
         """Open a row's record, and return whether it is shown now; the row stays the selected one."""
@@ -332,8 +334,16 @@ class DatasetDock(QWidget):
             return False
         self._show_state()
         if not is_open:
-            self._on_record_changed()
+            self._go_back()
         return is_open
+
+    def _go_back(self) -> None:
+        """Select the rows of the open record, and of its selected ROIs, again: the user would rather stay with it."""
+        panel, ids = self._panels[self._current_name()], self._session.selected_roi_ids
+        wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
+        if ids and "roi_id" in panel.model.column_names:
+            wanted["roi_id"] = ids
+        panel.highlight(wanted)
 
     def _on_previous(self) -> None:
         self._step(-1)
@@ -368,40 +378,3 @@ class DatasetDock(QWidget):
     def _on_recent(self) -> None:
         action: Any = self.sender()
         self.do.open_dataset(Path(action.data()))
-
-
-class _RefreshWork:
-    """Brings one image's rows up to date and looks at it again; called in a worker. Returns why where it cannot."""
-
-    def __init__(
-        self, path: Path, indexers: Sequence[DatasetIndexer], image_id: str, before: Shown, *, writes: bool
-    ) -> None:
-        self._path, self._indexers, self._image_id = path, indexers, image_id
-        self._before, self._writes = before, writes
-
-    def __call__(self) -> "Shown | str":
-        try:
-            if self._writes:
-                refresh_after_save(self._path, self._indexers, self._image_id)
-            dataset = ZarrDataset(self._path, mode="r")
-            look = self._before.look
-            look = look_at_image(
-                dataset, self._indexers, self._image_id, before=quick_look(dataset) if look.is_quick else look
-            )
-            return make_shown(look, result_tables(self._indexers), before=self._before)
-        except (*OUR_ERRORS, OSError) as error:
-            return str(error)
-
-
-def _caption_of(row: "pd.Series[Any]") -> str:
-    """Return what is written on the canvas for an event, such as "event 4: baseline_drop at 20.5 s"; empty for others."""
-    if _seconds_of(row) is None:
-        return ""
-    return f"event {row['event_id']}: {row.get('kind', '')} at {as_text(row['t0_s'])} s"
-
-
-def _seconds_of(row: "pd.Series[Any]") -> tuple[float, float] | None:
-    start, stop = row.get("t0_s"), row.get("t1_s")
-    if start is None or pd.isna(start):
-        return None
-    return float(start), float(start) if stop is None or pd.isna(stop) else float(stop)
