@@ -96,6 +96,7 @@ def test_records_and_all_tables_are_listed(dock, session):
     assert footer(dock) == "3 records"
 
 
+@pytest.mark.story
 def test_a_clicked_record_opens(dock, session):
     click(dock, 2)
     assert session.image.name == "demo reversal"
@@ -109,6 +110,7 @@ def test_a_clicked_event_opens_its_record_goes_there_and_selects_its_roi(dock, s
     assert session.sync.selected_ids == (1,)
 
 
+@pytest.mark.story
 def test_a_clicked_roi_opens_its_record_and_shows_it(dock, session, viewer):
     dock.show_tab("rois")
     place = list(zip(column(dock, "record", "rois"), column(dock, "roi_id", "rois"), strict=True)).index(("demo stall", 2))
@@ -118,6 +120,7 @@ def test_a_clicked_roi_opens_its_record_and_shows_it(dock, session, viewer):
     assert viewer.scene.camera.center[-1] == pytest.approx(1500, abs=2)
 
 
+@pytest.mark.story
 def test_the_clicked_row_stays_the_only_selected_one(dock, session):
     dock.show_tab("velocity_events")
     panel = dock._panels["velocity_events"]
@@ -140,11 +143,13 @@ def test_selecting_a_roi_on_the_canvas_marks_its_rows(dock, session):
     assert selected(dock, "radon_report") == [place]
 
 
+@pytest.mark.story
 def test_the_open_record_is_the_selected_row(dock, session):
     session.open_record(session.image_ids[1])
     assert selected(dock) == [1]
 
 
+@pytest.mark.story
 def test_a_record_that_is_open_is_not_opened_twice(dock, session, viewer):
     before = list(viewer.layers)
     click(dock, 0)
@@ -152,6 +157,7 @@ def test_a_record_that_is_open_is_not_opened_twice(dock, session, viewer):
 
 
 @pytest.mark.parametrize(("key", "name"), [("Down", "demo reversal"), ("Up", "demo steady flow")])
+@pytest.mark.story
 def test_the_next_and_the_previous_record_open_by_keys(dock, session, viewer, qtbot, key, name):
     session.open_record(session.image_ids[1])
     window = viewer.window._qt_window
@@ -184,6 +190,7 @@ def test_a_save_is_followed_by_the_list_and_the_tables(dock, session, table_pref
     assert footer(dock) == "3 records · 1 outdated"
 
 
+@pytest.mark.story
 def test_without_the_preference_a_save_leaves_the_tables_and_is_still_seen(dock, session, qtbot):
     before = {path.name: path.read_bytes() for path in (session.path / "tables").iterdir() if path.is_file()}
     session.editor.edit(1, x1=70)
@@ -192,6 +199,7 @@ def test_without_the_preference_a_save_leaves_the_tables_and_is_still_seen(dock,
     assert {path.name: path.read_bytes() for path in (session.path / "tables").iterdir() if path.is_file()} == before
 
 
+@pytest.mark.story
 def test_renaming_a_roi_makes_nothing_outdated(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
     session.editor.edit(1, name="renamed")
@@ -211,6 +219,7 @@ def test_a_record_with_unsaved_rois_is_marked_until_it_is_saved(dock, session, q
     qtbot.waitUntil(lambda: column(dock, "state") == ["fresh"] * 3)
 
 
+@pytest.mark.story
 def test_a_record_with_kept_rois_is_marked(dock, session):
     session.editor.edit(2, name="kept")
     session.editor.keep_draft()
@@ -219,6 +228,7 @@ def test_a_record_with_kept_rois_is_marked(dock, session):
     assert column(dock, "state")[0].startswith("not saved: ROIs were kept")
 
 
+@pytest.mark.story
 def test_what_is_outdated_stays_so_after_a_refresh(dock, session, qtbot):
     change_roi_of(session, "demo stall")
     dock._buttons["refresh"].click()
@@ -232,6 +242,7 @@ def test_what_is_outdated_stays_so_after_a_refresh(dock, session, qtbot):
     assert footer(dock, "radon_report") == "6 rows · of 3 images 1 outdated"
 
 
+@pytest.mark.story
 def test_the_reason_is_the_tooltip_of_the_state(dock, session, qtbot):
     change_roi_of(session, "demo stall")
     dock.do.look()
@@ -261,6 +272,7 @@ def test_never_analysed_no_events_failed_and_deleted_are_told_apart(dock, sessio
     assert "rows of 1 deleted image removed" in dock._bar.text
 
 
+@pytest.mark.story
 def test_a_refresh_of_fresh_tables_says_that_there_was_nothing_to_do(dock, session, qtbot):
     dock._buttons["refresh"].click()
     wait(dock, qtbot)
@@ -278,6 +290,7 @@ def test_rebuilding_all_makes_missing_tables(dock, session, qtbot):
     assert "velocity_events: 4 rows of 3 images" in dock._bar.text
 
 
+@pytest.mark.story
 def test_one_table_is_rebuilt_alone(dock, session, qtbot):
     dock.show_tab("rois")
     assert dock._rebuild_one.text() == "Rebuild rois"
@@ -286,6 +299,7 @@ def test_one_table_is_rebuilt_alone(dock, session, qtbot):
     assert dock._bar.text == "rois: 6 rows of 3 images"
 
 
+@pytest.mark.story
 def test_updating_the_open_image_changes_only_its_rows(dock, session, qtbot):
     session.open_record(session.image_ids[1])
     for image_id in session.image_ids[1:]:
@@ -308,6 +322,7 @@ def test_a_damaged_table_is_named_and_a_refresh_makes_it_anew(dock, session, qtb
     assert tabs(dock)[4] == "velocity_events (4)"
 
 
+@pytest.mark.story
 def test_while_something_runs_nothing_else_can_be_started(dock, session, qtbot):
     dock._rebuild.trigger()
     assert not dock._buttons["refresh"].isEnabled()
@@ -316,6 +331,7 @@ def test_while_something_runs_nothing_else_can_be_started(dock, session, qtbot):
     assert dock._buttons["refresh"].isEnabled()
 
 
+@pytest.mark.story
 def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
     dock._rebuild.trigger()
@@ -325,6 +341,7 @@ def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_p
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
 
 
+@pytest.mark.story
 def test_a_dataset_that_became_read_only_says_that_the_tables_could_not_follow(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
     shutil.rmtree(session.path)
@@ -342,6 +359,7 @@ def test_import_fills_a_new_dataset_and_opens_it(dock, olympus_folder, tmp_path,
     assert recent_datasets() == (tmp_path / "new.zarr",)
 
 
+@pytest.mark.story
 def test_import_of_a_folder_without_tiffs_says_so(dock, tmp_path, qtbot):
     (tmp_path / "empty").mkdir()
     dock.do.import_folder(tmp_path / "empty", tmp_path / "new.zarr")
@@ -349,6 +367,7 @@ def test_import_of_a_folder_without_tiffs_says_so(dock, tmp_path, qtbot):
     assert "nothing was imported" in dock._bar.text
 
 
+@pytest.mark.story
 def test_new_files_come_in_by_one_click_once_the_folder_is_known(dock, olympus_folder, tmp_path, qtbot, viewer):
     folder = tmp_path / "microscope"
     folder.mkdir()
@@ -362,6 +381,7 @@ def test_new_files_come_in_by_one_click_once_the_folder_is_known(dock, olympus_f
     assert sorted(column(dock, "record")) == ["first", "second"]
 
 
+@pytest.mark.story
 def test_a_folder_that_is_not_known_is_asked_for(dock, session, tmp_path, monkeypatch, qtbot):
     (tmp_path / "scans").mkdir()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path / "scans"))
@@ -370,6 +390,7 @@ def test_a_folder_that_is_not_known_is_asked_for(dock, session, tmp_path, monkey
     assert "nothing was imported" in dock._bar.text
 
 
+@pytest.mark.story
 def test_a_folder_that_is_gone_is_asked_for_again(dock, session, tmp_path, monkeypatch):
     note_folder(session.dataset.dataset_id, tmp_path / "gone")
     asked = []
@@ -378,6 +399,7 @@ def test_a_folder_that_is_gone_is_asked_for_again(dock, session, tmp_path, monke
     assert len(asked) == 1
 
 
+@pytest.mark.story
 def test_recent_datasets_are_in_the_menu_and_open(dock, session, lab_path, qtbot):
     dock.do.open_dataset(lab_path)
     wait(dock, qtbot)
@@ -400,6 +422,7 @@ def test_opening_something_else_says_so_and_keeps_what_is_open(dock, session, tm
     assert session.dataset.path == demo_path
 
 
+@pytest.mark.story
 def test_with_unsaved_rois_another_dataset_is_opened_only_when_the_user_says_so(dock, session, tmp_path, answers, qtbot):
     qtbot.waitUntil(lambda: session.editor.results is not None)
     session.editor.delete([1])
@@ -412,6 +435,7 @@ def test_with_unsaved_rois_another_dataset_is_opened_only_when_the_user_says_so(
     assert len(answers["asked"]) == 2
 
 
+@pytest.mark.story
 def test_damaged_records_are_counted_and_the_others_open(dock, demo_path, qtbot, viewer):
     first = session_first(demo_path)
     shutil.rmtree(first / "analysis/history")
@@ -428,6 +452,7 @@ def session_first(path):
     return path / "images" / ZarrDataset(path).list_image_ids()[0]
 
 
+@pytest.mark.story
 def test_a_dataset_of_the_older_program_is_only_to_look_at(dock, older_dataset_path, qtbot):
     dock.do.open_dataset(older_dataset_path)
     wait(dock, qtbot)
@@ -437,6 +462,7 @@ def test_a_dataset_of_the_older_program_is_only_to_look_at(dock, older_dataset_p
     assert dock._verify.isEnabled()
 
 
+@pytest.mark.story
 def test_rows_without_a_roi_or_a_time_can_be_clicked(dock, session):
     dock.show_tab("velocity_events")
     panel = dock._panels["velocity_events"]
@@ -448,6 +474,7 @@ def test_rows_without_a_roi_or_a_time_can_be_clicked(dock, session):
     assert session.image_id == row["image_id"]
 
 
+@pytest.mark.story
 def test_a_row_of_an_image_that_is_gone_says_so(dock, session):
     dock.show_tab("velocity_events")
     panel = dock._panels["velocity_events"]
@@ -458,6 +485,7 @@ def test_a_row_of_an_image_that_is_gone_says_so(dock, session):
     assert "no record" in messages()[-1]
 
 
+@pytest.mark.story
 def test_verify_opens_its_dialog_over_the_dataset(dock, session, qtbot):
     dock._verify.trigger()
     dialog = dock.do._dialogs[session.path]
@@ -478,6 +506,7 @@ def test_a_cancelled_rebuild_leaves_sound_tables(dock, session, monkeypatch, qtb
     assert dock._buttons["refresh"].isEnabled()
 
 
+@pytest.mark.story
 def test_what_followed_a_save_in_a_copy_of_the_dataset_is_not_shown(dock, session, tmp_path):
     copy = shutil.copytree(session.path, tmp_path / "copy.zarr")
     indexers = session.found.indexers
@@ -498,6 +527,7 @@ def test_a_dataset_that_is_opened_while_a_task_runs_is_looked_at_after_it(dock, 
     assert "…" not in column(dock, "state")
 
 
+@pytest.mark.story
 def test_a_dataset_that_is_opened_while_a_task_fails_is_looked_at_after_it(dock, session, tmp_path, qtbot):
     dock.do._on_failed(session.path, "the disk is full")
     assert not dock._bar.is_running
@@ -506,6 +536,7 @@ def test_a_dataset_that_is_opened_while_a_task_fails_is_looked_at_after_it(dock,
     wait(dock, qtbot)
 
 
+@pytest.mark.story
 def test_a_cancelled_refresh_of_fresh_tables_says_that_it_was_cancelled(dock, session, qtbot):
     dock._buttons["refresh"].click()
     dock._bar.cancel()
@@ -513,6 +544,7 @@ def test_a_cancelled_refresh_of_fresh_tables_says_that_it_was_cancelled(dock, se
     assert dock._bar.text.startswith("Cancelled; ")
 
 
+@pytest.mark.story
 def test_an_import_into_the_open_dataset_leaves_the_record_and_asks_nothing(
     dock, session, tmp_path, answers, qtbot, olympus_folder
 ):
@@ -528,6 +560,7 @@ def test_an_import_into_the_open_dataset_leaves_the_record_and_asks_nothing(
     assert "first" in column(dock, "record")
 
 
+@pytest.mark.story
 def test_images_that_the_tables_could_not_read_are_said_after_an_import(dock, session, tmp_path, qtbot, olympus_folder):
     torn = session.path / "images" / session.image_ids[2] / "analysis" / "radon_report.parquet"
     torn.write_bytes(b"torn")
@@ -539,6 +572,7 @@ def test_images_that_the_tables_could_not_read_are_said_after_an_import(dock, se
     assert dock._bar.text.startswith("1 imported, 0 skipped; 1 image could not be read: ")
 
 
+@pytest.mark.story
 def test_while_the_tables_follow_a_save_nothing_else_can_be_started(dock, session, qtbot):
     dock._on_saved(session.image_id)
     assert dock.is_busy
@@ -547,6 +581,7 @@ def test_while_the_tables_follow_a_save_nothing_else_can_be_started(dock, sessio
     assert dock._buttons["refresh"].isEnabled()
 
 
+@pytest.mark.story
 def test_after_a_save_that_nothing_could_follow_the_next_one_is_followed(dock, session, qtbot):
     dock._is_refreshing = True
     dock._on_saved(session.image_ids[0])
@@ -555,6 +590,7 @@ def test_after_a_save_that_nothing_could_follow_the_next_one_is_followed(dock, s
     assert dock._buttons["refresh"].isEnabled()
 
 
+@pytest.mark.story
 def test_verify_twice_opens_one_dialog(dock, session):
     dock._verify.trigger()
     dialog = dock.do._dialogs[session.path]
@@ -564,6 +600,7 @@ def test_verify_twice_opens_one_dialog(dock, session):
     QApplication.processEvents()
 
 
+@pytest.mark.story
 def test_whoever_would_rather_stay_goes_back_to_the_rows_of_the_open_record(dock, session, answers):
     session.editor.edit(1, name="not saved")
     dock.show_tab("rois")
@@ -576,6 +613,7 @@ def test_whoever_would_rather_stay_goes_back_to_the_rows_of_the_open_record(dock
     assert {names[row] for row in selected(dock, "rois")} == {"demo steady flow"}
 
 
+@pytest.mark.story
 def test_a_table_in_front_says_that_the_dock_is_looking(dock, session, lab_path, qtbot):
     dock.show_tab("rois")
     dock.do.open_dataset(lab_path)
@@ -584,6 +622,7 @@ def test_a_table_in_front_says_that_the_dock_is_looking(dock, session, lab_path,
     assert "no rows yet" in dock._panels["rois"]._empty.text()
 
 
+@pytest.mark.story
 def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, qtbot):
     path = session.path / "tables" / "mine.parquet"
     pd.DataFrame({"v": [[1], [2]]}).to_parquet(path)
@@ -598,6 +637,7 @@ def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, qtbot):
     assert "mine" not in dock._panels
 
 
+@pytest.mark.story
 def test_a_row_of_text_where_numbers_are_expected_can_be_clicked(dock, session):
     dock.show_tab("velocity_events")
     panel = dock._panels["velocity_events"]

@@ -10,6 +10,7 @@ from kymflow_core import AcqImage, MaskROI
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._docks import open_docks
+from napari_kymflow.widgets.dataset_dock import DatasetDock
 from napari_kymflow.widgets.roi_dock import RoiDock
 
 
@@ -177,8 +178,15 @@ def test_clearing_the_table_selection_clears_the_canvas(roi_dock, session):
     assert set(session.sync.layer.selected_data) == set()
 
 
-def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session):
+def wait_for_docks(viewer, qtbot):
+    """Wait until the dataset dock has looked at the dataset: what a worker holds would look like a leak."""
+    docks = [dock for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock)]
+    qtbot.waitUntil(lambda: not any(dock.is_busy for dock in docks), timeout=20_000)
+
+
+def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session, qtbot):
     open_docks(viewer)
+    wait_for_docks(viewer, qtbot)
     for title in list(viewer.window.dock_widgets):
         viewer.window.remove_dock_widget(viewer.window.dock_widgets[title])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
@@ -187,3 +195,4 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
     assert len([title for title in titles if title.startswith("Kymograph")]) == 2
+    wait_for_docks(viewer, qtbot)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from kymflow_core import UpdateReport
@@ -44,7 +45,7 @@ class Outcome:
     """Why the tables could not follow an import."""
 
 
-class DatasetActions:
+class DatasetActions(QObject):
     """The actions of one dock.
 
     Parameters
@@ -60,6 +61,8 @@ class DatasetActions:
     """
 
     def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, show: Callable[[Shown], None]) -> None:
+        # An object that Qt knows: connections to its methods do not keep the dock alive.
+        super().__init__(parent)
         self._parent, self._session, self._bar, self._show = parent, session, bar, show
         self.shown: Shown | None = None
         self._dialogs: dict[Path, VerifyDialog] = {}
