@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from kymflow_core import AcqImage, MaskROI
 from kymflow_zarr import ZarrDataset
@@ -90,6 +90,17 @@ def test_a_name_edited_in_the_table_is_the_rois_and_is_unsaved(roi_dock, session
     roi_dock._model.setData(index, "big vessel")
     assert session.rois.get(1).name == "big vessel"
     assert "not saved" in roi_dock._state.text()
+
+
+def test_what_is_typed_stays_while_measurements_and_saves_change_the_table(roi_dock, session):
+    index = roi_dock._model.index(0, 1)
+    roi_dock._view.setCurrentIndex(index)
+    roi_dock._view.edit(index)
+    editor = roi_dock._view.findChild(QLineEdit)
+    editor.setText("half a na")
+    session.editor.state_changed.emit()
+    roi_dock._model.dataChanged.emit(roi_dock._model.index(0, 0), roi_dock._model.index(1, 9))
+    assert editor.text() == "half a na"
 
 
 def test_the_delete_button_deletes_the_selected_rois(roi_dock, session):

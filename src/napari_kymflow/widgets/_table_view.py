@@ -12,12 +12,22 @@ from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QEvent, QItemSelectionModel, QModelIndex, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QLineEdit, QMenu, QTableView, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QStyledItemDelegate,
+    QTableView,
+    QWidget,
+)
 
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._filters import SYNTAX
 from napari_kymflow._table_layouts import load_layout, save_layout
 
+_FILLED = "kymflow_is_filled"
 _MOST_FITTED_ROWS = 50
 _LONG = 10_000
 _MOST_SORTED_SELECTED_ROWS = 20_000
@@ -319,6 +329,16 @@ class ColumnArranger(QObject):
             self._note()
 
 
+class TypingDelegate(QStyledItemDelegate):
+    """Leaves what is being typed into a cell alone, while measurements and saves change the table around it."""
+
+    def setEditorData(self, editor: QWidget, index: QModelIndex) -> None:  # noqa: N802  # Qt's name
+        """Fill an editor when it opens, and not again: Qt would do so whenever several cells change."""
+        if not editor.property(_FILLED):
+            super().setEditorData(editor, index)
+            editor.setProperty(_FILLED, True)
+
+
 def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: bool = False) -> TableView:
     """Return a view of whole rows, sortable, without row numbers."""
     view = TableView(model, parent)
@@ -326,6 +346,7 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
     mode = QAbstractItemView.SelectionMode
     view.setSelectionMode(mode.ExtendedSelection if several else mode.SingleSelection)
     view.setWordWrap(False)
+    view.setItemDelegate(TypingDelegate(view))
     # A visible row header makes a reset after scrolling take seconds in a long table.
     view.verticalHeader().setVisible(False)
     view.verticalHeader().setDefaultSectionSize(22)

@@ -200,7 +200,8 @@ class WindowHost(Host):
     def _finish_jobs(self) -> None:
         end = time.monotonic() + _LONGEST_WAIT_S
         while self._jobs and time.monotonic() < end:
-            QApplication.processEvents()
+            # Only what workers send: a canvas that is drawn while its window closes, or another window's, can fail.
+            QApplication.sendPostedEvents(None, QEvent.Type.MetaCall)
             time.sleep(0.005)
 
 
