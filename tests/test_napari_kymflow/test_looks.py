@@ -260,9 +260,10 @@ def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_pa
 
 def test_a_record_that_nobody_looked_at_is_not_called_never_analysed(dataset):
     look = full_look(dataset, INDEXERS)
+    known = dataset.list_image_ids()[0]
     with dataset.build_record(np.zeros((20, 8), np.uint16)) as draft:
         draft.save_metadata_payload({"header": {"name": "new"}})
-    again = look_at_image(dataset, INDEXERS, dataset.list_image_ids()[0], before=look)
+    again = look_at_image(dataset, INDEXERS, known, before=look)
     shown = make_shown(again, RESULTS).records
     assert sorted(shown.frame["state"]) == ["fresh", "fresh", "fresh", "…"]
 
