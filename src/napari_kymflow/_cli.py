@@ -1,6 +1,7 @@
 """The command line's part that needs a window: `demo` and `open`; the rest is in `kymflow_core.cli`."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow._reader import locate
 
 _WINDOW = (1500, 950)
+_LONGEST_S = 60.0
 _ROUNDS = 5
 """How often Qt is let work before a screenshot: the docks are laid out, then the view is fitted, then drawn."""
 
@@ -65,8 +67,13 @@ def _show(path: Path, screenshot: Path | None) -> None:
     if screenshot is None:
         napari.run()
         return
-    for _ in range(_ROUNDS):
+    # Until the docks have looked at the dataset: a worker that outlives its window ends the process.
+    from napari_kymflow.widgets._docks import is_busy
+
+    rounds, end = _ROUNDS, time.monotonic() + _LONGEST_S
+    while rounds or (is_busy(viewer) and time.monotonic() < end):
         napari.qt.get_qapp().processEvents()
+        rounds = max(0, rounds - 1)
     viewer.window.screenshot(str(screenshot), flash=False, canvas_only=False)
     viewer.close()
     typer.echo(f"Wrote {screenshot}")

@@ -9,8 +9,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 from kymflow_core import AcqImage, MaskROI
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._session import session_of
-from napari_kymflow.widgets._docks import open_docks
-from napari_kymflow.widgets.dataset_dock import DatasetDock
+from napari_kymflow.widgets._docks import is_busy, open_docks
 from napari_kymflow.widgets.roi_dock import RoiDock
 
 
@@ -191,8 +190,7 @@ def test_clearing_the_table_selection_clears_the_canvas(roi_dock, session):
 
 def wait_for_docks(viewer, qtbot):
     """Wait until the dataset dock has looked at the dataset: what a worker holds would look like a leak."""
-    docks = [dock for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock)]
-    qtbot.waitUntil(lambda: not any(dock.is_busy for dock in docks), timeout=20_000)
+    qtbot.waitUntil(lambda: not is_busy(viewer), timeout=20_000)
 
 
 def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session, qtbot):

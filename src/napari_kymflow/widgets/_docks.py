@@ -5,6 +5,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QMainWindow
 
 from napari_kymflow._session import session_of
+from napari_kymflow.widgets.dataset_dock import DatasetDock
 
 PLUGIN = "napari-kymflow"
 DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
@@ -32,3 +33,8 @@ def open_docks(viewer: "napari.viewer.Viewer") -> None:
     fit.setSingleShot(True)
     fit.timeout.connect(session_of(viewer).view.fit)
     fit.start(0)
+
+
+def is_busy(viewer: "napari.viewer.Viewer") -> bool:
+    """Return whether a dock of a viewer's window has a worker at work."""
+    return any(dock.is_busy for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock))
