@@ -253,5 +253,9 @@ def errors_shown() -> Iterator[None]:
 @contextmanager
 def _progress_bar(*, hidden: bool = False) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(), disable=hidden) as bar:
+    bar = Progress(*columns, console=Console(), disable=hidden)
+    if hidden:  # never begun: older versions of rich print an empty line at the end also of a hidden one
+        yield bar
+        return
+    with bar:
         yield bar
