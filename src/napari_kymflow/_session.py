@@ -63,7 +63,6 @@ class KymSession:
     selection_changed = Signal()
     saved = Signal(str)
     """The id of a record whose ROIs were saved."""
-    tables_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer_ref = ref(viewer)
@@ -210,7 +209,6 @@ class KymSession:
         self.look = look
         if self.editor is not None:
             self.editor.find_results()
-        self.tables_changed.emit()
 
     def layers_of(self, image_id: str) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""

@@ -408,6 +408,10 @@ def test_recent_datasets_are_in_the_menu_and_open(dock, session, lab_path, qtbot
     assert list(entries) == [str(lab_path), str(session_path(lab_path, entries))]
     entries[list(entries)[1]].trigger()
     assert session.path.name == "demo.zarr"
+    wait(dock, qtbot)
+    dock._fill_open_menu()
+    next(action for action in dock._open_menu.actions() if action.text() == "Forget this list").trigger()
+    assert recent_datasets() == ()
 
 
 def session_path(lab_path, entries):

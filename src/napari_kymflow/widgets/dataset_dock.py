@@ -15,7 +15,7 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow._echo import EchoGuard
 from napari_kymflow._follow import Followed, FollowWork
 from napari_kymflow._preferences import autorefreshes, record_keys
-from napari_kymflow._recent import note_recent, recent_datasets
+from napari_kymflow._recent import forget_recent, note_recent, recent_datasets
 from napari_kymflow._records import OUR_ERRORS
 from napari_kymflow._records_view import Shown, View, records_view, with_marks
 from napari_kymflow._session import session_of
@@ -29,6 +29,8 @@ from napari_kymflow.widgets._window import attach_to_window, host_of
 RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
 _LOOKING = "Looking …"
+_FIXED_ENTRIES = 2
+"""Of the menu *Open*: the first entry, and the line below it."""
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
 )
@@ -374,6 +376,15 @@ class DatasetDock(QWidget):
             action = self._open_menu.addAction(f"{path.name}  –  {path.parent}")
             action.setData(str(path))
             action.triggered.connect(self._on_recent)
+        if len(self._open_menu.actions()) > _FIXED_ENTRIES:
+            self._open_menu.addSeparator()
+            self._open_menu.addAction("Forget this list").triggered.connect(self._on_forget)
+
+    def _on_forget(self) -> None:
+        try:
+            forget_recent()
+        except OSError as error:
+            show_error(str(error))
 
     def _on_recent(self) -> None:
         action: Any = self.sender()
