@@ -415,3 +415,13 @@ def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error
 )
 def test_a_row_is_where_its_numbers_say(values, place):
     assert place_of(pd.Series(values, dtype=object)) == place
+
+
+def test_a_cancelled_import_says_how_many_images_came_in(tmp_path, olympus_folder):
+    folder = one_tiff(olympus_folder, tmp_path)
+    shutil.copy(folder / "first.tif", folder / "second.tif")
+    told = []
+    handle = SimpleNamespace(progress=lambda *step: told.append(step), cancelled=lambda: len(told) > 1)
+    outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(handle)
+    assert outcome.imported is None
+    assert outcome.n_new == len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) > 0

@@ -40,6 +40,9 @@ class Outcome:
     shown: Shown
     reports: Sequence[UpdateReport] = ()
     imported: ImportReport | None = None
+    """What an import did; None where it was cancelled."""
+    n_new: int = 0
+    """How many images came in."""
     is_cancelled: bool = False
     problem: str = ""
     """Why the tables could not follow an import."""
@@ -220,9 +223,8 @@ class DatasetActions(QObject):
 
     def _on_imported(self, outcome: Outcome) -> str:
         report = outcome.imported
-        if report is None:
-            return "Cancelled; nothing was imported"
-        _say_notes(report)
+        if report is not None:
+            _say_notes(report)
         if outcome.path != self._session.path:
             self._is_looked_at = True
             try:
@@ -232,11 +234,13 @@ class DatasetActions(QObject):
         if not self._take_up(outcome) and self.shown is None:
             self.look()
             return ""
-        counts = report.summary()
-        if outcome.is_cancelled:
-            counts = f"Cancelled: what was imported by then stays. {counts}"
+        counts = f"Cancelled after {outcome.n_new} new image{'' if outcome.n_new == 1 else 's'}: what came in stays"
+        if report is not None:
+            counts = (
+                f"Cancelled: the tables may be behind. {report.summary()}" if outcome.is_cancelled else report.summary()
+            )
         problems = [*_failures(outcome), *([outcome.problem] if outcome.problem else [])]
-        if report.failed or problems or outcome.is_cancelled:
+        if report is None or report.failed or problems or outcome.is_cancelled:
             self._bar.show_result("; ".join([counts, *problems]), "warning")
             return ""
         return counts
@@ -294,12 +298,12 @@ class ImportWork:
             ZarrDataset(self._target, mode="r")
         dataset = ZarrDataset(self._target)
         seen = set(dataset.list_image_ids())
+        report: ImportReport | None
         try:
             report = dataset.import_folder(self._folder, read_file=read_acquisition_file, progress=_stoppable(handle))
         except _CancelledError:
-            new = len(set(dataset.list_image_ids()) - seen)
-            show_warning(f"The import was cancelled after {new} new image{'' if new == 1 else 's'}.")
-            report = ImportReport()
+            report = None
+        n_new = len(set(dataset.list_image_ids()) - seen)
         note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""
@@ -308,7 +312,7 @@ class ImportWork:
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
         shown = _look(path, self._known, None, handle)
-        return Outcome(path, shown, reports, report, is_cancelled=handle.cancelled(), problem=problem)
+        return Outcome(path, shown, reports, report, n_new, is_cancelled=handle.cancelled(), problem=problem)
 
 
 def _look(path: Path, known: Sequence[DatasetIndexer], before: Shown | None, handle: TaskHandle) -> Shown:
