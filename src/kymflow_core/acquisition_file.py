@@ -48,7 +48,7 @@ def read_acquisition_file(path: Path) -> FileContent:
     return replace(
         tiff,
         metadata=metadata,
-        array_artifacts=masks,
+        masks=masks,
         json_artifacts=results.json_artifacts,
         table_artifacts=results.table_artifacts,
         computed_from=results.computed_from(sidecar.rois) if sidecar is not None else {},

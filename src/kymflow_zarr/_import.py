@@ -7,7 +7,7 @@ sources table is written once, also when the import is interrupted, and what a k
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -16,18 +16,31 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from kymflow_zarr import _layout
+from kymflow_zarr._known_files import KnownFile, KnownFiles, without_further
+from kymflow_zarr._replace import Renew, keep_metadata, replace_content
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
+    ConflictError,
     DamagedError,
+    InvalidNameError,
     InvalidValueError,
     KymflowZarrError,
     RecordNotFoundError,
     SourceError,
 )
-from kymflow_zarr.ingest import FailedFile, FileContent, ImportedFile, ImportReport, Progress, ReadFile
+from kymflow_zarr.ingest import (
+    Channels,
+    FailedFile,
+    FileContent,
+    ImportedFile,
+    ImportReport,
+    MovedFile,
+    OnChanged,
+    Progress,
+    ReadFile,
+)
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.sources import UNKNOWN, Source, Sources
-from kymflow_zarr.tables import IMAGE_ID
+from kymflow_zarr.sources import Source, Sources
 
 _AHEAD = 4
 """How many files are read and packed before the first of them is waited for."""
@@ -41,17 +54,23 @@ class AlreadyThere:
 
 
 _Result: TypeAlias = tuple[ImportedFile, Source] | FailedFile | AlreadyThere
-_Pending: TypeAlias = "deque[tuple[Path, Future[_Result]]]"
+_Pending: TypeAlias = "deque[tuple[KnownFile, Future[_Result]]]"
 
 
-class Target(Protocol):
-    """What an import needs of a dataset."""
+class Records(Protocol):
+    """What is needed to look at all records."""
 
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records."""
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return one record."""
+
+
+class Target(Records, Protocol):
+    """What an import needs of a dataset."""
+
+    path: Path
 
     def claim(self, what: str) -> AbstractContextManager[bool]:
         """Claim a piece of work for a while; False inside the block where another program has it."""
@@ -60,21 +79,41 @@ class Target(Protocol):
         """Add a record of one file, and return its id."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How files are read, and what becomes of those that have changed."""
+
+    read_file: ReadFile
+    channels: Channels | None = None
+    on_changed: OnChanged = "skip"
+    renew: Renew = keep_metadata
+
+    def read(self, file: KnownFile) -> FileContent:
+        """Read one file, or the files of one record."""
+        if file.further and self.channels is not None:
+            return self.channels.read(file.paths)
+        return self.read_file(file.path)
+
+
 @dataclass(slots=True)
 class _Outcome:
     """What the import has done so far."""
 
     imported: list[ImportedFile] = field(default_factory=list)
+    replaced: list[ImportedFile] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     changed: list[Path] = field(default_factory=list)
+    moved: list[MovedFile] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
     added: dict[str, Source] = field(default_factory=dict)
 
     def report(self) -> ImportReport:
         return ImportReport(
             imported=tuple(self.imported),
+            replaced=tuple(self.replaced),
             skipped=tuple(self.skipped),
             changed=tuple(self.changed),
+            moved=tuple(self.moved),
             failed=tuple(self.failed),
         )
 
@@ -84,7 +123,7 @@ def import_files(
     sources: Sources,
     files: Sequence[Path],
     *,
-    read_file: ReadFile,
+    how: How,
     progress: Progress | None,
     executor: Executor | None,
 ) -> ImportReport:
@@ -92,16 +131,19 @@ def import_files(
     outcome = _Outcome()
     claims = Claims(target, set(target.list_image_ids()))
     known = _known_files(target, sources, outcome)
-    new = [path for path in files if not _is_known(path, known, outcome)]
-    done = len(outcome.skipped)
+    groups = how.channels.group(files) if how.channels else {}
+    units = without_further(files, groups)
+    looked_at = [_look(known, path, further, outcome) for path, further in units]
+    wanted = [file for file in looked_at if file is not None and _is_wanted(file, target, how, outcome)]
+    done = len(units) - len(wanted)
     pending: _Pending = deque()
     try:
         with _executor(executor) as pool:
-            work = partial(_import_one, target, claims, read_file)
-            for path, future in _in_order(pool, new, work, pending):
+            work = partial(_import_one, target, claims, how)
+            for file, future in _in_order(pool, wanted, work, pending):
                 if progress:
-                    progress(done, len(files), path.name)
-                _note(future.result(), outcome)
+                    progress(done, len(units), file.path.name)
+                _note(future.result(), file, outcome)
                 done += 1
     except BaseException:
         # What was imported stays imported, also when interrupted; the table is not why it was.
@@ -113,23 +155,52 @@ def import_files(
     return outcome.report()
 
 
-def _import_one(target: Target, claims: "Claims", read_file: ReadFile, path: Path) -> _Result:
-    where = str(path.resolve())
+def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
+    """Return what is known of a file; None where it went away since it was found, or cannot be looked at."""
+    try:
+        return known.look(path, further)
+    except OSError as error:
+        outcome.failed.append(FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})"))
+        return None
+
+
+def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> bool:
+    """Return whether a file is to be read, and note what becomes of it where it is not."""
+    if file.standing == "new" or (file.standing == "changed" and how.on_changed == "reingest_if_changed"):
+        return True
+    if file.standing == "moved" and file.source is not None:
+        was = Path(file.source.source_primary_path)
+        outcome.moved.append(MovedFile(path=file.path, further=file.further, image_id=file.image_id, was=was))
+        return False
+    outcome.skipped.append(file.path)
+    if file.standing == "changed":
+        outcome.changed.append(file.path)
+    elif file.standing == "touched" and file.source is not None:
+        # The time that it has now, so that its content need not be read again at the next import.
+        outcome.added[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
+    return False
+
+
+def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> _Result:
+    path, where = file.path, str(file.path.resolve())
     with target.claim(f"import of {where}") as mine:
         if not mine:
             return FailedFile(path=path, reason="another program is importing it right now; import the folder again later")
-        if claims.is_taken(where):
+        if file.standing == "new" and claims.is_taken(where):
             return AlreadyThere(path=path)
         try:
-            source = Source.from_file(path)
-            content = read_file(path)
-            if not source.is_unchanged(path):
+            source = Source.from_file(*file.paths, dataset=target.path)
+            content = how.read(file)
+            if not source.is_unchanged(*file.paths):
                 return FailedFile(path=path, reason="it is still being written; import it again when that is done")
         except (SourceError, OSError) as error:
             return FailedFile(path=path, reason=str(error))
         try:
+            if file.standing == "changed":
+                replace_content(target.record(file.image_id), content, source, renew=how.renew)
+                return ImportedFile(path=path, image_id=file.image_id, notes=content.notes), source
             image_id = target.add_content(content, source)
-        except InvalidValueError as error:
+        except (InvalidValueError, InvalidNameError, SourceError, DamagedError, ConflictError) as error:
             return FailedFile(path=path, reason=str(error))
         return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
 
@@ -160,40 +231,29 @@ class Claims:
         return where in self._paths
 
 
-def _note(result: _Result, outcome: _Outcome) -> None:
+def _note(result: _Result, file: KnownFile, outcome: _Outcome) -> None:
     if isinstance(result, FailedFile):
         outcome.failed.append(result)
         return
     if isinstance(result, AlreadyThere):
         outcome.skipped.append(result.path)
         return
-    file, source = result
-    outcome.imported.append(file)
-    outcome.added[file.image_id] = source
+    imported, source = result
+    (outcome.replaced if file.standing == "changed" else outcome.imported).append(imported)
+    outcome.added[imported.image_id] = source
 
 
-def _is_known(path: Path, known: Mapping[str, tuple[int, int]], outcome: _Outcome) -> bool:
-    size_and_time = known.get(str(path.resolve()))
-    if size_and_time is None:
-        return False
-    outcome.skipped.append(path)
-    if UNKNOWN not in size_and_time and size_and_time != (path.stat().st_size, path.stat().st_mtime_ns):
-        outcome.changed.append(path)
-    return True
-
-
-def _known_files(target: Target, sources: Sources, outcome: _Outcome) -> dict[str, tuple[int, int]]:
-    """Return size and modification time by path, after adding what a stopped import left out of the table."""
+def _known_files(target: Target, sources: Sources, outcome: _Outcome) -> KnownFiles:
+    """Return which files the records came from, after adding what a stopped import left out of the table."""
     lost, damaged = find_lost_sources(target, sources)
     sources.add(lost)
     outcome.failed += [FailedFile(path=Path(where), reason=reason) for where, reason in damaged.items()]
-    frame = sources.load()
-    frame = frame[frame[IMAGE_ID].isin(target.list_image_ids())]  # a file whose record was deleted may come again
-    sizes_and_times = zip(frame["source_size_bytes"], frame["source_mtime_ns"], strict=True)
-    return dict(zip(frame["source_primary_path"], sizes_and_times, strict=True))
+    there = set(target.list_image_ids())  # a file whose record was deleted may come again
+    by_image = {image_id: source for image_id, source in sources.load_by_image().items() if image_id in there}
+    return KnownFiles(by_image, target.path)
 
 
-def find_lost_sources(target: Target, sources: Sources) -> tuple[dict[str, Source], dict[str, str]]:
+def find_lost_sources(target: Records, sources: Sources) -> tuple[dict[str, Source], dict[str, str]]:
     """Return the sources that records know of and the table does not, and why a record's own cannot be read."""
     listed = sources.image_ids()
     lost: dict[str, Source] = {}
@@ -220,14 +280,14 @@ def _executor(executor: Executor | None) -> Iterator[Executor]:
 
 
 def _in_order(
-    pool: Executor, paths: Sequence[Path], work: Callable[[Path], _Result], pending: _Pending
-) -> Iterator[tuple[Path, "Future[_Result]"]]:
-    """Yield each path with its result to wait for; only a few are ahead, since each holds an image in memory."""
-    rest = iter(paths)
+    pool: Executor, files: Sequence[KnownFile], work: Callable[[KnownFile], _Result], pending: _Pending
+) -> Iterator[tuple[KnownFile, "Future[_Result]"]]:
+    """Yield each file with its result to wait for; only a few are ahead, since each holds an image in memory."""
+    rest = iter(files)
     try:
         while True:
-            for path in itertools.islice(rest, _AHEAD - len(pending)):
-                pending.append((path, pool.submit(work, path)))
+            for file in itertools.islice(rest, _AHEAD - len(pending)):
+                pending.append((file, pool.submit(work, file)))
             if not pending:
                 return
             yield pending[0]
@@ -239,8 +299,8 @@ def _in_order(
 
 def _note_rest(pending: _Pending, outcome: _Outcome) -> None:
     """Note the files that were under way when the import was interrupted, and got done."""
-    futures = [future for _, future in pending if not future.cancelled()]
-    wait(futures)
-    for future in futures:
+    started = [(file, future) for file, future in pending if not future.cancelled()]
+    wait([future for _, future in started])
+    for file, future in started:
         if future.exception() is None:
-            _note(future.result(), outcome)
+            _note(future.result(), file, outcome)

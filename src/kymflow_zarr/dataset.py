@@ -21,7 +21,8 @@ from kymflow_zarr import _layout
 from kymflow_zarr._arrays import check_axes, write_array
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._garbage import find_garbage
-from kymflow_zarr._import import import_files
+from kymflow_zarr._import import How, import_files
+from kymflow_zarr._replace import Renew, keep_metadata
 from kymflow_zarr._root import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.errors import (
     DatasetExistsError,
@@ -30,7 +31,17 @@ from kymflow_zarr.errors import (
     ReadOnlyError,
     RecordNotFoundError,
 )
-from kymflow_zarr.ingest import FileContent, ImportReport, Progress, ReadFile, find_files, read_tiff
+from kymflow_zarr.ingest import (
+    Channels,
+    FileContent,
+    ImportReport,
+    MovedFile,
+    OnChanged,
+    Progress,
+    ReadFile,
+    find_files,
+    read_tiff,
+)
 from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
@@ -290,15 +301,25 @@ class ZarrDataset:
         return self._sources.load()
 
     def refresh_from_folder(
-        self, folder: str | Path, pattern: str = "*.tif", *, mode: Literal["skip"] = "skip"
+        self, folder: str | Path, pattern: str = "*.tif", *, mode: OnChanged = "skip", read_file: ReadFile = read_tiff
     ) -> list[str]:
         """Import the TIFFs below a folder that are not in the dataset yet, and return the new image ids.
 
-        See `import_folder`, which also says what was skipped and what failed.
+        See `import_folder`, which also says what was skipped, what has moved, what was read again and what failed.
+
+        Parameters
+        ----------
+        folder
+            Where to look, with all its subfolders.
+        pattern
+            File names, with `*`.
+        mode
+            As `on_changed` of `import_folder`.
+        read_file
+            Reads one file and what lies beside it.
         """
-        if mode != "skip":
-            raise ValueError(f"mode {mode!r} is not known; files that are in the dataset can only be skipped: use 'skip'")
-        return [file.image_id for file in self.import_folder(folder, patterns=[pattern]).imported]
+        report = self.import_folder(folder, patterns=[pattern], read_file=read_file, on_changed=mode)
+        return [file.image_id for file in report.imported]
 
     def import_folder(
         self,
@@ -306,10 +327,17 @@ class ZarrDataset:
         *,
         patterns: Sequence[str] = ("*.tif", "*.tiff"),
         read_file: ReadFile = read_tiff,
+        on_changed: OnChanged = "skip",
+        renew: Renew = keep_metadata,
+        channels: Channels | None = None,
         progress: Progress | None = None,
         executor: Executor | None = None,
     ) -> ImportReport:
         """Add a record for every matching file below a folder that no record came from.
+
+        A file is known by its path, also by that from the dataset's folder, and where that is new by its content: a file
+        whose content a record has, and which is no longer where that record's file was, is said to have moved, and is not
+        imported twice; see `relink`.
 
         Parameters
         ----------
@@ -319,6 +347,13 @@ class ZarrDataset:
             File names, with `*`; upper and lower case are the same.
         read_file
             Reads one file and what lies beside it.
+        on_changed
+            "skip" only says which files have changed since they were imported. "reingest_if_changed" gives their records
+            the new pixels: id, ROIs and history stay, and results are outdated.
+        renew
+            Says which metadata a record has with the pixels of its changed file.
+        channels
+            How several files, one a channel, become one record; by default each file is a record.
         progress
             Called for each new file with the number done, the number of all, and the file's name.
         executor
@@ -333,12 +368,28 @@ class ZarrDataset:
         NotSavedError
             When the disk is full or fails; the files imported before stay imported.
         """
+        if on_changed not in ("skip", "reingest_if_changed"):
+            raise ValueError(
+                f"mode {on_changed!r} is not known; use 'skip' to leave changed files alone, or 'reingest_if_changed'"
+            )
         files, unreadable = find_files(Path(folder), patterns)
         self._ensure_exists()
-        report = import_files(self, self._sources, files, read_file=read_file, progress=progress, executor=executor)
-        if report.imported:
+        how = How(read_file=read_file, channels=channels, on_changed=on_changed, renew=renew)
+        report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
+        if report.imported or report.replaced:
             self._save_manifest()
         return replace(report, failed=(*unreadable, *report.failed))
+
+    def relink(self, moved: Sequence[MovedFile]) -> None:
+        """Take up where files are now that an import found to have moved; their records stay as they are."""
+        sources = self._sources.load_by_image()
+        there = [one for one in moved if one.image_id in sources]
+        self._sources.add(
+            {
+                one.image_id: sources[one.image_id].moved_to(one.path, dataset=self.path, further=one.further)
+                for one in there
+            }
+        )
 
     @contextmanager
     def claim(self, what: str) -> Iterator[bool]:
@@ -359,7 +410,11 @@ class ZarrDataset:
                 draft.save_json(name, value, computed_from=content.computed_from.get(name))
             for name, frame in content.table_artifacts.items():
                 draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
+            for name, frame in content.csv_gz_artifacts.items():
+                draft.save_df_csv_gz(name, frame)
             for name, array in content.array_artifacts.items():
+                draft.save_array_artifact(name, array)
+            for name, array in content.masks.items():
                 draft.save_array_artifact(name, array, held_by_metadata=True)
             draft.save_json(_layout.PROVENANCE, source.to_json())
         return draft.image_id

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 import tifffile
@@ -42,8 +42,8 @@ _UNREADABLE = (
 class FileContent:
     """All that one file gives a record.
 
-    `computed_from` says, by the names of JSON and table artifacts, what they were computed from. `notes` are sentences for
-    the person who imports: what is unknown, what contradicts what.
+    `masks` are arrays that the metadata refer to. `computed_from` says, by the names of JSON and table artifacts, what they
+    were computed from. `notes` are sentences for the person who imports: what is unknown, what contradicts what.
     """
 
     pixels: NDArray[Any]
@@ -51,13 +51,28 @@ class FileContent:
     metadata: JsonObject = field(default_factory=dict)
     json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    csv_gz_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     array_artifacts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    masks: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     computed_from: Mapping[str, JsonObject] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 ReadFile: TypeAlias = Callable[[Path], FileContent]
 Progress: TypeAlias = Callable[[int, int, str], None]
+OnChanged: TypeAlias = Literal["skip", "reingest_if_changed"]
+"""What becomes of a file that has changed since it was imported: it is said, or its record gets the new pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """How several files, one a channel, become one record.
+
+    `group` returns, of the files that were found, the first of each such record with the others; `read` reads them.
+    """
+
+    group: Callable[[Sequence[Path]], Mapping[Path, Sequence[Path]]]
+    read: Callable[[Sequence[Path]], FileContent]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +85,16 @@ class ImportedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovedFile:
+    """One file with the content of a record's file that is no longer where it was."""
+
+    path: Path
+    image_id: str
+    was: Path
+    further: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedFile:
     """One file or folder that could not be read, and why."""
 
@@ -79,16 +104,26 @@ class FailedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import did."""
+    """What an import did.
+
+    `replaced` are records that got the pixels of their changed file, `moved` files that were not imported since a record
+    has their content already; `ZarrDataset.relink` takes up where they are now.
+    """
 
     imported: tuple[ImportedFile, ...] = ()
     skipped: tuple[Path, ...] = ()
     changed: tuple[Path, ...] = ()
     failed: tuple[FailedFile, ...] = ()
+    moved: tuple[MovedFile, ...] = ()
+    replaced: tuple[ImportedFile, ...] = ()
 
     def summary(self) -> str:
         """Return one line, such as "3 imported, 1 skipped"."""
         parts = [f"{len(self.imported)} imported", f"{len(self.skipped)} skipped"]
+        if self.replaced:
+            parts.insert(1, f"{len(self.replaced)} changed and read again")
+        if self.moved:
+            parts.append(f"{len(self.moved)} known, but moved to another folder or renamed")
         if self.changed:
             parts.append(f"{len(self.changed)} of these changed on disk since they were imported")
         if self.failed:

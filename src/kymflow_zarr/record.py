@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import array_shape, axes_of, load_array, open_array, write_array
+from kymflow_zarr._arrays import array_shape, axes_of, check_axes, load_array, open_array, write_array
 from kymflow_zarr._artifacts import Artifacts
 from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, canonical_sha256, object_from_bytes
 from kymflow_zarr._metadata import Revision, list_revisions, load_history, load_numbered, load_revision, save_revision
 from kymflow_zarr._seals import document_seal_state, strip_foreign
-from kymflow_zarr.errors import DamagedError, PixelsExistError
+from kymflow_zarr.errors import DamagedError, InvalidValueError, PixelsExistError
 from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes
 
 
@@ -67,6 +68,22 @@ class ZarrImageRecord(Artifacts):
                 write_array(draft, "", arr, axes=axes, chunks=chunks)
         except FileExistsError as error:
             raise there from error
+
+    def replace_array(self, arr: ArrayLike, *, axes: Sequence[str] | None = None) -> None:
+        """Put other pixels in the place of the record's, at once; for a file that has changed since it was imported.
+
+        Raises
+        ------
+        InvalidValueError
+            When the dtype or the axes cannot be stored, or the axes are others than the record has.
+        """
+        names = check_axes(axes, np.ndim(arr))
+        if names != self.get_axes():
+            raise InvalidValueError(
+                f"record {self.image_id} has the axes {self.get_axes()}; pixels of the axes {names} cannot replace its own"
+            )
+        with self._blobs.build(_layout.RECORD_DATA) as draft:
+            write_array(draft, "", arr, axes=names, chunks=None)
 
     def open_array(self) -> "zarr.Array[Any]":
         """Open the pixels lazily, read-only; raise `DamagedError` when they are missing or incomplete."""

@@ -1,13 +1,16 @@
 """Which file each record came from: `tables/sources.parquet`.
 
 Authoritative. Every imported record also carries its own row as the JSON artifact `provenance`, so that a crash between
-the record and the table costs nothing: the next import adds what the table lacks.
+the record and the table costs nothing: the next import adds what the table lacks. A path is stored twice, from the root of
+the disk and from the dataset: so a dataset that is moved together with its files stays linked to them.
 """
 
 import hashlib
+import json
+import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -25,33 +28,55 @@ _FIELDS = {
     "source_size_bytes": int,
     "source_sha256": str,
     "ingested_epoch_ns": int,
+    "source_relative_path": str,
+    "source_further_paths": str,
 }
+_OPTIONAL = ("source_relative_path", "source_further_paths")
+"""Fields that the first version of the program did not write."""
 
 UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The file that a record came from, as it was when it was read; `UNKNOWN` numbers where nobody noted them."""
+    """The file that a record came from, as it was when it was read; `UNKNOWN` numbers where nobody noted them.
+
+    `source_relative_path` leads to it from the dataset's folder; empty where there is no such way, as to another drive.
+    Of a record that was made of several files, one a channel, `source_further_paths` is a JSON list of the names of the
+    others, which lie beside the first; its size is that of all, its time that of the newest, and its digest that of the
+    digests of all. It is empty where there is one file.
+    """
 
     source_primary_path: str
     source_mtime_ns: int
     source_size_bytes: int
     source_sha256: str
     ingested_epoch_ns: int
+    source_relative_path: str = ""
+    source_further_paths: str = ""
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """Look at a file on disk and digest its content."""
-        status = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    def from_file(cls, path: Path, *further: Path, dataset: Path | None = None) -> Self:
+        """Look at a file on disk, or at several that make one record, and digest the content.
+
+        Parameters
+        ----------
+        path
+            The file, or the first of several.
+        further
+            The others.
+        dataset
+            The dataset's folder, from which the relative path leads.
+        """
+        size, mtime_ns = _size_and_time((path, *further))
         return cls(
             source_primary_path=str(path.resolve()),
-            source_mtime_ns=status.st_mtime_ns,
-            source_size_bytes=status.st_size,
-            source_sha256=digest,
+            source_mtime_ns=mtime_ns,
+            source_size_bytes=size,
+            source_sha256=digest_of_files((path, *further)),
             ingested_epoch_ns=time.time_ns(),
+            source_relative_path=_relative_path(path, dataset) if dataset else "",
+            source_further_paths=json.dumps([one.name for one in further]) if further else "",
         )
 
     @classmethod
@@ -75,10 +100,39 @@ class Source:
         """Return the `provenance` artifact."""
         return asdict(self)
 
-    def is_unchanged(self, path: Path) -> bool:
-        """Return whether the file still has the size and time that it had."""
-        status = path.stat()
-        return (status.st_size, status.st_mtime_ns) == (self.source_size_bytes, self.source_mtime_ns)
+    def is_unchanged(self, path: Path, *further: Path) -> bool:
+        """Return whether the files still have the size and time that they had."""
+        return _size_and_time((path, *further)) == (self.source_size_bytes, self.source_mtime_ns)
+
+    def has_content_of(self, path: Path, *further: Path) -> bool:
+        """Return whether files have the content that was read; False where their content was not noted."""
+        size, _ = _size_and_time((path, *further))
+        return size == self.source_size_bytes and digest_of_files((path, *further)) == self.source_sha256
+
+    def moved_to(self, path: Path, *, dataset: Path, further: Sequence[Path] = ()) -> Self:
+        """Return the source at another place, with the time that its files have there."""
+        return replace(
+            self,
+            source_primary_path=str(path.resolve()),
+            source_mtime_ns=_size_and_time((path, *further))[1],
+            source_relative_path=_relative_path(path, dataset),
+            source_further_paths=json.dumps([one.name for one in further]) if further else "",
+        )
+
+    def places(self, dataset: Path) -> tuple[Path, ...]:
+        """Return where the first file may be: where it was, and where it is if it was moved together with the dataset."""
+        relative = (Path(os.path.normpath(dataset / self.source_relative_path)),) if self.source_relative_path else ()
+        return tuple(dict.fromkeys((Path(self.source_primary_path), *relative)))
+
+    def further_names(self) -> tuple[str, ...]:
+        """Return the names of the files beside the first that the record was made of as well."""
+        if not self.source_further_paths:
+            return ()
+        try:
+            names = json.loads(self.source_further_paths)
+        except ValueError:
+            return ()
+        return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
     @classmethod
     def from_json(cls, value: JsonValue, *, where: str) -> Self:
@@ -87,6 +141,7 @@ class Source:
         noted = [name for name, item in fields.items() if item is not None]
         if noted == [SOURCE_PATH]:
             return cls.of_older(fields)
+        fields |= {name: "" for name in _OPTIONAL if fields[name] is None} if fields else {}
         wrong = [name for name, kind in _FIELDS.items() if not isinstance(fields.get(name), kind)]
         if wrong:
             raise DamagedError(f"{where} is no provenance of a file: {', '.join(wrong)} missing or of the wrong type")
@@ -117,13 +172,21 @@ class Sources:
         if not self._tables.exists(SOURCES_TABLE):
             return empty
         frame = self._tables.load(SOURCES_TABLE)
+        frame = frame.assign(**{name: "" for name in _OPTIONAL if name not in frame.columns}).fillna(
+            dict.fromkeys(_OPTIONAL, "")
+        )
         missing = [name for name in empty.columns if name not in frame.columns]
         if missing:
             raise DamagedError(f"the table 'sources' lacks the columns {missing}; it has {list(frame.columns)}")
         try:
-            return frame.astype(dict(empty.dtypes))
+            return frame[[*empty.columns, *frame.columns.difference(empty.columns)]].astype(dict(empty.dtypes))
         except (ValueError, TypeError, OverflowError) as error:
             raise DamagedError(f"the table 'sources' has values of the wrong type ({error})") from error
+
+    def load_by_image(self) -> dict[str, Source]:
+        """Return the source of each image; raise as `load`."""
+        rows = self.load()[[IMAGE_ID, *_FIELDS]].to_dict("records")
+        return {str(row[IMAGE_ID]): Source(**cast("dict[str, Any]", {name: row[name] for name in _FIELDS})) for row in rows}
 
     def image_ids(self) -> set[str]:
         """Return the images that the table has a row of."""
@@ -141,3 +204,24 @@ def sources_to_frame(sources: Mapping[str, Source]) -> pd.DataFrame:
     rows = [{IMAGE_ID: image_id, **asdict(source)} for image_id, source in sources.items()]
     dtypes = {IMAGE_ID: "str", **{name: "int64" if kind is int else "str" for name, kind in _FIELDS.items()}}
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+
+
+def digest_of_files(paths: Sequence[Path]) -> str:
+    """Return the sha256 of a file's content, in hexadecimal; of several files, that of their digests."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def _size_and_time(paths: Sequence[Path]) -> tuple[int, int]:
+    statuses = [path.stat() for path in paths]
+    return sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
+
+
+def _relative_path(path: Path, dataset: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.resolve(), dataset.resolve())).as_posix()
+    except ValueError:  # on Windows, where no way leads from one drive to another
+        return ""

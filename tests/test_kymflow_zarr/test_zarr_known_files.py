@@ -1,0 +1,267 @@
+"""Files that moved, were renamed, or changed since they were imported; and several files that make one record."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.ingest import Channels, FileContent, MovedFile, read_tiff
+
+
+def change(path: Path) -> None:
+    """Write other pixels of the same shape into a TIFF."""
+    tifffile.imwrite(path, tifffile.imread(path)[::-1] + 1)
+
+
+@pytest.fixture
+def filled(dataset, tiff_folder) -> ZarrDataset:
+    """A dataset into which the folder was imported."""
+    dataset.import_folder(tiff_folder)
+    return dataset
+
+
+def id_of(dataset: ZarrDataset, name: str) -> str:
+    frame = dataset.load_sources_index()
+    (image_id,) = frame.loc[frame["source_primary_path"].str.endswith(name), "image_id"]
+    return image_id
+
+
+class TestMoved:
+    def test_a_renamed_file_is_known_and_not_imported_twice(self, filled, tiff_folder):
+        image_id = id_of(filled, "a.tif")
+        (tiff_folder / "a.tif").rename(tiff_folder / "renamed.tif")
+        report = filled.import_folder(tiff_folder)
+        was = (tiff_folder / "a.tif").resolve()
+        assert report.moved == (MovedFile(path=tiff_folder / "renamed.tif", image_id=image_id, was=was),)
+        assert (report.imported, len(report.skipped), len(filled.list_image_ids())) == ((), 2, 3)
+
+    def test_a_renamed_folder_is_known_whole(self, filled, tiff_folder):
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        report = filled.import_folder(moved)
+        assert (report.imported, len(report.moved)) == ((), 3)
+
+    def test_the_summary_says_what_moved(self, filled, tiff_folder):
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        assert filled.import_folder(moved).summary() == (
+            "0 imported, 0 skipped, 3 known, but moved to another folder or renamed"
+        )
+
+    def test_after_a_relink_the_files_are_skipped(self, filled, tiff_folder):
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        filled.relink(filled.import_folder(moved).moved)
+        report = filled.import_folder(moved)
+        assert (report.moved, len(report.skipped)) == ((), 3)
+
+    def test_a_relink_changes_only_where_the_file_is(self, filled, tiff_folder):
+        before = filled.load_sources_index().set_index("image_id").sort_index()
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        filled.relink(filled.import_folder(moved).moved)
+        after = filled.load_sources_index().set_index("image_id").sort_index()
+        same = [name for name in before if name not in ("source_primary_path", "source_relative_path")]
+        pd.testing.assert_frame_equal(after[same], before[same])
+        assert after["source_primary_path"].str.contains("elsewhere").all()
+
+    def test_a_copy_of_a_file_that_is_still_there_is_imported(self, filled, tiff_folder):
+        shutil.copy2(tiff_folder / "a.tif", tiff_folder / "copy.tif")
+        assert [file.path.name for file in filled.import_folder(tiff_folder).imported] == ["copy.tif"]
+
+    def test_of_two_copies_of_a_missing_file_one_is_it(self, filled, tiff_folder):
+        shutil.copy2(tiff_folder / "a.tif", tiff_folder / "copy.tif")
+        (tiff_folder / "a.tif").rename(tiff_folder / "renamed.tif")
+        report = filled.import_folder(tiff_folder)
+        assert (len(report.moved), len(report.imported)) == (1, 1)
+
+    def test_a_dataset_moved_with_its_folder_knows_its_files(self, tmp_path, tiff_folder):
+        home = tmp_path / "home"
+        home.mkdir()
+        shutil.move(tiff_folder, home / "tiffs")
+        ZarrDataset(home / "lab.zarr").import_folder(home / "tiffs")
+        moved = home.rename(tmp_path / "new home")
+        report = ZarrDataset(moved / "lab.zarr").import_folder(moved / "tiffs")
+        assert (report.imported, report.moved, len(report.skipped)) == ((), (), 3)
+
+    def test_a_dataset_of_before_relative_paths_opens(self, filled, tiff_folder):
+        path = filled.path / "tables/sources.parquet"
+        pd.read_parquet(path).drop(columns=["source_relative_path", "source_further_paths"]).to_parquet(path)
+        report = ZarrDataset(filled.path).import_folder(tiff_folder)
+        assert (report.imported, len(report.skipped)) == ((), 3)
+
+    def test_a_file_that_goes_away_while_the_folder_is_read_is_reported(self, dataset, tiff_folder, monkeypatch):
+        from kymflow_zarr import dataset as dataset_module
+
+        def find_and_lose(*args):
+            found = find_files(*args)
+            (tiff_folder / "b.tif").unlink()
+            return found
+
+        find_files = dataset_module.find_files
+        monkeypatch.setattr(dataset_module, "find_files", find_and_lose)
+        report = dataset.import_folder(tiff_folder)
+        assert ([one.path.name for one in report.failed], len(report.imported)) == (["b.tif"], 2)
+
+
+class TestChanged:
+    def test_skip_leaves_the_record_as_it_is(self, filled, tiff_folder):
+        old = filled.record(id_of(filled, "b.tif")).load_array()
+        change(tiff_folder / "b.tif")
+        assert filled.import_folder(tiff_folder).changed == (tiff_folder / "b.tif",)
+        np.testing.assert_array_equal(filled.record(id_of(filled, "b.tif")).load_array(), old)
+
+    @pytest.fixture
+    def replaced(self, filled, tiff_folder):
+        """A dataset whose record of b.tif had metadata and results when the file changed; the record and the report."""
+        record = filled.record(id_of(filled, "b.tif"))
+        record.save_metadata_payload({"rois": [{"roi_id": 1}]})
+        record.save_df_parquet("report", pd.DataFrame({"v": [1.0]}), computed_from={"algorithm": "radon"})
+        record.save_json("params", {"window": 16})
+        record.save_json("list", [1, 2])
+        change(tiff_folder / "b.tif")
+        return record, filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+
+    def test_the_record_has_the_new_pixels(self, replaced, tiff_folder):
+        np.testing.assert_array_equal(replaced[0].load_array(), tifffile.imread(tiff_folder / "b.tif"), strict=True)
+
+    def test_the_report_says_so(self, replaced):
+        record, report = replaced
+        assert [file.image_id for file in report.replaced] == [record.image_id]
+        assert report.summary() == "0 imported, 1 changed and read again, 2 skipped"
+
+    def test_metadata_and_history_stay(self, replaced):
+        record, _ = replaced
+        history = record.history()
+        assert [dict(one.payload)["rois"] for one in history] == [[{"roi_id": 1}]] * 2
+
+    def test_results_state_that_they_are_of_other_pixels(self, replaced):
+        record, _ = replaced
+        now = record.load_metadata_payload()["pixels_sha256"]
+        stated = {key: record.load_computed_from(key) for key in ("report.parquet", "params.json", "list.json")}
+        assert {said["pixels"] for said in stated.values()} != {now}
+        assert stated["report.parquet"]["algorithm"] == "radon"
+
+    def test_the_values_of_results_stay(self, replaced):
+        record, _ = replaced
+        assert (record.load_json("params"), record.load_json("list")) == ({"window": 16}, [1, 2])
+
+    def test_its_source_is_the_file_as_it_is_now(self, replaced, filled, tiff_folder):
+        record, _ = replaced
+        row = filled.load_sources_index().set_index("image_id").loc[record.image_id]
+        assert row["source_mtime_ns"] == (tiff_folder / "b.tif").stat().st_mtime_ns
+        assert record.load_json("provenance")["source_sha256"] == row["source_sha256"]
+
+    def test_the_dataset_is_sound(self, replaced, filled):
+        assert filled.verify(deep=True).problems == ()
+
+    def test_a_second_run_does_nothing(self, replaced, filled, tiff_folder):
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert (report.replaced, len(report.skipped)) == ((), 3)
+
+    def test_twice_changed_results_stay_of_the_first_pixels(self, replaced, filled, tiff_folder):
+        record, _ = replaced
+        before = record.load_computed_from("report.parquet")
+        change(tiff_folder / "b.tif")
+        filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert record.load_computed_from("report.parquet") == before
+
+    def test_another_shape_is_refused_and_nothing_changes(self, filled, tiff_folder, pixels):
+        old = filled.record(id_of(filled, "b.tif")).load_array()
+        tifffile.imwrite(tiff_folder / "b.tif", np.concatenate([pixels, pixels]))
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        (failed,) = report.failed
+        assert "it has changed its shape from (20, 6) to (40, 6), to which the ROIs" in failed.reason
+        np.testing.assert_array_equal(filled.record(id_of(filled, "b.tif")).load_array(), old)
+
+    @pytest.mark.parametrize("step", ["save_df_parquet", "save_metadata_payload", "replace_array", "save_json"])
+    def test_stopped_at_any_step_the_next_run_ends_it(self, filled, tiff_folder, monkeypatch, step):
+        record = filled.record(id_of(filled, "b.tif"))
+        record.save_df_parquet("report", pd.DataFrame({"v": [1.0]}))
+        first = read_tiff(tiff_folder / "b.tif").pixels
+        change(tiff_folder / "b.tif")
+
+        def stop(*_args, **_options):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(record), step, stop)
+            with pytest.raises(KeyboardInterrupt):
+                filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        said, now = record.load_computed_from("report.parquet"), record.load_metadata_payload().get("pixels_sha256")
+        is_new = not np.array_equal(record.load_array(), first)
+        assert not is_new or (said["pixels"] and said["pixels"] != now)
+        report = ZarrDataset(filled.path).import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert len(report.replaced) == 1
+        np.testing.assert_array_equal(record.load_array(), tifffile.imread(tiff_folder / "b.tif"))
+        assert record.load_computed_from("report.parquet")["pixels"] != record.load_metadata_payload()["pixels_sha256"]
+
+
+def pairs(files):
+    """Each `…_C1.tif` with its `…_C2.tif`."""
+    return {
+        path: [path.with_name(path.name.replace("_C1", "_C2"))]
+        for path in files
+        if "_C1" in path.name and path.with_name(path.name.replace("_C1", "_C2")) in files
+    }
+
+
+def read_pair(paths):
+    return FileContent(pixels=np.stack([tifffile.imread(path) for path in paths]), axes=("c", "y", "x"))
+
+
+CHANNELS = Channels(group=pairs, read=read_pair)
+
+
+class TestChannels:
+    @pytest.fixture
+    def two_channels(self, tmp_path, pixels):
+        """A folder with two files of one scan, and one other scan."""
+        folder = tmp_path / "channels"
+        folder.mkdir()
+        for name, values in (("scan_C1", pixels), ("scan_C2", pixels + 1), ("other", pixels)):
+            tifffile.imwrite(folder / f"{name}.tif", values)
+        return folder
+
+    def test_two_files_become_one_record(self, dataset, two_channels, pixels):
+        report = dataset.import_folder(two_channels, channels=CHANNELS)
+        (file,) = (file for file in report.imported if file.path.name == "scan_C1.tif")
+        record = dataset.record(file.image_id)
+        assert (len(report.imported), record.get_axes()) == (2, ("c", "y", "x"))
+        np.testing.assert_array_equal(record.load_array(), np.stack([pixels, pixels + 1]))
+
+    @pytest.mark.parametrize("again", [CHANNELS, None], ids=["as before", "without channels"])
+    def test_a_second_run_skips_both(self, dataset, two_channels, again):
+        dataset.import_folder(two_channels, channels=CHANNELS)
+        report = dataset.import_folder(two_channels, channels=again)
+        assert (report.imported, report.changed, len(dataset.list_image_ids())) == ((), (), 2)
+
+    def test_the_further_file_counts_for_whether_they_changed(self, dataset, two_channels):
+        dataset.import_folder(two_channels, channels=CHANNELS)
+        change(two_channels / "scan_C2.tif")
+        os.utime(two_channels / "scan_C2.tif", ns=(2**62, 2**62))
+        report = dataset.import_folder(two_channels, channels=CHANNELS)
+        assert report.changed == (two_channels / "scan_C1.tif",)
+
+    def test_both_are_known_when_they_move(self, dataset, two_channels):
+        dataset.import_folder(two_channels, channels=CHANNELS)
+        moved = two_channels.rename(two_channels.with_name("moved"))
+        report = dataset.import_folder(moved, channels=CHANNELS)
+        assert (report.imported, len(report.moved)) == ((), 2)
+        dataset.relink(report.moved)
+        assert dataset.import_folder(moved, channels=CHANNELS).moved == ()
+
+
+def test_a_source_that_cannot_be_compared_is_skipped(filled, tiff_folder):
+    path = filled.path / "tables/sources.parquet"
+    pd.read_parquet(path).assign(source_size_bytes=-1, source_mtime_ns=-1).to_parquet(path)
+    report = ZarrDataset(filled.path).import_folder(tiff_folder)
+    assert (len(report.skipped), report.changed) == (3, ())
+
+
+def test_pixels_of_other_axes_do_not_replace(filled):
+    record = filled.record(filled.list_image_ids()[0])
+    with pytest.raises(KymflowZarrError, match=r"has the axes \('y', 'x'\); pixels of the axes \('a', 'b'\) cannot"):
+        record.replace_array(np.zeros((2, 2)), axes=("a", "b"))
