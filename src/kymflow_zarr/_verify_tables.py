@@ -6,23 +6,15 @@ its rows do, and every repair looks again before it writes, and writes by a comm
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from kymflow_zarr import _layout
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._import import Target, find_lost_sources
+from kymflow_zarr._import import Records, find_lost_sources
 from kymflow_zarr._problems import Findings, found
 from kymflow_zarr._seals import UNSEALED
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.sources import Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
-
-
-class Records(Protocol):
-    """Which records a dataset has, as far as its tables go."""
-
-    def list_image_ids(self) -> list[str]:
-        """Return the ids of all records, now."""
 
 
 def table_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
@@ -32,7 +24,7 @@ def table_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
         yield from _table_findings(tables, name, dataset, deep=deep, make_again=partial(tables.set_aside, name))
 
 
-def sources_findings(blobs: Blobs, dataset: Target, *, deep: bool) -> Findings:
+def sources_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
     """Yield what is wrong with the sources, which the records' provenance can make again."""
     tables = Tables(blobs)
     sources = Sources(tables)
@@ -86,12 +78,12 @@ def _delete_gone(tables: Tables, name: str, dataset: Records) -> None:
     tables.delete_rows(name, _gone(tables, name, dataset))
 
 
-def _add_lost(dataset: Target, sources: Sources) -> None:
+def _add_lost(dataset: Records, sources: Sources) -> None:
     lost, _ = find_lost_sources(dataset, sources)
     sources.add(lost)
 
 
-def _make_sources_again(dataset: Target, sources: Sources, tables: Tables) -> None:
+def _make_sources_again(dataset: Records, sources: Sources, tables: Tables) -> None:
     """Set the table aside and fill a new one from what every record knows of its file."""
     tables.set_aside(_layout.SOURCES_TABLE)
     _add_lost(dataset, sources)

@@ -22,7 +22,7 @@ from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr.errors import SourceError
 
 _AXIS_LETTERS = frozenset("TZCYX")
-_UNREADABLE = (
+UNREADABLE_TIFF = (
     tifffile.TiffFileError,
     struct.error,
     zlib.error,
@@ -149,7 +149,7 @@ def read_tiff(path: Path) -> FileContent:
             letters = str(series.axes)
     except SourceError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE_TIFF as error:
         raise SourceError(f"{path} cannot be read as a TIFF ({_one_line(error)})") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error

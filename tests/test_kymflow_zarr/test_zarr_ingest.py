@@ -302,7 +302,7 @@ class TestImport:
 
     def test_refresh_knows_only_how_to_skip(self, dataset, tiff_folder):
         with pytest.raises(
-            ValueError, match=r"mode 'replace' is not known; use 'skip' to leave .*, or 'reingest_if_changed'"
+            ValueError, match=r"mode 'replace' is not known; use 'skip' .*, or 'reingest_if_changed'"
         ):
             dataset.refresh_from_folder(tiff_folder, mode="replace")
 

@@ -1,0 +1,155 @@
+"""`dataset.json` of an exported folder: which file is what, so that the folder can become a dataset again.
+
+The rule of this room: a document that was read is sound, and what is wrong with another is said at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeAlias, cast, get_args
+
+from kymflow_zarr._json import JsonObject, JsonValue
+from kymflow_zarr._keys import parts_of
+from kymflow_zarr.errors import KymflowZarrError, SourceError
+
+DOCUMENT = "dataset.json"
+FORMAT = "kymflow_export"
+VERSION = 1
+
+FileKind: TypeAlias = Literal[
+    "image", "metadata", "revision", "json", "table", "csv", "csv_gz", "array", "array_tiff"
+]
+"""What an exported file holds. "csv" and "array_tiff" are copies of a "table" and an "array" for other programs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """One file of an export: where it is, what it holds under which name, and its digest.
+
+    `axes`, `shape` and `dtype` are those of an array; `held` says that it belongs to the metadata.
+    """
+
+    path: str
+    kind: FileKind
+    name: str
+    sha256: str
+    axes: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    held: bool = False
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the entry of the file."""
+        entry: dict[str, JsonValue] = {"path": self.path, "kind": self.kind, "name": self.name, "sha256": self.sha256}
+        if self.dtype:
+            entry |= {"axes": list(self.axes), "shape": list(self.shape), "dtype": self.dtype}
+        if self.held:
+            entry["held_by_metadata"] = True
+        return entry
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> Self:
+        """Read an entry: inverse of `to_json`; raise `SourceError` where it is none, or leads out of the folder."""
+        entry = cast("JsonObject", value) if isinstance(value, Mapping) else {}
+        texts = {name: entry.get(name) for name in ("path", "kind", "name", "sha256")}
+        axes, shape = entry.get("axes", []), entry.get("shape", [])
+        if (
+            not all(isinstance(text, str) for text in texts.values())
+            or texts["kind"] not in get_args(FileKind)
+            or not (isinstance(axes, list) and all(isinstance(axis, str) for axis in axes))
+            or not (isinstance(shape, list) and all(isinstance(size, int) and size >= 0 for size in shape))
+        ):
+            raise SourceError(f"it has an entry that is no exported file: {str(value)[:200]}")
+        try:
+            parts_of(str(texts["path"]))
+        except KymflowZarrError as error:
+            raise SourceError(f"it names a file that is not in the folder: {error}") from error
+        return cls(
+            **cast("dict[str, Any]", texts),
+            axes=tuple(map(str, axes)),
+            shape=tuple(cast("list[int]", shape)),
+            dtype=str(entry.get("dtype", "")),
+            held=entry.get("held_by_metadata") is True,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedImage:
+    """One record of an export."""
+
+    image_id: str
+    folder: str
+    axes: tuple[str, ...]
+    created_utc: str
+    files: tuple[ExportedFile, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the entry of the record."""
+        return {
+            "image_id": self.image_id,
+            "folder": self.folder,
+            "axes": list(self.axes),
+            "created_utc": self.created_utc,
+            "files": [file.to_json() for file in self.files],
+        }
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> Self:
+        """Read an entry: inverse of `to_json`; raise `SourceError` where it is none."""
+        entry = cast("JsonObject", value) if isinstance(value, Mapping) else {}
+        axes, files = entry.get("axes"), entry.get("files")
+        texts = {name: entry.get(name) for name in ("image_id", "folder", "created_utc")}
+        if not isinstance(axes, list) or not isinstance(files, list) or not all(isinstance(t, str) for t in texts.values()):
+            raise SourceError(f"it has an entry that is no exported record: {str(value)[:200]}")
+        return cls(
+            **cast("dict[str, Any]", texts),
+            axes=tuple(map(str, axes)),
+            files=tuple(ExportedFile.from_json(file) for file in files),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportDocument:
+    """What an exported folder holds."""
+
+    dataset_id: str
+    created_utc: str
+    exported_utc: str
+    schema_version: int
+    images: tuple[ExportedImage, ...] = ()
+    tables: tuple[ExportedFile, ...] = ()
+    further: JsonObject = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the document."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "schema_version": self.schema_version,
+            "dataset_id": self.dataset_id,
+            "created_utc": self.created_utc,
+            "exported_utc": self.exported_utc,
+            **({"attributes": self.further} if self.further else {}),
+            "images": [image.to_json() for image in self.images],
+            "tables": [table.to_json() for table in self.tables],
+        }
+
+    @classmethod
+    def from_json(cls, value: JsonObject) -> Self:
+        """Read a document: inverse of `to_json`; raise `SourceError` where it is none, or one of a later version."""
+        if value.get("format") != FORMAT:
+            raise SourceError(f"it is no {DOCUMENT} of an export: its format is {value.get('format')!r}")
+        if value.get("version") != VERSION:
+            raise SourceError(f"it is of version {value.get('version')!r}; this program reads version {VERSION}: update it")
+        images, tables, further = value.get("images"), value.get("tables"), value.get("attributes", {})
+        if not isinstance(images, list) or not isinstance(tables, list):
+            raise SourceError("it lacks its list of images or of tables")
+        version = value.get("schema_version")
+        return cls(
+            dataset_id=str(value.get("dataset_id", "")),
+            created_utc=str(value.get("created_utc", "")),
+            exported_utc=str(value.get("exported_utc", "")),
+            schema_version=version if isinstance(version, int) else 0,
+            images=tuple(ExportedImage.from_json(image) for image in images),
+            tables=tuple(ExportedFile.from_json(table) for table in tables),
+            further=further if isinstance(further, Mapping) else {},
+        )

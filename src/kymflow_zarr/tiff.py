@@ -1,0 +1,121 @@
+"""An array as a TIFF that Fiji opens with its scale, and the same array again, whatever the TIFF made of it.
+
+The rule of this room: what a TIFF cannot hold as it is gives no TIFF (None), never another array.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from kymflow_zarr.errors import SourceError
+from kymflow_zarr.ingest import UNREADABLE_TIFF
+
+_IMAGEJ_DTYPES = ("u1", "u2", "f4")
+"""What ImageJ itself has: 8 and 16 bits without sign, and 32-bit floats."""
+_IMAGEJ_ORDER = "tzcyx"
+_NO_UNIT = 1
+"""TIFF 6.0, ResolutionUnit: no absolute unit; ImageJ writes its own in the description."""
+_SCALED_AXES = {"z": "spacing", "t": "finterval"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much of a unit one step along an axis is, such as 0.284 "um" or 0.00117 "s"."""
+
+    size: float
+    unit: str
+
+
+def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str, Scale]) -> bytes | None:
+    """Return an array of at least 2 dimensions as a TIFF; None where a TIFF cannot hold it.
+
+    An array of a dtype and of axes that ImageJ knows becomes an ImageJ hyperstack. There `scales` stand as ImageJ writes
+    them itself: pixels per unit in XResolution and YResolution, `unit`, `yunit`, `spacing` and `finterval` in the
+    description. Other arrays become plain TIFFs, whose XResolution and YResolution have the same numbers, without a unit.
+    Booleans become 0 and 255.
+
+    Parameters
+    ----------
+    array
+        Numbers or booleans, any shape.
+    axes
+        One name a dimension.
+    scales
+        The scale of each axis of which it is known.
+    """
+    if array.ndim < 2 or array.size == 0:
+        return None
+    pixels = array.view(np.uint8) * np.uint8(255) if array.dtype == np.bool_ else array
+    buffer = io.BytesIO()
+    x, y = (scales.get(axis) for axis in "xy")
+    resolution = (1 / x.size if x else 1.0, 1 / y.size if y else 1.0)
+    if _is_imagej(pixels, axes):
+        order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
+        metadata = {"axes": "".join(order).upper(), **_imagej_entries(scales)}
+        ordered = np.ascontiguousarray(pixels.transpose([list(axes).index(axis) for axis in order]))
+        tifffile.imwrite(buffer, ordered, imagej=True, resolution=resolution, metadata=metadata)
+    else:
+        contiguous = np.ascontiguousarray(pixels)
+        tifffile.imwrite(
+            buffer, contiguous, photometric="minisblack", resolution=resolution, resolutionunit=_NO_UNIT, metadata={}
+        )
+    data = buffer.getvalue()
+    return data if _holds(data, array, axes) else None
+
+
+def tiff_to_array(
+    data: bytes, *, axes: Sequence[str], shape: Sequence[int], dtype: np.dtype[Any], what: str
+) -> NDArray[Any]:
+    """Return the array that a TIFF was made of: inverse of `array_to_tiff`.
+
+    Raises
+    ------
+    SourceError
+        When the TIFF cannot be read, or holds an array of another size or dtype.
+    """
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            pixels = tiff.series[0].asarray()
+    except (*UNREADABLE_TIFF, OSError) as error:
+        raise SourceError(f"{what} cannot be read as a TIFF ({' '.join(str(error).split())})") from error
+    stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
+    if pixels.size != np.prod(shape, dtype=object) or pixels.dtype.newbyteorder("=") != stored.newbyteorder("="):
+        raise SourceError(
+            f"{what} holds {pixels.dtype} values of the shape {pixels.shape}; {dtype} values of the shape {tuple(shape)} "
+            "were exported"
+        )
+    if _is_imagej(np.empty(tuple(shape), stored), axes):
+        order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
+        pixels = pixels.reshape([shape[list(axes).index(axis)] for axis in order])
+        pixels = pixels.transpose([order.index(axis) for axis in axes])
+    pixels = pixels.reshape(tuple(shape))
+    return np.ascontiguousarray(pixels != 0 if dtype == np.bool_ else pixels.astype(dtype, copy=False))
+
+
+def _is_imagej(pixels: NDArray[Any], axes: Sequence[str]) -> bool:
+    return pixels.dtype.str[1:] in _IMAGEJ_DTYPES and {"y", "x"} <= set(axes) <= set(_IMAGEJ_ORDER)
+
+
+def _imagej_entries(scales: Mapping[str, Scale]) -> dict[str, str | float]:
+    """Return the entries of an ImageJ description that say the scales; `unit` is that of x, and of all that say none."""
+    x, y = scales.get("x"), scales.get("y")
+    entries: dict[str, str | float] = {"unit": x.unit} if x else {}
+    if y and (x is None or y.unit != x.unit):
+        entries["yunit"] = y.unit
+    for axis, name in _SCALED_AXES.items():
+        if axis in scales:
+            entries[name] = scales[axis].size
+    return entries
+
+
+def _holds(data: bytes, array: NDArray[Any], axes: Sequence[str]) -> bool:
+    try:
+        again = tiff_to_array(data, axes=axes, shape=array.shape, dtype=array.dtype, what="the TIFF")
+    except SourceError:
+        return False
+    return again.tobytes() == array.tobytes()
