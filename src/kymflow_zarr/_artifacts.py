@@ -140,6 +140,40 @@ class Artifacts:
             raise DamagedError(f"{where} says that it was computed from {str(said)[:100]!r}, which is no JSON object")
         return said
 
+    def load_analysis_bytes(self, key: str) -> bytes:
+        """Return the file of one of `list_analysis_keys` as it is on disk; raise as `load_json`."""
+        try:
+            return self._blobs.read(f"{_layout.RECORD_ANALYSIS}/{key}")
+        except FileNotFoundError as error:
+            raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
+
+    def restore_analysis(self, key: str, data: bytes) -> None:
+        """Write a file that `load_analysis_bytes` returned, under whatever name it had there: inverse of it.
+
+        Raises
+        ------
+        DamagedError
+            When it is not what was saved.
+        InvalidNameError
+            When the key is no artifact's.
+        """
+        own = (_layout.GROUP_DOCUMENT, _layout.METADATA_KEY)
+        if key in own or key.startswith("history/") or not key.endswith(_layout.RESTORED_ENDINGS):
+            raise InvalidNameError(f"{key!r} is no JSON, Parquet or CSV artifact of a record")
+        if key.endswith(_layout.JSON):
+            artifact_from_bytes(data, what=key)
+        elif key.endswith(_layout.PARQUET):
+            frame_from_parquet(data, what=key)
+        else:
+            frame_from_csv_gz(data, what=key)
+        self._check_there()
+        self._blobs.write(f"{_layout.RECORD_ANALYSIS}/{key}", data)
+
+    def restore_array(self, name: str, arr: ArrayLike, *, axes: Sequence[str], held_by_metadata: bool) -> None:
+        """Write an array artifact of another dataset under whatever name it had there; else as `save_array_artifact`."""
+        self._check_there()
+        self._build_array(name, arr, axes=axes, chunks=None, held_by_metadata=held_by_metadata)
+
     def has_analysis(self, key: str) -> bool:
         """Return whether there is a JSON or table artifact of a key, as in `list_analysis_keys`; faster than that."""
         return self._blobs.exists(f"{_layout.RECORD_ANALYSIS}/{key}")
@@ -193,6 +227,17 @@ class Artifacts:
         if name == _layout.GROUP_DOCUMENT:
             raise InvalidNameError(f"array artifact name {name!r} is zarr's own; choose another")
         self._check_there()
+        self._build_array(name, arr, axes=axes, chunks=chunks, held_by_metadata=held_by_metadata)
+
+    def _build_array(
+        self,
+        name: str,
+        arr: ArrayLike,
+        *,
+        axes: Sequence[str] | None,
+        chunks: Sequence[int] | None,
+        held_by_metadata: bool,
+    ) -> None:
         mark = {SEAL: {_layout.HELD_BY: _layout.METADATA}} if held_by_metadata else {}
         try:
             with self._blobs.build(_layout.array_group_key(name), replace=not held_by_metadata) as draft:

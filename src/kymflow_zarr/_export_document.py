@@ -15,9 +15,7 @@ DOCUMENT = "dataset.json"
 FORMAT = "kymflow_export"
 VERSION = 1
 
-FileKind: TypeAlias = Literal[
-    "image", "metadata", "revision", "json", "table", "csv", "csv_gz", "array", "array_tiff"
-]
+FileKind: TypeAlias = Literal["image", "metadata", "revision", "json", "table", "csv", "csv_gz", "array", "array_tiff"]
 """What an exported file holds. "csv" and "array_tiff" are copies of a "table" and an "array" for other programs."""
 
 
@@ -49,7 +47,7 @@ class ExportedFile:
     @classmethod
     def from_json(cls, value: JsonValue) -> Self:
         """Read an entry: inverse of `to_json`; raise `SourceError` where it is none, or leads out of the folder."""
-        entry = cast("JsonObject", value) if isinstance(value, Mapping) else {}
+        entry = value if isinstance(value, Mapping) else {}
         texts = {name: entry.get(name) for name in ("path", "kind", "name", "sha256")}
         axes, shape = entry.get("axes", []), entry.get("shape", [])
         if (
@@ -95,7 +93,7 @@ class ExportedImage:
     @classmethod
     def from_json(cls, value: JsonValue) -> Self:
         """Read an entry: inverse of `to_json`; raise `SourceError` where it is none."""
-        entry = cast("JsonObject", value) if isinstance(value, Mapping) else {}
+        entry = value if isinstance(value, Mapping) else {}
         axes, files = entry.get("axes"), entry.get("files")
         texts = {name: entry.get(name) for name in ("image_id", "folder", "created_utc")}
         if not isinstance(axes, list) or not isinstance(files, list) or not all(isinstance(t, str) for t in texts.values()):

@@ -47,22 +47,29 @@ class KnownFiles:
     def __init__(self, sources: Mapping[str, Source], dataset: Path) -> None:
         self._sources = sources
         self._by_place: dict[str, str] = {}
+        self._by_way: dict[str, str] = {}
         missing: dict[int, list[str]] = {}
         for image_id, source in sources.items():
             places = source.places(dataset)
             if not any(place.exists() for place in places):
                 missing.setdefault(source.source_size_bytes, []).append(image_id)
-            for place in places:
+            for place, known in zip(places, (self._by_place, self._by_way), strict=False):
                 for one in (place, *(place.with_name(name) for name in source.further_names())):
-                    self._by_place.setdefault(str(one), image_id)
+                    known.setdefault(str(one), image_id)
         self._missing = missing
 
     def look(self, path: Path, further: Sequence[Path] = ()) -> KnownFile:
         """Return what is known of a file; raise `OSError` where it cannot be looked at."""
         paths = (path, *further)
-        known = next((one for one in paths if str(one.resolve()) in self._by_place), None)
-        if known is not None:
-            return self._of_known(paths, self._by_place[str(known.resolve())])
+        places = [str(one.resolve()) for one in paths]
+        image_id = next((self._by_place[place] for place in places if place in self._by_place), None)
+        if image_id is not None:
+            return self._of_known(paths, image_id)
+        image_id = next((self._by_way[place] for place in places if place in self._by_way), None)
+        if image_id is not None:
+            found = self._of_known(paths, image_id)
+            if found.standing != "changed":  # else the dataset was moved to where another file has the same name
+                return found
         moved = self._find_moved(paths)
         if moved is None:
             return KnownFile(path=path, further=tuple(further))

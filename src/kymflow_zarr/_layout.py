@@ -46,6 +46,8 @@ JSON_GZ = ".json.gz"
 PARQUET = ".parquet"
 CSV_GZ = ".csv.gz"
 ARTIFACT_ENDINGS = (JSON, JSON_GZ, PARQUET, CSV_GZ)
+RESTORED_ENDINGS = (JSON, PARQUET, CSV_GZ)
+"""Of artifacts that this program writes; the older one also packed JSON."""
 
 _COMMIT = re.compile(r"(.+)\.(\d{8})\.parquet")
 

@@ -161,6 +161,22 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     return saved
 
 
+def revision_bytes(blobs: Blobs, number: int) -> bytes:
+    """Return the file of a revision; raise `DamagedError` where it is not whole."""
+    load_numbered(blobs, number)
+    return blobs.read(revision_key(number), limit=MAX_BYTES)
+
+
+def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
+    """Write the file of a revision of another dataset; raise `DamagedError` where it is none, and write nothing then."""
+    where = f"revision {number}"
+    sealed = object_from_bytes(data, what=where)
+    payload = sealed.get("metadata")
+    if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+        raise DamagedError(f"{where} is not what was saved: it was changed or damaged")
+    blobs.create(revision_key(number), data)
+
+
 def list_strangers(blobs: Blobs) -> list[str]:
     """Return the files among the revisions that are none, such as a synchronized folder's copy of another laptop's."""
     return [name for name in blobs.names(RECORD_HISTORY) if revision_number(name) is None]

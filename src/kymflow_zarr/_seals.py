@@ -106,10 +106,23 @@ def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> Jso
         return document
     if document_seal_state(document) == "broken":
         raise DamagedError(f"{what} was changed or damaged since it was written; restore it from a backup")
-    reserved = document[SEAL]
-    if isinstance(reserved, Mapping) and reserved.get(WRAPS) == VALUE:
+    return unsealed_value(document)
+
+
+def unsealed_value(document: JsonValue) -> JsonValue:
+    """Return the value of a JSON artifact's document without its seal, whole or broken."""
+    reserved = document.get(SEAL) if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping) or not isinstance(reserved, Mapping):
+        return document
+    if reserved.get(WRAPS) == VALUE:
         return document.get(VALUE)
     return {key: item for key, item in document.items() if key != SEAL}
+
+
+def artifact_state(data: bytes, *, what: str) -> SealState:
+    """Return whether the file of a JSON artifact is as it was sealed; raise `DamagedError` where it is no JSON."""
+    document = from_bytes(data, what=what)
+    return document_seal_state(document) if isinstance(document, Mapping) else "unsealed"
 
 
 def computed_from_of_artifact(data: bytes, *, what: str) -> JsonValue:

@@ -23,14 +23,17 @@ from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._garbage import find_garbage
 from kymflow_zarr._import import How, import_files
 from kymflow_zarr._replace import Renew, keep_metadata
+from kymflow_zarr._restore import load_export, restore_dataset
 from kymflow_zarr._root import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
     InvalidNameError,
+    InvalidValueError,
     ReadOnlyError,
     RecordNotFoundError,
 )
+from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
     Channels,
     FileContent,
@@ -44,7 +47,8 @@ from kymflow_zarr.ingest import (
 )
 from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
+from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, utc_now
+from kymflow_zarr.sidecars import read_with_sidecars
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.table_index import TableIndex, load_table_index, save_table_index
 from kymflow_zarr.tables import ReplacedRows, Tables
@@ -170,15 +174,39 @@ class ZarrDataset:
 
     @contextmanager
     def build_record(
-        self, arr: ArrayLike, *, axes: Sequence[str] | None = None, chunks: Sequence[int] | None = None
+        self,
+        arr: ArrayLike,
+        *,
+        axes: Sequence[str] | None = None,
+        chunks: Sequence[int] | None = None,
+        image_id: str | None = None,
+        created_utc: str | None = None,
     ) -> Iterator[ZarrImageRecord]:
-        """Build a record with its metadata and artifacts aside; it appears, whole, when the block ends without error."""
+        """Build a record with its metadata and artifacts aside; it appears, whole, when the block ends without error.
+
+        Parameters
+        ----------
+        arr, axes, chunks
+            As in `ZarrImageRecord.save_array`.
+        image_id, created_utc
+            Of a record of another dataset, which it is to be again; by default a new one, of now.
+
+        Raises
+        ------
+        InvalidValueError
+            When `image_id` is no uuid.
+        FileExistsError
+            When there is a record of that id.
+        """
         self._ensure_exists()
-        image_id = str(uuid.uuid4())
+        image_id = str(uuid.uuid4()) if image_id is None else image_id
+        if not is_uuid(image_id):
+            raise InvalidValueError(f"{image_id[:100]!r} cannot be the id of a record; a uuid is expected")
         with self._blobs.build(_layout.record_key(image_id), keep_reserve=True, replace=False) as blobs:
             draft = ZarrImageRecord(blobs, image_id)
             write_array(blobs, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
-            attributes = RecordAttributes(axes=check_axes(axes, np.ndim(arr)))
+            names = check_axes(axes, np.ndim(arr))
+            attributes = RecordAttributes(axes=names, created_utc=created_utc or utc_now())
             blobs.write(_layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
             for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
                 blobs.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
@@ -380,6 +408,98 @@ class ZarrDataset:
             self._save_manifest()
         return replace(report, failed=(*unreadable, *report.failed))
 
+    def ingest_legacy_folder(
+        self,
+        root: str | Path,
+        *,
+        pattern: str = "*.tif",
+        include_sidecars: bool = True,
+        read_file: ReadFile = read_with_sidecars,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Import a folder that `export_legacy_folder` wrote, or any folder of TIFFs with files beside them.
+
+        An exported folder gives the records that it was made of: their ids, pixels, metadata with history, artifacts, and
+        their rows in the tables. Records whose id the dataset has are skipped. Of other folders each TIFF becomes a record,
+        as by `import_folder`, with the artifacts beside it; see `kymflow_zarr.sidecars`.
+
+        Parameters
+        ----------
+        root
+            The folder.
+        pattern
+            Which files of a folder that is no export.
+        include_sidecars
+            Whether what lies beside a TIFF is read; an exported folder is always read whole.
+        read_file, progress
+            As in `import_folder`.
+
+        Raises
+        ------
+        SourceError
+            When the folder cannot be read, has no file that matches, or is an export of a later version.
+        ReadOnlyError, NotSavedError
+            When the dataset cannot be written; what came in before stays.
+        """
+        folder = Path(root)
+        document = load_export(folder)
+        if document is None:
+            read = read_file if include_sidecars else read_tiff
+            return self.import_folder(folder, patterns=[pattern], read_file=read, progress=progress)
+        if not self._exists and "upgraded_from" in document.further:
+            older = document.further["upgraded_from"]
+            self._attributes = replace(self._attributes, upgraded_from=older if isinstance(older, Mapping) else {})
+        self._ensure_exists()
+        report = restore_dataset(self, self._sources, folder, document, progress=progress)
+        if report.imported:
+            self._save_manifest()
+        return report
+
+    def export_legacy_folder(
+        self,
+        export_dir: str | Path,
+        *,
+        include_tiff: bool = True,
+        include_tables: bool = True,
+        friendly_names: bool = False,
+        overwrite: bool = False,
+        scales_of: ScalesOf | None = None,
+        progress: ExportProgress | None = None,
+    ) -> ExportReport:
+        """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
+
+        Parameters
+        ----------
+        export_dir
+            The folder; it appears whole or not at all.
+        include_tiff
+            Whether pixels are written. Without them the folder cannot become a dataset again.
+        include_tables
+            Whether the dataset's tables are written.
+        friendly_names
+            Whether a record's folder is named for its file and the beginning of its id.
+        overwrite
+            Whether files may be written into a folder that has others; none is removed.
+        scales_of
+            What a record's metadata say of the scale of its axes, for the tags of the TIFFs.
+        progress
+            Called before each record with the number done, the number of all, and its name.
+
+        Raises
+        ------
+        FolderNotEmptyError
+            When there is something at `export_dir`, or it lies inside the dataset.
+        ReadOnlyError, NotSavedError
+            When the folder cannot be written; a new one is not there then.
+        """
+        plan = ExportPlan(
+            include_tiff=include_tiff,
+            include_tables=include_tables,
+            friendly_names=friendly_names,
+            scales_of=scales_of or (lambda _metadata: {}),
+        )
+        return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
+
     def relink(self, moved: Sequence[MovedFile]) -> None:
         """Take up where files are now that an import found to have moved; their records stay as they are."""
         sources = self._sources.load_by_image()
@@ -403,7 +523,8 @@ class ZarrDataset:
 
     def add_content(self, content: FileContent, source: Source) -> str:
         """Add a record of one file with all that the file gave, and return its id."""
-        with self.build_record(content.pixels, axes=content.axes) as draft:
+        image_id = None if content.image_id in self.list_image_ids() else content.image_id
+        with self.build_record(content.pixels, axes=content.axes, image_id=image_id) as draft:
             if content.metadata:
                 draft.save_metadata_payload(content.metadata)
             for name, value in content.json_artifacts.items():

@@ -12,6 +12,7 @@ KymflowZarrError
 ├── ArtifactNotFoundError  (FileNotFoundError)  no such JSON, Parquet or array artifact
 ├── ArtifactExistsError    (FileExistsError)    an array that belongs to metadata is never replaced
 ├── TableNotFoundError     (FileNotFoundError)  no such dataset table
+├── FolderNotEmptyError    (FileExistsError)    an export that would lie among other files
 ├── PixelsExistError       (FileExistsError)    pixels are written once
 ├── InvalidNameError       (ValueError)         a name that the naming rule refuses
 ├── InvalidValueError      (ValueError)         an array, axes, chunks, frame or JSON value that cannot be stored
@@ -58,6 +59,10 @@ class ArtifactExistsError(KymflowZarrError, FileExistsError):
 
 class TableNotFoundError(KymflowZarrError, FileNotFoundError):
     """The dataset has no table of that name."""
+
+
+class FolderNotEmptyError(KymflowZarrError, FileExistsError):
+    """A folder for an export has other files in it."""
 
 
 class PixelsExistError(KymflowZarrError, FileExistsError):

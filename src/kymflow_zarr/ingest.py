@@ -21,6 +21,7 @@ from kymflow_zarr._arrays import infer_axes
 from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr.errors import SourceError
 
+TIFF_ENDINGS = (".tif", ".tiff")
 _AXIS_LETTERS = frozenset("TZCYX")
 UNREADABLE_TIFF = (
     tifffile.TiffFileError,
@@ -42,7 +43,8 @@ UNREADABLE_TIFF = (
 class FileContent:
     """All that one file gives a record.
 
-    `masks` are arrays that the metadata refer to. `computed_from` says, by the names of JSON and table artifacts, what they
+    `masks` are arrays that the metadata refer to. `image_id` is that of a record which the file was exported from; a new
+    one is made where it is None, or taken. `computed_from` says, by the names of JSON and table artifacts, what they
     were computed from. `notes` are sentences for the person who imports: what is unknown, what contradicts what.
     """
 
@@ -55,6 +57,7 @@ class FileContent:
     array_artifacts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     masks: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     computed_from: Mapping[str, JsonObject] = field(default_factory=dict)
+    image_id: str | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -16,7 +16,17 @@ from kymflow_zarr import _layout
 from kymflow_zarr._arrays import array_shape, axes_of, check_axes, load_array, open_array, write_array
 from kymflow_zarr._artifacts import Artifacts
 from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, canonical_sha256, object_from_bytes
-from kymflow_zarr._metadata import Revision, list_revisions, load_history, load_numbered, load_revision, save_revision
+from kymflow_zarr._metadata import (
+    Revision,
+    list_revisions,
+    load_history,
+    load_numbered,
+    load_revision,
+    restore_revision,
+    revision_bytes,
+    save_revision,
+    write_readable_copy,
+)
 from kymflow_zarr._seals import document_seal_state, strip_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, PixelsExistError
 from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes
@@ -214,6 +224,34 @@ class ZarrImageRecord(Artifacts):
         """Return all whole revisions of the metadata, the oldest first; `verify` names the damaged ones."""
         self._check_there()
         return load_history(self._blobs)
+
+    def list_revisions(self) -> list[int]:
+        """Return the numbers of all revisions of the metadata, whole or not, sorted."""
+        self._check_there()
+        return list_revisions(self._blobs)
+
+    def load_revision_bytes(self, number: int) -> bytes:
+        """Return the file of one revision of the metadata; raise as `load_metadata_payload`."""
+        self._check_there()
+        return revision_bytes(self._blobs, number)
+
+    def restore_revision(self, number: int, data: bytes) -> None:
+        """Write a file that `load_revision_bytes` returned, into a record that has no revision of that number.
+
+        Raises
+        ------
+        DamagedError
+            When it is not what was saved.
+        FileExistsError
+            When there is a revision of that number.
+        """
+        self._check_there()
+        restore_revision(self._blobs, number, data)
+
+    def save_readable_copy(self) -> None:
+        """Write `metadata.json` again from the newest revision."""
+        self._check_there()
+        write_readable_copy(self._blobs)
 
     def load_revision(self) -> Revision:
         """Return the newest metadata with their revision number, to save a change upon.

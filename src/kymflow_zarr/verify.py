@@ -8,7 +8,6 @@ left behind only after `LEFT_AFTER_SECONDS`.
 import re
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -26,11 +25,9 @@ from kymflow_zarr._verify_record import (
 )
 from kymflow_zarr._verify_tables import sources_findings, table_findings
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
-from kymflow_zarr.ingest import FileContent
 from kymflow_zarr.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes
-from kymflow_zarr.sources import Source
 
 LEFT_AFTER_SECONDS = 24 * 3600
 MISSED_AFTER_SECONDS = 60
@@ -92,12 +89,6 @@ class Records(Protocol):
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return one record."""
-
-    def claim(self, what: str) -> AbstractContextManager[bool]:
-        """Claim a piece of work."""
-
-    def add_content(self, content: FileContent, source: Source) -> str:
-        """Add a record."""
 
 
 def verify_dataset(

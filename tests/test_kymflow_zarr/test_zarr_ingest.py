@@ -301,9 +301,7 @@ class TestImport:
         assert sorted(dataset.refresh_from_folder(tiff_folder)) == dataset.list_image_ids()
 
     def test_refresh_knows_only_how_to_skip(self, dataset, tiff_folder):
-        with pytest.raises(
-            ValueError, match=r"mode 'replace' is not known; use 'skip' .*, or 'reingest_if_changed'"
-        ):
+        with pytest.raises(ValueError, match=r"mode 'replace' is not known; use 'skip' .*, or 'reingest_if_changed'"):
             dataset.refresh_from_folder(tiff_folder, mode="replace")
 
     def test_all_that_a_file_gives_is_stored(self, dataset, tiff_folder, pixels):

@@ -22,12 +22,11 @@ from kymflow_zarr.errors import (
     RecordNotFoundError,
     SourceError,
 )
-from kymflow_zarr.ingest import FileContent, read_tiff
-from kymflow_zarr.stores._npy import npy_from_bytes, npy_to_bytes
+from kymflow_zarr.ingest import TIFF_ENDINGS, FileContent, read_tiff
+from kymflow_zarr.npy import npy_from_bytes, npy_to_bytes
 from kymflow_zarr.stores._portable import check_object, check_portable_name, is_portable, loaded_object
 from kymflow_zarr.stores._protocols import ArtifactStore, PixelStore
 
-SUFFIXES = (".tif", ".tiff")
 MAX_NAME_BYTES = 255
 """What disks take for the name of one file."""
 
@@ -55,8 +54,8 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in SUFFIXES:
-            raise SourceError(f"{self.path} is no TIFF; give a file whose name ends in {' or '.join(SUFFIXES)}")
+        if self.path.suffix.lower() not in TIFF_ENDINGS:
+            raise SourceError(f"{self.path} is no TIFF; give a file whose name ends in {' or '.join(TIFF_ENDINGS)}")
         self._blobs = Blobs(self.path.parent, read_only=False)
 
     def __repr__(self) -> str:
@@ -147,7 +146,7 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         others = {
             Path(file).stem.casefold(): file
             for file in self._blobs.names("")
-            if Path(file).suffix.lower() in SUFFIXES and file != self.path.name
+            if Path(file).suffix.lower() in TIFF_ENDINGS and file != self.path.name
         }
         twin = others.get(stem.casefold())
         if twin is not None:

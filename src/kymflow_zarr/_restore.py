@@ -1,0 +1,238 @@
+"""An exported folder back into a dataset: each record under its old id, whole or not at all.
+
+The rule of this room: what the folder's document says is compared with what is there. A file that somebody changed since is
+taken as it is now, and that is said; one that is missing or damaged keeps its record out, and only that.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_zarr import _layout
+from kymflow_zarr._arrays import MAX_ARRAY_BYTES, is_numeric
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._export_document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage
+from kymflow_zarr._frames import frame_from_parquet
+from kymflow_zarr._json import MAX_BYTES, from_bytes, object_from_bytes
+from kymflow_zarr._seals import artifact_state, computed_from_of_artifact, unsealed_value
+from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.ingest import FailedFile, ImportedFile, ImportReport, Progress
+from kymflow_zarr.npy import npy_from_bytes
+from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.sources import Source, Sources
+from kymflow_zarr.tables import IMAGE_ID
+from kymflow_zarr.tiff import tiff_to_array
+
+_MAX_DOCUMENT_BYTES = 2**28
+"""Of `dataset.json`: ten thousand records with a hundred files each."""
+
+
+class Restored(Protocol):
+    """What is needed of the dataset that is filled."""
+
+    def list_image_ids(self) -> list[str]:
+        """Return the ids of all records."""
+
+    def list_table_names(self) -> list[str]:
+        """Return the names of all tables but the sources."""
+
+    def build_record(
+        self, arr: ArrayLike, *, axes: Sequence[str], image_id: str, created_utc: str
+    ) -> AbstractContextManager[ZarrImageRecord]:
+        """Build a record."""
+
+    def save_table(self, name: str, df: pd.DataFrame) -> None:
+        """Write a table whole."""
+
+    def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        """Replace the rows of some images."""
+
+
+def load_export(folder: Path) -> ExportDocument | None:
+    """Return what an exported folder holds; None where the folder is no export.
+
+    Raises
+    ------
+    SourceError
+        When it is one whose document cannot be read, or is of a later version of the program.
+    """
+    blobs = Blobs(folder, read_only=True)
+    try:
+        data = blobs.read(DOCUMENT, limit=_MAX_DOCUMENT_BYTES)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    try:
+        value = object_from_bytes(data, what=DOCUMENT)
+        if "format" not in value and "images" not in value:
+            return None  # another program's file of that name
+        return ExportDocument.from_json(value)
+    except KymflowZarrError as error:
+        raise SourceError(f"{folder / DOCUMENT} cannot be used: {error}; nothing was imported") from error
+
+
+def restore_dataset(
+    dataset: Restored, sources: Sources, folder: Path, document: ExportDocument, *, progress: Progress | None
+) -> ImportReport:
+    """Add the records of an exported folder that the dataset does not have, and their rows to its tables."""
+    run = _Restore(dataset, Blobs(folder, read_only=True), document)
+    there = set(dataset.list_image_ids())
+    try:
+        for done, image in enumerate(document.images):
+            if progress:
+                progress(done, len(document.images), image.folder)
+            run.restore(image, there)
+    finally:
+        # What came in has its rows, also when the rest was cancelled.
+        run.restore_tables(sources)
+    return run.report()
+
+
+@dataclass(slots=True)
+class _Restore:
+    """One run."""
+
+    dataset: Restored
+    source: Blobs
+    document: ExportDocument
+    imported: list[ImportedFile] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    failed: list[FailedFile] = field(default_factory=list)
+
+    def report(self) -> ImportReport:
+        return ImportReport(imported=tuple(self.imported), skipped=tuple(self.skipped), failed=tuple(self.failed))
+
+    def restore(self, image: ExportedImage, there: Collection[str]) -> None:
+        """Add one record, or note why not."""
+        where = self.source.root / image.folder
+        if image.image_id in there:
+            self.skipped.append(where)
+            return
+        try:
+            notes = self._build(image)
+        except FileExistsError:  # another program added it meanwhile
+            self.skipped.append(where)
+        except (KymflowZarrError, OSError) as error:
+            self.failed.append(FailedFile(path=where, reason=str(error)))
+        else:
+            self.imported.append(ImportedFile(path=where, image_id=image.image_id, notes=tuple(notes)))
+
+    def _build(self, image: ExportedImage) -> list[str]:
+        notes: list[str] = []
+        by_kind: dict[str, list[ExportedFile]] = {}
+        for file in image.files:
+            by_kind.setdefault(file.kind, []).append(file)
+        pixels = by_kind.get("image")
+        if not pixels:
+            raise SourceError(f"{image.folder} was exported without its pixels, so no record can be made of it")
+        array = self._array(pixels[0], self._read(pixels[0], notes))
+        with self.dataset.build_record(
+            array, axes=image.axes, image_id=image.image_id, created_utc=image.created_utc
+        ) as draft:
+            for file in by_kind.get("array", []):
+                values = self._array(file, self._read(file, notes))
+                draft.restore_array(file.name, values, axes=file.axes, held_by_metadata=file.held)
+            for kind in ("json", "table", "csv_gz"):
+                for file in by_kind.get(kind, []):
+                    _restore_analysis(draft, file, self._read(file, notes))
+            for file in by_kind.get("revision", []):
+                draft.restore_revision(int(file.name), self._read(file, notes))
+            for file in by_kind.get("metadata", []):
+                payload = object_from_bytes(self._read(file, notes), what=file.path)
+                if draft.load_revision().payload != payload:
+                    draft.save_metadata_payload(payload)
+                else:
+                    draft.save_readable_copy()
+        for kind in ("csv", "array_tiff"):
+            notes += [note for file in by_kind.get(kind, []) if (note := self._note_of_copy(file))]
+        return notes + self._strangers(image)
+
+    def _read(self, file: ExportedFile, notes: list[str]) -> bytes:
+        try:
+            data = self.source.read(file.path, limit=MAX_ARRAY_BYTES)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise SourceError(f"{file.path} is missing; copy the exported folder again, whole") from error
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            notes.append(f"{file.path} was changed since the export; it was taken as it is now")
+        return data
+
+    def _array(self, file: ExportedFile, data: bytes) -> NDArray[Any]:
+        where = str(self.source.root / file.path)
+        if file.path.endswith(".npy"):
+            return npy_from_bytes(data, what=where)
+        try:
+            dtype = np.dtype(file.dtype)
+        except TypeError as error:
+            raise SourceError(f"{DOCUMENT} says that {file.path} has the dtype {file.dtype!r}, which is none") from error
+        if not is_numeric(dtype):
+            raise SourceError(f"{DOCUMENT} says that {file.path} has {dtype} values; only numbers and booleans are read")
+        return tiff_to_array(data, axes=file.axes, shape=file.shape, dtype=dtype, what=where)
+
+    def _note_of_copy(self, file: ExportedFile) -> str:
+        """Say where a copy for other programs was changed, since it is not what is read."""
+        try:
+            data = self.source.read(file.path, limit=MAX_ARRAY_BYTES)
+        except (OSError, KymflowZarrError):
+            return ""
+        if hashlib.sha256(data).hexdigest() == file.sha256:
+            return ""
+        read = "Parquet" if file.kind == "csv" else ".npy"
+        return f"{file.path} was changed since the export, but the {read} file of the same name is what was taken"
+
+    def _strangers(self, image: ExportedImage) -> list[str]:
+        known = {file.path for file in image.files}
+        found = [path for path in self.source.files(image.folder) if f"{image.folder}/{path}" not in known]
+        if not found:
+            return []
+        return [f"{len(found)} files in {image.folder} are not of the export and were not imported: {', '.join(found[:5])}"]
+
+    def restore_tables(self, sources: Sources) -> None:
+        """Add the rows of the records that came in; a table that the dataset does not have comes whole."""
+        new = {file.image_id for file in self.imported}
+        failed = {image.image_id for image in self.document.images} - set(self.dataset.list_image_ids())
+        there = self.dataset.list_table_names()
+        for file in self.document.tables:
+            if file.kind != "table":
+                continue
+            try:
+                frame = frame_from_parquet(self._read(file, []), what=str(self.source.root / file.path))
+                if IMAGE_ID not in frame.columns:
+                    raise SourceError(f"{file.path} has no column {IMAGE_ID!r}")
+                if file.name == _layout.SOURCES_TABLE:
+                    sources.add(_sources_of(frame[frame[IMAGE_ID].isin(new)], where=file.path))
+                elif file.name not in there:
+                    self.dataset.save_table(file.name, frame[~frame[IMAGE_ID].isin(failed)].reset_index(drop=True))
+                elif new:
+                    rows = {image_id: frame[frame[IMAGE_ID] == image_id] for image_id in sorted(new)}
+                    self.dataset.replace_rows(file.name, rows)
+            except (KymflowZarrError, OSError) as error:
+                self.failed.append(FailedFile(path=self.source.root / file.path, reason=str(error)))
+
+
+def _sources_of(frame: pd.DataFrame, *, where: str) -> dict[str, Source]:
+    """Return the sources of some records. The way to a file from the old dataset's folder says nothing of the new one's."""
+    found = {}
+    for row in frame.to_dict("records"):
+        fields = {str(name): item for name, item in row.items() if item == item}
+        source = Source.from_json(fields, where=where)
+        found[str(row[IMAGE_ID])] = replace(source, source_relative_path="")
+    return found
+
+
+def _restore_analysis(draft: ZarrImageRecord, file: ExportedFile, data: bytes) -> None:
+    endings = {"json": _layout.JSON, "table": _layout.PARQUET, "csv_gz": _layout.CSV_GZ}
+    if file.kind == "json" and artifact_state(data, what=file.path) == "broken":
+        # Somebody edited it: its seal says so, and the value is what they wrote.
+        value = unsealed_value(from_bytes(data, what=file.path))
+        said = computed_from_of_artifact(data, what=file.path)
+        draft.save_json(file.name, value, computed_from=said if isinstance(said, Mapping) else None)
+        return
+    if file.kind == "json" and len(data) > MAX_BYTES:
+        raise SourceError(f"{file.path} has {len(data) >> 20} MB; at most {MAX_BYTES >> 20} MB of JSON are read")
+    draft.restore_analysis(f"{file.name}{endings[file.kind]}", data)

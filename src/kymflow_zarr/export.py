@@ -1,0 +1,312 @@
+"""A dataset as a folder of TIFFs, JSON, CSV, Parquet and .npy files, from which the same dataset can be made again.
+
+The rule of this room: the dataset is only read. A new folder appears whole or not at all; what of a damaged record cannot
+be read is said, and the rest goes out.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kymflow_zarr import _layout
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._export_document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
+from kymflow_zarr._export_names import Places, friendly_folder
+from kymflow_zarr._frames import frame_to_parquet
+from kymflow_zarr._json import JsonObject, to_readable_bytes
+from kymflow_zarr._seals import artifact_to_bytes
+from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError
+from kymflow_zarr.ingest import FailedFile
+from kymflow_zarr.npy import npy_to_bytes
+from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.schema import DatasetAttributes, utc_now
+from kymflow_zarr.sources import SOURCE_PATH
+from kymflow_zarr.tables import IMAGE_ID
+from kymflow_zarr.tiff import Scale, array_to_tiff
+
+ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
+"""Returns the scale of each axis that a record's metadata give."""
+ExportProgress: TypeAlias = Callable[[int, int, str], None]
+_IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
+
+
+class Exported(Protocol):
+    """What an export needs of a dataset."""
+
+    path: Path
+
+    @property
+    def attributes(self) -> DatasetAttributes:
+        """Who the dataset is."""
+
+    def list_image_ids(self) -> list[str]:
+        """Return the ids of all records."""
+
+    def record(self, image_id: str) -> ZarrImageRecord:
+        """Return one record."""
+
+    def list_table_names(self) -> list[str]:
+        """Return the names of all tables but the sources."""
+
+    def load_table(self, name: str) -> pd.DataFrame:
+        """Return one table."""
+
+    def load_sources_index(self) -> pd.DataFrame:
+        """Return which file each record came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What an export wrote. `failed` is what could not be read, and why; `notes` are worth knowing."""
+
+    folder: Path
+    records: int
+    tables: int
+    files: int
+    failed: tuple[FailedFile, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """Return one line."""
+        parts = [f"{self.records} records and {self.tables} tables exported as {self.files} files"]
+        if self.failed:
+            parts.append(f"{len(self.failed)} things could not be read")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPlan:
+    """What is exported, and how it is named.
+
+    Parameters
+    ----------
+    include_tiff
+        Whether the pixels are, as `image.tif`. A folder without them cannot become a dataset again.
+    include_tables
+        Whether the dataset's tables are.
+    friendly_names
+        Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
+    scales_of
+        What the metadata say of the scale of each axis.
+    """
+
+    include_tiff: bool = True
+    include_tables: bool = True
+    friendly_names: bool = False
+    scales_of: ScalesOf = lambda _metadata: {}
+
+
+def export_dataset(
+    dataset: Exported, folder: Path, plan: ExportPlan, *, overwrite: bool, progress: ExportProgress | None
+) -> ExportReport:
+    """Write a dataset as a folder; the arguments are those of `ZarrDataset.export_legacy_folder`."""
+    target = Blobs(folder, read_only=False)
+    if dataset.path.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise FolderNotEmptyError(f"not exported: {folder} is inside the dataset; choose a folder outside of it")
+    if target.exists("") and (not target.is_folder("") or target.names("", hidden=True)):
+        if not overwrite or not target.is_folder(""):
+            raise FolderNotEmptyError(
+                f"not exported: there is something at {folder} already; choose a new folder, or say that its files may be "
+                "overwritten"
+            )
+        return _Export(dataset, target, plan).run(folder, progress)
+    place = Blobs(folder.absolute().parent, read_only=False)
+    try:
+        with place.build(folder.name, keep_reserve=True) as draft:
+            return _Export(dataset, draft, plan).run(folder, progress)
+    finally:
+        place.forget_empty_staging()
+
+
+@dataclass(slots=True)
+class _Export:
+    """One run of an export."""
+
+    dataset: Exported
+    target: Blobs
+    plan: ExportPlan
+    places: Places = field(default_factory=Places)
+    failed: list[FailedFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, folder: Path, progress: ExportProgress | None) -> ExportReport:
+        """Write all, the document last: it speaks only of files that are there."""
+        ids, images = self.dataset.list_image_ids(), []
+        names = self._source_names() if self.plan.friendly_names else {}
+        for done, image_id in enumerate(ids):
+            if progress:
+                progress(done, len(ids), names.get(image_id, image_id))
+            image = self._export_record(self.dataset.record(image_id), names.get(image_id, ""))
+            if image is not None:
+                images.append(image)
+        tables = list(self._tables())
+        attributes = self.dataset.attributes
+        document = ExportDocument(
+            dataset_id=attributes.dataset_id,
+            created_utc=attributes.created_utc,
+            exported_utc=utc_now(),
+            schema_version=_layout.OLDER_SCHEMA_VERSION if attributes.is_older else _layout.SCHEMA_VERSION,
+            images=tuple(images),
+            tables=tuple(tables),
+            further={"upgraded_from": attributes.upgraded_from} if attributes.upgraded_from else {},
+        )
+        self.target.write(DOCUMENT, to_readable_bytes(document.to_json(), what=DOCUMENT))
+        return ExportReport(
+            folder=folder,
+            records=len(images),
+            tables=len([table for table in tables if table.kind == "table"]),
+            files=1 + len(tables) + sum(len(image.files) for image in images),
+            failed=tuple(self.failed),
+            notes=tuple(self.notes),
+        )
+
+    def _source_names(self) -> dict[str, str]:
+        frame = self.dataset.load_sources_index()
+        names = (PurePosixPath(str(path).replace("\\", "/")).name for path in frame[SOURCE_PATH])
+        return dict(zip(frame[IMAGE_ID], names, strict=True))
+
+    def _export_record(self, record: ZarrImageRecord, source_name: str) -> ExportedImage | None:
+        name = friendly_folder(source_name, record.image_id) if self.plan.friendly_names else record.image_id
+        folder = self.places.take(f"{_IMAGES_FOLDER}/{name}")
+        where = Path(_layout.record_key(record.image_id))
+        try:
+            attributes = record.load_attributes()
+        except KymflowZarrError as error:
+            self.failed.append(FailedFile(path=where, reason=str(error)))
+            return None
+        files: list[ExportedFile] = []
+        for part in (self._metadata, self._image, self._analyses, self._arrays):
+            try:
+                for file in part(record, folder):
+                    files.append(file)  # one by one: what was written stays listed where the next one fails
+            except KymflowZarrError as error:
+                self.failed.append(FailedFile(path=where, reason=str(error)))
+        return ExportedImage(
+            image_id=record.image_id,
+            folder=folder,
+            axes=attributes.axes,
+            created_utc=attributes.created_utc,
+            files=tuple(files),
+        )
+
+    def _metadata(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+        newest = record.load_revision()
+        if newest.number < 0:
+            return
+        data = to_readable_bytes(newest.payload, what="metadata")
+        yield self._write(f"{folder}/{_layout.METADATA_KEY}", data, "metadata", _layout.METADATA)
+        for number in record.list_revisions():
+            try:
+                revision = record.load_revision_bytes(number)
+            except KymflowZarrError as error:
+                self.failed.append(FailedFile(path=Path(_layout.record_key(record.image_id)), reason=str(error)))
+                continue
+            place = f"{folder}/{_layout.revision_key(number).partition('/')[2]}"
+            yield self._write(place, revision, "revision", str(number))
+
+    def _image(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+        if not self.plan.include_tiff:
+            return
+        array, axes = record.load_array(), record.get_axes()
+        tiff = array_to_tiff(array, axes, self.plan.scales_of(record.load_metadata_payload()))
+        if tiff is None:
+            self.notes.append(
+                f"{folder}: a TIFF cannot hold {array.dtype} pixels of the shape {array.shape}; they are in {_IMAGE}.npy"
+            )
+            yield self._write_array(f"{folder}/{_IMAGE}.npy", npy_to_bytes(array), "image", _IMAGE, array, axes)
+        else:
+            yield self._write_array(f"{folder}/{_IMAGE}.tif", tiff, "image", _IMAGE, array, axes)
+
+    def _analyses(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+        for key in record.list_analysis_keys():
+            try:
+                yield from self._analysis(record, folder, key)
+            except KymflowZarrError as error:
+                self.failed.append(FailedFile(path=Path(f"{_layout.record_key(record.image_id)}/{key}"), reason=str(error)))
+
+    def _analysis(self, record: ZarrImageRecord, folder: str, key: str) -> Iterator[ExportedFile]:
+        if key.endswith((_layout.JSON, _layout.JSON_GZ)):
+            name = key.removesuffix(_layout.JSON_GZ).removesuffix(_layout.JSON)
+            value = record.load_json(name)
+            is_older = self.dataset.attributes.is_older  # which may have packed it, or written NaN
+            data = artifact_to_bytes(value, what=key) if is_older else record.load_analysis_bytes(key)
+            yield self._write(f"{folder}/{name}{_layout.JSON}", data, "json", name)
+        elif key.endswith(_layout.PARQUET):
+            name = key.removesuffix(_layout.PARQUET)
+            frame = record.load_df_parquet(name)
+            yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "table", name)
+            yield self._write(f"{folder}/{name}.csv", frame_to_csv(frame), "csv", name)
+        else:
+            name = key.removesuffix(_layout.CSV_GZ)
+            record.load_df_csv_gz(name)
+            yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "csv_gz", name)
+
+    def _arrays(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+        for name in record.list_array_artifacts():
+            try:
+                yield from self._array(record, f"{folder}/{_ARRAYS_FOLDER}", name)
+            except KymflowZarrError as error:
+                self.failed.append(
+                    FailedFile(path=Path(f"{_layout.record_key(record.image_id)}/{name}"), reason=str(error))
+                )
+
+    def _array(self, record: ZarrImageRecord, folder: str, name: str) -> Iterator[ExportedFile]:
+        array, axes = record.load_array_artifact(name), record.get_array_artifact_axes(name)
+        held = record.is_held_by_metadata(name)
+        yield self._write_array(f"{folder}/{name}.npy", npy_to_bytes(array), "array", name, array, axes, held=held)
+        if array.ndim in (2, 3) and array.dtype.kind in "biu":
+            tiff = array_to_tiff(array, axes, self.plan.scales_of(record.load_metadata_payload()))
+            if tiff is not None:
+                yield self._write_array(f"{folder}/{name}.tif", tiff, "array_tiff", name, array, axes)
+
+    def _tables(self) -> Iterator[ExportedFile]:
+        names = [*(self.dataset.list_table_names() if self.plan.include_tables else []), _layout.SOURCES_TABLE]
+        for name in names:
+            try:
+                is_sources = name == _layout.SOURCES_TABLE
+                frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
+                data = frame_to_parquet(frame, what=f"table {name!r}")
+            except KymflowZarrError as error:
+                self.failed.append(FailedFile(path=Path(_layout.table_key(name)), reason=str(error)))
+                continue
+            yield self._write(f"{_TABLES_FOLDER}/{name}{_layout.PARQUET}", data, "table", name)
+            yield self._write(f"{_TABLES_FOLDER}/{name}.csv", frame_to_csv(frame), "csv", name)
+
+    def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
+        path = self.places.take(wanted)
+        self.target.write(path, data)
+        return ExportedFile(path=path, kind=kind, name=name, sha256=hashlib.sha256(data).hexdigest())
+
+    def _write_array(
+        self,
+        wanted: str,
+        data: bytes,
+        kind: FileKind,
+        name: str,
+        array: NDArray[Any],
+        axes: tuple[str, ...],
+        *,
+        held: bool = False,
+    ) -> ExportedFile:
+        written = self._write(wanted, data, kind, name)
+        return ExportedFile(
+            path=written.path,
+            kind=kind,
+            name=name,
+            sha256=written.sha256,
+            axes=axes,
+            shape=array.shape,
+            dtype=np.dtype(array.dtype).str,
+            held=held,
+        )
+
+
+def frame_to_csv(frame: pd.DataFrame) -> bytes:
+    """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
+    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")

@@ -1,0 +1,481 @@
+"""A dataset as a folder, and the same dataset again."""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
+from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, SourceError
+from kymflow_zarr.npy import npy_to_bytes
+from kymflow_zarr.sources import Source
+from kymflow_zarr.tiff import Scale, array_to_tiff, tiff_to_array
+
+DTYPES = ("bool", "u1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", "c8")
+
+
+def scales_of(metadata):
+    header = metadata.get("header", {})
+    return {"y": Scale(size=header["s"], unit="s"), "x": Scale(size=header["um"], unit="um")} if header else {}
+
+
+def content_of(record: ZarrImageRecord) -> dict:
+    """All that a record holds, to compare."""
+    keys = record.list_analysis_keys()
+    return {
+        "pixels": _as_value(record.load_array()),
+        "axes": record.get_axes(),
+        "created": record.load_attributes().created_utc,
+        "metadata": record.load_metadata_payload(),
+        "history": [(one.number, one.payload, one.saved_utc) for one in record.history()],
+        "artifacts": {key: record.load_analysis_bytes(key) for key in keys},
+        "statements": {key: record.load_computed_from(key) for key in keys},
+        "arrays": {
+            name: (
+                _as_value(record.load_array_artifact(name)),
+                record.get_array_artifact_axes(name),
+                record.is_held_by_metadata(name),
+            )
+            for name in record.list_array_artifacts()
+        },
+    }
+
+
+def _as_value(array):
+    return array.dtype.str, array.shape, array.tobytes()
+
+
+def check_same(one: ZarrDataset, other: ZarrDataset) -> None:
+    assert one.list_image_ids() == other.list_image_ids()
+    for image_id in one.list_image_ids():
+        assert content_of(one.record(image_id)) == content_of(other.record(image_id))
+    assert one.list_table_names() == other.list_table_names()
+    for name in one.list_table_names():
+        pd.testing.assert_frame_equal(one.load_table(name), other.load_table(name))
+    sources = [
+        dataset.load_sources_index().drop(columns="source_relative_path").sort_values("image_id", ignore_index=True)
+        for dataset in (one, other)
+    ]
+    pd.testing.assert_frame_equal(*sources)
+
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9_]{0,5}[a-z0-9])?", fullmatch=True).filter(
+    lambda name: name not in ("metadata", "zarr", "con", "prn", "aux", "nul", "history", "provenance")
+)
+NESTED = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text().filter(lambda k: k != "kymflow"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FRAMES = st.lists(
+    st.tuples(st.integers(-9, 9), st.floats(), st.text(st.characters(codec="utf-8"), max_size=5), st.booleans()), max_size=4
+).map(
+    lambda rows: pd.DataFrame(rows, columns=["n", "µm", "text", "flag"]).astype(
+        {"n": "int64", "µm": "float64", "text": "str", "flag": "bool"}
+    )
+)
+ARRAYS = st.sampled_from(DTYPES).flatmap(
+    lambda dtype: arrays(np.dtype(dtype), array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4))
+)
+RECORDS = st.fixed_dictionaries(
+    {
+        "pixels": ARRAYS,
+        "metadata": st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=3),
+        "json": st.dictionaries(NESTED, JSON, max_size=2),
+        "tables": st.dictionaries(NESTED, FRAMES, max_size=2),
+        "csv": st.dictionaries(NESTED, FRAMES, max_size=1),
+        "arrays": st.dictionaries(NAMES, ARRAYS, max_size=2),
+        "said": st.none() | st.just({"algorithm": "radon", "rois": {"1": {}}}),
+        "has_source": st.booleans(),
+    }
+)
+
+
+def fill(dataset: ZarrDataset, wanted: dict) -> str:
+    """Add a random record."""
+    with dataset.build_record(wanted["pixels"]) as draft:
+        for payload in wanted["metadata"]:
+            draft.save_metadata_payload(payload)
+        for name, value in wanted["json"].items():
+            draft.save_json(name, value, computed_from=wanted["said"])
+        for name, frame in wanted["tables"].items():
+            draft.save_df_parquet(name, frame, computed_from=wanted["said"])
+        for name, frame in wanted["csv"].items():
+            draft.save_df_csv_gz(name, frame)
+        for number, (name, array) in enumerate(wanted["arrays"].items()):
+            draft.save_array_artifact(name, array, held_by_metadata=number == 0)
+    return draft.image_id
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(records=st.lists(RECORDS, max_size=2), tables=st.dictionaries(NAMES, FRAMES, max_size=2), friendly=st.booleans())
+def test_export_and_import_are_the_identity(tmp_path_factory, records, tables, friendly):
+    tmp_path = tmp_path_factory.mktemp("identity")
+    dataset = ZarrDataset.create(tmp_path / "one.zarr")
+    ids = [fill(dataset, wanted) for wanted in records]
+    for image_id, wanted in zip(ids, records, strict=True):
+        if wanted["has_source"]:
+            source = Source(
+                source_primary_path=f"/lab/{image_id}.tif",
+                source_mtime_ns=1,
+                source_size_bytes=2,
+                source_sha256="ab",
+                ingested_epoch_ns=3,
+            )
+            dataset.record(image_id).save_json("provenance", source.to_json())
+            dataset._sources.add({image_id: source})
+    for name, frame in tables.items():
+        if name != "sources":
+            rows = [frame.assign(image_id=image_id) for image_id in [*ids, "not a record"]]
+            dataset.save_table(name, pd.concat(rows, ignore_index=True))
+    report = dataset.export_legacy_folder(tmp_path / "out", friendly_names=friendly, scales_of=scales_of_nothing)
+    assert report.failed == ()
+    again = ZarrDataset(tmp_path / "two.zarr")
+    back = again.ingest_legacy_folder(tmp_path / "out")
+    assert (back.failed, [note for file in back.imported for note in file.notes]) == ((), [])
+    check_same(dataset, again)
+    assert again.verify(deep=True).problems == dataset.verify(deep=True).problems
+    shutil.rmtree(tmp_path)
+
+
+def scales_of_nothing(_metadata):
+    return {}
+
+
+@pytest.fixture
+def filled(dataset, pixels) -> ZarrDataset:
+    """A dataset of one calibrated record with artifacts of every kind, and a table."""
+    with dataset.build_record(pixels) as draft:
+        draft.save_metadata_payload({"header": {"s": 0.002, "um": 0.25}, "rois": []})
+        draft.save_metadata_payload({"header": {"s": 0.002, "um": 0.25}, "rois": [{"roi_id": 1}]})
+        draft.save_json("radon/params", {"window": 16}, computed_from={"algorithm": "radon"})
+        draft.save_df_parquet("radon/report", pd.DataFrame({"µm": [1.5]}))
+        draft.save_df_csv_gz("trace", pd.DataFrame({"v": [1.5]}))
+        mask = np.zeros(pixels.shape, bool)
+        mask[:3] = True
+        draft.save_array_artifact("mask", mask, held_by_metadata=True)
+    dataset.save_table("report", pd.DataFrame({"image_id": [draft.image_id], "v": [1.0]}))
+    return dataset
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """Where the dataset is exported to."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def exported(filled, out) -> Path:
+    """The exported dataset; return the folder of its record."""
+    filled.export_legacy_folder(out, scales_of=scales_of)
+    return out / "images" / filled.list_image_ids()[0]
+
+
+class TestExport:
+    def test_every_thing_has_its_file(self, exported, out):
+        assert sorted(path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()) == [
+            "array_artifacts/mask.npy",
+            "array_artifacts/mask.tif",
+            "history/metadata.00000000.json",
+            "history/metadata.00000001.json",
+            "image.tif",
+            "metadata.json",
+            "radon/params.json",
+            "radon/report.csv",
+            "radon/report.parquet",
+            "trace.csv.gz",
+        ]
+        assert sorted(path.name for path in (out / "tables").iterdir()) == [
+            "report.csv",
+            "report.parquet",
+            "sources.csv",
+            "sources.parquet",
+        ]
+
+    def test_the_document_has_the_digest_of_each_file(self, exported, out):
+        document = json.loads((out / "dataset.json").read_text())
+        files = [*document["images"][0]["files"], *document["tables"]]
+        assert {file["path"]: file["sha256"] for file in files} == {
+            path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in out.rglob("*")
+            if path.is_file() and path.name != "dataset.json"
+        }
+
+    def test_fiji_reads_micrometres_and_seconds(self, exported):
+        with tifffile.TiffFile(exported / "image.tif") as tiff:
+            page, said = tiff.pages[0], tiff.imagej_metadata
+            x, y = (page.tags[name].value for name in ("XResolution", "YResolution"))
+            assert (x[1] / x[0], y[1] / y[0], said["unit"], said["yunit"]) == (0.25, 0.002, "um", "s")
+            assert tiff.series[0].axes == "YX"
+
+    def test_a_mask_is_white_on_black_in_fiji(self, exported):
+        assert sorted(np.unique(tifffile.imread(exported / "array_artifacts" / "mask.tif")).tolist()) == [0, 255]
+
+    def test_a_csv_begins_with_the_mark_that_excel_needs(self, exported):
+        assert (exported / "radon" / "report.csv").read_bytes().startswith(b"\xef\xbb\xbf\xc2\xb5m\n")
+
+    def test_nothing_is_written_into_the_dataset(self, filled, out, snapshot):
+        before = snapshot(filled.path)
+        ZarrDataset(filled.path, mode="r").export_legacy_folder(out)
+        assert snapshot(filled.path) == before
+
+    def test_without_tiffs_and_tables(self, filled, out):
+        filled.export_legacy_folder(out, include_tiff=False, include_tables=False)
+        assert not list(out.rglob("image.*"))
+        assert [path.name for path in sorted((out / "tables").iterdir())] == ["sources.csv", "sources.parquet"]
+
+    def test_a_friendly_folder_has_the_name_of_the_file(self, dataset, tiff_folder, out):
+        dataset.import_folder(tiff_folder)
+        dataset.export_legacy_folder(out, friendly_names=True)
+        names = sorted(path.name.rpartition(" ")[0] for path in (out / "images").iterdir())
+        assert names == ["a", "b", "c"]
+
+    def test_progress_is_told(self, filled, out):
+        told = []
+        filled.export_legacy_folder(out, progress=lambda *args: told.append(args))
+        assert told == [(0, 1, filled.list_image_ids()[0])]
+
+    def test_a_folder_with_other_files_is_refused(self, filled, out):
+        out.mkdir()
+        (out / "mine.txt").write_text("mine")
+        with pytest.raises(FolderNotEmptyError, match=r"there is something at .*out already; choose a new folder, or say"):
+            filled.export_legacy_folder(out)
+        assert [path.name for path in out.iterdir()] == ["mine.txt"]
+
+    def test_an_empty_folder_is_taken(self, filled, out):
+        out.mkdir()
+        filled.export_legacy_folder(out)
+        assert (out / "dataset.json").exists()
+
+    def test_told_to_overwrite_other_files_stay(self, filled, out, exported):
+        (out / "mine.txt").write_text("mine")
+        (exported / "metadata.json").write_text("old")
+        filled.export_legacy_folder(out, overwrite=True)
+        assert (out / "mine.txt").read_text() == "mine"
+        assert json.loads((exported / "metadata.json").read_text())["rois"] == [{"roi_id": 1}]
+
+    def test_a_folder_inside_the_dataset_is_refused(self, filled):
+        with pytest.raises(FolderNotEmptyError, match="is inside the dataset; choose a folder outside of it"):
+            filled.export_legacy_folder(filled.path / "out")
+
+    def test_an_export_that_is_stopped_leaves_nothing(self, filled, out):
+        def stop(*_args):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            filled.export_legacy_folder(out, progress=stop)
+        assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
+
+    def test_what_is_damaged_is_said_and_the_rest_goes_out(self, filled, out, record_folder):
+        (image_id,) = [
+            one for one in filled.list_image_ids() if (filled.path / "images" / one / "analysis/trace.csv.gz").exists()
+        ]
+        (filled.path / "images" / image_id / "analysis/radon/params.json").write_text("{")
+        report = filled.export_legacy_folder(out)
+        (failed,) = report.failed
+        assert "params.json is not readable JSON" in failed.reason
+        assert (report.records, (out / "images" / image_id / "image.tif").exists()) == (2, True)
+        assert report.summary().endswith("1 things could not be read")
+
+    def test_pixels_that_no_tiff_can_hold_are_npy_and_that_is_said(self, dataset, out):
+        dataset.add_image(np.zeros((0, 4)))
+        report = dataset.export_legacy_folder(out)
+        assert "a TIFF cannot hold float64 pixels of the shape (0, 4); they are in image.npy" in report.notes[0]
+
+
+class TestRestore:
+    def test_a_second_import_does_nothing(self, filled, exported, out, snapshot, tmp_path):
+        again = ZarrDataset(tmp_path / "again.zarr")
+        again.ingest_legacy_folder(out)
+        before = snapshot(again.path)
+        report = again.ingest_legacy_folder(out)
+        assert (report.imported, len(report.skipped), report.failed) == ((), 1, ())
+        assert snapshot(again.path) == before
+
+    def test_rows_are_added_to_a_table_that_is_there(self, filled, exported, out, tmp_path):
+        again = ZarrDataset(tmp_path / "again.zarr")
+        other = again.add_image(np.zeros((3, 4)))
+        again.save_table("report", pd.DataFrame({"image_id": [other.image_id], "v": [2.0]}))
+        again.ingest_legacy_folder(out)
+        table = again.load_table("report")
+        assert dict(zip(table["image_id"], table["v"], strict=True)) == {other.image_id: 2.0, exported.name: 1.0}
+
+    @pytest.fixture
+    def back(self, out, tmp_path):
+        """A function that imports the export into a new dataset; returns what was said, and the record if it came in."""
+
+        def restore():
+            again = ZarrDataset(tmp_path / "back.zarr")
+            report = again.ingest_legacy_folder(out)
+            record = again.record(report.imported[0].image_id) if report.imported else None
+            return report, record
+
+        return restore
+
+    def test_a_json_that_was_edited_is_taken_and_that_is_said(self, exported, back):
+        path = exported / "radon" / "params.json"
+        path.write_text(path.read_text().replace("16", "32"))
+        report, record = back()
+        assert record.load_json("radon/params") == {"window": 32}
+        assert record.load_computed_from("radon/params.json") == {"algorithm": "radon"}
+        assert "params.json was changed since the export; it was taken as it is now" in report.imported[0].notes[0]
+
+    def test_metadata_that_were_edited_become_the_next_revision(self, exported, back):
+        path = exported / "metadata.json"
+        path.write_text(path.read_text().replace('"roi_id": 1', '"roi_id": 7'))
+        _, record = back()
+        assert [one.payload["rois"] for one in record.history()] == [[], [{"roi_id": 1}], [{"roi_id": 7}]]
+
+    def test_a_csv_that_was_edited_is_not_read_and_that_is_said(self, exported, back):
+        (exported / "radon" / "report.csv").write_text("edited")
+        report, _ = back()
+        (note,) = report.imported[0].notes
+        assert note.endswith(
+            "report.csv was changed since the export, but the Parquet file of the same name is what was taken"
+        )
+
+    def test_a_file_of_somebody_else_is_said(self, exported, back):
+        (exported / "mine.txt").write_text("mine")
+        report, _ = back()
+        assert "1 files in images" in report.imported[0].notes[0]
+        assert "were not imported: mine.txt" in report.imported[0].notes[0]
+
+    @pytest.mark.parametrize(
+        ("damage", "reason"),
+        [
+            pytest.param(lambda f: (f / "image.tif").unlink(), "image.tif is missing; copy the exported", id="no image"),
+            pytest.param(lambda f: (f / "image.tif").write_bytes(b"x"), "cannot be read as a TIFF", id="no TIFF"),
+            pytest.param(
+                lambda f: tifffile.imwrite(f / "image.tif", np.zeros((3, 3), np.uint16)),
+                r"holds uint16 values of the shape \(3, 3\); uint16 values of the shape \(20, 6\) were exported",
+                id="another image",
+            ),
+            pytest.param(
+                lambda f: np.save(f / "array_artifacts/mask.npy", np.array([{}]), allow_pickle=True),
+                "only numbers and booleans are read",
+                id="npy with objects",
+            ),
+            pytest.param(
+                lambda f: (f / "array_artifacts/mask.npy").write_bytes(npy_to_bytes(np.zeros(4))[:-1]),
+                "31 do; restore it",
+                id="npy cut off",
+            ),
+            pytest.param(lambda f: (f / "radon/params.json").write_text("{"), "not readable JSON", id="no JSON"),
+            pytest.param(lambda f: (f / "radon/report.parquet").write_text("x"), "not readable Parquet", id="no Parquet"),
+            pytest.param(lambda f: (f / "trace.csv.gz").write_text("x" * 30), "not readable gzip", id="no gzip"),
+            pytest.param(
+                lambda f: (f / "history/metadata.00000000.json").write_text('{"metadata": {}}'),
+                "revision 0 is not what was saved",
+                id="another revision",
+            ),
+        ],
+    )
+    def test_a_damaged_record_stays_out_whole(self, exported, back, tmp_path, damage, reason):
+        damage(exported)
+        report, record = back()
+        assert (record, len(report.failed)) == (None, 1)
+        assert re.search(reason, report.failed[0].reason)
+        again = ZarrDataset(tmp_path / "back.zarr", mode="r")
+        assert (again.list_image_ids(), len(again.load_table("report"))) == ([], 0)
+
+    def test_a_damaged_record_keeps_no_other_out(self, filled, out, tmp_path):
+        other = filled.add_image(np.zeros((3, 4)))
+        filled.export_legacy_folder(out)
+        (out / "images" / other.image_id / "image.tif").unlink()
+        report = ZarrDataset(tmp_path / "again.zarr").ingest_legacy_folder(out)
+        assert (len(report.imported), len(report.failed)) == (1, 1)
+
+    def test_an_export_without_pixels_is_refused_record_by_record(self, filled, out, back):
+        filled.export_legacy_folder(out, include_tiff=False)
+        report, _ = back()
+        assert "was exported without its pixels, so no record can be made of it" in report.failed[0].reason
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            pytest.param({"version": 2}, r"is of version 2; this program reads version 1: update it", id="newer"),
+            pytest.param({"format": "other"}, r"its format is 'other'", id="another format"),
+            pytest.param({"images": {}}, r"lacks its list of images", id="no images"),
+            pytest.param({"images": [3]}, r"an entry that is no exported record: 3", id="no record"),
+            pytest.param(
+                {"tables": [{"path": "../../x", "kind": "table", "name": "x", "sha256": ""}]},
+                "names a file that is not in the folder",
+                id="leads out",
+            ),
+        ],
+    )
+    def test_a_document_that_cannot_be_used_is_refused(self, exported, out, tmp_path, change, reason):
+        document = json.loads((out / "dataset.json").read_text())
+        (out / "dataset.json").write_text(json.dumps({**document, **change}))
+        with pytest.raises(SourceError, match=reason):
+            ZarrDataset(tmp_path / "again.zarr").ingest_legacy_folder(out)
+        assert not (tmp_path / "again.zarr").exists()
+
+    def test_what_came_in_before_a_stop_has_its_rows(self, filled, out, tmp_path):
+        other = filled.add_image(np.zeros((3, 4)))
+        filled.save_table("report", pd.DataFrame({"image_id": filled.list_image_ids(), "v": [1.0, 2.0]}))
+        filled.export_legacy_folder(out)
+
+        def stop(done, _total, _name):
+            if done == 1:
+                raise KeyboardInterrupt
+
+        again = ZarrDataset(tmp_path / "again.zarr")
+        with pytest.raises(KeyboardInterrupt):
+            again.ingest_legacy_folder(out, progress=stop)
+        assert set(again.load_table("report")["image_id"]) == set(again.list_image_ids())
+        again.ingest_legacy_folder(out)
+        check_same(filled, again)
+        assert other.image_id in again.list_image_ids()
+
+    @pytest.mark.shared
+    def test_the_older_programs_dataset_upgraded_and_exported_comes_back(self, older_dataset_path, out, tmp_path):
+        from kymflow_zarr.upgrade import upgrade_dataset
+
+        upgrade_dataset(older_dataset_path, tmp_path / "new.zarr")
+        upgraded = ZarrDataset(tmp_path / "new.zarr", mode="r")
+        report = upgraded.export_legacy_folder(out)
+        again = ZarrDataset(tmp_path / "again.zarr")
+        again.ingest_legacy_folder(out)
+        assert (report.failed, report.records) == ((), 2)
+        check_same(upgraded, again)
+        assert again.attributes.upgraded_from == upgraded.attributes.upgraded_from
+
+    @pytest.mark.shared
+    def test_the_older_programs_dataset_is_exported_as_it_is(self, older_dataset_path, out):
+        report = ZarrDataset(older_dataset_path).export_legacy_folder(out)
+        assert (report.failed, report.records) == ((), 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("axes", ["yx", "zyx", "cyx", "zyxc", "tzyxc", ("a0", "a1", "a2")], ids=lambda axes: "".join(axes))
+def test_a_tiff_holds_what_it_was_made_of(rng, dtype, axes):
+    array = rng.integers(0, 2, size=(3, 2, 4, 5, 1)[-len(axes) :]).astype(dtype)
+    data = array_to_tiff(array, tuple(axes), {"x": Scale(size=0.3, unit="um"), "z": Scale(size=2.0, unit="um")})
+    again = tiff_to_array(data, axes=tuple(axes), shape=array.shape, dtype=array.dtype, what="x")
+    np.testing.assert_array_equal(again, array, strict=True)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (0, 3), (3, 0)], ids=str)
+def test_what_a_tiff_cannot_hold_gives_none(shape):
+    assert array_to_tiff(np.zeros(shape), ("a0", "a1")[: len(shape)], {}) is None
+
+
+def test_a_record_of_an_id_that_is_none_is_refused(dataset):
+    with (
+        pytest.raises(KymflowZarrError, match=r"'../x' cannot be the id of a record"),
+        dataset.build_record(np.zeros((2, 2)), image_id="../x"),
+    ):
+        pass
