@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from kymflow_core._other_packages import FOREIGN_ERRORS
 from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.freshness import Indexed, Seen
@@ -21,21 +22,7 @@ from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
 """The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
-FAILURES = (
-    KymflowError,
-    KymflowZarrError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-    ImportError,
-    EOFError,
-    MemoryError,
-)
+FAILURES = (KymflowError, KymflowZarrError, *FOREIGN_ERRORS)
 """What an indexer, also one of another package, raises over an artifact that it cannot read."""
 _ROUNDS = 4
 _NOT_READ = "not read"
