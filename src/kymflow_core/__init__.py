@@ -2,6 +2,7 @@
 
 from kymflow_core import simulate
 from kymflow_core.acq_image import AcqImage
+from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.freshness import State
 from kymflow_core.indexers import (
@@ -19,6 +20,7 @@ from kymflow_core.update_report import UpdateReport
 
 __all__ = [
     "AcqImage",
+    "Calibration",
     "ComputedFrom",
     "DatasetIndexer",
     "ImageIndexer",
@@ -26,6 +28,7 @@ __all__ = [
     "MaskROI",
     "RadonReportIndexer",
     "RectROI",
+    "RoiExtent",
     "RoiIndexer",
     "RoiSet",
     "State",

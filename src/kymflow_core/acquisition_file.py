@@ -53,7 +53,7 @@ def read_acquisition_file(path: Path) -> FileContent:
         array_artifacts=masks,
         json_artifacts=results.json_artifacts,
         table_artifacts=results.table_artifacts,
-        computed_from=results.computed_from(sidecar.rois) if sidecar is not None else {},
+        computed_from=results.computed_from(sidecar.rois, header) if sidecar is not None else {},
         notes=notes,
     )
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset, ZarrImageRecord
@@ -183,6 +184,13 @@ class TestLaboratorysFiles:
         document = json.loads((lab_import.folder / "flow-analysis/Capillary1_0001_events.json").read_bytes())
         expected = [event["t_start"] for events in document["velocity_events"].values() for event in events]
         assert lab_import.record(CAPILLARY1).load_df_parquet("velocity_events")["t0_s"].tolist() == expected
+
+    @pytest.mark.parametrize("name", [CAPILLARY1, A89])
+    def test_the_results_are_fresh_with_the_calibration_of_the_header(self, name, lab_import):
+        record = lab_import.record(name)
+        stated = ComputedFrom.from_json(record.load_computed_from("radon_report.parquet"), where="radon_report")
+        assert stated.calibration_changes(header_of(record)) == []
+        assert set(stated.calibration) == {"seconds_per_line", "um_per_pixel"}
 
     def test_importing_writes_nothing_beside_the_files(self, lab_import, olympus_folder):
         found = {path.relative_to(lab_import.folder) for path in lab_import.folder.rglob("*")}

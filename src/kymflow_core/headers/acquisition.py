@@ -3,12 +3,12 @@
 The rule of this room: what is not known is None. There is no default calibration.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self, TypeGuard
 
+from kymflow_core.calibration import positive
 from kymflow_zarr import JsonObject, JsonValue
 
 
@@ -94,10 +94,3 @@ def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
 
 def _text(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def positive(value: JsonValue) -> float | None:
-    """Return a value as a float where it is a positive finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value < math.inf else None

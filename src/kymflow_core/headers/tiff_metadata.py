@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from kymflow_core.calibration import positive
 from kymflow_core.errors import HeaderError
-from kymflow_core.headers.acquisition import AcquisitionHeader, positive, wall_clock_ns
+from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
 
 _MICRO = re.compile(r"\u00b5|\u03bc|\\u00b5|\\u03bc", re.IGNORECASE)
 """How the sign for micro is written: U+00B5, U+03BC, and as ImageJ escapes both."""
