@@ -15,6 +15,7 @@ from kymflow_core.indexers import (
     normalize_table_name,
 )
 from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.metadata_edit import EditReport, MetadataEdit, edit_metadata, preview_edit, undo_edit
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
 from kymflow_core.update_report import UpdateReport
 
@@ -23,9 +24,11 @@ __all__ = [
     "Calibration",
     "ComputedFrom",
     "DatasetIndexer",
+    "EditReport",
     "ImageIndexer",
     "KymDataset",
     "MaskROI",
+    "MetadataEdit",
     "RadonReportIndexer",
     "RectROI",
     "RoiExtent",
@@ -34,8 +37,11 @@ __all__ = [
     "State",
     "UpdateReport",
     "VelocityEventsIndexer",
+    "edit_metadata",
     "ensure_image_id_column",
     "normalize_table_name",
+    "preview_edit",
     "roi_from_dict",
     "simulate",
+    "undo_edit",
 ]
