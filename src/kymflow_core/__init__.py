@@ -2,6 +2,7 @@
 
 from kymflow_core import simulate
 from kymflow_core.acq_image import AcqImage
+from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.freshness import State
 from kymflow_core.indexers import (
@@ -14,25 +15,33 @@ from kymflow_core.indexers import (
     normalize_table_name,
 )
 from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.metadata_edit import EditReport, MetadataEdit, edit_metadata, preview_edit, undo_edit
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
 from kymflow_core.update_report import UpdateReport
 
 __all__ = [
     "AcqImage",
+    "Calibration",
     "ComputedFrom",
     "DatasetIndexer",
+    "EditReport",
     "ImageIndexer",
     "KymDataset",
     "MaskROI",
+    "MetadataEdit",
     "RadonReportIndexer",
     "RectROI",
+    "RoiExtent",
     "RoiIndexer",
     "RoiSet",
     "State",
     "UpdateReport",
     "VelocityEventsIndexer",
+    "edit_metadata",
     "ensure_image_id_column",
     "normalize_table_name",
+    "preview_edit",
     "roi_from_dict",
     "simulate",
+    "undo_edit",
 ]

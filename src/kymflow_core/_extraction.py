@@ -4,16 +4,18 @@ The rule of this room: one image that cannot be read is an answer, not an error;
 moment: where its files change while they are read, they are read again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from kymflow_core._other_packages import FOREIGN_ERRORS
 from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.freshness import Indexed, Seen
+from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import METADATA_KEY, ZarrDataset, ZarrImageRecord
@@ -21,21 +23,9 @@ from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
 """The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
-FAILURES = (
-    KymflowError,
-    KymflowZarrError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-    ImportError,
-    EOFError,
-    MemoryError,
-)
+PIXELS_SHA256 = "pixels_sha256"
+"""The key of a record's metadata that has the digest of its pixels, once these were replaced."""
+FAILURES = (KymflowError, KymflowZarrError, *FOREIGN_ERRORS)
 """What an indexer, also one of another package, raises over an artifact that it cannot read."""
 _ROUNDS = 4
 _NOT_READ = "not read"
@@ -146,22 +136,30 @@ def _marked(rows: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
 
 def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
     """Return what is no longer as it was when the results that an indexer reads were computed."""
-    if not reads_results(indexer):
+    statements = statements_of(record, indexer)
+    if not statements:
         return []
-    rois, found, names = None, list[Change](), set[str]()
-    for key in indexer.reads:
+    metadata = record.load_metadata_payload()
+    envelopes, header, pixels = (metadata.get(key) for key in ("rois", "header", PIXELS_SHA256))
+    rois = RoiSet.from_json(envelopes if isinstance(envelopes, list) else [])
+    calibration = AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
+    digest = pixels if isinstance(pixels, str) else ""
+    found = [one for said in statements for one in said.changes(rois, calibration=calibration, pixels=digest)]
+    return list(dict.fromkeys(found))
+
+
+def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[ComputedFrom]:
+    """Return what the results that an indexer reads say that they were computed from; none where they are no results."""
+    found, names = list[ComputedFrom](), set[str]()
+    for key in indexer.reads if reads_results(indexer) else ():
         name = key.partition(".")[0]
         if key == METADATA_KEY or name in names or not record.has_analysis(key):
             continue
         names.add(name)
         said = record.load_computed_from(key)
-        if said is None:
-            continue
-        if rois is None:
-            envelopes = record.load_metadata_payload().get("rois")
-            rois = RoiSet.from_json(envelopes if isinstance(envelopes, list) else [])
-        found += ComputedFrom.from_json(said, where=f"{key} of image {record.image_id}").changes(rois)
-    return list(dict.fromkeys(found))
+        if said is not None:
+            found.append(ComputedFrom.from_json(said, where=f"{key} of image {record.image_id}"))
+    return found
 
 
 def _check(rows: pd.DataFrame, indexer: DatasetIndexer, image_id: str) -> None:

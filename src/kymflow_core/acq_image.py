@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core._tiff_source import TiffSource
+from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.pixels import RoiStats, drawn_mask, is_older_mask, pixel_stats, rect_mask, roi_box
+from kymflow_core.roi.pixels import RoiStats, drawn_mask, is_older_mask, mask_box, pixel_stats, rect_mask, roi_box
 from kymflow_core.roi_masks import ArraySource, RoiMasks
 from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
 
@@ -101,6 +102,12 @@ class AcqImage:
         value = self.metadata.get("experiment_metadata")
         return value if isinstance(value, Mapping) else {}
 
+    @property
+    def calibration(self) -> Calibration:
+        """Seconds per line and µm per pixel; `CalibrationError`, with the way out, where one of them is not known."""
+        name = self.name or str(getattr(self.source, "image_id", "this image"))
+        return Calibration.of(self.header, record=name)
+
     def slice_pixels(self, *, z: int = 0, channel: int = 1) -> NDArray[Any]:
         """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1).
 
@@ -164,6 +171,20 @@ class AcqImage:
         Of a mask it is a `numpy.ma.MaskedArray`, in which the pixels of the box that are outside the ROI are masked.
         """
         return self._pixels_of(self.rois.get(roi_id))
+
+    def roi_extent(self, roi_id: int) -> RoiExtent:
+        """Return where a ROI lies in s and µm; of a mask, the box of its pixels.
+
+        Raises
+        ------
+        CalibrationError
+            When the image's calibration is not known.
+        RoiNotFoundError
+            When there is no ROI of that id; it is a `KeyError`.
+        """
+        roi, calibration = self.rois.get(roi_id), self.calibration
+        box = roi_box(roi, self.slice_shape) if isinstance(roi, RectROI) else mask_box(self.mask_of(roi))
+        return RoiExtent.of_box(box or (slice(0, 0), slice(0, 0)), calibration)
 
     def roi_stats(self, roi_id: int) -> RoiStats:
         """Return mean, standard deviation, minimum, maximum and number of the pixels inside a ROI, in its z and channel."""
@@ -386,7 +407,7 @@ class AcqImage:
         box = roi_box(roi, self.slice_shape)
         mask = None if isinstance(roi, RectROI) else self.mask_of(roi)
         if box is None and mask is not None:
-            box = _box_of(mask)
+            box = mask_box(mask)
         pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
         return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
 
@@ -398,11 +419,3 @@ class AcqImage:
             raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
         place: dict[str, int | slice] = {**at, "y": box[0], "x": box[1]}
         return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
-
-
-def _box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Return the rows and columns that have a pixel of a mask."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return slice(0, 0), slice(0, 0)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

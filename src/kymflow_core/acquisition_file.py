@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kymflow_core import legacy
-from kymflow_core.errors import HeaderError, KymflowError
-from kymflow_core.headers import AcquisitionHeader, OlympusHeader
-from kymflow_core.headers.acquisition import calibration_of_voxels
+from kymflow_core.errors import KymflowError
+from kymflow_core.headers import AcquisitionHeader, installed_header_readers, read_header
+from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
 from kymflow_core.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_zarr import FileContent, JsonValue
 from kymflow_zarr.errors import KymflowZarrError, SourceError
@@ -18,7 +18,7 @@ from kymflow_zarr.stores import TiffSidecarStore
 
 
 def read_acquisition_file(path: Path) -> FileContent:
-    """Read a TIFF, its Olympus header, its sidecars and its results; a `ReadFile` for `ZarrDataset.import_folder`.
+    """Read a TIFF, its header, its sidecars and its results; a `ReadFile` for `ZarrDataset.import_folder`.
 
     Raises
     ------
@@ -32,9 +32,11 @@ def read_acquisition_file(path: Path) -> FileContent:
         results = legacy.read_results(path)
     except KymflowError as error:
         raise SourceError(str(error)) from error
-    header, notes = _read_header(path, tiff.pixels.shape)
-    if not header.is_calibrated and sidecar is not None:
-        header, notes = _with_calibration_of(sidecar, header, notes)
+    found = installed_header_readers()
+    read = read_header(path, tiff.pixels.shape, found.readers)
+    header, notes = read.header, (*found.problems, *read.notes)
+    if header.calibration_source == OLDER_SIDECAR:
+        notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
     if not header.is_calibrated:
         notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
     metadata = _metadata(header, sidecar)
@@ -51,56 +53,9 @@ def read_acquisition_file(path: Path) -> FileContent:
         masks=masks,
         json_artifacts=results.json_artifacts,
         table_artifacts=results.table_artifacts,
-        computed_from=results.computed_from(sidecar.rois) if sidecar is not None else {},
+        computed_from=results.computed_from(sidecar.rois, header) if sidecar is not None else {},
         notes=notes,
     )
-
-
-def _read_header(path: Path, shape: tuple[int, ...]) -> tuple[AcquisitionHeader, tuple[str, ...]]:
-    bare = AcquisitionHeader(name=path.stem, shape=shape)
-    text = path.with_suffix(".txt")
-    if not text.exists():
-        return bare, ()
-    try:
-        olympus = OlympusHeader.parse(text.read_bytes())
-    except HeaderError as error:
-        return bare, (f"the header {text.name} was not used: {error}",)
-    header = replace(
-        bare,
-        seconds_per_line=olympus.seconds_per_line,
-        um_per_pixel=olympus.um_per_pixel,
-        calibration_source="olympus_txt" if olympus.um_per_pixel or olympus.seconds_per_line else None,
-        acquired_local_epoch_ns=olympus.acquired_local_epoch_ns,
-        channel_names=olympus.channel_names,
-        fields=olympus.fields(),
-    )
-    return header, _contradictions(text.name, olympus, shape)
-
-
-def _contradictions(name: str, olympus: OlympusHeader, shape: tuple[int, ...]) -> tuple[str, ...]:
-    lines, pixels = shape[-2:]
-    if olympus.lines in (None, lines) and olympus.pixels in (None, pixels):
-        return ()
-    sizes = ((olympus.lines, "lines"), (olympus.pixels, "pixels"))
-    said = " of ".join(f"{number} {what}" for number, what in sizes if number is not None)
-    return (
-        f"the header {name} says {said}, but the TIFF has {lines} lines of {pixels} pixels; the TIFF's shape was taken",
-    )
-
-
-def _with_calibration_of(
-    sidecar: legacy.Sidecar, header: AcquisitionHeader, notes: tuple[str, ...]
-) -> tuple[AcquisitionHeader, tuple[str, ...]]:
-    seconds_per_line, um_per_pixel = calibration_of_voxels(sidecar.header)
-    if seconds_per_line is None or um_per_pixel is None:
-        return header, notes
-    calibrated = replace(
-        header,
-        seconds_per_line=header.seconds_per_line or seconds_per_line,
-        um_per_pixel=header.um_per_pixel or um_per_pixel,
-        calibration_source="sidecar",
-    )
-    return calibrated, (*notes, "calibration taken from the older program's .json: no microscope header gives it")
 
 
 def _metadata(header: AcquisitionHeader, sidecar: legacy.Sidecar | None) -> dict[str, JsonValue]:

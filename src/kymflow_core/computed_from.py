@@ -4,14 +4,21 @@ The rule of this room: an analysis states it with `ComputedFrom.of(…)`, and no
 states nothing is not called outdated: nobody can know.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from kymflow_core.calibration import HasCalibration, positive
 from kymflow_core.errors import IndexerError
 from kymflow_core.roi import ROI, RoiSet
 from kymflow_core.roi.geometry import geometry_changes, roi_geometry
 from kymflow_zarr import JsonObject, JsonValue
+
+_UNITS = {"um_per_pixel": "µm per pixel", "seconds_per_line": "s per line"}
+_SAME_CALIBRATION = 1e-6
+"""What an analysis writes into a text file is rounded, in some digit that a measurement does not have."""
+_DIGITS = (4, 7, 17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +35,8 @@ class ComputedFrom:
 
     `rois` are the geometries (`roi_geometry`) by ROI id; an empty one is not known, but is not the one that the ROI was
     imported with. `parameters` are the analysis's own, as JSON; `algorithm` and `version` name the program; `pixels` is a
-    digest of the pixels, where the analysis makes one: a record's pixels are written once, so it matters only for images
-    outside a dataset.
+    digest of the pixels, where the analysis makes one. `calibration` has the `seconds_per_line` and `um_per_pixel` that it
+    calculated with; what is not in it is not compared.
     """
 
     rois: Mapping[int, JsonObject] = field(default_factory=dict)
@@ -37,6 +44,7 @@ class ComputedFrom:
     version: str = ""
     parameters: JsonObject = field(default_factory=dict)
     pixels: str = ""
+    calibration: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -47,10 +55,20 @@ class ComputedFrom:
         version: str = "",
         parameters: JsonObject | None = None,
         pixels: str = "",
+        calibration: HasCalibration | None = None,
     ) -> Self:
-        """Return the statement of an analysis of these ROIs; masks must have been saved, since their names count."""
-        geometries = {roi.roi_id: roi_geometry(roi) for roi in rois}
-        return cls(rois=geometries, algorithm=algorithm, version=version, parameters=parameters or {}, pixels=pixels)
+        """Return the statement of an analysis of these ROIs; masks must have been saved, since their names count.
+
+        Give the `calibration` where the result depends on it: an image's `calibration`, or its header.
+        """
+        return cls(
+            rois={roi.roi_id: roi_geometry(roi) for roi in rois},
+            algorithm=algorithm,
+            version=version,
+            parameters=parameters or {},
+            pixels=pixels,
+            calibration=_known(calibration),
+        )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what `save_json` and `save_df_parquet` take as `computed_from`."""
@@ -60,6 +78,7 @@ class ComputedFrom:
             "version": self.version,
             "parameters": dict(self.parameters),
             "pixels": self.pixels,
+            **({"calibration": dict(self.calibration)} if self.calibration else {}),
         }
 
     @classmethod
@@ -79,10 +98,18 @@ class ComputedFrom:
         return cls(
             rois=geometries,
             parameters=parameters if isinstance(parameters, Mapping) else {},
+            calibration=_calibration(value.get("calibration"), where),
             **{name: str(text) for name, text in texts.items()},
         )
 
-    def changes(self, rois: RoiSet, *, parameters: JsonObject | None = None) -> list[Change]:
+    def changes(
+        self,
+        rois: RoiSet,
+        *,
+        parameters: JsonObject | None = None,
+        calibration: HasCalibration | None = None,
+        pixels: str = "",
+    ) -> list[Change]:
         """Return what has changed after the analysis; empty where the result holds.
 
         Parameters
@@ -91,6 +118,10 @@ class ComputedFrom:
             The image's ROIs as they are now. One that was added since changes nothing.
         parameters
             The parameters that are wanted now; by default those of the analysis.
+        calibration
+            The image's header as it is now; by default the calibration is not compared.
+        pixels
+            The digest of the image's pixels as they are now; where it is empty, they are not compared.
         """
         found = []
         for roi_id, geometry in sorted(self.rois.items()):
@@ -107,4 +138,40 @@ class ComputedFrom:
             old, new = self.parameters.get(name), wanted.get(name)
             if old != new:
                 found.append(Change(roi_id=None, what=f"parameter {name}: {old} → {new} after the analysis"))
+        found += [Change(roi_id=None, what=what) for what in self.calibration_changes(calibration)]
+        if self.pixels and pixels and self.pixels != pixels:
+            found.append(Change(roi_id=None, what="the pixels were replaced after the analysis"))
         return found
+
+    def calibration_changes(self, now: HasCalibration | None) -> list[str]:
+        """Return how the calibration differs from the one that was calculated with, such as "calibration: 0.2 → 0.3 …"."""
+        if now is None:
+            return []
+        found = []
+        for key in (key for key in _UNITS if key in self.calibration):
+            old, new = self.calibration[key], getattr(now, key)
+            if new is None:
+                found.append(f"calibration: {old:.7g} {_UNITS[key]} → unknown after the analysis")
+            elif not math.isclose(old, new, rel_tol=_SAME_CALIBRATION):
+                found.append(f"calibration: {' → '.join(_told_apart(old, new))} {_UNITS[key]} after the analysis")
+        return found
+
+
+def _known(calibration: HasCalibration | None) -> dict[str, float]:
+    values = {key: getattr(calibration, key, None) for key in _UNITS}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _calibration(value: JsonValue, where: str) -> dict[str, float]:
+    """Read the calibration of a statement; one of an earlier version of the program has none."""
+    stated = value if isinstance(value, Mapping) else {}
+    known = {key: positive(stated[key]) for key in _UNITS if stated.get(key) is not None}
+    if (value is not None and not isinstance(value, Mapping)) or None in known.values():
+        raise IndexerError(f"{where}: the calibration that it was computed with cannot be understood: {str(value)[:200]}")
+    return {key: number for key, number in known.items() if number is not None}
+
+
+def _told_apart(old: float, new: float) -> tuple[str, str]:
+    """Return two numbers as texts with just so many digits that they differ."""
+    texts = [(f"{old:.{digits}g}", f"{new:.{digits}g}") for digits in _DIGITS]
+    return next((pair for pair in texts if pair[0] != pair[1]), texts[-1])

@@ -8,6 +8,8 @@ KymflowError
 ├── RoiNotFoundError  (KeyError)    no ROI of that id
 ├── HeaderError       (ValueError)  a microscope header that cannot be understood
 ├── SidecarError      (ValueError)  a file beside a TIFF that cannot be understood
+├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
+├── MetadataError     (ValueError)  a value that cannot be entered as metadata
 └── IndexerError      (ValueError)  an artifact that an indexer cannot make rows of
 ```
 """
@@ -43,6 +45,14 @@ class HeaderError(KymflowError, ValueError):
 
 class SidecarError(KymflowError, ValueError):
     """A file beside a TIFF cannot be understood."""
+
+
+class CalibrationError(KymflowError, ValueError):
+    """Seconds per line or µm per pixel of an image are not known, and a number that needs them was asked for."""
+
+
+class MetadataError(KymflowError, ValueError):
+    """A value cannot be entered as calibration or experiment metadata."""
 
 
 class IndexerError(KymflowError, ValueError):

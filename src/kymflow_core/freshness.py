@@ -108,4 +108,4 @@ def _why_behind(seen: Seen, indexed: Indexed | None, version: str, n_rows: int) 
         return "the table was made by another version of the program"
     if indexed.fingerprint != seen.fingerprint:
         return "its results are newer than the table"
-    return "its ROIs are again as they were analysed"
+    return "what was analysed is again as it was"

@@ -7,13 +7,14 @@ cannot be understood is an error, never "no results". Each original is also kept
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
+from kymflow_core.calibration import HasCalibration, positive
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
 from kymflow_core.roi import RoiSet
@@ -67,15 +68,17 @@ class Results:
     json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
-    def computed_from(self, rois: RoiSet) -> dict[str, JsonObject]:
-        """Return what each table artifact was computed from, given the ROIs that lay beside it.
+    def computed_from(self, rois: RoiSet, header: HasCalibration) -> dict[str, JsonObject]:
+        """Return what each table artifact was computed from, given the ROIs that lay beside it, and the image's header.
 
         The older program notes the revision that a ROI had when it was analysed: where the ROI has another by now, or is
-        gone, its geometry at the analysis is not known.
+        gone, its geometry at the analysis is not known. It notes the calibration beside each velocity; where it does not,
+        or not one for all, the header's was used.
         """
         notes = self._analyses()
+        calibration = _calibration_of(self.table_artifacts.get(RADON_VELOCITY), header)
         return {
-            name: _computed_from(frame, notes, rois).to_json()
+            name: replace(_computed_from(frame, notes, rois), calibration=calibration).to_json()
             for name, frame in self.table_artifacts.items()
             if "roi_id" in frame.columns
         }
@@ -171,6 +174,18 @@ def _computed_from(frame: pd.DataFrame, notes: Mapping[int, JsonObject], rois: R
         algorithm=", ".join(dict.fromkeys(named)),
         parameters={"window_size": windows} if windows else {},
     )
+
+
+def _calibration_of(windows: pd.DataFrame | None, header: HasCalibration) -> dict[str, float]:
+    """Return what velocities were calculated with, as far as it is known."""
+    found = {}
+    for key, column in (("seconds_per_line", "delt"), ("um_per_pixel", "delx")):
+        noted = windows[column].unique().tolist() if windows is not None and column in windows else []
+        value = positive(noted[0]) if len(noted) == 1 else None
+        known = value if value is not None else getattr(header, key)
+        if known is not None:
+            found[key] = known
+    return found
 
 
 def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:

@@ -153,9 +153,9 @@ def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator, *, acq
                 "next_roi_id": rois.next_id,
             }
         )
-        stated = ComputedFrom.of(rois, algorithm="simulation").to_json()
+        stated = ComputedFrom.of(rois, algorithm="simulation", calibration=header).to_json()
         draft.save_df_parquet("radon_report", _true_report(scan, rois), computed_from=stated)
-        first = ComputedFrom.of([rois.get(1)], algorithm="simulation").to_json()
+        first = ComputedFrom.of([rois.get(1)], algorithm="simulation", calibration=header).to_json()
         draft.save_df_parquet("velocity_events", _true_events(scan), computed_from=first)
         AcqImage(draft).materialize_rect_roi_mask(2)
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset, ZarrImageRecord
@@ -184,6 +185,13 @@ class TestLaboratorysFiles:
         expected = [event["t_start"] for events in document["velocity_events"].values() for event in events]
         assert lab_import.record(CAPILLARY1).load_df_parquet("velocity_events")["t0_s"].tolist() == expected
 
+    @pytest.mark.parametrize("name", [CAPILLARY1, A89])
+    def test_the_results_are_fresh_with_the_calibration_of_the_header(self, name, lab_import):
+        record = lab_import.record(name)
+        stated = ComputedFrom.from_json(record.load_computed_from("radon_report.parquet"), where="radon_report")
+        assert stated.calibration_changes(header_of(record)) == []
+        assert set(stated.calibration) == {"seconds_per_line", "um_per_pixel"}
+
     def test_importing_writes_nothing_beside_the_files(self, lab_import, olympus_folder):
         found = {path.relative_to(lab_import.folder) for path in lab_import.folder.rglob("*")}
         assert found == {path.relative_to(olympus_folder) for path in olympus_folder.rglob("*")}
@@ -213,7 +221,7 @@ def test_the_channel_names_survive_the_encoding(encoding, scan_path, header_text
 def test_a_header_that_contradicts_the_shape_is_said(old, new, said, scan_path, header_text):
     write_header(scan_path, header_text.replace(old, new))
     assert read_acquisition_file(scan_path).notes == (
-        f"the header scan.txt says {said}, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",
+        f"the header olympus_txt says {said}, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",
     )
 
 
@@ -221,7 +229,7 @@ def test_a_header_that_contradicts_only_the_pixels_says_no_lines(scan_path, head
     text = header_text.replace('"Image Size"\t"12 * 40 [pixel]"\r\n', "").replace('"12, 0.0', '"13, 0.0')
     write_header(scan_path, text)
     assert read_acquisition_file(scan_path).notes[0] == (
-        "the header scan.txt says 13 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken"
+        "the header olympus_txt says 13 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken"
     )
 
 
@@ -249,7 +257,7 @@ def test_an_unrelated_text_is_said_and_not_used(data, scan_path):
     scan_path.with_suffix(".txt").write_bytes(data)
     content = read_acquisition_file(scan_path)
     assert header_read(content) == AcquisitionHeader(name="scan", shape=(40, 12))
-    assert re.match("the header scan.txt was not used: it is not an Olympus text header: ", content.notes[0])
+    assert re.match("the header olympus_txt was not used: scan.txt: it is not an Olympus text header: ", content.notes[0])
 
 
 def test_a_header_that_gives_no_calibration_is_no_source_of_one(scan_path, header_text):

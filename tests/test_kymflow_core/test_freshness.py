@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.errors import IndexerError
 from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
+from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.geometry import geometry_changes, roi_geometry
 
@@ -158,7 +159,12 @@ THERE, THERE_CHANGED = Seen(fingerprint="now"), Seen(fingerprint="now", changes=
         pytest.param(
             THERE,
             Indexed(fingerprint="now", version=VERSION, n_rows=2, changes=CHANGED),
-            Freshness(state=State.BEHIND, n_rows=2, reason="its ROIs are again as they were analysed", needs_update=True),
+            Freshness(
+                state=State.BEHIND,
+                n_rows=2,
+                reason="what was analysed is again as it was",
+                needs_update=True,
+            ),
             id="edited back",
         ),
         pytest.param(
@@ -252,6 +258,78 @@ def test_a_parameter_that_changed_concerns_all_rois(before, wanted, what):
     assert found == [Change(roi_id=None, what=one) for one in what]
 
 
+def header(seconds_per_line: float | None = None, um_per_pixel: float | None = None) -> AcquisitionHeader:
+    return AcquisitionHeader(seconds_per_line=seconds_per_line, um_per_pixel=um_per_pixel)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "what"),
+    [
+        pytest.param(header(0.002, 0.284), header(0.002, 0.284), [], id="the same"),
+        pytest.param(
+            header(0.002, 0.284),
+            header(0.002, 0.3),
+            ["calibration: 0.284 → 0.3 µm per pixel after the analysis"],
+            id="pixels",
+        ),
+        pytest.param(
+            header(0.002, 0.284),
+            header(0.003, 0.284),
+            ["calibration: 0.002 → 0.003 s per line after the analysis"],
+            id="lines",
+        ),
+        pytest.param(
+            header(0.002, 0.284),
+            header(0.003, 0.3),
+            [
+                "calibration: 0.284 → 0.3 µm per pixel after the analysis",
+                "calibration: 0.002 → 0.003 s per line after the analysis",
+            ],
+            id="both",
+        ),
+        pytest.param(
+            header(0.002, 0.284),
+            header(0.002),
+            ["calibration: 0.284 µm per pixel → unknown after the analysis"],
+            id="unknown now",
+        ),
+        pytest.param(header(0.002), header(0.002, 0.284), [], id="unknown at the analysis"),
+        pytest.param(header(), header(0.002, 0.284), [], id="an earlier version of the program stated none"),
+        pytest.param(header(0.002, 0.284), None, [], id="not compared"),
+        pytest.param(header(0.0011699666666666, 0.284), header(35.099 / 30000, 0.284), [], id="rounded in a text file"),
+        pytest.param(header(0.002, 0.284), header(0.002, 0.284 * (1 + 5e-7)), [], id="less than a millionth"),
+        pytest.param(
+            header(0.002, 0.284),
+            header(0.002, 0.28400284),
+            ["calibration: 0.284 → 0.2840028 µm per pixel after the analysis"],
+            id="a little",
+        ),
+    ],
+)
+def test_a_calibration_that_changed_concerns_all_rois(before, now, what):
+    statement = ComputedFrom.of([rect()], algorithm="radon", calibration=before)
+    found = statement.changes(RoiSet.of([rect()]), calibration=now)
+    assert found == [Change(roi_id=None, what=one) for one in what]
+
+
+@pytest.mark.parametrize(
+    ("stated", "now", "what"),
+    [
+        ("aa", "aa", []),
+        ("aa", "bb", ["the pixels were replaced after the analysis"]),
+        ("", "bb", []),
+        ("aa", "", []),
+    ],
+)
+def test_replaced_pixels_concern_all_rois(stated, now, what):
+    found = ComputedFrom(pixels=stated).changes(RoiSet(), pixels=now)
+    assert found == [Change(roi_id=None, what=one) for one in what]
+
+
+def test_what_states_no_calibration_is_written_as_before():
+    assert set(said(rect()).to_json()) == {"rois", "algorithm", "version", "parameters", "pixels"}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -265,6 +343,9 @@ STATEMENTS = st.builds(
     version=st.text(),
     parameters=OBJECTS,
     pixels=st.text(),
+    calibration=st.dictionaries(
+        st.sampled_from(["seconds_per_line", "um_per_pixel"]), st.floats(1e-12, 1e12, allow_nan=False), max_size=2
+    ),
 )
 
 
@@ -278,6 +359,9 @@ def test_a_statement_comes_back_as_it_was(statement):
     [
         pytest.param({"rois": [1]}, "cannot be understood", id="ROIs no object"),
         pytest.param({"parameters": "none"}, "cannot be understood", id="parameters no object"),
+        pytest.param({"calibration": 0.2}, "the calibration that it was computed with cannot", id="calibration no object"),
+        pytest.param({"calibration": {"um_per_pixel": "0.2"}}, "the calibration that it was", id="calibration no number"),
+        pytest.param({"calibration": {"um_per_pixel": 0}}, "the calibration that it was", id="calibration of zero"),
         pytest.param({"algorithm": 3}, "cannot be understood", id="algorithm no text"),
         pytest.param({"rois": {"one": {}}}, "it was computed from a ROI 'one', which is no ROI's id", id="id no number"),
         pytest.param({"rois": {"-1": {}}}, "it was computed from a ROI '-1', which is no ROI's id", id="id negative"),

@@ -184,7 +184,10 @@ class TestOutdated:
         edit_roi(lab.first, 2, x1=12)
         lab.kd.refresh(RADON)
         edit_roi(lab.first, 2, x1=9)
-        assert (lab.state(lab.first), lab.reason(lab.first)) == ("behind", "its ROIs are again as they were analysed")
+        assert (lab.state(lab.first), lab.reason(lab.first)) == (
+            "behind",
+            "what was analysed is again as it was",
+        )
         lab.kd.refresh(RADON)
         assert (lab.state(lab.first), stored_rows(lab.kd)) == ("fresh", before)
 
@@ -225,6 +228,69 @@ class TestOutdated:
         report = lab.kd.refresh(RADON)
         assert list(report.failed) == [lab.first.image_id]
         assert lab.state(lab.first) == "failed"
+
+
+class TestOutdatedByTheImage:
+    """The calibration that a result was calculated with, and the pixels, are no longer those of the image."""
+
+    @pytest.fixture
+    def stated(self, lab):
+        """The lab, whose first image was analysed with a calibration and of certain pixels."""
+        self.save(lab, header={"seconds_per_line": 0.002, "um_per_pixel": 0.25})
+        image = AcqImage(lab.first)
+        said = ComputedFrom.of(image.rois, algorithm="radon", pixels="aa", calibration=image.calibration)
+        lab.first.save_df_parquet(TABLE, reports(1, 2), computed_from=said.to_json())
+        lab.kd.refresh(RADON)
+        return lab
+
+    def save(self, lab, **changes):
+        lab.first.save_metadata_payload({**lab.first.load_metadata_payload(), **changes})
+
+    def test_while_they_are_the_same_it_is_fresh(self, stated):
+        assert stated.state(stated.first) == "fresh"
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            (
+                {"header": {"seconds_per_line": 0.002, "um_per_pixel": 0.3}},
+                "calibration: 0.25 → 0.3 µm per pixel after the analysis",
+            ),
+            ({"header": {"um_per_pixel": 0.25}}, "calibration: 0.002 s per line → unknown after the analysis"),
+            ({"pixels_sha256": "bb"}, "the pixels were replaced after the analysis"),
+        ],
+        ids=["calibration", "unknown now", "pixels"],
+    )
+    def test_a_change_is_said_and_marks_all_rows(self, changes, reason, stated):
+        self.save(stated, **changes)
+        assert (stated.state(stated.first), stated.reason(stated.first)) == ("outdated", reason)
+        stated.kd.refresh(RADON)
+        table = stated.kd.get_table(TABLE)
+        assert table.loc[table["image_id"] == stated.first.image_id, "outdated"].all()
+        assert (stated.state(stated.first), stale(stated.kd)) == ("outdated", set())
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"header": {"seconds_per_line": 0.002, "um_per_pixel": 0.25, "calibration_source": "entered by hand"}},
+            {"pixels_sha256": "aa"},
+            {"experiment_metadata": {"species": "mouse"}},
+            {"accepted": False},
+        ],
+        ids=str,
+    )
+    def test_other_metadata_make_nothing_outdated(self, changes, stated):
+        self.save(stated, **changes)
+        assert stated.state(stated.first) == "fresh"
+
+    def test_the_calibration_put_back_makes_it_fresh_after_a_refresh(self, stated):
+        before = stored_rows(stated.kd)
+        self.save(stated, header={"seconds_per_line": 0.002, "um_per_pixel": 0.3})
+        stated.kd.refresh(RADON)
+        self.save(stated, header={"seconds_per_line": 0.002, "um_per_pixel": 0.25})
+        assert stated.state(stated.first) == "behind"
+        stated.kd.refresh(RADON)
+        assert (stated.state(stated.first), stored_rows(stated.kd)) == ("fresh", before)
 
 
 class TestWhatOtherProgramsDo:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kymflow_core import legacy
+from kymflow_core import RoiSet, legacy
 from kymflow_core.errors import SidecarError
+from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import RectROI
 
 EVENT = {"event_type": "baseline_drop", "t_start": 1.5, "t_end": None, "score_peak": -0.4, "i_start": 3, "note": "µ"}
@@ -322,3 +323,36 @@ def test_the_laboratorys_velocities_are_all_there(olympus_folder):
     windows = legacy.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_velocity"]
     expected = pd.read_csv(olympus_folder / "flow-analysis" / "Capillary1_0001_radon.csv")
     pd.testing.assert_frame_equal(windows, expected)
+
+
+HEADER = AcquisitionHeader(seconds_per_line=0.003, um_per_pixel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "calibration"),
+    [
+        pytest.param("1,1,0.1,0.5,0.2,0.002\n1,1,0.2,0.5,0.2,0.002\n", (0.002, 0.2), id="the same in all rows"),
+        pytest.param("1,1,0.1,0.5,0.2,0.002\n2,1,0.2,0.5,0.4,0.002\n", (0.002, 0.5), id="two pixel sizes"),
+        pytest.param("1,1,0.1,0.5,,0.002\n", (0.002, 0.5), id="a gap"),
+        pytest.param("1,1,0.1,0.5,0,0.002\n", (0.002, 0.5), id="zero"),
+    ],
+)
+def test_the_calibration_of_results_is_that_in_the_csv_or_else_the_headers(rows, calibration, scan_path, results_folder):
+    (results_folder / "scan_radon.csv").write_text(f"roi_id,channel,time,velocity,delx,delt\n{rows}")
+    write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
+    stated = legacy.read_results(scan_path).computed_from(RoiSet(), HEADER)
+    assert {name: tuple(one["calibration"].values()) for name, one in stated.items()} == dict.fromkeys(
+        ("radon_velocity", "radon_report", "velocity_events"), calibration
+    )
+
+
+def test_without_a_csv_the_calibration_of_the_results_is_the_headers(scan_path, results_folder):
+    write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
+    stated = legacy.read_results(scan_path).computed_from(RoiSet(), HEADER)
+    assert stated["velocity_events"]["calibration"] == {"seconds_per_line": 0.003, "um_per_pixel": 0.5}
+
+
+def test_results_of_an_image_without_calibration_state_none(scan_path, results_folder):
+    write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
+    stated = legacy.read_results(scan_path).computed_from(RoiSet(), AcquisitionHeader())
+    assert "calibration" not in stated["velocity_events"]

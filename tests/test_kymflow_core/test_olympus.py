@@ -10,6 +10,7 @@ import pytest
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import OlympusHeader
+from kymflow_core.headers.olympus import OlympusChannel
 
 EPOCH = datetime(1970, 1, 1)
 TAKEN = '"11/02/2022 12:30:15.461 PM"'
@@ -205,3 +206,75 @@ def test_the_duration_is_read_in_seconds(t_dimension, seconds, header_text):
 def test_another_text_is_no_olympus_header(data):
     with pytest.raises(HeaderError, match=r"^it is not an Olympus text header: "):
         OlympusHeader.parse(data)
+
+
+def with_lines(header_text: str, after: str, *added: str) -> bytes:
+    lines = "".join(f"{line}\r\n" for line in added)
+    return header_text.replace(f"{after}\r\n", f"{after}\r\n{lines}").encode()
+
+
+@pytest.mark.parametrize(
+    ("after", "added", "section", "key", "value"),
+    [
+        pytest.param('"Name"\t"scan.oir"', ['"Name"\t"two"'], "General", "Name #2", "two", id="key twice"),
+        pytest.param('"Name"\t"scan.oir"', ['"Name"\t"two"'], "General", "Name", "scan.oir", id="the first key"),
+        pytest.param(
+            '"Channel Name"\t"TRITC µ"',
+            ['"[Image]"\t""', '"Image Size"\t"9"'],
+            "Image #2",
+            "Image Size",
+            "9",
+            id="section twice",
+        ),
+        pytest.param('"Name"\t"scan.oir"', ['"Pan"\t"0.0"\t"1.0"'], "General", "Pan", "0.0\t1.0", id="more columns"),
+        pytest.param('"Name"\t"scan.oir"', ['"Shutter"'], "General", "Shutter", "", id="no value"),
+    ],
+)
+def test_no_entry_is_lost(after, added, section, key, value, header_text):
+    assert OlympusHeader.parse(with_lines(header_text, after, *added)).fields()[section][key] == value
+
+
+def test_what_stands_before_the_first_section_is_kept(header_text):
+    assert OlympusHeader.parse(('"Exported by"\t"somebody"\r\n' + header_text).encode()).fields()[""] == {
+        "Exported by": "somebody"
+    }
+
+
+def test_of_a_section_that_occurs_twice_the_first_counts(header_text):
+    text = header_text + '"[Dimensions]"\t""\r\n"X Dimension"\t"9, 0.0 - 9.0 [um], 9.0 [um/pixel]"\r\n'
+    assert OlympusHeader.parse(text.encode()).um_per_pixel == 0.25
+
+
+def test_a_channel_that_is_described_twice_is_one_channel(header_text):
+    text = header_text + '"[Channel 1]"\t""\r\n"Channel Name"\t"again"\r\n'
+    assert OlympusHeader.parse(text.encode()).channel_names == ("RNDD2", "TRITC µ")
+
+
+def test_the_entries_of_a_channel_are_understood(header_text):
+    entries = ['"Dye Name"\t"FITC"', '"Emission WaveLength"\t"517 [nm]"', '"Laser Wavelength"\t"820 [nm]"']
+    header = OlympusHeader.parse(with_lines(header_text, '"Channel Name"\t"RNDD2"', *entries))
+    assert header.channels == (
+        OlympusChannel(number=1, name="RNDD2", dye="FITC", emission_nm=517.0, laser_nm=820.0),
+        OlympusChannel(number=2, name="TRITC µ"),
+    )
+
+
+def test_a_wavelength_that_is_a_word_is_unknown(header_text):
+    text = with_lines(header_text, '"Channel Name"\t"RNDD2"', '"Laser Wavelength"\t"None"')
+    assert OlympusHeader.parse(text).channels[0].laser_nm is None
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["Capillary1_0001.txt", "28d AngII/20250722/20250722_A89_0005.txt"])
+class TestLaboratorysHeaders:
+    def test_every_entry_of_the_file_is_kept(self, name, olympus_folder):
+        lines = (olympus_folder / name).read_text().splitlines()
+        pairs = [tuple(part.strip('"') for part in line.split("\t")) for line in lines]
+        fields = OlympusHeader.parse((olympus_folder / name).read_bytes()).fields()
+        kept = [pair for section, entries in fields.items() for pair in [(f"[{section}]", ""), *entries.items()]]
+        assert kept == pairs
+
+    def test_its_channel_is_understood(self, name, olympus_folder):
+        (channel,) = OlympusHeader.parse((olympus_folder / name).read_bytes()).channels
+        expected = {"Capillary1_0001.txt": ("FITC", 517.0, 820.0)}.get(name, ("EGFP", 510.0, 920.0))
+        assert (channel.number, channel.name, channel.dye, channel.emission_nm, channel.laser_nm) == (1, "RNDD2", *expected)

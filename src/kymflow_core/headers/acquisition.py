@@ -3,11 +3,12 @@
 The rule of this room: what is not known is None. There is no default calibration.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Self, TypeGuard
 
+from kymflow_core.calibration import positive
 from kymflow_zarr import JsonObject, JsonValue
 
 
@@ -17,8 +18,9 @@ class AcquisitionHeader:
 
     `seconds_per_line` and `um_per_pixel` calibrate rows (y, time) and columns (x, space). `acquired_local_epoch_ns` is the
     microscope's local wall-clock time in nanoseconds since 1970, with no time zone known. `calibration_source` says where
-    the calibration is from: "olympus_txt" (the microscope's header) or "sidecar" (the older program's JSON).
-    `fields` are the header's other entries, as text.
+    the calibration is from: the name of the header's reader, such as "olympus_txt", "imagej_tiff", "ome_xml" or "sidecar"
+    (the older program's JSON), two of them where each gave one number, or "entered by hand". `fields` are the header's
+    other entries, as text.
     """
 
     name: str = ""
@@ -51,8 +53,8 @@ class AcquisitionHeader:
         return cls(
             name=_text(header.get("name")) or "",
             shape=tuple(size for size in shape if isinstance(size, int)) if _is_list(shape) else (),
-            seconds_per_line=_positive(header.get("seconds_per_line")),
-            um_per_pixel=_positive(header.get("um_per_pixel")),
+            seconds_per_line=positive(header.get("seconds_per_line")),
+            um_per_pixel=positive(header.get("um_per_pixel")),
             calibration_source=_text(header.get("calibration_source")),
             acquired_local_epoch_ns=acquired if isinstance(acquired, int) else None,
             channel_names=tuple(str(channel) for channel in channels) if _is_list(channels) else (),
@@ -74,9 +76,16 @@ def calibration_of_voxels(header: JsonObject) -> tuple[float | None, float | Non
     if not _is_list(voxels) or not _is_list(units) or len(voxels) != 2 or len(units) != 2:
         return None, None
     return (
-        _positive(voxels[0]) if units[0] == "s" else None,
-        _positive(voxels[1]) if units[1] == "um" else None,
+        positive(voxels[0]) if units[0] == "s" else None,
+        positive(voxels[1]) if units[1] == "um" else None,
     )
+
+
+def wall_clock_ns(taken: datetime) -> int:
+    """Return a time as a laboratory's clock shows it, in ns since 1970; to the microsecond, which a float is not."""
+    # UTC here only keeps the reading machine's own time zone out of the arithmetic.
+    since = taken.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
 
 
 def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
@@ -85,9 +94,3 @@ def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
 
 def _text(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _positive(value: JsonValue) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value < math.inf else None

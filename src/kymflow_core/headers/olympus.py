@@ -9,10 +9,12 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 from kymflow_core.errors import HeaderError
+from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
 
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 # The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else.
@@ -22,7 +24,45 @@ _IMAGE_SIZE = re.compile(r"(?P<pixels>\d+)\s*\*\s*(?P<lines>\d+)\s*\[pixel\]")
 _DATE_FORMAT = "%m/%d/%Y %I:%M:%S.%f"
 _HALF_DAYS = {"AM": timedelta(), "PM": timedelta(hours=12)}
 _SECONDS = {"s": 1.0, "ms": 0.001}
+_CHANNEL = re.compile(r"Channel (?P<number>\d+)")
+_NANOMETRES = re.compile(r"(?P<number>[\d.]+)\s*\[nm\]")
 _ENCODINGS = (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"), ("utf-8-sig", b"\xef\xbb\xbf"))
+
+
+class OlympusReader:
+    """Reads the `<stem>.txt` that lies beside a TIFF."""
+
+    name = "olympus_txt"
+
+    def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
+        """Return what the text header says; None where there is none; raises `HeaderError`."""
+        text = path.with_suffix(".txt")
+        if not text.exists():
+            return None
+        try:
+            olympus = OlympusHeader.parse(text.read_bytes())
+        except (HeaderError, OSError) as error:
+            raise HeaderError(f"{text.name}: {error}") from error
+        sizes = (olympus.lines, olympus.pixels)
+        return AcquisitionHeader(
+            shape=tuple(size for size in sizes if size is not None),
+            seconds_per_line=olympus.seconds_per_line,
+            um_per_pixel=olympus.um_per_pixel,
+            acquired_local_epoch_ns=olympus.acquired_local_epoch_ns,
+            channel_names=olympus.channel_names,
+            fields=olympus.fields(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OlympusChannel:
+    """What the header says of one channel: its number from 1, detector, dye, and wavelengths in nm."""
+
+    number: int
+    name: str = ""
+    dye: str = ""
+    emission_nm: float | None = None
+    laser_nm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +70,8 @@ class OlympusHeader:
     """What the header of a line scan says; None for what it does not say.
 
     `duration_seconds` is the time of all lines, from the `T Dimension`, which is exact to a millisecond (the "unit
-    converted" image size is rounded).
+    converted" image size is rounded). `sections` has every entry of the file: of a section, or a key in it, that occurs
+    again, the second is called "… #2".
     """
 
     sections: Mapping[str, Mapping[str, str]]
@@ -39,7 +80,12 @@ class OlympusHeader:
     um_per_pixel: float | None
     duration_seconds: float | None
     acquired_local_epoch_ns: int | None
-    channel_names: tuple[str, ...]
+    channels: tuple[OlympusChannel, ...]
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The names of the channels' detectors."""
+        return tuple(channel.name for channel in self.channels)
 
     @property
     def seconds_per_line(self) -> float | None:
@@ -71,8 +117,10 @@ class OlympusHeader:
             um_per_pixel=(_number(x["um_per_pixel"], "X Dimension") or None) if x else None,
             duration_seconds=_duration(t) if t else None,
             acquired_local_epoch_ns=_epoch_ns(sections["General"].get("Date")),
-            channel_names=tuple(
-                entries.get("Channel Name", "") for name, entries in sections.items() if name.startswith("Channel ")
+            channels=tuple(
+                _channel(int(match["number"]), entries)
+                for name, entries in sections.items()
+                if (match := _CHANNEL.fullmatch(name))
             ),
         )
 
@@ -93,15 +141,42 @@ def _decode(data: bytes) -> str:
 
 def _sections(text: str) -> dict[str, dict[str, str]]:
     sections: dict[str, dict[str, str]] = {}
-    entries: dict[str, str] = {}
+    entries: dict[str, str] | None = None
     for row in _rows(text):
-        key, value = (row[0].strip() if row else ""), (row[1].strip() if len(row) > 1 else "")
+        key, value = (row[0].strip() if row else ""), "\t".join(row[1:]).strip()
         section = _SECTION.fullmatch(key)
         if section:
-            entries = sections.setdefault(section["name"], {})
+            entries = sections[_unused(section["name"], sections)] = {}
         elif key:
-            entries[key] = value
+            # What stands before the first section is kept under no name.
+            entries = sections.setdefault("", {}) if entries is None else entries
+            entries[_unused(key, entries)] = value
     return sections
+
+
+def _unused(name: str, taken: Mapping[str, object]) -> str:
+    """Return a name, with its number where it occurs again: nothing is lost, and the first one counts."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} #{number}"
+    return free
+
+
+def _channel(number: int, entries: Mapping[str, str]) -> OlympusChannel:
+    return OlympusChannel(
+        number=number,
+        name=entries.get("Channel Name", ""),
+        dye=entries.get("Dye Name", ""),
+        emission_nm=_nanometres(entries.get("Emission WaveLength")),
+        laser_nm=_nanometres(entries.get("Laser Wavelength")),
+    )
+
+
+def _nanometres(text: str | None) -> float | None:
+    """Return a wavelength; None where it is another text, such as "None": an image can be used without it."""
+    match = _NANOMETRES.fullmatch(text or "")
+    return _number(match["number"], "wavelength") if match else None
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -141,10 +216,9 @@ def _epoch_ns(date: str | None) -> int | None:
         return None
     clock, _, half_day = date.rpartition(" ")
     try:
-        # UTC here only keeps the reading machine's own time zone out of the arithmetic. No "%p": it knows AM and PM only
-        # where the locale does, and Qt sets the machine's locale. "%I" alone reads 12 as 0.
-        taken = datetime.strptime(clock, _DATE_FORMAT).replace(tzinfo=UTC) + _HALF_DAYS[half_day.upper()]
+        # No "%p": it knows AM and PM only where the locale does, and Qt sets the machine's locale. "%I" alone reads 12
+        # as 0.
+        taken = datetime.strptime(clock, _DATE_FORMAT) + _HALF_DAYS[half_day.upper()]
     except (ValueError, KeyError) as error:
         raise HeaderError(f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}") from error
-    since = taken - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
+    return wall_clock_ns(taken)

@@ -1,29 +1,14 @@
-"""Finds the indexers that other packages bring, through the entry-point group `napari_kymflow.indexers`.
-
-The rule of this room: a package that does not work is named and left out; it stops nobody else's tables.
-"""
+"""Finds the indexers that other packages bring, through the entry-point group `napari_kymflow.indexers`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from kymflow_core._other_packages import load_entry_points
 from kymflow_core.errors import IndexerError
 from kymflow_core.indexers.protocol import DatasetIndexer, normalize_table_name
 
 GROUP = "napari_kymflow.indexers"
-_CANNOT_LOAD = (
-    ImportError,
-    AttributeError,
-    TypeError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-)
-"""What a package that is broken raises while it is imported and its indexer made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +30,16 @@ def find_indexers(own: Sequence[DatasetIndexer], *, points: Sequence[EntryPoint]
         The entry points; by default those that are installed. Each names an indexer, or a class of them that is made
         without arguments.
     """
-    found, problems = list(own), []
-    for point in entry_points(group=GROUP) if points is None else points:
-        try:
-            found.append(_load(point, taken=[one.table_name for one in found]))
-        except (IndexerError, *_CANNOT_LOAD) as error:
-            problems.append(f"the indexer {point.name!r} ({point.value}) was left out: {error}")
-    return FoundIndexers(indexers=tuple(found), problems=tuple(problems))
+    found = list(own)
+
+    def take(loaded: object) -> None:
+        found.append(_checked(loaded, taken=[one.table_name for one in found]))
+
+    problems = load_entry_points(GROUP, "indexer", take, points=points)
+    return FoundIndexers(indexers=tuple(found), problems=problems)
 
 
-def _load(point: EntryPoint, *, taken: Sequence[str]) -> DatasetIndexer:
-    loaded = point.load()
-    indexer = loaded() if isinstance(loaded, type) else loaded
+def _checked(indexer: object, *, taken: Sequence[str]) -> DatasetIndexer:
     if not isinstance(indexer, DatasetIndexer):
         needed = "name, table_name, schema_version, reads, required_columns and extract_rows"
         raise IndexerError(f"it is no indexer: it needs {needed}")

@@ -60,6 +60,14 @@ def roi_box(roi: ROI, shape: tuple[int, int]) -> tuple[slice, slice] | None:
     return slice(y0, min(y1, shape[0])), slice(x0, min(x1, shape[1]))
 
 
+def mask_box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the rows and columns that hold all pixels of a mask; empty ones where it has none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def drawn_mask(roi: ROI, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Return a boolean image of `shape` (y, x), True inside the rectangle or the drawn shape; None for a stored mask."""
     if isinstance(roi, RectROI):

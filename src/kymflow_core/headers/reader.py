@@ -1,0 +1,116 @@
+"""What reads a header: the protocol that any package can fill, and how several of them make one header.
+
+The rule of this room: the order of the readers decides. What one does not know is filled from the next; where a later one
+says something else, the earlier one is believed, and the contradiction is said in a note. The TIFF's shape always wins.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from kymflow_core._other_packages import FOREIGN_ERRORS
+from kymflow_core.errors import HeaderError
+from kymflow_core.headers.acquisition import AcquisitionHeader
+
+_SAME_CALIBRATION = 1e-3
+"""Two programs round one number differently: Olympus' own files differ in the fifth digit."""
+_SAME_TIME_NS = 10**9
+_UNITS = {"seconds_per_line": "seconds per line", "um_per_pixel": "µm per pixel"}
+
+
+@runtime_checkable
+class HeaderReader(Protocol):
+    """Reads what one kind of file, beside a TIFF or in it, says of the image. It has no state, and writes nothing."""
+
+    @property
+    def name(self) -> str:
+        """What the calibration's source is called, such as "olympus_txt"; in notes and in the table of images."""
+
+    def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
+        """Return what is said of an image; None where there is no file of this kind.
+
+        Parameters
+        ----------
+        path
+            The TIFF.
+        shape
+            The shape of its pixels; the last two are lines and pixels.
+
+        Returns
+        -------
+        AcquisitionHeader or None
+            What is not said is left out. Its `shape` is what the header says, (lines, pixels) or (pixels,), for it to be
+            compared with the image's; empty where it says nothing of it.
+
+        Raises
+        ------
+        HeaderError
+            When there is such a file, and it cannot be understood. The image is then read without it, and a note says so.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundHeader:
+    """The header that several readers made, and what a person who imports should know of it."""
+
+    header: AcquisitionHeader
+    notes: tuple[str, ...] = ()
+
+
+def read_header(path: Path, shape: tuple[int, ...], readers: Sequence[HeaderReader]) -> FoundHeader:
+    """Return what all readers together know of the TIFF at `path`, whose pixels have `shape`; see the rule of this room."""
+    header = AcquisitionHeader(name=path.stem, shape=shape)
+    notes: list[str] = []
+    sources: dict[str, str] = {}
+    for reader in readers:
+        try:
+            said = reader.read(path, shape)
+        except HeaderError as error:
+            notes.append(f"the header {reader.name} was not used: {error}")
+            continue
+        except FOREIGN_ERRORS as error:
+            notes.append(f"the header reader {reader.name} failed: {type(error).__name__}: {error}")
+            continue
+        if said is not None:
+            notes += _contradictions(reader.name, said, header, sources, shape)
+            header = _filled(header, said)
+            sources |= {key: reader.name for key in _UNITS if key not in sources and getattr(said, key) is not None}
+    source = ", ".join(dict.fromkeys(sources[key] for key in _UNITS if key in sources))
+    return FoundHeader(header=replace(header, calibration_source=source or None), notes=tuple(notes))
+
+
+def _filled(header: AcquisitionHeader, said: AcquisitionHeader) -> AcquisitionHeader:
+    return replace(
+        header,
+        seconds_per_line=header.seconds_per_line if header.seconds_per_line is not None else said.seconds_per_line,
+        um_per_pixel=header.um_per_pixel if header.um_per_pixel is not None else said.um_per_pixel,
+        acquired_local_epoch_ns=(
+            said.acquired_local_epoch_ns if header.acquired_local_epoch_ns is None else header.acquired_local_epoch_ns
+        ),
+        channel_names=header.channel_names or said.channel_names,
+        fields={**said.fields, **header.fields},
+    )
+
+
+def _contradictions(
+    name: str, said: AcquisitionHeader, header: AcquisitionHeader, sources: dict[str, str], shape: tuple[int, ...]
+) -> list[str]:
+    """Return what a reader says that is not so, or that an earlier one says otherwise."""
+    notes = []
+    if said.shape and said.shape[-2:] != shape[-len(said.shape[-2:]) :]:
+        words = ("lines", "pixels")[-len(said.shape[-2:]) :]
+        claimed = " of ".join(f"{number} {what}" for number, what in zip(said.shape[-2:], words, strict=True))
+        notes.append(
+            f"the header {name} says {claimed}, but the TIFF has {shape[-2]} lines of {shape[-1]} pixels; the TIFF's shape "
+            "was taken"
+        )
+    for key, unit in _UNITS.items():
+        one, other = getattr(header, key), getattr(said, key)
+        if one is not None and other is not None and not math.isclose(one, other, rel_tol=_SAME_CALIBRATION):
+            notes.append(f"{one:.6g} {unit} of {sources[key]} was taken; {name} says {other:.6g}")
+    one, other = header.acquired_local_epoch_ns, said.acquired_local_epoch_ns
+    if one is not None and other is not None and abs(one - other) > _SAME_TIME_NS:
+        notes.append(f"the header {name} says another time of acquisition than the one that was taken")
+    return notes

@@ -1,0 +1,396 @@
+"""Calibration and experiment metadata, entered by hand for one record or for many, and taken back again.
+
+The rule of this room: each record is one commit, so that its history has it; one that fails does not stop the others; and
+what happened is returned, with the values before, so that it can be undone. What is not named in an edit stays as it is.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from kymflow_core._extraction import FAILURES, statements_of
+from kymflow_core._runs import Cancelled, Progress
+from kymflow_core.calibration import positive
+from kymflow_core.errors import KymflowError, MetadataError
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.indexers import INDEXERS, DatasetIndexer
+from kymflow_zarr import JsonObject, JsonValue, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.errors import ConflictError, KymflowZarrError
+
+BY_HAND: Final = "entered by hand"
+"""The source of a calibration that somebody entered."""
+KNOWN_KEYS: Final = (
+    "species",
+    "sex",
+    "genotype",
+    "condition",
+    "treatment",
+    "depth",
+    "branch_order",
+    "direction",
+    "date",
+    "note",
+)
+"""What the experiment metadata of a laboratory usually have, in the order in which it is asked for."""
+Field: TypeAlias = tuple[str, str]
+"""Where a value stands in a record's metadata: the section, empty for none, and the key in it."""
+
+EXPERIMENT: Final = "experiment_metadata"
+ACCEPTED: Final[Field] = ("", "accepted")
+CALIBRATION: Final[tuple[Field, ...]] = (
+    ("header", "seconds_per_line"),
+    ("header", "um_per_pixel"),
+    ("header", "calibration_source"),
+)
+_TRIES = 2
+_FAILURES = (KymflowError, KymflowZarrError, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataEdit:
+    """What is entered; None, and an entry of the experiment that is not named, stays as it is.
+
+    `experiment` has texts, numbers, true, false, or None, which clears an entry.
+
+    Raises
+    ------
+    MetadataError
+        When a number is not above 0 and finite, or an entry is something else; the message names all of them.
+    """
+
+    seconds_per_line: float | None = None
+    um_per_pixel: float | None = None
+    experiment: JsonObject = field(default_factory=dict)
+    accepted: bool | None = None
+
+    def __post_init__(self) -> None:
+        wrong = [
+            f"{name} must be a number above 0, not {value!r}"
+            for name, value in (("seconds_per_line", self.seconds_per_line), ("um_per_pixel", self.um_per_pixel))
+            if value is not None and positive(value) is None
+        ]
+        for key, value in self.experiment.items():
+            if not isinstance(key, str) or not key.strip():
+                wrong.append(f"an entry of the experiment needs a name, not {key!r}")
+            elif not _can_be_entered(value):
+                wrong.append(f"{key} must be text, a number, true, false or nothing, not {value!r}")
+        if self.accepted is not None and not isinstance(self.accepted, bool):
+            wrong.append(f"accepted must be true or false, not {self.accepted!r}")
+        if wrong:
+            raise MetadataError("; ".join(wrong))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is entered."""
+        return not self.experiment and self.accepted is None and self.seconds_per_line is None and self.um_per_pixel is None
+
+    def apply(self, metadata: JsonObject) -> dict[Field, JsonValue]:
+        """Return the fields that the edit gives metadata other values in, and these values."""
+        wanted: dict[Field, JsonValue] = {}
+        now = header_of(metadata)
+        seconds, um = self.seconds_per_line, self.um_per_pixel
+        if (seconds is not None and seconds != now.seconds_per_line) or (um is not None and um != now.um_per_pixel):
+            values = (
+                now.seconds_per_line if seconds is None else float(seconds),
+                now.um_per_pixel if um is None else float(um),
+                BY_HAND,
+            )
+            wanted |= dict(zip(CALIBRATION, values, strict=True))
+        entered: dict[Field, JsonValue] = {(EXPERIMENT, key): value for key, value in self.experiment.items()}
+        if self.accepted is not None:
+            entered[ACCEPTED] = self.accepted
+        held = values_of(metadata, entered)
+        wanted |= {one: value for one, value in entered.items() if one not in held or not _is_same(held[one], value)}
+        return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordChange:
+    """What was changed in one record: the values before and after, by field; one that is in neither was not there.
+
+    The fields of the calibration are together in it, also those that stayed. `made` are the sections that were not there.
+    """
+
+    image_id: str
+    name: str
+    before: Mapping[Field, JsonValue]
+    after: Mapping[Field, JsonValue]
+    made: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotChanged:
+    """A record that could not be changed, or not all of it, and why."""
+
+    image_id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditReport:
+    """What an edit did; `undo_edit` takes it back. `unchanged` are the ids of records that had the values already."""
+
+    changed: tuple[RecordChange, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    failed: tuple[NotChanged, ...] = ()
+    is_cancelled: bool = False
+
+    def summary(self) -> str:
+        """Return one line, such as "3 records changed, 1 had these values already; 1 failed: scan 7: …"."""
+        count = len(self.changed)
+        text = f"{count} record{'' if count == 1 else 's'} changed"
+        if self.unchanged:
+            text += f", {len(self.unchanged)} had these values already"
+        if self.failed:
+            first = self.failed[0]
+            text += f"; {len(self.failed)} failed: {first.name}: {first.reason}"
+        return f"Cancelled: {text}" if self.is_cancelled else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditPreview:
+    """What an edit would do: the ids of the records that it changes, and how many results of which become outdated."""
+
+    changed: tuple[str, ...] = ()
+    outdated: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_outdated(self) -> int:
+        """How many results become outdated, of all records."""
+        return sum(self.outdated.values())
+
+
+def edit_metadata(
+    dataset: ZarrDataset | str | Path,
+    image_ids: Iterable[str],
+    edit: MetadataEdit,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> EditReport:
+    """Enter calibration and experiment metadata for some records of a dataset.
+
+    The source of a calibration becomes "entered by hand". Where another program saves a record in the same moment, its
+    metadata are read again and the edit is made once more on top.
+
+    Parameters
+    ----------
+    dataset
+        The dataset, or its path.
+    image_ids
+        The records.
+    edit
+        What is entered.
+    progress
+        Called after each record with the number done and the number of all.
+    cancelled
+        Asked before each record; what was changed by then stays.
+
+    Examples
+    --------
+    >>> report = edit_metadata("lab.zarr", [image_id], MetadataEdit(um_per_pixel=0.284))  # doctest: +SKIP
+    >>> undo_edit("lab.zarr", report)  # doctest: +SKIP
+    """
+    return _each(dataset, image_ids, lambda record, metadata: _plan_edit(edit, metadata), progress, cancelled)
+
+
+def undo_edit(
+    dataset: ZarrDataset | str | Path,
+    report: EditReport,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> EditReport:
+    """Put back what an edit changed: exactly what was there before, as new revisions.
+
+    What somebody changed since stays as it is, and is among the `failed` of the report. Parameters as in `edit_metadata`.
+    """
+    changes = {change.image_id: change for change in report.changed}
+
+    def plan(record: ZarrImageRecord, metadata: JsonObject) -> _Plan:
+        return _plan_undo(changes[record.image_id], metadata)
+
+    return _each(dataset, changes, plan, progress, cancelled)
+
+
+def preview_edit(
+    dataset: ZarrDataset | str | Path,
+    image_ids: Iterable[str],
+    edit: MetadataEdit,
+    *,
+    indexers: Sequence[DatasetIndexer] = INDEXERS,
+) -> EditPreview:
+    """Return what an edit would do, without doing it: among other things which results would become outdated.
+
+    Records that cannot be read are left out; `edit_metadata` says why. Parameters as there, and the `indexers` whose
+    results are looked at.
+    """
+    opened = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(dataset, mode="r")
+    changed, outdated = list[str](), dict[str, int]()
+    for image_id in dict.fromkeys(image_ids):
+        try:
+            record = opened.record(image_id)
+            metadata = record.load_metadata_payload()
+            wanted = edit.apply(metadata)
+            now, then = header_of(metadata), header_of(_with(metadata, wanted, wanted))
+            stated = [one for indexer in indexers for one in statements_of(record, indexer)] if wanted else []
+        except FAILURES:
+            continue
+        if wanted:
+            changed.append(image_id)
+        count = sum(not one.calibration_changes(now) and bool(one.calibration_changes(then)) for one in stated)
+        if count:
+            outdated[image_id] = count
+    return EditPreview(changed=tuple(changed), outdated=outdated)
+
+
+def header_of(metadata: JsonObject) -> AcquisitionHeader:
+    """Return the header in a record's metadata."""
+    header = metadata.get("header")
+    return AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
+
+
+def values_of(metadata: JsonObject, fields: Iterable[Field]) -> dict[Field, JsonValue]:
+    """Return the values that metadata have in some fields; one that is not there is left out."""
+    found = {}
+    for section, key in fields:
+        held = metadata.get(section) if section else metadata
+        if isinstance(held, Mapping) and key in held:
+            found[section, key] = held[key]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is saved for one record, None where nothing is, and what of it could not be done."""
+
+    payload: JsonObject | None = None
+    before: Mapping[Field, JsonValue] = field(default_factory=dict)
+    after: Mapping[Field, JsonValue] = field(default_factory=dict)
+    made: tuple[str, ...] = ()
+    refused: str = ""
+
+
+_MakePlan: TypeAlias = Callable[[ZarrImageRecord, JsonObject], _Plan]
+
+
+def _each(
+    dataset: ZarrDataset | str | Path,
+    image_ids: Iterable[str],
+    make_plan: _MakePlan,
+    progress: Progress | None,
+    cancelled: Cancelled | None,
+) -> EditReport:
+    # Read mode first: a dataset that is gone is never made anew in its place.
+    opened = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(ZarrDataset(dataset, mode="r").path)
+    wanted = list(dict.fromkeys(image_ids))
+    changed, unchanged, failed, done = list[RecordChange](), list[str](), list[NotChanged](), 0
+    for done, image_id in enumerate(wanted, start=1):
+        if cancelled is not None and cancelled():
+            done -= 1
+            break
+        name = image_id[:8]
+        try:
+            record = opened.record(image_id)
+            name = header_of(record.load_metadata_payload()).name or name
+            plan = _commit(record, make_plan)
+        except _FAILURES as error:
+            failed.append(NotChanged(image_id=image_id, name=name, reason=str(error)))
+        else:
+            if plan.payload is not None:
+                changed.append(
+                    RecordChange(image_id=image_id, name=name, before=plan.before, after=plan.after, made=plan.made)
+                )
+            if plan.refused:
+                failed.append(NotChanged(image_id=image_id, name=name, reason=plan.refused))
+            elif plan.payload is None:
+                unchanged.append(image_id)
+        if progress is not None:
+            progress(done, len(wanted))
+    return EditReport(
+        changed=tuple(changed), unchanged=tuple(unchanged), failed=tuple(failed), is_cancelled=done < len(wanted)
+    )
+
+
+def _commit(record: ZarrImageRecord, make_plan: _MakePlan) -> _Plan:
+    """Save what is planned upon the newest metadata; once more where another program saved in between."""
+    for attempt in range(1, _TRIES + 1):
+        revision = record.load_revision()
+        plan = make_plan(record, revision.payload)
+        if plan.payload is None:
+            break
+        try:
+            record.save_metadata_payload(plan.payload, expected=revision)
+            break
+        except ConflictError:
+            if attempt == _TRIES:
+                raise
+    return plan
+
+
+def _plan_edit(edit: MetadataEdit, metadata: JsonObject) -> _Plan:
+    wanted = edit.apply(metadata)
+    if not wanted:
+        return _Plan()
+    return _Plan(
+        payload=_with(metadata, wanted, wanted),
+        before=values_of(metadata, wanted),
+        after=wanted,
+        made=tuple(dict.fromkeys(section for section, _ in wanted if section and section not in metadata)),
+    )
+
+
+def _plan_undo(change: RecordChange, metadata: JsonObject) -> _Plan:
+    fields = list(dict.fromkeys([*change.after, *change.before]))
+    # A calibration that is half of one person and half of another is nobody's.
+    units = [[one for one in fields if one in CALIBRATION], *([one] for one in fields if one not in CALIBRATION)]
+    back, refused = list[Field](), list[str]()
+    for unit in units:
+        now = values_of(metadata, unit)
+        if _is_same(now, {one: change.after[one] for one in unit if one in change.after}):
+            back += unit
+        elif not _is_same(now, {one: change.before[one] for one in unit if one in change.before}):
+            what = "the calibration" if unit[0] in CALIBRATION else unit[0][1]
+            refused.append(f"{what} was changed by somebody since, and stays as it is now")
+    before = {one: value for one, value in change.before.items() if one in back}
+    payload = {key: value for key, value in _with(metadata, back, before).items() if value != {} or key not in change.made}
+    return _Plan(
+        payload=payload if back else None,
+        before=values_of(metadata, back),
+        after=before,
+        refused="; ".join(refused),
+    )
+
+
+def _with(metadata: JsonObject, fields: Iterable[Field], values: Mapping[Field, JsonValue]) -> dict[str, JsonValue]:
+    """Return metadata in which some fields have these values; one without a value is taken out."""
+    changed = dict(metadata)
+    for section, key in fields:
+        held = changed.get(section, {}) if section else changed
+        if held is not None and not isinstance(held, Mapping):
+            raise MetadataError(
+                f"the entry {section!r} of the metadata is a JSON {type(held).__name__}; an object is needed"
+            )
+        entries = {name: value for name, value in (held or {}).items() if name != key or (section, key) in values}
+        if (section, key) in values:
+            entries[key] = values[section, key]
+        if section:
+            changed[section] = entries
+        else:
+            changed = entries
+    return changed
+
+
+def _can_be_entered(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or isinstance(value, str | bool) or (is_number and math.isfinite(float(str(value))))
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Return whether two JSON values, or mappings of them, are equal; true is not 1."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_is_same(value, other[key]) for key, value in one.items())
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
