@@ -26,7 +26,7 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.ingest import FailedFile, FileContent, ImportedFile, ImportReport, Progress, ReadFile
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.sources import UNKNOWN, Source, Sources
+from kymflow_zarr.sources import UNKNOWN, Source, Sources, size_and_time
 from kymflow_zarr.tables import IMAGE_ID
 
 _AHEAD = 4
@@ -173,11 +173,11 @@ def _note(result: _Result, outcome: _Outcome) -> None:
 
 
 def _is_known(path: Path, known: Mapping[str, tuple[int, int]], outcome: _Outcome) -> bool:
-    size_and_time = known.get(str(path.resolve()))
-    if size_and_time is None:
+    known_as = known.get(str(path.resolve()))
+    if known_as is None:
         return False
     outcome.skipped.append(path)
-    if UNKNOWN not in size_and_time and size_and_time != (path.stat().st_size, path.stat().st_mtime_ns):
+    if UNKNOWN not in known_as and known_as != size_and_time(path):
         outcome.changed.append(path)
     return True
 

@@ -33,7 +33,7 @@ from kymflow_zarr.errors import (
 from kymflow_zarr.ingest import FileContent, ImportReport, Progress, ReadFile, find_files, read_tiff
 from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
+from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.table_index import TableIndex, load_table_index, save_table_index
 from kymflow_zarr.tables import ReplacedRows, Tables
@@ -168,7 +168,7 @@ class ZarrDataset:
             draft = ZarrImageRecord(blobs, image_id)
             write_array(blobs, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
             attributes = RecordAttributes(axes=check_axes(axes, np.ndim(arr)))
-            blobs.write(_layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
+            blobs.write(_layout.GROUP_DOCUMENT, record_to_bytes(attributes))
             for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
                 blobs.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
             yield draft
@@ -340,6 +340,18 @@ class ZarrDataset:
             self._save_manifest()
         return replace(report, failed=(*unreadable, *report.failed))
 
+    def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
+        """Add a record for each of some files, or folders that are one image each, that no record came from.
+
+        One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
+        """
+        self._ensure_exists()
+        files = [Path(path) for path in paths]
+        report = import_files(self, self._sources, files, read_file=read_file, progress=None, executor=None)
+        if report.imported:
+            self._save_manifest()
+        return report
+
     @contextmanager
     def claim(self, what: str) -> Iterator[bool]:
         """Claim a piece of work, so that no other program does it too; False where another has it.
@@ -362,6 +374,7 @@ class ZarrDataset:
             for name, array in content.array_artifacts.items():
                 draft.save_array_artifact(name, array, held_by_metadata=True)
             draft.save_json(_layout.PROVENANCE, source.to_json())
+            draft.save_ome(content.ome)
         return draft.image_id
 
     def validate(self) -> list[Problem]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kymflow_zarr._arrays import infer_axes
 from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr.errors import SourceError
+from kymflow_zarr.ome import OmeDescription
 
 _AXIS_LETTERS = frozenset("TZCYX")
 _UNREADABLE = (
@@ -43,7 +44,7 @@ class FileContent:
     """All that one file gives a record.
 
     `computed_from` says, by the names of JSON and table artifacts, what they were computed from. `notes` are sentences for
-    the person who imports: what is unknown, what contradicts what.
+    the person who imports: what is unknown, what contradicts what. `ome` is for the record's OME-Zarr metadata.
     """
 
     pixels: NDArray[Any]
@@ -54,6 +55,7 @@ class FileContent:
     array_artifacts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     computed_from: Mapping[str, JsonObject] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    ome: OmeDescription | None = None
 
 
 ReadFile: TypeAlias = Callable[[Path], FileContent]

@@ -13,9 +13,10 @@ from typing import Any, Self, cast
 
 import pandas as pd
 
+from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._json import JsonValue
 from kymflow_zarr._layout import SOURCES_TABLE
-from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.errors import DamagedError, KymflowZarrError, SourceError
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
 SOURCE_PATH = "source_primary_path"
@@ -28,6 +29,7 @@ _FIELDS = {
 }
 
 UNKNOWN = -1
+_PART_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,19 @@ class Source:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Look at a file on disk and digest its content."""
-        status = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        """Look at a file on disk, or at all files of a folder that is one image, and digest the content.
+
+        Raises
+        ------
+        SourceError
+            When a symbolic link leads out of the folder, or something in it is no file.
+        """
+        size, time_ns = size_and_time(path)
         return cls(
             source_primary_path=str(path.resolve()),
-            source_mtime_ns=status.st_mtime_ns,
-            source_size_bytes=status.st_size,
-            source_sha256=digest,
+            source_mtime_ns=time_ns,
+            source_size_bytes=size,
+            source_sha256=_digest(path),
             ingested_epoch_ns=time.time_ns(),
         )
 
@@ -77,8 +83,7 @@ class Source:
 
     def is_unchanged(self, path: Path) -> bool:
         """Return whether the file still has the size and time that it had."""
-        status = path.stat()
-        return (status.st_size, status.st_mtime_ns) == (self.source_size_bytes, self.source_mtime_ns)
+        return size_and_time(path) == (self.source_size_bytes, self.source_mtime_ns)
 
     @classmethod
     def from_json(cls, value: JsonValue, *, where: str) -> Self:
@@ -91,6 +96,39 @@ class Source:
         if wrong:
             raise DamagedError(f"{where} is no provenance of a file: {', '.join(wrong)} missing or of the wrong type")
         return cls(**cast("dict[str, Any]", fields))
+
+
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Return the size in bytes and the time of modification in ns; of a folder, the sum and the newest of its files."""
+    if not path.is_dir():
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns
+    found = [(path / key).stat() for key in _files_of(Blobs(path, read_only=True))]
+    return sum(one.st_size for one in found), max((one.st_mtime_ns for one in found), default=UNKNOWN)
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file; of a folder, that of the sorted relative paths with the digests of their files."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    blobs, hasher = Blobs(path, read_only=True), hashlib.sha256()
+    try:
+        for key in _files_of(blobs):
+            content = hashlib.sha256()
+            with blobs.open(key) as file:
+                while part := file.read(_PART_BYTES):
+                    content.update(part)
+            hasher.update(f"{key} {content.hexdigest()}\n".encode(errors="surrogateescape"))
+    except KymflowZarrError as error:
+        raise SourceError(str(error)) from error
+    return hasher.hexdigest()
+
+
+def _files_of(blobs: Blobs) -> list[str]:
+    """Return the keys of a folder's files, also of zarr v2's hidden ones, but not what a system puts everywhere."""
+    hidden = [key for key in blobs.files("", hidden=True) if key.rpartition("/")[2].startswith(".z")]
+    return sorted([*blobs.files(""), *hidden])
 
 
 class Sources:
