@@ -10,6 +10,7 @@ from kymflow_core import legacy
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
+from kymflow_core.ome_metadata import describe_header
 from kymflow_core.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_zarr import FileContent, JsonValue
 from kymflow_zarr.errors import KymflowZarrError, SourceError
@@ -55,6 +56,7 @@ def read_acquisition_file(path: Path) -> FileContent:
         table_artifacts=results.table_artifacts,
         computed_from=results.computed_from(sidecar.rois, header) if sidecar is not None else {},
         notes=notes,
+        ome=describe_header(header),
     )
 
 

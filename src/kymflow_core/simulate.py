@@ -18,6 +18,7 @@ from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.ome_metadata import describe_header
 from kymflow_core.roi import RectROI, RoiSet
 from kymflow_zarr import ZarrDataset
 
@@ -158,6 +159,7 @@ def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator, *, acq
         first = ComputedFrom.of([rois.get(1)], algorithm="simulation", calibration=header).to_json()
         draft.save_df_parquet("velocity_events", _true_events(scan), computed_from=first)
         AcqImage(draft).materialize_rect_roi_mask(2)
+        draft.save_ome(describe_header(header))
 
 
 def _true_report(scan: Scan, rois: RoiSet) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from kymflow_zarr._problems import Problem
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.ingest import FileContent, ImportReport
 from kymflow_zarr.manifest import Manifest, ManifestEntry
+from kymflow_zarr.ome import OmeDescription
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.table_index import TableIndex
 from kymflow_zarr.tables import ReplacedRows
@@ -24,6 +25,7 @@ __all__ = [
     "JsonValue",
     "Manifest",
     "ManifestEntry",
+    "OmeDescription",
     "Problem",
     "ReplacedRows",
     "Revision",

@@ -44,7 +44,7 @@ _AXES_BY_DIMENSIONS = {2: ("y", "x"), 3: ("z", "y", "x"), 4: ("z", "y", "x", "c"
 _SHORT_AXES = frozenset("tzc")
 _NUMERIC_KINDS = frozenset("biufc")
 _PLATFORM_TYPES = frozenset("gG")  # long doubles, which differ between machines; zarr has no name for them
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What zarr was seen to raise over array metadata that somebody changed."""
 
 
@@ -173,7 +173,7 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
         return np.asarray(array[...])
     except DamagedError as error:
         raise DamagedError(f"the array {where} is damaged: {error}") from error
-    except (*_UNREADABLE, MemoryError) as error:
+    except (*UNREADABLE, MemoryError) as error:
         raise DamagedError(f"the array {where} is damaged ({error}); restore it from a backup") from error
 
 
@@ -224,7 +224,7 @@ def check_chunks(blobs: Blobs, key: str) -> None:
     for start in itertools.product(*steps):
         try:
             array[tuple(slice(at, at + length) for at, length in zip(start, plan.file, strict=True))]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise DamagedError(
                 f"the array {blobs.describe(key)} is damaged at {start} ({error}); restore it from a backup"
             ) from error
@@ -235,7 +235,7 @@ def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
     try:
         with checked_codecs():
             return zarr.open_array(blobs.store(key, complete=not plan.older), mode="r"), plan
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +31,9 @@ MAX_LENGTH = 2**48
 
 BLOSC_HEADER_BYTES = 16
 _SIZED = {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64), "complex": (64, 128)}
-_DTYPES = frozenset({"bool", *(f"{kind}{bits}" for kind, sizes in _SIZED.items() for bits in sizes)})
+DTYPES = frozenset({"bool", *(f"{kind}{bits}" for kind, sizes in _SIZED.items() for bits in sizes)})
 _CHUNK_CODECS = ["bytes", "blosc", "crc32c"]
-_INDEX_CODECS = ["bytes", "crc32c"]
+INDEX_CODECS = ["bytes", "crc32c"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,24 +84,24 @@ def plan_of_document(document: JsonObject, *, where: str) -> ArrayPlan:
     """
     grid, chunk_file = document.get("chunk_grid"), None
     if isinstance(grid, Mapping) and grid.get("name") == "regular":
-        chunk_file = _configuration(grid).get("chunk_shape")
+        chunk_file = configuration_of(grid).get("chunk_shape")
     codecs = document.get("codecs")
     chunk = chunk_file
-    if _names(codecs) == ["sharding_indexed"]:
-        sharding = _configuration(_items(codecs)[0])
+    if codec_names(codecs) == ["sharding_indexed"]:
+        sharding = configuration_of(listed(codecs)[0])
         chunk, codecs = sharding.get("chunk_shape"), sharding.get("codecs")
-        if _names(sharding.get("index_codecs")) != _INDEX_CODECS:
+        if codec_names(sharding.get("index_codecs")) != INDEX_CODECS:
             raise DamagedError(f"the array {where} has an index that is not known; restore it from a backup")
-    if document.get("node_type") != "array" or document.get("zarr_format") != 3 or _names(codecs) != _CHUNK_CODECS:
+    if document.get("node_type") != "array" or document.get("zarr_format") != 3 or codec_names(codecs) != _CHUNK_CODECS:
         raise DamagedError(
-            f"the array {where} is not as this program writes it (codecs {_names(codecs)}); restore it from a backup"
+            f"the array {where} is not as this program writes it (codecs {codec_names(codecs)}); restore it from a backup"
         )
     dtype = document.get("data_type")
-    if not isinstance(dtype, str) or dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise DamagedError(
             f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers are read; restore it from a backup"
         )
-    return _check_plan(document.get("shape"), chunk, chunk_file, np.dtype(dtype).itemsize, where=where)
+    return check_plan(document.get("shape"), chunk, chunk_file, np.dtype(dtype).itemsize, where=where)
 
 
 def plan_of_older_document(document: JsonObject, *, where: str) -> ArrayPlan:
@@ -131,7 +132,7 @@ def plan_of_older_document(document: JsonObject, *, where: str) -> ArrayPlan:
     if separator not in (".", "/"):
         raise DamagedError(f"the array {where} has the separator {str(separator)[:80]!r}; restore it from a backup")
     chunks = document.get("chunks")
-    plan = _check_plan(document.get("shape"), chunks, chunks, parsed.itemsize, where=where)
+    plan = check_plan(document.get("shape"), chunks, chunks, parsed.itemsize, where=where)
     return replace(plan, separator=str(separator), prefix="", older=True, compressed=codec is not None)
 
 
@@ -180,13 +181,18 @@ _choosing = threading.Lock()
 
 
 @contextmanager
-def checked_codecs() -> Iterator[None]:
-    """Let zarr take `CheckedBlosc` for arrays that are opened inside the block; nobody else's arrays are touched."""
-    with _choosing, zarr.config.set({"codecs.blosc": _CHECKED}):
+def checked_codecs(others: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Let zarr take `CheckedBlosc` for arrays that are opened inside the block; nobody else's arrays are touched.
+
+    `others` are further codecs by name, each as the name that its class was registered with.
+    """
+    chosen = {"blosc": _CHECKED, **others}
+    with _choosing, zarr.config.set({f"codecs.{name}": qualname for name, qualname in chosen.items()}):
         yield
 
 
-def _check_plan(shape: JsonValue, chunk: JsonValue, file: JsonValue, item_bytes: int, *, where: str) -> ArrayPlan:
+def check_plan(shape: JsonValue, chunk: JsonValue, file: JsonValue, item_bytes: int, *, where: str) -> ArrayPlan:
+    """Return how an array lies on disk; raise `DamagedError` unless the sizes that its document states can be."""
     sizes = [_lengths(value, least) for value, least in ((shape, 0), (chunk, 1), (file, 1))]
     if any(one is None or len(one) != len(sizes[0] or ()) for one in sizes):
         raise DamagedError(
@@ -212,14 +218,17 @@ def _lengths(value: JsonValue, least: int) -> tuple[int, ...] | None:
     return tuple(value)
 
 
-def _items(value: JsonValue) -> Sequence[JsonValue]:
+def listed(value: JsonValue) -> Sequence[JsonValue]:
+    """Return a value of a document where it is a list; else nothing."""
     return value if isinstance(value, list) else []
 
 
-def _names(codecs: JsonValue) -> list[str]:
-    return [str(codec.get("name"))[:80] for codec in _items(codecs) if isinstance(codec, Mapping)]
+def codec_names(codecs: JsonValue) -> list[str]:
+    """Return the names in a chain of codecs, shortened for messages."""
+    return [str(codec.get("name"))[:80] for codec in listed(codecs) if isinstance(codec, Mapping)]
 
 
-def _configuration(value: JsonValue) -> Mapping[str, JsonValue]:
+def configuration_of(value: JsonValue) -> Mapping[str, JsonValue]:
+    """Return the configuration of a codec or a grid; empty where it has none."""
     configuration = value.get("configuration") if isinstance(value, Mapping) else None
     return configuration if isinstance(configuration, Mapping) else {}

@@ -47,7 +47,7 @@ from kymflow_zarr.ingest import (
 )
 from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, utc_now
+from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
 from kymflow_zarr.sidecars import read_with_sidecars
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.table_index import TableIndex, load_table_index, save_table_index
@@ -207,7 +207,7 @@ class ZarrDataset:
             write_array(blobs, _layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
             names = check_axes(axes, np.ndim(arr))
             attributes = RecordAttributes(axes=names, created_utc=created_utc or utc_now())
-            blobs.write(_layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
+            blobs.write(_layout.GROUP_DOCUMENT, record_to_bytes(attributes))
             for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
                 blobs.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
             yield draft
@@ -455,6 +455,18 @@ class ZarrDataset:
             self._save_manifest()
         return report
 
+    def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
+        """Add a record for each of some files, or folders that are one image each, that no record came from.
+
+        One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
+        """
+        self._ensure_exists()
+        files, how = [Path(path) for path in paths], How(read_file=read_file)
+        report = import_files(self, self._sources, files, how=how, progress=None, executor=None)
+        if report.imported:
+            self._save_manifest()
+        return report
+
     def export_legacy_folder(
         self,
         export_dir: str | Path,
@@ -538,6 +550,7 @@ class ZarrDataset:
             for name, array in content.masks.items():
                 draft.save_array_artifact(name, array, held_by_metadata=True)
             draft.save_json(_layout.PROVENANCE, source.to_json())
+            draft.save_ome(content.ome)
         return draft.image_id
 
     def validate(self) -> list[Problem]:

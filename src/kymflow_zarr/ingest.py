@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kymflow_zarr._arrays import infer_axes
 from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr.errors import SourceError
+from kymflow_zarr.ome import OmeDescription
 
 TIFF_ENDINGS = (".tif", ".tiff")
 _AXIS_LETTERS = frozenset("TZCYX")
@@ -46,6 +47,7 @@ class FileContent:
     `masks` are arrays that the metadata refer to. `image_id` is that of a record which the file was exported from; a new
     one is made where it is None, or taken. `computed_from` says, by the names of JSON and table artifacts, what they
     were computed from. `notes` are sentences for the person who imports: what is unknown, what contradicts what.
+    `ome` is for the record's OME-Zarr metadata.
     """
 
     pixels: NDArray[Any]
@@ -59,6 +61,7 @@ class FileContent:
     computed_from: Mapping[str, JsonObject] = field(default_factory=dict)
     image_id: str | None = None
     notes: tuple[str, ...] = ()
+    ome: OmeDescription | None = None
 
 
 ReadFile: TypeAlias = Callable[[Path], FileContent]

@@ -15,7 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow_zarr import _layout
 from kymflow_zarr._arrays import array_shape, axes_of, check_axes, load_array, open_array, write_array
 from kymflow_zarr._artifacts import Artifacts
-from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, canonical_sha256, object_from_bytes
+from kymflow_zarr._json import (
+    MAX_DOCUMENT_BYTES,
+    JsonObject,
+    JsonValue,
+    canonical_sha256,
+    object_from_bytes,
+    to_readable_bytes,
+)
 from kymflow_zarr._metadata import (
     Revision,
     list_revisions,
@@ -28,8 +35,9 @@ from kymflow_zarr._metadata import (
     write_readable_copy,
 )
 from kymflow_zarr._seals import document_seal_state, strip_foreign
-from kymflow_zarr.errors import DamagedError, InvalidValueError, PixelsExistError
-from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes
+from kymflow_zarr.errors import DamagedError, InvalidValueError, PixelsExistError, ReadOnlyError
+from kymflow_zarr.ome import OmeDescription, is_ome_image
+from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes, with_ome
 
 
 class ZarrImageRecord(Artifacts):
@@ -131,6 +139,40 @@ class ZarrImageRecord(Artifacts):
         """Believe attributes that were changed only where the pixels say the same."""
         if attributes.axes != axes_of(self.open_array()):
             raise DamagedError(f"{where} was changed, and its axes are not those of the pixels; restore it from a backup")
+
+    def save_ome(self, described: OmeDescription | None = None) -> bool:
+        """Make the record's OME-Zarr metadata anew, and return whether it is an image by that specification.
+
+        Derived, and the only thing in a record that is: the axes and the history are not touched. Where the metadata say
+        the same already, nothing is written.
+
+        Parameters
+        ----------
+        described
+            The steps along the axes, their units, and the image's name; without, every step is 1.
+
+        Raises
+        ------
+        ReadOnlyError
+            When the dataset, or its disk, cannot be written.
+        DamagedError
+            When the record's own attributes were changed: they are not sealed anew with that.
+        NotSavedError
+            When the disk fails or is full; the old metadata stand.
+        """
+        self._check_there()
+        axes = self.load_attributes().axes
+        if self._is_older():
+            raise ReadOnlyError(f"not saved: record {self.image_id} was written by the older program, and is only read")
+        where = self._blobs.describe(_layout.GROUP_DOCUMENT)
+        document = object_from_bytes(self._blobs.read(_layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES), what=where)
+        ours = strip_foreign(document, _layout.ATTRIBUTES, ours=OF_RECORD)
+        if document_seal_state(ours, holder=_layout.ATTRIBUTES) == "broken":
+            raise DamagedError(f"not saved: {where} was changed since it was written; see verify, or restore it")
+        new = with_ome(document, axes, described)
+        if new != document:
+            self._blobs.write(_layout.GROUP_DOCUMENT, to_readable_bytes(new, what="record attributes"))
+        return is_ome_image(axes)
 
     def get_axes(self) -> tuple[str, ...]:
         """Return one name a dimension of the pixels, such as `("y", "x")`."""

@@ -17,10 +17,12 @@ from kymflow_zarr._layout import (
     FORMAT,
     OLDER_FORMAT,
     OLDER_SCHEMA_VERSION,
+    OME,
     SCHEMA_VERSION,
 )
-from kymflow_zarr._seals import seal_document
+from kymflow_zarr._seals import seal_around_foreign, seal_document
 from kymflow_zarr.errors import DamagedError, InvalidValueError, NotADatasetError, UnsupportedVersionError
+from kymflow_zarr.ome import OmeDescription, image_to_ome
 
 
 def utc_now() -> str:
@@ -130,6 +132,23 @@ class RecordAttributes:
             return cls(axes=check_axes([str(axis) for axis in axes], len(axes)), created_utc=created_utc)
         except InvalidValueError as error:
             raise DamagedError(f"{where}: {error}") from error
+
+
+def record_to_bytes(attributes: RecordAttributes, described: OmeDescription | None = None) -> bytes:
+    """Return the `zarr.json` of a new record's group, with OME-Zarr metadata where its axes are such an image's."""
+    ome = image_to_ome(attributes.axes, described)
+    whole = attributes.to_json() if ome is None else {**attributes.to_json(), OME: ome}
+    document: JsonObject = {"zarr_format": 3, "node_type": "group", ATTRIBUTES: whole}
+    # Like what other programs note there, they can be replaced, and so are not sealed.
+    return to_readable_bytes(seal_around_foreign(document, ATTRIBUTES, ours=OF_RECORD), what="record attributes")
+
+
+def with_ome(document: JsonObject, axes: tuple[str, ...], described: OmeDescription | None) -> dict[str, JsonValue]:
+    """Return the document of a record's group with its OME-Zarr metadata made anew; all else is left."""
+    ome = image_to_ome(axes, described)
+    attributes = group_attributes(document, where="the record")
+    kept = {key: value for key, value in attributes.items() if key != OME}
+    return {**document, ATTRIBUTES: kept if ome is None else {**kept, OME: ome}}
 
 
 def group_to_bytes(attributes: JsonObject) -> bytes:

@@ -16,9 +16,10 @@ from typing import Any, Self, cast
 
 import pandas as pd
 
+from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._json import JsonValue
 from kymflow_zarr._layout import SOURCES_TABLE
-from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.errors import DamagedError, KymflowZarrError, SourceError
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
 SOURCE_PATH = "source_primary_path"
@@ -35,6 +36,7 @@ _OPTIONAL = ("source_relative_path", "source_further_paths")
 """Fields that the first version of the program did not write."""
 
 UNKNOWN = -1
+_PART_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Source:
 
     @classmethod
     def from_file(cls, path: Path, *further: Path, dataset: Path | None = None) -> Self:
-        """Look at a file on disk, or at several that make one record, and digest the content.
+        """Look at a file on disk, a folder that is one image, or several files that make one record; digest the content.
 
         Parameters
         ----------
@@ -67,6 +69,11 @@ class Source:
             The others.
         dataset
             The dataset's folder, from which the relative path leads.
+
+        Raises
+        ------
+        SourceError
+            When a symbolic link leads out of a folder, or something in it is no file.
         """
         size, mtime_ns = _size_and_time((path, *further))
         return cls(
@@ -148,6 +155,39 @@ class Source:
         return cls(**cast("dict[str, Any]", fields))
 
 
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Return the size in bytes and the time of modification in ns; of a folder, the sum and the newest of its files."""
+    if not path.is_dir():
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns
+    found = [(path / key).stat() for key in _files_of(Blobs(path, read_only=True))]
+    return sum(one.st_size for one in found), max((one.st_mtime_ns for one in found), default=UNKNOWN)
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file; of a folder, that of the sorted relative paths with the digests of their files."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    blobs, hasher = Blobs(path, read_only=True), hashlib.sha256()
+    try:
+        for key in _files_of(blobs):
+            content = hashlib.sha256()
+            with blobs.open(key) as file:
+                while part := file.read(_PART_BYTES):
+                    content.update(part)
+            hasher.update(f"{key} {content.hexdigest()}\n".encode(errors="surrogateescape"))
+    except KymflowZarrError as error:
+        raise SourceError(str(error)) from error
+    return hasher.hexdigest()
+
+
+def _files_of(blobs: Blobs) -> list[str]:
+    """Return the keys of a folder's files, also of zarr v2's hidden ones, but not what a system puts everywhere."""
+    hidden = [key for key in blobs.files("", hidden=True) if key.rpartition("/")[2].startswith(".z")]
+    return sorted([*blobs.files(""), *hidden])
+
+
 class Sources:
     """The sources table of one dataset.
 
@@ -208,16 +248,13 @@ def sources_to_frame(sources: Mapping[str, Source]) -> pd.DataFrame:
 
 def digest_of_files(paths: Sequence[Path]) -> str:
     """Return the sha256 of a file's content, in hexadecimal; of several files, that of their digests."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    digests = [_digest(path) for path in paths]
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _size_and_time(paths: Sequence[Path]) -> tuple[int, int]:
-    statuses = [path.stat() for path in paths]
-    return sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
+    found = [size_and_time(path) for path in paths]
+    return sum(size for size, _ in found), max(time_ns for _, time_ns in found)
 
 
 def _relative_path(path: Path, dataset: Path) -> str:

@@ -18,18 +18,21 @@ from kymflow_zarr._arrays import write_array
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._frames import table_from_parquet, table_to_frame, table_to_parquet
 from kymflow_zarr._import import find_lost_sources
-from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, from_bytes, object_from_bytes
+from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, from_bytes, object_from_bytes
 from kymflow_zarr._metadata import save_revision
 from kymflow_zarr._root import GROUPS, is_uuid
 from kymflow_zarr._seals import artifact_to_bytes
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import DamagedError, DatasetExistsError, NotADatasetError
+from kymflow_zarr.ome import OmeDescription
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes
+from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes
 from kymflow_zarr.sources import SOURCE_PATH, Source, Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
 UpgradeProgress: TypeAlias = Callable[[int, int], None]
+DescribeImage: TypeAlias = Callable[[JsonObject], OmeDescription | None]
+"""Says what a record's metadata say of its axes, for OME-Zarr; storage cannot know."""
 _ZARR_DOCUMENTS = (_layout.OLDER_GROUP, _layout.OLDER_ARRAY)
 """What zarr itself writes, and writes again in another form."""
 _CHUNK = re.compile(r"\d+([./]\d+)*")
@@ -47,7 +50,13 @@ class UpgradeReport:
         return f"{self.records} records and {len(self.tables)} tables copied, and compared with the original"
 
 
-def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgress | None = None) -> UpgradeReport:
+def upgrade_dataset(
+    old: str | Path,
+    new: str | Path,
+    *,
+    describe: DescribeImage | None = None,
+    progress: UpgradeProgress | None = None,
+) -> UpgradeReport:
     """Copy a dataset of the older program (`schema_version: 1`, zarr v2) into a new dataset.
 
     Ids, pixels, dtypes, axes, metadata, artifacts, arrays, tables and other files are kept, with the names that they have,
@@ -60,6 +69,8 @@ def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgre
         The older dataset; it is only read.
     new
         Where the copy is to be; nothing may be there.
+    describe
+        Says what a record's metadata say of its axes; without, every step in its OME-Zarr metadata is 1.
     progress
         Called before each record with the number done and the number of all.
 
@@ -86,7 +97,7 @@ def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgre
     place = Blobs(target.parent, read_only=False)
     try:
         with place.build(target.name, keep_reserve=True, replace=False) as draft:
-            report = _copy(source, Blobs(source.path, read_only=True), draft, progress)
+            report = _copy(source, Blobs(source.path, read_only=True), draft, describe, progress)
             _compare(source, ZarrDataset(draft.root, mode="r"))
     except FileExistsError as error:
         raise taken from error
@@ -95,7 +106,13 @@ def upgrade_dataset(old: str | Path, new: str | Path, *, progress: UpgradeProgre
     return report
 
 
-def _copy(source: ZarrDataset, old: Blobs, draft: Blobs, progress: UpgradeProgress | None) -> UpgradeReport:
+def _copy(
+    source: ZarrDataset,
+    old: Blobs,
+    draft: Blobs,
+    describe: DescribeImage | None,
+    progress: UpgradeProgress | None,
+) -> UpgradeReport:
     said = old.read(_layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
     attributes = DatasetAttributes(
         dataset_id=str(uuid.uuid4()),
@@ -112,7 +129,7 @@ def _copy(source: ZarrDataset, old: Blobs, draft: Blobs, progress: UpgradeProgre
             progress(done, len(ids))
         key = _layout.record_key(image_id)
         try:
-            made = _copy_record(source.record(image_id), old.sub(key), draft.sub(key))
+            made = _copy_record(source.record(image_id), old.sub(key), draft.sub(key), describe)
         except DamagedError as error:
             raise DamagedError(f"not upgraded: {error}") from error
         converted |= {f"{key}/{path}" for path in made}
@@ -161,11 +178,12 @@ def _older_sources(source: ZarrDataset, old: Blobs) -> dict[str, Source]:
     return {row[IMAGE_ID]: Source.of_older(row) for row in rows if row[IMAGE_ID] in ids}
 
 
-def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs) -> set[str]:
+def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs, describe: DescribeImage | None) -> set[str]:
     """Write a record in this format, and return which of its files are the same in it, in whatever form."""
     attributes = record.load_attributes()
     kept = RecordAttributes(axes=attributes.axes, created_utc=attributes.created_utc)
-    new.write(_layout.GROUP_DOCUMENT, group_to_bytes(kept.to_json()))
+    payload = record.load_metadata_payload()
+    new.write(_layout.GROUP_DOCUMENT, record_to_bytes(kept, describe(payload) if describe else None))
     for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
         new.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
     write_array(new, _layout.RECORD_DATA, record.load_array(), axes=attributes.axes, chunks=None)
@@ -176,7 +194,6 @@ def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs) -> set[str]:
         axes = record.get_array_artifact_axes(name)
         write_array(new, key, record.load_array_artifact(name), axes=axes, chunks=None)
         converted |= _chunks(old, key)
-    payload = record.load_metadata_payload()
     if payload:
         save_revision(new, payload, expected=None)
     for key in record.list_analysis_keys():

@@ -11,7 +11,7 @@ import pytest
 import zarr
 from numcodecs import Blosc
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import OmeDescription, ZarrDataset
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     DamagedError,
@@ -329,3 +329,20 @@ class TestUpgrade:
 def test_a_missing_gzipped_artifact_is_named(older_record):
     with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'nested/other'"):
         older_record.load_json("nested/other")
+
+
+class TestOme:
+    def attributes(self, dataset):
+        (image_id,) = dataset.list_image_ids()
+        return json.loads((dataset.path / "images" / image_id / "zarr.json").read_text())["attributes"]
+
+    def test_a_copied_record_is_an_image(self, upgraded):
+        assert self.attributes(upgraded)["ome"]["version"] == "0.5"
+
+    def test_what_its_metadata_say_of_the_axes_is_asked_for(self, older_path, tmp_path):
+        def describe(metadata):
+            return OmeDescription(name=metadata["header"]["name"], steps={"x": 0.5})
+
+        upgrade_dataset(older_path, tmp_path / "new.zarr", describe=describe)
+        (image,) = self.attributes(ZarrDataset(tmp_path / "new.zarr"))["ome"]["multiscales"]
+        assert (image["name"], image["datasets"][0]["coordinateTransformations"][0]["scale"]) == ("old", [1.0, 0.5])

@@ -12,8 +12,9 @@ import tifffile
 
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._json import to_readable_bytes
-from kymflow_zarr._seals import seal_document
+from kymflow_zarr._seals import seal_around_foreign
 from kymflow_zarr.errors import DamagedError, ReadOnlyError
+from kymflow_zarr.schema import OF_RECORD
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ class TestDamaged:
         path = folder / "zarr.json"
         document = json.loads(path.read_text())
         document["attributes"]["axes"] = ["z", "y", "x"]
-        path.write_text(json.dumps(seal_document(document, holder="attributes")))
+        path.write_text(json.dumps(seal_around_foreign(document, "attributes", ours=OF_RECORD)))
         (problem,) = lab.verify().problems
         assert problem.what == "has the axes ('z', 'y', 'x') for pixels of shape (20, 6)"
 
