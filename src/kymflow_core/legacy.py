@@ -20,6 +20,7 @@ from kymflow_core.errors import RoiError, SidecarError
 from kymflow_core.roi import RoiSet
 from kymflow_core.roi.geometry import roi_geometry
 from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr.ingest import is_there
 
 RESULTS_FOLDER = "flow-analysis"
 RADON_VELOCITY = "radon_velocity"
@@ -104,7 +105,7 @@ def read_sidecar(tiff: Path) -> Sidecar | None:
         When the file, or a ROI in it, cannot be understood.
     """
     path = tiff.with_suffix(".json")
-    if not path.exists():
+    if not is_there(path):
         return None
     document = _read_json(path)
     rois, accepted = document.get("rois") or [], document.get("accepted")
@@ -142,10 +143,10 @@ def read_results(tiff: Path) -> Results:
     documents = {
         name: _read_json(path)
         for name in ("radon", "events", "kymanalysis")
-        if (path := folder / f"{stem}_{name}.json").exists()
+        if is_there(path := folder / f"{stem}_{name}.json")
     }
     tables: dict[str, pd.DataFrame] = {}
-    csv = next((path for name in ("radon", "kymanalysis") if (path := folder / f"{stem}_{name}.csv").exists()), None)
+    csv = next((path for name in ("radon", "kymanalysis") if is_there(path := folder / f"{stem}_{name}.csv")), None)
     if csv is not None:
         tables[RADON_VELOCITY] = _read_velocity(csv)
         tables[RADON_REPORT] = summarize_velocity(tables[RADON_VELOCITY])

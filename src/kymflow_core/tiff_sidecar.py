@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kymflow_core.errors import SidecarError
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import JsonObject, Revision, array_name
+from kymflow_zarr.ingest import is_there
 from kymflow_zarr.stores import TiffSidecarStore
 
 NAME = "kymflow"
@@ -25,7 +26,7 @@ def load_saved(store: TiffSidecarStore) -> Revision | None:
     SidecarError
         When the file is of a later version, or something else.
     """
-    if not store.path.with_name(f"{store.path.stem}.{NAME}.json").is_file():
+    if not is_there(store.path.with_name(f"{store.path.stem}.{NAME}.json")):
         return None
     document = store.load_dict(NAME)
     number, metadata = document.get("revision"), document.get("metadata")

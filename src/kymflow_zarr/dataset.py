@@ -408,6 +408,11 @@ class ZarrDataset:
             self._save_manifest()
         return replace(report, failed=(*unreadable, *report.failed))
 
+    @staticmethod
+    def is_export(folder: str | Path) -> bool:
+        """Return whether a folder is one that `export_legacy_folder` wrote; raise `SourceError` where it cannot be used."""
+        return load_export(Path(folder)) is not None
+
     def ingest_legacy_folder(
         self,
         root: str | Path,

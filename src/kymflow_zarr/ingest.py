@@ -4,6 +4,7 @@ The rule of this room: storage does not know what lies beside a TIFF. How a file
 one file that cannot be read is reported and does not stop the others.
 """
 
+import errno
 import fnmatch
 import os
 import struct
@@ -168,6 +169,16 @@ def _first_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSerie
     if not len(tiff.pages) or not tiff.series:
         raise SourceError(f"{path} is a TIFF without an image in it; copy it again from the microscope")
     return tiff.series[0]
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a file; there is none whose name is longer than the disk can have."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:

@@ -15,6 +15,7 @@ from typing import Self
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
+from kymflow_zarr.ingest import is_there
 
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 # The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else.
@@ -37,7 +38,7 @@ class OlympusReader:
     def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
         """Return what the text header says; None where there is none; raises `HeaderError`."""
         text = path.with_suffix(".txt")
-        if not text.exists():
+        if not is_there(text):
             return None
         try:
             olympus = OlympusHeader.parse(text.read_bytes())

@@ -1,0 +1,174 @@
+"""Folders in and out of a dataset, with all that the domain knows of them: headers, ROIs, results, calibration.
+
+The rule of this room: what storage takes as a function argument is filled in here, once.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.channel_files import CHANNEL_FILES
+from kymflow_core.errors import KymflowError
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.ome_metadata import describe_metadata
+from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.errors import SourceError
+from kymflow_zarr.export import ExportProgress, ExportReport
+from kymflow_zarr.ingest import OnChanged, Progress
+from kymflow_zarr.tiff import Scale
+
+PATTERNS = ("*.tif", "*.tiff")
+
+
+def import_folder(
+    dataset: ZarrDataset,
+    folder: str | Path,
+    *,
+    patterns: Sequence[str] = PATTERNS,
+    on_changed: OnChanged = "skip",
+    merge_channels: bool = False,
+    relink: bool = False,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> ImportReport:
+    """Import a folder of TIFFs with all that lies beside them, or a folder that `export_folder` wrote.
+
+    Parameters
+    ----------
+    dataset
+        What is filled.
+    folder
+        Where to look, with all its subfolders.
+    patterns
+        Which files of a folder that is no export.
+    on_changed
+        What becomes of a file that has changed since: "skip", or "reingest_if_changed", which gives its record the new
+        pixels; ROIs and history stay, and results are outdated.
+    merge_channels
+        Whether `scan_C1.tif` and `scan_C2.tif` become one record with a channel axis.
+    relink
+        Whether the dataset takes up where files are that have moved.
+    progress, executor
+        As in `ZarrDataset.import_folder`.
+
+    Raises
+    ------
+    SourceError
+        When the folder cannot be read, or has no file that matches.
+    ReadOnlyError, NotSavedError
+        When the dataset cannot be written; what came in before stays.
+    """
+    if is_export(folder):
+        return ingest_legacy_folder(dataset, folder, progress=progress)
+    report = dataset.import_folder(
+        folder,
+        patterns=patterns,
+        read_file=read_acquisition_file,
+        on_changed=on_changed,
+        renew=renewed_metadata,
+        channels=CHANNEL_FILES if merge_channels else None,
+        progress=progress,
+        executor=executor,
+    )
+    if relink:
+        dataset.relink(report.moved)
+    return report
+
+
+def is_export(folder: str | Path) -> bool:
+    """Return whether a folder is one that `export_folder` wrote; raise `SourceError` where it is, and cannot be used."""
+    return ZarrDataset.is_export(folder)
+
+
+def ingest_legacy_folder(
+    dataset: ZarrDataset,
+    root: str | Path,
+    *,
+    pattern: str = "*.tif",
+    include_sidecars: bool = True,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import a folder as `ZarrDataset.ingest_legacy_folder`, with headers, ROIs and results."""
+    report = dataset.ingest_legacy_folder(
+        root,
+        pattern=pattern,
+        include_sidecars=include_sidecars,
+        read_file=read_acquisition_file,
+        progress=progress,
+    )
+    for file in report.imported:
+        record = dataset.record(file.image_id)
+        record.save_ome(describe_metadata(record.load_metadata_payload()))
+    return report
+
+
+def export_folder(
+    dataset: ZarrDataset,
+    folder: str | Path,
+    *,
+    include_tiff: bool = True,
+    include_tables: bool = True,
+    friendly_names: bool = False,
+    overwrite: bool = False,
+    progress: ExportProgress | None = None,
+) -> ExportReport:
+    """Write a dataset as a folder as `ZarrDataset.export_legacy_folder`, with µm and s in the TIFFs' tags."""
+    return dataset.export_legacy_folder(
+        folder,
+        include_tiff=include_tiff,
+        include_tables=include_tables,
+        friendly_names=friendly_names,
+        overwrite=overwrite,
+        scales_of=scales_of,
+        progress=progress,
+    )
+
+
+def scales_of(metadata: JsonObject) -> dict[str, Scale]:
+    """Return the seconds of a line and the µm of a pixel, as far as a record's metadata know them."""
+    said = metadata.get("header")
+    header = AcquisitionHeader.from_json(said if isinstance(said, Mapping) else {})
+    found = {"y": (header.seconds_per_line, "s"), "x": (header.um_per_pixel, "um")}
+    return {axis: Scale(size=size, unit=unit) for axis, (size, unit) in found.items() if size is not None}
+
+
+def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> JsonObject:
+    """Return the metadata of a record whose file has changed: its own, with the new shape.
+
+    Raises
+    ------
+    SourceError
+        When the image has another shape now, and a ROI of the record does not fit it.
+    """
+    metadata = record.load_metadata_payload()
+    if record.get_axes() != content.axes:
+        raise SourceError(
+            f"it has the axes {content.axes} now, and its record {record.get_axes()}; import it under another name, as a "
+            "new record"
+        )
+    if record.get_shape() == content.pixels.shape:
+        return metadata
+    sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
+    rois = metadata.get("rois")
+    try:
+        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+    except KymflowError as error:
+        raise SourceError(f"the ROIs of its record cannot be read: {error}") from error
+    outside = [
+        roi.roi_id
+        for roi in held
+        if isinstance(roi, MaskROI) or roi.mask_ref or (isinstance(roi, RectROI) and _is_outside(roi, sizes))
+    ]
+    if outside:
+        raise SourceError(
+            f"it has changed its shape from {record.get_shape()} to {content.pixels.shape}, which the ROIs {outside} of "
+            "its record do not fit; delete them, or import the file under another name, as a new record"
+        )
+    header = metadata.get("header")
+    return {**metadata, "header": {**(header if isinstance(header, Mapping) else {}), "shape": list(content.pixels.shape)}}
+
+
+def _is_outside(roi: RectROI, sizes: Mapping[str, int]) -> bool:
+    return roi.x1 > sizes.get("x", 0) or roi.y1 > sizes.get("y", 0)

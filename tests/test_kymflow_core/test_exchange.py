@@ -1,0 +1,394 @@
+"""Folders in and out: sidecars, channels, changed files, exports; with headers, ROIs and results."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from kymflow_core import AcqImage, KymDataset, MaskROI, RadonReportIndexer, RectROI, simulate
+from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.channel_files import group_channels
+from kymflow_core.exchange import export_folder, import_folder, ingest_legacy_folder, is_export
+from kymflow_core.indexers import INDEXERS
+from kymflow_core.ome_metadata import describe_metadata
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import SourceError
+
+
+def only(dataset: ZarrDataset):
+    (image_id,) = dataset.list_image_ids()
+    return dataset.record(image_id)
+
+
+class TestSidecars:
+    @pytest.fixture
+    def with_files(self, scan_path: Path) -> Path:
+        """A scan with an artifact of each kind beside it."""
+        folder = scan_path.parent
+        (folder / "scan.params.json").write_text('{"window": 16, "score": NaN}')
+        pd.DataFrame({"v": [1.5]}).to_csv(folder / "scan.trace.csv", index=False)
+        pd.DataFrame({"v": [2.5]}).to_csv(folder / "scan.packed.csv.gz", index=False)
+        pd.DataFrame({"v": [3.5]}).to_parquet(folder / "scan.report.parquet")
+        np.save(folder / "scan.labels.npy", np.ones((40, 12), np.uint8))
+        (folder / "array_artifacts").mkdir()
+        np.save(folder / "array_artifacts" / "distance.npy", np.ones((2, 3)))
+        return scan_path
+
+    def test_every_file_becomes_an_artifact(self, with_files, dataset):
+        import_folder(dataset, with_files.parent)
+        record = only(dataset)
+        assert record.load_json("params") == {"window": 16, "score": None}
+        assert record.load_df_parquet("trace")["v"].tolist() == [1.5]
+        assert record.load_df_csv_gz("packed")["v"].tolist() == [2.5]
+        assert record.load_df_parquet("report")["v"].tolist() == [3.5]
+        assert record.list_array_artifacts() == ["distance", "labels"]
+
+    def test_without_sidecars_they_stay_out(self, with_files, dataset):
+        ingest_legacy_folder(dataset, with_files.parent, include_sidecars=False)
+        assert only(dataset).list_analysis_keys() == ["provenance.json"]
+
+    def test_arrays_of_a_user_are_no_garbage(self, with_files, dataset):
+        import_folder(dataset, with_files.parent)
+        assert not only(dataset).is_held_by_metadata("labels")
+
+    def test_a_file_belongs_to_the_longest_name(self, scan_path, dataset):
+        tifffile.imwrite(scan_path.with_name("scan.b.tif"), np.ones((4, 3), np.uint8))
+        scan_path.with_name("scan.b.params.json").write_text("{}")
+        report = import_folder(dataset, scan_path.parent)
+        keys = {file.path.name: dataset.record(file.image_id).list_analysis_keys() for file in report.imported}
+        assert keys == {"scan.b.tif": ["params.json", "provenance.json"], "scan.tif": ["provenance.json"]}
+
+    def test_arrays_in_a_folder_of_two_scans_need_their_name(self, scan_path, second_scan_path, dataset):
+        folder = scan_path.parent / "array_artifacts"
+        folder.mkdir()
+        np.save(folder / "whose.npy", np.ones(3))
+        np.save(folder / "scan.labels.npy", np.ones(3))
+        report = import_folder(dataset, scan_path.parent)
+        names = {file.path.name: dataset.record(file.image_id).list_array_artifacts() for file in report.imported}
+        assert names == {"scan.tif": ["labels"], "sound.tif": []}
+
+    def test_a_name_that_no_artifact_can_have_is_said(self, scan_path, dataset):
+        scan_path.with_name("scan.My Notes.json").write_text("{}")
+        (file,) = import_folder(dataset, scan_path.parent).imported
+        assert any("scan.My Notes.json was not imported: artifact name 'My Notes'" in note for note in file.notes)
+
+    @pytest.mark.parametrize(
+        ("name", "data", "reason"),
+        [
+            pytest.param("scan.params.json", b"{", "not readable JSON", id="no JSON"),
+            pytest.param("scan.table.csv", b"", "cannot be read as a table", id="empty CSV"),
+            pytest.param("scan.table.csv", b"a,b\n1,2,3\n1,2\n4,5,6,7\n", "cannot be read as a table", id="ragged CSV"),
+            pytest.param("scan.table.parquet", b"PAR1", "not readable Parquet", id="no Parquet"),
+            pytest.param("scan.table.csv.gz", b"x" * 30, "not readable gzip", id="no gzip"),
+            pytest.param("scan.array.npy", b"x" * 30, "no readable .npy file", id="no npy"),
+            pytest.param("flow-analysis/scan_radon.csv", b"a,b\n1,2\n", "lacks the columns", id="other columns"),
+            pytest.param("scan.json", b"[1]", "holds no JSON object", id="older JSON"),
+        ],
+    )
+    def test_a_damaged_file_keeps_out_its_scan_whole_and_no_other(
+        self, scan_path, second_scan_path, dataset, name, data, reason
+    ):
+        path = scan_path.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        report = import_folder(dataset, scan_path.parent)
+        (failed,) = report.failed
+        assert (failed.path, [file.path for file in report.imported]) == (scan_path, [second_scan_path])
+        assert reason in failed.reason
+        assert len(dataset.list_image_ids()) == 1
+
+    def test_an_npy_with_objects_is_refused(self, scan_path, dataset):
+        np.save(scan_path.with_name("scan.array.npy"), np.array([{}]), allow_pickle=True)
+        (failed,) = import_folder(dataset, scan_path.parent).failed
+        assert "holds values of dtype object; only numbers and booleans are read" in failed.reason
+
+    def test_a_mask_of_another_shape_keeps_its_scan_out(self, scan_path, dataset):
+        AcqImage.from_path(scan_path).add_mask_roi(np.ones((40, 12), bool))
+        (mask,) = scan_path.parent.glob("scan.*.npy")
+        np.save(mask, np.ones((40, 11), bool))
+        (failed,) = import_folder(dataset, scan_path.parent).failed
+        assert "has the shape (40, 11), the image (40, 12) (y, x); mend or remove it, then import again" in failed.reason
+
+    def test_of_two_tiffs_of_one_stem_files_beside_them_are_refused(self, scan_path, dataset):
+        tifffile.imwrite(scan_path.with_suffix(".tiff"), np.ones((4, 3), np.uint8))
+        scan_path.with_name("scan.params.json").write_text("{}")
+        report = import_folder(dataset, scan_path.parent)
+        assert report.imported == ()
+        assert "could belong to scan.tif as well as to scan.tiff; rename one of the two" in report.failed[0].reason
+
+    def test_of_two_tiffs_of_one_stem_without_files_beside_both_come_in(self, scan_path, dataset):
+        tifffile.imwrite(scan_path.with_suffix(".tiff"), np.ones((4, 3), np.uint8))
+        assert len(import_folder(dataset, scan_path.parent).imported) == 2
+
+    def test_a_long_name_and_a_long_path_come_in(self, scan_folder, dataset):
+        deep = scan_folder / ("d" * 150) / ("e" * 150)
+        deep.mkdir(parents=True)
+        for name in ("short.tif", f"{'n' * 245}.tif"):
+            tifffile.imwrite(deep / name, np.ones((4, 3), np.uint8))
+        report = import_folder(dataset, scan_folder)
+        assert (report.failed, len(report.imported)) == ((), 2)
+
+
+class TestFolderOfOneRecord:
+    @pytest.fixture
+    def record_folder(self, scan_folder) -> Path:
+        """A folder as the older program exported a record: `image.tif`, `metadata.json`, artifacts by their own names."""
+        folder = scan_folder / "images" / "9f0d48b0-5c9b-4948-b598-94633122a275"
+        (folder / "array_artifacts").mkdir(parents=True)
+        tifffile.imwrite(folder / "image.tif", np.ones((40, 12), np.uint16))
+        mask = {"x0": 2, "x1": 5, "y0": 1, "y1": 9}
+        roi = {"roi_id": 1, "roi_type": "rect", "data": mask, "meta": {"mask_ref": "analysis_arrays/roi_mask_1"}}
+        (folder / "metadata.json").write_text(json.dumps({"header": {"name": "x"}, "rois": [roi], "accepted": True}))
+        (folder / "provenance.json").write_text('{"source_primary_path": "/old/x.tif"}')
+        (folder / "radon").mkdir()
+        (folder / "radon" / "params.json").write_text('{"window": 16}')
+        np.save(folder / "array_artifacts" / "roi_mask_1.npy", np.ones((8, 3), bool))
+        return folder
+
+    def test_it_becomes_the_record_that_it_was(self, record_folder, scan_folder, dataset):
+        import_folder(dataset, scan_folder)
+        record = only(dataset)
+        assert record.image_id == record_folder.name
+        assert record.load_metadata_payload()["accepted"] is True
+        assert record.list_analysis_keys() == ["legacy/provenance.json", "provenance.json", "radon/params.json"]
+
+    def test_a_mask_of_the_crops_shape_is_taken(self, record_folder, scan_folder, dataset):
+        import_folder(dataset, scan_folder)
+        assert AcqImage(only(dataset)).get_roi_mask(1).sum() == 24
+        assert only(dataset).is_held_by_metadata("roi_mask_1")
+        assert KymDataset(dataset).verify(deep=True).problems == ()
+
+    def test_where_the_id_is_taken_it_gets_another(self, record_folder, scan_folder, dataset):
+        import_folder(dataset, scan_folder)
+        copy = shutil.copytree(record_folder, scan_folder.parent / "copy" / record_folder.name)
+        assert len(import_folder(dataset, copy.parent).imported) == 1
+        assert len(dataset.list_image_ids()) == 2
+
+
+class TestChannels:
+    @pytest.mark.parametrize(
+        ("names", "groups"),
+        [
+            pytest.param(["a_C1", "a_C2", "b"], {"a_C1": ["a_C2"]}, id="short"),
+            pytest.param(["a_C001", "a_C002", "a_C010"], {"a_C001": ["a_C002", "a_C010"]}, id="long"),
+            pytest.param(["aC001", "aC002"], {"aC001": ["aC002"]}, id="without a line"),
+            pytest.param(["a_c2", "a_c1"], {"a_c1": ["a_c2"]}, id="lower case, in order"),
+            pytest.param(["a_C1", "b_C2"], {}, id="of different scans"),
+            pytest.param(["a_C1"], {}, id="alone"),
+            pytest.param(["aC1", "aC2"], {}, id="a name that only ends so"),
+        ],
+    )
+    def test_files_are_grouped_by_their_scan(self, names, groups):
+        found = group_channels([Path(f"{name}.tif") for name in names])
+        assert {first.stem: [path.stem for path in others] for first, others in found.items()} == groups
+
+    @pytest.fixture
+    def two_channels(self, scan_folder) -> Path:
+        """A folder with two channels of one scan, of which the first has ROIs."""
+        for number in (1, 2):
+            tifffile.imwrite(scan_folder / f"scan_C{number}.tif", np.full((40, 12), number, np.uint16))
+        (scan_folder / "scan_C1.json").write_text(
+            '{"rois": [{"roi_id": 1, "roi_type": "rect", "channel": 2, "data": {"x0": 0, "x1": 3, "y0": 1, "y1": 9}}]}'
+        )
+        return scan_folder
+
+    def test_on_request_they_are_one_record(self, two_channels, dataset):
+        (file,) = import_folder(dataset, two_channels, merge_channels=True).imported
+        image = AcqImage(only(dataset))
+        assert (image.axes, image.pixels.shape, image.header.shape) == (("c", "y", "x"), (2, 40, 12), (2, 40, 12))
+        assert image.roi_stats(1).mean == 2
+        assert "2 channels in one record: scan_C1.tif, scan_C2.tif" in file.notes
+
+    def test_unasked_they_are_two(self, two_channels, dataset):
+        assert len(import_folder(dataset, two_channels).imported) == 2
+
+    def test_channels_that_do_not_fit_are_said(self, two_channels, dataset):
+        tifffile.imwrite(two_channels / "scan_C2.tif", np.ones((40, 11), np.uint16))
+        (failed,) = import_folder(dataset, two_channels, merge_channels=True).failed
+        assert "scan_C2.tif has uint16 pixels of the shape (40, 11); import them one by one" in failed.reason
+
+
+class TestChangedFile:
+    @pytest.fixture
+    def analysed(self, scan_path, dataset):
+        """A dataset of a scan with a ROI and a report that is fresh in its table."""
+        sidecar = {"rois": [{"roi_id": 1, "roi_type": "rect", "data": {"x0": 0, "x1": 3, "y0": 1, "y1": 9}}]}
+        scan_path.with_suffix(".json").write_text(json.dumps(sidecar))
+        (scan_path.parent / "flow-analysis").mkdir()
+        (scan_path.parent / "flow-analysis" / "scan_radon.csv").write_text("roi_id,time,velocity\n1,0.1,0.5\n")
+        import_folder(dataset, scan_path.parent)
+        KymDataset(dataset).refresh(RadonReportIndexer())
+        return dataset
+
+    def test_its_results_are_outdated(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        (row,) = KymDataset(analysed).freshness(RadonReportIndexer()).to_dict("records")
+        assert (row["state"], row["reason"]) == ("outdated", "the pixels were replaced after the analysis")
+
+    def test_its_rois_stay(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        assert AcqImage(only(analysed)).rois.ids == (1,)
+
+    def test_more_lines_are_taken_where_the_rois_fit(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, np.ones((50, 12), np.uint16))
+        report = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        image = AcqImage(only(analysed))
+        assert (len(report.replaced), image.pixels.shape, image.header.shape) == (1, (50, 12), (50, 12))
+        assert KymDataset(analysed).verify(deep=True).problems == ()
+
+    def test_fewer_lines_than_a_roi_has_are_refused(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, np.ones((5, 12), np.uint16))
+        (failed,) = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed").failed
+        assert "from (40, 12) to (5, 12), which the ROIs [1] of its record do not fit; delete them" in failed.reason
+        assert AcqImage(only(analysed)).pixels.shape == (40, 12)
+
+    def test_other_axes_are_refused(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, np.ones((2, 40, 12), np.uint16), metadata={"axes": "ZYX"})
+        (failed,) = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed").failed
+        assert "it has the axes ('z', 'y', 'x') now, and its record ('y', 'x')" in failed.reason
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> ZarrDataset:
+    """A small demo dataset with a drawn mask."""
+    path = tmp_path_factory.mktemp("demo") / "demo.zarr"
+    scans = [simulate.Scan(name=f"scan {n}", velocity_mm_s=0.4, lines=60, pixels=16) for n in range(2)]
+    dataset = simulate.make_demo_dataset(path, scans=scans)
+    image = AcqImage(next(dataset.iter_records()))
+    shape = {"type": "polygon", "vertices": [[2, 2], [30, 3], [20, 12]]}
+    image.save_rois(image.rois.add(MaskROI(roi_id=image.rois.next_id, reference=None, name="drawn", meta={"shape": shape})))
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def again(demo, tmp_path_factory) -> ZarrDataset:
+    """The dataset that was made of the demo's export."""
+    folder = tmp_path_factory.mktemp("exported") / "demo"
+    export_folder(demo, folder)
+    dataset = ZarrDataset(folder.with_name("again.zarr"))
+    import_folder(dataset, folder)
+    return dataset
+
+
+class TestExport:
+    def test_rois_masks_and_results_are_the_same(self, demo, again):
+        for record in demo.iter_records():
+            one, other = AcqImage(record), AcqImage(again.record(record.image_id))
+            assert (one.rois, one.header, one.name) == (other.rois, other.header, other.name)
+            for roi in one.rois:
+                np.testing.assert_array_equal(one.get_roi_mask(roi.roi_id), other.get_roi_mask(roi.roi_id))
+
+    @pytest.mark.parametrize("indexer", INDEXERS, ids=lambda indexer: indexer.table_name)
+    def test_tables_are_the_same_and_stay_so_after_a_rebuild(self, demo, again, indexer):
+        before = again.load_table(indexer.table_name)
+        pd.testing.assert_frame_equal(before, demo.load_table(indexer.table_name))
+        KymDataset(again).rebuild(indexer)
+        order = ["image_id", *(["roi_id"] if "roi_id" in before else [])]
+        one, other = (
+            frame.sort_values(order, ignore_index=True) for frame in (before, again.load_table(indexer.table_name))
+        )
+        pd.testing.assert_frame_equal(one, other)
+
+    def test_the_dataset_is_sound(self, again):
+        assert KymDataset(again).verify(deep=True).problems == ()
+
+    def test_fiji_reads_the_calibration(self, demo, tmp_path):
+        export_folder(demo, tmp_path / "out")
+        path = next((tmp_path / "out" / "images").glob("*/image.tif"))
+        with tifffile.TiffFile(path) as tiff:
+            x, y = (tiff.pages[0].tags[name].value for name in ("XResolution", "YResolution"))
+            said = tiff.imagej_metadata
+        assert (x[1] / x[0], y[1] / y[0]) == pytest.approx((0.5, 0.001))
+        assert (said["unit"], said["yunit"]) == ("um", "s")
+
+    def test_the_image_alone_keeps_its_calibration(self, demo, dataset, tmp_path, scan_folder):
+        export_folder(demo, tmp_path / "out")
+        path = next((tmp_path / "out" / "images").glob("*/image.tif"))
+        shutil.copy(path, scan_folder / "alone.tif")
+        import_folder(dataset, scan_folder)
+        header = AcqImage(only(dataset)).header
+        assert (header.um_per_pixel, header.seconds_per_line) == pytest.approx((0.5, 0.001))
+
+    def test_a_record_that_came_back_is_the_same_ome_zarr(self, demo, again):
+        for record in again.iter_records():
+            described = describe_metadata(record.load_metadata_payload())
+            assert record.save_ome(described)
+            assert described.steps == {"y": 0.001, "x": 0.5}
+
+    def test_an_export_is_known_as_one(self, demo, tmp_path):
+        export_folder(demo, tmp_path / "out")
+        assert (is_export(tmp_path / "out"), is_export(tmp_path)) == (True, False)
+
+    def test_an_export_of_a_later_version_is_no_folder_of_tiffs(self, dataset, scan_path):
+        (scan_path.parent / "dataset.json").write_text('{"format": "kymflow_export", "version": 9}')
+        with pytest.raises(SourceError, match="is of version 9; this program reads version 1: update it"):
+            import_folder(dataset, scan_path.parent)
+
+    def test_a_foreign_dataset_json_is_passed_over(self, dataset, scan_path):
+        (scan_path.parent / "dataset.json").write_text('{"mine": 1}')
+        assert len(import_folder(dataset, scan_path.parent).imported) == 1
+
+
+@pytest.mark.shared
+class TestLaboratorysFiles:
+    def test_they_go_out_and_come_back(self, lab_import, tmp_path):
+        report = export_folder(lab_import.dataset, tmp_path / "out", friendly_names=True)
+        again = ZarrDataset(tmp_path / "again.zarr")
+        import_folder(again, tmp_path / "out")
+        assert (report.failed, report.notes) == ((), ())
+        for record in lab_import.dataset.iter_records():
+            other = again.record(record.image_id)
+            np.testing.assert_array_equal(record.load_array(), other.load_array(), strict=True)
+            assert record.load_metadata_payload() == other.load_metadata_payload()
+            assert record.list_analysis_keys() == other.list_analysis_keys()
+
+    def test_every_file_beside_them_is_accounted_for(self, olympus_folder, lab_import):
+        """Each file below the folder is a TIFF that came in, or is held, whole or as a table, by the record of its TIFF."""
+        held = {
+            "Capillary1_0001.txt": "metadata: header",
+            "Capillary1_0001.json": "metadata: rois",
+            "20250722_A89_0005.txt": "metadata: header",
+            "20250722_A89_0005.json": "metadata: rois",
+            "Capillary1_0001_radon.csv": "radon_velocity.parquet",
+            "Capillary1_0001_radon.json": "legacy/radon.json",
+            "Capillary1_0001_events.json": "legacy/events.json",
+            "Capillary1_0001_kymanalysis.json": "legacy/kymanalysis.json",
+            "Capillary1_0001_kymanalysis.csv": "radon_velocity.parquet",
+            "20250722_A89_0005_kymanalysis.csv": "radon_velocity.parquet",
+            "20250722_A89_0005_kymanalysis.json": "legacy/kymanalysis.json",
+        }
+        files = [path for path in olympus_folder.rglob("*") if path.is_file() and path.suffix != ".tif"]
+        assert {path.name for path in files} == set(held)
+        documented = (Path(__file__).parents[2] / "docs" / "import_export.md").read_text()
+        for path in files:
+            stem = path.name.removesuffix(path.suffix)
+            for suffix in ("_radon", "_events", "_kymanalysis"):
+                stem = stem.removesuffix(suffix)
+            record = lab_import.record(f"{stem}.tif")
+            what, place = held[path.name], path.name.replace(stem, "<stem>")
+            if what.startswith("metadata: "):
+                assert record.load_metadata_payload()[what.removeprefix("metadata: ")]
+            else:
+                assert what in record.list_analysis_keys()
+            assert place in documented
+
+    def test_the_same_csv_under_both_names_has_the_same_content(self, olympus_folder):
+        folder = olympus_folder / "flow-analysis"
+        one, other = (pd.read_csv(folder / f"Capillary1_0001_{name}.csv") for name in ("radon", "kymanalysis"))
+        shared = [name for name in other.columns if name in one.columns]
+        pd.testing.assert_frame_equal(one[shared], other[shared])
+
+
+def test_a_tiff_with_rois_saved_beside_it_comes_in_with_them(scan_path, dataset):
+    image = AcqImage.from_path(scan_path)
+    image.save_rois(image.rois.add(RectROI(roi_id=1, x0=0, x1=3, y0=1, y1=9)))
+    image.add_mask_roi(np.eye(40, 12, dtype=bool))
+    import_folder(dataset, scan_path.parent)
+    assert AcqImage(only(dataset)).rois == image.rois
+    assert read_acquisition_file(scan_path).array_artifacts == {}
