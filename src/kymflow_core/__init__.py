@@ -14,6 +14,7 @@ from kymflow_core.indexers import (
     normalize_table_name,
 )
 from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.ome_files import export_ome_zarr, import_ome_zarr
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
 from kymflow_core.update_report import UpdateReport
 
@@ -32,6 +33,8 @@ __all__ = [
     "UpdateReport",
     "VelocityEventsIndexer",
     "ensure_image_id_column",
+    "export_ome_zarr",
+    "import_ome_zarr",
     "normalize_table_name",
     "roi_from_dict",
     "simulate",
