@@ -16,6 +16,7 @@ from kymflow_core.indexers import (
 )
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.metadata_edit import EditReport, MetadataEdit, edit_metadata, preview_edit, undo_edit
+from kymflow_core.ome_files import export_ome_zarr, import_ome_zarr
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
 from kymflow_core.update_report import UpdateReport
 
@@ -39,6 +40,8 @@ __all__ = [
     "VelocityEventsIndexer",
     "edit_metadata",
     "ensure_image_id_column",
+    "export_ome_zarr",
+    "import_ome_zarr",
     "normalize_table_name",
     "preview_edit",
     "roi_from_dict",

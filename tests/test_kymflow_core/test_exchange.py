@@ -263,6 +263,8 @@ def demo(tmp_path_factory) -> ZarrDataset:
     image = AcqImage(next(dataset.iter_records()))
     shape = {"type": "polygon", "vertices": [[2, 2], [30, 3], [20, 12]]}
     image.save_rois(image.rois.add(MaskROI(roi_id=image.rois.next_id, reference=None, name="drawn", meta={"shape": shape})))
+    for indexer in INDEXERS:
+        KymDataset(dataset).refresh(indexer)
     return dataset
 
 

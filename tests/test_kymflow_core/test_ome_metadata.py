@@ -75,10 +75,10 @@ class TestUpdate:
 
 
 class TestRebuild:
-    def test_every_record_says_again_what_its_header_says(self, dataset, record, second=0.004):
-        record.save_metadata_payload({"header": {"seconds_per_line": second}})
+    def test_every_record_says_again_what_its_header_says(self, dataset, record):
+        record.save_metadata_payload({"header": {"seconds_per_line": 0.004}})
         assert rebuild_ome(dataset) == {}
-        assert scale_of(record, dataset) == [second, 1.0]
+        assert scale_of(record, dataset) == [0.004, 1.0]
 
     def test_damaged_records_are_named_and_the_others_done(self, dataset, record, rng):
         damaged = dataset.add_image(rng.integers(0, 9, (4, 5)))

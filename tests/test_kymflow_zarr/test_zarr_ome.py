@@ -75,7 +75,7 @@ class TestAttributes:
 
     @pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf")])
     def test_a_step_that_is_none_is_refused(self, step):
-        with pytest.raises(InvalidValueError, match="steps along axes must be positive numbers, not {'x': "):
+        with pytest.raises(InvalidValueError, match=r"steps along axes must be positive numbers, not \{'x': "):
             OmeDescription(steps={"x": step})
 
 
@@ -129,7 +129,7 @@ class TestSave:
 
     def test_a_dataset_opened_for_reading_is_left(self, dataset, record, snapshot):
         before = snapshot(dataset.path)
-        with pytest.raises(ReadOnlyError, match="not saved: .* is in a dataset opened for reading only"):
+        with pytest.raises(ReadOnlyError, match=r"not saved: .* is in a dataset opened for reading only"):
             ZarrDataset(dataset.path, mode="r").record(record.image_id).save_ome(LINE_SCAN)
         assert snapshot(dataset.path) == before
 
