@@ -10,6 +10,7 @@ KymflowError
 ├── SidecarError      (ValueError)  a file beside a TIFF that cannot be understood
 ├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
 ├── MetadataError     (ValueError)  a value that cannot be entered as metadata
+├── CommandError      (ValueError)  a command that cannot be carried out as it was given
 └── IndexerError      (ValueError)  an artifact that an indexer cannot make rows of
 ```
 """
@@ -53,6 +54,10 @@ class CalibrationError(KymflowError, ValueError):
 
 class MetadataError(KymflowError, ValueError):
     """A value cannot be entered as calibration or experiment metadata."""
+
+
+class CommandError(KymflowError, ValueError):
+    """A command cannot be carried out as it was given."""
 
 
 class IndexerError(KymflowError, ValueError):

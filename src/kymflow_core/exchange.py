@@ -11,6 +11,7 @@ from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.channel_files import CHANNEL_FILES
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.ome_files import import_ome_zarr
 from kymflow_core.ome_metadata import describe_metadata
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
@@ -33,7 +34,7 @@ def import_folder(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> ImportReport:
-    """Import a folder of TIFFs with all that lies beside them, or a folder that `export_folder` wrote.
+    """Import a folder of TIFFs with all that lies beside them, one that `export_folder` wrote, or an OME-Zarr image.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def import_folder(
     """
     if is_export(folder):
         return ingest_legacy_folder(dataset, folder, progress=progress)
+    if Path(folder).suffix == ".zarr":
+        return import_ome_zarr(dataset, folder)
     report = dataset.import_folder(
         folder,
         patterns=patterns,
@@ -122,14 +125,14 @@ def export_folder(
         friendly_names=friendly_names,
         overwrite=overwrite,
         scales_of=scales_of,
+        name_of=lambda metadata: AcquisitionHeader.of_metadata(metadata).name,
         progress=progress,
     )
 
 
 def scales_of(metadata: JsonObject) -> dict[str, Scale]:
     """Return the seconds of a line and the µm of a pixel, as far as a record's metadata know them."""
-    said = metadata.get("header")
-    header = AcquisitionHeader.from_json(said if isinstance(said, Mapping) else {})
+    header = AcquisitionHeader.of_metadata(metadata)
     found = {"y": (header.seconds_per_line, "s"), "x": (header.um_per_pixel, "um")}
     return {axis: Scale(size=size, unit=unit) for axis, (size, unit) in found.items() if size is not None}
 

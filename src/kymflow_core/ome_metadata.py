@@ -5,8 +5,6 @@ time, so a kymograph's `y` is said to be space, with the seconds of a line as it
 stands in the notes.
 """
 
-from collections.abc import Mapping
-
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_zarr import JsonObject, JsonValue, OmeDescription, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError
@@ -33,7 +31,7 @@ def describe_header(header: AcquisitionHeader) -> OmeDescription:
 
 def describe_metadata(metadata: JsonObject) -> OmeDescription:
     """Return what a record's metadata say of its axes, as `describe_header` of their header."""
-    return describe_header(_header_of(metadata))
+    return describe_header(AcquisitionHeader.of_metadata(metadata))
 
 
 def update_ome(record: ZarrImageRecord, header: AcquisitionHeader) -> str:
@@ -67,14 +65,9 @@ def rebuild_ome(dataset: ZarrDataset) -> dict[str, str]:
     reasons = {}
     for record in dataset.iter_records():
         try:
-            said = update_ome(record, _header_of(record.load_metadata_payload()))
+            said = update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
         except KymflowZarrError as error:
             said = str(error)
         if said:
             reasons[record.image_id] = said
     return reasons
-
-
-def _header_of(metadata: JsonObject) -> AcquisitionHeader:
-    header = metadata.get("header")
-    return AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})

@@ -33,7 +33,7 @@ from kymflow_zarr.errors import (
     ReadOnlyError,
     RecordNotFoundError,
 )
-from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, ScalesOf, export_dataset
+from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
     Channels,
     FileContent,
@@ -481,6 +481,7 @@ class ZarrDataset:
         friendly_names: bool = False,
         overwrite: bool = False,
         scales_of: ScalesOf | None = None,
+        name_of: NameOf | None = None,
         progress: ExportProgress | None = None,
     ) -> ExportReport:
         """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
@@ -499,6 +500,8 @@ class ZarrDataset:
             Whether files may be written into a folder that has others; none is removed.
         scales_of
             What a record's metadata say of the scale of its axes, for the tags of the TIFFs.
+        name_of
+            What they say of the name of an image that came from no file.
         progress
             Called before each record with the number done, the number of all, and its name.
 
@@ -514,6 +517,7 @@ class ZarrDataset:
             include_tables=include_tables,
             friendly_names=friendly_names,
             scales_of=scales_of or (lambda _metadata: {}),
+            name_of=name_of or (lambda _metadata: ""),
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
 

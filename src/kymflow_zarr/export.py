@@ -32,6 +32,7 @@ from kymflow_zarr.tiff import Scale, array_to_tiff
 
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 """Returns the scale of each axis that a record's metadata give."""
+NameOf: TypeAlias = Callable[[JsonObject], str]
 ExportProgress: TypeAlias = Callable[[int, int, str], None]
 _IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
 
@@ -94,12 +95,15 @@ class ExportPlan:
         Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
     scales_of
         What the metadata say of the scale of each axis.
+    name_of
+        What the metadata say of the name of an image that came from no file.
     """
 
     include_tiff: bool = True
     include_tables: bool = True
     friendly_names: bool = False
     scales_of: ScalesOf = lambda _metadata: {}
+    name_of: NameOf = lambda _metadata: ""
 
 
 def export_dataset(
@@ -172,14 +176,15 @@ class _Export:
         return dict(zip(frame[IMAGE_ID], names, strict=True))
 
     def _export_record(self, record: ZarrImageRecord, source_name: str) -> ExportedImage | None:
-        name = friendly_folder(source_name, record.image_id) if self.plan.friendly_names else record.image_id
-        folder = self.places.take(f"{_IMAGES_FOLDER}/{name}")
-        where = Path(_layout.record_key(record.image_id))
+        where, name = Path(_layout.record_key(record.image_id)), record.image_id
         try:
             attributes = record.load_attributes()
+            if self.plan.friendly_names:
+                name = friendly_folder(source_name or self.plan.name_of(record.load_metadata_payload()), name)
         except KymflowZarrError as error:
             self.failed.append(FailedFile(path=where, reason=str(error)))
             return None
+        folder = self.places.take(f"{_IMAGES_FOLDER}/{name}")
         files: list[ExportedFile] = []
         for part in (self._metadata, self._image, self._analyses, self._arrays):
             try:

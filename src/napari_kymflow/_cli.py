@@ -23,6 +23,7 @@ Screenshot = Annotated[Path | None, typer.Option(help="Render the window to this
 def demo(
     screenshot: Screenshot = None,
     dataset: Annotated[Path | None, typer.Option(help="Where to make the dataset; by default a temporary folder.")] = None,
+    window: Annotated[bool, typer.Option("--window/--no-window", help="Whether napari is opened on it.")] = True,
 ) -> None:
     """Open napari on a small dataset of simulated kymographs, to try everything on.
 
@@ -34,7 +35,8 @@ def demo(
     with errors_shown():
         make_demo_dataset(path)
     typer.echo(f"The simulated dataset is {path}")
-    _show(path, screenshot)
+    if window:
+        _show(path, screenshot)
 
 
 @app.command(name="open")

@@ -1,0 +1,35 @@
+"""The command line without the window; the plugin adds `demo` and `open`.
+
+The rule of this room: it prints and sets exit codes; what it does stands elsewhere. Exit codes: 0 done, 1 something failed
+and is said, 2 the call is wrong (Typer's own), 130 stopped by Ctrl-C. `verify`: 0 sound, 1 can be repaired, 2 damaged.
+"""
+
+import logging
+
+import typer
+
+from kymflow_core.cli._in_out import export, import_command, refresh, upgrade
+from kymflow_core.cli._look import info, verify
+from kymflow_core.cli._output import errors_shown
+from kymflow_core.cli._tables import freshness, index, tables
+
+__all__ = ["app", "errors_shown"]
+
+app = typer.Typer(
+    name="napari-kymflow",
+    help="Kymographs of a laboratory in one dataset: import TIFFs, make tables, look at them in napari.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _quiet_libraries() -> None:
+    """Keep tifffile's own log lines off the terminal: what they say is in our message."""
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+app.command(name="import")(import_command)
+for _command in (refresh, index, freshness, tables, export, upgrade, verify, info):
+    app.command()(_command)

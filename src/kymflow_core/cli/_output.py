@@ -1,0 +1,118 @@
+"""What a command says: to a person, to a script (`--json`), or nothing but problems (`--quiet`).
+
+The rule of this room: in JSON, standard output is one document and nothing else; problems go to standard error.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, NoReturn, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kymflow_core.errors import KymflowError
+from kymflow_zarr.errors import KymflowZarrError
+
+FAILED, STOPPED = 1, 130
+"""Something failed and is said; stopped by Ctrl-C (128 and the number of its signal, as shells have it)."""
+
+Color: TypeAlias = Literal["", "green", "yellow", "red"]
+Tell: TypeAlias = Callable[..., None]
+"""Told the number done, the number of all, and perhaps a name."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print what was done as JSON, for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but problems.")]
+Jobs = Annotated[int, typer.Option(min=1, help="How many images are worked on at once.")]
+
+
+@dataclass(slots=True)
+class Output:
+    """Where one run of a command says what it does.
+
+    `done` and `total` are how far it came; `advice` is what to do after it was stopped.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    advice: str = ""
+    failed_code: int = FAILED
+    done: int = 0
+    total: int = 0
+    _result: dict[str, object] = field(default_factory=dict)
+
+    def say(self, text: str, color: Color = "") -> None:
+        """Print a line for a person."""
+        if not self.as_json and not self.quiet:
+            _print(Console(), text, color)
+
+    def problem(self, text: str, color: Color = "red") -> None:
+        """Print a line about something that is wrong to standard error, also where the rest is quiet."""
+        if not self.as_json:
+            _print(Console(stderr=True), text, color)
+
+    def result(self, **values: object) -> None:
+        """Add to what a script is told."""
+        self._result |= values
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run a command: print one of our errors as one sentence, and how far it came where it is stopped."""
+        code = 0
+        try:
+            yield
+        except typer.Exit as stop:
+            code = stop.exit_code
+        except (KymflowError, KymflowZarrError) as error:
+            code = self.failed_code
+            self._result["error"] = str(error)
+            self.problem(str(error))
+        except KeyboardInterrupt:
+            code = STOPPED
+            how_far = f" after {self.done} of {self.total}" if self.total else ""
+            self._result |= {"error": f"stopped{how_far}", "done": self.done, "total": self.total}
+            self.problem(f"Stopped{how_far}: what was done by then stays, and is whole. {self.advice}".rstrip(), "yellow")
+        if self.as_json:
+            document = {"exit_code": code, **self._result}
+            typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        if code:
+            raise typer.Exit(code)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Tell]:
+        """Show a bar while the block runs, on a terminal only, and note how far it comes."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        hidden = self.as_json or self.quiet or not console.is_terminal
+        bar = Progress(*columns, console=console, disable=hidden)
+        task = bar.add_task(what, total=None)
+
+        def tell(done: int, total: int, name: str = "") -> None:
+            self.done, self.total = done, total
+            bar.update(task, completed=done, total=total, description=escape(name or what))
+
+        if hidden:  # never begun: older versions of rich print an empty line at the end also of a hidden one
+            yield tell
+            return
+        with bar:
+            yield tell
+            bar.update(task, completed=self.total, total=self.total, description="done")
+
+
+def fail(code: int = FAILED) -> NoReturn:
+    """End the command with an exit code, after what was wrong was said."""
+    raise typer.Exit(code)
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Print one of our errors as one sentence and end with exit code 1."""
+    with Output().running():
+        yield
+
+
+def _print(console: Console, text: str, color: Color) -> None:
+    console.print(f"[{color}]{escape(text)}[/{color}]" if color else escape(text), highlight=False, soft_wrap=True)

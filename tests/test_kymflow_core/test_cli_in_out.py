@@ -1,0 +1,241 @@
+"""The commands that move images and look at tables; what they tell a person, a script, and where they are stopped."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from click.testing import Result
+from typer.testing import CliRunner
+
+from kymflow_core import KymDataset
+from kymflow_core.cli import app
+from kymflow_zarr import ZarrDataset
+
+COMMANDS = ["import", "refresh", "index", "freshness", "tables", "export", "upgrade", "verify", "info"]
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def dataset_path(tmp_path: Path) -> Path:
+    """Where a dataset may be made."""
+    return tmp_path / "lab.zarr"
+
+
+@pytest.fixture
+def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path) -> Path:
+    """A dataset of two scans."""
+    assert run("import", scan_path.parent, dataset_path).exit_code == 0
+    return dataset_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+class TestEveryCommand:
+    def test_its_help_has_an_example(self, command):
+        assert f"Example: napari-kymflow {command}" in " ".join(run(command, "--help").stdout.split())
+
+    def test_it_can_be_quiet_and_speak_json(self, command):
+        shown = run(command, "--help").stdout
+        assert "--json" in shown
+        assert "--quiet" in shown
+
+    def test_an_error_is_json_where_json_is_asked(self, command, tmp_path):
+        arguments = {
+            "import": (tmp_path / "missing", tmp_path / "x.zarr"),
+            "export": (tmp_path / "x.zarr", tmp_path / "out"),
+            "upgrade": (tmp_path / "x.zarr", tmp_path / "y.zarr"),
+        }.get(command, (tmp_path / "x.zarr",))
+        result = run(command, *arguments, "--json")
+        said = json.loads(result.stdout)
+        assert (said["exit_code"], result.exit_code, result.stderr) == (result.exit_code, said["exit_code"], "")
+        assert result.exit_code > 0
+        assert "there is no" in said["error"]
+
+
+class TestImport:
+    def test_twice_does_nothing_the_second_time(self, imported_path, scan_path, snapshot):
+        before = snapshot(imported_path)
+        assert run("import", scan_path.parent, imported_path).exit_code == 0
+        assert snapshot(imported_path) == before
+
+    def test_indexing_twice_does_nothing(self, imported_path, snapshot):
+        before = snapshot(imported_path)
+        assert run("index", imported_path).exit_code == 0
+        assert snapshot(imported_path) == before
+
+    def test_json_has_the_ids_and_what_the_tables_got(self, scan_path, dataset_path):
+        said = json.loads(run("import", scan_path.parent, dataset_path, "--json").stdout)
+        (image_id,) = ZarrDataset(dataset_path, mode="r").list_image_ids()
+        assert [one["image_id"] for one in said["imported"]] == [image_id]
+        assert said["tables"]["images"]["rows"] == 1
+
+    def test_quiet_prints_nothing(self, scan_path, dataset_path):
+        result = run("import", scan_path.parent, dataset_path, "--quiet")
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+    def test_quiet_prints_problems(self, scan_path, dataset_path):
+        scan_path.write_text("no TIFF")
+        result = run("import", scan_path.parent, dataset_path, "--quiet")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("not imported: ")
+
+    def test_several_at_once_give_the_same(self, scan_path, second_scan_path, dataset_path):
+        assert "2 imported, 0 skipped" in run("import", scan_path.parent, dataset_path, "--jobs", 3).stdout
+
+    def test_a_changed_file_is_named_and_read_again_on_request(self, imported_path, scan_path):
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        said = run("import", scan_path.parent, imported_path).stdout
+        assert "scan.tif: has changed since it was imported; --reread-changed reads it again" in said
+        again = run("import", scan_path.parent, imported_path, "--reread-changed").stdout
+        assert "0 imported, 1 changed and read again, 1 skipped" in again
+
+    def test_channels_are_merged_on_request(self, scan_folder, dataset_path):
+        for number in (1, 2):
+            tifffile.imwrite(scan_folder / f"scan_C{number}.tif", np.full((40, 12), number, np.uint16))
+        result = run("import", scan_folder, dataset_path, "--merge-channels")
+        assert "scan_C1.tif: 2 channels in one record: scan_C1.tif, scan_C2.tif" in result.stdout
+
+
+class TestRefresh:
+    def test_it_looks_where_the_files_came_from(self, imported_path, scan_path):
+        tifffile.imwrite(scan_path.with_name("new.tif"), np.ones((4, 3), np.uint8))
+        result = run("refresh", imported_path)
+        assert result.stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
+        assert "1 imported, 2 skipped" in result.stdout
+
+    def test_files_that_moved_are_named_and_linked_on_request(self, imported_path, scan_path):
+        moved = scan_path.parent.rename(scan_path.parent.with_name("moved"))
+        said = run("refresh", imported_path, moved).stdout
+        assert f"scan.tif: known as scan.tif, and has moved from {scan_path.parent.resolve()}; --relink notes it" in said
+        assert "scan.tif: known as scan.tif" in run("refresh", imported_path, moved, "--relink").stdout
+        assert "0 imported, 2 skipped" in run("refresh", imported_path).stdout
+
+    def test_a_dataset_without_files_needs_a_folder(self, dataset_path):
+        ZarrDataset.create(dataset_path)
+        result = run("refresh", dataset_path)
+        assert (result.exit_code, "came from no folder yet; give the folder that" in result.stderr) == (1, True)
+
+    def test_a_folder_that_is_gone_must_be_given(self, imported_path, scan_path):
+        scan_path.parent.rename(scan_path.parent.with_name("moved"))
+        result = run("refresh", imported_path)
+        assert (result.exit_code, "or it is no longer there; give the folder to look in" in result.stderr) == (1, True)
+
+
+class TestTables:
+    def test_freshness_ends_with_1_where_an_index_would_help(self, imported_path):
+        record = next(ZarrDataset(imported_path).iter_records())
+        row = {"roi_id": 1, "mean_velocity": 0.5, "median_velocity": 0.5, "n_valid": 3, "notes": ""}
+        record.save_df_parquet("radon_report", pd.DataFrame([row]))
+        result = run("freshness", imported_path, "radon_report")
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (1, "radon_report: 1 behind, 1 never analysed")
+        assert run("index", imported_path).exit_code == 0
+        assert run("freshness", imported_path, "radon_report").exit_code == 0
+
+    def test_freshness_names_the_image_and_the_reason(self, imported_path):
+        KymDataset(imported_path).dataset.save_table("images", pd.DataFrame({"image_id": ["x"]}))
+        assert "sound.tif: behind: " in run("freshness", imported_path, "images").stdout
+
+    def test_a_table_that_nobody_fills_is_said(self, imported_path):
+        result = run("freshness", imported_path, "mine")
+        assert (result.exit_code, "no indexer fills a table named 'mine'; there are images, rois" in result.stderr) == (
+            1,
+            True,
+        )
+
+    def test_rows_are_shown_with_the_name_of_the_file(self, imported_path):
+        lines = run("tables", imported_path, "images", "--rows", 1).stdout.splitlines()
+        assert lines[0].split()[0] == "image"
+        assert lines[1].split()[0] in ("scan.tif", "sound.tif")
+        assert lines[2] == "… and 1 more rows; --rows shows more, --save writes all"
+
+    def test_json_has_all_rows_and_null_for_what_is_missing(self, imported_path):
+        said = json.loads(run("tables", imported_path, "images", "--json").stdout)
+        assert (said["rows"], {row["um_per_pixel"] for row in said["table"]}) == (2, {None})
+
+    @pytest.mark.parametrize(("ending", "read"), [(".csv", pd.read_csv), (".parquet", pd.read_parquet)])
+    def test_a_table_is_saved(self, imported_path, tmp_path, ending, read):
+        path = tmp_path / f"images{ending}"
+        run("tables", imported_path, "images", "--save", path)
+        assert sorted(read(path)["name"]) == ["scan", "sound"]
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("images.xlsx", "ends in neither .csv nor .parquet"),
+            ("there.csv", "there is something at"),
+            ("no/x.csv", "cannot"),
+        ],
+    )
+    def test_where_it_cannot_be_saved_is_said(self, imported_path, tmp_path, name, message):
+        (tmp_path / "there.csv").write_text("mine")
+        result = run("tables", imported_path, "images", "--save", tmp_path / name)
+        assert (result.exit_code, message in result.stderr) == (1, True)
+        assert (tmp_path / "there.csv").read_text() == "mine"
+
+
+class TestExport:
+    def test_it_goes_out_and_comes_back(self, imported_path, tmp_path):
+        result = run("export", imported_path, tmp_path / "out", "--friendly-names")
+        assert (result.exit_code, result.stdout) == (0, "2 records and 5 tables exported as 21 files\n")
+        run("import", tmp_path / "out", tmp_path / "again.zarr")
+        one, other = ZarrDataset(imported_path, mode="r"), ZarrDataset(tmp_path / "again.zarr", mode="r")
+        assert one.list_image_ids() == other.list_image_ids()
+
+    def test_a_folder_with_files_is_refused(self, imported_path, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine").touch()
+        assert run("export", imported_path, tmp_path / "out").exit_code == 1
+        assert run("export", imported_path, tmp_path / "out", "--overwrite").exit_code == 0
+
+    def test_json_has_the_counts(self, imported_path, tmp_path):
+        said = json.loads(run("export", imported_path, tmp_path / "out", "--json").stdout)
+        assert (said["records"], said["failed"]) == (2, {})
+
+    def test_what_cannot_be_read_ends_with_1(self, imported_path, tmp_path):
+        record = next(ZarrDataset(imported_path).iter_records())
+        (imported_path / "images" / record.image_id / "analysis" / "provenance.json").write_text("{")
+        result = run("export", imported_path, tmp_path / "out")
+        assert (result.exit_code, "not exported: " in result.stderr) == (1, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dataset_path):
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        tifffile.imwrite(scan_folder / f"{number:02}.tif", rng.integers(0, 4000, (4000, 100)).astype(np.uint16))
+    code = "from kymflow_core.cli import app; app()"
+    command = [sys.executable, "-c", code, "import", str(scan_folder), str(dataset_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not any((dataset_path / "images").glob("*-*")) and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "of 60: what was done by then stays, and is whole. The same command goes on from there." in said
+    dataset = ZarrDataset(dataset_path)
+    there = len(dataset.list_image_ids())
+    assert 0 < there < 60
+    assert len(dataset.load_sources_index()) == there
+    assert dataset.verify().problems == ()
+    assert f"{60 - there} imported, {there} skipped" in run("import", scan_folder, dataset_path).stdout
+
+
+def test_a_stop_is_told_to_a_script(imported_path, monkeypatch):
+    def stop(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KymDataset, "refresh", stop)
+    result = CliRunner().invoke(app, ["index", str(imported_path), "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["error"]) == (130, "stopped")
