@@ -164,6 +164,52 @@ def test_a_record_that_fails_is_said_and_the_others_are_saved(dock, session, qtb
 
 
 @pytest.mark.story
+def test_a_dialog_that_is_open_comes_to_the_front_and_is_not_opened_twice(dock, session, qtbot):
+    dialog = ask(dock, qtbot)
+    dock.metadata.experiment.trigger()
+    assert dock.metadata.dialog is dialog
+    assert not dock.is_busy
+
+
+@pytest.mark.story
+def test_while_the_dock_is_at_work_nothing_is_saved_and_the_dialog_stays(dock, session, qtbot):
+    dialog = ask(dock, qtbot)
+    dialog.enter(UM, "0.6")
+    qtbot.waitUntil(lambda: dialog.can_save, timeout=20_000)
+    dock._rebuild.trigger()
+    dialog.save()
+    assert dialog.isVisible()
+    wait(dock, qtbot)
+    assert pixel_sizes(session)[0] == 0.5
+
+
+@pytest.mark.story
+def test_an_edit_that_changed_nothing_leaves_the_undo_of_the_one_before(dock, session, qtbot):
+    enter(dock, qtbot, UM, "0.6")
+    dialog = ask(dock, qtbot)
+    dialog.enter(UM, "0.7")
+    qtbot.waitUntil(lambda: dialog.can_save, timeout=20_000)
+    edit_metadata(session.path, [session.image_id], MetadataEdit(um_per_pixel=0.7))
+    with qtbot.waitSignal(dialog.destroyed, timeout=20_000):
+        dialog.save()
+    wait(dock, qtbot)
+    assert dock.metadata.undo.isEnabled()
+
+
+@pytest.mark.story
+def test_a_dataset_that_was_opened_meanwhile_is_left_alone_and_looked_at(dock, session, lab_path, qtbot):
+    demo, first = session.path, session.image_id
+    dialog = ask(dock, qtbot)
+    dialog.enter(UM, "0.6")
+    qtbot.waitUntil(lambda: dialog.can_save, timeout=20_000)
+    dialog.save()
+    dock.do.open_dataset(lab_path)
+    wait(dock, qtbot)
+    qtbot.waitUntil(lambda: "Capillary1_0001" in column(dock, "record"), timeout=20_000)
+    assert AcqImage.from_zarr(demo, first).header.um_per_pixel == 0.6
+
+
+@pytest.mark.story
 def test_what_somebody_changed_since_is_said_by_an_undo(dock, session, qtbot):
     enter(dock, qtbot, UM, "0.6")
     edit_metadata(session.path, [session.image_id], MetadataEdit(um_per_pixel=0.9))

@@ -28,12 +28,12 @@ def saved():
 def make_dialog(demo_path, ids, saved, qtbot):
     """A function that opens a dialog, which works at once and not in the background."""
 
-    def make(what="Calibration", n=3, run=None, **options):
+    def make(what="Calibration", n=3, run=None, save=None, **options):
         dialog = MetadataDialog(
             load_form(demo_path, ids[:n]),
             what,
             run=run or (lambda work, done: done(work())),
-            save=lambda form, edit: saved.append((form.image_ids, edit)),
+            save=save or (lambda form, edit: saved.append((form.image_ids, edit)) is None),
             **options,
         )
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
@@ -186,6 +186,14 @@ def test_a_dataset_that_is_gone_is_said(make_dialog, demo_path, qtbot):
     settle(dialog, qtbot)
     assert not dialog.can_save
     assert "demo.zarr" in said(dialog)
+
+
+def test_while_it_cannot_be_saved_the_dialog_stays(make_dialog, qtbot):
+    dialog = make_dialog(save=lambda form, edit: False)
+    dialog.enter(UM, "0.6")
+    settle(dialog, qtbot)
+    dialog.save()
+    assert (dialog.isVisible(), dialog.text(UM)) == (True, "0.6")
 
 
 def test_cancel_hands_on_nothing(make_dialog, saved, qtbot):

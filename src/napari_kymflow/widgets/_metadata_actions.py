@@ -100,11 +100,16 @@ class MetadataActions(QObject):
         self.undo.setText(_UNDO if self._last is None or not is_here else f"Undo last change of {self._last[1].lower()}")
 
     def ask(self, what: What, checked: object = None) -> None:
-        """Read what the chosen records have, and open the dialog."""
+        """Read what the chosen records have, and open the dialog; one that is open comes to the front."""
+        if self.dialog is not None:
+            self.dialog.raise_()
+            self.dialog.activateWindow()
+            return
         path, ids = self._session.path, tuple(self._chosen())
         if path is not None and ids and not self._bar.is_running:
             work = partial(_load, path, ids)
-            self._bar.run(f"Reading the metadata of {len(ids)}", work, partial(self._on_read, what))
+            what_is_read = f"Reading the metadata of {len(ids)} record{'' if len(ids) == 1 else 's'}"
+            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._look_elsewhere, path))
 
     def take_back(self) -> None:
         """Put back what the last edit changed."""
@@ -114,6 +119,7 @@ class MetadataActions(QObject):
 
     def _on_read(self, what: What, form: MetadataForm) -> str:
         if form.path != self._session.path:
+            self._do.look()
             return ""
         if not form.image_ids:
             show_error(form.problems[0])
@@ -127,34 +133,47 @@ class MetadataActions(QObject):
             parent=self._parent,
         )
         self.dialog.destroyed.connect(self._on_dialog_gone)
-        self.dialog.open()
+        self.dialog.show()
         return ""
 
     def _on_dialog_gone(self, destroyed: object = None) -> None:
         self.dialog = None
 
-    def _save(self, what: What, form: MetadataForm, edit: MetadataEdit) -> None:
+    def _save(self, what: What, form: MetadataForm, edit: MetadataEdit) -> bool:
         if self._bar.is_running:
-            show_warning("Something else is at work; save once it is done.")
-            return
+            show_warning("The dock is at work: save once it is done.")
+            return False
         self._run(form.path, what, edit, form.image_ids)
+        return True
 
     def _run(self, path: Path, what: What, step: MetadataEdit | EditReport, image_ids: Sequence[str]) -> None:
         title = f"{'Undoing' if isinstance(step, EditReport) else 'Saving'} the {what.lower()}"
-        work = EditWork(path, self._session.found.indexers, step, image_ids, self._do.shown, writes_tables=autorefreshes())
-        self._bar.run(title, work, partial(self._on_done, what, undone=isinstance(step, EditReport)))
+        before = self._do.shown if path == self._session.path else None
+        work = EditWork(path, self._session.found.indexers, step, image_ids, before, writes_tables=autorefreshes())
+        done = partial(self._on_done, what, undone=isinstance(step, EditReport))
+        self._bar.run(title, work, done, partial(self._look_elsewhere, path))
+
+    def _look_elsewhere(self, path: Path, reason: str) -> None:
+        """Look at the dataset that was opened while a task that failed ran, if there is one: nobody did yet."""
+        if path != self._session.path:
+            self._do.look()
 
     def _on_done(self, what: What, edited: Edited, *, undone: bool) -> str:
         report, outcome = edited.report, edited.outcome
-        self._last = None if undone or not report.changed else (outcome.path, what, report)
-        self._do.take_up(outcome)
-        if outcome.path == self._session.path:
-            show_new_metadata(self._session, [change.image_id for change in report.changed])
-        self.edited.emit([change.image_id for change in report.changed])
-        self.name_records()
-        text = describe_report(report, what, undone=undone)
+        if undone:
+            self._last = None
+        elif report.changed:
+            self._last = (outcome.path, what, report)
         for failed in report.failed[:1]:
             show_error(f"{failed.name}: {failed.reason}")
+        if not self._do.take_up(outcome):
+            self._do.look()
+            return ""
+        changed = [change.image_id for change in report.changed]
+        show_new_metadata(self._session, changed)
+        self.edited.emit(changed)
+        self.name_records()
+        text = describe_report(report, what, undone=undone)
         if report.failed or report.is_cancelled or outcome.problem:
             self._bar.show_result("; ".join([text, *([outcome.problem] if outcome.problem else [])]), "warning")
             return ""

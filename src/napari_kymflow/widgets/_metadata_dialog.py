@@ -48,7 +48,7 @@ from napari_kymflow.widgets._task_bar import Kind, kind_icon
 
 What: TypeAlias = Literal["Calibration", "Experiment"]
 Run: TypeAlias = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-Save: TypeAlias = Callable[[MetadataForm, MetadataEdit], None]
+Save: TypeAlias = Callable[[MetadataForm, MetadataEdit], bool]
 
 _PAUSE_MS = 250
 _ICON_SIZE = 18
@@ -70,7 +70,7 @@ class MetadataDialog(QDialog):
     run
         Does work in the background, and hands on its result.
     save
-        Called with the form and what was entered, when the user saves.
+        Called with the form and what was entered, when the user saves; returns whether it is being saved.
     suggestions
         For some entries, texts that others entered before.
     parent
@@ -142,9 +142,8 @@ class MetadataDialog(QDialog):
         return bool(self._save.isEnabled())
 
     def save(self) -> None:
-        """Hand on what was entered, and close."""
-        if self.can_save and self._edit is not None:
-            self._save_edit(self._form, self._edit)
+        """Hand on what was entered, and close where it is being saved."""
+        if self.can_save and self._edit is not None and self._save_edit(self._form, self._edit):
             self.accept()
 
     @property
