@@ -236,7 +236,8 @@ def preview_edit(
             metadata = record.load_metadata_payload()
             wanted = edit.apply(metadata)
             now, then = header_of(metadata), header_of(_with(metadata, wanted, wanted))
-            stated = [one for indexer in indexers for one in statements_of(record, indexer)] if wanted else []
+            is_calibration = any(one in wanted for one in CALIBRATION)
+            stated = [one for indexer in indexers for one in statements_of(record, indexer)] if is_calibration else []
         except FAILURES:
             continue
         if wanted:

@@ -4,7 +4,7 @@ The rule of this room: what was seen says of which dataset; another one, such as
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kymflow_core.indexers import DatasetIndexer
@@ -12,6 +12,8 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow._look import full_look, look_at_image, result_tables
 from napari_kymflow._records import OUR_ERRORS, refresh_after_save
 from napari_kymflow._records_view import Shown, make_shown
+from napari_kymflow._session import KymSession
+from napari_kymflow._tags import KEY, tag_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,7 +53,7 @@ class FollowWork:
         before = self._before
         try:
             if self._writes:
-                refresh_after_save(self._path, self._indexers, self._image_id)
+                refresh_after_save(self._path, self._indexers, [self._image_id])
             if before is None:
                 return Followed(path=self._path)
             dataset = ZarrDataset(self._path, mode="r")
@@ -63,3 +65,24 @@ class FollowWork:
             return Followed(path=self._path, shown=make_shown(look, result_tables(self._indexers), before=before))
         except (*OUR_ERRORS, OSError) as error:
             return Followed(path=self._path, problem=str(error))
+
+
+def show_new_metadata(session: KymSession, image_ids: Sequence[str]) -> None:
+    """Let the open record, where it is one of these, show its metadata as they are saved now; its ROIs stay as they are.
+
+    Raises
+    ------
+    KymflowZarrError
+        When they cannot be read.
+    """
+    editor = session.editor
+    if editor is None or editor.image_id not in image_ids:
+        return
+    editor.image.reload()
+    header = editor.image.header
+    for layer in session.viewer.layers:
+        tag = tag_of(layer)
+        if tag is not None and tag.image_id == editor.image_id and tag.dataset_path == str(editor.dataset.path):
+            layer.metadata[KEY] = replace(tag, seconds_per_line=header.seconds_per_line, um_per_pixel=header.um_per_pixel)
+    session.rois_changed.emit()
+    session.state_changed.emit()

@@ -75,10 +75,10 @@ def run_indexers(
     return reports
 
 
-def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_id: str) -> list[UpdateReport]:
-    """Bring one image's rows up to date in the tables that are there; a table that nobody has made is not begun."""
+def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_ids: Sequence[str]) -> list[UpdateReport]:
+    """Bring some images' rows up to date in the tables that are there; a table that nobody has made is not begun."""
     there = ZarrDataset(path, mode="r").list_table_names()
-    return run_indexers(path, [one for one in indexers if one.table_name in there], "refresh", image_ids=[image_id])
+    return run_indexers(path, [one for one in indexers if one.table_name in there], "refresh", image_ids=image_ids)
 
 
 def _tell(told: Callable[[int, int, str], None], table_name: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""The recipe for an indexer works, block after block, and its contract test passes."""
+"""The recipes for an indexer and a header reader work, block after block, and their contract tests pass."""
 
 import re
 from pathlib import Path
@@ -6,22 +6,34 @@ from pathlib import Path
 import pytest
 
 from kymflow_core import KymDataset
+from kymflow_core.headers.discovery import GROUP as GROUP_OF_READERS
 from kymflow_core.indexers.discovery import GROUP
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "add_an_indexer.md"
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT, OF_READERS = DOCS / "add_an_indexer.md", DOCS / "add_a_header_reader.md"
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def run(document, folder):
+    """Run the blocks of a document in a folder, and return the names that they made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made = {"__name__": "recipe", "folder": folder}
+        for block in _PYTHON.findall(document.read_text()):
+            exec(compile(block, document.name, "exec"), made)
+    return made
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """What the blocks of the recipe made: their names, and the folder that they ran in."""
-    folder = tmp_path_factory.mktemp("recipe")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        made = {"__name__": "recipe", "folder": folder}
-        for block in _PYTHON.findall(DOCUMENT.read_text()):
-            exec(compile(block, DOCUMENT.name, "exec"), made)
-    return made
+    """What the blocks of the recipe for an indexer made: their names, and the folder that they ran in."""
+    return run(DOCUMENT, tmp_path_factory.mktemp("recipe"))
+
+
+@pytest.fixture(scope="module")
+def of_readers(tmp_path_factory):
+    """What the blocks of the recipe for a header reader made."""
+    return run(OF_READERS, tmp_path_factory.mktemp("readers"))
 
 
 def test_the_recipe_makes_a_table_and_an_outdated_image(recipe):
@@ -45,3 +57,24 @@ def test_the_contract_test_of_the_recipe_passes(recipe, tmp_path, monkeypatch):
 
 def test_the_entry_point_of_the_recipe_is_of_the_group_that_is_looked_for():
     assert f'[project.entry-points."{GROUP}"]' in DOCUMENT.read_text()
+
+
+def test_the_recipe_for_a_header_reader_reads_a_header(of_readers):
+    header = of_readers["found"].header
+    assert (header.seconds_per_line, header.um_per_pixel, header.calibration_source) == (0.0015, 0.25, "leica_xml")
+    assert (header.fields["Scan"]["zoom"], of_readers["found"].notes) == ("3.5", ())
+
+
+def test_the_contract_test_of_the_header_reader_passes(of_readers, tmp_path):
+    contract = of_readers["TestLeicaReader"]()
+    tests = [name for name in dir(contract) if name.startswith("test_")]
+    assert len(tests) > 5
+    for name in tests:
+        folder = tmp_path / name
+        folder.mkdir()
+        test = getattr(contract, name)
+        test() if "it_is" in name else test(folder)
+
+
+def test_the_entry_point_of_the_header_reader_is_of_the_group_that_is_looked_for():
+    assert f'[project.entry-points."{GROUP_OF_READERS}"]' in OF_READERS.read_text()

@@ -1,14 +1,22 @@
 """Several readers make one header: in their order, with what they contradict said; those of other packages are found."""
 
+import io
 from importlib.metadata import EntryPoint
+from typing import ClassVar
 
+import numpy as np
 import pytest
+import tifffile
 
 from kymflow_core import acquisition_file
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader, FoundHeaderReaders, HeaderReader, find_header_readers, read_header
 from kymflow_core.headers.discovery import GROUP
+from kymflow_core.headers.older_sidecar import OlderSidecarReader
+from kymflow_core.headers.olympus import OlympusReader
+from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
+from kymflow_core.testing import HeaderReaderContract
 
 SHAPE = (40, 12)
 OWN = ["olympus_txt", "ome_xml", "imagej_tiff", "sidecar"]
@@ -179,3 +187,37 @@ def test_an_import_uses_them_and_says_what_was_left_out(scan_path, monkeypatch):
     content = read_acquisition_file(scan_path)
     assert content.metadata["header"]["calibration_source"] == "mine"
     assert content.notes[0] == LEFT_OUT
+
+
+def tiff(**options: object) -> bytes:
+    """A TIFF of 40 lines of 12 pixels, as its bytes."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros(SHAPE, np.uint16), **options)
+    return file.getvalue()
+
+
+OLYMPUS = (
+    b'"[General]"\t""\r\n"Date"\t"11/02/2022 12:30:15.461 PM"\r\n"[Dimensions]"\t""\r\n'
+    b'"X Dimension"\t"12, 0.0 - 3.000 [um], 0.250 [um/pixel]"\r\n"T Dimension"\t"1, 0.000 - 0.080 [s]"\r\n'
+    b'"[Image]"\t""\r\n"Image Size"\t"12 * 40 [pixel]"\r\n'
+)
+
+
+class TestOlympusReader(HeaderReaderContract):
+    reader = OlympusReader()
+    files: ClassVar = {".txt": OLYMPUS}
+
+
+class TestOlderSidecarReader(HeaderReaderContract):
+    reader = OlderSidecarReader()
+    files: ClassVar = {".json": b'{"header": {"voxels": [0.003, 0.5], "voxels_units": ["s", "um"]}}'}
+
+
+class TestImageJReader(HeaderReaderContract):
+    reader = ImageJReader()
+    files: ClassVar = {".tif": tiff(imagej=True, resolution=(4, 500), metadata={"unit": "um", "yunit": "s"})}
+
+
+class TestOmeXmlReader(HeaderReaderContract):
+    reader = OmeXmlReader()
+    files: ClassVar = {".tif": tiff(ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25})}

@@ -191,7 +191,7 @@ def test_a_table_that_did_not_change_is_not_read_and_shown_again(dataset):
 def test_looking_at_one_image_again_is_looking_at_all(dataset):
     before = full_look(dataset, INDEXERS)
     record = change_roi(dataset, "demo stall")
-    refresh_after_save(dataset.path, INDEXERS, record.image_id)
+    refresh_after_save(dataset.path, INDEXERS, [record.image_id])
     one, everything = look_at_image(dataset, INDEXERS, record.image_id, before=before), full_look(dataset, INDEXERS)
     assert one.image_ids == everything.image_ids
     for name in RESULTS:
@@ -205,7 +205,7 @@ def test_looking_at_one_image_again_is_looking_at_all(dataset):
 def test_a_save_refreshes_the_tables_that_are_there_and_makes_no_other(dataset, demo_path):
     (demo_path / "tables" / "rois.parquet").unlink()
     record = change_roi(dataset, "demo stall")
-    refresh_after_save(demo_path, INDEXERS, record.image_id)
+    refresh_after_save(demo_path, INDEXERS, [record.image_id])
     assert "rois" not in dataset.list_table_names()
     table = KymDataset(demo_path).get_table("radon_report")
     assert table.loc[table["outdated"], "roi_id"].tolist() == [1]

@@ -572,3 +572,17 @@ def test_a_column_of_lists_is_sorted_filtered_and_searched(panel):
     panel.apply_filters()
     assert panel.model.shown_rows.tolist() == [2]
     panel.highlight({"odd": ["[1]"]})
+
+
+def test_the_selected_rows_are_whole_rows_of_the_frame_in_the_order_on_screen(panel):
+    panel.highlight({"event_id": [2, 3]})
+    panel.columns.show("score", shown=False)
+    panel.view.sortByColumn(panel.model.column_names.index("event_id"), Qt.SortOrder.DescendingOrder)
+    assert panel.selected["event_id"].tolist() == [3, 2]
+    assert list(panel.selected.columns) == panel.model.column_names
+
+
+def test_a_menu_is_asked_for_at_a_point_of_the_screen(qtbot, panel):
+    with qtbot.waitSignal(panel.menu_asked) as asked:
+        panel.view.customContextMenuRequested.emit(QPoint(3, 4))
+    assert asked.args == [panel.view.viewport().mapToGlobal(QPoint(3, 4))]

@@ -186,7 +186,7 @@ class DatasetActions(QObject):
         if path != self._session.path:
             self.look()
 
-    def _take_up(self, outcome: Outcome) -> bool:
+    def take_up(self, outcome: Outcome) -> bool:
         """Show what a worker saw; return False where another dataset is open by now."""
         if outcome.path != self._session.path:
             return False
@@ -196,7 +196,7 @@ class DatasetActions(QObject):
         return True
 
     def _on_looked(self, outcome: Outcome) -> str:
-        if not self._take_up(outcome):
+        if not self.take_up(outcome):
             self.look()
             return ""
         problems = [*outcome.shown.look.problems.values(), *outcome.shown.look.notes, *self._session.found.problems]
@@ -210,7 +210,7 @@ class DatasetActions(QObject):
         return ""
 
     def _on_done(self, outcome: Outcome) -> str:
-        if not self._take_up(outcome):
+        if not self.take_up(outcome):
             self.look()
             return ""
         failures = _failures(outcome)
@@ -231,7 +231,7 @@ class DatasetActions(QObject):
                 self.open_dataset(outcome.path)
             finally:
                 self._is_looked_at = False
-        if not self._take_up(outcome) and self.shown is None:
+        if not self.take_up(outcome) and self.shown is None:
             self.look()
             return ""
         counts = f"Cancelled after {outcome.n_new} new image{'' if outcome.n_new == 1 else 's'}: what came in stays"
@@ -270,7 +270,7 @@ class _TableWork:
             told=handle.progress,
             cancelled=handle.cancelled,
         )
-        shown = _look(self._path, self._known, self._before, handle)
+        shown = look_at_all(self._path, self._known, self._before, handle)
         return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
 
 
@@ -311,11 +311,12 @@ class ImportWork:
             reports = run_indexers(path, self._known, "refresh", told=handle.progress, cancelled=handle.cancelled)
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
-        shown = _look(path, self._known, None, handle)
+        shown = look_at_all(path, self._known, None, handle)
         return Outcome(path, shown, reports, report, n_new, is_cancelled=handle.cancelled(), problem=problem)
 
 
-def _look(path: Path, known: Sequence[DatasetIndexer], before: Shown | None, handle: TaskHandle) -> Shown:
+def look_at_all(path: Path, known: Sequence[DatasetIndexer], before: Shown | None, handle: TaskHandle) -> Shown:
+    """Return what is shown of a dataset now; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     look = full_look(
         dataset, known, before=before.look if before else None, told=handle.progress, cancelled=handle.cancelled

@@ -79,6 +79,8 @@ class TablePanel(QWidget):
     """
 
     row_activated = Signal(object)
+    menu_asked = Signal(object)
+    """The user asked for a menu of the selected rows, at a point of the screen."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -199,6 +201,11 @@ class TablePanel(QWidget):
         self._filters_button.setChecked(shown)
         self.header.show_edits(shown=shown)
 
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The rows that are selected, as in the frame, in the order on screen."""
+        return self.model.frame.iloc[self._selected_rows()]
+
     def clear_filters(self) -> None:
         """Show all rows."""
         self.search.clear()
@@ -262,6 +269,8 @@ class TablePanel(QWidget):
         self.columns.shown_changed.connect(self._on_column_shown)
         self.view.row_chosen.connect(self._on_row_chosen)
         self.view.copy_asked.connect(self.copy)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._on_menu_asked)
 
     def _button(self, text: str, tip: str) -> QPushButton:
         # No tool buttons: in napari's themes these have neither a frame nor a look of being checked.
@@ -334,6 +343,9 @@ class TablePanel(QWidget):
 
     def _on_row_chosen(self, place: int) -> None:
         self.row_activated.emit(self.model.row_at(place))
+
+    def _on_menu_asked(self, point: Any) -> None:
+        self.menu_asked.emit(self.view.viewport().mapToGlobal(point))
 
     def _on_typed(self, *text: str) -> None:
         self._typing.start()

@@ -21,6 +21,7 @@ from napari_kymflow._records_view import Shown, View, records_view, with_marks
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import Connections, bind_for_life
 from napari_kymflow.widgets._dataset_actions import DatasetActions
+from napari_kymflow.widgets._metadata_actions import MetadataActions
 from napari_kymflow.widgets._row_place import place_of
 from napari_kymflow.widgets._table_panel import TablePanel
 from napari_kymflow.widgets._task_bar import TaskBar
@@ -61,7 +62,8 @@ class DatasetDock(QWidget):
         self._state.setWordWrap(True)
         self._tabs = QTabWidget(self)
         self._panels: dict[str, TablePanel] = {}
-        self._add_panel(RECORDS, "records")
+        self._add_panel(RECORDS, "records").menu_asked.connect(self._on_menu_asked)
+        self.metadata = MetadataActions(self, self._session, self._bar, self.do, self._chosen_ids)
         self._buttons = self._make_buttons()
         self._lay_out()
         self._bind()
@@ -96,12 +98,14 @@ class DatasetDock(QWidget):
                 "New from folder", "Import the TIFFs that are new in this dataset's folder", do.refresh_from_folder
             ),
             "refresh": self._button("Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh),
-            "more": self._button("More", "Rebuild tables, update one image, look for damage", None),
+            "more": self._button("More", "Enter calibration and experiment, rebuild tables, look for damage", None),
         }
         self._open_menu, self._more_menu = QMenu(self), QMenu(self)
         buttons["open"].setMenu(self._open_menu)
         buttons["more"].setMenu(self._more_menu)
         self._open_menu.aboutToShow.connect(self._fill_open_menu)
+        self.metadata.add_to(self._more_menu)
+        self._more_menu.addSeparator()
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
         self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
@@ -143,6 +147,7 @@ class DatasetDock(QWidget):
         ]
         bind_for_life(self, connections)
         self._bar.running_changed.connect(self._on_running_changed)
+        self.metadata.edited.connect(self._on_metadata_edited)
         self._tabs.currentChanged.connect(self._on_tab_changed)
         for keys, step in zip(record_keys(), (self._on_previous, self._on_next), strict=True):
             if keys:
@@ -185,6 +190,25 @@ class DatasetDock(QWidget):
         self._fill_current()
         self._show_state()
         self._on_record_changed()
+
+    def _chosen_ids(self) -> list[str]:
+        """Return the ids of the records that are selected in the list; else that of the open record."""
+        chosen = self._panels[RECORDS].selected if self._current_name() == RECORDS else pd.DataFrame()
+        ids = list(dict.fromkeys(chosen["image_id"].astype(str))) if "image_id" in chosen.columns else []
+        return ids or [one for one in [self._session.image_id] if one is not None]
+
+    def _on_metadata_edited(self, image_ids: Sequence[str]) -> None:
+        """Select the records again that were edited, for the next entry."""
+        if image_ids and self._current_name() == RECORDS:
+            self._panels[RECORDS].highlight({"image_id": image_ids})
+
+    def _on_menu_asked(self, point: Any) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.metadata.name_records()
+        for action in (self.metadata.calibration, self.metadata.experiment):
+            menu.addAction(action)
+        menu.popup(point)
 
     def _title(self, name: str) -> str:
         look = self._shown.look
@@ -300,6 +324,7 @@ class DatasetDock(QWidget):
         self._rebuild_one.setEnabled(writable and is_ours)
         self._rebuild_one.setText(f"Rebuild {name}" if is_ours else "Rebuild this table")
         self._verify.setEnabled(dataset is not None and not running)
+        self.metadata.follow(can_edit=writable)
         is_looking = self._bar.is_running and self._shown.look.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)

@@ -195,7 +195,7 @@ class RoiDock(QWidget):
         calibration = (
             ""
             if editor.image.header.is_calibrated
-            else "<br>Calibration unknown: no header gave µm per pixel and s per line."
+            else "<br>Calibration unknown: enter it in the dataset dock with More → Calibration…"
         )
         first = f"<br>{_FIRST}" if not self._session.rois and editor.can_save else ""
         return f"<b>{editor.image.name or editor.image_id}</b>: {count}, {mark}{calibration}{first}"
