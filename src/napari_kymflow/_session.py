@@ -47,6 +47,13 @@ def session_of(viewer: ViewerModel) -> "KymSession":
     return session
 
 
+def session_showing(tag: LayerTag) -> "KymSession | None":
+    """Return the session in which the record of a layer is open, in whichever viewer."""
+    shown = (session for session in _sessions.values() if session.tag is not None)
+    wanted = tag.dataset_path, tag.image_id
+    return next((one for one in shown if one.tag and (one.tag.dataset_path, one.tag.image_id) == wanted), None)
+
+
 class KymSession:
     """The dataset and the record that one viewer shows.
 

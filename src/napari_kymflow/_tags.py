@@ -3,6 +3,7 @@
 People rename, duplicate and reorder layers; the tag stays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -35,5 +36,10 @@ class LayerTag:
 
 def tag_of(layer: HasMetadata) -> LayerTag | None:
     """Return a layer's tag, or None where it is no layer of ours."""
-    tag = layer.metadata.get(KEY)
+    return tag_in(layer.metadata)
+
+
+def tag_in(metadata: Mapping[str, object]) -> LayerTag | None:
+    """Return the tag in a layer's metadata, or None where it is no layer of ours."""
+    tag = metadata.get(KEY)
     return tag if isinstance(tag, LayerTag) else None

@@ -1,5 +1,7 @@
 """Where the docks stand: both below the canvas, since a kymograph is wide and low."""
 
+from collections.abc import Callable
+
 import napari
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QMainWindow
@@ -11,6 +13,7 @@ PLUGIN = "napari-kymflow"
 DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
 _WIDTHS = (680, 820)
 _HEIGHT = 330
+_SOON_MS = 50
 
 
 def open_docks(viewer: "napari.viewer.Viewer") -> None:
@@ -33,6 +36,39 @@ def open_docks(viewer: "napari.viewer.Viewer") -> None:
     fit.setSingleShot(True)
     fit.timeout.connect(session_of(viewer).view.fit)
     fit.start(0)
+
+
+def find_dataset_dock(viewer: "napari.viewer.Viewer") -> DatasetDock | None:
+    """Return the dataset dock of a viewer's window; None where it is not open."""
+    return next((dock for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock)), None)
+
+
+def open_dataset_dock(viewer: "napari.viewer.Viewer") -> DatasetDock:
+    """Open the dataset dock where it is not, bring it to the front, and return it."""
+    dock, inner = viewer.window.add_plugin_dock_widget(PLUGIN, DATASET)
+    dock.show()
+    dock.raise_()
+    if not isinstance(inner, DatasetDock):
+        raise TypeError(f"napari opened {inner!r} as {DATASET!r}")
+    return inner
+
+
+def do_when_idle(dock: DatasetDock, action: Callable[[], None]) -> None:
+    """Do something at once, or as soon as the dock's worker is done."""
+    if not dock.is_busy:
+        action()
+        return
+    timer = QTimer(dock)
+    timer.setInterval(_SOON_MS)
+
+    def look() -> None:
+        if not dock.is_busy:
+            timer.stop()
+            timer.deleteLater()
+            action()
+
+    timer.timeout.connect(look)
+    timer.start()
 
 
 def is_busy(viewer: "napari.viewer.Viewer") -> bool:
