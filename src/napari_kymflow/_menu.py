@@ -12,7 +12,7 @@ from napari.utils.notifications import show_warning
 from napari_kymflow._session import session_of
 
 if TYPE_CHECKING:
-    from napari_kymflow.widgets._dataset_actions import DatasetActions
+    from napari_kymflow.widgets._exchange_actions import ExchangeActions
 
 
 def import_tiff_folder(viewer: "napari.Viewer") -> None:
@@ -28,12 +28,20 @@ def import_new_from_folder(viewer: "napari.Viewer") -> None:
     _do(viewer, lambda actions: actions.refresh_from_folder())
 
 
-def _do(viewer: "napari.Viewer", action: "Callable[[DatasetActions], None]") -> None:
-    """Open the dock and let it do something, unless it is at work or the dataset can only be looked at."""
+def export_dataset(viewer: "napari.Viewer") -> None:
+    """Ask where, and write the open dataset as a folder of TIFFs and tables."""
+    if session_of(viewer).dataset is None:
+        show_warning("No dataset is open, so there is none to export: open one first.")
+        return
+    _do(viewer, lambda actions: actions.choose_and_export(), writes=False)
+
+
+def _do(viewer: "napari.Viewer", action: "Callable[[ExchangeActions], None]", *, writes: bool = True) -> None:
+    """Open the dock and let it do something, unless it is at work, or writes where the dataset can only be looked at."""
     from napari_kymflow.widgets._docks import do_when_idle, find_dataset_dock, open_dataset_dock
 
     session = session_of(viewer)
-    if session.is_read_only:
+    if writes and session.is_read_only:
         name = session.path.name if session.path else "The dataset"
         show_warning(f"{name} can only be looked at ({session.is_read_only}), so nothing can be imported into it.")
         return
@@ -43,4 +51,4 @@ def _do(viewer: "napari.Viewer", action: "Callable[[DatasetActions], None]") -> 
         return
     dock = open_dataset_dock(viewer)
     # A dock that was just opened looks at the dataset first.
-    do_when_idle(dock, lambda: action(dock.do))
+    do_when_idle(dock, lambda: action(dock.exchange))

@@ -350,19 +350,19 @@ def test_a_dataset_that_became_read_only_says_that_the_tables_could_not_follow(d
 
 
 def test_import_fills_a_new_dataset_and_opens_it(dock, olympus_folder, tmp_path, qtbot, viewer):
-    dock.do.import_folder(olympus_folder, tmp_path / "new.zarr")
+    dock.exchange.import_folder(olympus_folder, tmp_path / "new.zarr")
     wait(dock, qtbot)
     assert session_of(viewer).image.name == "Capillary1_0001"
     assert tabs(dock)[4] == "velocity_events (5)"
-    assert dock._bar.text == "3 imported, 0 skipped"
-    assert any("calibration unknown" in text for text in messages())
+    assert dock._bar.text == "3 imported · 0 skipped (unchanged)"
+    assert "Capillary2_no_txt.tif: calibration unknown" in dock.exchange.dialog.text
     assert recent_datasets() == (tmp_path / "new.zarr",)
 
 
 @pytest.mark.story
 def test_import_of_a_folder_without_tiffs_says_so(dock, tmp_path, qtbot):
     (tmp_path / "empty").mkdir()
-    dock.do.import_folder(tmp_path / "empty", tmp_path / "new.zarr")
+    dock.exchange.import_folder(tmp_path / "empty", tmp_path / "new.zarr")
     wait(dock, qtbot)
     assert "nothing was imported" in dock._bar.text
 
@@ -372,12 +372,12 @@ def test_new_files_come_in_by_one_click_once_the_folder_is_known(dock, olympus_f
     folder = tmp_path / "microscope"
     folder.mkdir()
     shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
-    dock.do.import_folder(folder, tmp_path / "new.zarr")
+    dock.exchange.import_folder(folder, tmp_path / "new.zarr")
     wait(dock, qtbot)
     shutil.copy(olympus_folder / "Capillary1_0001.tif", folder / "second.tif")
     dock._buttons["from folder"].click()
     wait(dock, qtbot)
-    assert dock._bar.text == "1 imported, 1 skipped"
+    assert dock._bar.text == "1 imported · 1 skipped (unchanged)"
     assert sorted(column(dock, "record")) == ["first", "second"]
 
 
@@ -557,9 +557,9 @@ def test_an_import_into_the_open_dataset_leaves_the_record_and_asks_nothing(
     folder = tmp_path / "scans"
     folder.mkdir()
     shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
-    dock.do.import_folder(folder, session.path)
+    dock.exchange.import_folder(folder, session.path)
     wait(dock, qtbot)
-    assert dock._bar.text == "1 imported, 0 skipped"
+    assert dock._bar.text == "1 imported · 0 skipped (unchanged)"
     assert (session.image.name, session.is_unsaved, answers["asked"]) == ("demo stall", True, [])
     assert "first" in column(dock, "record")
 
@@ -571,9 +571,9 @@ def test_images_that_the_tables_could_not_read_are_said_after_an_import(dock, se
     folder = tmp_path / "scans"
     folder.mkdir()
     shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
-    dock.do.import_folder(folder, session.path)
+    dock.exchange.import_folder(folder, session.path)
     wait(dock, qtbot)
-    assert dock._bar.text.startswith("1 imported, 0 skipped; 1 image could not be read: ")
+    assert dock._bar.text.startswith("1 imported · 0 skipped (unchanged); 1 image could not be read: ")
 
 
 @pytest.mark.story

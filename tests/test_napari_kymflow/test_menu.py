@@ -8,12 +8,13 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QFileDialog
 
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._menu import import_new_from_folder, import_tiff_folder
+from napari_kymflow._menu import export_dataset, import_new_from_folder, import_tiff_folder
 from napari_kymflow._session import session_of
-from napari_kymflow.widgets._dataset_actions import DatasetActions
 from napari_kymflow.widgets._docks import find_dataset_dock, open_dataset_dock
+from napari_kymflow.widgets._exchange_actions import ExchangeActions
 
 IMPORT, NEW = "napari-kymflow.import_tiff_folder", "napari-kymflow.import_new_from_folder"
+EXPORT = "napari-kymflow.export_dataset"
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def session(viewer, demo_path):
 def called(monkeypatch):
     """Which of the dock's actions were called."""
     names = []
-    for name in ("choose_and_import", "refresh_from_folder"):
-        monkeypatch.setattr(DatasetActions, name, lambda _self, name=name: names.append(name))
+    for name in ("choose_and_import", "refresh_from_folder", "choose_and_export"):
+        monkeypatch.setattr(ExchangeActions, name, lambda _self, name=name: names.append(name))
     return names
 
 
@@ -45,7 +46,7 @@ def last_message():
 def test_the_entries_are_in_napari_s_menu():
     manifest = PluginManifest.from_distribution("napari-kymflow")
     items = manifest.contributions.menus["napari/file/io_utilities"]
-    assert [item.command for item in items] == [IMPORT, NEW]
+    assert [item.command for item in items] == [IMPORT, NEW, EXPORT]
 
 
 def test_each_has_a_title_that_says_what_it_does():
@@ -66,7 +67,12 @@ def test_the_same_dock_is_taken_again(viewer, called):
 
 
 @pytest.mark.parametrize(
-    ("command", "action"), [(import_tiff_folder, "choose_and_import"), (import_new_from_folder, "refresh_from_folder")]
+    ("command", "action"),
+    [
+        (import_tiff_folder, "choose_and_import"),
+        (import_new_from_folder, "refresh_from_folder"),
+        (export_dataset, "choose_and_export"),
+    ],
 )
 def test_a_dock_that_looks_at_the_dataset_first_is_waited_for(viewer, session, called, qtbot, command, action):
     command(viewer)
@@ -78,6 +84,18 @@ def test_without_a_dataset_there_is_nothing_new(viewer, called):
     import_new_from_folder(viewer)
     assert called == []
     assert last_message().startswith("No dataset is open, so there is none to fill from its folder")
+
+
+def test_without_a_dataset_there_is_nothing_to_export(viewer, called):
+    export_dataset(viewer)
+    assert called == []
+    assert last_message() == "No dataset is open, so there is none to export: open one first."
+
+
+def test_a_dataset_that_is_only_read_can_be_exported(viewer, session, called, monkeypatch, qtbot):
+    monkeypatch.setattr(type(session), "is_read_only", "written by the older program")
+    export_dataset(viewer)
+    qtbot.waitUntil(lambda: called == ["choose_and_export"])
 
 
 def test_while_the_dock_is_at_work_nothing_is_begun(viewer, session, called, qtbot, monkeypatch):

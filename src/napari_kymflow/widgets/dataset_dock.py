@@ -21,6 +21,7 @@ from napari_kymflow._records_view import Shown, View, records_view, with_marks
 from napari_kymflow._session import session_of
 from napari_kymflow.widgets._binding import Connections, bind_for_life
 from napari_kymflow.widgets._dataset_actions import DatasetActions
+from napari_kymflow.widgets._exchange_actions import ExchangeActions
 from napari_kymflow.widgets._metadata_actions import MetadataActions
 from napari_kymflow.widgets._row_place import place_of
 from napari_kymflow.widgets._table_panel import TablePanel
@@ -52,6 +53,7 @@ class DatasetDock(QWidget):
         self._host = host_of(napari_viewer)
         self._bar = TaskBar(self)
         self.do = DatasetActions(self, self._session, self._bar, self._show)
+        self.exchange = ExchangeActions(self, self._session, self._bar, self.do)
         self._shown = Shown()
         self._current: dict[str, View] = {}
         self._waiting: set[tuple[Path, str]] = set()
@@ -88,17 +90,21 @@ class DatasetDock(QWidget):
         attach_to_window(self._host, self)
 
     def _make_buttons(self) -> dict[str, QPushButton]:
-        do = self.do
+        do, exchange = self.do, self.exchange
         buttons = {
             "open": self._button("Open", "Open a dataset, or one of those that were open last", None),
             "import": self._button(
-                "Import TIFFs…", "Add the TIFFs of a folder, with their headers, ROIs and results", do.choose_and_import
+                "Import TIFFs…",
+                "Add the TIFFs of a folder, with their headers, ROIs and results",
+                exchange.choose_and_import,
             ),
             "from folder": self._button(
-                "New from folder", "Import the TIFFs that are new in this dataset's folder", do.refresh_from_folder
+                "New from folder",
+                "Import the TIFFs that are new in this dataset's folder",
+                exchange.refresh_from_folder,
             ),
             "refresh": self._button("Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh),
-            "more": self._button("More", "Enter calibration and experiment, rebuild tables, look for damage", None),
+            "more": self._button("More", "Enter calibration and experiment, rebuild tables, export, look for damage", None),
         }
         self._open_menu, self._more_menu = QMenu(self), QMenu(self)
         buttons["open"].setMenu(self._open_menu)
@@ -109,6 +115,9 @@ class DatasetDock(QWidget):
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
         self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
+        self._more_menu.addSeparator()
+        self._export = self._action("Export dataset…", self.exchange.choose_and_export)
+        self._export_image = self._action("Export this image as OME-Zarr…", self.exchange.choose_and_export_image)
         self._more_menu.addSeparator()
         self._verify = self._action("Verify…", do.verify)
         return buttons
@@ -323,6 +332,8 @@ class DatasetDock(QWidget):
         is_ours = name in [indexer.table_name for indexer in self._session.found.indexers]
         self._rebuild_one.setEnabled(writable and is_ours)
         self._rebuild_one.setText(f"Rebuild {name}" if is_ours else "Rebuild this table")
+        self._export.setEnabled(dataset is not None and not running)
+        self._export_image.setEnabled(self._session.image_id is not None and not running)
         self._verify.setEnabled(dataset is not None and not running)
         self.metadata.follow(can_edit=writable)
         is_looking = self._bar.is_running and self._shown.look.is_quick

@@ -1,0 +1,54 @@
+"""What an import or an export did, in words: a headline, and every file that there is something to say of. No Qt.
+
+The rule of this room: the text alone, copied into an e-mail, tells the whole story.
+"""
+
+from kymflow_zarr import ImportReport
+from kymflow_zarr.export import ExportReport
+
+
+def import_headline(report: ImportReport) -> str:
+    """Return one line, such as "41 imported · 3 skipped (unchanged) · 2 failed"."""
+    unchanged = len(report.skipped) - len(report.changed)
+    parts = [
+        f"{len(report.imported)} imported",
+        f"{len(report.replaced)} read again" if report.replaced else "",
+        f"{unchanged} skipped (unchanged)",
+        f"{len(report.changed)} changed since" if report.changed else "",
+        f"{len(report.moved)} moved" if report.moved else "",
+        f"{len(report.failed)} failed" if report.failed else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def import_details(report: ImportReport) -> str:
+    """Return a paragraph for each kind of thing that there is to say; empty where there is none."""
+    failed = [
+        failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
+        for failure in report.failed
+    ]
+    moved = [f"{one.path}  (was {one.was})" for one in report.moved]
+    notes = [f"{file.path.name}: {note}" for file in (*report.imported, *report.replaced) for note in file.notes]
+    return _paragraphs(
+        {
+            "Not imported; mend these and import the folder again:": failed,
+            "Changed since they were imported; their records are as they were:": [str(path) for path in report.changed],
+            "In the dataset already, but moved or renamed since; they were not imported twice:": moved,
+            "Worth knowing:": notes,
+        }
+    )
+
+
+def needs_reading(report: ImportReport) -> bool:
+    """Return whether there is more to say of an import than its headline."""
+    return bool(import_details(report))
+
+
+def export_details(report: ExportReport) -> str:
+    """Return what of a dataset could not be exported, and what is worth knowing; empty where there is nothing to say."""
+    failed = [f"{failure.path}: {failure.reason}" for failure in report.failed]
+    return _paragraphs({"Could not be read, and is not in the folder:": failed, "Worth knowing:": list(report.notes)})
+
+
+def _paragraphs(found: dict[str, list[str]]) -> str:
+    return "\n\n".join("\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in found.items() if lines)

@@ -1,0 +1,161 @@
+"""Images in and out through the dataset dock, in a real window."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from kymflow_core import AcqImage
+from kymflow_zarr import ZarrDataset
+from napari_kymflow._session import session_of
+from napari_kymflow.widgets.dataset_dock import DatasetDock
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    """The dock in a window, with nothing open."""
+    _, made = viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph dataset")
+    assert isinstance(made, DatasetDock)
+    yield made
+    qtbot.waitUntil(lambda: not made.is_busy, timeout=20_000)
+    session_of(viewer).close_record()
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A folder of two line scans."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number, name in enumerate(("first", "second")):
+        tifffile.imwrite(folder / f"{name}.tif", np.full((40, 12), number, np.uint16))
+    return folder
+
+
+@pytest.fixture
+def filled(dock, scans, tmp_path, qtbot):
+    """The dock after an import of the two scans."""
+    dock.exchange.import_folder(scans, tmp_path / "lab.zarr")
+    wait(dock, qtbot)
+    return dock
+
+
+def wait(dock, qtbot):
+    qtbot.waitUntil(lambda: not dock.is_busy, timeout=30_000)
+
+
+def test_the_report_can_be_copied(filled):
+    filled.exchange.dialog.buttons["Copy"].click()
+    text = QGuiApplication.clipboard().text()
+    assert text.startswith("2 imported · 0 skipped (unchanged)")
+    assert "first.tif: calibration unknown" in text
+
+
+def test_an_import_with_nothing_to_say_shows_no_dialog(filled, scans, tmp_path, qtbot):
+    filled.exchange.dialog.close()
+    filled.exchange.import_folder(scans, tmp_path / "lab.zarr")
+    wait(filled, qtbot)
+    assert (filled._bar.text, filled.exchange.dialog) == ("0 imported · 2 skipped (unchanged)", None)
+
+
+@pytest.mark.story
+def test_files_that_moved_are_linked_by_one_click(filled, scans, tmp_path, qtbot):
+    moved = scans.rename(tmp_path / "moved")
+    filled.exchange.import_folder(moved, tmp_path / "lab.zarr")
+    wait(filled, qtbot)
+    assert filled._bar.text == "0 imported · 0 skipped (unchanged) · 2 moved"
+    filled.exchange.dialog.buttons["Note where they are"].click()
+    wait(filled, qtbot)
+    assert filled._bar.text == "Noted where 2 files are now"
+    filled.exchange.import_folder(moved, tmp_path / "lab.zarr")
+    wait(filled, qtbot)
+    assert filled._bar.text == "0 imported · 2 skipped (unchanged)"
+
+
+@pytest.mark.story
+def test_changed_files_are_read_again_by_one_click(filled, scans, tmp_path, qtbot):
+    tifffile.imwrite(scans / "first.tif", np.full((40, 12), 9, np.uint16))
+    filled.exchange.import_folder(scans, tmp_path / "lab.zarr")
+    wait(filled, qtbot)
+    assert filled._bar.text == "0 imported · 1 skipped (unchanged) · 1 changed since"
+    filled.exchange.dialog.buttons["Read changed files again"].click()
+    wait(filled, qtbot)
+    assert filled._bar.text == "0 imported · 1 read again · 1 skipped (unchanged)"
+    values = {int(AcqImage(record).pixels[0, 0]) for record in ZarrDataset(tmp_path / "lab.zarr", mode="r").iter_records()}
+    assert values == {9, 1}
+
+
+@pytest.mark.story
+@pytest.mark.parametrize(("answer", "count"), [("Yes", 1), ("No", 2)])
+def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monkeypatch, answer, count):
+    folder = tmp_path / "channels"
+    folder.mkdir()
+    for number in (1, 2):
+        tifffile.imwrite(folder / f"scan_C{number}.tif", np.full((40, 12), number, np.uint16))
+    asked = []
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(folder))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(tmp_path / "lab.zarr"), ""))
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda *args: asked.append(args[2]) or getattr(QMessageBox.StandardButton, answer)
+    )
+    dock.exchange.choose_and_import()
+    qtbot.waitUntil(lambda: len(asked) == 1 and not dock.is_busy, timeout=30_000)
+    assert asked[0].startswith("One scan has several files, one a channel, such as scan_C1.tif.")
+    assert len(ZarrDataset(tmp_path / "lab.zarr", mode="r").list_image_ids()) == count
+
+
+def test_a_dataset_is_exported_into_a_new_folder(filled, tmp_path, qtbot, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(tmp_path))
+    (tmp_path / "lab exported").mkdir()
+    filled._export.trigger()
+    wait(filled, qtbot)
+    assert filled._bar.text == f"2 records and 5 tables exported as 19 files in {tmp_path / 'lab exported 2'}"
+    assert len(list((tmp_path / "lab exported 2" / "images").glob("first *"))) == 1
+
+
+@pytest.mark.story
+def test_an_exported_folder_comes_back_through_the_dock(filled, tmp_path, qtbot):
+    filled.exchange.export_to(tmp_path / "out")
+    wait(filled, qtbot)
+    filled.exchange.import_folder(tmp_path / "out", tmp_path / "again.zarr")
+    wait(filled, qtbot)
+    one, other = (ZarrDataset(tmp_path / name, mode="r").list_image_ids() for name in ("lab.zarr", "again.zarr"))
+    assert one == other
+
+
+@pytest.mark.story
+def test_what_cannot_be_read_is_said_after_an_export(filled, tmp_path, qtbot):
+    record = next(ZarrDataset(tmp_path / "lab.zarr").iter_records())
+    (tmp_path / "lab.zarr" / "images" / record.image_id / "analysis" / "provenance.json").write_text("{")
+    filled.exchange.export_to(tmp_path / "out")
+    wait(filled, qtbot)
+    assert "1 things could not be read" in filled._bar.text
+    assert "provenance.json" in filled.exchange.dialog.text
+
+
+@pytest.mark.story
+def test_an_image_is_exported_as_ome_zarr_and_comes_in_elsewhere(filled, tmp_path, qtbot, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(tmp_path / "one"), ""))
+    filled._export_image.trigger()
+    wait(filled, qtbot)
+    assert filled._bar.text == "Wrote one.ome.zarr"
+    filled.exchange.import_folder(tmp_path / "one.ome.zarr", tmp_path / "other.zarr")
+    wait(filled, qtbot)
+    assert len(ZarrDataset(tmp_path / "other.zarr", mode="r").list_image_ids()) == 1
+
+
+@pytest.mark.story
+def test_an_import_that_fails_says_why_in_the_dialog(filled, scans, tmp_path, qtbot):
+    (scans / "third.tif").write_text("no TIFF")
+    shutil.copy(scans / "first.tif", scans / "fourth.tif")
+    filled.exchange.import_folder(scans, tmp_path / "lab.zarr")
+    wait(filled, qtbot)
+    assert filled._bar.text == "1 imported · 2 skipped (unchanged) · 1 failed"
+    assert "third.tif cannot be read as a TIFF" in filled.exchange.dialog.text
