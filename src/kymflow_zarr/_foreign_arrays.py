@@ -24,6 +24,7 @@ from kymflow_zarr._chunks import (
     BLOSC_HEADER_BYTES,
     DTYPES,
     INDEX_CODECS,
+    MAX_FILES,
     ArrayPlan,
     check_blosc_header,
     check_plan,
@@ -183,6 +184,9 @@ def _plan(document: JsonObject, where: str) -> ArrayPlan:
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise DamagedError(f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers and booleans are read")
     plan = check_plan(document.get("shape"), chunk, chunk_file, np.dtype(dtype).itemsize, where=where)
+    in_shard = math.prod(math.ceil(size / length) for size, length in zip(plan.file, plan.chunk, strict=True))
+    if in_shard > MAX_FILES:
+        raise DamagedError(f"the array {where} has {in_shard} chunks in a shard, which is not believable")
     encoding = document.get("chunk_key_encoding")
     name = encoding.get("name") if isinstance(encoding, Mapping) else None
     separator = configuration_of(encoding).get("separator", "/" if name == "default" else ".")
