@@ -14,6 +14,7 @@ TINY = {
     "import_tiffs.py": ["--files", "2", "--lines", "40", "--pixels", "8"],
     "manifest.py": ["--records", "3"],
     "replace_rows.py": ["--rows", "100", "--images", "10", "--replaced", "2"],
+    "export_folder.py": ["--records", "2", "--lines", "40", "--pixels", "8"],
     "array_artifact.py": ["--megabytes", "0.01"],
     "polygon_mask.py": ["--lines", "60", "--pixels", "40"],
     "read_window.py": ["--records", "2", "--lines", "300", "--pixels", "8"],

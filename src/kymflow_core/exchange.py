@@ -133,7 +133,12 @@ def export_folder(
 def scales_of(metadata: JsonObject) -> dict[str, Scale]:
     """Return the seconds of a line and the µm of a pixel, as far as a record's metadata know them."""
     header = AcquisitionHeader.of_metadata(metadata)
-    found = {"y": (header.seconds_per_line, "s"), "x": (header.um_per_pixel, "um")}
+    return scales_of_calibration(um_per_pixel=header.um_per_pixel, seconds_per_line=header.seconds_per_line)
+
+
+def scales_of_calibration(*, um_per_pixel: float | None, seconds_per_line: float | None) -> dict[str, Scale]:
+    """Return the scales of a kymograph's axes, x in µm and y in s, as far as they are known."""
+    found = {"y": (seconds_per_line, "s"), "x": (um_per_pixel, "um")}
     return {axis: Scale(size=size, unit=unit) for axis, (size, unit) in found.items() if size is not None}
 
 

@@ -72,13 +72,14 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedImage:
-    """One record of an export."""
+    """One record of an export; `source` is the file that it was imported from, as far as that is known."""
 
     image_id: str
     folder: str
     axes: tuple[str, ...]
     created_utc: str
     files: tuple[ExportedFile, ...]
+    source: str = ""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the entry of the record."""
@@ -87,6 +88,7 @@ class ExportedImage:
             "folder": self.folder,
             "axes": list(self.axes),
             "created_utc": self.created_utc,
+            "source": self.source,
             "files": [file.to_json() for file in self.files],
         }
 
@@ -101,6 +103,7 @@ class ExportedImage:
         return cls(
             **cast("dict[str, Any]", texts),
             axes=tuple(map(str, axes)),
+            source=str(entry.get("source", "")),
             files=tuple(ExportedFile.from_json(file) for file in files),
         )
 

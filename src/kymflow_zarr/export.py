@@ -142,11 +142,11 @@ class _Export:
     def run(self, folder: Path, progress: ExportProgress | None) -> ExportReport:
         """Write all, the document last: it speaks only of files that are there."""
         ids, images = self.dataset.list_image_ids(), []
-        names = self._source_names() if self.plan.friendly_names else {}
+        sources = self._source_paths()
         for done, image_id in enumerate(ids):
             if progress:
-                progress(done, len(ids), names.get(image_id, image_id))
-            image = self._export_record(self.dataset.record(image_id), names.get(image_id, ""))
+                progress(done, len(ids), _file_name(sources.get(image_id, "")) or image_id)
+            image = self._export_record(self.dataset.record(image_id), sources.get(image_id, ""))
             if image is not None:
                 images.append(image)
         tables = list(self._tables())
@@ -170,17 +170,19 @@ class _Export:
             notes=tuple(self.notes),
         )
 
-    def _source_names(self) -> dict[str, str]:
-        frame = self.dataset.load_sources_index()
-        names = (PurePosixPath(str(path).replace("\\", "/")).name for path in frame[SOURCE_PATH])
-        return dict(zip(frame[IMAGE_ID], names, strict=True))
+    def _source_paths(self) -> dict[str, str]:
+        try:
+            frame = self.dataset.load_sources_index()
+        except KymflowZarrError:  # damaged, which is said of the table
+            return {}
+        return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 
-    def _export_record(self, record: ZarrImageRecord, source_name: str) -> ExportedImage | None:
+    def _export_record(self, record: ZarrImageRecord, source: str) -> ExportedImage | None:
         where, name = Path(_layout.record_key(record.image_id)), record.image_id
         try:
             attributes = record.load_attributes()
             if self.plan.friendly_names:
-                name = friendly_folder(source_name or self.plan.name_of(record.load_metadata_payload()), name)
+                name = friendly_folder(_file_name(source) or self.plan.name_of(record.load_metadata_payload()), name)
         except KymflowZarrError as error:
             self.failed.append(FailedFile(path=where, reason=str(error)))
             return None
@@ -198,6 +200,7 @@ class _Export:
             axes=attributes.axes,
             created_utc=attributes.created_utc,
             files=tuple(files),
+            source=source,
         )
 
     def _metadata(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
@@ -310,6 +313,10 @@ class _Export:
             dtype=np.dtype(array.dtype).str,
             held=held,
         )
+
+
+def _file_name(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name
 
 
 def frame_to_csv(frame: pd.DataFrame) -> bytes:

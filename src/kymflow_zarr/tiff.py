@@ -18,6 +18,9 @@ from kymflow_zarr.ingest import UNREADABLE_TIFF
 _IMAGEJ_DTYPES = ("u1", "u2", "f4")
 """What ImageJ itself has: 8 and 16 bits without sign, and 32-bit floats."""
 _IMAGEJ_ORDER = "tzcyx"
+_PIXEL = "pixel"
+_MOST_BYTES = 2**32 - 2**24
+"""A TIFF of ImageJ's has 32-bit offsets."""
 _NO_UNIT = 1
 """TIFF 6.0, ResolutionUnit: no absolute unit; ImageJ writes its own in the description."""
 _SCALED_AXES = {"z": "spacing", "t": "finterval"}
@@ -36,8 +39,8 @@ def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str,
 
     An array of a dtype and of axes that ImageJ knows becomes an ImageJ hyperstack. There `scales` stand as ImageJ writes
     them itself: pixels per unit in XResolution and YResolution, `unit`, `yunit`, `spacing` and `finterval` in the
-    description. Other arrays become plain TIFFs, whose XResolution and YResolution have the same numbers, without a unit.
-    Booleans become 0 and 255.
+    description. Other arrays become plain TIFFs, whose XResolution and YResolution have the same numbers, and whose
+    description names the scales in JSON, which Fiji does not read. Booleans become 0 and 255.
 
     Parameters
     ----------
@@ -54,15 +57,20 @@ def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str,
     buffer = io.BytesIO()
     x, y = (scales.get(axis) for axis in "xy")
     resolution = (1 / x.size if x else 1.0, 1 / y.size if y else 1.0)
-    if _is_imagej(pixels, axes):
+    if is_for_imagej(pixels, axes):
         order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
         metadata = {"axes": "".join(order).upper(), **_imagej_entries(scales)}
         ordered = np.ascontiguousarray(pixels.transpose([list(axes).index(axis) for axis in order]))
         tifffile.imwrite(buffer, ordered, imagej=True, resolution=resolution, metadata=metadata)
     else:
-        contiguous = np.ascontiguousarray(pixels)
+        said = {axis: f"{scale.size!r} {scale.unit}" for axis, scale in scales.items()}
         tifffile.imwrite(
-            buffer, contiguous, photometric="minisblack", resolution=resolution, resolutionunit=_NO_UNIT, metadata={}
+            buffer,
+            np.ascontiguousarray(pixels),
+            photometric="minisblack",
+            resolution=resolution,
+            resolutionunit=_NO_UNIT,
+            metadata={"scales": said},
         )
     data = buffer.getvalue()
     return data if _holds(data, array, axes) else None
@@ -89,7 +97,7 @@ def tiff_to_array(
             f"{what} holds {pixels.dtype} values of the shape {pixels.shape}; {dtype} values of the shape {tuple(shape)} "
             "were exported"
         )
-    if _is_imagej(np.empty(tuple(shape), stored), axes):
+    if is_for_imagej(np.empty(tuple(shape), stored), axes):
         order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
         pixels = pixels.reshape([shape[list(axes).index(axis)] for axis in order])
         pixels = pixels.transpose([order.index(axis) for axis in axes])
@@ -97,16 +105,19 @@ def tiff_to_array(
     return np.ascontiguousarray(pixels != 0 if dtype == np.bool_ else pixels.astype(dtype, copy=False))
 
 
-def _is_imagej(pixels: NDArray[Any], axes: Sequence[str]) -> bool:
-    return pixels.dtype.str[1:] in _IMAGEJ_DTYPES and {"y", "x"} <= set(axes) <= set(_IMAGEJ_ORDER)
+def is_for_imagej(pixels: NDArray[Any], axes: Sequence[str]) -> bool:
+    """Return whether an array becomes a TIFF in which Fiji finds the scales."""
+    fits = pixels.dtype.str[1:] in _IMAGEJ_DTYPES and pixels.nbytes <= _MOST_BYTES
+    return fits and {"y", "x"} <= set(axes) <= set(_IMAGEJ_ORDER)
 
 
 def _imagej_entries(scales: Mapping[str, Scale]) -> dict[str, str | float]:
-    """Return the entries of an ImageJ description that say the scales; `unit` is that of x, and of all that say none."""
+    """Return the entries of an ImageJ description that say the scales; "pixel" where none is known.
+
+    `yunit` is always said: ImageJ takes `unit`, that of x, for all axes that say none.
+    """
     x, y = scales.get("x"), scales.get("y")
-    entries: dict[str, str | float] = {"unit": x.unit} if x else {}
-    if y and (x is None or y.unit != x.unit):
-        entries["yunit"] = y.unit
+    entries: dict[str, str | float] = {"unit": x.unit if x else _PIXEL, "yunit": y.unit if y else _PIXEL}
     for axis, name in _SCALED_AXES.items():
         if axis in scales:
             entries[name] = scales[axis].size

@@ -27,7 +27,7 @@ def import_details(report: ImportReport) -> str:
         failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
         for failure in report.failed
     ]
-    moved = [f"{one.path}  (was {one.was})" for one in report.moved]
+    moved = [f"{one.path}\n    was {one.was}" for one in report.moved]
     notes = [f"{file.path.name}: {note}" for file in (*report.imported, *report.replaced) for note in file.notes]
     return _paragraphs(
         {

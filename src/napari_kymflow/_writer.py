@@ -13,6 +13,7 @@ import numpy as np
 from napari.utils.notifications import show_error, show_info, show_warning
 
 from kymflow_core.roi.geojson import save_whole
+from kymflow_zarr.errors import InvalidValueError
 from napari_kymflow._imagej_tiff import pixels_to_tiff
 from napari_kymflow._interchange import export_rois
 from napari_kymflow._records import OUR_ERRORS
@@ -42,6 +43,9 @@ def write_tiff(path: str, layer_data: Sequence[FullLayerData]) -> list[str]:
     try:
         tiff = pixels_to_tiff(pixels, axes, um_per_pixel=tag.um_per_pixel, seconds_per_line=tag.seconds_per_line)
         save_whole(target, tiff.content)
+    except InvalidValueError as error:
+        show_error(f"not saved: {error}")
+        return []
     except OSError as error:
         show_error(f"not saved: {target}: {error.strerror or error}")
         return []

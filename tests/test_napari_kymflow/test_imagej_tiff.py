@@ -45,7 +45,7 @@ def test_what_it_cannot_hold_loses_no_value(pixels):
 
 def test_then_the_calibration_stands_in_the_description():
     (said,) = opened(pixels_to_tiff(np.full((4, 3), 1 / 3), "yx", **KNOWN)).shaped_metadata
-    assert (said["um_per_pixel"], said["seconds_per_line"]) == (0.25, 0.002)
+    assert said["scales"] == {"y": "0.002 s", "x": "0.25 um"}
 
 
 def test_x_is_in_um_and_y_in_seconds():

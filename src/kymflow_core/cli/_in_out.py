@@ -11,6 +11,7 @@ from kymflow_core.cli._output import AsJson, Jobs, Output, Quiet, fail
 from kymflow_core.cli._tables import update_tables
 from kymflow_core.cli._targets import existing, source_folder
 from kymflow_core.exchange import PATTERNS, export_folder, import_folder
+from kymflow_core.ome_metadata import describe_metadata
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.upgrade import upgrade_dataset
 
@@ -147,7 +148,7 @@ def upgrade(
     output = Output(as_json, quiet, advice="Nothing was copied.")
     with output.running():
         with output.progress("copying records") as tell:
-            report = upgrade_dataset(old, new, progress=tell)
+            report = upgrade_dataset(old, new, describe=describe_metadata, progress=tell)
         output.say(report.summary())
         output.result(records=report.records, tables=list(report.tables))
 

@@ -17,6 +17,7 @@ from kymflow_core.errors import CommandError
 from kymflow_core.freshness import State
 from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.ome_metadata import rebuild_ome
 from kymflow_zarr import ZarrDataset
 
 _MOST_ROWS = 20
@@ -25,7 +26,9 @@ _MOST_ROWS = 20
 def index(
     dataset: Annotated[Path, typer.Argument(help="The dataset.")],
     *,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make all rows again, also those that are fresh.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make all rows again, fresh ones too, and what OME-Zarr is told.")
+    ] = False,
     jobs: Jobs = 1,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -36,7 +39,11 @@ def index(
     """
     output = Output(as_json, quiet, advice="The same command goes on from there.")
     with output.running():
-        if update_tables(existing(dataset), output, rebuild=rebuild, jobs=jobs):
+        opened = existing(dataset)
+        failed = update_tables(opened, output, rebuild=rebuild, jobs=jobs)
+        for image_id, reason in (rebuild_ome(opened) if rebuild else {}).items():
+            output.problem(f"{image_id}: no OME-Zarr metadata: {reason}", "yellow")
+        if failed:
             fail()
 
 
