@@ -31,6 +31,8 @@ MS_PER_SECOND: Final = 1000.0
 YES, NO, NOT_NOTED = "yes", "no", "not noted"
 _LABELS: Mapping[Field, str] = {SECONDS: "ms per line", UM: "µm per pixel", ACCEPTED: "accepted"}
 _HINTS: Mapping[str, str] = {
+    "seconds_per_line": "not known yet",
+    "um_per_pixel": "not known yet",
     "species": "such as mouse",
     "sex": "such as f or m",
     "genotype": "such as WT",

@@ -72,7 +72,7 @@ def test_imagej(resolution, metadata, seconds_per_line, um_per_pixel, imagej_hea
     assert header.um_per_pixel == (None if um_per_pixel is None else pytest.approx(um_per_pixel, rel=1e-6))
 
 
-@pytest.mark.parametrize("seconds_per_line", [35.099 / 30000, 1e-5, 2.5])
+@pytest.mark.parametrize("seconds_per_line", [35.099 / 30000, 33.299 / 30000, 3e-4, 2.5])
 @pytest.mark.parametrize("um_per_pixel", [0.284, 0.829, 12.0])
 def test_what_an_export_writes_is_read_to_a_millionth(seconds_per_line, um_per_pixel, imagej_header):
     header = imagej_header((1 / um_per_pixel, 1 / seconds_per_line), unit="um", yunit="s")

@@ -171,7 +171,7 @@ class MetadataDialog(QDialog):
         for one in (SECONDS, UM):
             self._add_line(rows, self._form.fields[one], ())
         source = self._form.fields[SOURCE]
-        rows.addRow("from", QLabel(SEVERAL if source.is_mixed else source.text or "nobody gave it yet", self))
+        rows.addRow("comes from", QLabel(SEVERAL if source.is_mixed else source.text or "nobody gave it yet", self))
         rows.addRow("image", self._extent)
         layout.addLayout(rows)
         layout.addStretch()
