@@ -4,7 +4,7 @@ The rule of this room: one image that cannot be read is an answer, not an error;
 moment: where its files change while they are read, they are read again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,11 @@ from kymflow_core.freshness import Indexed, Seen
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
 from kymflow_core.roi import RoiSet
-from kymflow_zarr import METADATA_KEY, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import METADATA_KEY, PIXELS_SHA256, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
 """The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
-PIXELS_SHA256 = "pixels_sha256"
-"""The key of a record's metadata that has the digest of its pixels, once these were replaced."""
 FAILURES = (KymflowError, KymflowZarrError, *FOREIGN_ERRORS)
 """What an indexer, also one of another package, raises over an artifact that it cannot read."""
 _ROUNDS = 4
@@ -140,9 +138,9 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
     if not statements:
         return []
     metadata = record.load_metadata_payload()
-    envelopes, header, pixels = (metadata.get(key) for key in ("rois", "header", PIXELS_SHA256))
+    envelopes, pixels = metadata.get("rois"), metadata.get(PIXELS_SHA256)
     rois = RoiSet.from_json(envelopes if isinstance(envelopes, list) else [])
-    calibration = AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
+    calibration = AcquisitionHeader.of_metadata(metadata)
     digest = pixels if isinstance(pixels, str) else ""
     found = [one for said in statements for one in said.changes(rois, calibration=calibration, pixels=digest)]
     return list(dict.fromkeys(found))

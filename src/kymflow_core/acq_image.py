@@ -367,12 +367,12 @@ class AcqImage:
 
     def _adopt(self, revision: Revision) -> None:
         metadata = revision.payload
-        header, rois, next_id = metadata.get("header"), metadata.get("rois"), metadata.get("next_roi_id")
+        rois, next_id = metadata.get("rois"), metadata.get("next_roi_id")
         if rois is not None and not isinstance(rois, list):
             raise RoiError(f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected")
         self._revision = revision
         self.metadata = metadata
-        self.header = AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
+        self.header = AcquisitionHeader.of_metadata(metadata)
         self.rois = RoiSet.from_json(
             rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1
         )

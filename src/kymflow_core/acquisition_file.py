@@ -85,7 +85,7 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
 def _metadata_of_export(metadata: JsonObject, header: AcquisitionHeader) -> tuple[dict[str, JsonValue], AcquisitionHeader]:
     """Return a record's metadata, and its header; where they have none, the header is what the TIFF says."""
     said = metadata.get("header")
-    own = AcquisitionHeader.from_json(said if isinstance(said, Mapping) else {})
+    own = AcquisitionHeader.of_metadata(metadata)
     if not own.is_calibrated and header.is_calibrated:
         seconds, um = header.seconds_per_line, header.um_per_pixel
         own = replace(own, seconds_per_line=seconds, um_per_pixel=um, calibration_source=header.calibration_source)

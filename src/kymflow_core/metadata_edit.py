@@ -16,6 +16,7 @@ from kymflow_core.calibration import positive
 from kymflow_core.errors import KymflowError, MetadataError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
+from kymflow_core.ome_metadata import update_ome
 from kymflow_zarr import JsonObject, JsonValue, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ConflictError, KymflowZarrError
 
@@ -89,7 +90,7 @@ class MetadataEdit:
     def apply(self, metadata: JsonObject) -> dict[Field, JsonValue]:
         """Return the fields that the edit gives metadata other values in, and these values."""
         wanted: dict[Field, JsonValue] = {}
-        now = header_of(metadata)
+        now = AcquisitionHeader.of_metadata(metadata)
         seconds, um = self.seconds_per_line, self.um_per_pixel
         if (seconds is not None and seconds != now.seconds_per_line) or (um is not None and um != now.um_per_pixel):
             values = (
@@ -235,7 +236,8 @@ def preview_edit(
             record = opened.record(image_id)
             metadata = record.load_metadata_payload()
             wanted = edit.apply(metadata)
-            now, then = header_of(metadata), header_of(_with(metadata, wanted, wanted))
+            now = AcquisitionHeader.of_metadata(metadata)
+            then = AcquisitionHeader.of_metadata(_with(metadata, wanted, wanted))
             is_calibration = any(one in wanted for one in CALIBRATION)
             stated = [one for indexer in indexers for one in statements_of(record, indexer)] if is_calibration else []
         except FAILURES:
@@ -246,12 +248,6 @@ def preview_edit(
         if count:
             outdated[image_id] = count
     return EditPreview(changed=tuple(changed), outdated=outdated)
-
-
-def header_of(metadata: JsonObject) -> AcquisitionHeader:
-    """Return the header in a record's metadata."""
-    header = metadata.get("header")
-    return AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
 
 
 def values_of(metadata: JsonObject, fields: Iterable[Field]) -> dict[Field, JsonValue]:
@@ -296,7 +292,7 @@ def _each(
         name = image_id[:8]
         try:
             record = opened.record(image_id)
-            name = header_of(record.load_metadata_payload()).name or name
+            name = AcquisitionHeader.of_metadata(record.load_metadata_payload()).name or name
             plan = _commit(record, make_plan)
         except _FAILURES as error:
             failed.append(NotChanged(image_id=image_id, name=name, reason=str(error)))
@@ -325,6 +321,7 @@ def _commit(record: ZarrImageRecord, make_plan: _MakePlan) -> _Plan:
             break
         try:
             record.save_metadata_payload(plan.payload, expected=revision)
+            update_ome(record, AcquisitionHeader.of_metadata(plan.payload))
             break
         except ConflictError:
             if attempt == _TRIES:

@@ -2,7 +2,7 @@
 
 from kymflow_zarr._frames import check_storable, concatenate_frames
 from kymflow_zarr._json import JsonObject, JsonValue
-from kymflow_zarr._layout import MASKS_KEY, METADATA_KEY, PROVENANCE, array_group_key, array_name
+from kymflow_zarr._layout import MASKS_KEY, METADATA_KEY, PIXELS_SHA256, PROVENANCE, array_group_key, array_name
 from kymflow_zarr._metadata import Revision
 from kymflow_zarr._names import check_name
 from kymflow_zarr._problems import Problem
@@ -18,6 +18,7 @@ from kymflow_zarr.verify import VerifyReport
 __all__ = [
     "MASKS_KEY",
     "METADATA_KEY",
+    "PIXELS_SHA256",
     "PROVENANCE",
     "FileContent",
     "ImportReport",

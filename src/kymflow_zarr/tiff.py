@@ -6,6 +6,7 @@ The rule of this room: what a TIFF cannot hold as it is gives no TIFF (None), ne
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ _IMAGEJ_DTYPES = ("u1", "u2", "f4")
 """What ImageJ itself has: 8 and 16 bits without sign, and 32-bit floats."""
 _IMAGEJ_ORDER = "tzcyx"
 _PIXEL = "pixel"
+_FINEST = 10**9
+"""The largest denominator of a step: 35.099 s / 30000 lines is 35099 / 30000000."""
 _MOST_BYTES = 2**32 - 2**24
 """A TIFF of ImageJ's has 32-bit offsets."""
 _NO_UNIT = 1
@@ -55,22 +58,23 @@ def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str,
         return None
     pixels = array.view(np.uint8) * np.uint8(255) if array.dtype == np.bool_ else array
     buffer = io.BytesIO()
-    x, y = (scales.get(axis) for axis in "xy")
-    resolution = (1 / x.size if x else 1.0, 1 / y.size if y else 1.0)
+    per_unit = {axis: number for axis, scale in scales.items() if (number := _per_unit(scale))}
+    said = {axis: scale for axis, scale in scales.items() if axis in per_unit}
+    resolution = per_unit.get("x", (1, 1)), per_unit.get("y", (1, 1))
     if is_for_imagej(pixels, axes):
         order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
-        metadata = {"axes": "".join(order).upper(), **_imagej_entries(scales)}
+        metadata = {"axes": "".join(order).upper(), **_imagej_entries(said)}
         ordered = np.ascontiguousarray(pixels.transpose([list(axes).index(axis) for axis in order]))
         tifffile.imwrite(buffer, ordered, imagej=True, resolution=resolution, metadata=metadata)
     else:
-        said = {axis: f"{scale.size!r} {scale.unit}" for axis, scale in scales.items()}
+        in_words = {axis: f"{scale.size!r} {scale.unit}" for axis, scale in scales.items()}
         tifffile.imwrite(
             buffer,
             np.ascontiguousarray(pixels),
             photometric="minisblack",
             resolution=resolution,
             resolutionunit=_NO_UNIT,
-            metadata={"scales": said},
+            metadata={"scales": in_words},
         )
     data = buffer.getvalue()
     return data if _holds(data, array, axes) else None
@@ -103,6 +107,12 @@ def tiff_to_array(
         pixels = pixels.transpose([order.index(axis) for axis in axes])
     pixels = pixels.reshape(tuple(shape))
     return np.ascontiguousarray(pixels != 0 if dtype == np.bool_ else pixels.astype(dtype, copy=False))
+
+
+def _per_unit(scale: Scale) -> tuple[int, int] | None:
+    """Return how many steps there are in one unit, as a fraction of 32-bit numbers; None where a TIFF cannot say it."""
+    step = Fraction(scale.size).limit_denominator(_FINEST)
+    return (step.denominator, step.numerator) if 0 < step.numerator < 2**32 else None
 
 
 def is_for_imagej(pixels: NDArray[Any], axes: Sequence[str]) -> bool:

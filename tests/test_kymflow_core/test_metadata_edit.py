@@ -117,6 +117,13 @@ def test_each_edit_is_one_revision(one, dataset):
     assert [revision.payload["header"]["um_per_pixel"] for revision in one.history()] == [0.25, 0.3]
 
 
+def test_ome_zarr_is_told_of_the_new_calibration(one, dataset):
+    edit(one, dataset, um_per_pixel=0.5)
+    document = json.loads((dataset.path / "images" / one.image_id / "zarr.json").read_text())
+    (multiscale,) = document["attributes"]["ome"]["multiscales"]
+    assert multiscale["datasets"][0]["coordinateTransformations"] == [{"type": "scale", "scale": [0.002, 0.5]}]
+
+
 def test_true_is_not_1(one, dataset):
     edit(one, dataset, experiment={"cage": True})
     edit(one, dataset, experiment={"cage": 1})

@@ -1,6 +1,7 @@
 """A dataset as a folder, and the same dataset again."""
 
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -466,6 +467,21 @@ def test_a_tiff_holds_what_it_was_made_of(rng, dtype, axes):
     data = array_to_tiff(array, tuple(axes), {"x": Scale(size=0.3, unit="um"), "z": Scale(size=2.0, unit="um")})
     again = tiff_to_array(data, axes=tuple(axes), shape=array.shape, dtype=array.dtype, what="x")
     np.testing.assert_array_equal(again, array, strict=True)
+
+
+@pytest.mark.parametrize("size", [0.284, 0.5, 35.099 / 30000, 33.299 / 30000, 1e-5, 3.0, 1 / 3])
+def test_a_step_comes_back_to_the_last_digit(size):
+    scales = {"x": Scale(size=size, unit="um"), "y": Scale(size=size, unit="s")}
+    with tifffile.TiffFile(io.BytesIO(array_to_tiff(np.zeros((3, 4), np.uint8), "yx", scales))) as tiff:
+        read = [tiff.pages[0].tags[name].value for name in ("XResolution", "YResolution")]
+    assert [below / above for above, below in read] == pytest.approx([size] * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e12])
+def test_a_step_that_a_tiff_cannot_say_is_not_known_in_it(size):
+    data = array_to_tiff(np.zeros((3, 4), np.uint8), "yx", {"x": Scale(size=size, unit="um")})
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        assert tiff.imagej_metadata["unit"] == "pixel"
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (0, 3), (3, 0)], ids=str)

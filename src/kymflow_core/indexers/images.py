@@ -56,8 +56,8 @@ class ImageIndexer:
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's row."""
         keys, metadata = rec.list_analysis_keys(), rec.load_metadata_payload()
-        raw, experiment, rois = (metadata.get(key) for key in ("header", "experiment_metadata", "rois"))
-        header = AcquisitionHeader.from_json(raw if isinstance(raw, Mapping) else {})
+        experiment, rois = metadata.get("experiment_metadata"), metadata.get("rois")
+        header = AcquisitionHeader.of_metadata(metadata)
         provenance = rec.load_json(PROVENANCE) if PROVENANCE_KEY in keys else None
         sizes = dict(zip(rec.get_axes(), rec.get_shape(), strict=True))
         lines, pixels = sizes.get("y", 0), sizes.get("x", 0)

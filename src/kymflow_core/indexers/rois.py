@@ -1,7 +1,5 @@
 """The table `rois`: every ROI of every image, with its bounds in pixels and in physical units."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -54,7 +52,7 @@ class RoiIndexer:
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's ROIs, in their order."""
         metadata = rec.load_metadata_payload()
-        envelopes, header = metadata.get("rois"), metadata.get("header")
+        envelopes = metadata.get("rois")
         if envelopes is not None and not isinstance(envelopes, list):
             raise IndexerError(f"the ROIs of image {rec.image_id} are no list")
         try:
@@ -62,7 +60,7 @@ class RoiIndexer:
         except KymflowError as error:
             raise IndexerError(f"the ROIs of image {rec.image_id} cannot be read: {error}") from error
         read = _Masks(rec)
-        calibration = AcquisitionHeader.from_json(header if isinstance(header, Mapping) else {})
+        calibration = AcquisitionHeader.of_metadata(metadata)
         rows = pd.DataFrame([_row(roi, read, calibration) for roi in rois])
         return rows_of(rows, _DTYPES, image_id=rec.image_id, what="ROIs")
 
