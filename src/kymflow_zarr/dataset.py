@@ -7,7 +7,6 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 import hashlib
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +19,9 @@ from numpy.typing import ArrayLike
 from kymflow_zarr import _layout
 from kymflow_zarr._arrays import check_axes, write_array
 from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._dataset_folders import DatasetFolders
 from kymflow_zarr._garbage import find_garbage
-from kymflow_zarr._import import How, import_files
-from kymflow_zarr._replace import Renew, keep_metadata
-from kymflow_zarr._restore import load_export, restore_dataset
+from kymflow_zarr._json import JsonObject
 from kymflow_zarr._root import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.errors import (
     DatasetExistsError,
@@ -33,22 +31,10 @@ from kymflow_zarr.errors import (
     ReadOnlyError,
     RecordNotFoundError,
 )
-from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
-from kymflow_zarr.ingest import (
-    Channels,
-    FileContent,
-    ImportReport,
-    MovedFile,
-    OnChanged,
-    Progress,
-    ReadFile,
-    find_files,
-    read_tiff,
-)
+from kymflow_zarr.ingest import FileContent
 from kymflow_zarr.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
-from kymflow_zarr.sidecars import read_with_sidecars
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.table_index import TableIndex, load_table_index, save_table_index
 from kymflow_zarr.tables import ReplacedRows, Tables
@@ -58,7 +44,7 @@ Mode: TypeAlias = Literal["r", "a"]
 _OLDER = "is in a dataset of the older program, which is only read; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
 
 
-class ZarrDataset:
+class ZarrDataset(DatasetFolders):
     """A handle to one kymflow dataset.
 
     Parameters
@@ -328,210 +314,6 @@ class ZarrDataset:
         """Return which file each record came from: one row an imported image, empty before the first import."""
         return self._sources.load()
 
-    def refresh_from_folder(
-        self, folder: str | Path, pattern: str = "*.tif", *, mode: OnChanged = "skip", read_file: ReadFile = read_tiff
-    ) -> list[str]:
-        """Import the TIFFs below a folder that are not in the dataset yet, and return the new image ids.
-
-        See `import_folder`, which also says what was skipped, what has moved, what was read again and what failed.
-
-        Parameters
-        ----------
-        folder
-            Where to look, with all its subfolders.
-        pattern
-            File names, with `*`.
-        mode
-            As `on_changed` of `import_folder`.
-        read_file
-            Reads one file and what lies beside it.
-        """
-        report = self.import_folder(folder, patterns=[pattern], read_file=read_file, on_changed=mode)
-        return [file.image_id for file in report.imported]
-
-    def import_folder(
-        self,
-        folder: str | Path,
-        *,
-        patterns: Sequence[str] = ("*.tif", "*.tiff"),
-        read_file: ReadFile = read_tiff,
-        on_changed: OnChanged = "skip",
-        renew: Renew = keep_metadata,
-        channels: Channels | None = None,
-        progress: Progress | None = None,
-        executor: Executor | None = None,
-    ) -> ImportReport:
-        """Add a record for every matching file below a folder that no record came from.
-
-        A file is known by its path, also by that from the dataset's folder, and where that is new by its content: a file
-        whose content a record has, and which is no longer where that record's file was, is said to have moved, and is not
-        imported twice; see `relink`.
-
-        Parameters
-        ----------
-        folder
-            Where to look, with all its subfolders.
-        patterns
-            File names, with `*`; upper and lower case are the same.
-        read_file
-            Reads one file and what lies beside it.
-        on_changed
-            "skip" only says which files have changed since they were imported. "reingest_if_changed" gives their records
-            the new pixels: id, ROIs and history stay, and results are outdated.
-        renew
-            Says which metadata a record has with the pixels of its changed file.
-        channels
-            How several files, one a channel, become one record; by default each file is a record.
-        progress
-            Called for each new file with the number done, the number of all, and the file's name.
-        executor
-            Runs the work of several files at once; threads of its own by default.
-
-        Raises
-        ------
-        SourceError
-            When the folder cannot be read, or has no file that matches.
-        ReadOnlyError
-            When the dataset cannot be written.
-        NotSavedError
-            When the disk is full or fails; the files imported before stay imported.
-        """
-        if on_changed not in ("skip", "reingest_if_changed"):
-            raise ValueError(
-                f"mode {on_changed!r} is not known; use 'skip' to leave changed files alone, or 'reingest_if_changed'"
-            )
-        files, unreadable = find_files(Path(folder), patterns)
-        self._ensure_exists()
-        how = How(read_file=read_file, channels=channels, on_changed=on_changed, renew=renew)
-        report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
-        if report.imported or report.replaced:
-            self._save_manifest()
-        return replace(report, failed=(*unreadable, *report.failed))
-
-    @staticmethod
-    def is_export(folder: str | Path) -> bool:
-        """Return whether a folder is one that `export_legacy_folder` wrote; raise `SourceError` where it cannot be used."""
-        return load_export(Path(folder)) is not None
-
-    def ingest_legacy_folder(
-        self,
-        root: str | Path,
-        *,
-        pattern: str = "*.tif",
-        include_sidecars: bool = True,
-        read_file: ReadFile = read_with_sidecars,
-        progress: Progress | None = None,
-    ) -> ImportReport:
-        """Import a folder that `export_legacy_folder` wrote, or any folder of TIFFs with files beside them.
-
-        An exported folder gives the records that it was made of: their ids, pixels, metadata with history, artifacts, and
-        their rows in the tables. Records whose id the dataset has are skipped. Of other folders each TIFF becomes a record,
-        as by `import_folder`, with the artifacts beside it; see `kymflow_zarr.sidecars`.
-
-        Parameters
-        ----------
-        root
-            The folder.
-        pattern
-            Which files of a folder that is no export.
-        include_sidecars
-            Whether what lies beside a TIFF is read; an exported folder is always read whole.
-        read_file, progress
-            As in `import_folder`.
-
-        Raises
-        ------
-        SourceError
-            When the folder cannot be read, has no file that matches, or is an export of a later version.
-        ReadOnlyError, NotSavedError
-            When the dataset cannot be written; what came in before stays.
-        """
-        folder = Path(root)
-        document = load_export(folder)
-        if document is None:
-            read = read_file if include_sidecars else read_tiff
-            return self.import_folder(folder, patterns=[pattern], read_file=read, progress=progress)
-        if not self._exists and "upgraded_from" in document.further:
-            older = document.further["upgraded_from"]
-            self._attributes = replace(self._attributes, upgraded_from=older if isinstance(older, Mapping) else {})
-        self._ensure_exists()
-        report = restore_dataset(self, self._sources, folder, document, progress=progress)
-        if report.imported:
-            self._save_manifest()
-        return report
-
-    def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
-        """Add a record for each of some files, or folders that are one image each, that no record came from.
-
-        One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
-        """
-        self._ensure_exists()
-        files, how = [Path(path) for path in paths], How(read_file=read_file)
-        report = import_files(self, self._sources, files, how=how, progress=None, executor=None)
-        if report.imported:
-            self._save_manifest()
-        return report
-
-    def export_legacy_folder(
-        self,
-        export_dir: str | Path,
-        *,
-        include_tiff: bool = True,
-        include_tables: bool = True,
-        friendly_names: bool = False,
-        overwrite: bool = False,
-        scales_of: ScalesOf | None = None,
-        name_of: NameOf | None = None,
-        progress: ExportProgress | None = None,
-    ) -> ExportReport:
-        """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
-
-        Parameters
-        ----------
-        export_dir
-            The folder; it appears whole or not at all.
-        include_tiff
-            Whether pixels are written. Without them the folder cannot become a dataset again.
-        include_tables
-            Whether the dataset's tables are written.
-        friendly_names
-            Whether a record's folder is named for its file and the beginning of its id.
-        overwrite
-            Whether files may be written into a folder that has others; none is removed.
-        scales_of
-            What a record's metadata say of the scale of its axes, for the tags of the TIFFs.
-        name_of
-            What they say of the name of an image that came from no file.
-        progress
-            Called before each record with the number done, the number of all, and its name.
-
-        Raises
-        ------
-        FolderNotEmptyError
-            When there is something at `export_dir`, or it lies inside the dataset.
-        ReadOnlyError, NotSavedError
-            When the folder cannot be written; a new one is not there then.
-        """
-        plan = ExportPlan(
-            include_tiff=include_tiff,
-            include_tables=include_tables,
-            friendly_names=friendly_names,
-            scales_of=scales_of or (lambda _metadata: {}),
-            name_of=name_of or (lambda _metadata: ""),
-        )
-        return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
-
-    def relink(self, moved: Sequence[MovedFile]) -> None:
-        """Take up where files are now that an import found to have moved; their records stay as they are."""
-        sources = self._sources.load_by_image()
-        there = [one for one in moved if one.image_id in sources]
-        self._sources.add(
-            {
-                one.image_id: sources[one.image_id].moved_to(one.path, dataset=self.path, further=one.further)
-                for one in there
-            }
-        )
-
     @contextmanager
     def claim(self, what: str) -> Iterator[bool]:
         """Claim a piece of work, so that no other program does it too; False where another has it.
@@ -609,13 +391,15 @@ class ZarrDataset:
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(_layout.record_key(image_id)), image_id)
 
-    def _ensure_exists(self) -> None:
+    def _ensure_exists(self, *, upgraded_from: JsonObject | None = None) -> None:
         if self._attributes.is_older:
             raise ReadOnlyError(f"not saved: {self.path} {_OLDER}")
         if self._exists and not self._blobs.exists(_layout.GROUP_DOCUMENT):
             raise DatasetNotFoundError(
                 f"the dataset {self.path} is no longer there: deleted, moved, or its disk is gone; nothing was written"
             )
+        if not self._exists and upgraded_from:
+            self._attributes = replace(self._attributes, upgraded_from=upgraded_from)
         if not self._exists and not self._make():
             self._attributes = load_attributes(self._blobs) or self._attributes
             self._exists = True

@@ -93,15 +93,15 @@ class TestMoved:
         assert (report.imported, len(report.skipped)) == ((), 3)
 
     def test_a_file_that_goes_away_while_the_folder_is_read_is_reported(self, dataset, tiff_folder, monkeypatch):
-        from kymflow_zarr import dataset as dataset_module
+        from kymflow_zarr import _dataset_folders as folders_module
 
         def find_and_lose(*args):
             found = find_files(*args)
             (tiff_folder / "b.tif").unlink()
             return found
 
-        find_files = dataset_module.find_files
-        monkeypatch.setattr(dataset_module, "find_files", find_and_lose)
+        find_files = folders_module.find_files
+        monkeypatch.setattr(folders_module, "find_files", find_and_lose)
         report = dataset.import_folder(tiff_folder)
         assert ([one.path.name for one in report.failed], len(report.imported)) == (["b.tif"], 2)
 
