@@ -17,7 +17,8 @@ from napari_kymflow._follow import FollowWork
 from napari_kymflow._look import counts_of, full_look, look_at_image, quick_look, result_tables
 from napari_kymflow._records import refresh_after_save, run_indexers
 from napari_kymflow._records_view import make_shown, table_view, with_marks
-from napari_kymflow.widgets._dataset_actions import ImportWork, Outcome, describe_reports
+from napari_kymflow.widgets._dataset_actions import Outcome, describe_reports
+from napari_kymflow.widgets._exchange_work import ImportWork
 from napari_kymflow.widgets._row_place import Place, place_of
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
@@ -340,7 +341,7 @@ def test_tables_that_could_not_follow_an_import_are_said(tmp_path, olympus_folde
     def fail(*args, **options):
         raise NotSavedError("the disk is full")
 
-    monkeypatch.setattr("napari_kymflow.widgets._dataset_actions.run_indexers", fail)
+    monkeypatch.setattr("napari_kymflow.widgets._exchange_work.run_indexers", fail)
     folder = one_tiff(olympus_folder, tmp_path)
     outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(HANDLE)
     assert (len(outcome.imported.imported), outcome.problem) == (1, "the tables could not follow: the disk is full")
