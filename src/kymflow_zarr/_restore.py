@@ -48,6 +48,11 @@ class Restored(Protocol):
     ) -> AbstractContextManager[ZarrImageRecord]:
         """Build a record."""
 
+    def load_table(
+        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Return a part of a table."""
+
     def save_table(self, name: str, df: pd.DataFrame) -> None:
         """Write a table whole."""
 
@@ -193,10 +198,12 @@ class _Restore:
         return [f"{len(found)} files in {image.folder} are not of the export and were not imported: {', '.join(found[:5])}"]
 
     def restore_tables(self, sources: Sources) -> None:
-        """Add the rows of the records that came in; a table that the dataset does not have comes whole."""
-        new = {file.image_id for file in self.imported}
-        failed = {image.image_id for image in self.document.images} - set(self.dataset.list_image_ids())
-        there = self.dataset.list_table_names()
+        """Add the rows of the images that are here; a table that the dataset does not have comes whole.
+
+        Also those of images that an earlier import brought in and was stopped before its tables.
+        """
+        here = set(self.dataset.list_image_ids())
+        exported = {image.image_id for image in self.document.images}
         for file in self.document.tables:
             if file.kind != "table":
                 continue
@@ -205,14 +212,23 @@ class _Restore:
                 if IMAGE_ID not in frame.columns:
                     raise SourceError(f"{file.path} has no column {IMAGE_ID!r}")
                 if file.name == _layout.SOURCES_TABLE:
-                    sources.add(_sources_of(frame[frame[IMAGE_ID].isin(new)], where=file.path))
-                elif file.name not in there:
-                    self.dataset.save_table(file.name, frame[~frame[IMAGE_ID].isin(failed)].reset_index(drop=True))
-                elif new:
-                    rows = {image_id: frame[frame[IMAGE_ID] == image_id] for image_id in sorted(new)}
-                    self.dataset.replace_rows(file.name, rows)
+                    lacking = (exported & here) - sources.image_ids()
+                    sources.add(_sources_of(frame[frame[IMAGE_ID].isin(lacking)], where=file.path))
+                elif file.name not in self.dataset.list_table_names():
+                    whole = frame[~frame[IMAGE_ID].isin(exported - here)].reset_index(drop=True)
+                    self.dataset.save_table(file.name, whole)
+                else:
+                    self._restore_rows(file.name, frame, exported & here)
             except (KymflowZarrError, OSError) as error:
                 self.failed.append(FailedFile(path=self.source.root / file.path, reason=str(error)))
+
+    def _restore_rows(self, name: str, frame: pd.DataFrame, here: Collection[str]) -> None:
+        there = set(self.dataset.load_table(name, columns=[IMAGE_ID], image_ids=here)[IMAGE_ID])
+        new = {file.image_id for file in self.imported}  # what stands there of them is of another record of that id
+        rows = frame[frame[IMAGE_ID].isin((set(here) - there) | new)]
+        ids = set(rows[IMAGE_ID]) | (there & new)
+        if ids:
+            self.dataset.replace_rows(name, {image_id: rows[rows[IMAGE_ID] == image_id] for image_id in sorted(ids)})
 
 
 def _sources_of(frame: pd.DataFrame, *, where: str) -> dict[str, Source]:

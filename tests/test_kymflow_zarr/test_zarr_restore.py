@@ -1,0 +1,72 @@
+"""An exported folder that was edited, or made by somebody else, or whose import was stopped."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr._restore import _Restore
+from kymflow_zarr.sources import Source
+
+
+def source_at(path: str) -> Source:
+    """Return a source as an import notes it."""
+    return Source(source_primary_path=path, source_mtime_ns=1, source_size_bytes=2, source_sha256="ab", ingested_epoch_ns=3)
+
+
+@pytest.fixture
+def filled(dataset, pixels) -> ZarrDataset:
+    """Two records, one with metadata and an artifact of each kind, with rows in a table and among the sources."""
+    with dataset.build_record(pixels) as draft:
+        draft.save_metadata_payload({"header": {}})
+        draft.save_json("params", {"window": 16})
+        draft.save_array_artifact("mask", np.ones(pixels.shape, bool))
+    dataset.add_image(pixels)
+    ids = dataset.list_image_ids()
+    dataset.save_table("report", pd.DataFrame({"image_id": ids, "v": [1.0, 2.0]}))
+    dataset._sources.add({image_id: source_at(f"/lab/{image_id}.tif") for image_id in ids})
+    return dataset
+
+
+@pytest.fixture
+def out(filled, tmp_path) -> Path:
+    """The exported folder."""
+    filled.export_legacy_folder(tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def target(tmp_path) -> ZarrDataset:
+    """Where the folder is imported into."""
+    return ZarrDataset(tmp_path / "target.zarr")
+
+
+class TestStoppedBeforeItsTables:
+    @pytest.fixture
+    def stopped(self, out, target, monkeypatch) -> ZarrDataset:
+        """A dataset that has the records, and none of their rows."""
+        other = target.add_image(np.zeros((3, 4)))
+        target.save_table("report", pd.DataFrame({"image_id": [other.image_id], "v": [3.0]}))
+        with monkeypatch.context() as killed:
+            killed.setattr(_Restore, "restore_tables", lambda *_args: None)
+            target.ingest_legacy_folder(out)
+        return target
+
+    def test_the_next_import_adds_the_rows(self, stopped, out):
+        assert len(stopped.ingest_legacy_folder(out).skipped) == 2
+        assert sorted(stopped.load_table("report")["v"]) == [1.0, 2.0, 3.0]
+        assert len(stopped.load_sources_index()) == 2
+
+    def test_a_row_that_is_there_stays(self, stopped, out, filled):
+        changed = filled.list_image_ids()[0]
+        stopped.replace_rows("report", {changed: pd.DataFrame({"image_id": [changed], "v": [9.0]})})
+        stopped.ingest_legacy_folder(out)
+        assert sorted(stopped.load_table("report")["v"]) == [2.0, 3.0, 9.0]
+
+    def test_a_complete_one_is_not_written(self, stopped, out, snapshot):
+        stopped.ingest_legacy_folder(out)
+        before = snapshot(stopped.path)
+        stopped.ingest_legacy_folder(out)
+        assert snapshot(stopped.path) == before
