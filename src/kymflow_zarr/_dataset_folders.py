@@ -34,12 +34,14 @@ from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes
 from kymflow_zarr.sidecars import read_with_sidecars
 from kymflow_zarr.sources import Source, Sources
+from kymflow_zarr.tables import Tables
 
 
 class DatasetFolders(ABC):
     """The part of a dataset that knows folders outside of it; `ZarrDataset` is the only one there is."""
 
     path: Path
+    _tables: Tables
     _sources: Sources
 
     @property
@@ -232,7 +234,7 @@ class DatasetFolders(ABC):
             return self.import_folder(folder, patterns=[pattern], read_file=read, progress=progress)
         older = document.further.get("upgraded_from")
         self._ensure_exists(upgraded_from=older if isinstance(older, Mapping) else None)
-        report = restore_dataset(self, self._sources, folder, document, progress=progress)
+        report = restore_dataset(self, self._tables, self._sources, folder, document, progress=progress)
         if report.imported:
             self._save_manifest()
         return report

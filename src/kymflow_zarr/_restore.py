@@ -27,7 +27,7 @@ from kymflow_zarr.ingest import FailedFile, ImportedFile, ImportReport, Progress
 from kymflow_zarr.npy import npy_from_bytes
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.sources import Source, Sources
-from kymflow_zarr.tables import IMAGE_ID
+from kymflow_zarr.tables import IMAGE_ID, Tables
 from kymflow_zarr.tiff import tiff_to_array
 
 _MAX_DOCUMENT_BYTES = 2**28
@@ -40,24 +40,10 @@ class Restored(Protocol):
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records."""
 
-    def list_table_names(self) -> list[str]:
-        """Return the names of all tables but the sources."""
-
     def build_record(
         self, arr: ArrayLike, *, axes: Sequence[str], image_id: str, created_utc: str
     ) -> AbstractContextManager[ZarrImageRecord]:
         """Build a record."""
-
-    def load_table(
-        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
-    ) -> pd.DataFrame:
-        """Return a part of a table."""
-
-    def save_table(self, name: str, df: pd.DataFrame) -> None:
-        """Write a table whole."""
-
-    def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        """Replace the rows of some images."""
 
 
 def load_export(folder: Path) -> ExportDocument | None:
@@ -83,7 +69,13 @@ def load_export(folder: Path) -> ExportDocument | None:
 
 
 def restore_dataset(
-    dataset: Restored, sources: Sources, folder: Path, document: ExportDocument, *, progress: Progress | None
+    dataset: Restored,
+    tables: Tables,
+    sources: Sources,
+    folder: Path,
+    document: ExportDocument,
+    *,
+    progress: Progress | None,
 ) -> ImportReport:
     """Add the records of an exported folder that the dataset does not have, and their rows to its tables."""
     run = _Restore(dataset, Blobs(folder, read_only=True), document)
@@ -95,7 +87,7 @@ def restore_dataset(
             run.restore(image, there)
     finally:
         # What came in has its rows, also when the rest was cancelled.
-        run.restore_tables(sources)
+        run.restore_tables(tables, sources)
     return run.report()
 
 
@@ -197,7 +189,7 @@ class _Restore:
             return []
         return [f"{len(found)} files in {image.folder} are not of the export and were not imported: {', '.join(found[:5])}"]
 
-    def restore_tables(self, sources: Sources) -> None:
+    def restore_tables(self, tables: Tables, sources: Sources) -> None:
         """Add the rows of the images that are here; a table that the dataset does not have comes whole.
 
         Also those of images that an earlier import brought in and was stopped before its tables.
@@ -214,21 +206,27 @@ class _Restore:
                 if file.name == _layout.SOURCES_TABLE:
                     lacking = (exported & here) - sources.image_ids()
                     sources.add(_sources_of(frame[frame[IMAGE_ID].isin(lacking)], where=file.path))
-                elif file.name not in self.dataset.list_table_names():
-                    whole = frame[~frame[IMAGE_ID].isin(exported - here)].reset_index(drop=True)
-                    self.dataset.save_table(file.name, whole)
+                elif file.name in tables.names():
+                    self._restore_rows(tables, file.name, frame, exported & here)
+                elif tables.exists(file.name):
+                    raise SourceError(
+                        f"the table {file.name!r} has the name of another one in upper and lower case, which this disk "
+                        "takes for the same; import into a dataset on another disk"
+                    )
                 else:
-                    self._restore_rows(file.name, frame, exported & here)
+                    whole = frame[~frame[IMAGE_ID].isin(exported - here)].reset_index(drop=True)
+                    tables.save(file.name, whole, restored=True)
             except (KymflowZarrError, OSError) as error:
                 self.failed.append(FailedFile(path=self.source.root / file.path, reason=str(error)))
 
-    def _restore_rows(self, name: str, frame: pd.DataFrame, here: Collection[str]) -> None:
-        there = set(self.dataset.load_table(name, columns=[IMAGE_ID], image_ids=here)[IMAGE_ID])
+    def _restore_rows(self, tables: Tables, name: str, frame: pd.DataFrame, here: Collection[str]) -> None:
+        there = set(tables.load(name, columns=[IMAGE_ID], image_ids=here)[IMAGE_ID])
         new = {file.image_id for file in self.imported}  # what stands there of them is of another record of that id
         rows = frame[frame[IMAGE_ID].isin((set(here) - there) | new)]
         ids = set(rows[IMAGE_ID]) | (there & new)
         if ids:
-            self.dataset.replace_rows(name, {image_id: rows[rows[IMAGE_ID] == image_id] for image_id in sorted(ids)})
+            by_image = {image_id: rows[rows[IMAGE_ID] == image_id] for image_id in sorted(ids)}
+            tables.commit_rows(name, by_image, restored=True)
 
 
 def _sources_of(frame: pd.DataFrame, *, where: str) -> dict[str, Source]:

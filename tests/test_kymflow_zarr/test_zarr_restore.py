@@ -1,5 +1,6 @@
 """An exported folder that was edited, or made by somebody else, or whose import was stopped."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,32 @@ class TestStoppedBeforeItsTables:
         before = snapshot(stopped.path)
         stopped.ingest_legacy_folder(out)
         assert snapshot(stopped.path) == before
+
+
+class TestTables:
+    def restore_as(self, name, out, target):
+        """Import the export with its table under another name; return why it could not be."""
+        document = json.loads((out / "dataset.json").read_text())
+        (table,) = (entry for entry in document["tables"] if entry["path"] == "tables/report.parquet")
+        table["name"] = name
+        (out / "dataset.json").write_text(json.dumps(document))
+        report = target.ingest_legacy_folder(out)
+        assert len(target.list_image_ids()) == 2
+        return [failure.reason for failure in report.failed]
+
+    def test_one_with_a_name_that_an_older_program_gave_it_keeps_it(self, out, target):
+        assert self.restore_as("Kym Events", out, target) == []
+        assert target.list_table_names() == ["Kym Events"]
+        assert len(target.load_table("Kym Events")) == 2
+
+    def test_rows_are_added_to_such_a_table(self, out, target):
+        self.restore_as("Kym Events", out, target)
+        target.delete_image(target.list_image_ids()[0])
+        assert self.restore_as("Kym Events", out, target) == []
+        assert len(target.load_table("Kym Events")) == 2
+
+    @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "Sources"])
+    def test_a_name_that_is_no_tables_is_refused(self, name, out, target):
+        (reason,) = self.restore_as(name, out, target)
+        assert "cannot be restored: it is empty, hidden, a path, or the dataset's own" in reason
+        assert target.list_table_names() == []
