@@ -14,10 +14,11 @@ from pathlib import Path
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from kymflow_zarr._export_document import load_export
 from kymflow_zarr._import import How, import_files
 from kymflow_zarr._json import JsonObject
 from kymflow_zarr._replace import Renew, keep_metadata
-from kymflow_zarr._restore import load_export, restore_dataset
+from kymflow_zarr._restore import restore_dataset
 from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
     Channels,

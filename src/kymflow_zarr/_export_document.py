@@ -5,15 +5,21 @@ The rule of this room: a document that was read is sound, and what is wrong with
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
-from kymflow_zarr._json import JsonObject, JsonValue
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._json import JsonObject, JsonValue, from_bytes
 from kymflow_zarr._keys import parts_of
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 
 DOCUMENT = "dataset.json"
 FORMAT = "kymflow_export"
 VERSION = 1
+_MAX_BYTES = 2**28
+"""Of the document: ten thousand records with a hundred files each."""
+_HEAD_BYTES = 2**16
+"""Where the name of the format stands, also after somebody's editor has sorted the keys."""
 
 FileKind: TypeAlias = Literal["image", "metadata", "revision", "json", "table", "csv", "csv_gz", "array", "array_tiff"]
 """What an exported file holds. "csv" and "array_tiff" are copies of a "table" and an "array" for other programs."""
@@ -136,9 +142,7 @@ class ExportDocument:
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Self:
-        """Read a document: inverse of `to_json`; raise `SourceError` where it is none, or one of a later version."""
-        if value.get("format") != FORMAT:
-            raise SourceError(f"it is no {DOCUMENT} of an export: its format is {value.get('format')!r}")
+        """Read a document: inverse of `to_json`; raise `SourceError` where it is damaged, or of a later version."""
         if value.get("version") != VERSION:
             raise SourceError(f"it is of version {value.get('version')!r}; this program reads version {VERSION}: update it")
         images, tables, further = value.get("images"), value.get("tables"), value.get("attributes", {})
@@ -154,3 +158,25 @@ class ExportDocument:
             tables=tuple(ExportedFile.from_json(table) for table in tables),
             further=further if isinstance(further, Mapping) else {},
         )
+
+
+def load_export(folder: Path) -> ExportDocument | None:
+    """Return what an exported folder holds; None where the folder is no export.
+
+    Raises
+    ------
+    SourceError
+        When it is one whose document cannot be read, or is of a later version of the program.
+    """
+    blobs, where = Blobs(folder, read_only=True), folder / DOCUMENT
+    try:
+        with blobs.open(DOCUMENT) as file:
+            if FORMAT.encode() not in file.read(_HEAD_BYTES):
+                return None  # another program's file of that name
+        value = from_bytes(blobs.read(DOCUMENT, limit=_MAX_BYTES), what=DOCUMENT)
+        is_ours = isinstance(value, Mapping) and value.get("format") == FORMAT
+        return ExportDocument.from_json(cast("JsonObject", value)) if is_ours else None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except KymflowZarrError as error:
+        raise SourceError(f"{where} cannot be used: {error}; nothing was imported") from error

@@ -30,9 +30,6 @@ from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
 from kymflow_zarr.tiff import tiff_to_array
 
-_MAX_DOCUMENT_BYTES = 2**28
-"""Of `dataset.json`: ten thousand records with a hundred files each."""
-
 
 class Restored(Protocol):
     """What is needed of the dataset that is filled."""
@@ -44,28 +41,6 @@ class Restored(Protocol):
         self, arr: ArrayLike, *, axes: Sequence[str], image_id: str, created_utc: str
     ) -> AbstractContextManager[ZarrImageRecord]:
         """Build a record."""
-
-
-def load_export(folder: Path) -> ExportDocument | None:
-    """Return what an exported folder holds; None where the folder is no export.
-
-    Raises
-    ------
-    SourceError
-        When it is one whose document cannot be read, or is of a later version of the program.
-    """
-    blobs = Blobs(folder, read_only=True)
-    try:
-        data = blobs.read(DOCUMENT, limit=_MAX_DOCUMENT_BYTES)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-    try:
-        value = object_from_bytes(data, what=DOCUMENT)
-        if "format" not in value and "images" not in value:
-            return None  # another program's file of that name
-        return ExportDocument.from_json(value)
-    except KymflowZarrError as error:
-        raise SourceError(f"{folder / DOCUMENT} cannot be used: {error}; nothing was imported") from error
 
 
 def restore_dataset(

@@ -407,7 +407,6 @@ class TestRestore:
         ("change", "reason"),
         [
             pytest.param({"version": 2}, r"is of version 2; this program reads version 1: update it", id="newer"),
-            pytest.param({"format": "other"}, r"its format is 'other'", id="another format"),
             pytest.param({"images": {}}, r"lacks its list of images", id="no images"),
             pytest.param({"images": [3]}, r"an entry that is no exported record: 3", id="no record"),
             pytest.param(

@@ -9,6 +9,7 @@ import pytest
 
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._restore import _Restore
+from kymflow_zarr.errors import SourceError
 from kymflow_zarr.sources import Source
 
 
@@ -71,6 +72,27 @@ class TestStoppedBeforeItsTables:
         before = snapshot(stopped.path)
         stopped.ingest_legacy_folder(out)
         assert snapshot(stopped.path) == before
+
+
+class TestWhatIsAnExport:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param('{"images": [], "annotations": []}', id="COCO"),
+            pytest.param("[1]", id="a list"),
+            pytest.param('["kymflow_export"]', id="a list with our name"),
+            pytest.param('{"format": "other"}', id="another format"),
+            pytest.param("{", id="damaged"),
+        ],
+    )
+    def test_another_programs_document_is_passed_over(self, text, tiff_folder, target):
+        (tiff_folder / "dataset.json").write_text(text)
+        assert len(target.ingest_legacy_folder(tiff_folder).imported) == 3
+
+    def test_a_damaged_document_of_ours_is_said(self, out, target):
+        (out / "dataset.json").write_text((out / "dataset.json").read_text()[:-9])
+        with pytest.raises(SourceError, match=r"dataset\.json cannot be used: dataset\.json is not readable JSON"):
+            target.ingest_legacy_folder(out)
 
 
 class TestTables:
