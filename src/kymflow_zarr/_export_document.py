@@ -3,6 +3,7 @@
 The rule of this room: a document that was read is sound, and what is wrong with another is said at once.
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,3 +181,7 @@ def load_export(folder: Path) -> ExportDocument | None:
         return None
     except KymflowZarrError as error:
         raise SourceError(f"{where} cannot be used: {error}; nothing was imported") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # the disk can have no such folder
+            return None
+        raise SourceError(f"{where} cannot be read ({error.strerror or error}); nothing was imported") from error

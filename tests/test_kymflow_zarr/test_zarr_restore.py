@@ -1,5 +1,6 @@
 """An exported folder that was edited, or made by somebody else, or whose import was stopped."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._restore import _Restore
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.sources import Source
@@ -93,6 +95,17 @@ class TestWhatIsAnExport:
         (out / "dataset.json").write_text((out / "dataset.json").read_text()[:-9])
         with pytest.raises(SourceError, match=r"dataset\.json cannot be used: dataset\.json is not readable JSON"):
             target.ingest_legacy_folder(out)
+
+    def test_a_name_that_no_disk_can_have_is_no_export(self, tmp_path):
+        assert not ZarrDataset.is_export(tmp_path / ("n" * 300))
+
+    def test_a_document_that_the_disk_does_not_give_is_said(self, out, monkeypatch):
+        def fail(*_args):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Blobs, "open", fail)
+        with pytest.raises(SourceError, match=r"dataset\.json cannot be read \(Permission denied\); nothing was imported"):
+            ZarrDataset.is_export(out)
 
 
 class TestTables:
