@@ -4,11 +4,14 @@ The rule of this room: a document that was read is sound, and what is wrong with
 """
 
 import errno
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
+from kymflow_zarr._arrays import MAX_ARRAY_BYTES
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._json import JsonObject, JsonValue, from_bytes
 from kymflow_zarr._keys import parts_of
@@ -17,6 +20,11 @@ from kymflow_zarr.errors import KymflowZarrError, SourceError
 DOCUMENT = "dataset.json"
 FORMAT = "kymflow_export"
 VERSION = 1
+_ARRAYS = ("image", "array", "array_tiff")
+_DTYPE = re.compile(r"\|?b1|[<>|=]?(?:[iu][1248]|f[248]|c8|c16)")
+_REVISION = re.compile(r"[0-9]{1,8}")
+_MAX_DIMENSIONS = 64
+"""Of an array of numpy's."""
 _MAX_BYTES = 2**28
 """Of the document: ten thousand records with a hundred files each."""
 _HEAD_BYTES = 2**16
@@ -62,19 +70,42 @@ class ExportedFile:
             or texts["kind"] not in get_args(FileKind)
             or not (isinstance(axes, list) and all(isinstance(axis, str) for axis in axes))
             or not (isinstance(shape, list) and all(isinstance(size, int) and size >= 0 for size in shape))
+            or (texts["kind"] == "revision" and not _REVISION.fullmatch(str(texts["name"])))
         ):
             raise SourceError(f"it has an entry that is no exported file: {str(value)[:200]}")
-        try:
-            parts_of(str(texts["path"]))
-        except KymflowZarrError as error:
-            raise SourceError(f"it names a file that is not in the folder: {error}") from error
-        return cls(
+        _check_place(str(texts["path"]))
+        file = cls(
             **cast("dict[str, Any]", texts),
             axes=tuple(map(str, axes)),
             shape=tuple(cast("list[int]", shape)),
             dtype=str(entry.get("dtype", "")),
             held=entry.get("held_by_metadata") is True,
         )
+        if file.kind in _ARRAYS:
+            _check_array(file)
+        return file
+
+
+def _check_array(file: ExportedFile) -> None:
+    """Raise unless axes, shape and dtype fit each other, and an array in memory."""
+    problems = []
+    if len(file.axes) != len(file.shape) or len(set(file.axes)) != len(file.axes):
+        problems.append(f"the axes {file.axes} do not fit the shape {file.shape}")
+    if len(file.shape) > _MAX_DIMENSIONS or math.prod(size or 1 for size in file.shape) > MAX_ARRAY_BYTES:
+        problems.append(f"no array has the shape {file.shape}")
+    if not _DTYPE.fullmatch(file.dtype):
+        problems.append(f"{file.dtype!r} is no type of numbers")
+    if problems:
+        raise SourceError(f"what it says of {file.path} cannot be: {'; '.join(problems)[:300]}")
+
+
+def _check_place(path: str) -> None:
+    try:
+        parts = parts_of(path)
+    except KymflowZarrError as error:
+        raise SourceError(f"it names a file that is not in the folder: {error}") from error
+    if not parts:
+        raise SourceError("it names a file that is not in the folder: the folder itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +138,7 @@ class ExportedImage:
         texts = {name: entry.get(name) for name in ("image_id", "folder", "created_utc")}
         if not isinstance(axes, list) or not isinstance(files, list) or not all(isinstance(t, str) for t in texts.values()):
             raise SourceError(f"it has an entry that is no exported record: {str(value)[:200]}")
+        _check_place(str(texts["folder"]))
         return cls(
             **cast("dict[str, Any]", texts),
             axes=tuple(map(str, axes)),

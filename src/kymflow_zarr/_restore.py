@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import MAX_ARRAY_BYTES, is_numeric
+from kymflow_zarr._arrays import MAX_ARRAY_BYTES
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._export_document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage
 from kymflow_zarr._frames import frame_from_parquet
@@ -103,6 +103,10 @@ class _Restore:
         pixels = by_kind.get("image")
         if not pixels:
             raise SourceError(f"{image.folder} was exported without its pixels, so no record can be made of it")
+        if pixels[0].axes != image.axes:
+            raise SourceError(
+                f"{DOCUMENT} says that {image.folder} has the axes {image.axes}, and its pixels {pixels[0].axes}"
+            )
         array = self._array(pixels[0], self._read(pixels[0], notes))
         with self.dataset.build_record(
             array, axes=image.axes, image_id=image.image_id, created_utc=image.created_utc
@@ -138,12 +142,7 @@ class _Restore:
         where = str(self.source.root / file.path)
         if file.path.endswith(".npy"):
             return npy_from_bytes(data, what=where)
-        try:
-            dtype = np.dtype(file.dtype)
-        except TypeError as error:
-            raise SourceError(f"{DOCUMENT} says that {file.path} has the dtype {file.dtype!r}, which is none") from error
-        if not is_numeric(dtype):
-            raise SourceError(f"{DOCUMENT} says that {file.path} has {dtype} values; only numbers and booleans are read")
+        dtype = np.dtype(file.dtype)
         return tiff_to_array(data, axes=file.axes, shape=file.shape, dtype=dtype, what=where)
 
     def _note_of_copy(self, file: ExportedFile) -> str:

@@ -135,3 +135,52 @@ class TestTables:
         (reason,) = self.restore_as(name, out, target)
         assert "cannot be restored: it is empty, hidden, a path, or the dataset's own" in reason
         assert target.list_table_names() == []
+
+
+def edit(out, change, *, kind=None):
+    """Change the entry of the first record that has one of a kind, or of its first file of that kind."""
+    document = json.loads((out / "dataset.json").read_text())
+    files = [(image, file) for image in document["images"] for file in image["files"] if file["kind"] == (kind or "json")]
+    image, file = files[0]
+    (file if kind else image).update(change)
+    (out / "dataset.json").write_text(json.dumps(document))
+
+
+class TestEditedDocument:
+    @pytest.mark.parametrize(
+        ("kind", "change", "reason"),
+        [
+            pytest.param("image", {"shape": [1] * 70 + [20, 6]}, "do not fit the shape", id="72 dimensions"),
+            pytest.param(
+                "image",
+                {"shape": [1] * 70, "axes": [f"a{n}" for n in range(70)]},
+                "no array has the shape",
+                id="70 dimensions with axes",
+            ),
+            pytest.param("image", {"shape": [2**60, 0]}, "no array has the shape", id="a huge shape"),
+            pytest.param("image", {"shape": [2, 10, 6]}, "do not fit the shape", id="shape of other axes"),
+            pytest.param("image", {"axes": ["z", "y", "x"]}, "do not fit the shape", id="too many axes"),
+            pytest.param("array", {"axes": ["y", "y"]}, "do not fit the shape", id="an axis twice"),
+            pytest.param("image", {"dtype": "{'names': ['a'], 'formats': ['u2']}"}, "no type of numbers", id="structured"),
+            pytest.param("image", {"dtype": "u2,u2"}, "no type of numbers", id="two types"),
+            pytest.param("image", {"dtype": "u3"}, "no type of numbers", id="3 bytes"),
+            pytest.param("image", {"dtype": "f16"}, "no type of numbers", id="long double"),
+            pytest.param("revision", {"name": "abc"}, "no exported file", id="revision of letters"),
+            pytest.param("revision", {"name": "-5"}, "no exported file", id="revision below 0"),
+            pytest.param("revision", {"name": "9" * 30}, "no exported file", id="revision of 30 digits"),
+            pytest.param(None, {"folder": "../x"}, "is not in the folder", id="folder outside"),
+            pytest.param(None, {"folder": "/etc"}, "is not in the folder", id="folder at the root"),
+            pytest.param(None, {"folder": ""}, "is not in the folder", id="no folder"),
+        ],
+    )
+    def test_what_cannot_be_is_said_before_anything_is_imported(self, kind, change, reason, out, target):
+        edit(out, change, kind=kind)
+        with pytest.raises(SourceError, match=rf"dataset\.json cannot be used: .*{reason}"):
+            target.ingest_legacy_folder(out)
+        assert not target.path.exists()
+
+    def test_other_axes_than_the_pixels_have_keep_a_record_out(self, out, target):
+        edit(out, {"axes": ["x", "y"]})
+        report = target.ingest_legacy_folder(out)
+        assert (len(report.imported), len(report.failed)) == (1, 1)
+        assert "has the axes ('x', 'y'), and its pixels ('y', 'x')" in report.failed[0].reason
