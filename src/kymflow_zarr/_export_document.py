@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
 from kymflow_zarr._arrays import MAX_ARRAY_BYTES
 from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._json import JsonObject, JsonValue, from_bytes
+from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, from_bytes, to_readable_bytes
 from kymflow_zarr._keys import parts_of
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 
@@ -27,6 +27,8 @@ _MAX_DIMENSIONS = 64
 """Of an array of numpy's."""
 _MAX_BYTES = 2**28
 """Of the document: ten thousand records with a hundred files each."""
+_MAX_ATTRIBUTES_BYTES = MAX_DOCUMENT_BYTES // 4
+"""Of what goes on into the new dataset's own document, where it is indented deeper."""
 _HEAD_BYTES = 2**16
 """Where the name of the format stands, also after somebody's editor has sorted the keys."""
 
@@ -181,6 +183,8 @@ class ExportDocument:
         images, tables, further = value.get("images"), value.get("tables"), value.get("attributes", {})
         if not isinstance(images, list) or not isinstance(tables, list):
             raise SourceError("it lacks its list of images or of tables")
+        if len(to_readable_bytes(further, what="attributes")) > _MAX_ATTRIBUTES_BYTES:
+            raise SourceError(f"its attributes have more than {_MAX_ATTRIBUTES_BYTES >> 10} KB, which no dataset has")
         version = value.get("schema_version")
         return cls(
             dataset_id=str(value.get("dataset_id", "")),

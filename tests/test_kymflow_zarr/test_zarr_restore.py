@@ -184,3 +184,10 @@ class TestEditedDocument:
         report = target.ingest_legacy_folder(out)
         assert (len(report.imported), len(report.failed)) == (1, 1)
         assert "has the axes ('x', 'y'), and its pixels ('y', 'x')" in report.failed[0].reason
+
+    def test_attributes_that_would_make_a_dataset_that_does_not_open_are_refused(self, out, target):
+        document = json.loads((out / "dataset.json").read_text())
+        document["attributes"] = {"upgraded_from": {"x": "y" * (5 << 20)}}
+        (out / "dataset.json").write_text(json.dumps(document))
+        with pytest.raises(SourceError, match="its attributes have more than 256 KB, which no dataset has"):
+            target.ingest_legacy_folder(out)
