@@ -11,7 +11,7 @@ import pytest
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._restore import _Restore
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import InvalidNameError, SourceError
 from kymflow_zarr.sources import Source
 
 
@@ -191,3 +191,27 @@ class TestEditedDocument:
         (out / "dataset.json").write_text(json.dumps(document))
         with pytest.raises(SourceError, match="its attributes have more than 256 KB, which no dataset has"):
             target.ingest_legacy_folder(out)
+
+    @pytest.mark.parametrize("name", ["zarr.json", "a/b", ".hidden", "", ".."])
+    def test_an_array_of_a_name_that_none_has_keeps_its_record_out(self, name, out, target):
+        edit(out, {"name": name}, kind="array")
+        report = target.ingest_legacy_folder(out)
+        assert (len(report.imported), len(report.failed)) == (1, 1)
+        assert f"array artifact name {name!r} cannot be restored" in report.failed[0].reason
+
+    def test_an_array_keeps_the_name_that_an_older_program_gave_it(self, out, target):
+        edit(out, {"name": "My Mask"}, kind="array")
+        target.ingest_legacy_folder(out)
+        assert any(record.list_array_artifacts() == ["My Mask"] for record in target.iter_records())
+
+    def test_a_hidden_artifact_keeps_its_record_out(self, out, target):
+        edit(out, {"name": "sub/.hidden"}, kind="json")
+        (failed,) = target.ingest_legacy_folder(out).failed
+        assert "'sub/.hidden.json' is no JSON, Parquet or CSV artifact of a record" in failed.reason
+
+
+@pytest.mark.parametrize("number", [-5, 10**8])
+def test_a_number_that_no_revision_has_is_not_restored(number, record):
+    record.save_metadata_payload({"header": {}})
+    with pytest.raises(InvalidNameError, match=f"{number} cannot be the number of a revision"):
+        record.restore_revision(number, record.load_revision_bytes(0))
