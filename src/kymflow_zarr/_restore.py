@@ -88,10 +88,11 @@ class _Restore:
             return
         try:
             notes = self._build(image)
-        except FileExistsError:  # another program added it meanwhile
-            self.skipped.append(where)
         except (KymflowZarrError, OSError) as error:
-            self.failed.append(FailedFile(path=where, reason=str(error)))
+            if isinstance(error, FileExistsError) and image.image_id in self.dataset.list_image_ids():
+                self.skipped.append(where)  # another program added it meanwhile
+            else:
+                self.failed.append(FailedFile(path=where, reason=str(error)))
         else:
             self.imported.append(ImportedFile(path=where, image_id=image.image_id, notes=tuple(notes)))
 
@@ -125,6 +126,7 @@ class _Restore:
                     draft.save_metadata_payload(payload)
                 else:
                     draft.save_readable_copy()
+        # The record is there: what is said from here on cannot keep it out.
         for kind in ("csv", "array_tiff"):
             notes += [note for file in by_kind.get(kind, []) if (note := self._note_of_copy(file))]
         return notes + self._strangers(image)
@@ -158,7 +160,10 @@ class _Restore:
 
     def _strangers(self, image: ExportedImage) -> list[str]:
         known = {file.path for file in image.files}
-        found = [path for path in self.source.files(image.folder) if f"{image.folder}/{path}" not in known]
+        try:
+            found = [path for path in self.source.files(image.folder) if f"{image.folder}/{path}" not in known]
+        except (KymflowZarrError, OSError) as error:
+            return [f"whether {image.folder} has files that are not of the export is not known: {error}"]
         if not found:
             return []
         return [f"{len(found)} files in {image.folder} are not of the export and were not imported: {', '.join(found[:5])}"]

@@ -204,6 +204,26 @@ class TestEditedDocument:
         target.ingest_legacy_folder(out)
         assert any(record.list_array_artifacts() == ["My Mask"] for record in target.iter_records())
 
+    @pytest.mark.parametrize("kind", ["revision", "array"])
+    def test_one_thing_twice_keeps_its_record_out_and_that_is_said(self, kind, out, target):
+        document = json.loads((out / "dataset.json").read_text())
+        (entry,) = (file for image in document["images"] for file in image["files"] if file["kind"] == kind)
+        files = next(image["files"] for image in document["images"] if entry in image["files"])
+        files.append({**entry, "held_by_metadata": True})
+        (out / "dataset.json").write_text(json.dumps(document))
+        report = target.ingest_legacy_folder(out)
+        assert (len(report.imported), len(report.skipped), len(report.failed)) == (1, 0, 1)
+
+    def test_a_folder_that_cannot_be_listed_keeps_no_record_out(self, out, target, monkeypatch):
+        def fail(*_args, **_options):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        real = Blobs.files
+        monkeypatch.setattr(Blobs, "files", lambda self, *args: (fail if self.root == out else real)(self, *args))
+        report = target.ingest_legacy_folder(out)
+        assert (len(report.imported), report.failed) == (2, ())
+        assert "has files that are not of the export is not known: " in report.imported[0].notes[0]
+
     def test_a_hidden_artifact_keeps_its_record_out(self, out, target):
         edit(out, {"name": "sub/.hidden"}, kind="json")
         (failed,) = target.ingest_legacy_folder(out).failed
