@@ -14,6 +14,7 @@ from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.ome_files import import_ome_zarr
 from kymflow_core.ome_metadata import describe_metadata
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_core.roi.check import check_rois
 from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.export import ExportProgress, ExportReport
@@ -99,6 +100,7 @@ def ingest_legacy_folder(
         pattern=pattern,
         include_sidecars=include_sidecars,
         read_file=read_acquisition_file,
+        check_record=check_rois,
         progress=progress,
     )
     for file in report.imported:

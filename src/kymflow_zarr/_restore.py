@@ -29,6 +29,7 @@ from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
 from kymflow_zarr.tiff import tiff_to_array
+from kymflow_zarr.verify import CheckRecord
 
 
 class Restored(Protocol):
@@ -50,10 +51,11 @@ def restore_dataset(
     folder: Path,
     document: ExportDocument,
     *,
+    check_record: CheckRecord | None,
     progress: Progress | None,
 ) -> ImportReport:
     """Add the records of an exported folder that the dataset does not have, and their rows to its tables."""
-    run = _Restore(dataset, Blobs(folder, read_only=True), document)
+    run = _Restore(dataset, Blobs(folder, read_only=True), document, check_record)
     there = set(dataset.list_image_ids())
     try:
         for done, image in enumerate(document.images):
@@ -73,6 +75,7 @@ class _Restore:
     dataset: Restored
     source: Blobs
     document: ExportDocument
+    check_record: CheckRecord | None
     imported: list[ImportedFile] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
@@ -126,10 +129,20 @@ class _Restore:
                     draft.save_metadata_payload(payload)
                 else:
                     draft.save_readable_copy()
+            notes += self._check(draft, is_changed=bool(notes))
         # The record is there: what is said from here on cannot keep it out.
         for kind in ("csv", "array_tiff"):
             notes += [note for file in by_kind.get(kind, []) if (note := self._note_of_copy(file))]
         return notes + self._strangers(image)
+
+    def _check(self, draft: ZarrImageRecord, *, is_changed: bool) -> list[str]:
+        """Say what is wrong with a record as it was exported; raise where it was changed since, which can be mended."""
+        problems = [] if self.check_record is None else list(self.check_record(draft))
+        if problems and is_changed:
+            raise SourceError(
+                f"files of it were changed since the export, and {'; '.join(problems)}; mend them, then import"
+            )
+        return [f"it is as it was exported, and {problem}" for problem in problems]
 
     def _read(self, file: ExportedFile, notes: list[str]) -> bytes:
         try:

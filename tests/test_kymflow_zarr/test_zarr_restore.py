@@ -235,3 +235,23 @@ def test_a_number_that_no_revision_has_is_not_restored(number, record):
     record.save_metadata_payload({"header": {}})
     with pytest.raises(InvalidNameError, match=f"{number} cannot be the number of a revision"):
         record.restore_revision(number, record.load_revision_bytes(0))
+
+
+class TestCheckedRecords:
+    @staticmethod
+    def find_fault(record):
+        """Say of a record with an artifact that it is wrong."""
+        return ["ROI 1 is odd"] if record.list_analysis_keys() else []
+
+    def test_a_changed_one_stays_out(self, out, target):
+        (path,) = out.rglob("params.json")
+        path.write_text(path.read_text().replace("16", "32"))
+        report = target.ingest_legacy_folder(out, check_record=self.find_fault)
+        assert (len(report.imported), len(target.list_image_ids())) == (1, 1)
+        assert report.failed[0].reason == (
+            "files of it were changed since the export, and ROI 1 is odd; mend them, then import"
+        )
+
+    def test_one_that_was_exported_so_comes_in_and_that_is_said(self, out, target):
+        report = target.ingest_legacy_folder(out, check_record=self.find_fault)
+        assert sorted(file.notes for file in report.imported) == [(), ("it is as it was exported, and ROI 1 is odd",)]
