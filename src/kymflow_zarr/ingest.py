@@ -19,10 +19,13 @@ import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr._arrays import infer_axes
+from kymflow_zarr._export_document import DOCUMENT, load_export
 from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.ome import OmeDescription
 
+ARRAYS_FOLDER = "array_artifacts"
+"""Beside a TIFF, or in the folder of one record: its masks and other arrays, also as TIFFs for other programs."""
 TIFF_ENDINGS = (".tif", ".tiff")
 _AXIS_LETTERS = frozenset("TZCYX")
 UNREADABLE_TIFF = (
@@ -184,7 +187,8 @@ def is_there(path: Path) -> bool:
 def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
     """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
 
-    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`) and `.zarr` folders are passed over.
+    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`), `.zarr` folders and a record's folder of arrays are
+    passed over. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
 
     Raises
     ------
@@ -210,10 +214,23 @@ def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> It
         failed.append(FailedFile(path=Path(error.filename), reason=error.strerror or str(error)))
 
     for parent, folders, names in os.walk(folder, onerror=on_error):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".zarr"))
+        if Path(parent) != folder and DOCUMENT in names and (reason := _why_left_out(Path(parent))):
+            failed.append(FailedFile(path=Path(parent), reason=reason))
+            folders.clear()
+            continue
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not name.endswith(".zarr") and name != ARRAYS_FOLDER
+        )
         for name in names:
             if not name.startswith(".") and any(fnmatch.fnmatch(name.lower(), p.lower()) for p in patterns):
                 yield Path(parent) / name
+
+
+def _why_left_out(folder: Path) -> str:
+    try:
+        return "it is an exported dataset; import that folder by itself" if load_export(folder) else ""
+    except SourceError as error:
+        return str(error)
 
 
 def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:

@@ -24,10 +24,9 @@ from kymflow_zarr._names import check_name
 from kymflow_zarr._root import is_uuid
 from kymflow_zarr._seals import computed_from_of_artifact, unsealed_value
 from kymflow_zarr.errors import InvalidNameError, KymflowZarrError, SourceError
-from kymflow_zarr.ingest import TIFF_ENDINGS, FileContent, read_tiff
+from kymflow_zarr.ingest import ARRAYS_FOLDER, TIFF_ENDINGS, FileContent, read_tiff
 from kymflow_zarr.npy import npy_from_bytes
 
-ARRAYS_FOLDER = "array_artifacts"
 RECORD_IMAGE = "image"
 _ENDINGS = (_layout.CSV_GZ, _layout.JSON, _layout.PARQUET, ".csv", ".npy")
 """The longest first: ".csv.gz" is no ".gz"."""

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from kymflow_zarr import ZarrDataset
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._restore import _Restore
 from kymflow_zarr.errors import InvalidNameError, SourceError
+from kymflow_zarr.ingest import FailedFile
 from kymflow_zarr.sources import Source
 
 
@@ -255,3 +257,33 @@ class TestCheckedRecords:
     def test_one_that_was_exported_so_comes_in_and_that_is_said(self, out, target):
         report = target.ingest_legacy_folder(out, check_record=self.find_fault)
         assert sorted(file.notes for file in report.imported) == [(), ("it is as it was exported, and ROI 1 is odd",)]
+
+
+class TestPartsOfAnExport:
+    def test_one_records_folder_is_one_record(self, out, target):
+        (mask,) = out.rglob("array_artifacts/mask.tif")
+        report = target.ingest_legacy_folder(mask.parents[1])
+        assert [file.path.name for file in report.imported] == ["image.tif"]
+        assert [record.list_array_artifacts() for record in target.iter_records()] == [["mask"]]
+
+    def test_the_folder_of_records_has_no_more_records_than_folders(self, out, target):
+        assert len(target.ingest_legacy_folder(out / "images").imported) == 2
+
+    def test_one_below_another_folder_is_left_out_and_that_is_said(self, out, tiff_folder, target):
+        shutil.move(out, tiff_folder / "exported")
+        report = target.import_folder(tiff_folder)
+        assert (len(report.imported), len(report.failed)) == (3, 1)
+        assert report.failed[0] == FailedFile(
+            path=tiff_folder / "exported", reason="it is an exported dataset; import that folder by itself"
+        )
+
+    def test_a_damaged_one_below_another_folder_is_left_out_too(self, out, tiff_folder, target):
+        shutil.move(out, tiff_folder / "exported")
+        (tiff_folder / "exported" / "dataset.json").write_text('{"format": "kymflow_export"')
+        report = target.import_folder(tiff_folder)
+        assert (len(report.imported), len(report.failed)) == (3, 1)
+        assert "is not readable JSON" in report.failed[0].reason
+
+    def test_another_programs_document_leaves_no_folder_out(self, tiff_folder, target):
+        (tiff_folder / "day 2" / "dataset.json").write_text('{"images": []}')
+        assert len(target.import_folder(tiff_folder).imported) == 3
