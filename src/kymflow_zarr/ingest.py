@@ -19,15 +19,19 @@ import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr._arrays import infer_axes
+from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._export_document import DOCUMENT, load_export
 from kymflow_zarr._json import JsonObject, JsonValue
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr._root import load_attributes
+from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.ome import OmeDescription
 
 ARRAYS_FOLDER = "array_artifacts"
 """Beside a TIFF, or in the folder of one record: its masks and other arrays, also as TIFFs for other programs."""
 TIFF_ENDINGS = (".tif", ".tiff")
 _AXIS_LETTERS = frozenset("TZCYX")
+_DEPTH = 3
+"""Of the pixels of a record, below their dataset."""
 UNREADABLE_TIFF = (
     tifffile.TiffFileError,
     struct.error,
@@ -196,7 +200,7 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
         When the folder is missing, is a file, cannot be read, or has no file that matches.
     """
     wanted = " or ".join(repr(pattern) for pattern in patterns)
-    if not folder.exists():
+    if not is_there(folder):
         raise SourceError(f"there is no folder {folder}; give the folder that has the TIFF files")
     if not folder.is_dir():
         raise SourceError(f"{folder} is a file; give the folder that has the TIFF files")
@@ -204,9 +208,22 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
     found = sorted(_walk(folder, patterns, failed))
     if any(failure.path == folder for failure in failed):
         raise SourceError(f"the folder {folder} cannot be read ({failed[0].reason}); ask for permission to read it")
+    if not found and not failed and (dataset := _dataset_around(folder)):
+        raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
     if not found and not failed:
         raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
     return found, failed
+
+
+def _dataset_around(folder: Path) -> Path | None:
+    """Return the dataset of ours that a folder is, or lies in as a record or a part of one does."""
+    for place in (folder, *folder.absolute().parents[:_DEPTH]):
+        try:
+            if load_attributes(Blobs(place, read_only=True)):
+                return place
+        except (KymflowZarrError, OSError):
+            continue
+    return None
 
 
 def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> Iterator[Path]:

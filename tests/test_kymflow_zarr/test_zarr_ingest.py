@@ -182,6 +182,16 @@ class TestFindFiles:
         with pytest.raises(SourceError, match=r"there is no folder .*missing; give the folder that has the TIFF files"):
             find_files(tmp_path / "missing", self.PATTERNS)
 
+    def test_a_folder_of_a_name_that_no_disk_can_have_is_refused(self, tmp_path):
+        with pytest.raises(SourceError, match=r"there is no folder .*nnn; give the folder that has the TIFF files"):
+            find_files(tmp_path / ("n" * 300), self.PATTERNS)
+
+    @pytest.mark.parametrize("inside", ["", "images", "images/{id}", "images/{id}/data"])
+    def test_a_dataset_without_its_ending_is_said_to_be_one(self, record, dataset, tmp_path, inside):
+        copy = shutil.copytree(dataset.path, tmp_path / "copy")
+        with pytest.raises(SourceError, match=r"has no TIFF files: .*copy is a dataset of this program already; open it"):
+            find_files(copy / inside.format(id=record.image_id), self.PATTERNS)
+
     def test_a_file_is_refused(self, tiff):
         with pytest.raises(SourceError, match=r"x\.tif is a file; give the folder that has the TIFF files"):
             find_files(tiff, self.PATTERNS)
