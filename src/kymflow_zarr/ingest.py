@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 import tifffile
 from numpy.typing import NDArray
@@ -148,7 +149,8 @@ class ImportReport:
 def read_tiff(path: Path) -> FileContent:
     """Read a TIFF's pixels and axes, and nothing else.
 
-    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels).
+    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels). The samples of
+    a pixel, such as red, green and blue, become channels before `y,x`.
 
     Raises
     ------
@@ -169,7 +171,14 @@ def read_tiff(path: Path) -> FileContent:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
-    return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+    samples = _samples_axis(letters, pixels.ndim)
+    if samples is None:
+        return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+    letters = letters.replace("S", "")
+    channels = letters.index("Y")
+    axes = _axes(f"{letters[:channels]}C{letters[channels:]}", pixels.ndim)
+    note = f"a colour image: the {pixels.shape[samples]} values of each pixel became channels"
+    return FileContent(pixels=np.ascontiguousarray(np.moveaxis(pixels, samples, channels)), axes=axes, notes=(note,))
 
 
 def _first_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -272,6 +281,13 @@ def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPa
     )
     if end > size:
         raise SourceError(f"{path} is truncated: it has {size} bytes of at least {end}; copy it again from the microscope")
+
+
+def _samples_axis(letters: str, dimensions: int) -> int | None:
+    """Return which dimension holds the samples of a pixel, where the others are known and none is of channels already."""
+    others = letters.replace("S", "", 1)
+    known = len(letters) == dimensions and set(others) <= _AXIS_LETTERS - {"C"} and len(set(others)) == len(others)
+    return letters.index("S") if "S" in letters and known and {"Y", "X"} <= set(others) else None
 
 
 def _axes(letters: str, dimensions: int) -> tuple[str, ...]:

@@ -51,6 +51,26 @@ class TestReadTiff:
         )
         assert read_tiff(tmp_path / "x.tif").axes == axes
 
+    @pytest.mark.parametrize(
+        ("shape", "options", "axes"),
+        [
+            pytest.param((20, 6, 3), {}, ("c", "y", "x"), id="a value after another"),
+            pytest.param((3, 20, 6), {"planarconfig": "separate"}, ("c", "y", "x"), id="a plane after another"),
+            pytest.param((20, 6, 4), {"extrasamples": ["unassalpha"]}, ("c", "y", "x"), id="with transparency"),
+            pytest.param((2, 20, 6, 3), {"metadata": {"axes": "TYXS"}}, ("t", "c", "y", "x"), id="a movie"),
+        ],
+    )
+    def test_colours_are_channels_and_that_is_said(self, tmp_path, rng, shape, options, axes):
+        pixels = rng.integers(0, 255, shape).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", **options)
+        content = read_tiff(tmp_path / "x.tif")
+        assert content.axes == axes
+        sizes = dict(zip(axes, content.pixels.shape, strict=True))
+        assert (sizes["y"], sizes["x"]) == (20, 6)
+        planes = pixels if shape == content.pixels.shape else np.moveaxis(pixels, -1, -3)
+        np.testing.assert_array_equal(content.pixels, planes)
+        assert content.notes == (f"a colour image: the {sizes['c']} values of each pixel became channels",)
+
     @pytest.mark.shared
     def test_the_laboratorys_line_scan_is_read(self, olympus_folder):
         content = read_tiff(olympus_folder / "Capillary1_0001.tif")
