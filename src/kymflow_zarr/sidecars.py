@@ -124,8 +124,7 @@ def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
         name, ending = _split(key.removeprefix(f"{ARRAYS_FOLDER}/") if key.endswith(".npy") and in_arrays else key)
         is_own = key == _layout.METADATA_KEY or key.startswith("history/") or (name, ending) == (RECORD_IMAGE, ".npy")
         if ending and not is_own:
-            # The dataset notes anew where its records came from.
-            yield (f"legacy/{name}" if name == _layout.PROVENANCE else name, ending), key
+            yield (_free_name(name, ending), ending), key
 
 
 def _files_of_tiff(blobs: Blobs, path: Path, names: list[str]) -> Iterator[tuple[tuple[str, str], str]]:
@@ -146,7 +145,12 @@ def _files_of_tiff(blobs: Blobs, path: Path, names: list[str]) -> Iterator[tuple
             raise SourceError(
                 f"{path.with_name(file_name)} could belong to {path.name} as well as to {twins[0]}; rename one of the two"
             )
-        yield (name.removeprefix(f"{path.stem}."), ending), key
+        yield (_free_name(name.removeprefix(f"{path.stem}."), ending), ending), key
+
+
+def _free_name(name: str, ending: str) -> str:
+    """Return the name of an artifact beside that with which the dataset notes anew where its records came from."""
+    return f"legacy/{name}" if (name, ending) == (_layout.PROVENANCE, _layout.JSON) else name
 
 
 def _is_twin(name: str, path: Path) -> bool:

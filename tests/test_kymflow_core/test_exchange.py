@@ -71,6 +71,12 @@ class TestSidecars:
         names = {file.path.name: dataset.record(file.image_id).list_array_artifacts() for file in report.imported}
         assert names == {"scan.tif": ["labels"], "sound.tif": []}
 
+    def test_a_provenance_of_somebody_else_is_kept_under_another_name(self, scan_path, dataset):
+        scan_path.with_name("scan.provenance.json").write_text('{"by": "me"}')
+        import_folder(dataset, scan_path.parent)
+        assert only(dataset).load_json("legacy/provenance") == {"by": "me"}
+        assert only(dataset).load_json("provenance")["source_primary_path"] == str(scan_path)
+
     def test_a_name_that_no_artifact_can_have_is_said(self, scan_path, dataset):
         scan_path.with_name("scan.My Notes.json").write_text("{}")
         (file,) = import_folder(dataset, scan_path.parent).imported
