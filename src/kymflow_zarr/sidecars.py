@@ -22,7 +22,7 @@ from kymflow_zarr._frames import MAX_CSV_BYTES, frame_from_csv_gz, frame_from_pa
 from kymflow_zarr._json import MAX_BYTES, JsonObject, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr._names import check_name
 from kymflow_zarr._root import is_uuid
-from kymflow_zarr._seals import computed_from_of_artifact, unsealed_value
+from kymflow_zarr._seals import SEAL, computed_from_of_artifact, has_seal_of_ours_or_none, unsealed_value
 from kymflow_zarr.errors import InvalidNameError, KymflowZarrError, SourceError
 from kymflow_zarr.ingest import ARRAYS_FOLDER, TIFF_ENDINGS, FileContent, read_tiff
 from kymflow_zarr.npy import npy_from_bytes
@@ -194,7 +194,13 @@ class _Reading:
             self.arrays[name] = npy_from_bytes(self.blobs.read(key, limit=MAX_ARRAY_BYTES), what=where)
         elif ending == _layout.JSON:
             data = self.blobs.read(key, limit=MAX_BYTES)
-            self.json[name] = unsealed_value(from_bytes(data, what=where, lenient=True))
+            value = from_bytes(data, what=where, lenient=True)
+            if not has_seal_of_ours_or_none(value):
+                raise SourceError(
+                    f"{where} has the key {SEAL!r}, under which this program notes a digest; call it otherwise in the "
+                    "file, then import again"
+                )
+            self.json[name] = unsealed_value(value)
             self._note_statement(name, computed_from_of_artifact(data, what=where))
         elif ending == _layout.PARQUET:
             data = self.blobs.read(key)

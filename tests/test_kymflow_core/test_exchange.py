@@ -71,6 +71,11 @@ class TestSidecars:
         names = {file.path.name: dataset.record(file.image_id).list_array_artifacts() for file in report.imported}
         assert names == {"scan.tif": ["labels"], "sound.tif": []}
 
+    def test_a_seal_of_ours_is_no_part_of_the_value(self, scan_path, dataset):
+        scan_path.with_name("scan.params.json").write_text('{"window": 16, "kymflow": {"sha256": "0"}}')
+        import_folder(dataset, scan_path.parent)
+        assert only(dataset).load_json("params") == {"window": 16}
+
     def test_a_provenance_of_somebody_else_is_kept_under_another_name(self, scan_path, dataset):
         scan_path.with_name("scan.provenance.json").write_text('{"by": "me"}')
         import_folder(dataset, scan_path.parent)
@@ -86,6 +91,15 @@ class TestSidecars:
         ("name", "data", "reason"),
         [
             pytest.param("scan.params.json", b"{", "not readable JSON", id="no JSON"),
+            pytest.param(
+                "scan.params.json",
+                b'{"kymflow": {"a": 1}, "b": 2}',
+                "scan.params.json has the key 'kymflow', under which this program notes a digest; call it otherwise",
+                id="reserved key",
+            ),
+            pytest.param(
+                "scan.params.json", b'{"kymflow": 1}', "call it otherwise in the file", id="reserved key of a number"
+            ),
             pytest.param("scan.table.csv", b"", "cannot be read as a table", id="empty CSV"),
             pytest.param("scan.table.csv", b"a,b\n1,2,3\n1,2\n4,5,6,7\n", "cannot be read as a table", id="ragged CSV"),
             pytest.param("scan.table.parquet", b"PAR1", "not readable Parquet", id="no Parquet"),
