@@ -7,7 +7,7 @@ The rule of this room: a file belongs to one TIFF only, and it is read whole or 
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,6 +30,8 @@ from kymflow_zarr.npy import npy_from_bytes
 RECORD_IMAGE = "image"
 _ENDINGS = (_layout.CSV_GZ, _layout.JSON, _layout.PARQUET, ".csv", ".npy")
 """The longest first: ".csv.gz" is no ".gz"."""
+_OF_RECORD = frozenset({"header", "rois"})
+"""What the metadata of a record have, the older program's too, and those of other programs hardly."""
 _NOTE = f"kymflow_{_layout.COMPUTED_FROM}".encode()
 
 
@@ -91,16 +93,17 @@ def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda nam
     blobs = Blobs(path.parent, read_only=True)
     try:
         names = blobs.names("")
-        is_record = path.stem == RECORD_IMAGE and _layout.METADATA_KEY in names
+        metadata = _metadata_of_record(blobs, path, names)
+        is_record = metadata is not None
         found = dict(_files_of_record(blobs) if is_record else _files_of_tiff(blobs, path, names))
         run = _Reading(blobs=blobs, folder=path.parent)
+        if not is_record and path.stem == RECORD_IMAGE and _layout.METADATA_KEY in names:
+            run.notes.append(
+                f"{_layout.METADATA_KEY} was not imported: it has no header and no ROIs, or other TIFFs lie beside this one"
+            )
         for (name, ending), key in sorted(found.items()):
             if not passed_over(name):
                 run.read(name, ending, key, others=found)
-        metadata = None
-        if is_record:
-            data = blobs.read(_layout.METADATA_KEY, limit=MAX_BYTES)
-            metadata = object_from_bytes(data, what=str(path.with_name(_layout.METADATA_KEY)), lenient=True)
     except SourceError:
         raise
     except KymflowZarrError as error:
@@ -117,6 +120,25 @@ def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda nam
     )
 
 
+def _metadata_of_record(blobs: Blobs, path: Path, names: Sequence[str]) -> JsonObject | None:
+    """Return the metadata of the record whose folder a TIFF lies in; None where the folder is no record's.
+
+    A record's folder has no other TIFF, and is named for an id, or its `metadata.json` says something of a header or ROIs.
+    """
+    if path.stem != RECORD_IMAGE or _layout.METADATA_KEY not in names or len(_tiffs(names)) > 1:
+        return None
+    where = str(path.with_name(_layout.METADATA_KEY))
+    data = blobs.read(_layout.METADATA_KEY, limit=MAX_BYTES)
+    if is_uuid(path.parent.name):
+        return object_from_bytes(data, what=where, lenient=True)
+    value = from_bytes(data, what=where, lenient=True)
+    return value if isinstance(value, Mapping) and not _OF_RECORD.isdisjoint(value) else None
+
+
+def _tiffs(names: Sequence[str]) -> list[str]:
+    return [name for name in names if PurePosixPath(name).suffix.lower() in TIFF_ENDINGS]
+
+
 def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact in a record's folder, with its file."""
     for key in blobs.files(""):
@@ -129,7 +151,7 @@ def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
 
 def _files_of_tiff(blobs: Blobs, path: Path, names: list[str]) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact beside a TIFF, with its file."""
-    stems = {PurePosixPath(name).stem for name in names if PurePosixPath(name).suffix.lower() in TIFF_ENDINGS}
+    stems = {PurePosixPath(name).stem for name in _tiffs(names)}
     twins = [name for name in names if _is_twin(name, path)]
     arrays = [f"{ARRAYS_FOLDER}/{name}" for name in blobs.names(ARRAYS_FOLDER)]
     for key in [*names, *arrays]:

@@ -182,6 +182,30 @@ class TestFolderOfOneRecord:
         assert only(dataset).is_held_by_metadata("roi_mask_1")
         assert KymDataset(dataset).verify(deep=True).problems == ()
 
+    @pytest.mark.parametrize("text", ['{"author": "me"}', "[1, 2]"])
+    def test_metadata_of_another_program_make_no_record_of_a_folder(self, scan_folder, dataset, text):
+        tifffile.imwrite(scan_folder / "image.tif", np.ones((40, 12), np.uint16))
+        (scan_folder / "metadata.json").write_text(text)
+        (scan_folder / "package.json").write_text("{}")
+        (scan_folder / "image.res.json").write_text("{}")
+        assert import_folder(dataset, scan_folder).failed == ()
+        assert only(dataset).list_analysis_keys() == ["provenance.json", "res.json"]
+        assert list(only(dataset).load_metadata_payload()) == ["header"]
+
+    def test_a_folder_of_two_tiffs_is_no_records(self, record_folder, dataset):
+        tifffile.imwrite(record_folder / "other.tif", np.ones((4, 3), np.uint16))
+        (record_folder / "other.res.json").write_text("{}")
+        report = import_folder(dataset, record_folder)
+        keys = {file.path.name: dataset.record(file.image_id).list_analysis_keys() for file in report.imported}
+        assert keys == {"image.tif": ["provenance.json"], "other.tif": ["provenance.json", "res.json"]}
+        (image,) = (file for file in report.imported if file.path.name == "image.tif")
+        assert any(note.startswith("metadata.json was not imported: it has no header and no ROIs") for note in image.notes)
+
+    def test_metadata_that_cannot_be_read_keep_the_image_out(self, record_folder, dataset):
+        (record_folder / "metadata.json").write_text("{")
+        (failed,) = import_folder(dataset, record_folder).failed
+        assert "metadata.json is not readable JSON" in failed.reason
+
     def test_where_the_id_is_taken_it_gets_another(self, record_folder, scan_folder, dataset):
         import_folder(dataset, scan_folder)
         copy = shutil.copytree(record_folder, scan_folder.parent / "copy" / record_folder.name)
