@@ -175,6 +175,14 @@ def _free_name(name: str, ending: str) -> str:
     return f"legacy/{name}" if (name, ending) == (_layout.PROVENANCE, _layout.JSON) else name
 
 
+def _is_taken(name: str, ending: str) -> bool:
+    """Return whether a record has something of its own under a name."""
+    if ending == ".npy":
+        return name == _layout.GROUP_DOCUMENT
+    stored = f"{name}{_layout.JSON if ending == _layout.JSON else _layout.PARQUET}"
+    return name == _layout.METADATA or name.startswith("history/") or stored.rpartition("/")[2] == _layout.GROUP_DOCUMENT
+
+
 def _is_twin(name: str, path: Path) -> bool:
     other = PurePosixPath(name)
     return name != path.name and other.suffix.lower() in TIFF_ENDINGS and other.stem.casefold() == path.stem.casefold()
@@ -212,6 +220,11 @@ class _Reading:
             self.notes.append(f"{key} was not imported: {error}; rename it, then import again")
             return
         where = str(self.folder / key)
+        if _is_taken(name, ending):
+            raise SourceError(
+                f"{where} cannot be imported: every record has a file named {name.rpartition('/')[2]!r} of its own; rename "
+                f"this one, for example to {key.removesuffix(ending)}_1{ending}, then import again"
+            )
         if ending == ".npy":
             self.arrays[name] = npy_from_bytes(self.blobs.read(key, limit=MAX_ARRAY_BYTES), what=where)
         elif ending == _layout.JSON:

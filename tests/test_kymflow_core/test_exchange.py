@@ -76,6 +76,20 @@ class TestSidecars:
         import_folder(dataset, scan_path.parent)
         assert only(dataset).load_json("params") == {"window": 16}
 
+    @pytest.mark.parametrize(
+        ("name", "taken", "other"),
+        [
+            ("scan.metadata.json", "metadata", "scan.metadata_1.json"),
+            ("scan.metadata.csv", "metadata", "scan.metadata_1.csv"),
+            ("scan.zarr.json", "zarr", "scan.zarr_1.json"),
+        ],
+    )
+    def test_a_name_that_every_record_needs_is_said_in_words(self, scan_path, dataset, name, taken, other):
+        scan_path.with_name(name).write_text('{"a": 1}')
+        (failed,) = import_folder(dataset, scan_path.parent).failed
+        assert f"{name} cannot be imported: every record has a file named {taken!r} of its own; rename" in failed.reason
+        assert f"for example to {other}, then import again" in failed.reason
+
     def test_a_provenance_of_somebody_else_is_kept_under_another_name(self, scan_path, dataset):
         scan_path.with_name("scan.provenance.json").write_text('{"by": "me"}')
         import_folder(dataset, scan_path.parent)
