@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from kymflow_zarr._export_document import load_export
 from kymflow_zarr._import import How, import_files
 from kymflow_zarr._json import JsonObject
-from kymflow_zarr._replace import Renew, keep_metadata
 from kymflow_zarr._restore import restore_dataset
 from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
@@ -32,6 +31,7 @@ from kymflow_zarr.ingest import (
     read_tiff,
 )
 from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.replacing import Renew, keep_metadata
 from kymflow_zarr.schema import DatasetAttributes
 from kymflow_zarr.sidecars import read_with_sidecars
 from kymflow_zarr.sources import Source, Sources
@@ -141,6 +141,7 @@ class DatasetFolders(ABC):
         on_changed: OnChanged = "skip",
         renew: Renew = keep_metadata,
         channels: Channels | None = None,
+        merge_channels: bool = False,
         progress: Progress | None = None,
         executor: Executor | None = None,
     ) -> ImportReport:
@@ -164,7 +165,9 @@ class DatasetFolders(ABC):
         renew
             Says which metadata a record has with the pixels of its changed file.
         channels
-            How several files, one a channel, become one record; by default each file is a record.
+            How several files, one a channel, become one record, and are read again where they are one already.
+        merge_channels
+            Whether new files are put together so; by default each is a record.
         progress
             Called for each new file with the number done, the number of all, and the file's name.
         executor
@@ -185,7 +188,7 @@ class DatasetFolders(ABC):
             )
         files, unreadable = find_files(Path(folder), patterns)
         self._ensure_exists()
-        how = How(read_file=read_file, channels=channels, on_changed=on_changed, renew=renew)
+        how = How(read_file=read_file, channels=channels, merge_channels=merge_channels, on_changed=on_changed, renew=renew)
         report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
         if report.imported or report.replaced:
             self._save_manifest()
