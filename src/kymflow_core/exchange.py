@@ -16,6 +16,7 @@ from kymflow_core.metadata_edit import BY_HAND
 from kymflow_core.ome_files import import_ome_zarr
 from kymflow_core.ome_metadata import describe_metadata, update_ome
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_core.roi.check import check_rois
 from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.export import ExportProgress, ExportReport
@@ -106,6 +107,7 @@ def ingest_legacy_folder(
         pattern=pattern,
         include_sidecars=include_sidecars,
         read_file=read_acquisition_file,
+        check_record=check_rois,
         progress=progress,
     )
     for file in report.imported:

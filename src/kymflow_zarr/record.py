@@ -35,7 +35,7 @@ from kymflow_zarr._metadata import (
     write_readable_copy,
 )
 from kymflow_zarr._seals import document_seal_state, strip_foreign
-from kymflow_zarr.errors import DamagedError, InvalidValueError, PixelsExistError, ReadOnlyError
+from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, PixelsExistError, ReadOnlyError
 from kymflow_zarr.ome import OmeDescription, is_ome_image
 from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes, with_ome
 
@@ -300,8 +300,12 @@ class ZarrImageRecord(Artifacts):
             When it is not what was saved.
         FileExistsError
             When there is a revision of that number.
+        InvalidNameError
+            When no revision can have that number.
         """
         self._check_there()
+        if _layout.revision_number(_layout.revision_key(number).rpartition("/")[2]) != number:
+            raise InvalidNameError(f"{number} cannot be the number of a revision; it has at most 8 digits")
         restore_revision(self._blobs, number, data)
 
     def save_readable_copy(self) -> None:

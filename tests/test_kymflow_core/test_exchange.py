@@ -84,6 +84,31 @@ class TestSidecars:
         names = {file.path.name: dataset.record(file.image_id).list_array_artifacts() for file in report.imported}
         assert names == {"scan.tif": ["labels"], "sound.tif": []}
 
+    def test_a_seal_of_ours_is_no_part_of_the_value(self, scan_path, dataset):
+        scan_path.with_name("scan.params.json").write_text('{"window": 16, "kymflow": {"sha256": "0"}}')
+        import_folder(dataset, scan_path.parent)
+        assert only(dataset).load_json("params") == {"window": 16}
+
+    @pytest.mark.parametrize(
+        ("name", "taken", "other"),
+        [
+            ("scan.metadata.json", "metadata", "scan.metadata_1.json"),
+            ("scan.metadata.csv", "metadata", "scan.metadata_1.csv"),
+            ("scan.zarr.json", "zarr", "scan.zarr_1.json"),
+        ],
+    )
+    def test_a_name_that_every_record_needs_is_said_in_words(self, scan_path, dataset, name, taken, other):
+        scan_path.with_name(name).write_text('{"a": 1}')
+        (failed,) = import_folder(dataset, scan_path.parent).failed
+        assert f"{name} cannot be imported: every record has a file named {taken!r} of its own; rename" in failed.reason
+        assert f"for example to {other}, then import again" in failed.reason
+
+    def test_a_provenance_of_somebody_else_is_kept_under_another_name(self, scan_path, dataset):
+        scan_path.with_name("scan.provenance.json").write_text('{"by": "me"}')
+        import_folder(dataset, scan_path.parent)
+        assert only(dataset).load_json("legacy/provenance") == {"by": "me"}
+        assert only(dataset).load_json("provenance")["source_primary_path"] == str(scan_path)
+
     def test_a_name_that_no_artifact_can_have_is_said(self, scan_path, dataset):
         scan_path.with_name("scan.My Notes.json").write_text("{}")
         (file,) = import_folder(dataset, scan_path.parent).imported
@@ -93,6 +118,15 @@ class TestSidecars:
         ("name", "data", "reason"),
         [
             pytest.param("scan.params.json", b"{", "not readable JSON", id="no JSON"),
+            pytest.param(
+                "scan.params.json",
+                b'{"kymflow": {"a": 1}, "b": 2}',
+                "scan.params.json has the key 'kymflow', under which this program notes a digest; call it otherwise",
+                id="reserved key",
+            ),
+            pytest.param(
+                "scan.params.json", b'{"kymflow": 1}', "call it otherwise in the file", id="reserved key of a number"
+            ),
             pytest.param("scan.table.csv", b"", "cannot be read as a table", id="empty CSV"),
             pytest.param("scan.table.csv", b"a,b\n1,2,3\n1,2\n4,5,6,7\n", "cannot be read as a table", id="ragged CSV"),
             pytest.param("scan.table.parquet", b"PAR1", "not readable Parquet", id="no Parquet"),
@@ -174,6 +208,30 @@ class TestFolderOfOneRecord:
         assert AcqImage(only(dataset)).get_roi_mask(1).sum() == 24
         assert only(dataset).is_held_by_metadata("roi_mask_1")
         assert KymDataset(dataset).verify(deep=True).problems == ()
+
+    @pytest.mark.parametrize("text", ['{"author": "me"}', "[1, 2]"])
+    def test_metadata_of_another_program_make_no_record_of_a_folder(self, scan_folder, dataset, text):
+        tifffile.imwrite(scan_folder / "image.tif", np.ones((40, 12), np.uint16))
+        (scan_folder / "metadata.json").write_text(text)
+        (scan_folder / "package.json").write_text("{}")
+        (scan_folder / "image.res.json").write_text("{}")
+        assert import_folder(dataset, scan_folder).failed == ()
+        assert only(dataset).list_analysis_keys() == ["provenance.json", "res.json"]
+        assert list(only(dataset).load_metadata_payload()) == ["header"]
+
+    def test_a_folder_of_two_tiffs_is_no_records(self, record_folder, dataset):
+        tifffile.imwrite(record_folder / "other.tif", np.ones((4, 3), np.uint16))
+        (record_folder / "other.res.json").write_text("{}")
+        report = import_folder(dataset, record_folder)
+        keys = {file.path.name: dataset.record(file.image_id).list_analysis_keys() for file in report.imported}
+        assert keys == {"image.tif": ["provenance.json"], "other.tif": ["provenance.json", "res.json"]}
+        (image,) = (file for file in report.imported if file.path.name == "image.tif")
+        assert any(note.startswith("metadata.json was not imported: it has no header and no ROIs") for note in image.notes)
+
+    def test_metadata_that_cannot_be_read_keep_the_image_out(self, record_folder, dataset):
+        (record_folder / "metadata.json").write_text("{")
+        (failed,) = import_folder(dataset, record_folder).failed
+        assert "metadata.json is not readable JSON" in failed.reason
 
     def test_where_the_id_is_taken_it_gets_another(self, record_folder, scan_folder, dataset):
         import_folder(dataset, scan_folder)
