@@ -156,12 +156,29 @@ def import_files(
 
 
 def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
-    """Return what is known of a file; None where it went away since it was found, or cannot be looked at."""
+    """Return what is known of a file; None where it went away since it was found, or cannot be looked at or noted."""
     try:
+        for one in (path, *further):
+            _check_name(one)
         return known.look(path, further)
+    except SourceError as error:
+        outcome.failed.append(FailedFile(path=path, reason=str(error)))
+        return None
     except OSError as error:
         outcome.failed.append(FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})"))
         return None
+
+
+def _check_name(path: Path) -> None:
+    """Raise `SourceError` for a file whose path has bytes that are no text: no table and no JSON can hold it."""
+    where = str(path.resolve())
+    try:
+        where.encode()
+    except UnicodeEncodeError as error:
+        shown = where.encode(errors="backslashreplace").decode()
+        raise SourceError(
+            f"its path is not UTF-8 ({shown}); rename the file, or its folder, and import it again"
+        ) from error
 
 
 def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> bool:

@@ -1,6 +1,7 @@
 """The commands that move images and look at tables; what they tell a person, a script, and where they are stopped."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -92,6 +93,19 @@ class TestImport:
 
     def test_several_at_once_give_the_same(self, scan_path, second_scan_path, dataset_path):
         assert "2 imported, 0 skipped" in run("import", scan_path.parent, dataset_path, "--jobs", 3).stdout
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the disk refuses such names itself")
+    @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+    def test_a_name_that_is_no_text_is_said_to_a_person_and_to_a_script(self, scan_path, dataset_path, encoding):
+        scan_path.rename(os.fsdecode(os.fsencode(scan_path.parent) + b"/caf\xe9.tif"))
+        code = "from kymflow_core.cli import app; app()"
+        command = [sys.executable, "-c", code, "import", str(scan_path.parent), str(dataset_path)]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, encoding="utf-8")
+        assert (done.returncode, "caf\\udce9.tif: its path is not UTF-8" in done.stderr) == (1, True)
+        scripted = subprocess.run([*command, "--json"], capture_output=True, env=environment, encoding="utf-8")
+        (failure,) = json.loads(scripted.stdout)["failed"]
+        assert (scripted.returncode, Path(failure["path"]).name) == (1, "caf\udce9.tif")
 
     def test_a_changed_file_is_named_and_read_again_on_request(self, imported_path, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)

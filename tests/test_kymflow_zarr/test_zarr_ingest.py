@@ -1,8 +1,10 @@
 """TIFF folders into a dataset: each file whole or not at all."""
 
 import os
+import re
 import shutil
 import socket
+import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -347,6 +349,19 @@ class TestImportOfBadFiles:
         damage(tiff_folder / "a.tif")
         report = dataset.import_folder(tiff_folder)
         assert (names(report.failed), names(report.imported)) == (["a.tif"], ["b.tif", "c.tif"])
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the disk refuses such names itself")
+    @pytest.mark.parametrize("is_known", [False, True], ids=["new", "of a record that moved"])
+    def test_a_name_that_is_no_text_is_reported_and_stops_no_other(self, dataset, tiff_folder, is_known):
+        if is_known:
+            dataset.import_folder(tiff_folder, patterns=["a.tif"])
+        (tiff_folder / "a.tif").rename(os.fsdecode(os.fsencode(tiff_folder) + b"/caf\xe9.tif"))
+        report = dataset.import_folder(tiff_folder)
+        ((failure,), moved) = (report.failed, report.moved)
+        assert (names(report.imported), moved) == (["b.tif", "c.tif"], ())
+        assert re.fullmatch(
+            r"its path is not UTF-8 \(.*caf\\udce9\.tif\); rename the file, or its folder, .*", failure.reason
+        )
 
     def test_a_bad_file_makes_no_record(self, dataset, tiff_folder):
         (tiff_folder / "a.tif").write_text("no TIFF")

@@ -4,9 +4,11 @@ The rule of this room: in JSON, standard output is one document and nothing else
 """
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Literal, NoReturn, TypeAlias
 
 import typer
@@ -76,8 +78,7 @@ class Output:
             self._result |= {"error": f"stopped{how_far}", "done": self.done, "total": self.total}
             self.problem(f"Stopped{how_far}: what was done by then stays, and is whole. {self.advice}".rstrip(), "yellow")
         if self.as_json:
-            document = {"exit_code": code, **self._result}
-            typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+            _print_json({"exit_code": code, **self._result})
         if code:
             raise typer.Exit(code)
 
@@ -92,7 +93,7 @@ class Output:
 
         def tell(done: int, total: int, name: str = "") -> None:
             self.done, self.total = done, total
-            bar.update(task, completed=done, total=total, description=escape(name or what))
+            bar.update(task, completed=done, total=total, description=escape(_printable(name or what, console.encoding)))
 
         if hidden:  # never begun: older versions of rich print an empty line at the end also of a hidden one
             yield tell
@@ -115,4 +116,20 @@ def errors_shown() -> Iterator[None]:
 
 
 def _print(console: Console, text: str, color: Color) -> None:
+    text = _printable(text, console.encoding)
     console.print(f"[{color}]{escape(text)}[/{color}]" if color else escape(text), highlight=False, soft_wrap=True)
+
+
+def _printable(text: str, encoding: str) -> str:
+    """Return a text with what an encoding lacks written out: file names may be no text, and terminals know few letters."""
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)
+
+
+def _print_json(document: Mapping[str, object]) -> None:
+    to_text = partial(json.dumps, document, indent=2, default=str)
+    text = to_text(ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = to_text(ensure_ascii=True)
+    typer.echo(text)
