@@ -222,6 +222,24 @@ def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> 
         return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
 
 
+def fill_record(draft: ZarrImageRecord, content: FileContent, source: Source) -> None:
+    """Save all that one file gave, but for the pixels, into the record that is being built of it."""
+    if content.metadata:
+        draft.save_metadata_payload(content.metadata)
+    for name, value in content.json_artifacts.items():
+        draft.save_json(name, value, computed_from=content.computed_from.get(name))
+    for name, frame in content.table_artifacts.items():
+        draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
+    for name, frame in content.csv_gz_artifacts.items():
+        draft.save_df_csv_gz(name, frame)
+    for name, array in content.array_artifacts.items():
+        draft.save_array_artifact(name, array)
+    for name, array in content.masks.items():
+        draft.save_array_artifact(name, array, held_by_metadata=True)
+    draft.save_json(_layout.PROVENANCE, source.to_json())
+    draft.save_ome(content.ome)
+
+
 class Claims:
     """What another import may have brought in since this one began; that it is not brought in twice.
 

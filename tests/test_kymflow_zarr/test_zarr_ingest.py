@@ -5,9 +5,11 @@ import re
 import shutil
 import socket
 import sys
+import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from kymflow_zarr import FileContent, ImportReport, ZarrDataset
 from kymflow_zarr import ingest as ingest_module
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.ingest import FailedFile, ImportedFile, find_files, read_tiff
+from kymflow_zarr.sources import Source
 
 
 def names(files):
@@ -493,6 +496,28 @@ class TestTwoImportsAtOnce:
 
         dataset.import_folder(tiff_folder, read_file=import_all_first, executor=ThreadPoolExecutor(1))
         assert (len(dataset.list_image_ids()), len(dataset.load_sources_index())) == (3, 3)
+
+    def test_two_copies_of_one_record_that_come_at_once_are_two_records(self, dataset, pixels, tiff_folder):
+        image_id, both_read = str(uuid.uuid4()), Barrier(2)
+
+        def read(_path):
+            both_read.wait(10)
+            return FileContent(pixels=pixels, axes=("y", "x"), image_id=image_id)
+
+        (tiff_folder / "a.tif").unlink()
+        with ThreadPoolExecutor(2) as pool:
+            report = dataset.import_folder(tiff_folder, read_file=read, executor=pool)
+        there = dataset.list_image_ids()
+        assert (report.failed, len(there), image_id in there) == ((), 2, True)
+        assert sorted(dataset.load_sources_index()["image_id"]) == there
+
+    def test_an_id_that_is_taken_after_it_was_looked_for_is_not_used(self, dataset, record, pixels, tmp_path, monkeypatch):
+        content = FileContent(pixels=pixels, axes=("y", "x"), image_id=record.image_id)
+        tifffile.imwrite(tmp_path / "x.tif", pixels)
+        monkeypatch.setattr(dataset, "list_image_ids", list)
+        image_id = dataset.add_content(content, Source.from_file(tmp_path / "x.tif"))
+        assert image_id != record.image_id
+        assert dataset.record(image_id).get_shape() == pixels.shape
 
     def test_the_claim_of_a_program_that_was_killed_is_passed_over(self, dataset, tiff_folder):
         with dataset.claim(f"import of {(tiff_folder / 'a.tif').resolve()}"):
