@@ -20,11 +20,11 @@ from kymflow_zarr._known_files import KnownFile, KnownFiles, without_further
 from kymflow_zarr._replace import Renew, keep_metadata, replace_content
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
-    ConflictError,
     DamagedError,
-    InvalidNameError,
-    InvalidValueError,
+    DatasetNotFoundError,
     KymflowZarrError,
+    NotSavedError,
+    ReadOnlyError,
     RecordNotFoundError,
     SourceError,
 )
@@ -217,7 +217,12 @@ def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> 
                 replace_content(target.record(file.image_id), content, source, renew=how.renew)
                 return ImportedFile(path=path, image_id=file.image_id, notes=content.notes), source
             image_id = target.add_content(content, source)
-        except (InvalidValueError, InvalidNameError, SourceError, DamagedError, ConflictError) as error:
+        except (NotSavedError, ReadOnlyError, DatasetNotFoundError):  # these are true of every file
+            raise
+        except RecordNotFoundError:
+            reason = f"its record {file.image_id} was deleted meanwhile; import the folder again for a new one"
+            return FailedFile(path=path, reason=reason)
+        except KymflowZarrError as error:
             return FailedFile(path=path, reason=str(error))
         return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
 

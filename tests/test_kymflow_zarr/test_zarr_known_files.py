@@ -10,7 +10,14 @@ import pytest
 import tifffile
 
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr import _import as import_module
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    DatasetNotFoundError,
+    KymflowZarrError,
+    NotSavedError,
+    ReadOnlyError,
+)
 from kymflow_zarr.ingest import Channels, FileContent, MovedFile, read_tiff
 
 
@@ -175,6 +182,46 @@ class TestChanged:
         (failed,) = report.failed
         assert "it has changed its shape from (20, 6) to (40, 6), to which the ROIs" in failed.reason
         np.testing.assert_array_equal(filled.record(id_of(filled, "b.tif")).load_array(), old)
+
+    def test_a_record_that_is_deleted_meanwhile_stops_no_other(self, filled, tiff_folder):
+        deleted = id_of(filled, "b.tif")
+        change(tiff_folder / "b.tif")
+        change(tiff_folder / "a.tif")
+
+        def delete_first(path):
+            if path.name == "b.tif":
+                filled.delete_image(deleted)
+            return read_tiff(path)
+
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed", read_file=delete_first)
+        assert ([one.path.name for one in report.replaced], len(report.failed)) == (["a.tif"], 1)
+        assert report.failed[0].reason.startswith(f"its record {deleted} was deleted meanwhile; import the folder again")
+        assert [one.path.name for one in filled.import_folder(tiff_folder).imported] == ["b.tif"]
+
+    def test_a_result_that_is_deleted_meanwhile_stops_no_other(self, filled, tiff_folder, monkeypatch):
+        for name in ("a.tif", "b.tif"):
+            change(tiff_folder / name)
+        lacking, replace = id_of(filled, "b.tif"), import_module.replace_content
+
+        def lose(record, *args, **options):
+            if record.image_id == lacking:
+                raise ArtifactNotFoundError("no artifact 'x'")
+            return replace(record, *args, **options)
+
+        monkeypatch.setattr(import_module, "replace_content", lose)
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert ([one.path.name for one in report.replaced], len(report.failed)) == (["a.tif"], 1)
+        assert report.failed[0].reason == "no artifact 'x'"
+
+    @pytest.mark.parametrize("error", [NotSavedError, ReadOnlyError, DatasetNotFoundError])
+    def test_a_disk_that_fails_stops_the_import(self, filled, tiff_folder, monkeypatch, error):
+        def fail(*_args, **_options):
+            raise error("the disk")
+
+        change(tiff_folder / "b.tif")
+        monkeypatch.setattr(import_module, "replace_content", fail)
+        with pytest.raises(error, match="the disk"):
+            filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
 
     @pytest.mark.parametrize("step", ["save_df_parquet", "save_metadata_payload", "replace_array", "save_json"])
     def test_stopped_at_any_step_the_next_run_ends_it(self, filled, tiff_folder, monkeypatch, step):
