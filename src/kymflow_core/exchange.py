@@ -5,6 +5,7 @@ The rule of this room: what storage takes as a function argument is filled in he
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
 from kymflow_core.acquisition_file import read_acquisition_file
@@ -76,7 +77,10 @@ def import_folder(
         executor=executor,
     )
     if relink:
-        dataset.relink(report.moved)
+        failed = dataset.relink(report.moved)
+        lost = {one.path for one in failed}
+        noted = tuple(one for one in report.moved if one.path not in lost)
+        report = replace(report, moved=noted, failed=(*report.failed, *failed))
     return report
 
 

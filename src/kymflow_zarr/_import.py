@@ -163,10 +163,13 @@ def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outc
         return known.look(path, further)
     except SourceError as error:
         outcome.failed.append(FailedFile(path=path, reason=str(error)))
-        return None
     except OSError as error:
-        outcome.failed.append(FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})"))
-        return None
+        outcome.failed.append(_unreadable(path, error))
+    return None
+
+
+def _unreadable(path: Path, error: OSError) -> FailedFile:
+    return FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})")
 
 
 def _check_name(path: Path) -> None:
@@ -189,12 +192,16 @@ def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> 
         was = Path(file.source.source_primary_path)
         outcome.moved.append(MovedFile(path=file.path, further=file.further, image_id=file.image_id, was=was))
         return False
+    if file.standing == "touched" and file.source is not None:
+        try:
+            # The time that it has now, so that its content need not be read again at the next import.
+            outcome.added[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
+        except OSError as error:
+            outcome.failed.append(_unreadable(file.path, error))
+            return False
     outcome.skipped.append(file.path)
     if file.standing == "changed":
         outcome.changed.append(file.path)
-    elif file.standing == "touched" and file.source is not None:
-        # The time that it has now, so that its content need not be read again at the next import.
-        outcome.added[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
     return False
 
 

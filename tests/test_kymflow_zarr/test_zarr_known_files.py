@@ -1,5 +1,6 @@
 """Files that moved, were renamed, or changed since they were imported; and several files that make one record."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -19,6 +20,7 @@ from kymflow_zarr.errors import (
     ReadOnlyError,
 )
 from kymflow_zarr.ingest import Channels, FileContent, MovedFile, read_tiff
+from kymflow_zarr.sources import Source
 
 
 def change(path: Path) -> None:
@@ -74,6 +76,19 @@ class TestMoved:
         pd.testing.assert_frame_equal(after[same], before[same])
         assert after["source_primary_path"].str.contains("elsewhere").all()
 
+    def test_a_relink_of_files_that_moved_again_notes_the_others_and_says_which(self, filled, tiff_folder):
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        report = filled.import_folder(moved)
+        (moved / "a.tif").rename(moved / "again.tif")
+        filled.delete_image(id_of(filled, "b.tif"))
+        reasons = {one.path.name: one.reason for one in filled.relink(report.moved)}
+        assert reasons == {
+            "a.tif": "it is no longer there (No such file or directory); import the folder again that it is in now",
+            "b.tif": "its record was deleted meanwhile; import the folder again for a new one",
+        }
+        there = {Path(path) for path in filled.load_sources_index()["source_primary_path"]}
+        assert there == {tiff_folder.resolve() / "a.tif", moved.resolve() / "day 2" / "c.tif"}
+
     def test_a_copy_of_a_file_that_is_still_there_is_imported(self, filled, tiff_folder):
         shutil.copy2(tiff_folder / "a.tif", tiff_folder / "copy.tif")
         assert [file.path.name for file in filled.import_folder(tiff_folder).imported] == ["copy.tif"]
@@ -111,6 +126,16 @@ class TestMoved:
         monkeypatch.setattr(folders_module, "find_files", find_and_lose)
         report = dataset.import_folder(tiff_folder)
         assert ([one.path.name for one in report.failed], len(report.imported)) == (["b.tif"], 2)
+
+    def test_a_file_that_goes_away_after_its_content_was_compared_is_reported(self, filled, tiff_folder, monkeypatch):
+        def lose(*_args, **_options):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+        os.utime(tiff_folder / "b.tif", ns=(1, 1))
+        monkeypatch.setattr(Source, "moved_to", lose)
+        report = filled.import_folder(tiff_folder)
+        assert ([one.path.name for one in report.failed], len(report.skipped)) == (["b.tif"], 2)
+        assert report.failed[0].reason == f"{tiff_folder / 'b.tif'} cannot be read (No such file or directory)"
 
 
 class TestChanged:
