@@ -131,6 +131,7 @@ def import_files(
     outcome = _Outcome()
     claims = Claims(target, set(target.list_image_ids()))
     known = _known_files(target, sources, outcome)
+    files = _each_once(files, outcome)
     groups = how.channels.group(files) if how.channels else {}
     units = without_further(files, groups)
     looked_at = [_look(known, path, further, outcome) for path, further in units]
@@ -153,6 +154,21 @@ def import_files(
         raise
     sources.add(outcome.added)
     return outcome.report()
+
+
+def _each_once(files: Sequence[Path], outcome: _Outcome) -> list[Path]:
+    """Return each file once, the file itself rather than links to it; the links are noted as skipped."""
+    by_place: dict[Path, Path] = {}
+    for path in sorted(dict.fromkeys(files), key=Path.is_symlink):
+        try:
+            first = by_place.setdefault(path.resolve(), path)
+        except (OSError, RuntimeError):  # links that lead in a circle; `RuntimeError` before Python 3.13
+            outcome.failed.append(FailedFile(path=path, reason=f"{path} is a link that leads to no file; remove it"))
+            continue
+        if first != path:
+            outcome.skipped.append(path)
+    kept = set(by_place.values())
+    return [path for path in files if path in kept]
 
 
 def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:

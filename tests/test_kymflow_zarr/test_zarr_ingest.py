@@ -23,6 +23,10 @@ from kymflow_zarr.ingest import FailedFile, ImportedFile, find_files, read_tiff
 from kymflow_zarr.sources import Source
 
 
+def names_of_paths(paths):
+    return sorted(path.name for path in paths)
+
+
 def names(files):
     return [file.path.name for file in files]
 
@@ -401,6 +405,29 @@ class TestImportOfBadFiles:
 
         dataset.import_folder(tiff_folder, read_file=read)
         assert (dataset.list_image_ids(), list((dataset.path / ".staging").iterdir())) == ([], [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+class TestLinks:
+    def test_a_link_to_a_file_of_the_folder_is_skipped(self, dataset, tiff_folder):
+        (tiff_folder / "0.tif").symlink_to(tiff_folder / "a.tif")
+        (tiff_folder / "z.tif").symlink_to(tiff_folder / "a.tif")
+        first, second = dataset.import_folder(tiff_folder), dataset.import_folder(tiff_folder)
+        assert (names(first.imported), first.failed) == (["a.tif", "b.tif", "c.tif"], ())
+        assert (names_of_paths(first.skipped), second.imported) == (["0.tif", "z.tif"], ())
+
+    def test_of_two_links_to_a_file_elsewhere_one_is_imported(self, dataset, tiff_folder, tmp_path):
+        (tiff_folder / "a.tif").rename(tmp_path / "elsewhere.tif")
+        for name in ("one.tif", "other.tif"):
+            (tiff_folder / name).symlink_to(tmp_path / "elsewhere.tif")
+        report = dataset.import_folder(tiff_folder)
+        assert (names(report.imported), names_of_paths(report.skipped)) == (["b.tif", "c.tif", "one.tif"], ["other.tif"])
+
+    def test_links_in_a_circle_are_reported_and_stop_no_other(self, dataset, tiff_folder):
+        (tiff_folder / "a.tif").unlink()
+        (tiff_folder / "a.tif").symlink_to(tiff_folder / "a.tif")
+        report = dataset.import_folder(tiff_folder)
+        assert (names(report.imported), names(report.failed)) == (["b.tif", "c.tif"], ["a.tif"])
 
 
 class TestImportFromOrToNowhere:
