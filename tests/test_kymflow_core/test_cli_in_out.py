@@ -1,11 +1,13 @@
 """The commands that move images and look at tables; what they tell a person, a script, and where they are stopped."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 
 from kymflow_core import KymDataset
 from kymflow_core.cli import app
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, _disk
 
 COMMANDS = ["import", "refresh", "index", "freshness", "tables", "export", "upgrade", "verify", "info"]
 
@@ -63,8 +65,63 @@ class TestEveryCommand:
         assert result.exit_code > 0
         assert "there is no" in said["error"]
 
+    @pytest.mark.parametrize(
+        ("number", "to_do"),
+        [(errno.EIO, "look whether its disk is connected and sound"), (errno.EACCES, "ask for permission")],
+    )
+    def test_a_dataset_that_the_disk_does_not_give_is_one_sentence(
+        self, command, number, to_do, imported_path, scan_path, tmp_path, monkeypatch
+    ):
+        arguments = {
+            "import": (scan_path.parent, imported_path),
+            "export": (imported_path, tmp_path / "out"),
+            "upgrade": (imported_path, tmp_path / "y.zarr"),
+        }.get(command, (imported_path,))
+        lost = imported_path / "zarr.json"
+        refuse(monkeypatch, lambda path: path == lost, number)
+        result = run(command, *arguments, "--json")
+        said = json.loads(result.stdout)
+        assert (said["exit_code"], result.stderr) == (result.exit_code, "")
+        assert result.exit_code == (2 if command == "verify" else 1)
+        assert said["error"].startswith(f"{lost} cannot be read or written ({os.strerror(number)}); {to_do}")
+
+    def test_a_table_or_document_that_the_disk_does_not_give_is_said(
+        self, command, imported_path, scan_path, tmp_path, monkeypatch
+    ):
+        run("export", imported_path, tmp_path / "exported")
+        arguments = {
+            "import": (tmp_path / "exported", tmp_path / "new.zarr"),
+            "export": (imported_path, tmp_path / "out"),
+            "upgrade": (imported_path, tmp_path / "y.zarr"),
+            "tables": (imported_path, "images"),
+        }.get(command, (imported_path,))
+        refuse(monkeypatch, lambda path: path.parent.name == "tables" or path.name == "dataset.json", errno.EIO)
+        result = run(command, *arguments, "--json")
+        said = json.loads(result.stdout)
+        assert (said["exit_code"], result.exit_code > 0) == (result.exit_code, True)
+
+
+def refuse(monkeypatch, is_refused: Callable[[Path], bool], number: int) -> None:
+    """Let the disk refuse to read some files."""
+
+    def refusing(read):
+        def read_or_refuse(path, *arguments):
+            if is_refused(Path(path)):
+                raise OSError(number, os.strerror(number), str(path))
+            return read(path, *arguments)
+
+        return read_or_refuse
+
+    for name in ("read_regular", "open_regular"):
+        monkeypatch.setattr(_disk, name, refusing(getattr(_disk, name)))
+
 
 class TestImport:
+    def test_a_path_that_is_too_long_is_said(self, dataset_path):
+        result = run("import", "x" * 300, dataset_path, "--json")
+        said = json.loads(result.stdout)["error"]
+        assert (result.exit_code, said.endswith("; give a shorter name")) == (1, True)
+
     def test_twice_does_nothing_the_second_time(self, imported_path, scan_path, snapshot):
         before = snapshot(imported_path)
         assert run("import", scan_path.parent, imported_path).exit_code == 0
