@@ -230,6 +230,19 @@ class TestTables:
         assert lines[1].split()[0] in ("scan.tif", "sound.tif")
         assert lines[2] == "… and 1 more rows; --rows shows more, --save writes all"
 
+    @pytest.mark.parametrize("name", ["self", "exit_code", "error", "tables"])
+    def test_json_lists_tables_of_any_name(self, imported_path, name):
+        ZarrDataset(imported_path).save_table(name, pd.DataFrame({"image_id": ["x"], "v": [1]}))
+        result = run("tables", imported_path, "--json")
+        said = json.loads(result.stdout)
+        assert (result.exit_code, said["exit_code"], "error" in said) == (0, 0, False)
+        assert said["tables"][name] == {"rows": 1, "columns": ["image_id", "v"]}
+
+    def test_json_of_freshness_has_each_table(self, imported_path):
+        said = json.loads(run("freshness", imported_path, "--json").stdout)
+        assert set(said) == {"exit_code", "tables"}
+        assert [row["state"] for row in said["tables"]["images"]] == ["fresh", "fresh"]
+
     def test_json_has_all_rows_and_null_for_what_is_missing(self, imported_path):
         said = json.loads(run("tables", imported_path, "images", "--json").stdout)
         assert (said["rows"], {row["um_per_pixel"] for row in said["table"]}) == (2, {None})

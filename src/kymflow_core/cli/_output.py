@@ -88,7 +88,7 @@ class Output:
             self._result |= {"error": f"stopped{how_far}", "done": self.done, "total": self.total}
             self.problem(f"Stopped{how_far}: what was done by then stays, and is whole. {self.advice}".rstrip(), "yellow")
         if self.as_json:
-            _print_json({"exit_code": code, **self._result})
+            _print_json({"exit_code": code} | self._result | {"exit_code": code})
         if code:
             raise typer.Exit(code)
 

@@ -68,6 +68,8 @@ def freshness(
             there = ", ".join(one.table_name for one in find_indexers(INDEXERS).indexers)
             raise CommandError(f"no indexer fills a table named {table!r}; there are {there}")
         stale = 0
+        found: dict[str, object] = {}
+        output.result(tables=found)
         for indexer in known:
             frame = KymDataset(opened).freshness(indexer)
             counts = frame["state"].value_counts()
@@ -78,7 +80,7 @@ def freshness(
                 reason = f": {row['reason']}" if row["reason"] else ""
                 output.say(f"  {names[row['image_id']]}: {row['state']}{reason}")
             stale += int(frame["needs_update"].sum())
-            output.result(**{indexer.table_name: frame.to_dict("records")})
+            found[indexer.table_name] = frame.to_dict("records")
         if stale:
             output.say("An index would bring these up to date: napari-kymflow index", "yellow")
             fail()
@@ -101,10 +103,7 @@ def tables(
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
         if name is None:
-            for one in opened.list_table_names():
-                frame = opened.load_table(one)
-                output.say(f"{one}: {len(frame)} rows, {len(frame.columns)} columns")
-                output.result(**{one: {"rows": len(frame), "columns": [str(column) for column in frame.columns]}})
+            _list_tables(opened, output)
             return
         frame = opened.load_table(name)
         if save is not None:
@@ -120,6 +119,15 @@ def tables(
         output.say("\n".join(line.rstrip() for line in lines))
         if len(frame) > rows:
             output.say(f"… and {len(frame) - rows} more rows; --rows shows more, --save writes all")
+
+
+def _list_tables(dataset: ZarrDataset, output: Output) -> None:
+    found: dict[str, object] = {}
+    output.result(tables=found)
+    for name in dataset.list_table_names():
+        frame = dataset.load_table(name)
+        output.say(f"{name}: {len(frame)} rows, {len(frame.columns)} columns")
+        found[name] = {"rows": len(frame), "columns": [str(column) for column in frame.columns]}
 
 
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
