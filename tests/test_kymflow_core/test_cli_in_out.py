@@ -230,6 +230,31 @@ class TestTables:
         assert lines[1].split()[0] in ("scan.tif", "sound.tif")
         assert lines[2] == "… and 1 more rows; --rows shows more, --save writes all"
 
+    @pytest.mark.parametrize(
+        ("columns", "printed", "in_json"),
+        [
+            pytest.param({"x": [1]}, "x 1", [{"x": 1}], id="no image_id"),
+            pytest.param({"image_id": [5]}, "image 5", [{"image_id": 5}], id="numbers as ids"),
+            pytest.param({"image_id": [None, "ab"]}, "image", [{"image_id": None}, {"image_id": "ab"}], id="no id"),
+            pytest.param(
+                {"image_id": ["a"], "image": ["b"]},
+                "image_id image a b",
+                [{"image_id": "a", "image": "b"}],
+                id="a column called image",
+            ),
+            pytest.param(
+                {"x": [[1.0, np.nan]], "y": [{"z": np.nan}]},
+                "x y [1.0, nan]",
+                [{"x": [1.0, None], "y": {"z": None}}],
+                id="lists and objects",
+            ),
+        ],
+    )
+    def test_a_table_of_another_program_is_shown_as_it_is(self, imported_path, columns, printed, in_json):
+        pd.DataFrame(columns).to_parquet(imported_path / "tables" / "foreign.parquet")
+        assert run("tables", imported_path, "foreign").stdout.split()[: len(printed.split())] == printed.split()
+        assert json.loads(run("tables", imported_path, "foreign", "--json").stdout)["table"] == in_json
+
     @pytest.mark.parametrize("name", ["self", "exit_code", "error", "tables"])
     def test_json_lists_tables_of_any_name(self, imported_path, name):
         ZarrDataset(imported_path).save_table(name, pd.DataFrame({"image_id": ["x"], "v": [1]}))

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -19,6 +20,7 @@ from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.ome_metadata import rebuild_ome
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.tables import IMAGE_ID
 
 _MOST_ROWS = 20
 
@@ -112,13 +114,20 @@ def tables(
             output.result(rows=len(frame), saved=str(save))
             return
         output.result(rows=len(frame), table=_records(frame))
-        shown = frame.head(rows).rename(columns={"image_id": "image"})
-        names = names_of(opened, shown["image"])
-        shown["image"] = [names[image_id] for image_id in shown["image"]]
+        shown = _with_names(opened, frame.head(rows))
         lines = shown.to_string(index=False, max_colwidth=40).splitlines()
         output.say("\n".join(line.rstrip() for line in lines))
         if len(frame) > rows:
             output.say(f"… and {len(frame) - rows} more rows; --rows shows more, --save writes all")
+
+
+def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with what a person calls an image instead of its id; tables of other programs may have no ids."""
+    if IMAGE_ID not in frame.columns:
+        return frame
+    names = names_of(dataset, (one for one in frame[IMAGE_ID] if isinstance(one, str)))
+    shown = frame.assign(**{IMAGE_ID: [names.get(one, one) for one in frame[IMAGE_ID]]})
+    return shown if "image" in frame.columns else shown.rename(columns={IMAGE_ID: "image"})
 
 
 def _list_tables(dataset: ZarrDataset, output: Output) -> None:
@@ -192,12 +201,16 @@ def _save(frame: pd.DataFrame, path: Path) -> None:
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
     """Return rows as a script reads them: missing values, and numbers that JSON does not have, are null."""
-    return [
-        {str(name): None if _is_missing(item) else item for name, item in row.items()} for row in frame.to_dict("records")
-    ]
+    return [{str(name): _plain(item) for name, item in row.items()} for row in frame.to_dict("records")]
 
 
-def _is_missing(item: object) -> bool:
+def _plain(item: object) -> object:
+    if isinstance(item, np.ndarray):  # of a column of lists, which other programs may have
+        return _plain(item.tolist())
+    if isinstance(item, list):
+        return [_plain(one) for one in item]
+    if isinstance(item, dict):
+        return {str(name): _plain(one) for name, one in item.items()}
     if isinstance(item, float):
-        return not math.isfinite(item)
-    return item is None or item is pd.NA or item is pd.NaT
+        return item if math.isfinite(item) else None
+    return None if item is pd.NA or item is pd.NaT else item
