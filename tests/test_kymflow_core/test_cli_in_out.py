@@ -278,12 +278,18 @@ class TestTables:
         run("tables", imported_path, "images", "--save", path)
         assert sorted(read(path)["name"]) == ["scan", "sound"]
 
+    def test_a_table_is_saved_under_a_name_as_long_as_can_be(self, imported_path, tmp_path):
+        name = "y" * 250 + ".csv"
+        assert run("tables", imported_path, "images", "--save", tmp_path / name).exit_code == 0
+        assert [path.name for path in tmp_path.glob("*y*") if path.is_file()] == [name]
+
     @pytest.mark.parametrize(
         ("name", "message"),
         [
             ("images.xlsx", "ends in neither .csv nor .parquet"),
             ("there.csv", "there is something at"),
             ("no/x.csv", "cannot"),
+            ("y" * 300 + ".csv", "or another name"),
         ],
     )
     def test_where_it_cannot_be_saved_is_said(self, imported_path, tmp_path, name, message):

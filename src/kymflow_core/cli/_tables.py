@@ -1,6 +1,7 @@
 """The commands for tables: `index`, `freshness`, `tables`."""
 
 import math
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -184,19 +185,22 @@ def _processes(jobs: int) -> Iterator[Executor | None]:
 def _save(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix not in (".csv", ".parquet"):
         raise CommandError(f"{path} ends in neither .csv nor .parquet; give a name that does")
-    if path.exists():
-        raise CommandError(f"there is something at {path} already; give another name")
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{uuid.uuid4().hex[:12]}.part")  # short: the name of the table may be as long as can be
     try:
-        if path.suffix == ".csv":
-            frame.to_csv(beside, index=False, encoding="utf-8-sig")
-        else:
-            frame.to_parquet(beside, index=False)
-        beside.replace(path)
+        if path.exists():
+            raise CommandError(f"there is something at {path} already; give another name")
+        try:
+            if path.suffix == ".csv":
+                frame.to_csv(beside, index=False, encoding="utf-8-sig")
+            else:
+                frame.to_parquet(beside, index=False)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror or error}); choose another folder") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise CommandError(
+            f"{path} cannot be written ({error.strerror or error}); choose another folder, or another name"
+        ) from error
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
