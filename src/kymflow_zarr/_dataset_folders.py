@@ -299,6 +299,10 @@ class DatasetFolders(ABC):
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
 
+    def load_sources(self) -> dict[str, Source]:
+        """Return which file each imported record came from, by image id; raise `DamagedError` where that cannot be read."""
+        return self._sources.load_by_image()
+
     def relink(self, moved: Sequence[MovedFile]) -> tuple[FailedFile, ...]:
         """Take up where files are now that an import found to have moved; their records stay as they are.
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -201,6 +202,42 @@ class TestRefresh:
         scan_path.parent.rename(scan_path.parent.with_name("moved"))
         result = run("refresh", imported_path)
         assert (result.exit_code, "or it is no longer there; give the folder to look in" in result.stderr) == (1, True)
+
+    @pytest.fixture
+    def moved_path(self, scan_path, second_scan_path, tmp_path) -> Path:
+        """A folder that has a dataset and its scans, and another name since."""
+        home = tmp_path / "home"
+        home.mkdir()
+        scan_path.parent.rename(home / "scans")
+        assert run("import", home / "scans", home / "lab.zarr").exit_code == 0
+        return home.rename(tmp_path / "moved")
+
+    def test_a_dataset_that_moved_with_its_files_is_refreshed_where_they_are(self, moved_path):
+        result = run("refresh", moved_path / "lab.zarr")
+        assert (result.exit_code, f"Looking in {moved_path.resolve() / 'scans'}\n" in result.stdout) == (0, True)
+        assert "0 imported, 2 skipped" in result.stdout
+
+    def test_a_copy_with_its_files_is_refreshed_from_the_copies(self, moved_path, tmp_path):
+        shutil.copytree(moved_path, tmp_path / "home")
+        tifffile.imwrite(moved_path / "scans" / "new.tif", np.ones((4, 3), np.uint8))
+        result = run("refresh", moved_path / "lab.zarr")
+        assert "1 imported, 2 skipped" in result.stdout
+
+    def test_of_files_that_moved_along_some_may_be_gone(self, moved_path):
+        (moved_path / "scans" / "scan.tif").unlink()
+        assert "0 imported, 1 skipped" in run("refresh", moved_path / "lab.zarr").stdout
+
+    def test_a_dataset_that_moved_alone_is_refreshed_where_its_files_were(self, imported_path, scan_path, tmp_path):
+        (tmp_path / "far" / "away").mkdir(parents=True)
+        alone = imported_path.rename(tmp_path / "far" / "away" / "lab.zarr")
+        assert run("refresh", alone).stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
+
+    def test_a_source_of_another_system_is_passed_over(self, imported_path, scan_path):
+        table = imported_path / "tables" / "sources.parquet"
+        frame = pd.read_parquet(table)
+        frame.loc[0, ["source_primary_path", "source_relative_path"]] = ["C:\\" + "x" * 300 + "\\a.tif", ""]
+        frame.to_parquet(table)
+        assert run("refresh", imported_path).stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
 
 
 class TestTables:
