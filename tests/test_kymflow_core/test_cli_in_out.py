@@ -362,12 +362,13 @@ class TestExport:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dataset_path):
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dataset_path, jobs):
     rng = np.random.default_rng(0)
     for number in range(60):
         tifffile.imwrite(scan_folder / f"{number:02}.tif", rng.integers(0, 4000, (4000, 100)).astype(np.uint16))
     code = "from kymflow_core.cli import app; app()"
-    command = [sys.executable, "-c", code, "import", str(scan_folder), str(dataset_path)]
+    command = [sys.executable, "-c", code, "import", str(scan_folder), str(dataset_path), "--jobs", str(jobs)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
     while not any((dataset_path / "images").glob("*-*")) and time.monotonic() < end:
