@@ -1,9 +1,9 @@
 """Export a dataset and make it again of the folder: `export_folder` and `import_folder` against plain tifffile and pandas.
 
 Ours writes for each record the TIFF that Fiji reads with its scale (and reads it back to compare), every revision and
-artifact, each table as CSV and Parquet, and a digest of each file; the import checks all digests and seals each chunk. Both
-flush to the disk. The plain way writes each image with tifffile and one CSV of windows, reads both again, and writes an array
-with zarr's default codecs: no metadata, no checksum, no flush.
+artifact, each table as CSV and Parquet, and a digest of each file; the import checks all digests and seals each chunk.
+Both flush to the disk. The plain way writes each image with tifffile and one CSV of windows, reads both again, and writes
+an array with zarr's default codecs: no metadata, no checksum, no flush.
 """
 
 from pathlib import Path

@@ -84,7 +84,10 @@ def import_folder(
         record = dataset.record(file.image_id)
         update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
     if relink:
-        dataset.relink(report.moved)
+        failed = dataset.relink(report.moved)
+        lost = {one.path for one in failed}
+        noted = tuple(one for one in report.moved if one.path not in lost)
+        report = replace(report, moved=noted, failed=(*report.failed, *failed))
     return report
 
 

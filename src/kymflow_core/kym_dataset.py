@@ -19,6 +19,7 @@ from kymflow_core._table_index import UNREADABLE, Known, compare_index, digest_o
 from kymflow_core._table_writing import joined_rows, write_rows
 from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
 from kymflow_core.indexers.protocol import DatasetIndexer
+from kymflow_core.ome_metadata import rebuild_ome
 from kymflow_core.roi.check import check_rois
 from kymflow_core.update_report import UpdateReport
 from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
@@ -240,7 +241,10 @@ class KymDataset:
 
     def verify(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
         """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
-        return self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
+        report = self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
+        if any(problem.repaired for problem in report.problems):
+            rebuild_ome(self.dataset)  # of which storage does not know the scale
+        return report
 
     def _look(
         self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None

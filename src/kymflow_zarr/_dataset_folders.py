@@ -21,6 +21,7 @@ from kymflow_zarr._restore import restore_dataset
 from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
     Channels,
+    FailedFile,
     FileContent,
     ImportReport,
     MovedFile,
@@ -311,13 +312,30 @@ class DatasetFolders(ABC):
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
 
-    def relink(self, moved: Sequence[MovedFile]) -> None:
-        """Take up where files are now that an import found to have moved; their records stay as they are."""
+    def load_sources(self) -> dict[str, Source]:
+        """Return which file each imported record came from, by image id; raise `DamagedError` where that cannot be read."""
+        return self._sources.load_by_image()
+
+    def relink(self, moved: Sequence[MovedFile]) -> tuple[FailedFile, ...]:
+        """Take up where files are now that an import found to have moved; their records stay as they are.
+
+        Returns
+        -------
+        tuple[FailedFile, ...]
+            Those that could not be taken up, since they or their records are no longer there.
+        """
         sources = self._sources.load_by_image()
-        there = [one for one in moved if one.image_id in sources]
-        self._sources.add(
-            {
-                one.image_id: sources[one.image_id].moved_to(one.path, dataset=self.path, further=one.further)
-                for one in there
-            }
-        )
+        now: dict[str, Source] = {}
+        failed: list[FailedFile] = []
+        for one in moved:
+            try:
+                source = sources[one.image_id]
+                now[one.image_id] = source.moved_to(one.path, dataset=self.path, further=one.further)
+            except KeyError:
+                reason = "its record was deleted meanwhile; import the folder again for a new one"
+                failed.append(FailedFile(path=one.path, reason=reason))
+            except OSError as error:
+                reason = f"it is no longer there ({error.strerror or error}); import the folder again that it is in now"
+                failed.append(FailedFile(path=one.path, reason=reason))
+        self._sources.add(now)
+        return tuple(failed)

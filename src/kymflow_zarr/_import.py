@@ -19,11 +19,11 @@ from kymflow_zarr import _layout
 from kymflow_zarr._known_files import KnownFile, KnownFiles
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
-    ConflictError,
     DamagedError,
-    InvalidNameError,
-    InvalidValueError,
+    DatasetNotFoundError,
     KymflowZarrError,
+    NotSavedError,
+    ReadOnlyError,
     RecordNotFoundError,
     SourceError,
 )
@@ -134,6 +134,7 @@ def import_files(
     outcome = _Outcome()
     claims = Claims(target, set(target.list_image_ids()))
     known = _known_files(target, sources, outcome)
+    files = _each_once(files, outcome)
     grouped = known.group(files, how.channels.group(files) if how.channels and how.merge_channels else {})
     outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
     units = grouped.units
@@ -159,13 +160,48 @@ def import_files(
     return outcome.report()
 
 
+def _each_once(files: Sequence[Path], outcome: _Outcome) -> list[Path]:
+    """Return each file once, the file itself rather than links to it; the links are noted as skipped."""
+    by_place: dict[Path, Path] = {}
+    for path in sorted(dict.fromkeys(files), key=Path.is_symlink):
+        try:
+            first = by_place.setdefault(path.resolve(), path)
+        except (OSError, RuntimeError):  # links that lead in a circle; `RuntimeError` before Python 3.13
+            outcome.failed.append(FailedFile(path=path, reason=f"{path} is a link that leads to no file; remove it"))
+            continue
+        if first != path:
+            outcome.skipped.append(path)
+    kept = set(by_place.values())
+    return [path for path in files if path in kept]
+
+
 def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
-    """Return what is known of a file; None where it went away since it was found, or cannot be looked at."""
+    """Return what is known of a file; None where it went away since it was found, or cannot be looked at or noted."""
     try:
+        for one in (path, *further):
+            _check_name(one)
         return known.look(path, further)
+    except SourceError as error:
+        outcome.failed.append(FailedFile(path=path, reason=str(error)))
     except OSError as error:
-        outcome.failed.append(FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})"))
-        return None
+        outcome.failed.append(_unreadable(path, error))
+    return None
+
+
+def _unreadable(path: Path, error: OSError) -> FailedFile:
+    return FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})")
+
+
+def _check_name(path: Path) -> None:
+    """Raise `SourceError` for a file whose path has bytes that are no text: no table and no JSON can hold it."""
+    where = str(path.resolve())
+    try:
+        where.encode()
+    except UnicodeEncodeError as error:
+        shown = where.encode(errors="backslashreplace").decode()
+        raise SourceError(
+            f"its path is not UTF-8 ({shown}); rename the file, or its folder, and import it again"
+        ) from error
 
 
 def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> bool:
@@ -176,12 +212,16 @@ def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> 
         was = Path(file.source.source_primary_path)
         outcome.moved.append(MovedFile(path=file.path, further=file.further, image_id=file.image_id, was=was))
         return False
+    if file.standing == "touched" and file.source is not None:
+        try:
+            # The time that it has now, so that its content need not be read again at the next import.
+            outcome.added[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
+        except OSError as error:
+            outcome.failed.append(_unreadable(file.path, error))
+            return False
     outcome.skipped.append(file.path)
     if file.standing == "changed":
         outcome.changed.append(file.path)
-    elif file.standing == "touched" and file.source is not None:
-        # The time that it has now, so that its content need not be read again at the next import.
-        outcome.added[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
     return False
 
 
@@ -204,9 +244,32 @@ def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> 
                 notes = replace_content(target.record(file.image_id), content, source, renew=how.renew)
                 return ImportedFile(path=path, image_id=file.image_id, notes=(*content.notes, *notes)), source
             image_id = target.add_content(content, source)
-        except (InvalidValueError, InvalidNameError, SourceError, DamagedError, ConflictError) as error:
+        except (NotSavedError, ReadOnlyError, DatasetNotFoundError):  # these are true of every file
+            raise
+        except RecordNotFoundError:
+            reason = f"its record {file.image_id} was deleted meanwhile; import the folder again for a new one"
+            return FailedFile(path=path, reason=reason)
+        except KymflowZarrError as error:
             return FailedFile(path=path, reason=str(error))
         return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
+
+
+def fill_record(draft: ZarrImageRecord, content: FileContent, source: Source) -> None:
+    """Save all that one file gave, but for the pixels, into the record that is being built of it."""
+    if content.metadata:
+        draft.save_metadata_payload(content.metadata)
+    for name, value in content.json_artifacts.items():
+        draft.save_json(name, value, computed_from=content.computed_from.get(name))
+    for name, frame in content.table_artifacts.items():
+        draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
+    for name, frame in content.csv_gz_artifacts.items():
+        draft.save_df_csv_gz(name, frame)
+    for name, array in content.array_artifacts.items():
+        draft.save_array_artifact(name, array)
+    for name, array in content.masks.items():
+        draft.save_array_artifact(name, array, held_by_metadata=True)
+    draft.save_json(_layout.PROVENANCE, source.to_json())
+    draft.save_ome(content.ome)
 
 
 class Claims:

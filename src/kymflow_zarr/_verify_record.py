@@ -29,18 +29,18 @@ from kymflow_zarr._seals import (
     artifact_problem,
     artifact_to_bytes,
     document_seal_state,
-    seal_around_foreign,
     seal_document,
     strip_foreign,
 )
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import OF_RECORD, group_to_bytes
+from kymflow_zarr.schema import OF_RECORD, group_to_bytes, is_ome_changed, seal_group, with_ome
 
 CheckRecord: TypeAlias = Callable[[ZarrImageRecord], Iterable[str]]
 """Says what is wrong with a record that storage cannot know of."""
 
 _CHANGED = "was changed or damaged since it was written"
+_OME_CHANGED = "has OME-Zarr metadata that were changed or damaged since they were written; a repair makes them again"
 _NOT_OURS_CHANGED = "was changed since it was written, but nothing in it that is this program's"
 
 
@@ -213,11 +213,33 @@ def _load(load: Callable[[str], object], key: str, ending: str) -> None:
 
 def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findings:
     yield from telling_group_findings(blobs, _layout.GROUP_DOCUMENT, f"{where}/{_layout.GROUP_DOCUMENT}", ours=OF_RECORD)
+    changed = partial(_ome_problem, blobs)
+    yield from failing(f"{where}/{_layout.GROUP_DOCUMENT}", changed, partial(_renew_ome, blobs, record))
     folders = [_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS]
     folders += [_layout.array_group_key(name) for name in record.list_array_artifacts()]
     for folder in folders:
         key = f"{folder}/{_layout.GROUP_DOCUMENT}"
         yield from failing(f"{where}/{key}", partial(_group_problem, blobs, key), partial(_renew_group, blobs, key))
+
+
+def _ome_problem(blobs: Blobs) -> str | None:
+    """Return whether a record's OME-Zarr metadata are not as they were written; what else is wrong is said elsewhere."""
+    try:
+        data = blobs.read(_layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+        changed = is_ome_changed(object_from_bytes(data, what=_layout.GROUP_DOCUMENT))
+    except (KymflowZarrError, OSError):
+        return None
+    return _OME_CHANGED if changed else None
+
+
+def _renew_ome(blobs: Blobs, record: ZarrImageRecord) -> None:
+    axes = record.load_attributes().axes
+
+    def renew(data: bytes) -> bytes:
+        document = object_from_bytes(data, what=_layout.GROUP_DOCUMENT)
+        return to_readable_bytes(with_ome(document, axes, None), what="record attributes")
+
+    _rewrite(blobs, _layout.GROUP_DOCUMENT, renew)
 
 
 def telling_group_findings(blobs: Blobs, key: str, where: str, *, ours: Collection[str] = ()) -> Findings:
@@ -259,7 +281,7 @@ def _seal_revision(blobs: Blobs, key: str) -> None:
 def _seal_zarr_document(blobs: Blobs, key: str, *, ours: Collection[str] = ()) -> None:
     def seal(data: bytes) -> bytes:
         document = object_from_bytes(data, what=blobs.describe(key))
-        return to_readable_bytes(seal_around_foreign(document, _layout.ATTRIBUTES, ours=ours), what=key)
+        return to_readable_bytes(seal_group(document, ours=ours), what=key)
 
     _rewrite(blobs, key, seal)
 

@@ -21,6 +21,7 @@ from kymflow_zarr._arrays import check_axes, write_array
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._dataset_folders import DatasetFolders
 from kymflow_zarr._garbage import find_garbage
+from kymflow_zarr._import import fill_record
 from kymflow_zarr._json import JsonObject
 from kymflow_zarr._root import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.errors import (
@@ -28,6 +29,7 @@ from kymflow_zarr.errors import (
     DatasetNotFoundError,
     InvalidNameError,
     InvalidValueError,
+    KymflowZarrError,
     ReadOnlyError,
     RecordNotFoundError,
 )
@@ -325,23 +327,19 @@ class ZarrDataset(DatasetFolders):
             yield mine
 
     def add_content(self, content: FileContent, source: Source) -> str:
-        """Add a record of one file with all that the file gave, and return its id."""
-        image_id = None if content.image_id in self.list_image_ids() else content.image_id
+        """Add a record of one file with all that the file gave, and return its id: the file's own, where it is free."""
+        if content.image_id is not None and content.image_id not in self.list_image_ids():
+            try:
+                return self._build_content(content, source, image_id=content.image_id)
+            except FileExistsError as error:
+                if isinstance(error, KymflowZarrError):
+                    raise
+                # Taken since it was looked for: a copy of the same file comes in at the same time.
+        return self._build_content(content, source, image_id=None)
+
+    def _build_content(self, content: FileContent, source: Source, *, image_id: str | None) -> str:
         with self.build_record(content.pixels, axes=content.axes, image_id=image_id) as draft:
-            if content.metadata:
-                draft.save_metadata_payload(content.metadata)
-            for name, value in content.json_artifacts.items():
-                draft.save_json(name, value, computed_from=content.computed_from.get(name))
-            for name, frame in content.table_artifacts.items():
-                draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
-            for name, frame in content.csv_gz_artifacts.items():
-                draft.save_df_csv_gz(name, frame)
-            for name, array in content.array_artifacts.items():
-                draft.save_array_artifact(name, array)
-            for name, array in content.masks.items():
-                draft.save_array_artifact(name, array, held_by_metadata=True)
-            draft.save_json(_layout.PROVENANCE, source.to_json())
-            draft.save_ome(content.ome)
+            fill_record(draft, content, source)
         return draft.image_id
 
     def validate(self) -> list[Problem]:

@@ -4,13 +4,13 @@ Authoritative. The rule of this room: a document that was built is sound; `from_
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
 from kymflow_zarr._arrays import check_axes
-from kymflow_zarr._json import JsonObject, JsonValue, object_from_bytes, to_readable_bytes
+from kymflow_zarr._json import JsonObject, JsonValue, canonical_sha256, object_from_bytes, to_readable_bytes
 from kymflow_zarr._layout import (
     ATTRIBUTES,
     ATTRIBUTES_KEY,
@@ -20,7 +20,7 @@ from kymflow_zarr._layout import (
     OME,
     SCHEMA_VERSION,
 )
-from kymflow_zarr._seals import seal_around_foreign, seal_document
+from kymflow_zarr._seals import SEAL, seal_around_foreign, seal_document
 from kymflow_zarr.errors import DamagedError, InvalidValueError, NotADatasetError, UnsupportedVersionError
 from kymflow_zarr.ome import OmeDescription, image_to_ome
 
@@ -109,6 +109,10 @@ class DatasetAttributes:
 
 OF_RECORD = ("axes", "created_utc")
 """The attributes of a record's group that are this program's; what else is there is another program's."""
+OME_SHA256 = "ome_sha256"
+"""Under the reserved key, the digest of the OME-Zarr metadata."""
+_OF_OME = ("version", "multiscales")
+"""What this program writes into the OME-Zarr metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,19 +140,49 @@ class RecordAttributes:
 
 def record_to_bytes(attributes: RecordAttributes, described: OmeDescription | None = None) -> bytes:
     """Return the `zarr.json` of a new record's group, with OME-Zarr metadata where its axes are such an image's."""
-    ome = image_to_ome(attributes.axes, described)
-    whole = attributes.to_json() if ome is None else {**attributes.to_json(), OME: ome}
-    document: JsonObject = {"zarr_format": 3, "node_type": "group", ATTRIBUTES: whole}
-    # Like what other programs note there, they can be replaced, and so are not sealed.
-    return to_readable_bytes(seal_around_foreign(document, ATTRIBUTES, ours=OF_RECORD), what="record attributes")
+    document: JsonObject = {"zarr_format": 3, "node_type": "group", ATTRIBUTES: attributes.to_json()}
+    sealed = seal_around_foreign(document, ATTRIBUTES, ours=OF_RECORD)
+    return to_readable_bytes(with_ome(sealed, attributes.axes, described), what="record attributes")
 
 
 def with_ome(document: JsonObject, axes: tuple[str, ...], described: OmeDescription | None) -> dict[str, JsonValue]:
-    """Return the document of a record's group with its OME-Zarr metadata made anew; all else is left."""
+    """Return the document of a record's group with its OME-Zarr metadata made anew; all else is left.
+
+    They can be replaced at any time, so the seal does not cover them, but a digest of them that stands beside it; what
+    other programs added to them is theirs.
+    """
     ome = image_to_ome(axes, described)
     attributes = group_attributes(document, where="the record")
-    kept = {key: value for key, value in attributes.items() if key != OME}
-    return {**document, ATTRIBUTES: kept if ome is None else {**kept, OME: ome}}
+    old, seal = attributes.get(OME), attributes.get(SEAL)
+    added = {key: item for key, item in old.items() if key not in _OF_OME} if isinstance(old, Mapping) else {}
+    kept = {key: item for key, item in attributes.items() if key != OME}
+    whole = kept if ome is None else {**kept, OME: {**added, **ome}}
+    if not isinstance(seal, Mapping):
+        return {**document, ATTRIBUTES: whole}
+    noted = {key: item for key, item in seal.items() if key != OME_SHA256}
+    marked = noted if ome is None else {**noted, OME_SHA256: canonical_sha256(ome)}
+    return seal_around_foreign({**document, ATTRIBUTES: {**whole, SEAL: marked}}, ATTRIBUTES, ours=OF_RECORD)
+
+
+def seal_group(document: JsonObject, *, ours: Collection[str]) -> dict[str, JsonValue]:
+    """Return the document of a group with a seal of the attributes `ours`, and a digest of OME-Zarr metadata in it."""
+    sealed = seal_around_foreign(document, ATTRIBUTES, ours=ours)
+    attributes = group_attributes(sealed, where="the group")
+    ome, seal = attributes.get(OME), attributes[SEAL]
+    if not isinstance(ome, Mapping) or not isinstance(seal, Mapping):
+        return sealed
+    digest = canonical_sha256({key: ome[key] for key in _OF_OME if key in ome})
+    marked = {**attributes, SEAL: {**seal, OME_SHA256: digest}}
+    return seal_around_foreign({**document, ATTRIBUTES: marked}, ATTRIBUTES, ours=ours)
+
+
+def is_ome_changed(document: JsonObject) -> bool:
+    """Return whether what this program wrote into a record's OME-Zarr metadata is not there as it was written."""
+    attributes = group_attributes(document, where="the record")
+    ome, seal = attributes.get(OME), attributes.get(SEAL)
+    noted = seal.get(OME_SHA256) if isinstance(seal, Mapping) else None
+    ours = {key: ome[key] for key in _OF_OME if key in ome} if isinstance(ome, Mapping) else {}
+    return noted is not None and noted != canonical_sha256(ours)
 
 
 def group_to_bytes(attributes: JsonObject) -> bytes:

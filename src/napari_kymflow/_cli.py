@@ -48,7 +48,8 @@ def open_command(
 
     Example: napari-kymflow open lab.zarr
     """
-    located = locate(str(dataset))
+    with errors_shown():
+        located = locate(str(dataset))
     if located is None:
         typer.echo(
             f"there is no kymflow dataset at {dataset}; make one with: napari-kymflow import FOLDER {dataset}", err=True

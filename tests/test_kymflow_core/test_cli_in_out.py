@@ -1,10 +1,14 @@
 """The commands that move images and look at tables; what they tell a person, a script, and where they are stopped."""
 
+import errno
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +20,7 @@ from typer.testing import CliRunner
 
 from kymflow_core import KymDataset
 from kymflow_core.cli import app
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, _disk
 
 COMMANDS = ["import", "refresh", "index", "freshness", "tables", "export", "upgrade", "verify", "info"]
 
@@ -62,8 +66,63 @@ class TestEveryCommand:
         assert result.exit_code > 0
         assert "there is no" in said["error"]
 
+    @pytest.mark.parametrize(
+        ("number", "to_do"),
+        [(errno.EIO, "look whether its disk is connected and sound"), (errno.EACCES, "ask for permission")],
+    )
+    def test_a_dataset_that_the_disk_does_not_give_is_one_sentence(
+        self, command, number, to_do, imported_path, scan_path, tmp_path, monkeypatch
+    ):
+        arguments = {
+            "import": (scan_path.parent, imported_path),
+            "export": (imported_path, tmp_path / "out"),
+            "upgrade": (imported_path, tmp_path / "y.zarr"),
+        }.get(command, (imported_path,))
+        lost = imported_path / "zarr.json"
+        refuse(monkeypatch, lambda path: path == lost, number)
+        result = run(command, *arguments, "--json")
+        said = json.loads(result.stdout)
+        assert (said["exit_code"], result.stderr) == (result.exit_code, "")
+        assert result.exit_code == (2 if command == "verify" else 1)
+        assert said["error"].startswith(f"{lost} cannot be read or written ({os.strerror(number)}); {to_do}")
+
+    def test_a_table_or_document_that_the_disk_does_not_give_is_said(
+        self, command, imported_path, scan_path, tmp_path, monkeypatch
+    ):
+        run("export", imported_path, tmp_path / "exported")
+        arguments = {
+            "import": (tmp_path / "exported", tmp_path / "new.zarr"),
+            "export": (imported_path, tmp_path / "out"),
+            "upgrade": (imported_path, tmp_path / "y.zarr"),
+            "tables": (imported_path, "images"),
+        }.get(command, (imported_path,))
+        refuse(monkeypatch, lambda path: path.parent.name == "tables" or path.name == "dataset.json", errno.EIO)
+        result = run(command, *arguments, "--json")
+        said = json.loads(result.stdout)
+        assert (said["exit_code"], result.exit_code > 0) == (result.exit_code, True)
+
+
+def refuse(monkeypatch, is_refused: Callable[[Path], bool], number: int) -> None:
+    """Let the disk refuse to read some files."""
+
+    def refusing(read):
+        def read_or_refuse(path, *arguments):
+            if is_refused(Path(path)):
+                raise OSError(number, os.strerror(number), str(path))
+            return read(path, *arguments)
+
+        return read_or_refuse
+
+    for name in ("read_regular", "open_regular"):
+        monkeypatch.setattr(_disk, name, refusing(getattr(_disk, name)))
+
 
 class TestImport:
+    def test_a_path_that_is_too_long_is_said(self, dataset_path):
+        result = run("import", "x" * 300, dataset_path, "--json")
+        said = json.loads(result.stdout)["error"]
+        assert (result.exit_code, said.startswith("there is no folder")) == (1, True)
+
     def test_twice_does_nothing_the_second_time(self, imported_path, scan_path, snapshot):
         before = snapshot(imported_path)
         assert run("import", scan_path.parent, imported_path).exit_code == 0
@@ -92,6 +151,19 @@ class TestImport:
 
     def test_several_at_once_give_the_same(self, scan_path, second_scan_path, dataset_path):
         assert "2 imported, 0 skipped" in run("import", scan_path.parent, dataset_path, "--jobs", 3).stdout
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the disk refuses such names itself")
+    @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+    def test_a_name_that_is_no_text_is_said_to_a_person_and_to_a_script(self, scan_path, dataset_path, encoding):
+        scan_path.rename(os.fsdecode(os.fsencode(scan_path.parent) + b"/caf\xe9.tif"))
+        code = "from kymflow_core.cli import app; app()"
+        command = [sys.executable, "-c", code, "import", str(scan_path.parent), str(dataset_path)]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, encoding="utf-8")
+        assert (done.returncode, "caf\\udce9.tif: its path is not UTF-8" in done.stderr) == (1, True)
+        scripted = subprocess.run([*command, "--json"], capture_output=True, env=environment, encoding="utf-8")
+        (failure,) = json.loads(scripted.stdout)["failed"]
+        assert (scripted.returncode, Path(failure["path"]).name) == (1, "caf\udce9.tif")
 
     def test_a_changed_file_is_named_and_read_again_on_request(self, imported_path, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
@@ -131,6 +203,42 @@ class TestRefresh:
         result = run("refresh", imported_path)
         assert (result.exit_code, "or it is no longer there; give the folder to look in" in result.stderr) == (1, True)
 
+    @pytest.fixture
+    def moved_path(self, scan_path, second_scan_path, tmp_path) -> Path:
+        """A folder that has a dataset and its scans, and another name since."""
+        home = tmp_path / "home"
+        home.mkdir()
+        scan_path.parent.rename(home / "scans")
+        assert run("import", home / "scans", home / "lab.zarr").exit_code == 0
+        return home.rename(tmp_path / "moved")
+
+    def test_a_dataset_that_moved_with_its_files_is_refreshed_where_they_are(self, moved_path):
+        result = run("refresh", moved_path / "lab.zarr")
+        assert (result.exit_code, f"Looking in {moved_path.resolve() / 'scans'}\n" in result.stdout) == (0, True)
+        assert "0 imported, 2 skipped" in result.stdout
+
+    def test_a_copy_with_its_files_is_refreshed_from_the_copies(self, moved_path, tmp_path):
+        shutil.copytree(moved_path, tmp_path / "home")
+        tifffile.imwrite(moved_path / "scans" / "new.tif", np.ones((4, 3), np.uint8))
+        result = run("refresh", moved_path / "lab.zarr")
+        assert "1 imported, 2 skipped" in result.stdout
+
+    def test_of_files_that_moved_along_some_may_be_gone(self, moved_path):
+        (moved_path / "scans" / "scan.tif").unlink()
+        assert "0 imported, 1 skipped" in run("refresh", moved_path / "lab.zarr").stdout
+
+    def test_a_dataset_that_moved_alone_is_refreshed_where_its_files_were(self, imported_path, scan_path, tmp_path):
+        (tmp_path / "far" / "away").mkdir(parents=True)
+        alone = imported_path.rename(tmp_path / "far" / "away" / "lab.zarr")
+        assert run("refresh", alone).stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
+
+    def test_a_source_of_another_system_is_passed_over(self, imported_path, scan_path):
+        table = imported_path / "tables" / "sources.parquet"
+        frame = pd.read_parquet(table)
+        frame.loc[0, ["source_primary_path", "source_relative_path"]] = ["C:\\" + "x" * 300 + "\\a.tif", ""]
+        frame.to_parquet(table)
+        assert run("refresh", imported_path).stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
+
 
 class TestTables:
     def test_freshness_ends_with_1_where_an_index_would_help(self, imported_path):
@@ -159,6 +267,44 @@ class TestTables:
         assert lines[1].split()[0] in ("scan.tif", "sound.tif")
         assert lines[2] == "… and 1 more rows; --rows shows more, --save writes all"
 
+    @pytest.mark.parametrize(
+        ("columns", "printed", "in_json"),
+        [
+            pytest.param({"x": [1]}, "x 1", [{"x": 1}], id="no image_id"),
+            pytest.param({"image_id": [5]}, "image 5", [{"image_id": 5}], id="numbers as ids"),
+            pytest.param({"image_id": [None, "ab"]}, "image", [{"image_id": None}, {"image_id": "ab"}], id="no id"),
+            pytest.param(
+                {"image_id": ["a"], "image": ["b"]},
+                "image_id image a b",
+                [{"image_id": "a", "image": "b"}],
+                id="a column called image",
+            ),
+            pytest.param(
+                {"x": [[1.0, np.nan]], "y": [{"z": np.nan}]},
+                "x y [1.0, nan]",
+                [{"x": [1.0, None], "y": {"z": None}}],
+                id="lists and objects",
+            ),
+        ],
+    )
+    def test_a_table_of_another_program_is_shown_as_it_is(self, imported_path, columns, printed, in_json):
+        pd.DataFrame(columns).to_parquet(imported_path / "tables" / "foreign.parquet")
+        assert run("tables", imported_path, "foreign").stdout.split()[: len(printed.split())] == printed.split()
+        assert json.loads(run("tables", imported_path, "foreign", "--json").stdout)["table"] == in_json
+
+    @pytest.mark.parametrize("name", ["self", "exit_code", "error", "tables"])
+    def test_json_lists_tables_of_any_name(self, imported_path, name):
+        ZarrDataset(imported_path).save_table(name, pd.DataFrame({"image_id": ["x"], "v": [1]}))
+        result = run("tables", imported_path, "--json")
+        said = json.loads(result.stdout)
+        assert (result.exit_code, said["exit_code"], "error" in said) == (0, 0, False)
+        assert said["tables"][name] == {"rows": 1, "columns": ["image_id", "v"]}
+
+    def test_json_of_freshness_has_each_table(self, imported_path):
+        said = json.loads(run("freshness", imported_path, "--json").stdout)
+        assert set(said) == {"exit_code", "tables"}
+        assert [row["state"] for row in said["tables"]["images"]] == ["fresh", "fresh"]
+
     def test_json_has_all_rows_and_null_for_what_is_missing(self, imported_path):
         said = json.loads(run("tables", imported_path, "images", "--json").stdout)
         assert (said["rows"], {row["um_per_pixel"] for row in said["table"]}) == (2, {None})
@@ -169,12 +315,18 @@ class TestTables:
         run("tables", imported_path, "images", "--save", path)
         assert sorted(read(path)["name"]) == ["scan", "sound"]
 
+    def test_a_table_is_saved_under_a_name_as_long_as_can_be(self, imported_path, tmp_path):
+        name = "y" * 250 + ".csv"
+        assert run("tables", imported_path, "images", "--save", tmp_path / name).exit_code == 0
+        assert [path.name for path in tmp_path.glob("*y*") if path.is_file()] == [name]
+
     @pytest.mark.parametrize(
         ("name", "message"),
         [
             ("images.xlsx", "ends in neither .csv nor .parquet"),
             ("there.csv", "there is something at"),
             ("no/x.csv", "cannot"),
+            ("y" * 300 + ".csv", "or another name"),
         ],
     )
     def test_where_it_cannot_be_saved_is_said(self, imported_path, tmp_path, name, message):
@@ -210,12 +362,13 @@ class TestExport:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dataset_path):
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dataset_path, jobs):
     rng = np.random.default_rng(0)
     for number in range(60):
         tifffile.imwrite(scan_folder / f"{number:02}.tif", rng.integers(0, 4000, (4000, 100)).astype(np.uint16))
     code = "from kymflow_core.cli import app; app()"
-    command = [sys.executable, "-c", code, "import", str(scan_folder), str(dataset_path)]
+    command = [sys.executable, "-c", code, "import", str(scan_folder), str(dataset_path), "--jobs", str(jobs)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
     while not any((dataset_path / "images").glob("*-*")) and time.monotonic() < end:

@@ -541,3 +541,21 @@ def test_a_tiff_with_rois_saved_beside_it_comes_in_with_them(scan_path, dataset)
     import_folder(dataset, scan_path.parent)
     assert AcqImage(only(dataset)).rois == image.rois
     assert read_acquisition_file(scan_path).array_artifacts == {}
+
+
+def test_files_that_move_again_before_they_are_linked_are_said_to_have_failed(
+    scan_path, second_scan_path, dataset, monkeypatch
+):
+    import_folder(dataset, scan_path.parent)
+    moved = scan_path.parent.rename(scan_path.parent.with_name("moved"))
+    load = ZarrDataset.import_folder
+
+    def load_and_move(*args, **options):
+        report = load(*args, **options)
+        (moved / scan_path.name).rename(moved / "again.tif")
+        return report
+
+    monkeypatch.setattr(ZarrDataset, "import_folder", load_and_move)
+    report = import_folder(dataset, moved, relink=True)
+    assert [one.path.name for one in report.moved] == [second_scan_path.name]
+    assert [one.path.name for one in report.failed] == [scan_path.name]

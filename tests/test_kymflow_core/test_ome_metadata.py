@@ -7,6 +7,7 @@ import pytest
 import zarr
 from ome_zarr_models.v05 import Image
 
+from kymflow_core import KymDataset
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.ome_metadata import describe_header, describe_metadata, rebuild_ome, update_ome
@@ -72,6 +73,15 @@ class TestUpdate:
 
         monkeypatch.setattr("kymflow_zarr._disk.write_file", full)
         assert "No space left on device" in update_ome(record, HEADER)
+
+
+def test_a_repair_tells_again_what_the_header_says(dataset, record):
+    path = dataset.path / "images" / record.image_id / "zarr.json"
+    update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
+    before = path.read_text()
+    path.write_text(before.replace('"scale"', '"scalf"'))
+    KymDataset(dataset).verify(deep=True, repair=True)
+    assert path.read_text() == before
 
 
 class TestRebuild:

@@ -1,11 +1,15 @@
 """TIFF folders into a dataset: each file whole or not at all."""
 
 import os
+import re
 import shutil
 import socket
+import sys
+import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -16,6 +20,11 @@ from kymflow_zarr import FileContent, ImportReport, ZarrDataset
 from kymflow_zarr import ingest as ingest_module
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.ingest import FailedFile, ImportedFile, find_files, read_tiff
+from kymflow_zarr.sources import Source
+
+
+def names_of_paths(paths):
+    return sorted(path.name for path in paths)
 
 
 def names(files):
@@ -378,6 +387,19 @@ class TestImportOfBadFiles:
         report = dataset.import_folder(tiff_folder)
         assert (names(report.failed), names(report.imported)) == (["a.tif"], ["b.tif", "c.tif"])
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="the disk refuses such names itself")
+    @pytest.mark.parametrize("is_known", [False, True], ids=["new", "of a record that moved"])
+    def test_a_name_that_is_no_text_is_reported_and_stops_no_other(self, dataset, tiff_folder, is_known):
+        if is_known:
+            dataset.import_folder(tiff_folder, patterns=["a.tif"])
+        (tiff_folder / "a.tif").rename(os.fsdecode(os.fsencode(tiff_folder) + b"/caf\xe9.tif"))
+        report = dataset.import_folder(tiff_folder)
+        ((failure,), moved) = (report.failed, report.moved)
+        assert (names(report.imported), moved) == (["b.tif", "c.tif"], ())
+        assert re.fullmatch(
+            r"its path is not UTF-8 \(.*caf\\udce9\.tif\); rename the file, or its folder, .*", failure.reason
+        )
+
     def test_a_bad_file_makes_no_record(self, dataset, tiff_folder):
         (tiff_folder / "a.tif").write_text("no TIFF")
         dataset.import_folder(tiff_folder)
@@ -413,6 +435,29 @@ class TestImportOfBadFiles:
 
         dataset.import_folder(tiff_folder, read_file=read)
         assert (dataset.list_image_ids(), list((dataset.path / ".staging").iterdir())) == ([], [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+class TestLinks:
+    def test_a_link_to_a_file_of_the_folder_is_skipped(self, dataset, tiff_folder):
+        (tiff_folder / "0.tif").symlink_to(tiff_folder / "a.tif")
+        (tiff_folder / "z.tif").symlink_to(tiff_folder / "a.tif")
+        first, second = dataset.import_folder(tiff_folder), dataset.import_folder(tiff_folder)
+        assert (names(first.imported), first.failed) == (["a.tif", "b.tif", "c.tif"], ())
+        assert (names_of_paths(first.skipped), second.imported) == (["0.tif", "z.tif"], ())
+
+    def test_of_two_links_to_a_file_elsewhere_one_is_imported(self, dataset, tiff_folder, tmp_path):
+        (tiff_folder / "a.tif").rename(tmp_path / "elsewhere.tif")
+        for name in ("one.tif", "other.tif"):
+            (tiff_folder / name).symlink_to(tmp_path / "elsewhere.tif")
+        report = dataset.import_folder(tiff_folder)
+        assert (names(report.imported), names_of_paths(report.skipped)) == (["b.tif", "c.tif", "one.tif"], ["other.tif"])
+
+    def test_links_in_a_circle_are_reported_and_stop_no_other(self, dataset, tiff_folder):
+        (tiff_folder / "a.tif").unlink()
+        (tiff_folder / "a.tif").symlink_to(tiff_folder / "a.tif")
+        report = dataset.import_folder(tiff_folder)
+        assert (names(report.imported), names(report.failed)) == (["b.tif", "c.tif"], ["a.tif"])
 
 
 class TestImportFromOrToNowhere:
@@ -508,6 +553,28 @@ class TestTwoImportsAtOnce:
 
         dataset.import_folder(tiff_folder, read_file=import_all_first, executor=ThreadPoolExecutor(1))
         assert (len(dataset.list_image_ids()), len(dataset.load_sources_index())) == (3, 3)
+
+    def test_two_copies_of_one_record_that_come_at_once_are_two_records(self, dataset, pixels, tiff_folder):
+        image_id, both_read = str(uuid.uuid4()), Barrier(2)
+
+        def read(_path):
+            both_read.wait(10)
+            return FileContent(pixels=pixels, axes=("y", "x"), image_id=image_id)
+
+        (tiff_folder / "a.tif").unlink()
+        with ThreadPoolExecutor(2) as pool:
+            report = dataset.import_folder(tiff_folder, read_file=read, executor=pool)
+        there = dataset.list_image_ids()
+        assert (report.failed, len(there), image_id in there) == ((), 2, True)
+        assert sorted(dataset.load_sources_index()["image_id"]) == there
+
+    def test_an_id_that_is_taken_after_it_was_looked_for_is_not_used(self, dataset, record, pixels, tmp_path, monkeypatch):
+        content = FileContent(pixels=pixels, axes=("y", "x"), image_id=record.image_id)
+        tifffile.imwrite(tmp_path / "x.tif", pixels)
+        monkeypatch.setattr(dataset, "list_image_ids", list)
+        image_id = dataset.add_content(content, Source.from_file(tmp_path / "x.tif"))
+        assert image_id != record.image_id
+        assert dataset.record(image_id).get_shape() == pixels.shape
 
     def test_the_claim_of_a_program_that_was_killed_is_passed_over(self, dataset, tiff_folder):
         with dataset.claim(f"import of {(tiff_folder / 'a.tif').resolve()}"):

@@ -1,5 +1,6 @@
 """Files that moved, were renamed, or changed since they were imported; and several files that make one record."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,9 +11,17 @@ import pytest
 import tifffile
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord, pixels_digest
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr import _import as import_module
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    DatasetNotFoundError,
+    KymflowZarrError,
+    NotSavedError,
+    ReadOnlyError,
+)
 from kymflow_zarr.ingest import Channels, FileContent, MovedFile, read_tiff
 from kymflow_zarr.replacing import keep_metadata
+from kymflow_zarr.sources import Source
 
 
 def names_of(files):
@@ -72,6 +81,19 @@ class TestMoved:
         pd.testing.assert_frame_equal(after[same], before[same])
         assert after["source_primary_path"].str.contains("elsewhere").all()
 
+    def test_a_relink_of_files_that_moved_again_notes_the_others_and_says_which(self, filled, tiff_folder):
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        report = filled.import_folder(moved)
+        (moved / "a.tif").rename(moved / "again.tif")
+        filled.delete_image(id_of(filled, "b.tif"))
+        reasons = {one.path.name: one.reason for one in filled.relink(report.moved)}
+        assert reasons == {
+            "a.tif": "it is no longer there (No such file or directory); import the folder again that it is in now",
+            "b.tif": "its record was deleted meanwhile; import the folder again for a new one",
+        }
+        there = {Path(path) for path in filled.load_sources_index()["source_primary_path"]}
+        assert there == {tiff_folder.resolve() / "a.tif", moved.resolve() / "day 2" / "c.tif"}
+
     def test_a_copy_of_a_file_that_is_still_there_is_imported(self, filled, tiff_folder):
         shutil.copy2(tiff_folder / "a.tif", tiff_folder / "copy.tif")
         assert [file.path.name for file in filled.import_folder(tiff_folder).imported] == ["copy.tif"]
@@ -109,6 +131,16 @@ class TestMoved:
         monkeypatch.setattr(folders_module, "find_files", find_and_lose)
         report = dataset.import_folder(tiff_folder)
         assert ([one.path.name for one in report.failed], len(report.imported)) == (["b.tif"], 2)
+
+    def test_a_file_that_goes_away_after_its_content_was_compared_is_reported(self, filled, tiff_folder, monkeypatch):
+        def lose(*_args, **_options):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+        os.utime(tiff_folder / "b.tif", ns=(1, 1))
+        monkeypatch.setattr(Source, "moved_to", lose)
+        report = filled.import_folder(tiff_folder)
+        assert ([one.path.name for one in report.failed], len(report.skipped)) == (["b.tif"], 2)
+        assert report.failed[0].reason == f"{tiff_folder / 'b.tif'} cannot be read (No such file or directory)"
 
 
 class TestChanged:
@@ -175,6 +207,46 @@ class TestChanged:
         (failed,) = report.failed
         assert "it has changed its shape from (20, 6) to (40, 6), to which the ROIs" in failed.reason
         np.testing.assert_array_equal(filled.record(id_of(filled, "b.tif")).load_array(), old)
+
+    def test_a_record_that_is_deleted_meanwhile_stops_no_other(self, filled, tiff_folder):
+        deleted = id_of(filled, "b.tif")
+        change(tiff_folder / "b.tif")
+        change(tiff_folder / "a.tif")
+
+        def delete_first(path):
+            if path.name == "b.tif":
+                filled.delete_image(deleted)
+            return read_tiff(path)
+
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed", read_file=delete_first)
+        assert ([one.path.name for one in report.replaced], len(report.failed)) == (["a.tif"], 1)
+        assert report.failed[0].reason.startswith(f"its record {deleted} was deleted meanwhile; import the folder again")
+        assert [one.path.name for one in filled.import_folder(tiff_folder).imported] == ["b.tif"]
+
+    def test_a_result_that_is_deleted_meanwhile_stops_no_other(self, filled, tiff_folder, monkeypatch):
+        for name in ("a.tif", "b.tif"):
+            change(tiff_folder / name)
+        lacking, replace = id_of(filled, "b.tif"), import_module.replace_content
+
+        def lose(record, *args, **options):
+            if record.image_id == lacking:
+                raise ArtifactNotFoundError("no artifact 'x'")
+            return replace(record, *args, **options)
+
+        monkeypatch.setattr(import_module, "replace_content", lose)
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert ([one.path.name for one in report.replaced], len(report.failed)) == (["a.tif"], 1)
+        assert report.failed[0].reason == "no artifact 'x'"
+
+    @pytest.mark.parametrize("error", [NotSavedError, ReadOnlyError, DatasetNotFoundError])
+    def test_a_disk_that_fails_stops_the_import(self, filled, tiff_folder, monkeypatch, error):
+        def fail(*_args, **_options):
+            raise error("the disk")
+
+        change(tiff_folder / "b.tif")
+        monkeypatch.setattr(import_module, "replace_content", fail)
+        with pytest.raises(error, match="the disk"):
+            filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
 
     def test_what_somebody_saves_meanwhile_stays(self, filled, tiff_folder, monkeypatch):
         record = filled.record(id_of(filled, "b.tif"))

@@ -120,6 +120,30 @@ class TestSave:
         record.save_ome(LINE_SCAN)
         assert (record_folder / "zarr.json").stat() == before
 
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [("0.5", "0.7"), ('"scale"', '"scalf"'), ('"micrometer"', '"nanometer"')],
+        ids=["step", "key", "unit"],
+    )
+    def test_what_is_changed_in_it_is_found_and_repaired(self, dataset, record, record_folder, old, new):
+        record.save_ome(LINE_SCAN)
+        path = record_folder / "zarr.json"
+        path.write_text(path.read_text().replace(old, new))
+        (problem,) = dataset.verify(deep=True).problems
+        assert (problem.state, "OME-Zarr metadata that were changed or damaged" in problem.what) == ("repairable", True)
+        dataset.verify(deep=True, repair=True)
+        assert dataset.verify(deep=True).problems == ()
+        assert attributes_of(record_folder)["ome"] == image_to_ome(("y", "x"))
+
+    def test_what_others_add_to_it_is_theirs_and_stays(self, dataset, record, record_folder):
+        path = record_folder / "zarr.json"
+        document = json.loads(path.read_text())
+        document["attributes"]["ome"]["omero"] = {"channels": []}
+        path.write_text(json.dumps(document, indent=2) + "\n")
+        assert dataset.verify(deep=True).problems == ()
+        record.save_ome(LINE_SCAN)
+        assert attributes_of(record_folder)["ome"] == {"omero": {"channels": []}, **image_to_ome(("y", "x"), LINE_SCAN)}
+
     def test_it_comes_back_where_it_was_deleted(self, record, record_folder):
         document = json.loads((record_folder / "zarr.json").read_text())
         del document["attributes"]["ome"]

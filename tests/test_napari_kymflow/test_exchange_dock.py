@@ -65,6 +65,16 @@ def test_an_import_with_nothing_to_say_shows_no_dialog(filled, scans, tmp_path, 
     assert (filled._bar.text, filled.exchange.dialog) == ("0 imported · 2 skipped (unchanged)", None)
 
 
+def test_of_files_that_moved_again_only_those_that_are_there_are_linked(filled, scans, tmp_path, qtbot):
+    moved = scans.rename(tmp_path / "moved")
+    filled.exchange.import_folder(moved, tmp_path / "lab.zarr")
+    wait(filled, qtbot)
+    (moved / "first.tif").unlink()
+    filled.exchange.dialog.buttons["Note where they are"].click()
+    wait(filled, qtbot)
+    assert filled._bar.text == "Noted where 1 file is now"
+
+
 @pytest.mark.story
 def test_files_that_moved_are_linked_by_one_click(filled, scans, tmp_path, qtbot):
     moved = scans.rename(tmp_path / "moved")

@@ -27,6 +27,12 @@ def test_opening_what_is_no_dataset_is_said_in_one_sentence(tmp_path, make):
     assert "napari-kymflow import FOLDER" in result.stderr
 
 
+def test_opening_a_path_that_is_too_long_is_said_in_one_sentence():
+    result = run("open", "x" * 300)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "; give a shorter name" in result.stderr
+
+
 def test_opening_a_dataset_of_a_newer_program_is_said(demo_path):
     document = demo_path / "zarr.json"
     document.write_text(document.read_text().replace('"schema_version": 2', '"schema_version": 9'))

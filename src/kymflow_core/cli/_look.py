@@ -66,16 +66,9 @@ def verify(
     """
     output = Output(as_json, quiet, failed_code=DAMAGED, advice="What was repaired by then stays.")
     with output.running():
-        try:
-            with output.progress("looking at records") as tell:
-                opened = ZarrDataset(dataset, mode="a" if repair else "r")
-                report = KymDataset(opened).verify(deep=deep, repair=repair, progress=tell)
-        except OSError as error:
-            if isinstance(error, KymflowZarrError):
-                raise
-            output.problem(str(error))
-            output.result(error=str(error))
-            fail(DAMAGED)
+        with output.progress("looking at records") as tell:
+            opened = ZarrDataset(dataset, mode="a" if repair else "r")
+            report = KymDataset(opened).verify(deep=deep, repair=repair, progress=tell)
         output.result(**report.to_json())
         for problem in report.problems:
             output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))

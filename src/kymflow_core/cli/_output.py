@@ -3,10 +3,13 @@
 The rule of this room: in JSON, standard output is one document and nothing else; problems go to standard error.
 """
 
+import errno
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Literal, NoReturn, TypeAlias
 
 import typer
@@ -19,6 +22,13 @@ from kymflow_zarr.errors import KymflowZarrError
 
 FAILED, STOPPED = 1, 130
 """Something failed and is said; stopped by Ctrl-C (128 and the number of its signal, as shells have it)."""
+
+_TO_DO = {
+    errno.EACCES: "ask for permission",
+    errno.EPERM: "ask for permission",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOENT: "look whether it was moved or deleted",
+}
 
 Color: TypeAlias = Literal["", "green", "yellow", "red"]
 Tell: TypeAlias = Callable[..., None]
@@ -60,24 +70,25 @@ class Output:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run a command: print one of our errors as one sentence, and how far it came where it is stopped."""
+        """Run a command: print our errors, and the disk's, as one sentence; and how far it came where it is stopped."""
         code = 0
         try:
             yield
         except typer.Exit as stop:
             code = stop.exit_code
-        except (KymflowError, KymflowZarrError) as error:
+        except BrokenPipeError:  # whoever reads what is printed has read enough; Typer ends quietly
+            raise
+        except (KymflowError, KymflowZarrError, OSError) as error:
             code = self.failed_code
-            self._result["error"] = str(error)
-            self.problem(str(error))
+            self._result["error"] = _sentence(error)
+            self.problem(_sentence(error))
         except KeyboardInterrupt:
             code = STOPPED
             how_far = f" after {self.done} of {self.total}" if self.total else ""
             self._result |= {"error": f"stopped{how_far}", "done": self.done, "total": self.total}
             self.problem(f"Stopped{how_far}: what was done by then stays, and is whole. {self.advice}".rstrip(), "yellow")
         if self.as_json:
-            document = {"exit_code": code, **self._result}
-            typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+            _print_json({"exit_code": code} | self._result | {"exit_code": code})
         if code:
             raise typer.Exit(code)
 
@@ -92,7 +103,7 @@ class Output:
 
         def tell(done: int, total: int, name: str = "") -> None:
             self.done, self.total = done, total
-            bar.update(task, completed=done, total=total, description=escape(name or what))
+            bar.update(task, completed=done, total=total, description=escape(_printable(name or what, console.encoding)))
 
         if hidden:  # never begun: older versions of rich print an empty line at the end also of a hidden one
             yield tell
@@ -102,6 +113,15 @@ class Output:
             bar.update(task, completed=self.total, total=self.total, description="done")
 
 
+def _sentence(error: KymflowError | KymflowZarrError | OSError) -> str:
+    """Return what an error says to a person; of one that the system raised, which file, why, and what to do."""
+    if isinstance(error, KymflowError | KymflowZarrError):
+        return str(error)
+    what = error.filename if isinstance(error.filename, str) else "a file"
+    to_do = _TO_DO.get(error.errno or 0, "look whether its disk is connected and sound, and try again")
+    return f"{what} cannot be read or written ({error.strerror or error}); {to_do}"
+
+
 def fail(code: int = FAILED) -> NoReturn:
     """End the command with an exit code, after what was wrong was said."""
     raise typer.Exit(code)
@@ -109,10 +129,26 @@ def fail(code: int = FAILED) -> NoReturn:
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Print one of our errors as one sentence and end with exit code 1."""
+    """Print one of our errors, or of the disk's, as one sentence and end with exit code 1."""
     with Output().running():
         yield
 
 
 def _print(console: Console, text: str, color: Color) -> None:
+    text = _printable(text, console.encoding)
     console.print(f"[{color}]{escape(text)}[/{color}]" if color else escape(text), highlight=False, soft_wrap=True)
+
+
+def _printable(text: str, encoding: str) -> str:
+    """Return a text with what an encoding lacks written out: file names may be no text, and terminals know few letters."""
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)
+
+
+def _print_json(document: Mapping[str, object]) -> None:
+    to_text = partial(json.dumps, document, indent=2, default=str)
+    text = to_text(ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = to_text(ensure_ascii=True)
+    typer.echo(text)

@@ -1,6 +1,7 @@
 """The commands for tables: `index`, `freshness`, `tables`."""
 
 import math
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -19,6 +21,7 @@ from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.ome_metadata import rebuild_ome
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.tables import IMAGE_ID
 
 _MOST_ROWS = 20
 
@@ -68,6 +71,8 @@ def freshness(
             there = ", ".join(one.table_name for one in find_indexers(INDEXERS).indexers)
             raise CommandError(f"no indexer fills a table named {table!r}; there are {there}")
         stale = 0
+        found: dict[str, object] = {}
+        output.result(tables=found)
         for indexer in known:
             frame = KymDataset(opened).freshness(indexer)
             counts = frame["state"].value_counts()
@@ -78,7 +83,7 @@ def freshness(
                 reason = f": {row['reason']}" if row["reason"] else ""
                 output.say(f"  {names[row['image_id']]}: {row['state']}{reason}")
             stale += int(frame["needs_update"].sum())
-            output.result(**{indexer.table_name: frame.to_dict("records")})
+            found[indexer.table_name] = frame.to_dict("records")
         if stale:
             output.say("An index would bring these up to date: napari-kymflow index", "yellow")
             fail()
@@ -101,10 +106,7 @@ def tables(
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
         if name is None:
-            for one in opened.list_table_names():
-                frame = opened.load_table(one)
-                output.say(f"{one}: {len(frame)} rows, {len(frame.columns)} columns")
-                output.result(**{one: {"rows": len(frame), "columns": [str(column) for column in frame.columns]}})
+            _list_tables(opened, output)
             return
         frame = opened.load_table(name)
         if save is not None:
@@ -113,13 +115,29 @@ def tables(
             output.result(rows=len(frame), saved=str(save))
             return
         output.result(rows=len(frame), table=_records(frame))
-        shown = frame.head(rows).rename(columns={"image_id": "image"})
-        names = names_of(opened, shown["image"])
-        shown["image"] = [names[image_id] for image_id in shown["image"]]
+        shown = _with_names(opened, frame.head(rows))
         lines = shown.to_string(index=False, max_colwidth=40).splitlines()
         output.say("\n".join(line.rstrip() for line in lines))
         if len(frame) > rows:
             output.say(f"… and {len(frame) - rows} more rows; --rows shows more, --save writes all")
+
+
+def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with what a person calls an image instead of its id; tables of other programs may have no ids."""
+    if IMAGE_ID not in frame.columns:
+        return frame
+    names = names_of(dataset, (one for one in frame[IMAGE_ID] if isinstance(one, str)))
+    shown = frame.assign(**{IMAGE_ID: [names.get(one, one) for one in frame[IMAGE_ID]]})
+    return shown if "image" in frame.columns else shown.rename(columns={IMAGE_ID: "image"})
+
+
+def _list_tables(dataset: ZarrDataset, output: Output) -> None:
+    found: dict[str, object] = {}
+    output.result(tables=found)
+    for name in dataset.list_table_names():
+        frame = dataset.load_table(name)
+        output.say(f"{name}: {len(frame)} rows, {len(frame.columns)} columns")
+        found[name] = {"rows": len(frame), "columns": [str(column) for column in frame.columns]}
 
 
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
@@ -167,29 +185,36 @@ def _processes(jobs: int) -> Iterator[Executor | None]:
 def _save(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix not in (".csv", ".parquet"):
         raise CommandError(f"{path} ends in neither .csv nor .parquet; give a name that does")
-    if path.exists():
-        raise CommandError(f"there is something at {path} already; give another name")
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{uuid.uuid4().hex[:12]}.part")  # short: the name of the table may be as long as can be
     try:
-        if path.suffix == ".csv":
-            frame.to_csv(beside, index=False, encoding="utf-8-sig")
-        else:
-            frame.to_parquet(beside, index=False)
-        beside.replace(path)
+        if path.exists():
+            raise CommandError(f"there is something at {path} already; give another name")
+        try:
+            if path.suffix == ".csv":
+                frame.to_csv(beside, index=False, encoding="utf-8-sig")
+            else:
+                frame.to_parquet(beside, index=False)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror or error}); choose another folder") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise CommandError(
+            f"{path} cannot be written ({error.strerror or error}); choose another folder, or another name"
+        ) from error
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
     """Return rows as a script reads them: missing values, and numbers that JSON does not have, are null."""
-    return [
-        {str(name): None if _is_missing(item) else item for name, item in row.items()} for row in frame.to_dict("records")
-    ]
+    return [{str(name): _plain(item) for name, item in row.items()} for row in frame.to_dict("records")]
 
 
-def _is_missing(item: object) -> bool:
+def _plain(item: object) -> object:
+    if isinstance(item, np.ndarray):  # of a column of lists, which other programs may have
+        return _plain(item.tolist())
+    if isinstance(item, list):
+        return [_plain(one) for one in item]
+    if isinstance(item, dict):
+        return {str(name): _plain(one) for name, one in item.items()}
     if isinstance(item, float):
-        return not math.isfinite(item)
-    return item is None or item is pd.NA or item is pd.NaT
+        return item if math.isfinite(item) else None
+    return None if item is pd.NA or item is pd.NaT else item

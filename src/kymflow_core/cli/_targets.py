@@ -8,8 +8,8 @@ from kymflow_core.errors import CommandError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.sources import SOURCE_PATH, Source
 
-SOURCE_PATH = "source_primary_path"
 _FEWEST_PARTS = 3
 """Of a folder that is looked through unasked: not the root of a disk, nor what lies directly in it."""
 
@@ -39,17 +39,45 @@ def _name(dataset: ZarrDataset, image_id: str) -> str:
 
 
 def source_folder(dataset: ZarrDataset) -> Path:
-    """Return the folder that has all files of a dataset; raise `CommandError` where it is not known, or too wide."""
-    paths = [Path(path) for path in dataset.load_sources_index()[SOURCE_PATH]]
-    if not paths:
+    """Return the folder that has all files of a dataset, of those that are there.
+
+    Raises
+    ------
+    CommandError
+        When it is not known, no longer there, or too wide.
+    """
+    sources = dataset.load_sources().values()
+    if not sources:
         raise CommandError(f"{dataset.path} came from no folder yet; give the folder that has its TIFF files")
+    here = dataset.path.resolve()
+    found = {_folder_now(source, here) for source in sources}
+    folders = sorted(one for one in found if one) or [Path(source.source_primary_path).parent for source in sources]
     try:
-        folder = Path(os.path.commonpath([path.parent for path in paths]))
+        folder = Path(os.path.commonpath(folders))
     except ValueError:  # on several drives
-        folder = Path(paths[0].anchor)
+        folder = Path(folders[0].anchor)
     if len(folder.parts) < _FEWEST_PARTS or not folder.is_dir():
         raise CommandError(
             f"the files of {dataset.path} came from folders that only {folder} has in common, or it is no longer there; "
             "give the folder to look in"
         )
     return folder
+
+
+def _folder_now(source: Source, dataset: Path) -> Path | None:
+    """Return the folder that a file is in, or was in; None where not even that is there.
+
+    The way from the dataset comes first: beside a dataset that was copied with its files, the files are the copies.
+    """
+    was, *relative = source.places(dataset)
+    places = (*relative, was)
+    there = next((place for place in places if _is_there(place)), None)
+    folder = there or next((place for place in places if _is_there(place.parent)), None)
+    return folder.parent if folder else None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_absolute() and path.exists()  # what another system calls absolute may be relative here
+    except OSError:  # a name that this system cannot have
+        return False

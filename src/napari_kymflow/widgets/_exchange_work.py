@@ -114,8 +114,7 @@ class RelinkWork:
     def __call__(self, handle: TaskHandle) -> int:
         """Return how many were noted."""
         ZarrDataset(self._path, mode="r")
-        ZarrDataset(self._path).relink(self._moved)
-        return len(self._moved)
+        return len(self._moved) - len(ZarrDataset(self._path).relink(self._moved))
 
 
 class ExportWork:
