@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from kymflow_core.cli._output import AsJson, Jobs, Output, Quiet, fail
+from kymflow_core.cli._output import AsJson, Jobs, Output, Quiet, counted, fail
 from kymflow_core.cli._targets import existing, names_of
 from kymflow_core.errors import CommandError
 from kymflow_core.freshness import State
@@ -111,7 +111,7 @@ def tables(
         frame = opened.load_table(name)
         if save is not None:
             _save(frame, save)
-            output.say(f"Wrote {len(frame)} rows to {save}")
+            output.say(f"Wrote {counted(len(frame), 'row')} to {save}")
             output.result(rows=len(frame), saved=str(save))
             return
         output.result(rows=len(frame), table=_records(frame))
@@ -119,7 +119,7 @@ def tables(
         lines = shown.to_string(index=False, max_colwidth=40).splitlines()
         output.say("\n".join(line.rstrip() for line in lines))
         if len(frame) > rows:
-            output.say(f"… and {len(frame) - rows} more rows; --rows shows more, --save writes all")
+            output.say(f"… and {counted(len(frame) - rows, 'more row')}; --rows shows more, --save writes all")
 
 
 def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def _list_tables(dataset: ZarrDataset, output: Output) -> None:
     output.result(tables=found)
     for name in dataset.list_table_names():
         frame = dataset.load_table(name)
-        output.say(f"{name}: {len(frame)} rows, {len(frame.columns)} columns")
+        output.say(f"{name}: {counted(len(frame), 'row')}, {counted(len(frame.columns), 'column')}")
         found[name] = {"rows": len(frame), "columns": [str(column) for column in frame.columns]}
 
 
