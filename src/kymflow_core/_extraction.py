@@ -4,7 +4,7 @@ The rule of this room: one image that cannot be read is an answer, not an error;
 moment: where its files change while they are read, they are read again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from kymflow_core.freshness import Indexed, Seen
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
 from kymflow_core.roi import RoiSet
-from kymflow_zarr import METADATA_KEY, PIXELS_SHA256, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PIXELS_SHA256, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
@@ -134,7 +134,7 @@ def _marked(rows: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
 
 def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
     """Return what is no longer as it was when the results that an indexer reads were computed."""
-    statements = statements_of(record, indexer)
+    statements = list(_stated(record, indexer))
     if not statements:
         return []
     metadata = record.load_metadata_payload()
@@ -142,22 +142,27 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
     rois = RoiSet.from_json(envelopes if isinstance(envelopes, list) else [])
     calibration = AcquisitionHeader.of_metadata(metadata)
     digest = pixels if isinstance(pixels, str) else ""
-    found = [one for said in statements for one in said.changes(rois, calibration=calibration, pixels=digest)]
+    found = [
+        one for said in statements for one in (said or ComputedFrom()).changes(rois, calibration=calibration, pixels=digest)
+    ]
     return list(dict.fromkeys(found))
 
 
 def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[ComputedFrom]:
     """Return what the results that an indexer reads say that they were computed from; none where they are no results."""
-    found, names = list[ComputedFrom](), set[str]()
+    return [said for said in _stated(record, indexer) if said is not None]
+
+
+def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[ComputedFrom | None]:
+    """Yield for each result that an indexer reads what it says that it was computed from; None where it does not say."""
+    names = set[str]()
     for key in indexer.reads if reads_results(indexer) else ():
         name = key.partition(".")[0]
-        if key == METADATA_KEY or name in names or not record.has_analysis(key):
+        if key in (METADATA_KEY, PIXELS_KEY) or name in names or not record.has_analysis(key):
             continue
         names.add(name)
         said = record.load_computed_from(key)
-        if said is not None:
-            found.append(ComputedFrom.from_json(said, where=f"{key} of image {record.image_id}"))
-    return found
+        yield None if said is None else ComputedFrom.from_json(said, where=f"{key} of image {record.image_id}")
 
 
 def _check(rows: pd.DataFrame, indexer: DatasetIndexer, image_id: str) -> None:

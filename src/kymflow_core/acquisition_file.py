@@ -49,7 +49,7 @@ def read_acquisition_file(path: Path) -> FileContent:
             raise SourceError(str(error)) from error
     found = installed_header_readers()
     read = read_header(path, tiff.pixels.shape, found.readers)
-    header, notes = read.header, (*found.problems, *read.notes)
+    header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
     metadata = _metadata(header, sidecar)

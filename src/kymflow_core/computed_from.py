@@ -121,7 +121,8 @@ class ComputedFrom:
         calibration
             The image's header as it is now; by default the calibration is not compared.
         pixels
-            The digest of the image's pixels as they are now; where it is empty, they are not compared.
+            The digest of the pixels that replaced those that the image was imported with; empty where none did. Then a
+            result holds only where it states that digest: one that says nothing may be of the old pixels.
         """
         found = []
         for roi_id, geometry in sorted(self.rois.items()):
@@ -139,8 +140,9 @@ class ComputedFrom:
             if old != new:
                 found.append(Change(roi_id=None, what=f"parameter {name}: {old} → {new} after the analysis"))
         found += [Change(roi_id=None, what=what) for what in self.calibration_changes(calibration)]
-        if self.pixels and pixels and self.pixels != pixels:
-            found.append(Change(roi_id=None, what="the pixels were replaced after the analysis"))
+        if pixels and self.pixels != pixels:
+            unsaid = "" if self.pixels else ", or before: it does not say of which pixels it is"
+            found.append(Change(roi_id=None, what=f"the pixels were replaced after the analysis{unsaid}"))
         return found
 
     def calibration_changes(self, now: HasCalibration | None) -> list[str]:

@@ -3,7 +3,7 @@
 The rule of this room: what storage takes as a function argument is filled in here, once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,16 @@ from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.channel_files import CHANNEL_FILES
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.metadata_edit import BY_HAND
 from kymflow_core.ome_files import import_ome_zarr
-from kymflow_core.ome_metadata import describe_metadata
+from kymflow_core.ome_metadata import describe_metadata, update_ome
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_core.roi.check import check_rois
 from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.export import ExportProgress, ExportReport
 from kymflow_zarr.ingest import OnChanged, Progress
+from kymflow_zarr.replacing import Renewed
 from kymflow_zarr.tiff import Scale
 
 PATTERNS = ("*.tif", "*.tiff")
@@ -72,10 +75,14 @@ def import_folder(
         read_file=read_acquisition_file,
         on_changed=on_changed,
         renew=renewed_metadata,
-        channels=CHANNEL_FILES if merge_channels else None,
+        channels=CHANNEL_FILES,
+        merge_channels=merge_channels,
         progress=progress,
         executor=executor,
     )
+    for file in report.replaced:
+        record = dataset.record(file.image_id)
+        update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
     if relink:
         failed = dataset.relink(report.moved)
         lost = {one.path for one in failed}
@@ -103,6 +110,7 @@ def ingest_legacy_folder(
         pattern=pattern,
         include_sidecars=include_sidecars,
         read_file=read_acquisition_file,
+        check_record=check_rois,
         progress=progress,
     )
     for file in report.imported:
@@ -146,8 +154,11 @@ def scales_of_calibration(*, um_per_pixel: float | None, seconds_per_line: float
     return {axis: Scale(size=size, unit=unit) for axis, (size, unit) in found.items() if size is not None}
 
 
-def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> JsonObject:
-    """Return the metadata of a record whose file has changed: its own, with the new shape.
+def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
+    """Return the metadata of a record whose file has changed: its own, with the header of the file as it is now.
+
+    A calibration that was entered by hand stays, and so does one that the file no longer has. ROIs and results beside the
+    file are not read again: the record has its own.
 
     Raises
     ------
@@ -160,8 +171,32 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> JsonObjec
             f"it has the axes {content.axes} now, and its record {record.get_axes()}; import it under another name, as a "
             "new record"
         )
-    if record.get_shape() == content.pixels.shape:
-        return metadata
+    if record.get_shape() != content.pixels.shape:
+        _check_rois_fit(record, metadata, content)
+    old, new = (AcquisitionHeader.of_metadata(one) for one in (metadata, content.metadata))
+    keeps = old.is_calibrated and (old.calibration_source == BY_HAND or not new.is_calibrated)
+    if keeps:
+        new = replace(
+            new,
+            seconds_per_line=old.seconds_per_line,
+            um_per_pixel=old.um_per_pixel,
+            calibration_source=old.calibration_source,
+        )
+    own = metadata.get("header")
+    header = {**(own if isinstance(own, Mapping) else {}), **new.to_json(), "shape": list(content.pixels.shape)}
+    return Renewed(metadata={**metadata, "header": header}, notes=tuple(_notes(old, new, content)))
+
+
+def _notes(old: AcquisitionHeader, new: AcquisitionHeader, content: FileContent) -> Iterator[str]:
+    for name, unit in (("seconds_per_line", "s per line"), ("um_per_pixel", "µm per pixel")):
+        before, now = getattr(old, name), getattr(new, name)
+        if before != now:
+            yield f"its calibration was {before or 'unknown'} and is {now or 'unknown'} {unit} now"
+    if content.table_artifacts or content.json_artifacts or content.array_artifacts or content.metadata.get("rois"):
+        yield "ROIs and results beside it were not read again: its record keeps its own"
+
+
+def _check_rois_fit(record: ZarrImageRecord, metadata: JsonObject, content: FileContent) -> None:
     sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
     rois = metadata.get("rois")
     try:
@@ -178,8 +213,6 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> JsonObjec
             f"it has changed its shape from {record.get_shape()} to {content.pixels.shape}, which the ROIs {outside} of "
             "its record do not fit; delete them, or import the file under another name, as a new record"
         )
-    header = metadata.get("header")
-    return {**metadata, "header": {**(header if isinstance(header, Mapping) else {}), "shape": list(content.pixels.shape)}}
 
 
 def _is_outside(roi: RectROI, sizes: Mapping[str, int]) -> bool:

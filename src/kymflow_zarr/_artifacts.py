@@ -25,7 +25,7 @@ from kymflow_zarr._frames import (
     read_notes,
 )
 from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, JsonValue, from_bytes, to_readable_bytes
-from kymflow_zarr._names import check_name
+from kymflow_zarr._names import check_name, check_restored_name
 from kymflow_zarr._seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
 from kymflow_zarr.errors import (
     ArtifactExistsError,
@@ -158,7 +158,8 @@ class Artifacts:
             When the key is no artifact's.
         """
         own = (_layout.GROUP_DOCUMENT, _layout.METADATA_KEY)
-        if key in own or key.startswith("history/") or not key.endswith(_layout.RESTORED_ENDINGS):
+        is_hidden = key.rpartition("/")[2].startswith(".")
+        if is_hidden or key in own or key.startswith("history/") or not key.endswith(_layout.RESTORED_ENDINGS):
             raise InvalidNameError(f"{key!r} is no JSON, Parquet or CSV artifact of a record")
         if key.endswith(_layout.JSON):
             artifact_from_bytes(data, what=key)
@@ -170,7 +171,14 @@ class Artifacts:
         self._blobs.write(f"{_layout.RECORD_ANALYSIS}/{key}", data)
 
     def restore_array(self, name: str, arr: ArrayLike, *, axes: Sequence[str], held_by_metadata: bool) -> None:
-        """Write an array artifact of another dataset under whatever name it had there; else as `save_array_artifact`."""
+        """Write an array artifact of another dataset under whatever name it had there; else as `save_array_artifact`.
+
+        Raises
+        ------
+        InvalidNameError
+            When it is no name of one visible folder, or zarr's own.
+        """
+        check_restored_name(name, what="array artifact", reserved=(_layout.GROUP_DOCUMENT,))
         self._check_there()
         self._build_array(name, arr, axes=axes, chunks=None, held_by_metadata=held_by_metadata)
 

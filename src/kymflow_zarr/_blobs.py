@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import socket
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -308,7 +309,9 @@ class Blobs:
             _disk.flush_folder(os.path.dirname(place))
 
     @contextmanager
-    def build(self, key: str, *, keep_reserve: bool = False, replace: bool = True) -> Iterator["Blobs"]:
+    def build(
+        self, key: str, *, keep_reserve: bool = False, replace: bool = True, over_empty: bool = False
+    ) -> Iterator["Blobs"]:
         """Build a tree aside; leaving the block flushes it and moves it to `key`, an error removes it.
 
         Parameters
@@ -319,6 +322,8 @@ class Blobs:
             Whether even its small files may not use what is kept free for ROIs.
         replace
             Whether a tree that is at `key` already changes places with the new one, and is removed.
+        over_empty
+            Whether, where it is not, the tree may take the place of a folder that is empty when it is done.
 
         Raises
         ------
@@ -335,6 +340,8 @@ class Blobs:
             with self._writing(key):
                 if not self._draft:
                     _disk.flush_tree(draft)
+                if over_empty:
+                    _remove_empty(place, like=draft)
                 self._publish(draft, place, replace=replace)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -474,6 +481,19 @@ def free_bytes(path: Path) -> int:
     while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free
+
+
+def _remove_empty(place: str, *, like: str) -> None:
+    """Remove a folder that is empty, and let another one be readable to whom it was; raise where something is in it."""
+    try:
+        os.chmod(like, stat.S_IMODE(os.stat(place).st_mode))
+        os.rmdir(place)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place) from error
+        raise
 
 
 def _moved_to_free_place(draft: str, place: str) -> bool:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from kymflow_zarr._export_document import load_export
 from kymflow_zarr._import import How, import_files
 from kymflow_zarr._json import JsonObject
-from kymflow_zarr._replace import Renew, keep_metadata
-from kymflow_zarr._restore import load_export, restore_dataset
+from kymflow_zarr._restore import restore_dataset
 from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
     Channels,
@@ -32,15 +32,19 @@ from kymflow_zarr.ingest import (
     read_tiff,
 )
 from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.replacing import Renew, keep_metadata
 from kymflow_zarr.schema import DatasetAttributes
 from kymflow_zarr.sidecars import read_with_sidecars
 from kymflow_zarr.sources import Source, Sources
+from kymflow_zarr.tables import Tables
+from kymflow_zarr.verify import CheckRecord
 
 
 class DatasetFolders(ABC):
     """The part of a dataset that knows folders outside of it; `ZarrDataset` is the only one there is."""
 
     path: Path
+    _tables: Tables
     _sources: Sources
 
     @property
@@ -138,6 +142,7 @@ class DatasetFolders(ABC):
         on_changed: OnChanged = "skip",
         renew: Renew = keep_metadata,
         channels: Channels | None = None,
+        merge_channels: bool = False,
         progress: Progress | None = None,
         executor: Executor | None = None,
     ) -> ImportReport:
@@ -161,7 +166,9 @@ class DatasetFolders(ABC):
         renew
             Says which metadata a record has with the pixels of its changed file.
         channels
-            How several files, one a channel, become one record; by default each file is a record.
+            How several files, one a channel, become one record, and are read again where they are one already.
+        merge_channels
+            Whether new files are put together so; by default each is a record.
         progress
             Called for each new file with the number done, the number of all, and the file's name.
         executor
@@ -182,7 +189,7 @@ class DatasetFolders(ABC):
             )
         files, unreadable = find_files(Path(folder), patterns)
         self._ensure_exists()
-        how = How(read_file=read_file, channels=channels, on_changed=on_changed, renew=renew)
+        how = How(read_file=read_file, channels=channels, merge_channels=merge_channels, on_changed=on_changed, renew=renew)
         report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
         if report.imported or report.replaced:
             self._save_manifest()
@@ -200,6 +207,7 @@ class DatasetFolders(ABC):
         pattern: str = "*.tif",
         include_sidecars: bool = True,
         read_file: ReadFile = read_with_sidecars,
+        check_record: CheckRecord | None = None,
         progress: Progress | None = None,
     ) -> ImportReport:
         """Import a folder that `export_legacy_folder` wrote, or any folder of TIFFs with files beside them.
@@ -216,6 +224,9 @@ class DatasetFolders(ABC):
             Which files of a folder that is no export.
         include_sidecars
             Whether what lies beside a TIFF is read; an exported folder is always read whole.
+        check_record
+            Says what is wrong with a record of an exported folder that storage cannot know of. Where files of the record
+            were changed since the export, it stays out; else it comes in as it was, and that is said.
         read_file, progress
             As in `import_folder`.
 
@@ -233,7 +244,9 @@ class DatasetFolders(ABC):
             return self.import_folder(folder, patterns=[pattern], read_file=read, progress=progress)
         older = document.further.get("upgraded_from")
         self._ensure_exists(upgraded_from=older if isinstance(older, Mapping) else None)
-        report = restore_dataset(self, self._sources, folder, document, progress=progress)
+        report = restore_dataset(
+            self, self._tables, self._sources, folder, document, check_record=check_record, progress=progress
+        )
         if report.imported:
             self._save_manifest()
         return report

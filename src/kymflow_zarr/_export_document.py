@@ -3,17 +3,34 @@
 The rule of this room: a document that was read is sound, and what is wrong with another is said at once.
 """
 
+import errno
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
-from kymflow_zarr._json import JsonObject, JsonValue
+from kymflow_zarr._arrays import MAX_ARRAY_BYTES
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, from_bytes, to_readable_bytes
 from kymflow_zarr._keys import parts_of
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 
 DOCUMENT = "dataset.json"
 FORMAT = "kymflow_export"
 VERSION = 1
+_ARRAYS = ("image", "array", "array_tiff")
+_DTYPE = re.compile(r"\|?b1|[<>|=]?(?:[iu][1248]|f[248]|c8|c16)")
+_REVISION = re.compile(r"[0-9]{1,8}")
+_MAX_DIMENSIONS = 64
+"""Of an array of numpy's."""
+_MAX_BYTES = 2**28
+"""Of the document: ten thousand records with a hundred files each."""
+_MAX_ATTRIBUTES_BYTES = MAX_DOCUMENT_BYTES // 4
+"""Of what goes on into the new dataset's own document, where it is indented deeper."""
+_HEAD_BYTES = 2**16
+"""Where the name of the format stands, also after somebody's editor has sorted the keys."""
 
 FileKind: TypeAlias = Literal["image", "metadata", "revision", "json", "table", "csv", "csv_gz", "array", "array_tiff"]
 """What an exported file holds. "csv" and "array_tiff" are copies of a "table" and an "array" for other programs."""
@@ -55,19 +72,42 @@ class ExportedFile:
             or texts["kind"] not in get_args(FileKind)
             or not (isinstance(axes, list) and all(isinstance(axis, str) for axis in axes))
             or not (isinstance(shape, list) and all(isinstance(size, int) and size >= 0 for size in shape))
+            or (texts["kind"] == "revision" and not _REVISION.fullmatch(str(texts["name"])))
         ):
             raise SourceError(f"it has an entry that is no exported file: {str(value)[:200]}")
-        try:
-            parts_of(str(texts["path"]))
-        except KymflowZarrError as error:
-            raise SourceError(f"it names a file that is not in the folder: {error}") from error
-        return cls(
+        _check_place(str(texts["path"]))
+        file = cls(
             **cast("dict[str, Any]", texts),
             axes=tuple(map(str, axes)),
             shape=tuple(cast("list[int]", shape)),
             dtype=str(entry.get("dtype", "")),
             held=entry.get("held_by_metadata") is True,
         )
+        if file.kind in _ARRAYS:
+            _check_array(file)
+        return file
+
+
+def _check_array(file: ExportedFile) -> None:
+    """Raise unless axes, shape and dtype fit each other, and an array in memory."""
+    problems = []
+    if len(file.axes) != len(file.shape) or len(set(file.axes)) != len(file.axes):
+        problems.append(f"the axes {file.axes} do not fit the shape {file.shape}")
+    if len(file.shape) > _MAX_DIMENSIONS or math.prod(size or 1 for size in file.shape) > MAX_ARRAY_BYTES:
+        problems.append(f"no array has the shape {file.shape}")
+    if not _DTYPE.fullmatch(file.dtype):
+        problems.append(f"{file.dtype!r} is no type of numbers")
+    if problems:
+        raise SourceError(f"what it says of {file.path} cannot be: {'; '.join(problems)[:300]}")
+
+
+def _check_place(path: str) -> None:
+    try:
+        parts = parts_of(path)
+    except KymflowZarrError as error:
+        raise SourceError(f"it names a file that is not in the folder: {error}") from error
+    if not parts:
+        raise SourceError("it names a file that is not in the folder: the folder itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +140,7 @@ class ExportedImage:
         texts = {name: entry.get(name) for name in ("image_id", "folder", "created_utc")}
         if not isinstance(axes, list) or not isinstance(files, list) or not all(isinstance(t, str) for t in texts.values()):
             raise SourceError(f"it has an entry that is no exported record: {str(value)[:200]}")
+        _check_place(str(texts["folder"]))
         return cls(
             **cast("dict[str, Any]", texts),
             axes=tuple(map(str, axes)),
@@ -136,14 +177,14 @@ class ExportDocument:
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Self:
-        """Read a document: inverse of `to_json`; raise `SourceError` where it is none, or one of a later version."""
-        if value.get("format") != FORMAT:
-            raise SourceError(f"it is no {DOCUMENT} of an export: its format is {value.get('format')!r}")
+        """Read a document: inverse of `to_json`; raise `SourceError` where it is damaged, or of a later version."""
         if value.get("version") != VERSION:
             raise SourceError(f"it is of version {value.get('version')!r}; this program reads version {VERSION}: update it")
         images, tables, further = value.get("images"), value.get("tables"), value.get("attributes", {})
         if not isinstance(images, list) or not isinstance(tables, list):
             raise SourceError("it lacks its list of images or of tables")
+        if len(to_readable_bytes(further, what="attributes")) > _MAX_ATTRIBUTES_BYTES:
+            raise SourceError(f"its attributes have more than {_MAX_ATTRIBUTES_BYTES >> 10} KB, which no dataset has")
         version = value.get("schema_version")
         return cls(
             dataset_id=str(value.get("dataset_id", "")),
@@ -154,3 +195,29 @@ class ExportDocument:
             tables=tuple(ExportedFile.from_json(table) for table in tables),
             further=further if isinstance(further, Mapping) else {},
         )
+
+
+def load_export(folder: Path) -> ExportDocument | None:
+    """Return what an exported folder holds; None where the folder is no export.
+
+    Raises
+    ------
+    SourceError
+        When it is one whose document cannot be read, or is of a later version of the program.
+    """
+    blobs, where = Blobs(folder, read_only=True), folder / DOCUMENT
+    try:
+        with blobs.open(DOCUMENT) as file:
+            if FORMAT.encode() not in file.read(_HEAD_BYTES):
+                return None  # another program's file of that name
+        value = from_bytes(blobs.read(DOCUMENT, limit=_MAX_BYTES), what=DOCUMENT)
+        is_ours = isinstance(value, Mapping) and value.get("format") == FORMAT
+        return ExportDocument.from_json(cast("JsonObject", value)) if is_ours else None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except KymflowZarrError as error:
+        raise SourceError(f"{where} cannot be used: {error}; nothing was imported") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # the disk can have no such folder
+            return None
+        raise SourceError(f"{where} cannot be read ({error.strerror or error}); nothing was imported") from error

@@ -13,22 +13,46 @@ _MOST_BYTES = 120
 
 
 class Places:
-    """Hands out places in one folder; two that differ only in upper and lower case are never handed out."""
+    """Hands out places in one folder; two that differ only in upper and lower case are never handed out.
+
+    Nor is a file's place ever a folder of another file: of the names "a.csv" and "a.csv/b", one is changed.
+    """
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
 
     def take(self, wanted: str) -> str:
-        """Return a place for a file or folder, as near to the wanted one as may be."""
-        parts = [_portable(part) for part in wanted.split("/")]
-        place = "/".join(parts)
-        number = 2
-        while place.casefold() in self._taken:
-            path = PurePosixPath(*parts)
-            stem, dot, ending = path.name.partition(".")
+        """Return a place for a file, as near to the wanted one as may be."""
+        *parents, name = [_portable(part) for part in wanted.split("/")]
+        place = self._free("/".join([*self._enter(parents), name]), self._files | self._folders)
+        self._files.add(place.casefold())
+        return place
+
+    def take_folder(self, wanted: str) -> str:
+        """Return a place for a folder that nothing else lies in, as near to the wanted one as may be."""
+        *parents, name = [_portable(part) for part in wanted.split("/")]
+        place = self._free("/".join([*self._enter(parents), name]), self._files | self._folders)
+        self._folders.add(place.casefold())
+        return place
+
+    def _enter(self, parents: list[str]) -> list[str]:
+        """Return folders for the wanted ones, which may have other files in them, but are no files."""
+        entered: list[str] = []
+        for part in parents:
+            place = self._free("/".join([*entered, part]), self._files)
+            self._folders.add(place.casefold())
+            entered = place.split("/")
+        return entered
+
+    @staticmethod
+    def _free(wanted: str, taken: set[str]) -> str:
+        place, number = wanted, 2
+        path = PurePosixPath(wanted)
+        stem, dot, ending = path.name.partition(".")
+        while place.casefold() in taken:
             place = str(path.with_name(f"{stem}~{number}{dot}{ending}"))
             number += 1
-        self._taken.add(place.casefold())
         return place
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from kymflow_zarr import _layout
-from kymflow_zarr._known_files import KnownFile, KnownFiles, without_further
-from kymflow_zarr._replace import Renew, keep_metadata, replace_content
+from kymflow_zarr._known_files import KnownFile, KnownFiles
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     DamagedError,
@@ -40,6 +39,7 @@ from kymflow_zarr.ingest import (
     ReadFile,
 )
 from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.replacing import Renew, keep_metadata, replace_content
 from kymflow_zarr.sources import Source, Sources
 
 _AHEAD = 4
@@ -85,11 +85,14 @@ class How:
 
     read_file: ReadFile
     channels: Channels | None = None
+    merge_channels: bool = False
     on_changed: OnChanged = "skip"
     renew: Renew = keep_metadata
 
     def read(self, file: KnownFile) -> FileContent:
         """Read one file, or the files of one record."""
+        if file.further and self.channels is None:
+            raise SourceError(f"{file.path} is one of several files of a scan; say how their channels are read together")
         if file.further and self.channels is not None:
             return self.channels.read(file.paths)
         return self.read_file(file.path)
@@ -132,8 +135,9 @@ def import_files(
     claims = Claims(target, set(target.list_image_ids()))
     known = _known_files(target, sources, outcome)
     files = _usable(files, outcome)
-    groups = how.channels.group(files) if how.channels else {}
-    units = without_further(files, groups)
+    grouped = known.group(files, how.channels.group(files) if how.channels and how.merge_channels else {})
+    outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
+    units = grouped.units
     looked_at = [_look(known, path, further, outcome) for path, further in units]
     wanted = [file for file in looked_at if file is not None and _is_wanted(file, target, how, outcome)]
     done = len(units) - len(wanted)
@@ -242,8 +246,8 @@ def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> 
             return FailedFile(path=path, reason=str(error))
         try:
             if file.standing == "changed":
-                replace_content(target.record(file.image_id), content, source, renew=how.renew)
-                return ImportedFile(path=path, image_id=file.image_id, notes=content.notes), source
+                notes = replace_content(target.record(file.image_id), content, source, renew=how.renew)
+                return ImportedFile(path=path, image_id=file.image_id, notes=(*content.notes, *notes)), source
             image_id = target.add_content(content, source)
         except (NotSavedError, ReadOnlyError, DatasetNotFoundError):  # these are true of every file
             raise

@@ -3,7 +3,7 @@
 The rule of this room: content decides, time only saves reading it. Nothing is written here.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -33,6 +33,14 @@ class KnownFile:
         return (self.path, *self.further)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouped:
+    """The files that were found, each with those that make one record with it; and why some are not taken."""
+
+    units: tuple[tuple[Path, tuple[Path, ...]], ...]
+    refused: Mapping[Path, str]
+
+
 class KnownFiles:
     """The files that the records of a dataset came from.
 
@@ -48,24 +56,48 @@ class KnownFiles:
         self._sources = sources
         self._by_place: dict[str, str] = {}
         self._by_way: dict[str, str] = {}
-        missing: dict[int, list[str]] = {}
+        self._missing: dict[int, list[str]] = {}
         for image_id, source in sources.items():
             places = source.places(dataset)
             if not any(place.exists() for place in places):
-                missing.setdefault(source.source_size_bytes, []).append(image_id)
+                self._missing.setdefault(source.source_size_bytes, []).append(image_id)
             for place, known in zip(places, (self._by_place, self._by_way), strict=False):
                 for one in (place, *(place.with_name(name) for name in source.further_names())):
                     known.setdefault(str(one), image_id)
-        self._missing = missing
+
+    def group(self, files: Sequence[Path], wanted: Mapping[Path, Sequence[Path]]) -> Grouped:
+        """Return which files make one record: those that do already, whatever is wanted, and new ones that are to.
+
+        Parameters
+        ----------
+        files
+            The files that were found.
+        wanted
+            The first file of each scan of several with the others.
+        """
+        groups, refused = self._known_groups(files), dict[Path, str]()
+        owned = {one for further in groups.values() for one in further}
+        for first, others in wanted.items():
+            rest = [one for one in (first, *others) if one not in groups and one not in owned]
+            if len(rest) == 1 + len(others) and not any(self._id_of(one) for one in rest):
+                groups[first] = tuple(others)
+                owned |= set(others)
+                continue
+            for one in (one for one in rest if not self._id_of(one)):
+                refused[one] = (
+                    f"{one.name} is a channel of a scan that is in the dataset already, without it; delete that image and "
+                    "import the folder again, or import without merging channels to have it as an image of its own"
+                )
+        left = [one for one in files if one not in owned and one not in refused]
+        return Grouped(units=tuple((one, groups.get(one, ())) for one in left), refused=refused)
 
     def look(self, path: Path, further: Sequence[Path] = ()) -> KnownFile:
         """Return what is known of a file; raise `OSError` where it cannot be looked at."""
         paths = (path, *further)
-        places = [str(one.resolve()) for one in paths]
-        image_id = next((self._by_place[place] for place in places if place in self._by_place), None)
+        image_id = self._by_place.get(str(path.resolve()))
         if image_id is not None:
             return self._of_known(paths, image_id)
-        image_id = next((self._by_way[place] for place in places if place in self._by_way), None)
+        image_id = self._by_way.get(str(path.resolve()))
         if image_id is not None:
             found = self._of_known(paths, image_id)
             if found.standing != "changed":  # else the dataset was moved to where another file has the same name
@@ -75,11 +107,32 @@ class KnownFiles:
             return KnownFile(path=path, further=tuple(further))
         return KnownFile(path=path, further=tuple(further), standing="moved", image_id=moved, source=self._sources[moved])
 
+    def _known_groups(self, files: Sequence[Path]) -> dict[Path, tuple[Path, ...]]:
+        """Return the files that make a record of several, where they were or, by their names, in another folder."""
+        there = set(files)
+        groups: dict[Path, tuple[Path, ...]] = {}
+        gone = [self._sources[image_id] for ids in self._missing.values() for image_id in ids]
+        for path in files:
+            image_id = self._id_of(path)
+            known = [self._sources[image_id]] if image_id else [one for one in gone if _name_of(one) == path.name]
+            for source in known:
+                others = tuple(path.with_name(name) for name in source.further_names())
+                if not others or path.name != _name_of(source) or not there.issuperset(others):
+                    continue
+                if image_id or _has_content(source, (path, *others)):
+                    groups[path] = others
+        return groups
+
+    def _id_of(self, path: Path) -> str | None:
+        """Return the record that a file is known to belong to by its place."""
+        place = str(path.resolve())
+        return self._by_place.get(place) or self._by_way.get(place)
+
     def _of_known(self, paths: tuple[Path, ...], image_id: str) -> KnownFile:
         source = self._sources[image_id]
         standing: Standing = "changed"
         if len(paths) != 1 + len(source.further_names()) or UNKNOWN in (source.source_size_bytes, source.source_mtime_ns):
-            standing = "same"  # nothing was noted that it could be compared with, or it is one of several files
+            standing = "same"  # nothing was noted that it could be compared with, or others of its scan are away
         elif source.is_unchanged(*paths):
             standing = "same"
         elif source.has_content_of(*paths):
@@ -94,7 +147,12 @@ class KnownFiles:
         return found
 
 
-def without_further(files: Sequence[Path], groups: Mapping[Path, Sequence[Path]]) -> list[tuple[Path, tuple[Path, ...]]]:
-    """Return each file with those that belong to it, leaving these out of the list."""
-    owned: Collection[Path] = {one for further in groups.values() for one in further}
-    return [(path, tuple(groups.get(path, ()))) for path in files if path not in owned]
+def _has_content(source: Source, paths: Sequence[Path]) -> bool:
+    try:
+        return source.has_content_of(*paths)
+    except OSError:  # one went away, which is said when it is looked at
+        return False
+
+
+def _name_of(source: Source) -> str:
+    return source.source_primary_path.replace("\\", "/").rpartition("/")[2]

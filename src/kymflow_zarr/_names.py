@@ -1,7 +1,9 @@
 """Accepts or refuses a name; never rewrites one, so that two names never become one."""
 
 import re
+from collections.abc import Collection
 
+from kymflow_zarr._keys import parts_of
 from kymflow_zarr.errors import InvalidNameError
 
 MAX_LENGTH = 96
@@ -38,6 +40,22 @@ def check_name(name: str, *, what: str, nested: bool = False) -> str:
         return name
     parts_rule = "; '/' separates the parts of a nested name" if nested else ""
     raise InvalidNameError(f"{what} name {name[:120]!r} is not allowed: {RULE}{parts_rule}")
+
+
+def check_restored_name(name: str, *, what: str, reserved: Collection[str] = ()) -> str:
+    """Return the name of a thing of another dataset unchanged, also one that an older program gave it, or raise.
+
+    Raises
+    ------
+    InvalidNameError
+        When it is no name of one visible file or folder, or reserved, in whatever case.
+    """
+    if not name or name.startswith(".") or "/" in name or name.casefold() in reserved:
+        raise InvalidNameError(
+            f"{what} name {name[:120]!r} cannot be restored: it is empty, hidden, a path, or the dataset's own"
+        )
+    parts_of(name)
+    return name
 
 
 def _is_sound(part: str) -> bool:

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr import _layout
-from kymflow_zarr._arrays import MAX_ARRAY_BYTES, is_numeric
+from kymflow_zarr._arrays import MAX_ARRAY_BYTES
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._export_document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage
 from kymflow_zarr._frames import frame_from_parquet
@@ -27,11 +27,9 @@ from kymflow_zarr.ingest import FailedFile, ImportedFile, ImportReport, Progress
 from kymflow_zarr.npy import npy_from_bytes
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.sources import Source, Sources
-from kymflow_zarr.tables import IMAGE_ID
+from kymflow_zarr.tables import IMAGE_ID, Tables
 from kymflow_zarr.tiff import tiff_to_array
-
-_MAX_DOCUMENT_BYTES = 2**28
-"""Of `dataset.json`: ten thousand records with a hundred files each."""
+from kymflow_zarr.verify import CheckRecord
 
 
 class Restored(Protocol):
@@ -40,48 +38,24 @@ class Restored(Protocol):
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records."""
 
-    def list_table_names(self) -> list[str]:
-        """Return the names of all tables but the sources."""
-
     def build_record(
         self, arr: ArrayLike, *, axes: Sequence[str], image_id: str, created_utc: str
     ) -> AbstractContextManager[ZarrImageRecord]:
         """Build a record."""
 
-    def save_table(self, name: str, df: pd.DataFrame) -> None:
-        """Write a table whole."""
-
-    def replace_rows(self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        """Replace the rows of some images."""
-
-
-def load_export(folder: Path) -> ExportDocument | None:
-    """Return what an exported folder holds; None where the folder is no export.
-
-    Raises
-    ------
-    SourceError
-        When it is one whose document cannot be read, or is of a later version of the program.
-    """
-    blobs = Blobs(folder, read_only=True)
-    try:
-        data = blobs.read(DOCUMENT, limit=_MAX_DOCUMENT_BYTES)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-    try:
-        value = object_from_bytes(data, what=DOCUMENT)
-        if "format" not in value and "images" not in value:
-            return None  # another program's file of that name
-        return ExportDocument.from_json(value)
-    except KymflowZarrError as error:
-        raise SourceError(f"{folder / DOCUMENT} cannot be used: {error}; nothing was imported") from error
-
 
 def restore_dataset(
-    dataset: Restored, sources: Sources, folder: Path, document: ExportDocument, *, progress: Progress | None
+    dataset: Restored,
+    tables: Tables,
+    sources: Sources,
+    folder: Path,
+    document: ExportDocument,
+    *,
+    check_record: CheckRecord | None,
+    progress: Progress | None,
 ) -> ImportReport:
     """Add the records of an exported folder that the dataset does not have, and their rows to its tables."""
-    run = _Restore(dataset, Blobs(folder, read_only=True), document)
+    run = _Restore(dataset, Blobs(folder, read_only=True), document, check_record)
     there = set(dataset.list_image_ids())
     try:
         for done, image in enumerate(document.images):
@@ -90,7 +64,7 @@ def restore_dataset(
             run.restore(image, there)
     finally:
         # What came in has its rows, also when the rest was cancelled.
-        run.restore_tables(sources)
+        run.restore_tables(tables, sources)
     return run.report()
 
 
@@ -101,6 +75,7 @@ class _Restore:
     dataset: Restored
     source: Blobs
     document: ExportDocument
+    check_record: CheckRecord | None
     imported: list[ImportedFile] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
@@ -116,10 +91,11 @@ class _Restore:
             return
         try:
             notes = self._build(image)
-        except FileExistsError:  # another program added it meanwhile
-            self.skipped.append(where)
         except (KymflowZarrError, OSError) as error:
-            self.failed.append(FailedFile(path=where, reason=str(error)))
+            if isinstance(error, FileExistsError) and image.image_id in self.dataset.list_image_ids():
+                self.skipped.append(where)  # another program added it meanwhile
+            else:
+                self.failed.append(FailedFile(path=where, reason=str(error)))
         else:
             self.imported.append(ImportedFile(path=where, image_id=image.image_id, notes=tuple(notes)))
 
@@ -131,6 +107,10 @@ class _Restore:
         pixels = by_kind.get("image")
         if not pixels:
             raise SourceError(f"{image.folder} was exported without its pixels, so no record can be made of it")
+        if pixels[0].axes != image.axes:
+            raise SourceError(
+                f"{DOCUMENT} says that {image.folder} has the axes {image.axes}, and its pixels {pixels[0].axes}"
+            )
         array = self._array(pixels[0], self._read(pixels[0], notes))
         with self.dataset.build_record(
             array, axes=image.axes, image_id=image.image_id, created_utc=image.created_utc
@@ -149,9 +129,20 @@ class _Restore:
                     draft.save_metadata_payload(payload)
                 else:
                     draft.save_readable_copy()
+            notes += self._check(draft, is_changed=bool(notes))
+        # The record is there: what is said from here on cannot keep it out.
         for kind in ("csv", "array_tiff"):
             notes += [note for file in by_kind.get(kind, []) if (note := self._note_of_copy(file))]
         return notes + self._strangers(image)
+
+    def _check(self, draft: ZarrImageRecord, *, is_changed: bool) -> list[str]:
+        """Say what is wrong with a record as it was exported; raise where it was changed since, which can be mended."""
+        problems = [] if self.check_record is None else list(self.check_record(draft))
+        if problems and is_changed:
+            raise SourceError(
+                f"files of it were changed since the export, and {'; '.join(problems)}; mend them, then import"
+            )
+        return [f"it is as it was exported, and {problem}" for problem in problems]
 
     def _read(self, file: ExportedFile, notes: list[str]) -> bytes:
         try:
@@ -166,12 +157,7 @@ class _Restore:
         where = str(self.source.root / file.path)
         if file.path.endswith(".npy"):
             return npy_from_bytes(data, what=where)
-        try:
-            dtype = np.dtype(file.dtype)
-        except TypeError as error:
-            raise SourceError(f"{DOCUMENT} says that {file.path} has the dtype {file.dtype!r}, which is none") from error
-        if not is_numeric(dtype):
-            raise SourceError(f"{DOCUMENT} says that {file.path} has {dtype} values; only numbers and booleans are read")
+        dtype = np.dtype(file.dtype)
         return tiff_to_array(data, axes=file.axes, shape=file.shape, dtype=dtype, what=where)
 
     def _note_of_copy(self, file: ExportedFile) -> str:
@@ -187,16 +173,21 @@ class _Restore:
 
     def _strangers(self, image: ExportedImage) -> list[str]:
         known = {file.path for file in image.files}
-        found = [path for path in self.source.files(image.folder) if f"{image.folder}/{path}" not in known]
+        try:
+            found = [path for path in self.source.files(image.folder) if f"{image.folder}/{path}" not in known]
+        except (KymflowZarrError, OSError) as error:
+            return [f"whether {image.folder} has files that are not of the export is not known: {error}"]
         if not found:
             return []
         return [f"{len(found)} files in {image.folder} are not of the export and were not imported: {', '.join(found[:5])}"]
 
-    def restore_tables(self, sources: Sources) -> None:
-        """Add the rows of the records that came in; a table that the dataset does not have comes whole."""
-        new = {file.image_id for file in self.imported}
-        failed = {image.image_id for image in self.document.images} - set(self.dataset.list_image_ids())
-        there = self.dataset.list_table_names()
+    def restore_tables(self, tables: Tables, sources: Sources) -> None:
+        """Add the rows of the images that are here; a table that the dataset does not have comes whole.
+
+        Also those of images that an earlier import brought in and was stopped before its tables.
+        """
+        here = set(self.dataset.list_image_ids())
+        exported = {image.image_id for image in self.document.images}
         for file in self.document.tables:
             if file.kind != "table":
                 continue
@@ -205,14 +196,29 @@ class _Restore:
                 if IMAGE_ID not in frame.columns:
                     raise SourceError(f"{file.path} has no column {IMAGE_ID!r}")
                 if file.name == _layout.SOURCES_TABLE:
-                    sources.add(_sources_of(frame[frame[IMAGE_ID].isin(new)], where=file.path))
-                elif file.name not in there:
-                    self.dataset.save_table(file.name, frame[~frame[IMAGE_ID].isin(failed)].reset_index(drop=True))
-                elif new:
-                    rows = {image_id: frame[frame[IMAGE_ID] == image_id] for image_id in sorted(new)}
-                    self.dataset.replace_rows(file.name, rows)
+                    lacking = (exported & here) - sources.image_ids()
+                    sources.add(_sources_of(frame[frame[IMAGE_ID].isin(lacking)], where=file.path))
+                elif file.name in tables.names():
+                    self._restore_rows(tables, file.name, frame, exported & here)
+                elif tables.exists(file.name):
+                    raise SourceError(
+                        f"the table {file.name!r} has the name of another one in upper and lower case, which this disk "
+                        "takes for the same; import into a dataset on another disk"
+                    )
+                else:
+                    whole = frame[~frame[IMAGE_ID].isin(exported - here)].reset_index(drop=True)
+                    tables.save(file.name, whole, restored=True)
             except (KymflowZarrError, OSError) as error:
                 self.failed.append(FailedFile(path=self.source.root / file.path, reason=str(error)))
+
+    def _restore_rows(self, tables: Tables, name: str, frame: pd.DataFrame, here: Collection[str]) -> None:
+        there = set(tables.load(name, columns=[IMAGE_ID], image_ids=here)[IMAGE_ID])
+        new = {file.image_id for file in self.imported}  # what stands there of them is of another record of that id
+        rows = frame[frame[IMAGE_ID].isin((set(here) - there) | new)]
+        ids = set(rows[IMAGE_ID]) | (there & new)
+        if ids:
+            by_image = {image_id: rows[rows[IMAGE_ID] == image_id] for image_id in sorted(ids)}
+            tables.commit_rows(name, by_image, restored=True)
 
 
 def _sources_of(frame: pd.DataFrame, *, where: str) -> dict[str, Source]:

@@ -119,6 +119,14 @@ def unsealed_value(document: JsonValue) -> JsonValue:
     return {key: item for key, item in document.items() if key != SEAL}
 
 
+def has_seal_of_ours_or_none(document: JsonValue) -> bool:
+    """Return whether a JSON artifact of somebody else has nothing under the reserved key but what this program writes."""
+    if not isinstance(document, Mapping) or SEAL not in document:
+        return True
+    reserved = document[SEAL]
+    return isinstance(reserved, Mapping) and not {SHA256, WRAPS, COMPUTED_FROM}.isdisjoint(reserved)
+
+
 def artifact_state(data: bytes, *, what: str) -> SealState:
     """Return whether the file of a JSON artifact is as it was sealed; raise `DamagedError` where it is no JSON."""
     document = from_bytes(data, what=what)

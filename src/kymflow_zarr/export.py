@@ -6,6 +6,7 @@ be read is said, and the rest goes out.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeAlias
@@ -21,7 +22,7 @@ from kymflow_zarr._export_names import Places, friendly_folder
 from kymflow_zarr._frames import frame_to_parquet
 from kymflow_zarr._json import JsonObject, to_readable_bytes
 from kymflow_zarr._seals import artifact_to_bytes
-from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError
+from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.ingest import FailedFile
 from kymflow_zarr.npy import npy_to_bytes
 from kymflow_zarr.record import ZarrImageRecord
@@ -35,6 +36,7 @@ ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 NameOf: TypeAlias = Callable[[JsonObject], str]
 ExportProgress: TypeAlias = Callable[[int, int, str], None]
 _IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
+_FOLDERS = (_IMAGES_FOLDER, _TABLES_FOLDER)
 
 
 class Exported(Protocol):
@@ -75,9 +77,10 @@ class ExportReport:
 
     def summary(self) -> str:
         """Return one line."""
-        parts = [f"{self.records} records and {self.tables} tables exported as {self.files} files"]
+        counts = [_counted(self.records, "record"), _counted(self.tables, "table")]
+        parts = [f"{' and '.join(counts)} exported as {_counted(self.files, 'file')}"]
         if self.failed:
-            parts.append(f"{len(self.failed)} things could not be read")
+            parts.append(f"{_counted(len(self.failed), 'thing')} could not be read")
         return ", ".join(parts)
 
 
@@ -110,22 +113,37 @@ def export_dataset(
     dataset: Exported, folder: Path, plan: ExportPlan, *, overwrite: bool, progress: ExportProgress | None
 ) -> ExportReport:
     """Write a dataset as a folder; the arguments are those of `ZarrDataset.export_legacy_folder`."""
+    folder = folder.resolve()  # so that "." has a name, and a link is the folder that it leads to
     target = Blobs(folder, read_only=False)
-    if dataset.path.resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise FolderNotEmptyError(f"not exported: {folder} is inside the dataset; choose a folder outside of it")
+    _check_apart(dataset.path.resolve(), folder)
+    taken = FolderNotEmptyError(
+        f"not exported: there is something at {folder} already; choose a new folder, or say that its files may be "
+        "overwritten"
+    )
     if target.exists("") and (not target.is_folder("") or target.names("", hidden=True)):
         if not overwrite or not target.is_folder(""):
-            raise FolderNotEmptyError(
-                f"not exported: there is something at {folder} already; choose a new folder, or say that its files may be "
-                "overwritten"
-            )
+            raise taken
+        # Stopped halfway, the folder would say of new files what was true of the old ones.
+        target.forget(DOCUMENT)
         return _Export(dataset, target, plan).run(folder, progress)
-    place = Blobs(folder.absolute().parent, read_only=False)
+    place = Blobs(folder.parent, read_only=False)
     try:
-        with place.build(folder.name, keep_reserve=True) as draft:
+        with place.build(folder.name, keep_reserve=True, replace=False, over_empty=True) as draft:
             return _Export(dataset, draft, plan).run(folder, progress)
+    except FileExistsError as error:
+        if isinstance(error, KymflowZarrError):
+            raise
+        raise taken from error
     finally:
         place.forget_empty_staging()
+
+
+def _check_apart(dataset: Path, folder: Path) -> None:
+    """Raise where an export would write into the dataset."""
+    inside = dataset in (folder, *folder.parents)
+    around = folder in dataset.parents and dataset.relative_to(folder).parts[0].casefold() in _FOLDERS
+    if inside or around:
+        raise FolderNotEmptyError(f"not exported: {folder} and the dataset {dataset} share folders; choose another folder")
 
 
 @dataclass(slots=True)
@@ -146,9 +164,8 @@ class _Export:
         for done, image_id in enumerate(ids):
             if progress:
                 progress(done, len(ids), _file_name(sources.get(image_id, "")) or image_id)
-            image = self._export_record(self.dataset.record(image_id), sources.get(image_id, ""))
-            if image is not None:
-                images.append(image)
+            with self._noting(Path(_layout.record_key(image_id))):
+                images.append(self._export_record(self.dataset.record(image_id), sources.get(image_id, "")))
         tables = list(self._tables())
         attributes = self.dataset.attributes
         document = ExportDocument(
@@ -173,27 +190,30 @@ class _Export:
     def _source_paths(self) -> dict[str, str]:
         try:
             frame = self.dataset.load_sources_index()
-        except KymflowZarrError:  # damaged, which is said of the table
+        except (KymflowZarrError, OSError):  # which is said of the table
             return {}
         return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 
-    def _export_record(self, record: ZarrImageRecord, source: str) -> ExportedImage | None:
-        where, name = Path(_layout.record_key(record.image_id)), record.image_id
+    @contextmanager
+    def _noting(self, where: Path) -> Iterator[None]:
+        """Note what cannot be read, and go on; where the export itself cannot be written, it ends."""
         try:
-            attributes = record.load_attributes()
-            if self.plan.friendly_names:
-                name = friendly_folder(_file_name(source) or self.plan.name_of(record.load_metadata_payload()), name)
-        except KymflowZarrError as error:
+            yield
+        except (NotSavedError, ReadOnlyError):
+            raise
+        except (KymflowZarrError, OSError) as error:
             self.failed.append(FailedFile(path=where, reason=str(error)))
-            return None
-        folder = self.places.take(f"{_IMAGES_FOLDER}/{name}")
+
+    def _export_record(self, record: ZarrImageRecord, source: str) -> ExportedImage:
+        attributes, name = record.load_attributes(), record.image_id
+        if self.plan.friendly_names:
+            name = friendly_folder(_file_name(source) or self.plan.name_of(record.load_metadata_payload()), name)
+        folder = self.places.take_folder(f"{_IMAGES_FOLDER}/{name}")
         files: list[ExportedFile] = []
         for part in (self._metadata, self._image, self._analyses, self._arrays):
-            try:
+            with self._noting(Path(_layout.record_key(record.image_id))):
                 for file in part(record, folder):
                     files.append(file)  # one by one: what was written stays listed where the next one fails
-            except KymflowZarrError as error:
-                self.failed.append(FailedFile(path=where, reason=str(error)))
         return ExportedImage(
             image_id=record.image_id,
             folder=folder,
@@ -210,13 +230,10 @@ class _Export:
         data = to_readable_bytes(newest.payload, what="metadata")
         yield self._write(f"{folder}/{_layout.METADATA_KEY}", data, "metadata", _layout.METADATA)
         for number in record.list_revisions():
-            try:
+            with self._noting(Path(_layout.record_key(record.image_id))):
                 revision = record.load_revision_bytes(number)
-            except KymflowZarrError as error:
-                self.failed.append(FailedFile(path=Path(_layout.record_key(record.image_id)), reason=str(error)))
-                continue
-            place = f"{folder}/{_layout.revision_key(number).partition('/')[2]}"
-            yield self._write(place, revision, "revision", str(number))
+                place = f"{folder}/{_layout.revision_key(number).partition('/')[2]}"
+                yield self._write(place, revision, "revision", str(number))
 
     def _image(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
         if not self.plan.include_tiff:
@@ -233,16 +250,15 @@ class _Export:
 
     def _analyses(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
         for key in record.list_analysis_keys():
-            try:
+            with self._noting(Path(f"{_layout.record_key(record.image_id)}/{key}")):
                 yield from self._analysis(record, folder, key)
-            except KymflowZarrError as error:
-                self.failed.append(FailedFile(path=Path(f"{_layout.record_key(record.image_id)}/{key}"), reason=str(error)))
 
     def _analysis(self, record: ZarrImageRecord, folder: str, key: str) -> Iterator[ExportedFile]:
         if key.endswith((_layout.JSON, _layout.JSON_GZ)):
             name = key.removesuffix(_layout.JSON_GZ).removesuffix(_layout.JSON)
             value = record.load_json(name)
-            is_older = self.dataset.attributes.is_older  # which may have packed it, or written NaN
+            # The older program packed it, and may have written NaN.
+            is_older = key.endswith(_layout.JSON_GZ) or self.dataset.attributes.is_older
             data = artifact_to_bytes(value, what=key) if is_older else record.load_analysis_bytes(key)
             yield self._write(f"{folder}/{name}{_layout.JSON}", data, "json", name)
         elif key.endswith(_layout.PARQUET):
@@ -257,12 +273,8 @@ class _Export:
 
     def _arrays(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
         for name in record.list_array_artifacts():
-            try:
+            with self._noting(Path(f"{_layout.record_key(record.image_id)}/{name}")):
                 yield from self._array(record, f"{folder}/{_ARRAYS_FOLDER}", name)
-            except KymflowZarrError as error:
-                self.failed.append(
-                    FailedFile(path=Path(f"{_layout.record_key(record.image_id)}/{name}"), reason=str(error))
-                )
 
     def _array(self, record: ZarrImageRecord, folder: str, name: str) -> Iterator[ExportedFile]:
         array, axes = record.load_array_artifact(name), record.get_array_artifact_axes(name)
@@ -276,15 +288,12 @@ class _Export:
     def _tables(self) -> Iterator[ExportedFile]:
         names = [*(self.dataset.list_table_names() if self.plan.include_tables else []), _layout.SOURCES_TABLE]
         for name in names:
-            try:
+            with self._noting(Path(_layout.table_key(name))):
                 is_sources = name == _layout.SOURCES_TABLE
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
                 data = frame_to_parquet(frame, what=f"table {name!r}")
-            except KymflowZarrError as error:
-                self.failed.append(FailedFile(path=Path(_layout.table_key(name)), reason=str(error)))
-                continue
-            yield self._write(f"{_TABLES_FOLDER}/{name}{_layout.PARQUET}", data, "table", name)
-            yield self._write(f"{_TABLES_FOLDER}/{name}.csv", frame_to_csv(frame), "csv", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}{_layout.PARQUET}", data, "table", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", frame_to_csv(frame), "csv", name)
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)
@@ -313,6 +322,10 @@ class _Export:
             dtype=np.dtype(array.dtype).str,
             held=held,
         )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _file_name(path: str) -> str:

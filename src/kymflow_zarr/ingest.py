@@ -14,17 +14,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr._arrays import infer_axes
+from kymflow_zarr._blobs import Blobs
+from kymflow_zarr._export_document import DOCUMENT, load_export
 from kymflow_zarr._json import JsonObject, JsonValue
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr._root import load_attributes
+from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.ome import OmeDescription
 
+ARRAYS_FOLDER = "array_artifacts"
+"""Beside a TIFF, or in the folder of one record: its masks and other arrays, also as TIFFs for other programs."""
 TIFF_ENDINGS = (".tif", ".tiff")
 _AXIS_LETTERS = frozenset("TZCYX")
+_DEPTH = 3
+"""Of the pixels of a record, below their dataset."""
 UNREADABLE_TIFF = (
     tifffile.TiffFileError,
     struct.error,
@@ -141,7 +149,8 @@ class ImportReport:
 def read_tiff(path: Path) -> FileContent:
     """Read a TIFF's pixels and axes, and nothing else.
 
-    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels).
+    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels). The samples of
+    a pixel, such as red, green and blue, become channels before `y,x`.
 
     Raises
     ------
@@ -162,7 +171,14 @@ def read_tiff(path: Path) -> FileContent:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
-    return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+    samples = _samples_axis(letters, pixels.ndim)
+    if samples is None:
+        return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+    letters = letters.replace("S", "")
+    channels = letters.index("Y")
+    axes = _axes(f"{letters[:channels]}C{letters[channels:]}", pixels.ndim)
+    note = f"a colour image: the {pixels.shape[samples]} values of each pixel became channels"
+    return FileContent(pixels=np.ascontiguousarray(np.moveaxis(pixels, samples, channels)), axes=axes, notes=(note,))
 
 
 def _first_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -184,7 +200,8 @@ def is_there(path: Path) -> bool:
 def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
     """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
 
-    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`) and `.zarr` folders are passed over.
+    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`), `.zarr` folders and a record's folder of arrays are
+    passed over. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
 
     Raises
     ------
@@ -192,7 +209,7 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
         When the folder is missing, is a file, cannot be read, or has no file that matches.
     """
     wanted = " or ".join(repr(pattern) for pattern in patterns)
-    if not folder.exists():
+    if not is_there(folder):
         raise SourceError(f"there is no folder {folder}; give the folder that has the TIFF files")
     if not folder.is_dir():
         raise SourceError(f"{folder} is a file; give the folder that has the TIFF files")
@@ -200,9 +217,22 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
     found = sorted(_walk(folder, patterns, failed))
     if any(failure.path == folder for failure in failed):
         raise SourceError(f"the folder {folder} cannot be read ({failed[0].reason}); ask for permission to read it")
+    if not found and not failed and (dataset := _dataset_around(folder)):
+        raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
     if not found and not failed:
         raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
     return found, failed
+
+
+def _dataset_around(folder: Path) -> Path | None:
+    """Return the dataset of ours that a folder is, or lies in as a record or a part of one does."""
+    for place in (folder, *folder.absolute().parents[:_DEPTH]):
+        try:
+            if load_attributes(Blobs(place, read_only=True)):
+                return place
+        except (KymflowZarrError, OSError):
+            continue
+    return None
 
 
 def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> Iterator[Path]:
@@ -210,10 +240,23 @@ def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> It
         failed.append(FailedFile(path=Path(error.filename), reason=error.strerror or str(error)))
 
     for parent, folders, names in os.walk(folder, onerror=on_error):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".zarr"))
+        if Path(parent) != folder and DOCUMENT in names and (reason := _why_left_out(Path(parent))):
+            failed.append(FailedFile(path=Path(parent), reason=reason))
+            folders.clear()
+            continue
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not name.endswith(".zarr") and name != ARRAYS_FOLDER
+        )
         for name in names:
             if not name.startswith(".") and any(fnmatch.fnmatch(name.lower(), p.lower()) for p in patterns):
                 yield Path(parent) / name
+
+
+def _why_left_out(folder: Path) -> str:
+    try:
+        return "it is an exported dataset; import that folder by itself" if load_export(folder) else ""
+    except SourceError as error:
+        return str(error)
 
 
 def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
@@ -238,6 +281,13 @@ def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPa
     )
     if end > size:
         raise SourceError(f"{path} is truncated: it has {size} bytes of at least {end}; copy it again from the microscope")
+
+
+def _samples_axis(letters: str, dimensions: int) -> int | None:
+    """Return which dimension holds the samples of a pixel, where the others are known and none is of channels already."""
+    others = letters.replace("S", "", 1)
+    known = len(letters) == dimensions and set(others) <= _AXIS_LETTERS - {"C"} and len(set(others)) == len(others)
+    return letters.index("S") if "S" in letters and known and {"Y", "X"} <= set(others) else None
 
 
 def _axes(letters: str, dimensions: int) -> tuple[str, ...]:

@@ -35,9 +35,12 @@ from kymflow_zarr._metadata import (
     write_readable_copy,
 )
 from kymflow_zarr._seals import document_seal_state, strip_foreign
-from kymflow_zarr.errors import DamagedError, InvalidValueError, PixelsExistError, ReadOnlyError
+from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, PixelsExistError, ReadOnlyError
 from kymflow_zarr.ome import OmeDescription, is_ome_image
 from kymflow_zarr.schema import OF_RECORD, RecordAttributes, group_attributes, with_ome
+
+_PIXELS_DOCUMENTS = tuple(f"{_layout.RECORD_DATA}/{name}" for name in (_layout.GROUP_DOCUMENT, _layout.OLDER_ARRAY))
+"""What says the shape of the pixels."""
 
 
 class ZarrImageRecord(Artifacts):
@@ -191,8 +194,13 @@ class ZarrImageRecord(Artifacts):
         Parameters
         ----------
         keys
-            Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks.
+            Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks,
+            `PIXELS_KEY` for the shape of the pixels.
         """
+        if _layout.PIXELS_KEY in keys:
+            shape = "-".join(self._blobs.stamp(document) for document in _PIXELS_DOCUMENTS)
+            others = [key for key in keys if key != _layout.PIXELS_KEY]
+            return f"{shape} {self.file_stamp(others)}"
         stamps = [self._blobs.stamp(f"{_layout.RECORD_ANALYSIS}/{key}") for key in keys]
         if _layout.METADATA_KEY in keys:
             stamps.append(str(max(list_revisions(self._blobs), default=-1)))
@@ -207,7 +215,8 @@ class ZarrImageRecord(Artifacts):
         Parameters
         ----------
         keys
-            As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts.
+            As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts, and
+            of the pixels their shape and dtype count.
 
         Raises
         ------
@@ -221,6 +230,11 @@ class ZarrImageRecord(Artifacts):
                 continue
             if key == _layout.MASKS_KEY:
                 digests |= self._mask_digests()
+                continue
+            if key == _layout.PIXELS_KEY:
+                for document in _PIXELS_DOCUMENTS:
+                    with suppress(FileNotFoundError):
+                        digests[document] = hashlib.sha256(self._blobs.read(document, limit=MAX_DOCUMENT_BYTES)).hexdigest()
                 continue
             with suppress(FileNotFoundError):
                 digests[key] = hashlib.sha256(self._blobs.read(f"{_layout.RECORD_ANALYSIS}/{key}")).hexdigest()
@@ -286,8 +300,12 @@ class ZarrImageRecord(Artifacts):
             When it is not what was saved.
         FileExistsError
             When there is a revision of that number.
+        InvalidNameError
+            When no revision can have that number.
         """
         self._check_there()
+        if _layout.revision_number(_layout.revision_key(number).rpartition("/")[2]) != number:
+            raise InvalidNameError(f"{number} cannot be the number of a revision; it has at most 8 digits")
         restore_revision(self._blobs, number, data)
 
     def save_readable_copy(self) -> None:

@@ -7,7 +7,7 @@ The rule of this room: a file belongs to one TIFF only, and it is read whole or 
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,15 +22,16 @@ from kymflow_zarr._frames import MAX_CSV_BYTES, frame_from_csv_gz, frame_from_pa
 from kymflow_zarr._json import MAX_BYTES, JsonObject, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr._names import check_name
 from kymflow_zarr._root import is_uuid
-from kymflow_zarr._seals import computed_from_of_artifact, unsealed_value
+from kymflow_zarr._seals import SEAL, computed_from_of_artifact, has_seal_of_ours_or_none, unsealed_value
 from kymflow_zarr.errors import InvalidNameError, KymflowZarrError, SourceError
-from kymflow_zarr.ingest import TIFF_ENDINGS, FileContent, read_tiff
+from kymflow_zarr.ingest import ARRAYS_FOLDER, TIFF_ENDINGS, FileContent, read_tiff
 from kymflow_zarr.npy import npy_from_bytes
 
-ARRAYS_FOLDER = "array_artifacts"
 RECORD_IMAGE = "image"
 _ENDINGS = (_layout.CSV_GZ, _layout.JSON, _layout.PARQUET, ".csv", ".npy")
 """The longest first: ".csv.gz" is no ".gz"."""
+_OF_RECORD = frozenset({"header", "rois"})
+"""What the metadata of a record have, the older program's too, and those of other programs hardly."""
 _NOTE = f"kymflow_{_layout.COMPUTED_FROM}".encode()
 
 
@@ -92,16 +93,17 @@ def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda nam
     blobs = Blobs(path.parent, read_only=True)
     try:
         names = blobs.names("")
-        is_record = path.stem == RECORD_IMAGE and _layout.METADATA_KEY in names
+        metadata = _metadata_of_record(blobs, path, names)
+        is_record = metadata is not None
         found = dict(_files_of_record(blobs) if is_record else _files_of_tiff(blobs, path, names))
         run = _Reading(blobs=blobs, folder=path.parent)
+        if not is_record and path.stem == RECORD_IMAGE and _layout.METADATA_KEY in names:
+            run.notes.append(
+                f"{_layout.METADATA_KEY} was not imported: it has no header and no ROIs, or other TIFFs lie beside this one"
+            )
         for (name, ending), key in sorted(found.items()):
             if not passed_over(name):
                 run.read(name, ending, key, others=found)
-        metadata = None
-        if is_record:
-            data = blobs.read(_layout.METADATA_KEY, limit=MAX_BYTES)
-            metadata = object_from_bytes(data, what=str(path.with_name(_layout.METADATA_KEY)), lenient=True)
     except SourceError:
         raise
     except KymflowZarrError as error:
@@ -118,6 +120,25 @@ def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda nam
     )
 
 
+def _metadata_of_record(blobs: Blobs, path: Path, names: Sequence[str]) -> JsonObject | None:
+    """Return the metadata of the record whose folder a TIFF lies in; None where the folder is no record's.
+
+    A record's folder has no other TIFF, and is named for an id, or its `metadata.json` says something of a header or ROIs.
+    """
+    if path.stem != RECORD_IMAGE or _layout.METADATA_KEY not in names or len(_tiffs(names)) > 1:
+        return None
+    where = str(path.with_name(_layout.METADATA_KEY))
+    data = blobs.read(_layout.METADATA_KEY, limit=MAX_BYTES)
+    if is_uuid(path.parent.name):
+        return object_from_bytes(data, what=where, lenient=True)
+    value = from_bytes(data, what=where, lenient=True)
+    return value if isinstance(value, Mapping) and not _OF_RECORD.isdisjoint(value) else None
+
+
+def _tiffs(names: Sequence[str]) -> list[str]:
+    return [name for name in names if PurePosixPath(name).suffix.lower() in TIFF_ENDINGS]
+
+
 def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact in a record's folder, with its file."""
     for key in blobs.files(""):
@@ -125,13 +146,12 @@ def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
         name, ending = _split(key.removeprefix(f"{ARRAYS_FOLDER}/") if key.endswith(".npy") and in_arrays else key)
         is_own = key == _layout.METADATA_KEY or key.startswith("history/") or (name, ending) == (RECORD_IMAGE, ".npy")
         if ending and not is_own:
-            # The dataset notes anew where its records came from.
-            yield (f"legacy/{name}" if name == _layout.PROVENANCE else name, ending), key
+            yield (_free_name(name, ending), ending), key
 
 
 def _files_of_tiff(blobs: Blobs, path: Path, names: list[str]) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact beside a TIFF, with its file."""
-    stems = {PurePosixPath(name).stem for name in names if PurePosixPath(name).suffix.lower() in TIFF_ENDINGS}
+    stems = {PurePosixPath(name).stem for name in _tiffs(names)}
     twins = [name for name in names if _is_twin(name, path)]
     arrays = [f"{ARRAYS_FOLDER}/{name}" for name in blobs.names(ARRAYS_FOLDER)]
     for key in [*names, *arrays]:
@@ -147,7 +167,20 @@ def _files_of_tiff(blobs: Blobs, path: Path, names: list[str]) -> Iterator[tuple
             raise SourceError(
                 f"{path.with_name(file_name)} could belong to {path.name} as well as to {twins[0]}; rename one of the two"
             )
-        yield (name.removeprefix(f"{path.stem}."), ending), key
+        yield (_free_name(name.removeprefix(f"{path.stem}."), ending), ending), key
+
+
+def _free_name(name: str, ending: str) -> str:
+    """Return the name of an artifact beside that with which the dataset notes anew where its records came from."""
+    return f"legacy/{name}" if (name, ending) == (_layout.PROVENANCE, _layout.JSON) else name
+
+
+def _is_taken(name: str, ending: str) -> bool:
+    """Return whether a record has something of its own under a name."""
+    if ending == ".npy":
+        return name == _layout.GROUP_DOCUMENT
+    stored = f"{name}{_layout.JSON if ending == _layout.JSON else _layout.PARQUET}"
+    return name == _layout.METADATA or name.startswith("history/") or stored.rpartition("/")[2] == _layout.GROUP_DOCUMENT
 
 
 def _is_twin(name: str, path: Path) -> bool:
@@ -187,11 +220,22 @@ class _Reading:
             self.notes.append(f"{key} was not imported: {error}; rename it, then import again")
             return
         where = str(self.folder / key)
+        if _is_taken(name, ending):
+            raise SourceError(
+                f"{where} cannot be imported: every record has a file named {name.rpartition('/')[2]!r} of its own; rename "
+                f"this one, for example to {key.removesuffix(ending)}_1{ending}, then import again"
+            )
         if ending == ".npy":
             self.arrays[name] = npy_from_bytes(self.blobs.read(key, limit=MAX_ARRAY_BYTES), what=where)
         elif ending == _layout.JSON:
             data = self.blobs.read(key, limit=MAX_BYTES)
-            self.json[name] = unsealed_value(from_bytes(data, what=where, lenient=True))
+            value = from_bytes(data, what=where, lenient=True)
+            if not has_seal_of_ours_or_none(value):
+                raise SourceError(
+                    f"{where} has the key {SEAL!r}, under which this program notes a digest; call it otherwise in the "
+                    "file, then import again"
+                )
+            self.json[name] = unsealed_value(value)
             self._note_statement(name, computed_from_of_artifact(data, what=where))
         elif ending == _layout.PARQUET:
             data = self.blobs.read(key)

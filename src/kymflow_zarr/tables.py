@@ -30,7 +30,7 @@ from kymflow_zarr._frames import (
     table_to_frame,
     table_to_parquet,
 )
-from kymflow_zarr._names import check_name
+from kymflow_zarr._names import check_name, check_restored_name
 from kymflow_zarr._seals import PARQUET_SEAL
 from kymflow_zarr.errors import (
     DamagedError,
@@ -118,15 +118,15 @@ class Tables:
             except FileNotFoundError:  # another program has committed since, and forgotten this one
                 continue
 
-    def save(self, name: str, frame: pd.DataFrame) -> None:
-        """Write or replace a table whole.
+    def save(self, name: str, frame: pd.DataFrame, *, restored: bool = False) -> None:
+        """Write or replace a table whole; one that is `restored` may have a name that an older program gave it.
 
         Raises
         ------
         InvalidValueError
             When a row has no `image_id`.
         """
-        check_name(name, what="table")
+        _check_table_name(name, restored=restored)
         table = frame_to_table(frame, what=f"table {name!r}")
         _check_ids(table, name)
         while not self._commit(name, table, self._state(name)):
@@ -153,10 +153,15 @@ class Tables:
         return self.commit_rows(name, rows_by_image_id, like=like).table
 
     def commit_rows(
-        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+        self,
+        name: str,
+        rows_by_image_id: Mapping[str, pd.DataFrame],
+        *,
+        like: pd.DataFrame | None = None,
+        restored: bool = False,
     ) -> ReplacedRows:
-        """Replace rows as `replace_rows`, and return also which file was replaced by which."""
-        check_name(name, what="table")
+        """Replace rows as `replace_rows`, and return also which file was replaced by which; `restored` as in `save`."""
+        _check_table_name(name, restored=restored)
         new = _rows_to_tables(name, rows_by_image_id)
         if like is not None:
             new.append(frame_to_table(like, what=f"table {name!r}"))
@@ -410,6 +415,13 @@ class Tables:
             return
         if self._notes(newest).get(_REPLACES) != digest.encode():
             self._blobs.keep_aside(key)
+
+
+def _check_table_name(name: str, *, restored: bool) -> None:
+    if restored:
+        check_restored_name(name, what="table", reserved=(_layout.SOURCES_TABLE,))
+    else:
+        check_name(name, what="table")
 
 
 def _rows_to_tables(name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> list[pa.Table]:

@@ -22,6 +22,8 @@ _IMAGEJ_ORDER = "tzcyx"
 _PIXEL = "pixel"
 _FINEST = 10**9
 """The largest denominator of a step: 35.099 s / 30000 lines is 35099 / 30000000."""
+_MOST = 2**32 - 2
+"""TIFF 6.0, RATIONAL: two numbers of 32 bits; one is left for rounding."""
 _MOST_BYTES = 2**32 - 2**24
 """A TIFF of ImageJ's has 32-bit offsets."""
 _NO_UNIT = 1
@@ -111,8 +113,10 @@ def tiff_to_array(
 
 def _per_unit(scale: Scale) -> tuple[int, int] | None:
     """Return how many steps there are in one unit, as a fraction of 32-bit numbers; None where a TIFF cannot say it."""
-    step = Fraction(scale.size).limit_denominator(_FINEST)
-    return (step.denominator, step.numerator) if 0 < step.numerator < 2**32 else None
+    if not 1 / _FINEST <= scale.size <= _MOST:  # nor one that is no number
+        return None
+    step = Fraction(scale.size).limit_denominator(min(_FINEST, int(_MOST / scale.size)))
+    return step.denominator, step.numerator
 
 
 def is_for_imagej(pixels: NDArray[Any], axes: Sequence[str]) -> bool:

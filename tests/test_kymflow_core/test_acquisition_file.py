@@ -371,3 +371,10 @@ def test_a_file_that_is_no_tiff_is_said(scan_path):
 def test_a_file_that_is_not_there_is_said(scan_folder):
     with pytest.raises(SourceError, match=r"gone.tif cannot be read \(No such file or directory\)$"):
         read_acquisition_file(scan_folder / "gone.tif")
+
+
+def test_a_colour_image_is_said_and_has_its_lines_and_pixels(scan_path):
+    tifffile.imwrite(scan_path, np.zeros((40, 12, 3), np.uint8), photometric="rgb")
+    content = read_acquisition_file(scan_path)
+    assert "a colour image: the 3 values of each pixel became channels" in content.notes
+    assert content.metadata["header"]["shape"] == [3, 40, 12]

@@ -9,14 +9,27 @@ import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_core import AcqImage, KymDataset, MaskROI, RadonReportIndexer, RectROI, simulate
+from kymflow_core import (
+    AcqImage,
+    ComputedFrom,
+    ImageIndexer,
+    KymDataset,
+    MaskROI,
+    MetadataEdit,
+    RadonReportIndexer,
+    RectROI,
+    edit_metadata,
+    simulate,
+)
 from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.channel_files import group_channels
 from kymflow_core.exchange import export_folder, import_folder, ingest_legacy_folder, is_export
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.ome_metadata import describe_metadata
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, ZarrImageRecord, pixels_digest
 from kymflow_zarr.errors import SourceError
+
+UNSAID = "the pixels were replaced after the analysis, or before: it does not say of which pixels it is"
 
 
 def only(dataset: ZarrDataset):
@@ -71,6 +84,31 @@ class TestSidecars:
         names = {file.path.name: dataset.record(file.image_id).list_array_artifacts() for file in report.imported}
         assert names == {"scan.tif": ["labels"], "sound.tif": []}
 
+    def test_a_seal_of_ours_is_no_part_of_the_value(self, scan_path, dataset):
+        scan_path.with_name("scan.params.json").write_text('{"window": 16, "kymflow": {"sha256": "0"}}')
+        import_folder(dataset, scan_path.parent)
+        assert only(dataset).load_json("params") == {"window": 16}
+
+    @pytest.mark.parametrize(
+        ("name", "taken", "other"),
+        [
+            ("scan.metadata.json", "metadata", "scan.metadata_1.json"),
+            ("scan.metadata.csv", "metadata", "scan.metadata_1.csv"),
+            ("scan.zarr.json", "zarr", "scan.zarr_1.json"),
+        ],
+    )
+    def test_a_name_that_every_record_needs_is_said_in_words(self, scan_path, dataset, name, taken, other):
+        scan_path.with_name(name).write_text('{"a": 1}')
+        (failed,) = import_folder(dataset, scan_path.parent).failed
+        assert f"{name} cannot be imported: every record has a file named {taken!r} of its own; rename" in failed.reason
+        assert f"for example to {other}, then import again" in failed.reason
+
+    def test_a_provenance_of_somebody_else_is_kept_under_another_name(self, scan_path, dataset):
+        scan_path.with_name("scan.provenance.json").write_text('{"by": "me"}')
+        import_folder(dataset, scan_path.parent)
+        assert only(dataset).load_json("legacy/provenance") == {"by": "me"}
+        assert only(dataset).load_json("provenance")["source_primary_path"] == str(scan_path)
+
     def test_a_name_that_no_artifact_can_have_is_said(self, scan_path, dataset):
         scan_path.with_name("scan.My Notes.json").write_text("{}")
         (file,) = import_folder(dataset, scan_path.parent).imported
@@ -80,6 +118,15 @@ class TestSidecars:
         ("name", "data", "reason"),
         [
             pytest.param("scan.params.json", b"{", "not readable JSON", id="no JSON"),
+            pytest.param(
+                "scan.params.json",
+                b'{"kymflow": {"a": 1}, "b": 2}',
+                "scan.params.json has the key 'kymflow', under which this program notes a digest; call it otherwise",
+                id="reserved key",
+            ),
+            pytest.param(
+                "scan.params.json", b'{"kymflow": 1}', "call it otherwise in the file", id="reserved key of a number"
+            ),
             pytest.param("scan.table.csv", b"", "cannot be read as a table", id="empty CSV"),
             pytest.param("scan.table.csv", b"a,b\n1,2,3\n1,2\n4,5,6,7\n", "cannot be read as a table", id="ragged CSV"),
             pytest.param("scan.table.parquet", b"PAR1", "not readable Parquet", id="no Parquet"),
@@ -162,6 +209,30 @@ class TestFolderOfOneRecord:
         assert only(dataset).is_held_by_metadata("roi_mask_1")
         assert KymDataset(dataset).verify(deep=True).problems == ()
 
+    @pytest.mark.parametrize("text", ['{"author": "me"}', "[1, 2]"])
+    def test_metadata_of_another_program_make_no_record_of_a_folder(self, scan_folder, dataset, text):
+        tifffile.imwrite(scan_folder / "image.tif", np.ones((40, 12), np.uint16))
+        (scan_folder / "metadata.json").write_text(text)
+        (scan_folder / "package.json").write_text("{}")
+        (scan_folder / "image.res.json").write_text("{}")
+        assert import_folder(dataset, scan_folder).failed == ()
+        assert only(dataset).list_analysis_keys() == ["provenance.json", "res.json"]
+        assert list(only(dataset).load_metadata_payload()) == ["header"]
+
+    def test_a_folder_of_two_tiffs_is_no_records(self, record_folder, dataset):
+        tifffile.imwrite(record_folder / "other.tif", np.ones((4, 3), np.uint16))
+        (record_folder / "other.res.json").write_text("{}")
+        report = import_folder(dataset, record_folder)
+        keys = {file.path.name: dataset.record(file.image_id).list_analysis_keys() for file in report.imported}
+        assert keys == {"image.tif": ["provenance.json"], "other.tif": ["provenance.json", "res.json"]}
+        (image,) = (file for file in report.imported if file.path.name == "image.tif")
+        assert any(note.startswith("metadata.json was not imported: it has no header and no ROIs") for note in image.notes)
+
+    def test_metadata_that_cannot_be_read_keep_the_image_out(self, record_folder, dataset):
+        (record_folder / "metadata.json").write_text("{")
+        (failed,) = import_folder(dataset, record_folder).failed
+        assert "metadata.json is not readable JSON" in failed.reason
+
     def test_where_the_id_is_taken_it_gets_another(self, record_folder, scan_folder, dataset):
         import_folder(dataset, scan_folder)
         copy = shutil.copytree(record_folder, scan_folder.parent / "copy" / record_folder.name)
@@ -228,7 +299,83 @@ class TestChangedFile:
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
         import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
         (row,) = KymDataset(analysed).freshness(RadonReportIndexer()).to_dict("records")
-        assert (row["state"], row["reason"]) == ("outdated", "the pixels were replaced after the analysis")
+        assert (row["state"], row["reason"]) == (
+            "outdated",
+            "the pixels were replaced after the analysis, or before: it does not say of which pixels it is",
+        )
+
+    def test_a_result_that_is_saved_while_the_pixels_change_places_is_not_called_fresh(
+        self, analysed, scan_path, monkeypatch
+    ):
+        record = only(analysed)
+        rows = record.load_df_parquet("radon_report").assign(mean_velocity=9.0)
+
+        def save_between(self, *args, **options):
+            record.save_df_parquet("radon_report", rows, computed_from=ComputedFrom.of([], algorithm="x").to_json())
+            return replace_array(self, *args, **options)
+
+        replace_array = ZarrImageRecord.replace_array
+        monkeypatch.setattr(ZarrImageRecord, "replace_array", save_between)
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        KymDataset(analysed).refresh(RadonReportIndexer())
+        assert KymDataset(analysed).freshness(RadonReportIndexer())["state"].tolist() == ["outdated"]
+
+    def test_a_result_that_states_nothing_is_outdated_too(self, analysed, scan_path):
+        record = only(analysed)
+        record.save_df_parquet("radon_report", record.load_df_parquet("radon_report"))
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        (row,) = KymDataset(analysed).freshness(RadonReportIndexer()).to_dict("records")
+        assert (row["state"], "it does not say of which pixels it is" in row["reason"]) == ("outdated", True)
+
+    def test_a_result_of_the_new_pixels_is_fresh(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        record = only(analysed)
+        said = ComputedFrom.of(AcqImage(record).rois, algorithm="x", pixels=pixels_digest(record.load_array()))
+        record.save_df_parquet("radon_report", record.load_df_parquet("radon_report"), computed_from=said.to_json())
+        KymDataset(analysed).refresh(RadonReportIndexer())
+        assert KymDataset(analysed).freshness(RadonReportIndexer())["state"].tolist() == ["fresh"]
+
+    def test_the_table_of_images_follows_the_shape_wherever_it_was_stopped(self, analysed, scan_path, monkeypatch):
+        def stop(*_args, **_options):
+            raise KeyboardInterrupt
+
+        images = ImageIndexer()
+        tifffile.imwrite(scan_path, np.ones((50, 12), np.uint16))
+        for step in ("replace_array", "save_json"):
+            with monkeypatch.context() as patch:
+                patch.setattr(ZarrImageRecord, step, stop)
+                with pytest.raises(KeyboardInterrupt):
+                    import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+            if step == "replace_array":
+                KymDataset(analysed).refresh(images)
+        assert only(analysed).get_shape() == (50, 12)
+        assert KymDataset(analysed).freshness(images)["state"].tolist() == ["behind"]
+
+    @pytest.mark.parametrize(
+        ("by_hand", "expected"), [(False, (0.4, 0.002)), (True, (0.3, 0.001))], ids=["of the file", "by hand"]
+    )
+    def test_the_calibration_is_that_of_the_new_file_unless_it_was_entered(self, scan_folder, dataset, by_hand, expected):
+        def write(value, um, seconds):
+            options = {"resolution": (1 / um, 1 / seconds), "metadata": {"axes": "YX", "unit": "um", "yunit": "s"}}
+            tifffile.imwrite(scan_folder / "scan.tif", np.full((40, 12), value, np.uint16), imagej=True, **options)
+
+        write(1, 0.2, 0.001)
+        import_folder(dataset, scan_folder)
+        if by_hand:
+            edit_metadata(dataset, dataset.list_image_ids(), MetadataEdit(um_per_pixel=0.3))
+        write(2, 0.4, 0.002)
+        (file,) = import_folder(dataset, scan_folder, on_changed="reingest_if_changed").replaced
+        header = AcqImage(only(dataset)).header
+        assert (header.um_per_pixel, header.seconds_per_line) == pytest.approx(expected)
+        assert any("its calibration was 0.2 and is 0.4 µm per pixel now" in note for note in file.notes) is not by_hand
+
+    def test_what_lies_beside_it_is_said_not_to_be_read_again(self, analysed, scan_path):
+        tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
+        (file,) = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed").replaced
+        assert "ROIs and results beside it were not read again: its record keeps its own" in file.notes
 
     def test_its_rois_stay(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)

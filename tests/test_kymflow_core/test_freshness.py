@@ -317,8 +317,9 @@ def test_a_calibration_that_changed_concerns_all_rois(before, now, what):
     [
         ("aa", "aa", []),
         ("aa", "bb", ["the pixels were replaced after the analysis"]),
-        ("", "bb", []),
+        ("", "bb", ["the pixels were replaced after the analysis, or before: it does not say of which pixels it is"]),
         ("aa", "", []),
+        ("", "", []),
     ],
 )
 def test_replaced_pixels_concern_all_rois(stated, now, what):

@@ -68,6 +68,25 @@ def _import(names: tuple[str, ...]) -> Callable[[Sample, Path], Call]:
     return prepare
 
 
+def _restore(sample: Sample, folder: Path) -> Call:
+    out = folder.parent / "exported"
+    if not out.exists():
+        source = ZarrDataset(folder.parent / "exported.zarr")
+        with source.build_record(PIXELS) as draft:
+            draft.save_metadata_payload({"rois": []})
+            draft.save_json("params", {"window": 32})
+        source.save_table("restored", table_rows(draft.image_id, 2))
+        source.export_legacy_folder(out)
+    dataset = ZarrDataset(sample.path)
+
+    def call() -> None:
+        report = dataset.ingest_legacy_folder(out)
+        if report.failed:
+            raise NotSavedError(report.failed[0].reason)
+
+    return call
+
+
 def _add_image(sample: Sample, folder: Path) -> Call:
     dataset = ZarrDataset(sample.path)
     return lambda: dataset.add_image(PIXELS)
@@ -144,6 +163,7 @@ OPERATIONS = {
     "save a table": Operation(prepare=_save_table),
     "import two files": Operation(prepare=_import(("a", "b")), in_parts=True),
     "import into a new dataset": Operation(prepare=_import(("a",)), in_parts=True, from_nothing=True),
+    "make the records of an export": Operation(prepare=_restore, in_parts=True),
     "add an image": Operation(prepare=_add_image, adds=True),
     "save the first ROIs": Operation(prepare=_save_first_rois),
     "replace a JSON artifact": Operation(prepare=_save_json("params")),

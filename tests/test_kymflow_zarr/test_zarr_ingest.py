@@ -60,6 +60,26 @@ class TestReadTiff:
         )
         assert read_tiff(tmp_path / "x.tif").axes == axes
 
+    @pytest.mark.parametrize(
+        ("shape", "options", "axes"),
+        [
+            pytest.param((20, 6, 3), {}, ("c", "y", "x"), id="a value after another"),
+            pytest.param((3, 20, 6), {"planarconfig": "separate"}, ("c", "y", "x"), id="a plane after another"),
+            pytest.param((20, 6, 4), {"extrasamples": ["unassalpha"]}, ("c", "y", "x"), id="with transparency"),
+            pytest.param((2, 20, 6, 3), {"metadata": {"axes": "TYXS"}}, ("t", "c", "y", "x"), id="a movie"),
+        ],
+    )
+    def test_colours_are_channels_and_that_is_said(self, tmp_path, rng, shape, options, axes):
+        pixels = rng.integers(0, 255, shape).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "x.tif", pixels, photometric="rgb", **options)
+        content = read_tiff(tmp_path / "x.tif")
+        assert content.axes == axes
+        sizes = dict(zip(axes, content.pixels.shape, strict=True))
+        assert (sizes["y"], sizes["x"]) == (20, 6)
+        planes = pixels if shape == content.pixels.shape else np.moveaxis(pixels, -1, -3)
+        np.testing.assert_array_equal(content.pixels, planes)
+        assert content.notes == (f"a colour image: the {sizes['c']} values of each pixel became channels",)
+
     @pytest.mark.shared
     def test_the_laboratorys_line_scan_is_read(self, olympus_folder):
         content = read_tiff(olympus_folder / "Capillary1_0001.tif")
@@ -190,6 +210,16 @@ class TestFindFiles:
     def test_a_missing_folder_is_refused(self, tmp_path):
         with pytest.raises(SourceError, match=r"there is no folder .*missing; give the folder that has the TIFF files"):
             find_files(tmp_path / "missing", self.PATTERNS)
+
+    def test_a_folder_of_a_name_that_no_disk_can_have_is_refused(self, tmp_path):
+        with pytest.raises(SourceError, match=r"there is no folder .*nnn; give the folder that has the TIFF files"):
+            find_files(tmp_path / ("n" * 300), self.PATTERNS)
+
+    @pytest.mark.parametrize("inside", ["", "images", "images/{id}", "images/{id}/data"])
+    def test_a_dataset_without_its_ending_is_said_to_be_one(self, record, dataset, tmp_path, inside):
+        copy = shutil.copytree(dataset.path, tmp_path / "copy")
+        with pytest.raises(SourceError, match=r"has no TIFF files: .*copy is a dataset of this program already; open it"):
+            find_files(copy / inside.format(id=record.image_id), self.PATTERNS)
 
     def test_a_file_is_refused(self, tiff):
         with pytest.raises(SourceError, match=r"x\.tif is a file; give the folder that has the TIFF files"):

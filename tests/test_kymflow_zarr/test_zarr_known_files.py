@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, ZarrImageRecord, pixels_digest
 from kymflow_zarr import _import as import_module
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
@@ -20,7 +20,12 @@ from kymflow_zarr.errors import (
     ReadOnlyError,
 )
 from kymflow_zarr.ingest import Channels, FileContent, MovedFile, read_tiff
+from kymflow_zarr.replacing import keep_metadata
 from kymflow_zarr.sources import Source
+
+
+def names_of(files):
+    return [file.path.name for file in files]
 
 
 def change(path: Path) -> None:
@@ -169,12 +174,14 @@ class TestChanged:
         history = record.history()
         assert [dict(one.payload)["rois"] for one in history] == [[{"roi_id": 1}]] * 2
 
-    def test_results_state_that_they_are_of_other_pixels(self, replaced):
+    def test_the_metadata_say_of_which_pixels_results_must_be(self, replaced):
         record, _ = replaced
-        now = record.load_metadata_payload()["pixels_sha256"]
-        stated = {key: record.load_computed_from(key) for key in ("report.parquet", "params.json", "list.json")}
-        assert {said["pixels"] for said in stated.values()} != {now}
-        assert stated["report.parquet"]["algorithm"] == "radon"
+        assert record.load_metadata_payload()["pixels_sha256"] == pixels_digest(record.load_array())
+
+    def test_results_are_not_touched(self, replaced):
+        record, _ = replaced
+        assert record.load_computed_from("report.parquet") == {"algorithm": "radon"}
+        assert record.load_computed_from("params.json") is None
 
     def test_the_values_of_results_stay(self, replaced):
         record, _ = replaced
@@ -192,13 +199,6 @@ class TestChanged:
     def test_a_second_run_does_nothing(self, replaced, filled, tiff_folder):
         report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
         assert (report.replaced, len(report.skipped)) == ((), 3)
-
-    def test_twice_changed_results_stay_of_the_first_pixels(self, replaced, filled, tiff_folder):
-        record, _ = replaced
-        before = record.load_computed_from("report.parquet")
-        change(tiff_folder / "b.tif")
-        filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
-        assert record.load_computed_from("report.parquet") == before
 
     def test_another_shape_is_refused_and_nothing_changes(self, filled, tiff_folder, pixels):
         old = filled.record(id_of(filled, "b.tif")).load_array()
@@ -248,10 +248,35 @@ class TestChanged:
         with pytest.raises(error, match="the disk"):
             filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
 
-    @pytest.mark.parametrize("step", ["save_df_parquet", "save_metadata_payload", "replace_array", "save_json"])
-    def test_stopped_at_any_step_the_next_run_ends_it(self, filled, tiff_folder, monkeypatch, step):
+    def test_what_somebody_saves_meanwhile_stays(self, filled, tiff_folder, monkeypatch):
         record = filled.record(id_of(filled, "b.tif"))
         record.save_df_parquet("report", pd.DataFrame({"v": [1.0]}))
+        change(tiff_folder / "b.tif")
+
+        def save_between(self, *args, **options):
+            record.save_df_parquet("report", pd.DataFrame({"v": [2.0]}))
+            return replace_array(self, *args, **options)
+
+        replace_array = ZarrImageRecord.replace_array
+        monkeypatch.setattr(ZarrImageRecord, "replace_array", save_between)
+        filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert record.load_df_parquet("report")["v"].tolist() == [2.0]
+
+    def test_metadata_that_somebody_saves_meanwhile_are_not_lost(self, filled, tiff_folder, monkeypatch):
+        record = filled.record(id_of(filled, "b.tif"))
+        change(tiff_folder / "b.tif")
+
+        def renew(one, content):
+            record.save_metadata_payload({"rois": [{"roi_id": 1}]})
+            return keep_metadata(one, content)
+
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed", renew=renew)
+        assert (len(report.failed), "was changed by another program" in report.failed[0].reason) == (1, True)
+        assert record.load_metadata_payload() == {"rois": [{"roi_id": 1}]}
+
+    @pytest.mark.parametrize("step", ["save_metadata_payload", "replace_array", "save_json"])
+    def test_stopped_at_any_step_the_next_run_ends_it(self, filled, tiff_folder, monkeypatch, step):
+        record = filled.record(id_of(filled, "b.tif"))
         first = read_tiff(tiff_folder / "b.tif").pixels
         change(tiff_folder / "b.tif")
 
@@ -262,13 +287,12 @@ class TestChanged:
             patch.setattr(type(record), step, stop)
             with pytest.raises(KeyboardInterrupt):
                 filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
-        said, now = record.load_computed_from("report.parquet"), record.load_metadata_payload().get("pixels_sha256")
         is_new = not np.array_equal(record.load_array(), first)
-        assert not is_new or (said["pixels"] and said["pixels"] != now)
+        assert not is_new or record.load_metadata_payload()["pixels_sha256"] == pixels_digest(record.load_array())
         report = ZarrDataset(filled.path).import_folder(tiff_folder, on_changed="reingest_if_changed")
         assert len(report.replaced) == 1
         np.testing.assert_array_equal(record.load_array(), tifffile.imread(tiff_folder / "b.tif"))
-        assert record.load_computed_from("report.parquet")["pixels"] != record.load_metadata_payload()["pixels_sha256"]
+        assert record.load_metadata_payload()["pixels_sha256"] == pixels_digest(record.load_array())
 
 
 def pairs(files):
@@ -298,32 +322,77 @@ class TestChannels:
         return folder
 
     def test_two_files_become_one_record(self, dataset, two_channels, pixels):
-        report = dataset.import_folder(two_channels, channels=CHANNELS)
+        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
         (file,) = (file for file in report.imported if file.path.name == "scan_C1.tif")
         record = dataset.record(file.image_id)
         assert (len(report.imported), record.get_axes()) == (2, ("c", "y", "x"))
         np.testing.assert_array_equal(record.load_array(), np.stack([pixels, pixels + 1]))
 
-    @pytest.mark.parametrize("again", [CHANNELS, None], ids=["as before", "without channels"])
+    @pytest.mark.parametrize("again", [True, False], ids=["as before", "without merging"])
     def test_a_second_run_skips_both(self, dataset, two_channels, again):
-        dataset.import_folder(two_channels, channels=CHANNELS)
-        report = dataset.import_folder(two_channels, channels=again)
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=again)
         assert (report.imported, report.changed, len(dataset.list_image_ids())) == ((), (), 2)
 
     def test_the_further_file_counts_for_whether_they_changed(self, dataset, two_channels):
-        dataset.import_folder(two_channels, channels=CHANNELS)
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
         change(two_channels / "scan_C2.tif")
         os.utime(two_channels / "scan_C2.tif", ns=(2**62, 2**62))
-        report = dataset.import_folder(two_channels, channels=CHANNELS)
+        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
         assert report.changed == (two_channels / "scan_C1.tif",)
 
-    def test_both_are_known_when_they_move(self, dataset, two_channels):
-        dataset.import_folder(two_channels, channels=CHANNELS)
+    @pytest.mark.parametrize("merge", [True, False])
+    def test_changed_channels_are_read_again_whatever_is_asked(self, dataset, two_channels, merge):
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        for number in (1, 2):
+            change(two_channels / f"scan_C{number}.tif")
+        options = {"channels": CHANNELS, "merge_channels": merge}
+        assert dataset.import_folder(two_channels, **options).changed == (two_channels / "scan_C1.tif",)
+        report = dataset.import_folder(two_channels, **options, on_changed="reingest_if_changed")
+        assert [file.path.name for file in report.replaced] == ["scan_C1.tif"]
+
+    def test_without_a_way_to_read_them_together_they_are_said(self, dataset, two_channels):
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        change(two_channels / "scan_C1.tif")
+        report = dataset.import_folder(two_channels, on_changed="reingest_if_changed")
+        assert "is one of several files of a scan; say how" in report.failed[0].reason
+
+    def test_a_channel_that_comes_later_is_said(self, dataset, two_channels, pixels):
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        tifffile.imwrite(two_channels / "scan_C3.tif", pixels)
+        three = Channels(group=lambda files: {files[1]: files[2:]}, read=read_pair)
+        report = dataset.import_folder(two_channels, channels=three, merge_channels=True)
+        assert (names_of(report.failed), len(report.skipped)) == (["scan_C3.tif"], 2)
+        assert "is a channel of a scan that is in the dataset already, without it; delete" in report.failed[0].reason
+
+    @pytest.mark.parametrize("first", ["scan_C1.tif", "scan_C2.tif"])
+    def test_a_channel_whose_scan_is_an_image_already_is_said(self, dataset, two_channels, first):
+        dataset.import_folder(two_channels, patterns=[first], channels=CHANNELS)
+        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        assert (len(report.failed), names_of(report.imported), len(report.skipped)) == (1, ["other.tif"], 1)
+
+    def test_other_scans_of_the_same_names_elsewhere_are_images_of_their_own(self, dataset, two_channels):
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
         moved = two_channels.rename(two_channels.with_name("moved"))
+        for number in (1, 2):
+            change(moved / f"scan_C{number}.tif")
         report = dataset.import_folder(moved, channels=CHANNELS)
+        assert names_of(report.imported) == ["scan_C1.tif", "scan_C2.tif"]
+
+    @pytest.mark.parametrize("merge", [True, False])
+    def test_a_folder_that_moved_is_known_whatever_is_asked(self, dataset, two_channels, merge):
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        moved = two_channels.rename(two_channels.with_name("moved"))
+        report = dataset.import_folder(moved, channels=CHANNELS, merge_channels=merge)
+        assert (report.imported, len(report.moved)) == ((), 2)
+
+    def test_both_are_known_when_they_move(self, dataset, two_channels):
+        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        moved = two_channels.rename(two_channels.with_name("moved"))
+        report = dataset.import_folder(moved, channels=CHANNELS, merge_channels=True)
         assert (report.imported, len(report.moved)) == ((), 2)
         dataset.relink(report.moved)
-        assert dataset.import_folder(moved, channels=CHANNELS).moved == ()
+        assert dataset.import_folder(moved, channels=CHANNELS, merge_channels=True).moved == ()
 
 
 def test_a_source_that_cannot_be_compared_is_skipped(filled, tiff_folder):

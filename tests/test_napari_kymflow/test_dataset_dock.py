@@ -533,9 +533,9 @@ def test_a_dataset_that_is_opened_while_a_task_runs_is_looked_at_after_it(dock, 
 
 @pytest.mark.story
 def test_a_dataset_that_is_opened_while_a_task_fails_is_looked_at_after_it(dock, session, tmp_path, qtbot):
-    dock.do._on_failed(session.path, "the disk is full")
+    dock.do.on_failed(session.path, "the disk is full")
     assert not dock._bar.is_running
-    dock.do._on_failed(tmp_path / "another.zarr", "the disk is full")
+    dock.do.on_failed(tmp_path / "another.zarr", "the disk is full")
     assert dock._bar.is_running
     wait(dock, qtbot)
 

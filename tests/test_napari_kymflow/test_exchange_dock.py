@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_said_after_an_export(filled, tmp_path, qtbot):
     (tmp_path / "lab.zarr" / "images" / record.image_id / "analysis" / "provenance.json").write_text("{")
     filled.exchange.export_to(tmp_path / "out")
     wait(filled, qtbot)
-    assert "1 things could not be read" in filled._bar.text
+    assert "1 thing could not be read" in filled._bar.text
     assert "provenance.json" in filled.exchange.dialog.text
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
 from kymflow_core.indexers.velocity_events import ARTIFACT as EVENTS
-from kymflow_zarr import METADATA_KEY, PROVENANCE, JsonObject, JsonValue
+from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
 from kymflow_zarr.errors import KymflowZarrError
 
 _DTYPES = {
@@ -46,8 +46,8 @@ class ImageIndexer:
 
     name = "images"
     table_name = IMAGES
-    schema_version = "1"
-    reads = (METADATA_KEY, PROVENANCE_KEY, f"{EVENTS}.parquet")
+    schema_version = "2"
+    reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, f"{EVENTS}.parquet")
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above, without those of the experiment."""

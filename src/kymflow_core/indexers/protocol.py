@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core.errors import IndexerError
-from kymflow_zarr import MASKS_KEY, METADATA_KEY, PROVENANCE, JsonValue, check_name
+from kymflow_zarr import MASKS_KEY, METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonValue, check_name
 from kymflow_zarr.errors import InvalidNameError
 
 PROVENANCE_KEY = f"{PROVENANCE}.json"
 IMAGES = "images"
 """The table of images counts events, which holds whatever became of their ROIs."""
-_NO_RESULTS = (METADATA_KEY, MASKS_KEY, PROVENANCE_KEY)
+_NO_RESULTS = (METADATA_KEY, MASKS_KEY, PIXELS_KEY, PROVENANCE_KEY)
 _MOST_CHARACTERS = 96
 _RESERVED = "sources"
 
@@ -74,7 +74,8 @@ class DatasetIndexer(Protocol):
     def reads(self) -> Sequence[str]:
         """The keys of all artifacts that the rows are made of, such as "radon_report.parquet".
 
-        `METADATA_KEY` stands for the metadata, `MASKS_KEY` for the boolean array artifacts. When one of them changes, the
+        `METADATA_KEY` stands for the metadata, `MASKS_KEY` for the boolean array artifacts, `PIXELS_KEY` for the shape
+        and dtype of the pixels. When one of them changes, the
         rows are made again. What is not named is never noticed. Of keys that differ in the ending only, the first that is
         there says what the rows were computed from.
         """
