@@ -134,7 +134,7 @@ def import_files(
     outcome = _Outcome()
     claims = Claims(target, set(target.list_image_ids()))
     known = _known_files(target, sources, outcome)
-    files = _each_once(files, outcome)
+    files = _usable(files, outcome)
     grouped = known.group(files, how.channels.group(files) if how.channels and how.merge_channels else {})
     outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
     units = grouped.units
@@ -160,48 +160,53 @@ def import_files(
     return outcome.report()
 
 
-def _each_once(files: Sequence[Path], outcome: _Outcome) -> list[Path]:
-    """Return each file once, the file itself rather than links to it; the links are noted as skipped."""
+def _usable(files: Sequence[Path], outcome: _Outcome) -> list[Path]:
+    """Return the files whose places can be noted, each once: the file itself rather than links to it, which are skipped."""
     by_place: dict[Path, Path] = {}
-    for path in sorted(dict.fromkeys(files), key=Path.is_symlink):
+    for path in sorted(dict.fromkeys(files), key=_is_link):
         try:
-            first = by_place.setdefault(path.resolve(), path)
-        except (OSError, RuntimeError):  # links that lead in a circle; `RuntimeError` before Python 3.13
+            place = path.resolve()
+            _check_is_text(place)
+        except SourceError as error:
+            outcome.failed.append(FailedFile(path=path, reason=str(error)))
+        except OSError as error:
+            outcome.failed.append(_unreadable(path, error))
+        except RuntimeError:  # links that lead in a circle, before Python 3.13
             outcome.failed.append(FailedFile(path=path, reason=f"{path} is a link that leads to no file; remove it"))
-            continue
-        if first != path:
-            outcome.skipped.append(path)
+        else:
+            if by_place.setdefault(place, path) != path:
+                outcome.skipped.append(path)
     kept = set(by_place.values())
     return [path for path in files if path in kept]
 
 
-def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
-    """Return what is known of a file; None where it went away since it was found, or cannot be looked at or noted."""
+def _is_link(path: Path) -> bool:
     try:
-        for one in (path, *further):
-            _check_name(one)
+        return path.is_symlink()
+    except OSError:  # said of the file where it is read
+        return False
+
+
+def _check_is_text(place: Path) -> None:
+    """Raise `SourceError` for a path with bytes that are no text: no table and no JSON can hold it."""
+    try:
+        str(place).encode()
+    except UnicodeEncodeError as error:
+        shown = str(place).encode(errors="backslashreplace").decode()
+        raise SourceError(f"its path is not UTF-8 ({shown}); rename the file, or its folder, to import it") from error
+
+
+def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
+    """Return what is known of a file; None where it went away since it was found, or cannot be looked at."""
+    try:
         return known.look(path, further)
-    except SourceError as error:
-        outcome.failed.append(FailedFile(path=path, reason=str(error)))
     except OSError as error:
         outcome.failed.append(_unreadable(path, error))
-    return None
+        return None
 
 
 def _unreadable(path: Path, error: OSError) -> FailedFile:
     return FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})")
-
-
-def _check_name(path: Path) -> None:
-    """Raise `SourceError` for a file whose path has bytes that are no text: no table and no JSON can hold it."""
-    where = str(path.resolve())
-    try:
-        where.encode()
-    except UnicodeEncodeError as error:
-        shown = where.encode(errors="backslashreplace").decode()
-        raise SourceError(
-            f"its path is not UTF-8 ({shown}); rename the file, or its folder, and import it again"
-        ) from error
 
 
 def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> bool:

@@ -37,7 +37,7 @@ def sources_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
     except (KymflowZarrError, OSError):  # said of the table itself
         return
     if lost:
-        what = f"lacks {len(lost)} records, which know their files"
+        what = f"lacks {len(lost)} record{', which knows its file' if len(lost) == 1 else 's, which know their files'}"
         yield from found(_layout.table_key(name), what, partial(_add_lost, dataset, sources))
 
 
@@ -59,7 +59,7 @@ def _table_findings(
         return
     gone = _gone(tables, name, dataset)
     if gone:
-        what = f"has rows of {len(gone)} records that are gone, {gone[0]} first"
+        what = f"has rows of {len(gone)} record{' that is' if len(gone) == 1 else 's that are'} gone, {gone[0]} first"
         yield from found(where, what, partial(_delete_gone, tables, name, dataset))
 
 

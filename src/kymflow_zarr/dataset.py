@@ -114,9 +114,9 @@ class ZarrDataset(DatasetFolders):
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
         if not is_uuid(image_id) or not self._blobs.exists(_layout.record_key(image_id)):
-            raise RecordNotFoundError(
-                f"no record {image_id!r} in {self.path}; it has {len(self.list_image_ids())} records, see list_image_ids()"
-            )
+            count = len(self.list_image_ids())
+            there = f"{count} record{'' if count == 1 else 's'}"
+            raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
         return self._record(image_id)
 
     def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:

@@ -66,7 +66,8 @@ class Manifest:
         """Return one line, such as "997 of 1000 records open; 3 damaged"."""
         count, damaged = len(self.entries), len(self.damaged)
         if damaged:
-            return f"{count - damaged} of {count} records open; {damaged} damaged"
+            records = "record opens" if count == 1 else "records open"
+            return f"{count - damaged} of {count} {records}; {damaged} damaged"
         return f"{count} record{'' if count == 1 else 's'}"
 
     def ordered(self, order_by: OrderBy, *, missing: Missing = "last") -> tuple[ManifestEntry, ...]:

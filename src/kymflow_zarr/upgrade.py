@@ -47,7 +47,9 @@ class UpgradeReport:
 
     def summary(self) -> str:
         """Return one line."""
-        return f"{self.records} records and {len(self.tables)} tables copied, and compared with the original"
+        records = f"{self.records} record{'' if self.records == 1 else 's'}"
+        tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
+        return f"{records} and {tables} copied, and compared with the original"
 
 
 def upgrade_dataset(

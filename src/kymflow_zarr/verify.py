@@ -56,7 +56,9 @@ class VerifyReport:
     def summary(self) -> str:
         """Return one line, such as "997 of 1000 records open; 3 damaged; 4 things can be repaired"."""
         sound = self.records - self.damaged_records
-        parts = [f"{sound} of {self.records} records {'open' if self.damaged_records else 'are sound'}"]
+        one = self.records == 1
+        does = ("opens" if one else "open") if self.damaged_records else ("is sound" if one else "are sound")
+        parts = [f"{sound} of {self.records} record{'' if one else 's'} {does}"]
         if self.damaged_records:
             parts.append(f"{self.damaged_records} damaged")
         repaired = sum(problem.repaired for problem in self.problems)
@@ -224,7 +226,7 @@ def _manifest_problem(blobs: Blobs, dataset: Records, *, deep: bool) -> str | No
     for entry in manifest.entries:
         now = fresh.get(entry.image_id)
         lying += now is not None and now.stamp == entry.stamp and now != entry
-    return f"says what is not so of {lying} records; it can be made again" if lying else None
+    return f"says what is not so of {lying} record{'' if lying == 1 else 's'}; it can be made again" if lying else None
 
 
 def _renew_manifest(blobs: Blobs, dataset: Records) -> None:

@@ -274,7 +274,7 @@ def test_info_says_what_a_sound_dataset_holds(imported_path):
         [
             f"{imported_path}: 2 records",
             "  table images: 2 rows",
-            "  table radon_report: 1 rows (1 never analysed)",
+            "  table radon_report: 1 row (1 never analysed)",
             "  table rois: 0 rows",
             "  table velocity_events: 0 rows (2 never analysed)",
         ],

@@ -121,7 +121,7 @@ class TestImport:
     def test_a_path_that_is_too_long_is_said(self, dataset_path):
         result = run("import", "x" * 300, dataset_path, "--json")
         said = json.loads(result.stdout)["error"]
-        assert (result.exit_code, said.startswith("there is no folder")) == (1, True)
+        assert (result.exit_code, said.startswith("there is no folder xxx")) == (1, True)
 
     def test_twice_does_nothing_the_second_time(self, imported_path, scan_path, snapshot):
         before = snapshot(imported_path)
@@ -265,7 +265,7 @@ class TestTables:
         lines = run("tables", imported_path, "images", "--rows", 1).stdout.splitlines()
         assert lines[0].split()[0] == "image"
         assert lines[1].split()[0] in ("scan.tif", "sound.tif")
-        assert lines[2] == "… and 1 more rows; --rows shows more, --save writes all"
+        assert lines[2] == "… and 1 more row; --rows shows more, --save writes all"
 
     @pytest.mark.parametrize(
         ("columns", "printed", "in_json"),
@@ -299,6 +299,11 @@ class TestTables:
         said = json.loads(result.stdout)
         assert (result.exit_code, said["exit_code"], "error" in said) == (0, 0, False)
         assert said["tables"][name] == {"rows": 1, "columns": ["image_id", "v"]}
+
+    def test_one_row_of_one_column_is_said_in_the_singular(self, imported_path):
+        ZarrDataset(imported_path).save_table("mine", pd.DataFrame({"image_id": ["x"]}))
+        assert "mine: 1 row, 1 column\n" in run("tables", imported_path).stdout
+        assert "  table mine: 1 row\n" in run("info", imported_path).stdout
 
     def test_json_of_freshness_has_each_table(self, imported_path):
         said = json.loads(run("freshness", imported_path, "--json").stdout)

@@ -310,7 +310,7 @@ class TestBuildRecord:
 class TestRecords:
     @pytest.mark.parametrize("image_id", ["", "..", "zarr.json", "../tables", str(uuid.UUID(int=0)), "A" * 36])
     def test_a_missing_record_is_refused(self, dataset, record, image_id):
-        with pytest.raises(RecordNotFoundError, match=r"no record .* in .*; it has 1 records, see list_image_ids\(\)"):
+        with pytest.raises(RecordNotFoundError, match=r"no record .* in .*; it has 1 record, see list_image_ids\(\)"):
             dataset.record(image_id)
 
     def test_ids_are_sorted(self, three_records):
@@ -466,7 +466,7 @@ class TestValidate:
         dataset.save_table("velocity", pd.DataFrame({"image_id": [record.image_id, "gone"]}))
         assert dataset.validate() == [
             Problem(
-                where="tables/velocity.parquet", what="has rows of 1 records that are gone, gone first", state="repairable"
+                where="tables/velocity.parquet", what="has rows of 1 record that is gone, gone first", state="repairable"
             )
         ]
 

@@ -400,6 +400,10 @@ class TestImportOfBadFiles:
             r"its path is not UTF-8 \(.*caf\\udce9\.tif\); rename the file, or its folder, .*", failure.reason
         )
 
+    def test_a_name_that_no_disk_has_is_reported_and_stops_no_other(self, dataset, tiff_folder):
+        report = dataset.import_paths([tiff_folder / ("x" * 300), tiff_folder / "a.tif"], read_file=read_tiff)
+        assert (len(report.failed), names(report.imported)) == (1, ["a.tif"])
+
     def test_a_bad_file_makes_no_record(self, dataset, tiff_folder):
         (tiff_folder / "a.tif").write_text("no TIFF")
         dataset.import_folder(tiff_folder)

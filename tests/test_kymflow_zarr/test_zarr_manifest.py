@@ -135,7 +135,7 @@ class TestTruth:
         lying = Manifest(entries=tuple(map(ManifestEntry.from_json, document["entries"])))
         manifest_path(listed).write_bytes(lying.to_bytes())
         (problem,) = listed.verify(deep=True).problems
-        assert problem.what == "says what is not so of 1 records; it can be made again"
+        assert problem.what == "says what is not so of 1 record; it can be made again"
 
     def test_reading_it_writes_nothing(self, listed, snapshot):
         set_time(listed, listed.list_image_ids()[0], 3)

@@ -293,7 +293,7 @@ class TestUpgrade:
 
     def test_it_says_what_it_copied(self, older_path, tmp_path):
         report = upgrade_dataset(older_path, tmp_path / "new.zarr")
-        assert report.summary() == "1 records and 1 tables copied, and compared with the original"
+        assert report.summary() == "1 record and 1 table copied, and compared with the original"
 
     def test_it_reports_its_progress(self, older_path, tmp_path):
         calls = []

@@ -15,6 +15,7 @@ from kymflow_zarr._json import to_readable_bytes
 from kymflow_zarr._seals import seal_around_foreign
 from kymflow_zarr.errors import DamagedError, ReadOnlyError
 from kymflow_zarr.schema import OF_RECORD
+from kymflow_zarr.verify import VerifyReport
 
 
 @pytest.fixture
@@ -71,6 +72,10 @@ class TestSound:
     def test_a_sound_dataset_has_no_problem(self, lab, deep):
         report = lab.verify(deep=deep)
         assert (report.problems, report.exit_code, report.summary()) == ((), 0, "3 of 3 records are sound")
+
+    @pytest.mark.parametrize(("damaged", "summary"), [(0, "1 of 1 record is sound"), (1, "0 of 1 record opens; 1 damaged")])
+    def test_of_one_record_it_speaks_in_the_singular(self, damaged, summary):
+        assert VerifyReport(records=1, damaged_records=damaged, problems=()).summary() == summary
 
     @pytest.mark.parametrize("deep", [False, True])
     def test_looking_writes_nothing(self, lab, snapshot, deep):

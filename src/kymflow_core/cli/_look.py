@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kymflow_core.cli._output import AsJson, Color, Output, Quiet, fail
+from kymflow_core.cli._output import AsJson, Color, Output, Quiet, counted, fail
 from kymflow_core.freshness import State
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.kym_dataset import KymDataset
@@ -32,7 +32,7 @@ def info(
             output.say("  written by the older program: read only; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr")
         for name in opened.list_table_names():
             rows = _rows(opened, name)
-            what = "damaged, see below" if rows is None else f"{rows} rows"
+            what = "damaged, see below" if rows is None else counted(rows, "row")
             output.say(f"  table {name}: {what}{_not_fresh(opened, name)}")
         problems = opened.validate()
         output.result(

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import typer
 
-from kymflow_core.cli._output import AsJson, Jobs, Output, Quiet, fail
+from kymflow_core._extraction import OUTDATED
+from kymflow_core.cli._output import AsJson, Jobs, Output, Quiet, counted, fail
 from kymflow_core.cli._targets import existing, names_of
 from kymflow_core.errors import CommandError
 from kymflow_core.freshness import State
@@ -111,7 +112,7 @@ def tables(
         frame = opened.load_table(name)
         if save is not None:
             _save(frame, save)
-            output.say(f"Wrote {len(frame)} rows to {save}")
+            output.say(f"Wrote {counted(len(frame), 'row')} to {save}")
             output.result(rows=len(frame), saved=str(save))
             return
         output.result(rows=len(frame), table=_records(frame))
@@ -119,7 +120,7 @@ def tables(
         lines = shown.to_string(index=False, max_colwidth=40).splitlines()
         output.say("\n".join(line.rstrip() for line in lines))
         if len(frame) > rows:
-            output.say(f"… and {len(frame) - rows} more rows; --rows shows more, --save writes all")
+            output.say(f"… and {counted(len(frame) - rows, 'more row')}; --rows shows more, --save writes all")
 
 
 def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,6 +129,8 @@ def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     names = names_of(dataset, (one for one in frame[IMAGE_ID] if isinstance(one, str)))
     shown = frame.assign(**{IMAGE_ID: [names.get(one, one) for one in frame[IMAGE_ID]]})
+    # Which of the further columns come first depends on which image came first; the mark is looked for at the end.
+    shown = shown[sorted(shown.columns, key=lambda name: name == OUTDATED)]
     return shown if "image" in frame.columns else shown.rename(columns={IMAGE_ID: "image"})
 
 
@@ -136,7 +139,7 @@ def _list_tables(dataset: ZarrDataset, output: Output) -> None:
     output.result(tables=found)
     for name in dataset.list_table_names():
         frame = dataset.load_table(name)
-        output.say(f"{name}: {len(frame)} rows, {len(frame.columns)} columns")
+        output.say(f"{name}: {counted(len(frame), 'row')}, {counted(len(frame.columns), 'column')}")
         found[name] = {"rows": len(frame), "columns": [str(column) for column in frame.columns]}
 
 
