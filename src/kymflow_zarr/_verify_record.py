@@ -34,7 +34,7 @@ from kymflow_zarr._seals import (
 )
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import OF_RECORD, group_to_bytes, is_ome_changed, seal_group, with_ome
+from kymflow_zarr.schema import OF_RECORD, group_to_bytes, is_ome_changed, seal_again, with_ome
 
 CheckRecord: TypeAlias = Callable[[ZarrImageRecord], Iterable[str]]
 """Says what is wrong with a record that storage cannot know of."""
@@ -281,7 +281,7 @@ def _seal_revision(blobs: Blobs, key: str) -> None:
 def _seal_zarr_document(blobs: Blobs, key: str, *, ours: Collection[str] = ()) -> None:
     def seal(data: bytes) -> bytes:
         document = object_from_bytes(data, what=blobs.describe(key))
-        return to_readable_bytes(seal_group(document, ours=ours), what=key)
+        return to_readable_bytes(seal_again(document, ours=ours), what=key)
 
     _rewrite(blobs, key, seal)
 

@@ -164,12 +164,12 @@ def with_ome(document: JsonObject, axes: tuple[str, ...], described: OmeDescript
     return seal_around_foreign({**document, ATTRIBUTES: {**whole, SEAL: marked}}, ATTRIBUTES, ours=OF_RECORD)
 
 
-def seal_group(document: JsonObject, *, ours: Collection[str]) -> dict[str, JsonValue]:
-    """Return the document of a group with a seal of the attributes `ours`, and a digest of OME-Zarr metadata in it."""
+def seal_again(document: JsonObject, *, ours: Collection[str]) -> dict[str, JsonValue]:
+    """Return a document with a seal of the attributes `ours`, and where it has OME-Zarr metadata a digest of these."""
     sealed = seal_around_foreign(document, ATTRIBUTES, ours=ours)
-    attributes = group_attributes(sealed, where="the group")
-    ome, seal = attributes.get(OME), attributes[SEAL]
-    if not isinstance(ome, Mapping) or not isinstance(seal, Mapping):
+    attributes = sealed[ATTRIBUTES]
+    ome, seal = (attributes.get(key) if isinstance(attributes, Mapping) else None for key in (OME, SEAL))
+    if not isinstance(attributes, Mapping) or not isinstance(ome, Mapping) or not isinstance(seal, Mapping):
         return sealed
     digest = canonical_sha256({key: ome[key] for key in _OF_OME if key in ome})
     marked = {**attributes, SEAL: {**seal, OME_SHA256: digest}}
