@@ -9,6 +9,9 @@ from kymflow_core import AcqImage, export_ome_zarr
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._reader import get_reader
 
+# The other reader's own use of pandas, of 3.1 and later.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame")
+
 
 @pytest.fixture
 def image(demo_path):
