@@ -5,6 +5,7 @@ The rule of this room: what storage takes as a function argument is filled in he
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from kymflow_core.ome_metadata import describe_metadata, update_ome
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.check import check_rois
 from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.export import ExportProgress, ExportReport
 from kymflow_zarr.ingest import OnChanged, Progress
 from kymflow_zarr.replacing import Renewed
@@ -81,8 +82,10 @@ def import_folder(
         executor=executor,
     )
     for file in report.replaced:
-        record = dataset.record(file.image_id)
-        update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
+        # What was read is in; that OME-Zarr could not be told of it, or the record is gone again, is no reason to fail.
+        with suppress(KymflowZarrError):
+            record = dataset.record(file.image_id)
+            update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
     if relink:
         failed = dataset.relink(report.moved)
         lost = {one.path for one in failed}
@@ -105,18 +108,15 @@ def ingest_legacy_folder(
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import a folder as `ZarrDataset.ingest_legacy_folder`, with headers, ROIs and results."""
-    report = dataset.ingest_legacy_folder(
+    return dataset.ingest_legacy_folder(
         root,
         pattern=pattern,
         include_sidecars=include_sidecars,
         read_file=read_acquisition_file,
         check_record=check_rois,
+        describe=describe_metadata,
         progress=progress,
     )
-    for file in report.imported:
-        record = dataset.record(file.image_id)
-        record.save_ome(describe_metadata(record.load_metadata_payload()))
-    return report
 
 
 def export_folder(

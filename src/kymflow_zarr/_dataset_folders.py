@@ -31,6 +31,7 @@ from kymflow_zarr.ingest import (
     find_files,
     read_tiff,
 )
+from kymflow_zarr.ome import DescribeImage
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.replacing import Renew, keep_metadata
 from kymflow_zarr.schema import DatasetAttributes
@@ -208,6 +209,7 @@ class DatasetFolders(ABC):
         include_sidecars: bool = True,
         read_file: ReadFile = read_with_sidecars,
         check_record: CheckRecord | None = None,
+        describe: DescribeImage | None = None,
         progress: Progress | None = None,
     ) -> ImportReport:
         """Import a folder that `export_legacy_folder` wrote, or any folder of TIFFs with files beside them.
@@ -227,6 +229,8 @@ class DatasetFolders(ABC):
         check_record
             Says what is wrong with a record of an exported folder that storage cannot know of. Where files of the record
             were changed since the export, it stays out; else it comes in as it was, and that is said.
+        describe
+            Says what OME-Zarr is told of a record that comes back; storage knows no scale.
         read_file, progress
             As in `import_folder`.
 
@@ -245,7 +249,14 @@ class DatasetFolders(ABC):
         older = document.further.get("upgraded_from")
         self._ensure_exists(upgraded_from=older if isinstance(older, Mapping) else None)
         report = restore_dataset(
-            self, self._tables, self._sources, folder, document, check_record=check_record, progress=progress
+            self,
+            self._tables,
+            self._sources,
+            folder,
+            document,
+            check_record=check_record,
+            describe=describe,
+            progress=progress,
         )
         if report.imported:
             self._save_manifest()

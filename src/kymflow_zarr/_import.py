@@ -91,11 +91,11 @@ class How:
 
     def read(self, file: KnownFile) -> FileContent:
         """Read one file, or the files of one record."""
-        if file.further and self.channels is None:
+        if not file.further:
+            return self.read_file(file.path)
+        if self.channels is None:
             raise SourceError(f"{file.path} is one of several files of a scan; say how their channels are read together")
-        if file.further and self.channels is not None:
-            return self.channels.read(file.paths)
-        return self.read_file(file.path)
+        return self.channels.read(file.paths)
 
 
 @dataclass(slots=True)

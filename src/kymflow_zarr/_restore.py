@@ -25,6 +25,7 @@ from kymflow_zarr._seals import artifact_state, computed_from_of_artifact, unsea
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.ingest import FailedFile, ImportedFile, ImportReport, Progress
 from kymflow_zarr.npy import npy_from_bytes
+from kymflow_zarr.ome import DescribeImage
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
@@ -52,10 +53,11 @@ def restore_dataset(
     document: ExportDocument,
     *,
     check_record: CheckRecord | None,
+    describe: DescribeImage | None,
     progress: Progress | None,
 ) -> ImportReport:
     """Add the records of an exported folder that the dataset does not have, and their rows to its tables."""
-    run = _Restore(dataset, Blobs(folder, read_only=True), document, check_record)
+    run = _Restore(dataset, Blobs(folder, read_only=True), document, check_record, describe)
     there = set(dataset.list_image_ids())
     try:
         for done, image in enumerate(document.images):
@@ -76,6 +78,7 @@ class _Restore:
     source: Blobs
     document: ExportDocument
     check_record: CheckRecord | None
+    describe: DescribeImage | None
     imported: list[ImportedFile] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
@@ -129,6 +132,8 @@ class _Restore:
                     draft.save_metadata_payload(payload)
                 else:
                     draft.save_readable_copy()
+            if self.describe is not None:
+                draft.save_ome(self.describe(draft.load_metadata_payload()))
             notes += self._check(draft, is_changed=bool(notes))
         # The record is there: what is said from here on cannot keep it out.
         for kind in ("csv", "array_tiff"):

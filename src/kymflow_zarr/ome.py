@@ -5,8 +5,9 @@ is guessed. Clauses are those of OME-Zarr 0.5, https://ngff.openmicroscopy.org/0
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kymflow_zarr._json import JsonObject, JsonValue
 from kymflow_zarr._layout import OME_VERSION, RECORD_DATA
@@ -37,6 +38,10 @@ class OmeDescription:
         wrong = {axis: step for axis, step in self.steps.items() if not (math.isfinite(step) and step > 0)}
         if wrong:
             raise InvalidValueError(f"steps along axes must be positive numbers, not {wrong}; leave out what is not known")
+
+
+DescribeImage: TypeAlias = Callable[[JsonObject], OmeDescription | None]
+"""Says, from a record's metadata, what OME-Zarr is told of its image."""
 
 
 def ome_order(axes: Sequence[str]) -> tuple[int, ...] | None:

@@ -18,21 +18,19 @@ from kymflow_zarr._arrays import write_array
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._frames import table_from_parquet, table_to_frame, table_to_parquet
 from kymflow_zarr._import import find_lost_sources
-from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, JsonObject, from_bytes, object_from_bytes
+from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, from_bytes, object_from_bytes
 from kymflow_zarr._metadata import save_revision
 from kymflow_zarr._root import GROUPS, is_uuid
 from kymflow_zarr._seals import artifact_to_bytes
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import DamagedError, DatasetExistsError, NotADatasetError
-from kymflow_zarr.ome import OmeDescription
+from kymflow_zarr.ome import DescribeImage
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes
 from kymflow_zarr.sources import SOURCE_PATH, Source, Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
 
 UpgradeProgress: TypeAlias = Callable[[int, int], None]
-DescribeImage: TypeAlias = Callable[[JsonObject], OmeDescription | None]
-"""Says what a record's metadata say of its axes, for OME-Zarr; storage cannot know."""
 _ZARR_DOCUMENTS = (_layout.OLDER_GROUP, _layout.OLDER_ARRAY)
 """What zarr itself writes, and writes again in another form."""
 _CHUNK = re.compile(r"\d+([./]\d+)*")

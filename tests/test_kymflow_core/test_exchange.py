@@ -470,6 +470,20 @@ class TestExport:
             assert record.save_ome(described)
             assert described.steps == {"y": 0.001, "x": 0.5}
 
+    def test_what_came_in_before_a_stop_is_described_to_ome_zarr(self, demo, tmp_path):
+        def stop(done, _total, _name):
+            if done == 1:
+                raise KeyboardInterrupt
+
+        export_folder(demo, tmp_path / "out")
+        dataset = ZarrDataset(tmp_path / "stopped.zarr")
+        with pytest.raises(KeyboardInterrupt):
+            import_folder(dataset, tmp_path / "out", progress=stop)
+        record = only(dataset)
+        document = json.loads((dataset.path / "images" / record.image_id / "zarr.json").read_text())
+        (multiscale,) = document["attributes"]["ome"]["multiscales"]
+        assert multiscale["datasets"][0]["coordinateTransformations"][0]["scale"] == [0.001, 0.5]
+
     def test_an_export_is_known_as_one(self, demo, tmp_path):
         export_folder(demo, tmp_path / "out")
         assert (is_export(tmp_path / "out"), is_export(tmp_path)) == (True, False)
