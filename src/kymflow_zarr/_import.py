@@ -8,11 +8,12 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Condition
 from typing import Protocol, TypeAlias
 
 from kymflow_zarr import _layout
@@ -54,7 +55,6 @@ class AlreadyThere:
 
 
 _Result: TypeAlias = tuple[ImportedFile, Source] | FailedFile | AlreadyThere
-_Pending: TypeAlias = "deque[tuple[KnownFile, Future[_Result]]]"
 
 
 class Records(Protocol):
@@ -108,7 +108,7 @@ class _Outcome:
     changed: list[Path] = field(default_factory=list)
     moved: list[MovedFile] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
-    added: dict[str, Source] = field(default_factory=dict)
+    seen_again: dict[str, Source] = field(default_factory=dict)
 
     def report(self) -> ImportReport:
         return ImportReport(
@@ -141,22 +141,20 @@ def import_files(
     looked_at = [_look(known, path, further, outcome) for path, further in units]
     wanted = [file for file in looked_at if file is not None and _is_wanted(file, target, how, outcome)]
     done = len(units) - len(wanted)
-    pending: _Pending = deque()
+    work = _Work(partial(_import_one, target, claims, how))
     try:
         with _executor(executor) as pool:
-            work = partial(_import_one, target, claims, how)
-            for file, future in _in_order(pool, wanted, work, pending):
+            for file, future in _in_order(pool, wanted, work):
                 if progress:
                     progress(done, len(units), file.path.name)
                 _note(future.result(), file, outcome)
                 done += 1
+        sources.add(outcome.seen_again | work.stop())
     except BaseException:
         # What was imported stays imported, also when interrupted; the table is not why it was.
-        _note_rest(pending, outcome)
         with suppress(KymflowZarrError):
-            sources.add(outcome.added)
+            sources.add(outcome.seen_again | work.stop())
         raise
-    sources.add(outcome.added)
     return outcome.report()
 
 
@@ -220,7 +218,7 @@ def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> 
     if file.standing == "touched" and file.source is not None:
         try:
             # The time that it has now, so that its content need not be read again at the next import.
-            outcome.added[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
+            outcome.seen_again[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
         except OSError as error:
             outcome.failed.append(_unreadable(file.path, error))
             return False
@@ -303,6 +301,45 @@ class Claims:
         return where in self._paths
 
 
+class _Work:
+    """The work on one file after another, in whatever threads, and the sources of what came in by it.
+
+    Ctrl-C reaches the thread that asked for the work wherever that is, also between handing a file on and noting that it
+    did. So the sources are noted by the threads that do the work.
+    """
+
+    def __init__(self, work: Callable[[KnownFile], _Result]) -> None:
+        self._work = work
+        self._change = Condition()
+        self._running = 0
+        self._is_stopped = False
+        self._sources: dict[str, Source] = {}
+
+    def __call__(self, file: KnownFile) -> _Result:
+        """Do the work on one file."""
+        with self._change:
+            if self._is_stopped:
+                raise CancelledError
+            self._running += 1
+        try:
+            result = self._work(file)
+            if isinstance(result, tuple):
+                imported, source = result
+                self._sources[imported.image_id] = source
+            return result
+        finally:
+            with self._change:
+                self._running -= 1
+                self._change.notify_all()
+
+    def stop(self) -> dict[str, Source]:
+        """Begin no more, wait for what was begun, and return where each record that came in came from."""
+        with self._change:
+            self._is_stopped = True
+            self._change.wait_for(lambda: self._running == 0)
+        return self._sources
+
+
 def _note(result: _Result, file: KnownFile, outcome: _Outcome) -> None:
     if isinstance(result, FailedFile):
         outcome.failed.append(result)
@@ -310,9 +347,8 @@ def _note(result: _Result, file: KnownFile, outcome: _Outcome) -> None:
     if isinstance(result, AlreadyThere):
         outcome.skipped.append(result.path)
         return
-    imported, source = result
+    imported, _ = result
     (outcome.replaced if file.standing == "changed" else outcome.imported).append(imported)
-    outcome.added[imported.image_id] = source
 
 
 def _known_files(target: Target, sources: Sources, outcome: _Outcome) -> KnownFiles:
@@ -352,10 +388,11 @@ def _executor(executor: Executor | None) -> Iterator[Executor]:
 
 
 def _in_order(
-    pool: Executor, files: Sequence[KnownFile], work: Callable[[KnownFile], _Result], pending: _Pending
+    pool: Executor, files: Sequence[KnownFile], work: Callable[[KnownFile], _Result]
 ) -> Iterator[tuple[KnownFile, "Future[_Result]"]]:
     """Yield each file with its result to wait for; only a few are ahead, since each holds an image in memory."""
     rest = iter(files)
+    pending: deque[tuple[KnownFile, Future[_Result]]] = deque()
     try:
         while True:
             for file in itertools.islice(rest, _AHEAD - len(pending)):
@@ -367,12 +404,3 @@ def _in_order(
     finally:
         for _, future in pending:
             future.cancel()
-
-
-def _note_rest(pending: _Pending, outcome: _Outcome) -> None:
-    """Note the files that were under way when the import was interrupted, and got done."""
-    started = [(file, future) for file, future in pending if not future.cancelled()]
-    wait([future for _, future in started])
-    for file, future in started:
-        if future.exception() is None:
-            _note(future.result(), file, outcome)

@@ -19,6 +19,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from kymflow_core import KymDataset
+from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.cli import app
 from kymflow_zarr import ZarrDataset, _disk
 
@@ -151,6 +152,22 @@ class TestImport:
 
     def test_several_at_once_give_the_same(self, scan_path, second_scan_path, dataset_path):
         assert "2 imported, 0 skipped" in run("import", scan_path.parent, dataset_path, "--jobs", 3).stdout
+
+    def test_with_one_job_one_file_is_read_after_another(self, scan_folder, dataset_path, monkeypatch):
+        for number in range(4):
+            tifffile.imwrite(scan_folder / f"{number}.tif", np.full((8, 6), number, np.uint16))
+        inside, most = [], []
+
+        def read(path):
+            inside.append(path)
+            time.sleep(0.1)
+            most.append(len(inside))
+            inside.remove(path)
+            return read_acquisition_file(path)
+
+        monkeypatch.setattr("kymflow_core.exchange.read_acquisition_file", read)
+        run("import", scan_folder, dataset_path, "--jobs", 1)
+        assert most == [1] * 4
 
     @pytest.mark.skipif(sys.platform != "linux", reason="the disk refuses such names itself")
     @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
@@ -372,7 +389,9 @@ def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dat
     rng = np.random.default_rng(0)
     for number in range(60):
         tifffile.imwrite(scan_folder / f"{number:02}.tif", rng.integers(0, 4000, (4000, 100)).astype(np.uint16))
-    code = "from kymflow_core.cli import app; app()"
+    # A program that a shell started in the background ignores the signal, and so do those that it starts.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}; from kymflow_core.cli import app; app()"
     command = [sys.executable, "-c", code, "import", str(scan_folder), str(dataset_path), "--jobs", str(jobs)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60

@@ -9,7 +9,7 @@ import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import numpy as np
 import pandas as pd
@@ -518,6 +518,23 @@ class TestInterruptedImport:
         there = len(interrupted.list_image_ids())
         report = interrupted.import_folder(tiff_folder)
         assert (len(report.imported), len(report.skipped), len(interrupted.list_image_ids())) == (3 - there, there, 3)
+
+    def test_a_file_is_known_though_the_interrupt_came_just_when_it_was_handed_on(self, dataset, tiff_folder):
+        is_begun = Event()
+
+        class Interrupted(ThreadPoolExecutor):
+            def submit(self, *args, **kwargs):
+                super().submit(*args, **kwargs)
+                assert is_begun.wait(10)
+                raise KeyboardInterrupt
+
+        def read(path):
+            is_begun.set()
+            return read_tiff(path)
+
+        with Interrupted(1) as pool, pytest.raises(KeyboardInterrupt):
+            dataset.import_folder(tiff_folder, executor=pool, read_file=read)
+        assert (len(dataset.list_image_ids()), len(dataset.load_sources_index())) == (1, 1)
 
     def test_an_interrupted_dataset_is_sound(self, interrupted):
         assert interrupted.validate() == []

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kymflow_core.cli._output import AsJson, Jobs, Output, Quiet, fail
+from kymflow_core.cli._output import AsJson, Output, Quiet, fail
 from kymflow_core.cli._tables import update_tables
 from kymflow_core.cli._targets import existing, source_folder
 from kymflow_core.exchange import PATTERNS, export_folder, import_folder
@@ -19,6 +19,10 @@ Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.ti
 Reread = Annotated[bool, typer.Option("--reread-changed", help="Read files again whose content has changed.")]
 Relink = Annotated[bool, typer.Option("--relink", help="Note where files are now that have moved.")]
 Merge = Annotated[bool, typer.Option("--merge-channels", help="Make one record of scan_C1.tif and scan_C2.tif.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, max=4, help="How many files are read at once; by default one more than there are processors."),
+]
 _AGAIN = "The same command goes on from there."
 
 
@@ -32,7 +36,7 @@ def import_command(
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,7 +65,7 @@ def refresh(
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -162,11 +166,11 @@ def _import(
     reread: bool,
     relink: bool,
     merge: bool,
-    jobs: int,
+    jobs: int | None,
     index: bool = False,
 ) -> None:
     """Import a folder, bring the tables up to date where something came in, and say what happened."""
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs > 1 else nullcontext()
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
     with output.progress("looking for files") as tell, pool as executor:
         report = import_folder(
             target,
