@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from kymflow_core.cli import app, errors_shown
+from kymflow_core.cli import AsJson, Output, Quiet, app
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import DatasetNotFoundError
 from napari_kymflow._reader import locate
 
 _WINDOW = (1500, 950)
@@ -23,7 +24,10 @@ Screenshot = Annotated[Path | None, typer.Option(help="Render the window to this
 def demo(
     screenshot: Screenshot = None,
     dataset: Annotated[Path | None, typer.Option(help="Where to make the dataset; by default a temporary folder.")] = None,
+    *,
     window: Annotated[bool, typer.Option("--window/--no-window", help="Whether napari is opened on it.")] = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Open napari on a small dataset of simulated kymographs, to try everything on.
 
@@ -31,36 +35,40 @@ def demo(
     """
     from kymflow_core.simulate import make_demo_dataset
 
-    path = dataset or Path(tempfile.mkdtemp(prefix="kymflow-demo-")) / "demo.zarr"
-    with errors_shown():
+    output = Output(as_json, quiet)
+    with output.running():
+        path = dataset or Path(tempfile.mkdtemp(prefix="kymflow-demo-")) / "demo.zarr"
         make_demo_dataset(path)
-    typer.echo(f"The simulated dataset is {path}")
-    if window:
-        _show(path, screenshot)
+        output.say(f"The simulated dataset is {path}")
+        output.result(dataset=str(path))
+        if window:
+            _show(path, screenshot, output)
 
 
 @app.command(name="open")
 def open_command(
     dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr, or one record's folder in it.")],
     screenshot: Screenshot = None,
+    *,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Open napari on a dataset.
 
     Example: napari-kymflow open lab.zarr
     """
-    with errors_shown():
+    output = Output(as_json, quiet)
+    with output.running():
         located = locate(str(dataset))
-    if located is None:
-        typer.echo(
-            f"there is no kymflow dataset at {dataset}; make one with: napari-kymflow import FOLDER {dataset}", err=True
-        )
-        raise typer.Exit(1)
-    with errors_shown():
-        ZarrDataset(located[0], mode="r")
-    _show(dataset, screenshot)
+        if located is None:
+            raise DatasetNotFoundError(
+                f"there is no kymflow dataset at {dataset}; make one with: napari-kymflow import FOLDER {dataset}"
+            )
+        output.result(dataset=str(located[0]), records=len(ZarrDataset(located[0], mode="r").list_image_ids()))
+        _show(dataset, screenshot, output)
 
 
-def _show(path: Path, screenshot: Path | None) -> None:
+def _show(path: Path, screenshot: Path | None, output: Output) -> None:
     import napari
     import napari.qt
 
@@ -79,7 +87,8 @@ def _show(path: Path, screenshot: Path | None) -> None:
         rounds = max(0, rounds - 1)
     viewer.window.screenshot(str(screenshot), flash=False, canvas_only=False)
     viewer.close()
-    typer.echo(f"Wrote {screenshot}")
+    output.say(f"Wrote {screenshot}")
+    output.result(screenshot=str(screenshot))
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """The commands that need a window, as far as they refuse before one opens."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -45,6 +47,21 @@ def test_the_demo_does_not_overwrite_a_dataset(demo_path):
     result = run("demo", "--dataset", demo_path)
     assert result.exit_code == 1
     assert "already; open it instead" in " ".join(result.stderr.split())
+
+
+def test_the_demo_is_told_to_a_script(tmp_path):
+    result = run("demo", "--dataset", tmp_path / "demo.zarr", "--no-window", "--json")
+    assert json.loads(result.stdout) == {"exit_code": 0, "dataset": str(tmp_path / "demo.zarr")}
+
+
+def test_the_quiet_demo_prints_nothing(tmp_path):
+    result = run("demo", "--dataset", tmp_path / "demo.zarr", "--no-window", "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_opening_what_is_no_dataset_is_told_to_a_script(tmp_path):
+    said = json.loads(run("open", tmp_path / "x.zarr", "--json").stdout)
+    assert (said["exit_code"], said["error"].startswith("there is no kymflow dataset at")) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["demo", "open"])

@@ -10,10 +10,10 @@ import typer
 
 from kymflow_core.cli._in_out import export, import_command, refresh, upgrade
 from kymflow_core.cli._look import info, verify
-from kymflow_core.cli._output import errors_shown
+from kymflow_core.cli._output import AsJson, Output, Quiet
 from kymflow_core.cli._tables import freshness, index, tables
 
-__all__ = ["app", "errors_shown"]
+__all__ = ["AsJson", "Output", "Quiet", "app"]
 
 app = typer.Typer(
     name="napari-kymflow",

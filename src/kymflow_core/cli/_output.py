@@ -132,13 +132,6 @@ def fail(code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
-@contextmanager
-def errors_shown() -> Iterator[None]:
-    """Print one of our errors, or of the disk's, as one sentence and end with exit code 1."""
-    with Output().running():
-        yield
-
-
 def _print(console: Console, text: str, color: Color) -> None:
     text = _printable(text, console.encoding)
     console.print(f"[{color}]{escape(text)}[/{color}]" if color else escape(text), highlight=False, soft_wrap=True)
