@@ -173,7 +173,7 @@ class DatasetFolders(ABC):
         progress
             Called for each new file with the number done, the number of all, and the file's name.
         executor
-            Runs the work of several files at once; threads of its own by default.
+            Threads that work on several files at once, such as a `ThreadPoolExecutor`; by default its own, at most four.
 
         Raises
         ------

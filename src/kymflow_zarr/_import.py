@@ -4,19 +4,16 @@ The rule of this room: what was imported is known, whatever happens afterwards. 
 sources table is written once, also when the import is interrupted, and what a killed one left out is added by the next.
 """
 
-import itertools
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Condition
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from kymflow_zarr import _layout
+from kymflow_zarr._import_threads import AlreadyThere, FileResult, FilesWork, in_order, threads_or
 from kymflow_zarr._known_files import KnownFile, KnownFiles
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
@@ -42,19 +39,6 @@ from kymflow_zarr.ingest import (
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.replacing import Renew, keep_metadata, replace_content
 from kymflow_zarr.sources import Source, Sources
-
-_AHEAD = 4
-"""How many files are read and packed before the first of them is waited for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyThere:
-    """A file that another import brought in since this one began."""
-
-    path: Path
-
-
-_Result: TypeAlias = tuple[ImportedFile, Source] | FailedFile | AlreadyThere
 
 
 class Records(Protocol):
@@ -141,10 +125,10 @@ def import_files(
     looked_at = [_look(known, path, further, outcome) for path, further in units]
     wanted = [file for file in looked_at if file is not None and _is_wanted(file, target, how, outcome)]
     done = len(units) - len(wanted)
-    work = _Work(partial(_import_one, target, claims, how))
+    work = FilesWork(partial(_import_one, target, claims, how))
     try:
-        with _executor(executor) as pool:
-            for file, future in _in_order(pool, wanted, work):
+        with threads_or(executor) as pool:
+            for file, future in in_order(pool, wanted, work):
                 if progress:
                     progress(done, len(units), file.path.name)
                 _note(future.result(), file, outcome)
@@ -228,7 +212,7 @@ def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> 
     return False
 
 
-def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> _Result:
+def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> FileResult:
     path, where = file.path, str(file.path.resolve())
     with target.claim(f"import of {where}") as mine:
         if not mine:
@@ -301,46 +285,7 @@ class Claims:
         return where in self._paths
 
 
-class _Work:
-    """The work on one file after another, in whatever threads, and the sources of what came in by it.
-
-    Ctrl-C reaches the thread that asked for the work wherever that is, also between handing a file on and noting that it
-    did. So the sources are noted by the threads that do the work.
-    """
-
-    def __init__(self, work: Callable[[KnownFile], _Result]) -> None:
-        self._work = work
-        self._change = Condition()
-        self._running = 0
-        self._is_stopped = False
-        self._sources: dict[str, Source] = {}
-
-    def __call__(self, file: KnownFile) -> _Result:
-        """Do the work on one file."""
-        with self._change:
-            if self._is_stopped:
-                raise CancelledError
-            self._running += 1
-        try:
-            result = self._work(file)
-            if isinstance(result, tuple):
-                imported, source = result
-                self._sources[imported.image_id] = source
-            return result
-        finally:
-            with self._change:
-                self._running -= 1
-                self._change.notify_all()
-
-    def stop(self) -> dict[str, Source]:
-        """Begin no more, wait for what was begun, and return where each record that came in came from."""
-        with self._change:
-            self._is_stopped = True
-            self._change.wait_for(lambda: self._running == 0)
-        return self._sources
-
-
-def _note(result: _Result, file: KnownFile, outcome: _Outcome) -> None:
+def _note(result: FileResult, file: KnownFile, outcome: _Outcome) -> None:
     if isinstance(result, FailedFile):
         outcome.failed.append(result)
         return
@@ -377,30 +322,3 @@ def find_lost_sources(target: Records, sources: Sources) -> tuple[dict[str, Sour
         except DamagedError as error:
             damaged[_layout.record_key(image_id)] = str(error)
     return lost, damaged
-
-
-@contextmanager
-def _executor(executor: Executor | None) -> Iterator[Executor]:
-    """Give the caller's executor, or threads: reading, hashing and flushing go on while another file is packed."""
-    own = ThreadPoolExecutor(max_workers=min(4, (os.cpu_count() or 1) + 1), thread_name_prefix="import")
-    with own if executor is None else nullcontext(executor) as pool:
-        yield pool
-
-
-def _in_order(
-    pool: Executor, files: Sequence[KnownFile], work: Callable[[KnownFile], _Result]
-) -> Iterator[tuple[KnownFile, "Future[_Result]"]]:
-    """Yield each file with its result to wait for; only a few are ahead, since each holds an image in memory."""
-    rest = iter(files)
-    pending: deque[tuple[KnownFile, Future[_Result]]] = deque()
-    try:
-        while True:
-            for file in itertools.islice(rest, _AHEAD - len(pending)):
-                pending.append((file, pool.submit(work, file)))
-            if not pending:
-                return
-            yield pending[0]
-            pending.popleft()
-    finally:
-        for _, future in pending:
-            future.cancel()

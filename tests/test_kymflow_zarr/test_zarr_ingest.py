@@ -505,7 +505,7 @@ class TestInterruptedImport:
             if done == 1:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr("kymflow_zarr._import._AHEAD", 1)
+        monkeypatch.setattr("kymflow_zarr._import_threads._AHEAD", 1)
         with pytest.raises(KeyboardInterrupt):
             dataset.import_folder(tiff_folder, progress=interrupt)
         return ZarrDataset(dataset.path)
