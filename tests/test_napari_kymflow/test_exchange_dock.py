@@ -5,12 +5,13 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtGui import QGuiApplication, QTextDocument
+from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._session import session_of
+from napari_kymflow.widgets._report_dialog import ReportDialog
 from napari_kymflow.widgets.dataset_dock import DatasetDock
 
 
@@ -58,6 +59,15 @@ def test_the_report_can_be_copied(filled):
     assert "first.tif: calibration unknown" in text
 
 
+def test_a_headline_is_shown_as_it_is_written(qtbot):
+    dialog = ReportDialog("Export", "2 records in /data/<i>a</i> & b", "")
+    qtbot.addWidget(dialog)
+    label = dialog.findChild(QLabel)
+    shown = QTextDocument()
+    shown.setHtml(label.text())
+    assert shown.toPlainText() == "2 records in /data/<i>a</i> & b"
+
+
 def test_an_import_with_nothing_to_say_shows_no_dialog(filled, scans, tmp_path, qtbot):
     filled.exchange.dialog.close()
     filled.exchange.import_folder(scans, tmp_path / "lab.zarr")
@@ -72,7 +82,8 @@ def test_of_files_that_moved_again_only_those_that_are_there_are_linked(filled, 
     (moved / "first.tif").unlink()
     filled.exchange.dialog.buttons["Note where they are"].click()
     wait(filled, qtbot)
-    assert filled._bar.text == "Noted where 1 file is now"
+    assert filled._bar.text == "Noted where 1 file is now · 1 could not be noted"
+    assert f"{moved / 'first.tif'}: it is no longer there" in filled.exchange.dialog.text
 
 
 @pytest.mark.story

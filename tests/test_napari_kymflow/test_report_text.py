@@ -7,7 +7,7 @@ import pytest
 from kymflow_zarr import ImportReport
 from kymflow_zarr.export import ExportReport
 from kymflow_zarr.ingest import FailedFile, ImportedFile, MovedFile
-from napari_kymflow._report_text import export_details, import_details, import_headline, needs_reading
+from napari_kymflow._report_text import export_details, import_details, import_headline, needs_reading, relink_report
 
 FILE = ImportedFile(path=Path("/lab/x.tif"), image_id="a")
 NOTED = ImportedFile(path=Path("/lab/y.tif"), image_id="b", notes=("calibration unknown",))
@@ -54,6 +54,18 @@ def test_details_name_every_file_and_why():
 
 
 @pytest.mark.parametrize(
+    ("wanted", "failed", "line", "details"),
+    [
+        (1, (), "Noted where 1 file is now", ""),
+        (3, (), "Noted where 3 files are now", ""),
+        (2, (FAILED,), "Noted where 1 file is now · 1 could not be noted", "Not noted:\n  /lab/z.tif is truncated"),
+    ],
+)
+def test_what_could_not_be_noted_is_named(wanted, failed, line, details):
+    assert relink_report(wanted, failed) == (line, details)
+
+
+@pytest.mark.parametrize(
     ("report", "expected"), [(ImportReport(imported=(FILE,)), False), (ImportReport(failed=(FAILED,)), True)]
 )
 def test_only_what_has_details_needs_reading(report, expected):
@@ -64,7 +76,7 @@ def test_an_export_says_what_is_missing_in_it():
     report = ExportReport(folder=Path("out"), records=1, tables=0, files=3, failed=(FAILED,), notes=("odd",))
     assert export_details(report).splitlines() == [
         "Could not be read, and is not in the folder:",
-        "  /lab/z.tif: /lab/z.tif is truncated",
+        "  /lab/z.tif is truncated",
         "",
         "Worth knowing:",
         "  odd",

@@ -4,7 +4,7 @@ The rule of this room: every action ends with one line that says what came of it
 dialog that can be copied.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.export import ExportReport
+from kymflow_zarr.ingest import FailedFile
 from napari_kymflow._recent import folder_of
 from napari_kymflow._records import OUR_ERRORS
-from napari_kymflow._report_text import export_details, import_details, import_headline, needs_reading
+from napari_kymflow._report_text import export_details, import_details, import_headline, needs_reading, relink_report
 from napari_kymflow._session import KymSession
 from napari_kymflow.widgets._dataset_actions import DatasetActions, Outcome, failures_of
 from napari_kymflow.widgets._exchange_work import (
@@ -170,9 +171,17 @@ class ExchangeActions(QObject):
         self._bar.run(
             "Noting where the files are",
             RelinkWork(target, report.moved),
-            lambda count: f"Noted where {count} file{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} now",
+            partial(self._on_relinked, len(report.moved)),
             partial(self._do.on_failed, self._session.path),
         )
+
+    def _on_relinked(self, wanted: int, failed: Sequence[FailedFile]) -> str:
+        text, details = relink_report(wanted, failed)
+        if not failed:
+            return text
+        self._show("Moved files", text, details, {})
+        self._bar.show_result(text, "warning")
+        return ""
 
     def _on_exported(self, report: ExportReport | None) -> str:
         if report is None:

@@ -13,7 +13,7 @@ from kymflow_core.exchange import PATTERNS, export_folder, import_folder, is_exp
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.export import ExportReport
-from kymflow_zarr.ingest import MovedFile, OnChanged, find_files
+from kymflow_zarr.ingest import FailedFile, MovedFile, OnChanged, find_files
 from napari_kymflow._recent import note_folder
 from napari_kymflow._records import OUR_ERRORS, run_indexers
 from napari_kymflow.widgets._dataset_actions import Outcome, look_at_all
@@ -111,10 +111,10 @@ class RelinkWork:
     def __init__(self, path: Path, moved: Sequence[MovedFile]) -> None:
         self._path, self._moved = path, moved
 
-    def __call__(self, handle: TaskHandle) -> int:
-        """Return how many were noted."""
+    def __call__(self, handle: TaskHandle) -> tuple[FailedFile, ...]:
+        """Return those that could not be noted."""
         ZarrDataset(self._path, mode="r")
-        return len(self._moved) - len(ZarrDataset(self._path).relink(self._moved))
+        return ZarrDataset(self._path).relink(self._moved)
 
 
 class ExportWork:

@@ -1,6 +1,7 @@
 """The dialog that says what an import or an export did; all of it can be copied."""
 
 from collections.abc import Callable, Mapping
+from html import escape
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
@@ -39,7 +40,7 @@ class ReportDialog(QDialog):
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.text = f"{headline}\n\n{details}\n"
-        label = QLabel(f"<b>{headline}</b>", self)
+        label = QLabel(f"<b>{escape(headline)}</b>", self)
         label.setTextFormat(Qt.TextFormat.RichText)
         label.setWordWrap(True)
         self._details = QPlainTextEdit(details, self)
