@@ -37,6 +37,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COUNTED] = Counter()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what one of several processes counted to the one that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = dict(session.config.stash[COUNTED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what another process counted."""
+    node.config.stash[COUNTED].update(getattr(node, "workeroutput", {}).get("counted", {}))
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for what, number in config.stash[COUNTED].items():
         terminalreporter.write_line(f"endurance: {number} {what}")

@@ -64,6 +64,7 @@ def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot)
     ]
 
 
+@pytest.mark.story
 def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_path):
     opened = session_of(viewer)
     opened.open_dataset(lab_path)
@@ -91,6 +92,7 @@ def test_a_name_edited_in_the_table_is_the_rois_and_is_unsaved(roi_dock, session
     assert "not saved" in roi_dock._state.text()
 
 
+@pytest.mark.story
 def test_what_is_typed_stays_while_measurements_and_saves_change_the_table(roi_dock, session):
     index = roi_dock._model.index(0, 1)
     roi_dock._view.setCurrentIndex(index)
@@ -124,12 +126,14 @@ def action(button, text):
     return next(action for action in button.menu().actions() if action.text() == text)
 
 
+@pytest.mark.story
 def test_the_mask_action_writes_masks(roi_dock, session, demo_path, qtbot):
     action(roi_dock._more, "Materialize masks of all rectangles").trigger()
     qtbot.waitUntil(lambda: [row[8] for row in cells(roi_dock)] == ["mask", "mask"])
     assert len(ZarrDataset(demo_path).record(session.image_id).list_array_artifacts()) == 2
 
 
+@pytest.mark.story
 @pytest.mark.parametrize(
     ("text", "mode"),
     [
@@ -158,6 +162,7 @@ def test_rois_go_to_imagej_and_back_by_the_menus(roi_dock, session, tmp_path, mo
     qtbot.waitUntil(lambda: session.rois.ids == (1, 2, 3, 4))
 
 
+@pytest.mark.story
 def test_a_mask_that_cannot_be_read_for_an_export_is_said(roi_dock, session, tmp_path, monkeypatch, qtbot):
     session.editor.add_rois([MaskROI(roi_id=1, reference="analysis_arrays/gone")])
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(tmp_path / "rois.zip"), ""))
@@ -166,6 +171,7 @@ def test_a_mask_that_cannot_be_read_for_an_export_is_said(roi_dock, session, tmp
     assert not (tmp_path / "rois.zip").exists()
 
 
+@pytest.mark.story
 def test_a_shape_that_cannot_be_saved_is_said(roi_dock, session):
     assert roi_dock._warning.isHidden()
     session.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
@@ -181,6 +187,7 @@ def test_docks_open_once_below_the_canvas(viewer):
     QApplication.processEvents()
 
 
+@pytest.mark.story
 def test_clearing_the_table_selection_clears_the_canvas(roi_dock, session):
     roi_dock._view.selectRow(1)
     roi_dock._view.selectionModel().clearSelection()

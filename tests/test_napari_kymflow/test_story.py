@@ -163,6 +163,7 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_docks_that_were_opened_first_follow_what_is_dropped(viewer, lab_path):
     for name in ("Kymograph dataset", "Kymograph ROIs"):
         viewer.window.add_plugin_dock_widget("napari-kymflow", name)
@@ -174,6 +175,7 @@ def test_docks_that_were_opened_first_follow_what_is_dropped(viewer, lab_path):
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_a_corner_can_be_grabbed_and_dragged(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
@@ -188,6 +190,7 @@ def test_a_corner_can_be_grabbed_and_dragged(viewer, lab_path):
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_a_vertex_drag_that_makes_a_polygon_is_said_and_loses_nothing(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
@@ -206,6 +209,7 @@ def test_a_vertex_drag_that_makes_a_polygon_is_said_and_loses_nothing(viewer, la
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_all_four_edges_of_a_roi_are_seen(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
@@ -249,6 +253,7 @@ def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_the_mouse_wheel_zooms_time_only(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
@@ -262,6 +267,7 @@ def test_the_mouse_wheel_zooms_time_only(viewer, lab_path):
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_the_wheel_in_the_middle_of_a_polygon_loses_no_roi(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session, canvas = session_of(viewer), viewer.window._qt_viewer.canvas.native
@@ -283,6 +289,7 @@ def test_the_wheel_in_the_middle_of_a_polygon_loses_no_roi(viewer, lab_path):
 
 
 @pytest.mark.opengl
+@pytest.mark.story
 def test_several_selected_rois_are_dragged_together_and_stay_selected(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
