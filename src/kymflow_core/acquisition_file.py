@@ -63,13 +63,27 @@ def read_acquisition_file(path: Path) -> FileContent:
         tiff,
         metadata=metadata,
         masks=masks,
-        json_artifacts=results.json_artifacts,
+        json_artifacts={**(sidecar.json_artifacts if sidecar is not None else {}), **results.json_artifacts},
         table_artifacts=results.table_artifacts,
         computed_from=results.computed_from(sidecar.rois, header) if sidecar is not None else {},
         notes=notes,
         ome=describe_header(header),
     )
     return _with_masks_held(path, with_sidecars(content, beside))
+
+
+def read_for_import(path: Path) -> FileContent:
+    """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
+    content = read_acquisition_file(path)
+    rois = content.metadata.get("rois")
+    for roi in RoiSet.from_json(rois if isinstance(rois, list) else []):
+        name = array_name(roi.mask_ref) if roi.mask_ref else None
+        if name and name not in content.masks:
+            raise SourceError(
+                f"ROI {roi.roi_id} of {path} has a mask {name!r}, which is not beside it; put {path.stem}.{name}.npy "
+                "there, or remove the ROI from the file beside the TIFF, then import again"
+            )
+    return content
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.acquisition_file import read_for_import
 from kymflow_zarr import FileContent
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.ingest import Channels, read_tiff
+from kymflow_zarr.ingest import Channels
 
 _CHANNEL = re.compile(r"(?P<scan>.+?)(?:[_-][Cc](?P<short>[0-9]{1,2})|[_-]?C(?P<long>[0-9]{3}))")
 
@@ -39,8 +39,9 @@ def read_channels(paths: Sequence[Path]) -> FileContent:
     SourceError
         When one cannot be read, has no lines of pixels alone, or another shape or dtype than the first.
     """
-    first = read_acquisition_file(paths[0])
-    pixels = [first.pixels, *(read_tiff(path).pixels for path in paths[1:])]
+    first = read_for_import(paths[0])
+    others = [read_for_import(path) for path in paths[1:]]
+    pixels = [first.pixels, *(other.pixels for other in others)]
     for path, channel in zip(paths, pixels, strict=True):
         if channel.ndim != 2 or (channel.shape, channel.dtype) != (pixels[0].shape, pixels[0].dtype):
             raise SourceError(
@@ -57,8 +58,25 @@ def read_channels(paths: Sequence[Path]) -> FileContent:
         pixels=np.stack(pixels),
         axes=("c", "y", "x"),
         metadata=metadata,
-        notes=(*first.notes, f"{len(paths)} channels in one record: {names}"),
+        notes=(
+            *first.notes,
+            f"{len(paths)} channels in one record: {names}",
+            *(note for path, other in zip(paths[1:], others, strict=True) for note in _left_out(path, other)),
+        ),
     )
+
+
+def _left_out(path: Path, content: FileContent) -> list[str]:
+    """Say what lies beside the file of a further channel and is not in the record."""
+    rois = content.metadata.get("rois")
+    count = len(rois) if isinstance(rois, list) else 0
+    names = [*content.json_artifacts, *content.table_artifacts, *content.csv_gz_artifacts, *content.array_artifacts]
+    found = [*([f"{count} ROI{'' if count == 1 else 's'}"] if count else []), *sorted([*names, *content.masks])]
+    if not found:
+        return []
+    return [
+        f"what lies beside {path.name} is not in the record: {', '.join(found)}; import without merging channels to have it"
+    ]
 
 
 CHANNEL_FILES = Channels(group=group_channels, read=read_channels)

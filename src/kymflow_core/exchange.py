@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.acquisition_file import read_for_import
 from kymflow_core.channel_files import CHANNEL_FILES
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader
@@ -22,6 +22,7 @@ from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, Zar
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.export import ExportProgress, ExportReport
 from kymflow_zarr.ingest import OnChanged, Progress
+from kymflow_zarr.ome_import import is_ome_folder
 from kymflow_zarr.replacing import Renewed
 from kymflow_zarr.tiff import Scale
 
@@ -68,12 +69,12 @@ def import_folder(
     """
     if is_export(folder):
         return ingest_legacy_folder(dataset, folder, progress=progress)
-    if Path(folder).suffix == ".zarr":
+    if Path(folder).suffix == ".zarr" or is_ome_folder(Path(folder)):
         return import_ome_zarr(dataset, folder)
     report = dataset.import_folder(
         folder,
         patterns=patterns,
-        read_file=read_acquisition_file,
+        read_file=read_for_import,
         on_changed=on_changed,
         renew=renewed_metadata,
         channels=CHANNEL_FILES,
@@ -112,7 +113,7 @@ def ingest_legacy_folder(
         root,
         pattern=pattern,
         include_sidecars=include_sidecars,
-        read_file=read_acquisition_file,
+        read_file=read_for_import,
         check_record=check_rois,
         describe=describe_metadata,
         progress=progress,

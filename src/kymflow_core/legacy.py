@@ -20,7 +20,7 @@ from kymflow_core.errors import RoiError, SidecarError
 from kymflow_core.roi import RoiSet
 from kymflow_core.roi.geometry import roi_geometry
 from kymflow_zarr import JsonObject, JsonValue
-from kymflow_zarr.ingest import is_there
+from kymflow_zarr.ingest import beside, is_there
 
 RESULTS_FOLDER = "flow-analysis"
 RADON_VELOCITY = "radon_velocity"
@@ -54,12 +54,18 @@ _EVENT_NUMBERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """The older program's `<stem>.json`: ROIs, experiment metadata, and whether the image was accepted."""
+    """The older program's `<stem>.json`: ROIs, experiment metadata, and whether the image was accepted; all of it too."""
 
     header: JsonObject = field(default_factory=dict)
     experiment_metadata: JsonObject = field(default_factory=dict)
     rois: RoiSet = field(default_factory=RoiSet)
     accepted: bool | None = None
+    document: JsonObject = field(default_factory=dict)
+
+    @property
+    def json_artifacts(self) -> dict[str, JsonValue]:
+        """The whole file, under the name of the artifact that keeps it."""
+        return {"legacy/sidecar": self.document}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,7 @@ def read_sidecar(tiff: Path) -> Sidecar | None:
     SidecarError
         When the file, or a ROI in it, cannot be understood.
     """
-    path = tiff.with_suffix(".json")
+    path = beside(tiff, ".json")
     if not is_there(path):
         return None
     document = _read_json(path)
@@ -120,6 +126,7 @@ def read_sidecar(tiff: Path) -> Sidecar | None:
         experiment_metadata=_object(document.get("experiment_metadata")),
         rois=roi_set,
         accepted=accepted if isinstance(accepted, bool) else None,
+        document=document,
     )
 
 

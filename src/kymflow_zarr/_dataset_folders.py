@@ -20,6 +20,7 @@ from kymflow_zarr._json import JsonObject
 from kymflow_zarr._restore import restore_dataset
 from kymflow_zarr.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.ingest import (
+    IS_EXPORT,
     Channels,
     FailedFile,
     FileContent,
@@ -114,7 +115,12 @@ class DatasetFolders(ABC):
         """Store the list of records."""
 
     def refresh_from_folder(
-        self, folder: str | Path, pattern: str = "*.tif", *, mode: OnChanged = "skip", read_file: ReadFile = read_tiff
+        self,
+        folder: str | Path,
+        pattern: str = "*.tif",
+        *,
+        mode: OnChanged = "skip",
+        read_file: ReadFile = read_with_sidecars,
     ) -> list[str]:
         """Import the TIFFs below a folder that are not in the dataset yet, and return the new image ids.
 
@@ -194,7 +200,9 @@ class DatasetFolders(ABC):
         report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
         if report.imported or report.replaced:
             self._save_manifest()
-        return replace(report, failed=(*unreadable, *report.failed))
+        notes = tuple(f"{one.path} was passed over: {one.reason}" for one in unreadable if one.reason == IS_EXPORT)
+        failed = tuple(one for one in unreadable if one.reason != IS_EXPORT)
+        return replace(report, failed=(*failed, *report.failed), notes=notes)
 
     @staticmethod
     def is_export(folder: str | Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kymflow_zarr.sources import UNKNOWN, Source
+from kymflow_zarr.sources import UNKNOWN, Source, digest_of_files, size_and_time
 
 Standing: TypeAlias = Literal["new", "same", "touched", "changed", "moved"]
 
@@ -17,8 +17,9 @@ Standing: TypeAlias = Literal["new", "same", "touched", "changed", "moved"]
 class KnownFile:
     """What is known of a file that was found, or of several that make one record.
 
-    "same" has the size and time that it had, "touched" only its content, "changed" not even that. "moved" is a file at an
-    unknown place with the content of one that is no longer where it was.
+    "same" has the size and time that it had, "touched" only its content, "changed" not even that. "moved" is a file
+    with the content of one that is no longer where it was, at an unknown place or at that of another, as where two names
+    were exchanged.
     """
 
     path: Path
@@ -56,11 +57,15 @@ class KnownFiles:
         self._sources = sources
         self._by_place: dict[str, str] = {}
         self._by_way: dict[str, str] = {}
-        self._missing: dict[int, list[str]] = {}
+        self._dataset = dataset
+        self._by_size: dict[int, list[str]] = {}
+        self._gone: list[Source] = []
+        self._taken: set[str] = set()
         for image_id, source in sources.items():
             places = source.places(dataset)
+            self._by_size.setdefault(source.source_size_bytes, []).append(image_id)
             if not any(place.exists() for place in places):
-                self._missing.setdefault(source.source_size_bytes, []).append(image_id)
+                self._gone.append(source)
             for place, known in zip(places, (self._by_place, self._by_way), strict=False):
                 for one in (place, *(place.with_name(name) for name in source.further_names())):
                     known.setdefault(str(one), image_id)
@@ -94,27 +99,28 @@ class KnownFiles:
     def look(self, path: Path, further: Sequence[Path] = ()) -> KnownFile:
         """Return what is known of a file; raise `OSError` where it cannot be looked at."""
         paths = (path, *further)
+        found = KnownFile(path=path, further=tuple(further))
         image_id = self._by_place.get(str(path.resolve()))
         if image_id is not None:
-            return self._of_known(paths, image_id)
-        image_id = self._by_way.get(str(path.resolve()))
-        if image_id is not None:
             found = self._of_known(paths, image_id)
-            if found.standing != "changed":  # else the dataset was moved to where another file has the same name
-                return found
+        elif (by_way := self._by_way.get(str(path.resolve()))) is not None:
+            there = self._of_known(paths, by_way)
+            # Else the dataset was moved to where another file has the same name.
+            found = there if there.standing != "changed" else found
+        if found.standing not in ("new", "changed"):
+            return found
         moved = self._find_moved(paths)
         if moved is None:
-            return KnownFile(path=path, further=tuple(further))
+            return found
         return KnownFile(path=path, further=tuple(further), standing="moved", image_id=moved, source=self._sources[moved])
 
     def _known_groups(self, files: Sequence[Path]) -> dict[Path, tuple[Path, ...]]:
         """Return the files that make a record of several, where they were or, by their names, in another folder."""
         there = set(files)
         groups: dict[Path, tuple[Path, ...]] = {}
-        gone = [self._sources[image_id] for ids in self._missing.values() for image_id in ids]
         for path in files:
             image_id = self._id_of(path)
-            known = [self._sources[image_id]] if image_id else [one for one in gone if _name_of(one) == path.name]
+            known = [self._sources[image_id]] if image_id else [one for one in self._gone if _name_of(one) == path.name]
             for source in known:
                 others = tuple(path.with_name(name) for name in source.further_names())
                 if not others or path.name != _name_of(source) or not there.issuperset(others):
@@ -140,16 +146,31 @@ class KnownFiles:
         return KnownFile(path=paths[0], further=paths[1:], standing=standing, image_id=image_id, source=source)
 
     def _find_moved(self, paths: tuple[Path, ...]) -> str | None:
-        candidates = self._missing.get(sum(one.stat().st_size for one in paths), [])
-        found = next((image_id for image_id in candidates if self._sources[image_id].has_content_of(*paths)), None)
+        """Return the record whose file has this content and is no longer where it was; of several, one of the same name."""
+        candidates = set(self._by_size.get(sum(size_and_time(one)[0] for one in paths), [])) - self._taken
+        if not candidates:
+            return None
+        digest = digest_of_files(paths)
+        same = [image_id for image_id in candidates if self._sources[image_id].source_sha256 == digest]
+        same.sort(key=lambda image_id: (_name_of(self._sources[image_id]) != paths[0].name, image_id))
+        found = next((image_id for image_id in same if not self._is_where_it_was(self._sources[image_id])), None)
         if found is not None:
-            candidates.remove(found)  # a second copy is another file
+            self._taken.add(found)  # a second copy is another file
         return found
+
+    def _is_where_it_was(self, source: Source) -> bool:
+        """Return whether one of the places that a record's file may be at has its content."""
+        names = source.further_names()
+        return any(
+            _has_content(source, (place, *(place.with_name(name) for name in names)))
+            for place in source.places(self._dataset)
+            if place.exists()
+        )
 
 
 def _has_content(source: Source, paths: Sequence[Path]) -> bool:
     try:
-        return source.has_content_of(*paths)
+        return source.is_unchanged(*paths) or source.has_content_of(*paths)
     except OSError:  # one went away, which is said when it is looked at
         return False
 

@@ -27,6 +27,7 @@ from kymflow_zarr.ingest import FailedFile, ImportedFile, ImportReport, Progress
 from kymflow_zarr.npy import npy_from_bytes
 from kymflow_zarr.ome import DescribeImage
 from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.replacing import pixels_digest
 from kymflow_zarr.sources import Source, Sources
 from kymflow_zarr.tables import IMAGE_ID, Tables
 from kymflow_zarr.tiff import tiff_to_array
@@ -82,9 +83,15 @@ class _Restore:
     imported: list[ImportedFile] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def report(self) -> ImportReport:
-        return ImportReport(imported=tuple(self.imported), skipped=tuple(self.skipped), failed=tuple(self.failed))
+        return ImportReport(
+            imported=tuple(self.imported),
+            skipped=tuple(self.skipped),
+            failed=tuple(self.failed),
+            notes=tuple(self.notes),
+        )
 
     def restore(self, image: ExportedImage, there: Collection[str]) -> None:
         """Add one record, or note why not."""
@@ -115,6 +122,7 @@ class _Restore:
                 f"{DOCUMENT} says that {image.folder} has the axes {image.axes}, and its pixels {pixels[0].axes}"
             )
         array = self._array(pixels[0], self._read(pixels[0], notes))
+        has_other_pixels = bool(notes)
         with self.dataset.build_record(
             array, axes=image.axes, image_id=image.image_id, created_utc=image.created_utc
         ) as draft:
@@ -132,6 +140,11 @@ class _Restore:
                     draft.save_metadata_payload(payload)
                 else:
                     draft.save_readable_copy()
+            if has_other_pixels:
+                # As of a changed file that is read again: results that do not state these pixels are outdated.
+                said = {**draft.load_metadata_payload(), _layout.PIXELS_SHA256: pixels_digest(array)}
+                draft.save_metadata_payload(said)
+                notes.append("results in it that were made of the pixels as they were exported are outdated")
             if self.describe is not None:
                 draft.save_ome(self.describe(draft.load_metadata_payload()))
             notes += self._check(draft, is_changed=bool(notes))
@@ -194,10 +207,12 @@ class _Restore:
         here = set(self.dataset.list_image_ids())
         exported = {image.image_id for image in self.document.images}
         for file in self.document.tables:
+            if file.kind == "csv" and (note := self._note_of_copy(file)):
+                self.notes.append(note)
             if file.kind != "table":
                 continue
             try:
-                frame = frame_from_parquet(self._read(file, []), what=str(self.source.root / file.path))
+                frame = frame_from_parquet(self._read(file, self.notes), what=str(self.source.root / file.path))
                 if IMAGE_ID not in frame.columns:
                     raise SourceError(f"{file.path} has no column {IMAGE_ID!r}")
                 if file.name == _layout.SOURCES_TABLE:

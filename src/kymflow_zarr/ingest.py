@@ -122,7 +122,7 @@ class ImportReport:
     """What an import did.
 
     `replaced` are records that got the pixels of their changed file, `moved` files that were not imported since a record
-    has their content already; `ZarrDataset.relink` takes up where they are now.
+    has their content already; `ZarrDataset.relink` takes up where they are now. `notes` are of no file of its own.
     """
 
     imported: tuple[ImportedFile, ...] = ()
@@ -131,6 +131,7 @@ class ImportReport:
     failed: tuple[FailedFile, ...] = ()
     moved: tuple[MovedFile, ...] = ()
     replaced: tuple[ImportedFile, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return one line, such as "3 imported, 1 skipped"."""
@@ -144,6 +145,10 @@ class ImportReport:
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
         return ", ".join(parts)
+
+
+IS_EXPORT = "it is an exported dataset; import that folder by itself"
+"""Why a folder with TIFFs is passed over."""
 
 
 def read_tiff(path: Path) -> FileContent:
@@ -163,6 +168,7 @@ def read_tiff(path: Path) -> FileContent:
             _check_complete(path, tiff, series)
             pixels = series.asarray()
             letters = str(series.axes)
+            others = [str(one.shape) for one in tiff.series[1:]]
     except SourceError:
         raise
     except UNREADABLE_TIFF as error:
@@ -171,14 +177,21 @@ def read_tiff(path: Path) -> FileContent:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
+    notes: tuple[str, ...] = ()
+    if others:
+        text = (
+            f"it holds {1 + len(others)} images, and only the first was imported, of the shape {pixels.shape}; the others "
+            f"have {', '.join(others[:5])}: save each as a TIFF of its own to import them"
+        )
+        notes = (text,)
     samples = _samples_axis(letters, pixels.ndim)
     if samples is None:
-        return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim))
+        return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim), notes=notes)
     letters = letters.replace("S", "")
     channels = letters.index("Y")
     axes = _axes(f"{letters[:channels]}C{letters[channels:]}", pixels.ndim)
     note = f"a colour image: the {pixels.shape[samples]} values of each pixel became channels"
-    return FileContent(pixels=np.ascontiguousarray(np.moveaxis(pixels, samples, channels)), axes=axes, notes=(note,))
+    return FileContent(pixels=np.ascontiguousarray(np.moveaxis(pixels, samples, channels)), axes=axes, notes=(*notes, note))
 
 
 def _first_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -195,6 +208,12 @@ def is_there(path: Path) -> bool:
         if error.errno == errno.ENAMETOOLONG:
             return False
         raise
+
+
+def beside(tiff: Path, ending: str) -> Path:
+    """Return the path of a file beside a TIFF with another ending, such as ".txt"; in capitals where only that is there."""
+    usual, capitals = tiff.with_suffix(ending), tiff.with_suffix(ending.upper())
+    return capitals if not is_there(usual) and is_there(capitals) else usual
 
 
 def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
@@ -217,14 +236,14 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
     found = sorted(_walk(folder, patterns, failed))
     if any(failure.path == folder for failure in failed):
         raise SourceError(f"the folder {folder} cannot be read ({failed[0].reason}); ask for permission to read it")
-    if not found and not failed and (dataset := _dataset_around(folder)):
+    if not found and not failed and (dataset := dataset_around(folder)):
         raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
     if not found and not failed:
         raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
     return found, failed
 
 
-def _dataset_around(folder: Path) -> Path | None:
+def dataset_around(folder: Path) -> Path | None:
     """Return the dataset of ours that a folder is, or lies in as a record or a part of one does."""
     for place in (folder, *folder.absolute().parents[:_DEPTH]):
         try:
@@ -254,7 +273,7 @@ def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> It
 
 def _why_left_out(folder: Path) -> str:
     try:
-        return "it is an exported dataset; import that folder by itself" if load_export(folder) else ""
+        return IS_EXPORT if load_export(folder) else ""
     except SourceError as error:
         return str(error)
 

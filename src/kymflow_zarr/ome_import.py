@@ -18,7 +18,7 @@ from kymflow_zarr._foreign_arrays import load_foreign_array
 from kymflow_zarr._json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
 from kymflow_zarr._layout import ATTRIBUTES, ATTRIBUTES_KEY, GROUP_DOCUMENT, OLDER_ATTRIBUTES, OME, OME_LABELS, OME_VERSION
 from kymflow_zarr.errors import KymflowZarrError, SourceError
-from kymflow_zarr.ingest import FileContent
+from kymflow_zarr.ingest import FileContent, dataset_around, is_there
 from kymflow_zarr.ome import TYPES, OmeDescription, ome_order
 
 OME_ATTRIBUTES = "ome_source"
@@ -51,6 +51,12 @@ class OmeImage:
     notes: tuple[str, ...] = ()
 
 
+def is_ome_folder(path: Path) -> bool:
+    """Return whether a folder of any name is a zarr group, as an image in a collection is, and no part of our datasets."""
+    is_group = is_there(path / GROUP_DOCUMENT) or is_there(path / OLDER_ATTRIBUTES)
+    return is_group and dataset_around(path) is None
+
+
 def find_ome_image(path: Path) -> OmeImage:
     """Return what the folder of an OME-Zarr image says of itself.
 
@@ -71,6 +77,9 @@ def find_ome_image(path: Path) -> OmeImage:
     image, notes = _first_image(attributes, path)
     axes = _axes(image.get("axes"), path)
     steps = _steps(image, len(axes))
+    if blobs.is_folder(OME_LABELS):
+        names = ", ".join(name for name in blobs.names(OME_LABELS) if blobs.is_folder(f"{OME_LABELS}/{name}"))
+        notes = (*notes, f"its images of labels were not imported: {names or 'none that can be read'}")
     if steps is None:
         notes = (*notes, "the scales that it states do not fit its axes, and were not taken")
     return OmeImage(

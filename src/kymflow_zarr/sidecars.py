@@ -32,6 +32,7 @@ _ENDINGS = (_layout.CSV_GZ, _layout.JSON, _layout.PARQUET, ".csv", ".npy")
 """The longest first: ".csv.gz" is no ".gz"."""
 _OF_RECORD = frozenset({"header", "rois"})
 """What the metadata of a record have, the older program's too, and those of other programs hardly."""
+_WINS = "its results in another file give one of that name; rename the file, then import again to have both"
 _NOTE = f"kymflow_{_layout.COMPUTED_FROM}".encode()
 
 
@@ -61,7 +62,10 @@ def read_with_sidecars(path: Path) -> FileContent:
 
 
 def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
-    """Return what a file gives together with the artifacts beside it; those that it gives itself win."""
+    """Return what a file gives together with the artifacts beside it; those that it gives itself win, and that is said."""
+    given_twice = sorted(
+        {*content.json_artifacts} & {*sidecars.json_artifacts} | {*content.table_artifacts} & {*sidecars.table_artifacts}
+    )
     return replace(
         content,
         json_artifacts={**sidecars.json_artifacts, **content.json_artifacts},
@@ -71,7 +75,11 @@ def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
         computed_from={**sidecars.computed_from, **content.computed_from},
         metadata=content.metadata or sidecars.metadata or {},
         image_id=sidecars.image_id,
-        notes=(*content.notes, *sidecars.notes),
+        notes=(
+            *content.notes,
+            *sidecars.notes,
+            *(f"the file beside it with the artifact {name!r} was not taken: {_WINS}" for name in given_twice),
+        ),
     )
 
 
@@ -189,8 +197,8 @@ def _is_twin(name: str, path: Path) -> bool:
 
 
 def _owner(name: str, stems: set[str]) -> str:
-    """Return the longest stem of a TIFF that a name begins with: of "a.b.c", the TIFF "a.b" before "a"."""
-    return max((stem for stem in stems if name.startswith(f"{stem}.")), key=len, default="")
+    """Return the longest stem of a TIFF that a name is or begins with: of "a.b.c" or "a.b", the TIFF "a.b" before "a"."""
+    return max((stem for stem in stems if name == stem or name.startswith(f"{stem}.")), key=len, default="")
 
 
 def _split(key: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def tiff_to_array(
     Raises
     ------
     SourceError
-        When the TIFF cannot be read, or holds an array of another size or dtype.
+        When the TIFF cannot be read, or holds an array of another shape or dtype.
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as tiff:
@@ -98,17 +98,21 @@ def tiff_to_array(
     except (*UNREADABLE_TIFF, OSError) as error:
         raise SourceError(f"{what} cannot be read as a TIFF ({' '.join(str(error).split())})") from error
     stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
-    if pixels.size != np.prod(shape, dtype=object) or pixels.dtype.newbyteorder("=") != stored.newbyteorder("="):
+    of_imagej = is_for_imagej(np.empty(tuple(shape), stored), axes)
+    order = [axis for axis in _IMAGEJ_ORDER if axis in axes] if of_imagej else list(axes)
+    written = [shape[list(axes).index(axis)] for axis in order]
+    if _without_ones(pixels.shape) != _without_ones(written) or pixels.dtype.newbyteorder("=") != stored.newbyteorder("="):
         raise SourceError(
             f"{what} holds {pixels.dtype} values of the shape {pixels.shape}; {dtype} values of the shape {tuple(shape)} "
             "were exported"
         )
-    if is_for_imagej(np.empty(tuple(shape), stored), axes):
-        order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
-        pixels = pixels.reshape([shape[list(axes).index(axis)] for axis in order])
-        pixels = pixels.transpose([order.index(axis) for axis in axes])
-    pixels = pixels.reshape(tuple(shape))
+    pixels = pixels.reshape(written).transpose([order.index(axis) for axis in axes])
     return np.ascontiguousarray(pixels != 0 if dtype == np.bool_ else pixels.astype(dtype, copy=False))
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    """Return the lengths of those dimensions that a TIFF does not leave out."""
+    return [length for length in shape if length != 1]
 
 
 def _per_unit(scale: Scale) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ def import_details(report: ImportReport) -> str:
             "Not imported; mend these and import the folder again:": _reasons(report.failed),
             "Changed since they were imported; their records are as they were:": [str(path) for path in report.changed],
             "In the dataset already, but moved or renamed since; they were not imported twice:": moved,
-            "Worth knowing:": notes,
+            "Worth knowing:": [*report.notes, *notes],
         }
     )
 

@@ -2,17 +2,19 @@ import csv
 import json
 import re
 import statistics
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.acquisition_file import read_acquisition_file, read_for_import
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.roi import RoiSet
+from kymflow_core.roi import MaskROI, RoiSet
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import SourceError
 
@@ -136,6 +138,7 @@ class TestLaboratorysFiles:
                     "legacy/events.json",
                     "legacy/kymanalysis.json",
                     "legacy/radon.json",
+                    "legacy/sidecar.json",
                     "provenance.json",
                     "radon_report.parquet",
                     "radon_velocity.parquet",
@@ -146,7 +149,13 @@ class TestLaboratorysFiles:
             pytest.param(WITHOUT_HEADER, {"provenance.json"}, id="no results"),
             pytest.param(
                 A89,
-                {"legacy/kymanalysis.json", "provenance.json", "radon_report.parquet", "radon_velocity.parquet"},
+                {
+                    "legacy/kymanalysis.json",
+                    "legacy/sidecar.json",
+                    "provenance.json",
+                    "radon_report.parquet",
+                    "radon_velocity.parquet",
+                },
                 id="older results, an empty velocity_events",
             ),
         ],
@@ -360,6 +369,49 @@ def test_a_mended_file_is_imported_the_next_time(scan_path, second_scan_path):
     scan_path.with_suffix(".json").write_text("{}")
     report = import_folder(scan_path.parent)
     assert ([file.path for file in report.imported], report.skipped) == ([scan_path], (second_scan_path,))
+
+
+def test_a_mask_that_is_missing_keeps_its_tiff_out(scan_path):
+    mask = MaskROI(roi_id=1, reference="analysis_arrays/drawn").to_dict()
+    scan_path.with_suffix(".json").write_text(json.dumps({"rois": [mask]}))
+    with pytest.raises(SourceError, match=r"ROI 1 of .* has a mask 'drawn', which is not beside it; put scan\.drawn\.npy"):
+        read_for_import(scan_path)
+
+
+def test_the_older_programs_file_is_kept_whole(scan_path):
+    document = {"my_key": {"x": 1}, "accepted": "yes", "header": {"scanner": "mine"}, "rois": []}
+    scan_path.with_suffix(".json").write_text(json.dumps(document))
+    assert read_acquisition_file(scan_path).json_artifacts["legacy/sidecar"] == document
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the disk takes capitals for the same")
+def test_endings_in_capitals_are_read(scan_path):
+    scan_path.with_suffix(".JSON").write_text('{"rois": [], "accepted": true}')
+    assert read_acquisition_file(scan_path).metadata["accepted"] is True
+
+
+def test_a_file_of_two_images_says_that_one_was_taken(scan_path):
+    with tifffile.TiffWriter(scan_path) as writer:
+        writer.write(np.zeros((20, 8), np.uint16))
+        writer.write(np.ones((30, 9), np.uint16))
+    content = read_acquisition_file(scan_path)
+    assert content.pixels.shape == (20, 8)
+    assert content.notes[0].startswith("it holds 2 images, and only the first was imported, of the shape (20, 8)")
+
+
+def test_of_two_files_for_one_artifact_it_is_said_which_was_taken(scan_path):
+    (scan_path.parent / "flow-analysis").mkdir()
+    (scan_path.parent / "flow-analysis" / "scan_radon.csv").write_text("roi_id,channel,time,velocity\n1,1,0.1,2.0\n")
+    pd.DataFrame({"roi_id": [1], "mean_velocity": [42.0]}).to_parquet(scan_path.with_suffix(".radon_report.parquet"))
+    content = read_acquisition_file(scan_path)
+    assert content.table_artifacts["radon_report"]["mean_velocity"].tolist() == [2.0]
+    assert any("artifact 'radon_report' was not taken" in note for note in content.notes)
+
+
+def test_a_file_for_a_tiff_with_a_point_is_not_another_ones_artifact(scan_path):
+    tifffile.imwrite(scan_path.with_name("scan.b.tif"), np.zeros((40, 12), np.uint16))
+    scan_path.with_name("scan.b.json").write_text('{"rois": []}')
+    assert read_acquisition_file(scan_path).json_artifacts == {}
 
 
 def test_a_file_that_is_no_tiff_is_said(scan_path):

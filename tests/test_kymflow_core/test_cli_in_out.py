@@ -129,6 +129,12 @@ class TestImport:
         assert run("import", scan_path.parent, imported_path).exit_code == 0
         assert snapshot(imported_path) == before
 
+    def test_tables_that_a_stopped_import_did_not_make_are_made_by_the_next(self, imported_path, scan_path):
+        (imported_path / "tables" / "images.parquet").unlink()
+        said = run("import", scan_path.parent, imported_path).stdout
+        assert "images: 2 rows of 2 images" in said
+        assert "0 imported, 2 skipped" in said
+
     def test_indexing_twice_does_nothing(self, imported_path, snapshot):
         before = snapshot(imported_path)
         assert run("index", imported_path).exit_code == 0
@@ -165,7 +171,7 @@ class TestImport:
             inside.remove(path)
             return read_acquisition_file(path)
 
-        monkeypatch.setattr("kymflow_core.exchange.read_acquisition_file", read)
+        monkeypatch.setattr("kymflow_core.exchange.read_for_import", read)
         run("import", scan_folder, dataset_path, "--jobs", 1)
         assert most == [1] * 4
 

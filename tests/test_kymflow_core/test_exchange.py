@@ -274,6 +274,13 @@ class TestChannels:
         assert image.roi_stats(1).mean == 2
         assert "2 channels in one record: scan_C1.tif, scan_C2.tif" in file.notes
 
+    def test_what_lies_beside_a_further_channel_is_named(self, two_channels, dataset):
+        shutil.copy(two_channels / "scan_C1.json", two_channels / "scan_C2.json")
+        (two_channels / "scan_C2.params.json").write_text("{}")
+        (file,) = import_folder(dataset, two_channels, merge_channels=True).imported
+        said = "what lies beside scan_C2.tif is not in the record: 1 ROI, legacy/sidecar, params"
+        assert any(note.startswith(said) for note in file.notes)
+
     def test_unasked_they_are_two(self, two_channels, dataset):
         assert len(import_folder(dataset, two_channels).imported) == 2
 
@@ -294,6 +301,17 @@ class TestChangedFile:
         import_folder(dataset, scan_path.parent)
         KymDataset(dataset).refresh(RadonReportIndexer())
         return dataset
+
+    def test_results_are_outdated_where_an_exported_image_was_edited(self, analysed, tmp_path):
+        folder = tmp_path / "out"
+        export_folder(analysed, folder)
+        path = folder / "images" / only(analysed).image_id / "image.tif"
+        tifffile.imwrite(path, tifffile.imread(path) + 1)
+        again = ZarrDataset(tmp_path / "again.zarr")
+        import_folder(again, folder)
+        KymDataset(again).refresh(RadonReportIndexer())
+        (row,) = KymDataset(again).freshness(RadonReportIndexer()).to_dict("records")
+        assert (row["state"], row["reason"].startswith("the pixels were replaced")) == ("outdated", True)
 
     def test_its_results_are_outdated(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)

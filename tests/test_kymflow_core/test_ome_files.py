@@ -10,6 +10,7 @@ from ome_zarr_models.v05.labels import Labels
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet, export_ome_zarr, import_ome_zarr
 from kymflow_core.errors import RoiError, RoiNotFoundError
+from kymflow_core.exchange import import_folder
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.ome_files import read_foreign_image
 from kymflow_zarr import OmeDescription
@@ -74,6 +75,19 @@ class TestExport:
     def test_others_come_where_asked_for(self, image, target):
         assert export_ome_zarr(image, target, roi_ids=[1]) == {"rois": (1,)}
         assert labels_of(target).sum() == 16
+
+    def test_labels_that_stay_behind_are_named_when_it_comes_in(self, image, target):
+        export_ome_zarr(image, target)
+        assert "its images of labels were not imported: rois, rois_2" in read_foreign_image(target).notes
+
+    def test_one_in_a_collection_comes_in_by_the_name_of_its_folder(self, image, dataset, tmp_path):
+        export_ome_zarr(image, tmp_path / "0.zarr")
+        inside = (tmp_path / "0.zarr").rename(tmp_path / "0")
+        assert len(import_folder(dataset, inside).imported) == 1
+
+    def test_a_record_of_a_dataset_does_not_come_in_so(self, image, dataset):
+        with pytest.raises(SourceError, match="is a dataset of this program already"):
+            import_folder(dataset, dataset.path / "images" / image.source.image_id)
 
     def test_without_masks_there_are_no_labels(self, image, target):
         assert export_ome_zarr(image, target, roi_ids=[]) == {}

@@ -55,6 +55,30 @@ class TestMoved:
         assert report.moved == (MovedFile(path=tiff_folder / "renamed.tif", image_id=image_id, was=was),)
         assert (report.imported, len(report.skipped), len(filled.list_image_ids())) == ((), 2, 3)
 
+    def test_a_chain_of_names_is_followed(self, filled, tiff_folder):
+        ids = {name: id_of(filled, f"{name}.tif") for name in "ab"}
+        for old, new in ("bd", "ab"):
+            (tiff_folder / f"{old}.tif").rename(tiff_folder / f"{new}.tif")
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed")
+        assert {one.path.stem: one.image_id for one in report.moved} == {"b": ids["a"], "d": ids["b"]}
+        assert (report.imported, report.replaced, filled.relink(report.moved)) == ((), (), ())
+        assert len(filled.import_folder(tiff_folder).skipped) == 3
+
+    def test_two_files_that_exchanged_their_names_keep_their_records(self, filled, tiff_folder):
+        ids = {name: id_of(filled, f"{name}.tif") for name in "ab"}
+        for old, new in (("a", "x"), ("b", "a"), ("x", "b")):
+            (tiff_folder / f"{old}.tif").rename(tiff_folder / f"{new}.tif")
+        report = filled.import_folder(tiff_folder)
+        assert {one.path.stem: one.image_id for one in report.moved} == {"a": ids["b"], "b": ids["a"]}
+
+    def test_of_two_files_of_one_content_each_is_known_by_its_name(self, dataset, tiff_folder):
+        shutil.copy(tiff_folder / "a.tif", tiff_folder / "z.tif")
+        dataset.import_folder(tiff_folder)
+        ids = {name: id_of(dataset, f"{name}.tif") for name in "az"}
+        moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
+        found = {one.path.stem: one.image_id for one in dataset.import_folder(moved).moved}
+        assert {name: found[name] for name in "az"} == ids
+
     def test_a_renamed_folder_is_known_whole(self, filled, tiff_folder):
         moved = tiff_folder.rename(tiff_folder.with_name("elsewhere"))
         report = filled.import_folder(moved)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, pixels_digest
 from kymflow_zarr._blobs import Blobs
 from kymflow_zarr._restore import _Restore
 from kymflow_zarr.errors import InvalidNameError, SourceError
-from kymflow_zarr.ingest import FailedFile
 from kymflow_zarr.sources import Source
 
 
@@ -269,13 +269,39 @@ class TestPartsOfAnExport:
     def test_the_folder_of_records_has_no_more_records_than_folders(self, out, target):
         assert len(target.ingest_legacy_folder(out / "images").imported) == 2
 
+    def test_an_edited_copy_of_a_table_is_named(self, dataset, record, target, tmp_path):
+        dataset.save_table("mine", pd.DataFrame({"image_id": [record.image_id], "v": [1]}))
+        folder = tmp_path / "with table"
+        dataset.export_legacy_folder(folder)
+        (folder / "tables" / "mine.csv").write_text("image_id,v\nx,2\n")
+        (note,) = target.ingest_legacy_folder(folder).notes
+        assert note.startswith("tables/mine.csv was changed since the export, but the Parquet file")
+
+    def test_a_turned_image_keeps_its_record_out(self, dataset, record, target, tmp_path):
+        folder = tmp_path / "turned"
+        dataset.export_legacy_folder(folder)
+        path = folder / "images" / record.image_id / "image.tif"
+        tifffile.imwrite(path, tifffile.imread(path).T)
+        (failed,) = target.ingest_legacy_folder(folder).failed
+        assert "were exported" in failed.reason
+        assert target.list_image_ids() == []
+
+    def test_of_edited_pixels_the_metadata_have_the_digest(self, dataset, record, target, tmp_path):
+        folder = tmp_path / "edited"
+        dataset.export_legacy_folder(folder)
+        path = folder / "images" / record.image_id / "image.tif"
+        other = tifffile.imread(path) + 1
+        tifffile.imwrite(path, other)
+        (imported,) = target.ingest_legacy_folder(folder).imported
+        assert any("are outdated" in note for note in imported.notes)
+        assert target.record(record.image_id).load_metadata_payload()["pixels_sha256"] == pixels_digest(other)
+
     def test_one_below_another_folder_is_left_out_and_that_is_said(self, out, tiff_folder, target):
         shutil.move(out, tiff_folder / "exported")
         report = target.import_folder(tiff_folder)
-        assert (len(report.imported), len(report.failed)) == (3, 1)
-        assert report.failed[0] == FailedFile(
-            path=tiff_folder / "exported", reason="it is an exported dataset; import that folder by itself"
-        )
+        assert (len(report.imported), report.failed) == (3, ())
+        said = f"{tiff_folder / 'exported'} was passed over: it is an exported dataset; import that folder by itself"
+        assert report.notes == (said,)
 
     def test_a_damaged_one_below_another_folder_is_left_out_too(self, out, tiff_folder, target):
         shutil.move(out, tiff_folder / "exported")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kymflow_core.cli._output import AsJson, Output, Quiet, fail
-from kymflow_core.cli._tables import update_tables
+from kymflow_core.cli._tables import are_behind, update_tables
 from kymflow_core.cli._targets import existing, source_folder
 from kymflow_core.exchange import PATTERNS, export_folder, import_folder
 from kymflow_core.ome_metadata import describe_metadata
@@ -184,7 +184,9 @@ def _import(
         )
     output.result(**_as_json(report))
     is_new = bool(report.imported or report.replaced)
-    index_failed = update_tables(target, output, rebuild=False, jobs=1) if is_new or index else False
+    # Also where nothing is new: an import may have been stopped while it made the tables.
+    is_wanted = is_new or index or are_behind(target)
+    index_failed = update_tables(target, output, rebuild=False, jobs=1) if is_wanted else False
     _say(report, output, relinked=relink)
     if report.failed or index_failed:
         fail()
@@ -199,6 +201,8 @@ def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
     for moved in report.moved:
         what = "noted" if relinked else "--relink notes it"
         output.say(f"{moved.path.name}: known as {moved.was.name}, and has moved from {moved.was.parent}; {what}", "yellow")
+    for note in report.notes:
+        output.say(note, "yellow")
     for failure in report.failed:
         reason = failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
         output.problem(f"not imported: {reason}")
@@ -215,4 +219,5 @@ def _as_json(report: ImportReport) -> dict[str, object]:
         "changed": [str(path) for path in report.changed],
         "moved": [{"path": str(one.path), "was": str(one.was), "image_id": one.image_id} for one in report.moved],
         "failed": [{"path": str(one.path), "reason": one.reason} for one in report.failed],
+        "notes": list(report.notes),
     }

@@ -43,7 +43,7 @@ Jobs = Annotated[int, typer.Option(min=1, help="How many images are worked on at
 class Output:
     """Where one run of a command says what it does.
 
-    `done` and `total` are how far it came; `advice` is what to do after it was stopped.
+    `done` and `total` are how far it came, `of` says of what; `advice` is what to do after it was stopped.
     """
 
     as_json: bool = False
@@ -52,6 +52,7 @@ class Output:
     failed_code: int = FAILED
     done: int = 0
     total: int = 0
+    of: str = ""
     _result: dict[str, object] = field(default_factory=dict)
 
     def say(self, text: str, color: Color = "") -> None:
@@ -84,7 +85,7 @@ class Output:
             self.problem(_sentence(error))
         except KeyboardInterrupt:
             code = STOPPED
-            how_far = f" after {self.done} of {self.total}" if self.total else ""
+            how_far = f" after {self.done} of {self.total}{self.of}" if self.total else ""
             self._result |= {"error": f"stopped{how_far}", "done": self.done, "total": self.total}
             self.problem(f"Stopped{how_far}: what was done by then stays, and is whole. {self.advice}".rstrip(), "yellow")
         if self.as_json:
@@ -93,8 +94,9 @@ class Output:
             raise typer.Exit(code)
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
-        """Show a bar while the block runs, on a terminal only, and note how far it comes."""
+    def progress(self, what: str, *, of: str = "") -> Iterator[Tell]:
+        """Show a bar while the block runs, on a terminal only, and note how far it comes, and of what."""
+        self.done, self.total, self.of = 0, 0, of
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         console = Console(stderr=True)
         hidden = self.as_json or self.quiet or not console.is_terminal

@@ -143,6 +143,12 @@ def _list_tables(dataset: ZarrDataset, output: Output) -> None:
         found[name] = {"rows": len(frame), "columns": [str(column) for column in frame.columns]}
 
 
+def are_behind(dataset: ZarrDataset) -> bool:
+    """Return whether an index would change a table."""
+    kym = KymDataset(dataset)
+    return any(bool(kym.freshness(indexer)["needs_update"].any()) for indexer in find_indexers(INDEXERS).indexers)
+
+
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
     """Bring every table up to date, say what happened, and return whether an image failed."""
     kym, found = KymDataset(dataset), find_indexers(INDEXERS)
@@ -152,7 +158,7 @@ def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: 
     with _processes(jobs) as executor:
         for indexer in found.indexers:
             run = kym.rebuild if rebuild else kym.refresh
-            with output.progress(indexer.table_name) as tell:
+            with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as tell:
                 reports.append(run(indexer, progress=tell, executor=executor))
     for report in reports:
         output.say(report.summary())

@@ -20,7 +20,7 @@ class AcquisitionHeader:
     microscope's local wall-clock time in nanoseconds since 1970, with no time zone known. `calibration_source` says where
     the calibration is from: the name of the header's reader, such as "olympus_txt", "imagej_tiff", "ome_xml" or "sidecar"
     (the older program's JSON), two of them where each gave one number, or "entered by hand". `fields` are the header's
-    other entries, as text.
+    other entries, as text. `unread` says what a reader found and could not understand; it is for a note, and not stored.
     """
 
     name: str = ""
@@ -31,6 +31,7 @@ class AcquisitionHeader:
     acquired_local_epoch_ns: int | None = None
     channel_names: tuple[str, ...] = ()
     fields: JsonObject = field(default_factory=dict)
+    unread: tuple[str, ...] = field(default=(), compare=False)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the `header` of a record's metadata."""

@@ -15,7 +15,7 @@ from typing import Self
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
-from kymflow_zarr.ingest import is_there
+from kymflow_zarr.ingest import beside, is_there
 
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 # The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else.
@@ -37,7 +37,7 @@ class OlympusReader:
 
     def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
         """Return what the text header says; None where there is none; raises `HeaderError`."""
-        text = path.with_suffix(".txt")
+        text = beside(path, ".txt")
         if not is_there(text):
             return None
         try:
@@ -52,6 +52,7 @@ class OlympusReader:
             acquired_local_epoch_ns=olympus.acquired_local_epoch_ns,
             channel_names=olympus.channel_names,
             fields=olympus.fields(),
+            unread=olympus.unread,
         )
 
 
@@ -72,7 +73,7 @@ class OlympusHeader:
 
     `duration_seconds` is the time of all lines, from the `T Dimension`, which is exact to a millisecond (the "unit
     converted" image size is rounded). `sections` has every entry of the file: of a section, or a key in it, that occurs
-    again, the second is called "… #2".
+    again, the second is called "… #2". `unread` says what was not understood, and is therefore not known.
     """
 
     sections: Mapping[str, Mapping[str, str]]
@@ -82,6 +83,7 @@ class OlympusHeader:
     duration_seconds: float | None
     acquired_local_epoch_ns: int | None
     channels: tuple[OlympusChannel, ...]
+    unread: tuple[str, ...] = ()
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -111,13 +113,17 @@ class OlympusHeader:
         x = _match(_X_DIMENSION, dimensions, "X Dimension")
         t = _match(_T_DIMENSION, dimensions, "T Dimension")
         size = _match(_IMAGE_SIZE, image, "Image Size")
+        date = sections["General"].get("Date")
+        acquired = _epoch_ns(date)
+        is_odd = bool(date) and acquired is None
         return cls(
             sections=sections,
             pixels=int(size["pixels"]) if size else int(x["pixels"]) if x else None,
             lines=int(size["lines"]) if size else None,
             um_per_pixel=(_number(x["um_per_pixel"], "X Dimension") or None) if x else None,
             duration_seconds=_duration(t) if t else None,
-            acquired_local_epoch_ns=_epoch_ns(sections["General"].get("Date")),
+            acquired_local_epoch_ns=acquired,
+            unread=(f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}",) if is_odd else (),
             channels=tuple(
                 _channel(int(match["number"]), entries)
                 for name, entries in sections.items()
@@ -212,7 +218,10 @@ def _number(text: str, key: str) -> float:
 
 
 def _epoch_ns(date: str | None) -> int | None:
-    """Return local wall-clock time, month first, as nanoseconds since 1970."""
+    """Return local wall-clock time, month first, as nanoseconds since 1970; None where it is written in another way.
+
+    An image can be used without it, and a date of which nobody knows whether day or month comes first is not guessed.
+    """
     if not date:
         return None
     clock, _, half_day = date.rpartition(" ")
@@ -220,6 +229,6 @@ def _epoch_ns(date: str | None) -> int | None:
         # No "%p": it knows AM and PM only where the locale does, and Qt sets the machine's locale. "%I" alone reads 12
         # as 0.
         taken = datetime.strptime(clock, _DATE_FORMAT) + _HALF_DAYS[half_day.upper()]
-    except (ValueError, KeyError) as error:
-        raise HeaderError(f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}") from error
+    except (ValueError, KeyError):
+        return None
     return wall_clock_ns(taken)

@@ -74,6 +74,7 @@ def read_header(path: Path, shape: tuple[int, ...], readers: Sequence[HeaderRead
             notes.append(f"the header reader {reader.name} failed: {type(error).__name__}: {error}")
             continue
         if said is not None:
+            notes += [f"of the header {reader.name}: {text}; it is unknown" for text in said.unread]
             notes += _contradictions(reader.name, said, header, sources, shape)
             header = _filled(header, said)
             sources |= {key: reader.name for key in _UNITS if key not in sources and getattr(said, key) is not None}
