@@ -175,6 +175,9 @@ def read_tiff(path: Path) -> FileContent:
         raise SourceError(f"{path} cannot be read as a TIFF ({_one_line(error)})") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
+    if letters == "TYX" and pixels.ndim == 3 and pixels.shape[1] == 1:
+        # One line at each time, as OME-TIFF writes a line scan.
+        pixels, letters = pixels[:, 0], "YX"
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
     notes: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ The rule of this room: a file belongs to one TIFF only, and it is read whole or 
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -33,6 +34,7 @@ _ENDINGS = (_layout.CSV_GZ, _layout.JSON, _layout.PARQUET, ".csv", ".npy")
 _OF_RECORD = frozenset({"header", "rois"})
 """What the metadata of a record have, the older program's too, and those of other programs hardly."""
 _WINS = "its results in another file give one of that name; rename the file, then import again to have both"
+_LEADING_ZERO = re.compile(rb"(?:^|[,\r\n\"\s])[+-]?0[0-9]")
 _NOTE = f"kymflow_{_layout.COMPUTED_FROM}".encode()
 
 
@@ -260,9 +262,22 @@ class _Reading:
             self.computed_from[name] = said
 
 
+def _with_numbers_of_zeros_as_text(frame: pd.DataFrame, data: bytes) -> pd.DataFrame:
+    """Return a frame whose columns have the text of the file where that begins with zeros: "007" is a name, not 7."""
+    text = pd.read_csv(io.BytesIO(data), encoding="utf-8-sig", dtype=str, keep_default_na=False)
+    names = [
+        name
+        for name in frame.columns
+        if pd.api.types.is_numeric_dtype(frame[name]) and text[name].str.match(r"\s*[+-]?0\d").any()
+    ]
+    return frame.assign(**{str(name): text[name].where(frame[name].notna()) for name in names})
+
+
 def _frame_from_csv(data: bytes, *, where: str) -> pd.DataFrame:
     try:
         frame = pd.read_csv(io.BytesIO(data), encoding="utf-8-sig")
+        if _LEADING_ZERO.search(data):
+            frame = _with_numbers_of_zeros_as_text(frame, data)
     except (ValueError, OverflowError) as error:
         raise SourceError(
             f"{where} cannot be read as a table ({' '.join(str(error).split())}); mend or remove it, then import again"

@@ -390,6 +390,31 @@ def test_endings_in_capitals_are_read(scan_path):
     assert read_acquisition_file(scan_path).metadata["accepted"] is True
 
 
+def test_a_line_scan_that_ome_tiff_has_as_one_line_at_each_time_has_lines_and_pixels(scan_path):
+    path = scan_path.with_name("other.ome.tif")
+    said = {"axes": "TYX", "PhysicalSizeX": 0.3, "TimeIncrement": 1.17, "TimeIncrementUnit": "ms"}
+    tifffile.imwrite(path, np.zeros((200, 1, 50), np.uint16), metadata=said)
+    content = read_acquisition_file(path)
+    assert (content.axes, content.pixels.shape) == (("y", "x"), (200, 50))
+    assert header_read(content).seconds_per_line == pytest.approx(0.00117)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("id,v\n001,1.5\n002,NA\n", {"id": ["001", "002"], "v": [1.5, None]}, id="names of zeros"),
+        pytest.param("id\n0\n10\n", {"id": [0, 10]}, id="numbers"),
+        pytest.param("v\n0.5\n-0.25\n", {"v": [0.5, -0.25]}, id="fractions"),
+        pytest.param("id,v\n,1\n007,2\n", {"id": [None, "007"], "v": [1, 2]}, id="one is missing"),
+    ],
+)
+def test_numbers_that_begin_with_zeros_stay_text(text, expected, scan_path):
+    scan_path.with_name("scan.ids.csv").write_text(text)
+    frame = read_acquisition_file(scan_path).table_artifacts["ids"]
+    found = {name: [None if pd.isna(one) else one for one in frame[name]] for name in frame}
+    assert found == expected
+
+
 def test_a_file_of_two_images_says_that_one_was_taken(scan_path):
     with tifffile.TiffWriter(scan_path) as writer:
         writer.write(np.zeros((20, 8), np.uint16))

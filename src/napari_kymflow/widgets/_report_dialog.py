@@ -45,7 +45,6 @@ class ReportDialog(QDialog):
         label.setWordWrap(True)
         self._details = QPlainTextEdit(details, self)
         self._details.setReadOnly(True)
-        self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.buttons: dict[str, QPushButton] = {}
         row = QHBoxLayout()
         self._add_button(row, "Copy", "Copy all of this text", self.copy)
