@@ -69,7 +69,7 @@ def import_folder(
     """
     if is_export(folder):
         return ingest_legacy_folder(dataset, folder, progress=progress)
-    if Path(folder).suffix == ".zarr" or is_ome_folder(Path(folder)):
+    if is_ome_zarr(folder):
         return import_ome_zarr(dataset, folder)
     report = dataset.import_folder(
         folder,
@@ -93,6 +93,11 @@ def import_folder(
         noted = tuple(one for one in report.moved if one.path not in lost)
         report = replace(report, moved=noted, failed=(*report.failed, *failed))
     return report
+
+
+def is_ome_zarr(folder: str | Path) -> bool:
+    """Return whether a folder is imported as one OME-Zarr image, by its name or by what is in it."""
+    return Path(folder).suffix == ".zarr" or is_ome_folder(Path(folder))
 
 
 def is_export(folder: str | Path) -> bool:

@@ -184,7 +184,9 @@ def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outc
         return known.look(path, further)
     except OSError as error:
         outcome.failed.append(_unreadable(path, error))
-        return None
+    except KymflowZarrError as error:  # of a folder that is one image: something in it is no file
+        outcome.failed.append(FailedFile(path=path, reason=str(error)))
+    return None
 
 
 def _unreadable(path: Path, error: OSError) -> FailedFile:

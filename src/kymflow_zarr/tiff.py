@@ -99,14 +99,14 @@ def tiff_to_array(
         raise SourceError(f"{what} cannot be read as a TIFF ({' '.join(str(error).split())})") from error
     stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
     of_imagej = is_for_imagej(np.empty(tuple(shape), stored), axes)
-    order = [axis for axis in _IMAGEJ_ORDER if axis in axes] if of_imagej else list(axes)
-    written = [shape[list(axes).index(axis)] for axis in order]
+    order = [list(axes).index(axis) for axis in _IMAGEJ_ORDER if axis in axes] if of_imagej else list(range(len(shape)))
+    written = [shape[at] for at in order]
     if _without_ones(pixels.shape) != _without_ones(written) or pixels.dtype.newbyteorder("=") != stored.newbyteorder("="):
         raise SourceError(
             f"{what} holds {pixels.dtype} values of the shape {pixels.shape}; {dtype} values of the shape {tuple(shape)} "
             "were exported"
         )
-    pixels = pixels.reshape(written).transpose([order.index(axis) for axis in axes])
+    pixels = pixels.reshape(written).transpose(np.argsort(order))
     return np.ascontiguousarray(pixels != 0 if dtype == np.bool_ else pixels.astype(dtype, copy=False))
 
 

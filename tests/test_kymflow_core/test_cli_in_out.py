@@ -135,6 +135,13 @@ class TestImport:
         assert "images: 2 rows of 2 images" in said
         assert "0 imported, 2 skipped" in said
 
+    def test_results_that_cannot_be_read_do_not_make_an_import_of_nothing_fail(self, imported_path, scan_path):
+        record = next(ZarrDataset(imported_path).iter_records())
+        (imported_path / "images" / record.image_id / "analysis" / "radon_report.parquet").write_bytes(b"no Parquet")
+        assert run("index", imported_path).exit_code == 1
+        result = run("import", scan_path.parent, imported_path)
+        assert (result.exit_code, result.stdout) == (0, "0 imported, 2 skipped\n")
+
     def test_indexing_twice_does_nothing(self, imported_path, snapshot):
         before = snapshot(imported_path)
         assert run("index", imported_path).exit_code == 0

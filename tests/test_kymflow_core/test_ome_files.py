@@ -1,6 +1,7 @@
 """Images out to OME-Zarr with their masks, and foreign images in with their calibration."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -84,6 +85,26 @@ class TestExport:
         export_ome_zarr(image, tmp_path / "0.zarr")
         inside = (tmp_path / "0.zarr").rename(tmp_path / "0")
         assert len(import_folder(dataset, inside).imported) == 1
+
+    def test_one_that_moved_is_not_imported_twice(self, image, dataset, target, tmp_path):
+        export_ome_zarr(image, target)
+        (first,) = import_folder(dataset, target).imported
+        moved = target.rename(tmp_path / "moved.ome.zarr")
+        report = import_folder(dataset, moved)
+        assert ([one.image_id for one in report.moved], report.imported) == ([first.image_id], ())
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="makes a symbolic link")
+    def test_one_with_a_link_in_it_stays_out_and_the_next_comes_in(self, image, dataset, target, tmp_path):
+        other = tmp_path / "other.ome.zarr"
+        export_ome_zarr(image, target)
+        import_folder(dataset, target)
+        export_ome_zarr(image, other, roi_ids=[])
+        moved = target.rename(tmp_path / "moved.ome.zarr")
+        (tmp_path / "secret").touch()
+        (moved / "outside").symlink_to(tmp_path / "secret")
+        report = dataset.import_paths([moved, other], read_file=read_foreign_image)
+        assert [one.path for one in report.imported] == [other]
+        assert [(one.path, "outside" in one.reason) for one in report.failed] == [(moved, True)]
 
     def test_a_record_of_a_dataset_does_not_come_in_so(self, image, dataset):
         with pytest.raises(SourceError, match="is a dataset of this program already"):

@@ -144,9 +144,10 @@ def _list_tables(dataset: ZarrDataset, output: Output) -> None:
 
 
 def are_behind(dataset: ZarrDataset) -> bool:
-    """Return whether an index would change a table."""
+    """Return whether a table lacks what an index would give it; what failed before fails again, and is no reason."""
     kym = KymDataset(dataset)
-    return any(bool(kym.freshness(indexer)["needs_update"].any()) for indexer in find_indexers(INDEXERS).indexers)
+    looks = (kym.freshness(indexer) for indexer in find_indexers(INDEXERS).indexers)
+    return any(bool((look["needs_update"] & (look["state"] != State.FAILED)).any()) for look in looks)
 
 
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:

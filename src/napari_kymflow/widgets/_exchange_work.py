@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
 from kymflow_core.channel_files import group_channels
-from kymflow_core.exchange import PATTERNS, export_folder, import_folder, is_export
+from kymflow_core.exchange import PATTERNS, export_folder, import_folder, is_export, is_ome_zarr
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.export import ExportReport
@@ -79,7 +79,7 @@ class ImportWork:
         except _CancelledError:
             report = None
         n_new = len(set(dataset.list_image_ids()) - seen)
-        if self._folder.suffix != ".zarr" and not is_export(self._folder):
+        if not is_ome_zarr(self._folder) and not is_export(self._folder):
             note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""
@@ -99,7 +99,7 @@ class FindChannels:
 
     def __call__(self, handle: TaskHandle) -> tuple[str, ...]:
         """Return the names of the first files of such scans; none where the folder is no folder of TIFFs."""
-        if self._folder.suffix == ".zarr" or is_export(self._folder):
+        if is_ome_zarr(self._folder) or is_export(self._folder):
             return ()
         files, _ = find_files(self._folder, PATTERNS)
         return tuple(path.name for path in group_channels(files))
