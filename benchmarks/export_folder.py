@@ -15,7 +15,7 @@ import zarr
 from _kymographs import kymographs
 from _measure import Way, compare, parser_of, seconds, working_folder
 
-from kymflow_core.exchange import export_folder, import_folder
+from kymflow_core.folders import export_folder, import_folder
 from kymflow_zarr import ZarrDataset
 
 WINDOWS = 7_500

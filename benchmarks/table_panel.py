@@ -22,8 +22,8 @@ if sys.platform == "linux" and "DISPLAY" not in os.environ:
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_kymflow import _table_layouts
-from napari_kymflow.widgets._table_panel import TablePanel
+from napari_kymflow.user import table_layouts
+from napari_kymflow.widgets.table.panel import TablePanel
 
 WORDS = "mouse stall"
 
@@ -64,7 +64,7 @@ def main() -> None:
     events = make_events(options.rows)
     application = QApplication.instance() or QApplication([])
     with working_folder(options.folder) as folder:
-        _table_layouts.layouts_path = lambda: folder / "layouts.json"
+        table_layouts.layouts_path = lambda: folder / "layouts.json"
         panel = TablePanel("benchmark")
         panel.resize(900, 500)
         panel.show()

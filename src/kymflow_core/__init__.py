@@ -1,10 +1,10 @@
 """The domain of kymflow: ROIs, acquired images, datasets of kymographs and their tables. No GUI."""
 
 from kymflow_core import simulate
-from kymflow_core.acq_image import AcqImage
 from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.computed_from import ComputedFrom
-from kymflow_core.freshness import State
+from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.images.ome_files import export_ome_zarr, import_ome_zarr
 from kymflow_core.indexers import (
     DatasetIndexer,
     ImageIndexer,
@@ -14,11 +14,11 @@ from kymflow_core.indexers import (
     ensure_image_id_column,
     normalize_table_name,
 )
-from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.metadata_edit import EditReport, MetadataEdit, edit_metadata, preview_edit, undo_edit
-from kymflow_core.ome_files import export_ome_zarr, import_ome_zarr
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
-from kymflow_core.update_report import UpdateReport
+from kymflow_core.tables.freshness import State
+from kymflow_core.tables.kym_dataset import KymDataset
+from kymflow_core.tables.update_report import UpdateReport
 
 __all__ = [
     "AcqImage",

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from kymflow_core._extraction import FAILURES, statements_of
-from kymflow_core._runs import Cancelled, Progress
 from kymflow_core.calibration import positive
 from kymflow_core.errors import KymflowError, MetadataError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
-from kymflow_core.ome_metadata import update_ome
+from kymflow_core.tables.each_image import Cancelled, Progress
+from kymflow_core.tables.extraction import FAILURES, statements_of
 from kymflow_zarr import JsonObject, JsonValue, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ConflictError, KymflowZarrError
 

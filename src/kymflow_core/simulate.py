@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kymflow_core.acq_image import AcqImage
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.indexers import INDEXERS
-from kymflow_core.kym_dataset import KymDataset
-from kymflow_core.ome_metadata import describe_header
 from kymflow_core.roi import RectROI, RoiSet
+from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 
 PLASMA_COUNTS = 420.0

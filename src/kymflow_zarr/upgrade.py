@@ -13,25 +13,25 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from kymflow_zarr import _layout
-from kymflow_zarr._arrays import write_array
-from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._frames import table_from_parquet, table_to_frame, table_to_parquet
-from kymflow_zarr._import import find_lost_sources
-from kymflow_zarr._json import MAX_BYTES, MAX_DOCUMENT_BYTES, from_bytes, object_from_bytes
-from kymflow_zarr._metadata import save_revision
-from kymflow_zarr._root import GROUPS, is_uuid
-from kymflow_zarr._seals import artifact_to_bytes
-from kymflow_zarr.dataset import ZarrDataset
+from kymflow_zarr import layout
+from kymflow_zarr.arrays.arrays import write_array
+from kymflow_zarr.dataset.dataset import ZarrDataset
+from kymflow_zarr.dataset.lost_sources import find_lost_sources
+from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, DatasetExistsError, NotADatasetError
-from kymflow_zarr.ome import DescribeImage
-from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes
-from kymflow_zarr.sources import SOURCE_PATH, Source, Sources
-from kymflow_zarr.tables import IMAGE_ID, Tables
+from kymflow_zarr.formats.frames import table_from_parquet, table_to_frame, table_to_parquet
+from kymflow_zarr.formats.seals import artifact_to_bytes
+from kymflow_zarr.formats.strict_json import MAX_BYTES, MAX_DOCUMENT_BYTES, from_bytes, object_from_bytes
+from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes
+from kymflow_zarr.record.ome import DescribeImage
+from kymflow_zarr.record.record import ZarrImageRecord
+from kymflow_zarr.record.revisions import save_revision
+from kymflow_zarr.tables.sources import SOURCE_PATH, Source, Sources
+from kymflow_zarr.tables.tables import IMAGE_ID, Tables
 
 UpgradeProgress: TypeAlias = Callable[[int, int], None]
-_ZARR_DOCUMENTS = (_layout.OLDER_GROUP, _layout.OLDER_ARRAY)
+_ZARR_DOCUMENTS = (layout.OLDER_GROUP, layout.OLDER_ARRAY)
 """What zarr itself writes, and writes again in another form."""
 _CHUNK = re.compile(r"\d+([./]\d+)*")
 
@@ -113,21 +113,21 @@ def _copy(
     describe: DescribeImage | None,
     progress: UpgradeProgress | None,
 ) -> UpgradeReport:
-    said = old.read(_layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
+    said = old.read(layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
     attributes = DatasetAttributes(
         dataset_id=str(uuid.uuid4()),
         created_utc=source.attributes.created_utc,
         upgraded_from=object_from_bytes(said, what=str(source.path)),
     )
-    draft.write(_layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
+    draft.write(layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
     for group in GROUPS:
-        draft.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
-    converted = {_layout.OLDER_ATTRIBUTES, _layout.MANIFEST}
+        draft.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+    converted = {layout.OLDER_ATTRIBUTES, layout.MANIFEST}
     ids = source.list_image_ids()
     for done, image_id in enumerate(ids):
         if progress:
             progress(done, len(ids))
-        key = _layout.record_key(image_id)
+        key = layout.record_key(image_id)
         try:
             made = _copy_record(source.record(image_id), old.sub(key), draft.sub(key), describe)
         except DamagedError as error:
@@ -145,8 +145,8 @@ def _keep(old: Blobs, draft: Blobs, path: str) -> None:
     """Copy a file as it is: to where it was, if nothing of this format is or can be there, else into `older/`."""
     parts = path.split("/")
     in_place = not any(part.startswith(".") for part in parts) and not draft.exists(path)
-    stranger = parts[0] == _layout.IMAGES and (len(parts) < 3 or not is_uuid(parts[1]))
-    target = path if in_place and not stranger else f"{_layout.OLDER_ORIGINALS}/{path}"
+    stranger = parts[0] == layout.IMAGES and (len(parts) < 3 or not is_uuid(parts[1]))
+    target = path if in_place and not stranger else f"{layout.OLDER_ORIGINALS}/{path}"
     draft.write(target, old.read(path))
     _check_alike(draft.read(target) == old.read(path), f"file {path!r}")
 
@@ -155,7 +155,7 @@ def _copy_tables(source: ZarrDataset, old: Blobs, draft: Blobs) -> set[str]:
     """Write the tables, and the sources from what the table and the records say; return which files they were."""
     converted = set()
     for name in source.list_table_names():
-        key = _layout.table_key(name)
+        key = layout.table_key(name)
         draft.write(key, table_to_parquet(table_from_parquet(old.read(key), what=old.describe(key))))
         converted.add(key)
     sources = Sources(Tables(draft))
@@ -167,7 +167,7 @@ def _copy_tables(source: ZarrDataset, old: Blobs, draft: Blobs) -> set[str]:
 
 def _older_sources(source: ZarrDataset, old: Blobs) -> dict[str, Source]:
     """Return what the older dataset's own table says of its files, as far as it has rows of records."""
-    key = _layout.table_key(_layout.SOURCES_TABLE)
+    key = layout.table_key(layout.SOURCES_TABLE)
     if not old.exists(key):
         return {}
     frame = table_to_frame(table_from_parquet(old.read(key), what=old.describe(key)), what=old.describe(key))
@@ -183,14 +183,14 @@ def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs, describe: Desc
     attributes = record.load_attributes()
     kept = RecordAttributes(axes=attributes.axes, created_utc=attributes.created_utc)
     payload = record.load_metadata_payload()
-    new.write(_layout.GROUP_DOCUMENT, record_to_bytes(kept, describe(payload) if describe else None))
-    for group in (_layout.RECORD_ANALYSIS, _layout.RECORD_ARRAYS):
-        new.write(f"{group}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
-    write_array(new, _layout.RECORD_DATA, record.load_array(), axes=attributes.axes, chunks=None)
-    converted = _chunks(old, _layout.RECORD_DATA)
+    new.write(layout.GROUP_DOCUMENT, record_to_bytes(kept, describe(payload) if describe else None))
+    for group in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
+        new.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+    write_array(new, layout.RECORD_DATA, record.load_array(), axes=attributes.axes, chunks=None)
+    converted = _chunks(old, layout.RECORD_DATA)
     for name in record.list_array_artifacts():
-        key = _layout.array_data_key(name)
-        new.write(f"{_layout.array_group_key(name)}/{_layout.GROUP_DOCUMENT}", group_to_bytes({}))
+        key = layout.array_data_key(name)
+        new.write(f"{layout.array_group_key(name)}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
         axes = record.get_array_artifact_axes(name)
         write_array(new, key, record.load_array_artifact(name), axes=axes, chunks=None)
         converted |= _chunks(old, key)
@@ -198,8 +198,8 @@ def _copy_record(record: ZarrImageRecord, old: Blobs, new: Blobs, describe: Desc
         save_revision(new, payload, expected=None)
     for key in record.list_analysis_keys():
         converted |= _copy_artifact(record, old, new, key)
-    if _is_strict(old, _layout.RECORD_METADATA):
-        converted.add(_layout.RECORD_METADATA)
+    if _is_strict(old, layout.RECORD_METADATA):
+        converted.add(layout.RECORD_METADATA)
     return converted
 
 
@@ -209,14 +209,14 @@ def _chunks(old: Blobs, key: str) -> set[str]:
 
 def _copy_artifact(record: ZarrImageRecord, old: Blobs, new: Blobs, key: str) -> set[str]:
     """Write one artifact, and return its file where nothing is lost by that."""
-    path = f"{_layout.RECORD_ANALYSIS}/{key}"
-    name = key.removesuffix(_layout.JSON_GZ).removesuffix(_layout.JSON)
-    if key.endswith(_layout.PARQUET):
+    path = f"{layout.RECORD_ANALYSIS}/{key}"
+    name = key.removesuffix(layout.JSON_GZ).removesuffix(layout.JSON)
+    if key.endswith(layout.PARQUET):
         new.write(path, table_to_parquet(table_from_parquet(old.read(path), what=old.describe(path))))
         return {path}
     if name == key:
         return set()
-    target = _layout.artifact_key(name, _layout.JSON)
+    target = layout.artifact_key(name, layout.JSON)
     if not new.exists(target):
         new.write(target, artifact_to_bytes(record.load_json(name), what=f"artifact {name!r}"))
     return {path} if path == target and _is_strict(old, path) else set()
@@ -250,11 +250,11 @@ def _compare_record(old: ZarrImageRecord, new: ZarrImageRecord) -> None:
     for name in old.list_array_artifacts():
         _check_alike(_alike(old.load_array_artifact(name), new.load_array_artifact(name)), f"array {name!r} {where}")
     for key in old.list_analysis_keys():
-        name = key.removesuffix(_layout.JSON_GZ).removesuffix(_layout.JSON)
+        name = key.removesuffix(layout.JSON_GZ).removesuffix(layout.JSON)
         if name != key:
             _check_alike(old.load_json(name) == new.load_json(name), f"artifact {name!r} {where}")
-        elif key.endswith(_layout.PARQUET):
-            table = key.removesuffix(_layout.PARQUET)
+        elif key.endswith(layout.PARQUET):
+            table = key.removesuffix(layout.PARQUET)
             _check_alike(old.load_df_parquet(table).equals(new.load_df_parquet(table)), f"artifact {key!r} {where}")
 
 

@@ -79,7 +79,7 @@ def _show(path: Path, screenshot: Path | None, output: Output) -> None:
         napari.run()
         return
     # Until the docks have looked at the dataset: a worker that outlives its window ends the process.
-    from napari_kymflow.widgets._docks import is_busy
+    from napari_kymflow.widgets.docks import is_busy
 
     rounds, end = _ROUNDS, time.monotonic() + _LONGEST_S
     while rounds or (is_busy(viewer) and time.monotonic() < end):

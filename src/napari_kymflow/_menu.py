@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import napari
 from napari.utils.notifications import show_warning
 
-from napari_kymflow._session import session_of
+from napari_kymflow.session.session import session_of
 
 if TYPE_CHECKING:
-    from napari_kymflow.widgets._exchange_actions import ExchangeActions
+    from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 
 
 def import_tiff_folder(viewer: "napari.Viewer") -> None:
@@ -38,7 +38,7 @@ def export_dataset(viewer: "napari.Viewer") -> None:
 
 def _do(viewer: "napari.Viewer", action: "Callable[[ExchangeActions], None]", *, writes: bool = True) -> None:
     """Open the dock and let it do something, unless it is at work, or writes where the dataset can only be looked at."""
-    from napari_kymflow.widgets._docks import do_when_idle, find_dataset_dock, open_dataset_dock
+    from napari_kymflow.widgets.docks import do_when_idle, find_dataset_dock, open_dataset_dock
 
     session = session_of(viewer)
     if writes and session.is_read_only:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from napari_kymflow._session import KymSession
+    from napari_kymflow.session.session import KymSession
 
 Layers: TypeAlias = list[tuple[Any, ...]]
 Reader: TypeAlias = Callable[[str | Sequence[str]], Layers]
@@ -46,8 +46,8 @@ def read(path: str | Sequence[str]) -> Layers:
     from napari.components import ViewerModel
     from napari.utils.notifications import show_error
 
-    from napari_kymflow._records import OUR_ERRORS
-    from napari_kymflow._session import session_of
+    from napari_kymflow.errors import OUR_ERRORS
+    from napari_kymflow.session.session import session_of
 
     located = locate(path) if isinstance(path, str) else None
     if located is None:
@@ -64,7 +64,7 @@ def read(path: str | Sequence[str]) -> Layers:
         show_error(str(error))
         return NOTHING
     if viewer is not None:
-        from napari_kymflow.widgets._docks import open_docks
+        from napari_kymflow.widgets.docks import open_docks
 
         open_docks(viewer)
     return _layers(session, image_id)
@@ -74,7 +74,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     """Return the layers of one record, or of the first that can be read; say how many cannot, in one message."""
     from napari.utils.notifications import show_error, show_info, show_warning
 
-    from napari_kymflow._records import OUR_ERRORS
+    from napari_kymflow.errors import OUR_ERRORS
 
     if image_id is not None:
         try:

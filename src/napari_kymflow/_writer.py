@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from napari.utils.notifications import show_error, show_info, show_warning
 
-from kymflow_core.roi.geojson import save_whole
+from kymflow_core.roi_files.shared import save_whole
 from kymflow_zarr.errors import InvalidValueError
-from napari_kymflow._imagej_tiff import pixels_to_tiff
-from napari_kymflow._interchange import export_rois
-from napari_kymflow._records import OUR_ERRORS
-from napari_kymflow._session import session_showing
-from napari_kymflow._tags import LayerTag, tag_in
+from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.layers.imagej_tiff import pixels_to_tiff
+from napari_kymflow.layers.tags import LayerTag, tag_in
+from napari_kymflow.rois.files import export_rois
+from napari_kymflow.session.session import session_showing
 
 FullLayerData: TypeAlias = tuple[Any, Mapping[str, Any], str]
 """`(data, attributes, kind)`, as napari's writers get it."""

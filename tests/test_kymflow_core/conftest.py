@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_zarr import ImportReport, ZarrDataset, ZarrImageRecord
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from kymflow_core.acq_image import AcqImage
-from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.errors import RoiError, RoiNotFoundError
+from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.pixels import rect_mask
 from kymflow_zarr import ZarrDataset

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kymflow_core.acq_image import AcqImage
 from kymflow_core.errors import RoiError, RoiNotFoundError
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.raster import shape_mask
 from kymflow_zarr import ZarrDataset

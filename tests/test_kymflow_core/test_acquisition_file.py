@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_core.acquisition_file import read_acquisition_file, read_for_import
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.acquisition_file import read_acquisition_file, read_for_import
 from kymflow_core.roi import MaskROI, RoiSet
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import SourceError

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from kymflow_core.cli import app
 from kymflow_core.indexers import RadonReportIndexer
-from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.roi import RectROI
+from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 
 ONE_ROI = '{"rois": [{"roi_id": 1, "roi_type": "rect", "data": {"x0": 0, "x1": 3, "y0": 1, "y1": 9}}]}'

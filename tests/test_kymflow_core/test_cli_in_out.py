@@ -19,9 +19,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from kymflow_core import KymDataset
-from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.cli import app
-from kymflow_zarr import ZarrDataset, _disk
+from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk import steps
 
 COMMANDS = ["import", "refresh", "index", "freshness", "tables", "export", "upgrade", "verify", "info"]
 
@@ -115,7 +116,7 @@ def refuse(monkeypatch, is_refused: Callable[[Path], bool], number: int) -> None
         return read_or_refuse
 
     for name in ("read_regular", "open_regular"):
-        monkeypatch.setattr(_disk, name, refusing(getattr(_disk, name)))
+        monkeypatch.setattr(steps, name, refusing(getattr(steps, name)))
 
 
 class TestImport:
@@ -178,7 +179,7 @@ class TestImport:
             inside.remove(path)
             return read_acquisition_file(path)
 
-        monkeypatch.setattr("kymflow_core.exchange.read_for_import", read)
+        monkeypatch.setattr("kymflow_core.folders.read_for_import", read)
         run("import", scan_folder, dataset_path, "--jobs", 1)
         assert most == [1] * 4
 

@@ -109,5 +109,5 @@ def test_installed_packages_are_looked_at_by_default(monkeypatch, package):
         asked.append(group)
         return [point(f"{package}:Diameter")]
 
-    monkeypatch.setattr("kymflow_core._other_packages.entry_points", entry_points)
+    monkeypatch.setattr("kymflow_core.entry_points.entry_points", entry_points)
     assert (len(find_indexers(INDEXERS).indexers), asked) == (len(INDEXERS) + 1, ["napari_kymflow.indexers"])

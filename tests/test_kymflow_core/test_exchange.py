@@ -21,11 +21,11 @@ from kymflow_core import (
     edit_metadata,
     simulate,
 )
-from kymflow_core.acquisition_file import read_acquisition_file
-from kymflow_core.channel_files import group_channels
-from kymflow_core.exchange import export_folder, import_folder, ingest_legacy_folder, is_export
+from kymflow_core.folders import export_folder, import_folder, ingest_legacy_folder, is_export
+from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.channel_files import group_channels
+from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import INDEXERS
-from kymflow_core.ome_metadata import describe_metadata
 from kymflow_zarr import ZarrDataset, ZarrImageRecord, pixels_digest
 from kymflow_zarr.errors import SourceError
 

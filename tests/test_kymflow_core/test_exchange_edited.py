@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kymflow_core import AcqImage, KymDataset
-from kymflow_core.exchange import export_folder, import_folder
+from kymflow_core.folders import export_folder, import_folder
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.npy import npy_to_bytes
+from kymflow_zarr.arrays.npy import npy_to_bytes
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.errors import IndexerError
-from kymflow_core.freshness import Freshness, Indexed, Seen, State, decide
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.geometry import geometry_changes, roi_geometry
+from kymflow_core.tables.freshness import Freshness, Indexed, Seen, State, decide
 
 VERSION = "1"
 CHANGED, OTHER_CHANGE = ("ROI 2: x1 50 → 61 after the analysis",), ("ROI 3 was deleted after the analysis",)

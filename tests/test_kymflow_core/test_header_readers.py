@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from kymflow_core import acquisition_file
-from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader, FoundHeaderReaders, HeaderReader, find_header_readers, read_header
 from kymflow_core.headers.discovery import GROUP
 from kymflow_core.headers.older_sidecar import OlderSidecarReader
 from kymflow_core.headers.olympus import OlympusReader
 from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
+from kymflow_core.images import acquisition_file
+from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.testing import HeaderReaderContract
 
 SHAPE = (40, 12)

@@ -19,10 +19,10 @@ from kymflow_core.indexers import (
     ensure_image_id_column,
     normalize_table_name,
 )
-from kymflow_core.kym_dataset import KymDataset
+from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_core.testing import IMAGE_ID, ArtifactsInMemory, IndexerContract
 from kymflow_zarr import ZarrImageRecord
-from kymflow_zarr._names import check_name
+from kymflow_zarr.names import check_name
 
 REPORT = {"roi_id": 1, "mean_velocity": 0.5, "median_velocity": 0.4, "n_valid": 100, "notes": "fine"}
 EVENT = {"roi_id": 1, "event_id": 1, "t0_s": 0.5, "t1_s": np.nan, "kind": "stall", "score": 1.5}

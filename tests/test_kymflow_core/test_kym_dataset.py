@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
-from kymflow_core.kym_dataset import KymDataset
-from kymflow_core.update_report import UpdateReport
+from kymflow_core.tables.kym_dataset import KymDataset
+from kymflow_core.tables.update_report import UpdateReport
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, ReadOnlyError, TableNotFoundError
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kymflow_core import RoiSet, legacy
+from kymflow_core import RoiSet
 from kymflow_core.errors import SidecarError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.older_program import results as older_results
 from kymflow_core.roi import RectROI
 
 EVENT = {"event_type": "baseline_drop", "t_start": 1.5, "t_end": None, "score_peak": -0.4, "i_start": 3, "note": "µ"}
@@ -43,35 +44,35 @@ def read_velocity_by_roi(path: Path) -> dict[tuple[int, int], list[float]]:
 
 
 def test_there_is_no_sidecar_without_a_file(scan_path):
-    assert legacy.read_sidecar(scan_path) is None
+    assert older_results.read_sidecar(scan_path) is None
 
 
 def test_there_are_no_results_without_files(scan_path):
-    results = legacy.read_results(scan_path)
+    results = older_results.read_results(scan_path)
     assert (dict(results.json_artifacts), dict(results.table_artifacts)) == ({}, {})
 
 
 def test_a_sidecar_gives_its_rois(scan_path):
     roi = {"roi_id": 4, "roi_type": "rect", "data": {"x0": 0, "x1": 3, "y0": 1, "y1": 9}}
     write_json(scan_path.with_suffix(".json"), {"rois": [roi]})
-    assert legacy.read_sidecar(scan_path).rois.rois == (RectROI(roi_id=4, x0=0, x1=3, y0=1, y1=9),)
+    assert older_results.read_sidecar(scan_path).rois.rois == (RectROI(roi_id=4, x0=0, x1=3, y0=1, y1=9),)
 
 
 def test_a_sidecar_gives_its_experiment_metadata(scan_path):
     write_json(scan_path.with_suffix(".json"), {"experiment_metadata": {"depth": 80}})
-    assert legacy.read_sidecar(scan_path).experiment_metadata == {"depth": 80}
+    assert older_results.read_sidecar(scan_path).experiment_metadata == {"depth": 80}
 
 
 @pytest.mark.parametrize(("accepted", "expected"), [(True, True), (False, False), (None, None)])
 def test_a_sidecar_says_whether_the_image_was_accepted(accepted, expected, scan_path):
     write_json(scan_path.with_suffix(".json"), {"accepted": accepted})
-    assert legacy.read_sidecar(scan_path).accepted is expected
+    assert older_results.read_sidecar(scan_path).accepted is expected
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_json_cannot_hold_becomes_null(number, scan_path):
     scan_path.with_suffix(".json").write_text(f'{{"experiment_metadata": {{"depth": {number}}}}}')
-    assert legacy.read_sidecar(scan_path).experiment_metadata == {"depth": None}
+    assert older_results.read_sidecar(scan_path).experiment_metadata == {"depth": None}
 
 
 @pytest.mark.parametrize(
@@ -103,13 +104,13 @@ def test_a_sidecar_that_cannot_be_understood_is_said_with_its_path(text, message
     path = scan_path.with_suffix(".json")
     path.write_text(text)
     with pytest.raises(SidecarError, match=f"^{re.escape(str(path))}:? {message}"):
-        legacy.read_sidecar(scan_path)
+        older_results.read_sidecar(scan_path)
 
 
 def test_the_report_counts_only_finite_velocities(scan_path, results_folder):
     rows = "1,1,0.1,0.5,radon\n1,1,0.2,,radon\n1,1,0.3,inf,radon\n1,1,0.4,-0.9,radon\n1,1,0.5,1.0,radon\n"
     (results_folder / "scan_radon.csv").write_text(VELOCITY + rows)
-    (row,) = legacy.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
+    (row,) = older_results.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
     assert row == {
         "roi_id": 1,
         "channel": 1,
@@ -124,7 +125,7 @@ def test_the_report_counts_only_finite_velocities(scan_path, results_folder):
 
 def test_a_roi_without_any_valid_velocity_has_no_mean(scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text(VELOCITY + "1,1,0.1,,radon\n")
-    (row,) = legacy.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
+    (row,) = older_results.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
     assert math.isnan(row["mean_velocity"])
     assert math.isnan(row["median_velocity"])
     assert row["n_valid"] == 0
@@ -133,7 +134,7 @@ def test_a_roi_without_any_valid_velocity_has_no_mean(scan_path, results_folder)
 def test_the_report_has_a_row_a_roi_and_channel(scan_path, results_folder):
     rows = "2,1,0.1,1.0,radon\n1,2,0.1,2.0,radon\n1,1,0.1,3.0,radon\n1,2,0.2,4.0,radon\n"
     (results_folder / "scan_radon.csv").write_text(VELOCITY + rows)
-    report = legacy.read_results(scan_path).table_artifacts["radon_report"]
+    report = older_results.read_results(scan_path).table_artifacts["radon_report"]
     columns = ["roi_id", "channel", "mean_velocity"]
     assert report[columns].to_numpy().tolist() == [[1, 1, 3.0], [1, 2, 3.0], [2, 1, 1.0]]
 
@@ -148,17 +149,17 @@ def test_the_report_has_a_row_a_roi_and_channel(scan_path, results_folder):
 )
 def test_the_report_names_the_algorithms(header, row, algorithm, scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text(f"{header}\n{row}\n")
-    assert legacy.read_results(scan_path).table_artifacts["radon_report"]["algorithm"].tolist() == [algorithm]
+    assert older_results.read_results(scan_path).table_artifacts["radon_report"]["algorithm"].tolist() == [algorithm]
 
 
 def test_velocities_without_a_channel_are_of_channel_1(scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text("roi_id,time,velocity\n1,0.1,2.0\n")
-    assert legacy.read_results(scan_path).table_artifacts["radon_velocity"]["channel"].tolist() == [1]
+    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["channel"].tolist() == [1]
 
 
 def test_a_csv_without_windows_gives_a_report_without_rows(scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text(VELOCITY)
-    assert len(legacy.read_results(scan_path).table_artifacts["radon_report"]) == 0
+    assert len(older_results.read_results(scan_path).table_artifacts["radon_report"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -177,30 +178,30 @@ def test_a_csv_that_cannot_be_understood_is_said_in_one_line(text, message, scan
     path = results_folder / "scan_radon.csv"
     path.write_text(text)
     with pytest.raises(SidecarError, match=rf"\A{re.escape(str(path))} {message}") as caught:
-        legacy.read_results(scan_path)
+        older_results.read_results(scan_path)
     assert "\n" not in str(caught.value)
 
 
 def test_an_empty_events_object_means_no_table(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {}})
-    assert "velocity_events" not in legacy.read_results(scan_path).table_artifacts
+    assert "velocity_events" not in older_results.read_results(scan_path).table_artifacts
 
 
 def test_an_empty_list_of_events_means_a_table_without_rows(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {"1": []}})
-    assert len(legacy.read_results(scan_path).table_artifacts["velocity_events"]) == 0
+    assert len(older_results.read_results(scan_path).table_artifacts["velocity_events"]) == 0
 
 
 @pytest.mark.parametrize(("key", "roi_and_channel"), [("3", (3, 1)), ("3:2", (3, 2)), ("3:", (3, 1))])
 def test_an_event_has_the_roi_and_channel_of_its_key(key, roi_and_channel, scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {key: [EVENT]}})
-    (row,) = legacy.read_results(scan_path).table_artifacts["velocity_events"].to_dict("records")
+    (row,) = older_results.read_results(scan_path).table_artifacts["velocity_events"].to_dict("records")
     assert (row["roi_id"], row["channel"]) == roi_and_channel
 
 
 def test_an_event_is_renamed_and_keeps_what_else_it_has(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
-    (row,) = legacy.read_results(scan_path).table_artifacts["velocity_events"].to_dict("records")
+    (row,) = older_results.read_results(scan_path).table_artifacts["velocity_events"].to_dict("records")
     assert math.isnan(row.pop("t1_s"))
     assert row == {
         "roi_id": 1,
@@ -216,7 +217,7 @@ def test_an_event_is_renamed_and_keeps_what_else_it_has(scan_path, results_folde
 
 def test_events_are_counted_from_1_through_the_image(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {"2": [EVENT, EVENT], "1": [EVENT]}})
-    events = legacy.read_results(scan_path).table_artifacts["velocity_events"]
+    events = older_results.read_results(scan_path).table_artifacts["velocity_events"]
     assert events[["event_id", "roi_id"]].to_numpy().tolist() == [[1, 2], [2, 2], [3, 1]]
 
 
@@ -236,14 +237,14 @@ def test_events_are_counted_from_1_through_the_image(scan_path, results_folder):
 def test_events_that_cannot_be_understood_are_said(events, message, scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": events})
     with pytest.raises(SidecarError, match=f"^{re.escape(str(results_folder / 'scan'))}: {message}"):
-        legacy.read_results(scan_path)
+        older_results.read_results(scan_path)
 
 
 @pytest.mark.parametrize("name", ["radon", "events", "kymanalysis"])
 def test_the_older_programs_json_is_kept_whole(name, scan_path, results_folder):
     document = {"version": "2.0", "velocity_events": {"1": [EVENT]}, "unknown": [1, {"a": None}]}
     write_json(results_folder / f"scan_{name}.json", document)
-    assert legacy.read_results(scan_path).json_artifacts == {f"legacy/{name}": document}
+    assert older_results.read_results(scan_path).json_artifacts == {f"legacy/{name}": document}
 
 
 @pytest.mark.parametrize("name", ["radon", "events", "kymanalysis"])
@@ -251,37 +252,37 @@ def test_a_result_that_is_not_json_is_said_with_its_path(name, scan_path, result
     path = results_folder / f"scan_{name}.json"
     path.write_text("{")
     with pytest.raises(SidecarError, match=f"^{re.escape(str(path))} cannot be read as JSON"):
-        legacy.read_results(scan_path)
+        older_results.read_results(scan_path)
 
 
 def test_the_newer_csv_wins(scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text(VELOCITY + "1,1,0.1,1.0,new\n")
     (results_folder / "scan_kymanalysis.csv").write_text(VELOCITY + "1,1,0.1,2.0,old\n")
-    assert legacy.read_results(scan_path).table_artifacts["radon_velocity"]["velocity"].tolist() == [1.0]
+    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["velocity"].tolist() == [1.0]
 
 
 def test_the_older_csv_is_taken_where_there_is_no_newer(scan_path, results_folder):
     (results_folder / "scan_kymanalysis.csv").write_text(VELOCITY + "1,1,0.1,2.0,old\n")
-    assert legacy.read_results(scan_path).table_artifacts["radon_velocity"]["velocity"].tolist() == [2.0]
+    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["velocity"].tolist() == [2.0]
 
 
 def test_the_newer_events_win(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
     write_json(results_folder / "scan_kymanalysis.json", {"velocity_events": {"1": [EVENT, EVENT]}})
-    assert len(legacy.read_results(scan_path).table_artifacts["velocity_events"]) == 1
+    assert len(older_results.read_results(scan_path).table_artifacts["velocity_events"]) == 1
 
 
 def test_results_of_another_file_are_not_taken(scan_path, results_folder):
     (results_folder / "scan_2_radon.csv").write_text(VELOCITY + "1,1,0.1,1.0,new\n")
-    assert dict(legacy.read_results(scan_path).table_artifacts) == {}
+    assert dict(older_results.read_results(scan_path).table_artifacts) == {}
 
 
 def test_reading_writes_nothing(scan_path, results_folder):
     write_json(scan_path.with_suffix(".json"), {})
     (results_folder / "scan_radon.csv").write_text(VELOCITY)
     before = sorted(scan_path.parent.rglob("*"))
-    legacy.read_sidecar(scan_path)
-    legacy.read_results(scan_path)
+    older_results.read_sidecar(scan_path)
+    older_results.read_results(scan_path)
     assert sorted(scan_path.parent.rglob("*")) == before
 
 
@@ -291,13 +292,13 @@ def test_a_velocity_that_no_line_scan_can_show_is_left_out_and_said(scan_path, r
         f"1,1,0.{number},{value},radon,0.5,0.001,20\n" for number, value in enumerate([1.0, -2.0, 10.0, -5553288.0])
     )
     (results_folder / "scan_radon.csv").write_text(header + rows)
-    (row,) = legacy.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
+    (row,) = older_results.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
     assert (row["n_valid"], row["n_windows"], row["mean_velocity"]) == (3, 4, pytest.approx(3.0))
     assert row["notes"] == "1 windows left out: faster than the scan can show"
 
 
 def test_the_laboratorys_means_are_blood_flow(olympus_folder):
-    report = legacy.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_report"]
+    report = older_results.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_report"]
     assert report["mean_velocity"].between(-1.3, -1.0).all()
     assert [note.split()[0] for note in report["notes"]] == ["16", "19", "279"]
 
@@ -311,7 +312,7 @@ def test_the_laboratorys_means_are_blood_flow(olympus_folder):
 )
 def test_the_laboratorys_report_is_the_mean_over_its_valid_velocities(tiff, name, olympus_folder):
     path = olympus_folder / tiff
-    report = legacy.read_results(path).table_artifacts["radon_report"]
+    report = older_results.read_results(path).table_artifacts["radon_report"]
     expected = read_velocity_by_roi(path.parent / "flow-analysis" / name)
     found = {(row["roi_id"], row["channel"]): (row["mean_velocity"], row["n_valid"]) for row in report.to_dict("records")}
     assert found == {
@@ -320,7 +321,7 @@ def test_the_laboratorys_report_is_the_mean_over_its_valid_velocities(tiff, name
 
 
 def test_the_laboratorys_velocities_are_all_there(olympus_folder):
-    windows = legacy.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_velocity"]
+    windows = older_results.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_velocity"]
     expected = pd.read_csv(olympus_folder / "flow-analysis" / "Capillary1_0001_radon.csv")
     pd.testing.assert_frame_equal(windows, expected)
 
@@ -340,7 +341,7 @@ HEADER = AcquisitionHeader(seconds_per_line=0.003, um_per_pixel=0.5)
 def test_the_calibration_of_results_is_that_in_the_csv_or_else_the_headers(rows, calibration, scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text(f"roi_id,channel,time,velocity,delx,delt\n{rows}")
     write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
-    stated = legacy.read_results(scan_path).computed_from(RoiSet(), HEADER)
+    stated = older_results.read_results(scan_path).computed_from(RoiSet(), HEADER)
     assert {name: tuple(one["calibration"].values()) for name, one in stated.items()} == dict.fromkeys(
         ("radon_velocity", "radon_report", "velocity_events"), calibration
     )
@@ -348,11 +349,11 @@ def test_the_calibration_of_results_is_that_in_the_csv_or_else_the_headers(rows,
 
 def test_without_a_csv_the_calibration_of_the_results_is_the_headers(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
-    stated = legacy.read_results(scan_path).computed_from(RoiSet(), HEADER)
+    stated = older_results.read_results(scan_path).computed_from(RoiSet(), HEADER)
     assert stated["velocity_events"]["calibration"] == {"seconds_per_line": 0.003, "um_per_pixel": 0.5}
 
 
 def test_results_of_an_image_without_calibration_state_none(scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": {"1": [EVENT]}})
-    stated = legacy.read_results(scan_path).computed_from(RoiSet(), AcquisitionHeader())
+    stated = older_results.read_results(scan_path).computed_from(RoiSet(), AcquisitionHeader())
     assert "calibration" not in stated["velocity_events"]

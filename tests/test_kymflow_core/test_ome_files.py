@@ -11,12 +11,12 @@ from ome_zarr_models.v05.labels import Labels
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet, export_ome_zarr, import_ome_zarr
 from kymflow_core.errors import RoiError, RoiNotFoundError
-from kymflow_core.exchange import import_folder
+from kymflow_core.folders import import_folder
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.ome_files import read_foreign_image
+from kymflow_core.images.ome_files import read_foreign_image
 from kymflow_zarr import OmeDescription
 from kymflow_zarr.errors import DatasetExistsError, SourceError
-from kymflow_zarr.ome_export import write_ome_zarr
+from kymflow_zarr.exporting.ome_zarr import write_ome_zarr
 
 HEADER = AcquisitionHeader(name="scan", seconds_per_line=0.002, um_per_pixel=0.5)
 

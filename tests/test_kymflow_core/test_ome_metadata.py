@@ -8,9 +8,9 @@ import zarr
 from ome_zarr_models.v05 import Image
 
 from kymflow_core import KymDataset
-from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.ome_metadata import describe_header, describe_metadata, rebuild_ome, update_ome
+from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.ome_metadata import describe_header, describe_metadata, rebuild_ome, update_ome
 from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 from kymflow_zarr import ZarrDataset
 
@@ -71,7 +71,7 @@ class TestUpdate:
         def full(*_args, **_options):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("kymflow_zarr._disk.write_file", full)
+        monkeypatch.setattr("kymflow_zarr.disk.steps.write_file", full)
         assert "No space left on device" in update_ome(record, HEADER)
 
 

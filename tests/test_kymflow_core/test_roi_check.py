@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kymflow_core import KymDataset
-from kymflow_core.roi.check import check_rois
+from kymflow_core.images.check_rois import check_rois
 
 RECT = {"roi_id": 1, "roi_type": "rect", "data": {"x0": 2, "x1": 9, "y0": 5, "y1": 17}}
 

@@ -11,9 +11,10 @@ from hypothesis.extra import numpy as arrays
 
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.geojson import is_simple, rois_to_geojson, save_geojson
-from kymflow_core.roi.outline import mask_regions
+from kymflow_core.roi.polygons import is_simple
 from kymflow_core.roi.raster import shape_mask
+from kymflow_core.roi_files.geojson import rois_to_geojson, save_geojson
+from kymflow_core.roi_files.outline import mask_regions
 
 SHAPE = (20, 16)
 

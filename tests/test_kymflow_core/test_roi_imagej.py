@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
 from kymflow_core.errors import RoiError
-from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet, _imagej_read
-from kymflow_core.roi.imagej import rois_from_imagej, rois_to_imagej
+from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.raster import shape_mask
+from kymflow_core.roi_files import imagej_read
+from kymflow_core.roi_files.imagej import rois_from_imagej, rois_to_imagej
 
 SHAPE = (40, 30)
 TILTED = ((10.0, 2.0), (14.0, 5.0), (8.0, 13.0), (4.0, 10.0))
@@ -525,7 +526,7 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path):
 
 
 def test_an_archive_of_too_many_entries_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_imagej_read, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(imagej_read, "MOST_ENTRIES", 2)
     path = zip_file(tmp_path / "a.zip", *((f"{at}.roi", b"Iout") for at in range(3)))
     with pytest.raises(RoiError, match=r"'a.zip' holds 3 entries of 12 bytes in all; archives are read up to 2 entries"):
         rois_from_imagej(path, next_id=1, shape=SHAPE)

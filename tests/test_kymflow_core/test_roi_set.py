@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_core.acq_image import AcqImage
 from kymflow_core.errors import RoiError, RoiNotFoundError
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
 from kymflow_core.simulate import DEMO_SCANS, Episode, Scan, make_demo_dataset, simulate_kymograph
 from kymflow_zarr import ZarrDataset

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from kymflow_core.acquisition_file import read_acquisition_file
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
+from kymflow_core.images.acquisition_file import read_acquisition_file
 
 SHAPE = (40, 12)
 OME = (

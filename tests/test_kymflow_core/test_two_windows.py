@@ -7,7 +7,7 @@ import pytest
 
 from kymflow_core import AcqImage
 from kymflow_core.errors import RoiError
-from kymflow_core.roi.check import check_rois
+from kymflow_core.images.check_rois import check_rois
 from kymflow_core.roi.pixels import rect_mask
 from kymflow_zarr.errors import ConflictError
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from states import digest
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_zarr import ZarrDataset
 
 Contents: TypeAlias = dict[str, Any]

@@ -9,7 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr.disk.blobs import Blobs
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def two_days_later(monkeypatch):
     real = time.time
 
     def pass_by():
-        monkeypatch.setattr("kymflow_zarr.verify.time.time", lambda: real() + 2 * 86_400)
+        monkeypatch.setattr("kymflow_zarr.verify.verify.time.time", lambda: real() + 2 * 86_400)
         monkeypatch.setattr(Blobs, "now", lambda _self: real() + 2 * 86_400)
 
     return pass_by

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from power_cut import Unflushed
 
-from kymflow_zarr import _disk
+from kymflow_zarr.disk import steps
 
 ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
 CRASHES = ("crash", "torn write", "power cut", "power cut with names")
@@ -28,7 +28,7 @@ _READS = ("stat", "lstat", "scandir", "listdir")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = ("os.rename", "os.link", "os.symlink", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")
 _REAL = {name: getattr(os, name) for name in (*_MOVES, *_NEW_NAMES, *_REMOVALS, *_READS, "open", "write", "fsync", "close")}
-_REAL_SWAP = _disk.swap
+_REAL_SWAP = steps.swap
 
 _watching: list["FailingDisk"] = []
 
@@ -81,7 +81,7 @@ class FailingDisk:
                 patch.setattr(os, name, self._wrapped(name))
             for name in ("open", "write", "fsync", "close"):
                 patch.setattr(os, name, getattr(self, f"_{name}"))
-            patch.setattr(_disk, "swap", self._swap)
+            patch.setattr(steps, "swap", self._swap)
             _watching.append(self)
             try:
                 yield

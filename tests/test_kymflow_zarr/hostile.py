@@ -25,10 +25,10 @@ from numcodecs import Blosc
 from numcodecs.checksum32 import CRC32C
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
-from kymflow_zarr._frames import table_to_parquet
-from kymflow_zarr._seals import seal_document
 from kymflow_zarr.errors import KymflowZarrError
-from kymflow_zarr.ingest import read_tiff
+from kymflow_zarr.formats.frames import table_to_parquet
+from kymflow_zarr.formats.seals import seal_document
+from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.stores import TiffSidecarStore
 
 SECONDS = 10

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from states import MASK_NAME, Sample, rectangle, table_rows, write_tiffs
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import NotSavedError, RecordNotFoundError

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import RectROI, RoiSet
 from kymflow_zarr import ZarrDataset, ZarrImageRecord, array_name
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kymflow_zarr._arrays import (
+from kymflow_zarr.arrays.arrays import (
     SHARD_BYTES,
     axes_of,
     check_axes,
@@ -22,9 +22,9 @@ from kymflow_zarr._arrays import (
     plan_chunks,
     write_array,
 )
-from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._seals import seal_document
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidValueError, NotSavedError
+from kymflow_zarr.formats.seals import seal_document
 
 DTYPES = st.one_of(
     hnp.boolean_dtypes(),
@@ -146,7 +146,7 @@ class TestDamage:
             load_array(blobs, "array")
 
     def test_the_missing_one_of_many_chunks_is_named(self, blobs, monkeypatch):
-        monkeypatch.setattr("kymflow_zarr._arrays.SHARD_BYTES", 16)
+        monkeypatch.setattr("kymflow_zarr.arrays.arrays.SHARD_BYTES", 16)
         write(blobs, np.ones((8, 8), np.uint8), chunks=(4, 4))
         (blobs.root / "array/c/1/0").unlink()
         with pytest.raises(DamagedError, match="has lost 1 of its files, c/1/0 among them"):

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from kymflow_zarr import _disk
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr.disk import steps
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError, NotSavedError, ReadOnlyError
 
 
@@ -189,7 +189,7 @@ class TestBuild:
     @pytest.fixture
     def second_rename_fails(self, monkeypatch):
         """On a disk that cannot swap: the old tree goes aside, the new one does not come in, the old one can come back."""
-        monkeypatch.setattr("kymflow_zarr._disk.swap", lambda _first, _second: False)
+        monkeypatch.setattr("kymflow_zarr.disk.steps.swap", lambda _first, _second: False)
         rename, calls = os.rename, []
 
         def fail_second(source, target):
@@ -224,14 +224,14 @@ class TestBuild:
     def test_a_new_tree_whose_place_cannot_be_flushed_is_not_there(self, blobs, monkeypatch):
         """It is called not saved; who adds it again would have it twice."""
         build_tree(blobs, "x/first", b"old")
-        flush = _disk.flush_folder
+        flush = steps.flush_folder
 
         def fail_at_the_place(folder):
             if folder == str(blobs.root / "x"):
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             flush(folder)
 
-        monkeypatch.setattr(_disk, "flush_folder", fail_at_the_place)
+        monkeypatch.setattr(steps, "flush_folder", fail_at_the_place)
         with pytest.raises(NotSavedError, match="not saved"), blobs.build("x/second", replace=False) as draft:
             draft.write("file", b"new")
         assert everything_in(blobs) == {"x/first/inner/file"}
@@ -239,15 +239,15 @@ class TestBuild:
     def test_the_old_tree_is_there_until_the_moves_are_flushed(self, blobs, monkeypatch):
         """On a disk that cannot swap; a power cut may undo the moves, but not what was removed."""
         build_tree(blobs, "x/tree", b"old")
-        flush, old_is_there = _disk.flush_folder, []
+        flush, old_is_there = steps.flush_folder, []
 
         def look(folder):
             if folder == str(blobs.root / "x"):
                 old_is_there.append([(path / "inner/file").read_bytes() for path in staged(blobs)] == [b"old"])
             flush(folder)
 
-        monkeypatch.setattr(_disk, "swap", lambda _first, _second: False)
-        monkeypatch.setattr(_disk, "flush_folder", look)
+        monkeypatch.setattr(steps, "swap", lambda _first, _second: False)
+        monkeypatch.setattr(steps, "flush_folder", look)
         build_tree(blobs, "x/tree", b"new")
         assert (old_is_there, blobs.read("x/tree/inner/file"), staged(blobs)) == ([True], b"new", [])
 

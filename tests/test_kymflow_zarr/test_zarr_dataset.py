@@ -183,7 +183,7 @@ class TestMaking:
 
     def test_create_refuses_a_dataset_that_appears_meanwhile(self, tmp_path, monkeypatch):
         path = tmp_path / "new.zarr"
-        monkeypatch.setattr("kymflow_zarr.dataset.load_attributes", lambda _blobs: None)
+        monkeypatch.setattr("kymflow_zarr.dataset.dataset.load_attributes", lambda _blobs: None)
         ZarrDataset.create(path)
         with pytest.raises(DatasetExistsError, match="already; open it instead"):
             ZarrDataset.create(path)

@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from kymflow_zarr import ZarrDataset, _disk
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk import steps
 from kymflow_zarr.errors import DamagedError, NotSavedError, ReadOnlyError
 
 
@@ -25,12 +26,12 @@ class TestSwap:
     @pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="other systems cannot swap folders")
     def test_two_folders_change_places(self, two_folders):
         a, b = two_folders
-        assert _disk.swap(str(a), str(b)) is True
+        assert steps.swap(str(a), str(b)) is True
         assert ((a / "file").read_text(), (b / "file").read_text()) == ("b", "a")
 
     def test_a_system_without_it_does_nothing(self, two_folders, monkeypatch):
         monkeypatch.setattr(sys, "platform", "win32")
-        assert _disk.swap(*map(str, two_folders)) is False
+        assert steps.swap(*map(str, two_folders)) is False
         assert (two_folders[0] / "file").read_text() == "a"
 
     @pytest.mark.skipif(sys.platform != "linux", reason="the function has another name elsewhere")
@@ -43,15 +44,15 @@ class TestSwap:
                 return -1
 
         monkeypatch.setattr(ctypes, "CDLL", lambda *_args, **_kwargs: Library)
-        assert _disk.swap(*map(str, two_folders)) is False
+        assert steps.swap(*map(str, two_folders)) is False
 
     @pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="other systems cannot swap folders")
     def test_another_failure_is_an_error(self, two_folders, tmp_path):
         with pytest.raises(FileNotFoundError):
-            _disk.swap(str(two_folders[0]), str(tmp_path / "missing"))
+            steps.swap(str(two_folders[0]), str(tmp_path / "missing"))
 
     def test_an_array_is_replaced_on_a_disk_without_it(self, record, monkeypatch):
-        monkeypatch.setattr(_disk, "swap", lambda _first, _second: False)
+        monkeypatch.setattr(steps, "swap", lambda _first, _second: False)
         for value in (1, 2):
             record.save_array_artifact("mask", np.full((2, 3), value))
         assert record.load_array_artifact("mask").tolist() == [[2] * 3] * 2
@@ -76,7 +77,7 @@ class TestBusyFiles:
 
                 monkeypatch.setattr(os, name, refuse)
 
-        monkeypatch.setattr(_disk, "_RETRY_SECONDS", (0.0, 0.0, 0.0))
+        monkeypatch.setattr(steps, "_RETRY_SECONDS", (0.0, 0.0, 0.0))
         return fail
 
     def test_a_save_is_tried_again(self, record, busy):
@@ -128,4 +129,4 @@ class TestReadOnlyMedia:
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DamagedError, match="pipe is no file but a pipe or a device; remove it"):
-        _disk.open_regular(str(tmp_path / "pipe"))
+        steps.open_regular(str(tmp_path / "pipe"))

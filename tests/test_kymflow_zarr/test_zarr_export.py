@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr.arrays.npy import npy_to_bytes
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, SourceError
-from kymflow_zarr.npy import npy_to_bytes
-from kymflow_zarr.sources import Source
-from kymflow_zarr.tiff import Scale, array_to_tiff, tiff_to_array
+from kymflow_zarr.formats.tiff import Scale, array_to_tiff, tiff_to_array
+from kymflow_zarr.tables.sources import Source
 
 DTYPES = ("bool", "u1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", "c8")
 

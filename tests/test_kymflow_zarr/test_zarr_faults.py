@@ -13,8 +13,9 @@ from failing_disk import CRASHES, ERRORS, FAULTS, Crash, FailingDisk
 from operations import OPERATIONS, Call, Operation
 from states import Reader, Sample, lies_between, make_sample
 
-from kymflow_zarr import ZarrDataset, _disk
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk import steps
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
 
 pytestmark = [
@@ -68,7 +69,7 @@ class Bench:
         if not wrong and not (self._operation.adds and (saved or fault in CRASHES) and self._is_done(copy)):
             with pytest.MonkeyPatch.context() as patch:
                 if fault in CRASHES:
-                    patch.setattr(_disk, "is_running", lambda process: False)  # it is this one, in truth
+                    patch.setattr(steps, "is_running", lambda process: False)  # it is this one, in truth
                     call = self._prepare(copy)
                 wrong = self._wrong_after_retry(copy, call)
         shutil.rmtree(copy.path.parents[1])

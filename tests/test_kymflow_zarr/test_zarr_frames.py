@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr import concatenate_frames
-from kymflow_zarr._frames import frame_from_parquet, frame_to_parquet
 from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
 
 EVERY_KIND = pd.DataFrame(
     {

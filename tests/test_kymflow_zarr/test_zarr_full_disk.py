@@ -13,9 +13,10 @@ import pytest
 from acknowledged import Contents, contents_of
 from states import Sample, make_sample, rectangle, write_tiffs
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import RoiSet
-from kymflow_zarr import FileContent, VerifyReport, ZarrDataset, _blobs
+from kymflow_zarr import FileContent, VerifyReport, ZarrDataset
+from kymflow_zarr.disk import blobs
 from kymflow_zarr.errors import NotSavedError
 
 pytestmark = pytest.mark.trials
@@ -54,7 +55,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 def told_small(folder: Path) -> Iterator[None]:
     """Let the storage believe that a folder's disk has 48 MB only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_blobs, "free_bytes", lambda path: DISK_BYTES - used_bytes(folder))
+        patch.setattr(blobs, "free_bytes", lambda path: DISK_BYTES - used_bytes(folder))
         yield
 
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr._json import from_bytes
-from kymflow_zarr._seals import seal_document
+from kymflow_zarr.dataset.manifest import Manifest
 from kymflow_zarr.errors import DamagedError, InvalidNameError, KymflowZarrError
-from kymflow_zarr.manifest import Manifest
+from kymflow_zarr.formats.seals import seal_document
+from kymflow_zarr.formats.strict_json import from_bytes
 
 MOST_BYTES = 2**30
 BAD_NAMES = {

@@ -17,10 +17,12 @@ import pytest
 import tifffile
 
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset
-from kymflow_zarr import ingest as ingest_module
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
-from kymflow_zarr.ingest import FailedFile, ImportedFile, find_files, read_tiff
-from kymflow_zarr.sources import Source
+from kymflow_zarr.importing import tiffs as ingest_module
+from kymflow_zarr.importing.folders import find_files
+from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.reports import FailedFile, ImportedFile
+from kymflow_zarr.tables.sources import Source
 
 
 def names_of_paths(paths):
@@ -505,7 +507,7 @@ class TestInterruptedImport:
             if done == 1:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr("kymflow_zarr._import_threads._AHEAD", 1)
+        monkeypatch.setattr("kymflow_zarr.importing.threads._AHEAD", 1)
         with pytest.raises(KeyboardInterrupt):
             dataset.import_folder(tiff_folder, progress=interrupt)
         return ZarrDataset(dataset.path)

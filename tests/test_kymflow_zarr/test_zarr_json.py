@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_zarr._json import canonical_sha256, from_bytes, object_from_bytes, to_readable_bytes
 from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.formats.strict_json import canonical_sha256, from_bytes, object_from_bytes, to_readable_bytes
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -15,7 +15,7 @@ from acknowledged import after, contents_of, split
 from states import Sample, make_sample, rectangle, table_rows
 from zygote import Zygote, read_journal
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
 

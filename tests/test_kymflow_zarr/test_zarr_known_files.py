@@ -11,7 +11,6 @@ import pytest
 import tifffile
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord, pixels_digest
-from kymflow_zarr import _import as import_module
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     DatasetNotFoundError,
@@ -19,9 +18,12 @@ from kymflow_zarr.errors import (
     NotSavedError,
     ReadOnlyError,
 )
-from kymflow_zarr.ingest import Channels, FileContent, MovedFile, read_tiff
-from kymflow_zarr.replacing import keep_metadata
-from kymflow_zarr.sources import Source
+from kymflow_zarr.importing import run as import_module
+from kymflow_zarr.importing.changed_file import keep_metadata
+from kymflow_zarr.importing.content import Channels, FileContent
+from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.reports import MovedFile
+from kymflow_zarr.tables.sources import Source
 
 
 def names_of(files):
@@ -144,7 +146,7 @@ class TestMoved:
         assert (report.imported, len(report.skipped)) == ((), 3)
 
     def test_a_file_that_goes_away_while_the_folder_is_read_is_reported(self, dataset, tiff_folder, monkeypatch):
-        from kymflow_zarr import _dataset_folders as folders_module
+        from kymflow_zarr import zarr_dataset as folders_module
 
         def find_and_lose(*args):
             found = find_files(*args)

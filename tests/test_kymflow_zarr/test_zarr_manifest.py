@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kymflow_zarr import Manifest, ManifestEntry, ZarrDataset, _disk
+from kymflow_zarr import Manifest, ManifestEntry, ZarrDataset
+from kymflow_zarr.disk import steps
 from kymflow_zarr.errors import DamagedError
 
 RECORDS = 12
@@ -30,14 +31,14 @@ def listed(dataset):
 def opened_files(monkeypatch):
     """How often each file below a dataset was opened, by what it is; taken at the only step that opens files."""
     counts: Counter[str] = Counter()
-    open_regular = _disk._open_regular
+    open_regular = steps._open_regular
 
     def count(path):
         parts = path.split(".zarr/", 1)[1].split("/")
         counts["/".join("ID" if part.count("-") == 4 else part for part in parts)] += 1
         return open_regular(path)
 
-    monkeypatch.setattr(_disk, "_open_regular", count)
+    monkeypatch.setattr(steps, "_open_regular", count)
     return counts
 
 

@@ -9,9 +9,17 @@ from threading import Barrier
 
 import pytest
 
-from kymflow_zarr import _disk, _metadata
-from kymflow_zarr._metadata import NOTHING_SAVED, _commit, load_history, load_numbered, load_revision, save_revision
+from kymflow_zarr.disk import steps
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, InvalidValueError, NotSavedError
+from kymflow_zarr.record import revisions
+from kymflow_zarr.record.revisions import (
+    NOTHING_SAVED,
+    _commit,
+    load_history,
+    load_numbered,
+    load_revision,
+    save_revision,
+)
 
 COPY = "analysis/metadata.json"
 
@@ -145,7 +153,7 @@ class TestConflict:
             _commit(blobs, {"a": "theirs"}, 1)
             return revision
 
-        monkeypatch.setattr(_metadata, "load_revision", load_then_lose_the_race)
+        monkeypatch.setattr(revisions, "load_revision", load_then_lose_the_race)
         with pytest.raises(ConflictError, match="another program saved revision 1"):
             save(blobs, {"a": "ours"}, first)
 
@@ -156,7 +164,7 @@ class TestConflict:
             _commit(blobs, {"a": "theirs"}, 1)
             return load_revision(blobs)
 
-        monkeypatch.setattr(_metadata, "load_revision", lose_the_race_then_load)
+        monkeypatch.setattr(revisions, "load_revision", lose_the_race_then_load)
         with pytest.raises(ConflictError, match=r"revision 0 then, 1 now|another program saved revision 1"):
             save(blobs, {"a": "ours"}, first)
 
@@ -357,7 +365,7 @@ class TestRepeatedSave:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         with monkeypatch.context() as patch:
-            patch.setattr(_disk, "flush_folder", fail)
+            patch.setattr(steps, "flush_folder", fail)
             with pytest.raises(NotSavedError, match="not saved"):
                 save(blobs, {"a": 2}, before)
         assert load_revision(blobs) == before
@@ -374,15 +382,15 @@ class TestReadableCopy:
     def test_a_slow_writer_does_not_leave_an_older_copy(self, blobs, monkeypatch):
         """The second writer commits and copies between the first one's commit and copy."""
         save(blobs, {"a": 0})
-        commit = _metadata._commit
+        commit = revisions._commit
 
         def commit_then_be_overtaken(*arguments):
             committed = commit(*arguments)
-            monkeypatch.setattr(_metadata, "_commit", commit)
+            monkeypatch.setattr(revisions, "_commit", commit)
             save(blobs, {"a": 2})
             return committed
 
-        monkeypatch.setattr(_metadata, "_commit", commit_then_be_overtaken)
+        monkeypatch.setattr(revisions, "_commit", commit_then_be_overtaken)
         save(blobs, {"a": 1})
         assert (load_revision(blobs).payload, json.loads(blobs.read(COPY))) == ({"a": 2}, {"a": 2})
 
@@ -390,13 +398,13 @@ class TestReadableCopy:
 class TestEditsByHand:
     def test_an_edit_while_a_save_runs_is_kept_in_the_quarantine(self, blobs, monkeypatch):
         save(blobs, {"a": 1})
-        commit = _metadata._commit
+        commit = revisions._commit
 
         def edit_meanwhile(*arguments):
             edit_by_hand(blobs, '{"a": "by hand"}')
             return commit(*arguments)
 
-        monkeypatch.setattr(_metadata, "_commit", edit_meanwhile)
+        monkeypatch.setattr(revisions, "_commit", edit_meanwhile)
         save(blobs, {"a": 2})
         (kept,) = (blobs.root / ".quarantine").iterdir()
         assert (kept.read_text(), load_revision(blobs).payload) == ('{"a": "by hand"}', {"a": 2})

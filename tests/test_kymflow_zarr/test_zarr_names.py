@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr import array_group_key, array_name
-from kymflow_zarr._layout import revision_key, revision_number
-from kymflow_zarr._names import MAX_LENGTH, RULE, check_name
 from kymflow_zarr.errors import InvalidNameError
+from kymflow_zarr.layout import revision_key, revision_number
+from kymflow_zarr.names import MAX_LENGTH, RULE, check_name
 
 SOUND = st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,20}[a-z0-9])?", fullmatch=True).filter(
     lambda name: not re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name)

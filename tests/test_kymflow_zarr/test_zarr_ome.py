@@ -8,11 +8,11 @@ import zarr
 from ome_zarr_models.v05 import Image
 
 from kymflow_zarr import OmeDescription, ZarrDataset
-from kymflow_zarr._seals import seal_document
 from kymflow_zarr.errors import DamagedError, InvalidValueError, ReadOnlyError
-from kymflow_zarr.ingest import FileContent
-from kymflow_zarr.ome import image_to_ome, is_ome_image, ome_order
-from kymflow_zarr.sources import Source
+from kymflow_zarr.formats.seals import seal_document
+from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.record.ome import image_to_ome, is_ome_image, ome_order
+from kymflow_zarr.tables.sources import Source
 
 LINE_SCAN = OmeDescription(name="scan", steps={"y": 0.002, "x": 0.5}, units={"x": "micrometer"}, notes={"y": "lines"})
 SOURCE = Source(

@@ -10,7 +10,7 @@ from ome_zarr_models.v05.labels import Labels
 
 from kymflow_zarr import OmeDescription
 from kymflow_zarr.errors import DatasetExistsError, InvalidNameError, InvalidValueError, NotSavedError
-from kymflow_zarr.ome_export import LabelImage, write_ome_zarr
+from kymflow_zarr.exporting.ome_zarr import LabelImage, write_ome_zarr
 
 DESCRIBED = OmeDescription(name="scan", steps={"y": 0.002, "x": 0.5}, units={"x": "micrometer"})
 
@@ -116,7 +116,7 @@ class TestTarget:
             (target / "mine.txt").write_text("mine")
             return real(*args, **options)
 
-        monkeypatch.setattr("kymflow_zarr.ome_export.write_array", slow)
+        monkeypatch.setattr("kymflow_zarr.exporting.ome_zarr.write_array", slow)
         with pytest.raises(DatasetExistsError, match="choose another name"):
             write_ome_zarr(target, pixels, axes=("y", "x"))
         assert (left_in(target), left_in(target.parent)) == (["mine.txt"], ["scan.ome.zarr"])
@@ -138,7 +138,7 @@ class TestTarget:
         def failing(_top):
             raise OSError(5, "Input/output error")
 
-        monkeypatch.setattr("kymflow_zarr._disk.flush_tree", failing)
+        monkeypatch.setattr("kymflow_zarr.disk.steps.flush_tree", failing)
         with pytest.raises(NotSavedError, match="not saved: Input/output error"):
             write_ome_zarr(target, pixels, axes=("y", "x"))
         assert left_in(target.parent) == []

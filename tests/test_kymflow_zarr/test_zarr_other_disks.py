@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kymflow_zarr import ZarrDataset, _disk
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk import steps
 from kymflow_zarr.errors import ConflictError, DamagedError, NotSavedError, RecordNotFoundError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the calls have other names there")
@@ -41,14 +42,14 @@ class TestNoHardLinks:
 
     def test_the_second_of_two_writers_gets_a_conflict(self, record, no_links, monkeypatch):
         first = record.save_metadata_payload({"a": 1})
-        move = _disk._rename_exclusively
+        move = steps._rename_exclusively
 
         def be_overtaken(source, target):
-            monkeypatch.setattr(_disk, "_rename_exclusively", move)
+            monkeypatch.setattr(steps, "_rename_exclusively", move)
             record.save_metadata_payload({"a": "theirs"}, expected=first)
             move(source, target)
 
-        monkeypatch.setattr(_disk, "_rename_exclusively", be_overtaken)
+        monkeypatch.setattr(steps, "_rename_exclusively", be_overtaken)
         with pytest.raises(ConflictError, match="another program saved revision 1"):
             record.save_metadata_payload({"a": "mine"}, expected=first)
         assert record.load_metadata_payload() == {"a": "theirs"}
@@ -90,7 +91,7 @@ class TestFlush:
             module = types.ModuleType("fcntl")
             module.F_FULLFSYNC, module.fcntl = 51, refusing(number)
             monkeypatch.setitem(sys.modules, "fcntl", module)
-            monkeypatch.setattr(_disk, "sys", types.SimpleNamespace(platform="darwin"))
+            monkeypatch.setattr(steps, "sys", types.SimpleNamespace(platform="darwin"))
 
         return answer
 
@@ -183,13 +184,13 @@ class TestVanished:
     )
     def test_a_save_into_a_record_that_is_deleted_meanwhile_makes_no_ghost(self, dataset, record, monkeypatch, save):
         folder = dataset.path / "images" / record.image_id
-        make = _disk.make_folders
+        make = steps.make_folders
 
         def delete_first(path, **options):
             shutil.rmtree(folder, ignore_errors=True)
             make(path, **options)
 
-        monkeypatch.setattr(_disk, "make_folders", delete_first)
+        monkeypatch.setattr(steps, "make_folders", delete_first)
         with pytest.raises(
             RecordNotFoundError, match=r"not saved: .* is no longer there: deleted, moved, or its disk is gone"
         ):

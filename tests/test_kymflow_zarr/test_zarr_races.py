@@ -6,10 +6,10 @@ from contextlib import suppress
 import pytest
 from states import Sample, make_sample, rectangle, table_rows
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError
 
 

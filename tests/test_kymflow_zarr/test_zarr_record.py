@@ -308,7 +308,7 @@ class TestSeals:
         assert zarr.open_array(record_folder / "analysis_arrays/mask/data", mode="r")[...].all()
 
     def test_a_json_value_that_is_too_large_is_refused(self, record, monkeypatch):
-        monkeypatch.setattr("kymflow_zarr._json.MAX_BYTES", 1000)
+        monkeypatch.setattr("kymflow_zarr.formats.strict_json.MAX_BYTES", 1000)
         with pytest.raises(InvalidValueError, match="at most 0 MB are stored, save it as a table or array"):
             record.save_json("params", list(range(1000)))
 

@@ -11,10 +11,10 @@ import pytest
 import tifffile
 
 from kymflow_zarr import ZarrDataset, pixels_digest
-from kymflow_zarr._blobs import Blobs
-from kymflow_zarr._restore import _Restore
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError, SourceError
-from kymflow_zarr.sources import Source
+from kymflow_zarr.importing.restore import _Restore
+from kymflow_zarr.tables.sources import Source
 
 
 def source_at(path: str) -> Source:

@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError, NotADatasetError, UnsupportedVersionError
-from kymflow_zarr.schema import DatasetAttributes, RecordAttributes, group_from_bytes, group_to_bytes, utc_now
+from kymflow_zarr.record.attributes import (
+    DatasetAttributes,
+    RecordAttributes,
+    group_from_bytes,
+    group_to_bytes,
+    utc_now,
+)
 
 OURS = {"format": "kymflow_zarr", "schema_version": 2, "dataset_id": "d", "created_utc": "t"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kymflow_zarr.errors import DamagedError
-from kymflow_zarr.sources import Source, sources_to_frame
+from kymflow_zarr.tables.sources import Source, sources_to_frame
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, ReadOnlyError, TableNotFoundError
-from kymflow_zarr.tables import Tables
+from kymflow_zarr.tables.tables import Tables
 
 
 def rows(image_id, **columns):
@@ -294,7 +294,7 @@ class TestParts:
     @pytest.fixture
     def wide(self, tables, monkeypatch):
         """A table of 40 images with three rows each, in row groups of 30 rows."""
-        monkeypatch.setattr("kymflow_zarr._frames.ROW_GROUP", 30)
+        monkeypatch.setattr("kymflow_zarr.formats.frames.ROW_GROUP", 30)
         frames = {f"{n:02d}": rows(f"{n:02d}", v=[n, n + 0.1, n + 0.2], note=["x"] * 3) for n in range(40)}
         tables.replace_rows("velocity", frames)
         return tables

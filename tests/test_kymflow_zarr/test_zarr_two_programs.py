@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kymflow_zarr import ZarrDataset, _disk
-from kymflow_zarr._blobs import Blobs
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk import steps
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ArtifactExistsError, DamagedError, NotSavedError, PixelsExistError, RecordNotFoundError
 
 MASK = np.ones((20, 6), bool)
@@ -70,7 +71,7 @@ class TestSavingIntoARecordThatIsDeleted:
     )
     def test_is_not_acknowledged_and_makes_no_ghost(self, dataset, record, record_folder, meanwhile, save):
         # The record was there when the save began.
-        meanwhile(_disk, "make_folders", lambda: ZarrDataset(dataset.path).delete_image(record.image_id))
+        meanwhile(steps, "make_folders", lambda: ZarrDataset(dataset.path).delete_image(record.image_id))
         with pytest.raises(RecordNotFoundError, match=r"not saved: .* is no longer there"):
             save(record)
         assert not record_folder.exists()
@@ -155,15 +156,15 @@ class TestVerifyingWhatOthersAreAt:
         """On a disk that cannot exchange folders the place is empty for a moment."""
         record.save_array_artifact("distance", np.zeros((20, 6)))
         make_older(record_folder / "analysis_arrays/distance", 900)
-        reports, rename = [], _disk.rename
+        reports, rename = [], steps.rename
 
         def look_after_the_first(source, target):
             rename(source, target)
             if not reports:
                 reports.append(ZarrDataset(dataset.path).verify(repair=True))
 
-        monkeypatch.setattr(_disk, "swap", lambda _first, _second: False)
-        monkeypatch.setattr(_disk, "rename", look_after_the_first)
+        monkeypatch.setattr(steps, "swap", lambda _first, _second: False)
+        monkeypatch.setattr(steps, "rename", look_after_the_first)
         record.save_array_artifact("distance", np.ones((20, 6)))
         assert [problem for report in reports for problem in report.problems] == []
         assert record.load_array_artifact("distance").all()

@@ -11,11 +11,11 @@ import pytest
 import tifffile
 
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr._json import to_readable_bytes
-from kymflow_zarr._seals import seal_around_foreign
 from kymflow_zarr.errors import DamagedError, ReadOnlyError
-from kymflow_zarr.schema import OF_RECORD
-from kymflow_zarr.verify import VerifyReport
+from kymflow_zarr.formats.seals import seal_around_foreign
+from kymflow_zarr.formats.strict_json import to_readable_bytes
+from kymflow_zarr.record.attributes import OF_RECORD
+from kymflow_zarr.verify.verify import VerifyReport
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ import tifffile
 from states import MASK_NAME, digest, rectangle, table_rows
 from zygote import Journal
 
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.indexers import RadonReportIndexer
-from kymflow_core.kym_dataset import KymDataset
-from kymflow_zarr import ZarrDataset, _disk
+from kymflow_core.tables.kym_dataset import KymDataset
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk import steps
 from kymflow_zarr.errors import ConflictError
 
 Step: TypeAlias = Callable[["Desk", int], None]
@@ -179,7 +180,7 @@ def _count_calls(die_at: int) -> Iterator[int]:
 
     for name in ("open", "write", "fsync", "close", "rename", "replace", "link", "unlink", "mkdir", "rmdir"):
         setattr(os, name, counted(getattr(os, name)))
-    _disk.swap = counted(_disk.swap)
+    steps.swap = counted(steps.swap)
     return calls
 
 

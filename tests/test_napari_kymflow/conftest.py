@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from napari.components import ViewerModel
 
-from kymflow_core.acquisition_file import read_acquisition_file
+from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.indexers import INDEXERS
-from kymflow_core.kym_dataset import KymDataset
 from kymflow_core.simulate import make_demo_dataset
+from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._session import KymSession, session_of
+from napari_kymflow.session.session import KymSession, session_of
 
 os.environ.setdefault("NAPARI_CONFIG", "")
 _HAS_SCREEN = sys.platform != "linux" or "DISPLAY" in os.environ or shutil.which("Xvfb") is not None
@@ -50,7 +50,7 @@ def _opengl_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
 def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where ROIs that could not be saved are kept, instead of the user's own folder."""
     folder = tmp_path / "drafts"
-    monkeypatch.setattr("napari_kymflow._drafts.drafts_folder", lambda: folder)
+    monkeypatch.setattr("napari_kymflow.rois.drafts.drafts_folder", lambda: folder)
     return folder
 
 
@@ -66,7 +66,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
         return ask
 
-    from napari_kymflow.widgets._window import WindowHost
+    from napari_kymflow.widgets.window.window import WindowHost
 
     monkeypatch.setattr(WindowHost, "ask_unsaved", answer("unsaved", "discard"))
     monkeypatch.setattr(WindowHost, "ask_conflicts", answer("conflicts", "both"))
@@ -78,16 +78,16 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 def _no_autosave(monkeypatch: pytest.MonkeyPatch) -> None:
     """Edits are saved when a test says so; the user's own preferences are never touched."""
     preferences = SimpleNamespace(autosave=False)
-    monkeypatch.setattr("napari_kymflow._preferences._rois", lambda: preferences)
+    monkeypatch.setattr("napari_kymflow.user.preferences._rois", lambda: preferences)
 
 
 @pytest.fixture(autouse=True)
 def table_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What the user prefers of tables: they follow a save when a test says so; what is remembered lies aside."""
     preferences = SimpleNamespace(autorefresh=False, previous_record_key="Alt+Up", next_record_key="Alt+Down")
-    monkeypatch.setattr("napari_kymflow._preferences._tables", lambda: preferences)
-    monkeypatch.setattr("napari_kymflow._recent.recent_path", lambda: tmp_path / "config" / "recent.json")
-    monkeypatch.setattr("napari_kymflow._table_layouts.layouts_path", lambda: tmp_path / "config" / "layouts.json")
+    monkeypatch.setattr("napari_kymflow.user.preferences._tables", lambda: preferences)
+    monkeypatch.setattr("napari_kymflow.user.recent.recent_path", lambda: tmp_path / "config" / "recent.json")
+    monkeypatch.setattr("napari_kymflow.user.table_layouts.layouts_path", lambda: tmp_path / "config" / "layouts.json")
     return preferences
 
 

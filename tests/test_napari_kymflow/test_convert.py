@@ -5,8 +5,8 @@ import pytest
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._convert import contrast_limits, describe_position, display_stretch, record_to_layers
-from napari_kymflow._tags import LayerTag
+from napari_kymflow.layers.convert import contrast_limits, describe_position, display_stretch, record_to_layers
+from napari_kymflow.layers.tags import LayerTag
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from kymflow_core import AcqImage, KymDataset
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._follow import Followed
-from napari_kymflow._look import full_look, result_tables
-from napari_kymflow._recent import note_folder, recent_datasets
-from napari_kymflow._records_view import make_shown
-from napari_kymflow._session import session_of
-from napari_kymflow.widgets.dataset_dock import RECORDS, DatasetDock
+from napari_kymflow.session.after_save import Followed
+from napari_kymflow.session.session import session_of
+from napari_kymflow.tables.snapshot import full_look, result_tables
+from napari_kymflow.tables.views import make_shown
+from napari_kymflow.user.recent import note_folder, recent_datasets
+from napari_kymflow.widgets.dataset.dataset_dock import RECORDS, DatasetDock
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 

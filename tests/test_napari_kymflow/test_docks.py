@@ -8,9 +8,9 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from kymflow_core import AcqImage, MaskROI
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._session import session_of
-from napari_kymflow.widgets._docks import is_busy, open_docks
-from napari_kymflow.widgets.roi_dock import RoiDock
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.docks import is_busy, open_docks
+from napari_kymflow.widgets.rois.roi_dock import RoiDock
 
 
 @pytest.fixture

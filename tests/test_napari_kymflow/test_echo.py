@@ -2,15 +2,15 @@
 
 import doctest
 
-from napari_kymflow import _echo
+from napari_kymflow.layers import echo_guard
 
 
 def test_the_example_in_the_docstring_runs():
-    assert doctest.testmod(_echo) == (0, 3)
+    assert doctest.testmod(echo_guard) == (0, 3)
 
 
 def test_a_nested_guard_is_up_until_the_outer_block_ends():
-    guard = _echo.EchoGuard()
+    guard = echo_guard.EchoGuard()
     with guard:
         with guard:
             pass
@@ -19,7 +19,7 @@ def test_a_nested_guard_is_up_until_the_outer_block_ends():
 
 
 def test_an_error_takes_the_guard_down():
-    guard = _echo.EchoGuard()
+    guard = echo_guard.EchoGuard()
     try:
         with guard:
             raise ValueError

@@ -10,9 +10,9 @@ from napari.utils.notifications import notification_manager
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape
-from napari_kymflow._host import Host
-from napari_kymflow._session import session_of
-from napari_kymflow._shapes import Bounds
+from napari_kymflow.layers.shapes import Bounds
+from napari_kymflow.session.session import session_of
+from napari_kymflow.user.window import Host
 
 TRIANGLE = DrawnShape(type="polygon", vertices=((10.0, 5.0), (10.0, 30.0), (400.0, 20.0)))
 

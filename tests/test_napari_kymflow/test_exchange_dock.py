@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._session import session_of
-from napari_kymflow.widgets._report_dialog import ReportDialog
-from napari_kymflow.widgets.dataset_dock import DatasetDock
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
+from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_kymflow import _filters
-from napari_kymflow._filters import FilterError, parse_filter, rows_that_match, rows_with_text
+from napari_kymflow.tables import filters
+from napari_kymflow.tables.filters import FilterError, parse_filter, rows_that_match, rows_with_text
 
 KINDS = pd.Series(["drop", "baseline_Drop", "stall", None, "", "–"], name="kind")
 SCORES = pd.Series([0.123456789, 1, 2.5, 3, -4, np.nan], name="score")
@@ -135,8 +135,8 @@ def test_a_search_finds_rows(events, text, rows):
 def test_long_columns_of_distinct_texts_are_filtered_like_short_ones(monkeypatch, text):
     column = pd.Series(["n10", "N1", "n2", "m", "Ä", "n1", None], name="record")
     short = rows_that_match(column, text)
-    monkeypatch.setattr(_filters, "_SAMPLE", 3)
-    assert _filters.seems_distinct(column.iloc[:6])
+    monkeypatch.setattr(filters, "_SAMPLE", 3)
+    assert filters.seems_distinct(column.iloc[:6])
     assert np.array_equal(rows_that_match(column.iloc[:6], text), short[:6])
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QPersistentModelIndex, Qt
 
-from napari_kymflow import _filters
-from napari_kymflow.widgets._frame_model import FrameModel, as_text
+from napari_kymflow.tables import filters
+from napari_kymflow.tables.filters import as_text
+from napari_kymflow.widgets.table.frame_model import FrameModel
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_long_columns_of_distinct_texts_are_sorted_like_short_ones(model, monkey
     model.set_frame(pd.DataFrame({"name": ["n10", None, "n2", "m", "Ä", "n1"]}))
     model.sort(0, order)
     short = column(model, 0)
-    monkeypatch.setattr(_filters, "_SAMPLE", 2)
+    monkeypatch.setattr(filters, "_SAMPLE", 2)
     model.sort(0, order)
     assert column(model, 0) == short
 

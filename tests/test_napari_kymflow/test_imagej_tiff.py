@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_kymflow._imagej_tiff import pixels_to_tiff
+from napari_kymflow.layers.imagej_tiff import pixels_to_tiff
 
 KNOWN = {"um_per_pixel": 0.25, "seconds_per_line": 0.002}
 

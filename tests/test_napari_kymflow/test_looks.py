@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 
 from kymflow_core import KymDataset
-from kymflow_core.acq_image import AcqImage
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
-from napari_kymflow import _look
-from napari_kymflow._follow import FollowWork
-from napari_kymflow._look import counts_of, full_look, look_at_image, quick_look, result_tables
-from napari_kymflow._records import refresh_after_save, run_indexers
-from napari_kymflow._records_view import make_shown, table_view, with_marks
-from napari_kymflow.widgets._dataset_actions import Outcome, describe_reports
-from napari_kymflow.widgets._exchange_work import ImportWork
-from napari_kymflow.widgets._row_place import Place, place_of
+from napari_kymflow.session.after_save import FollowWork
+from napari_kymflow.tables import snapshot
+from napari_kymflow.tables.row_place import Place, place_of
+from napari_kymflow.tables.snapshot import counts_of, full_look, look_at_image, quick_look, result_tables
+from napari_kymflow.tables.views import make_shown, table_view, with_marks
+from napari_kymflow.tables.work import refresh_after_save, run_indexers
+from napari_kymflow.widgets.dataset.actions import Outcome, describe_reports
+from napari_kymflow.widgets.dataset.folder_work import ImportWork
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 RESULTS = result_tables(INDEXERS)
@@ -244,7 +244,7 @@ def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(da
 )
 def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, most, note):
     record = add_events(dataset, "demo stall")
-    monkeypatch.setattr(_look, "_MOST_OPENED", most)
+    monkeypatch.setattr(snapshot, "_MOST_OPENED", most)
     look = full_look(dataset, INDEXERS, cancelled=lambda: True)
     frame = make_shown(look, RESULTS).records.frame
     assert frame["events"].isna().tolist() == [image_id == record.image_id for image_id in frame["image_id"]]
@@ -341,7 +341,7 @@ def test_tables_that_could_not_follow_an_import_are_said(tmp_path, olympus_folde
     def fail(*args, **options):
         raise NotSavedError("the disk is full")
 
-    monkeypatch.setattr("napari_kymflow.widgets._exchange_work.run_indexers", fail)
+    monkeypatch.setattr("napari_kymflow.widgets.dataset.folder_work.run_indexers", fail)
     folder = one_tiff(olympus_folder, tmp_path)
     outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(HANDLE)
     assert (len(outcome.imported.imported), outcome.problem) == (1, "the tables could not follow: the disk is full")
@@ -383,8 +383,8 @@ def test_columns_that_have_our_names_are_shown_beside_ours(dataset, demo_path):
 
 
 def test_many_records_without_their_table_are_looked_at_twice(dataset, demo_path, monkeypatch):
-    monkeypatch.setattr(_look, "_MOST_OPENED", 1)
-    monkeypatch.setattr(_look, "_FEW", 1)
+    monkeypatch.setattr(snapshot, "_MOST_OPENED", 1)
+    monkeypatch.setattr(snapshot, "_FEW", 1)
     (demo_path / "tables" / "images.parquet").unlink()
     assert len(shown_of(dataset, shown_of(dataset)).records.frame) == 3
 
@@ -396,7 +396,7 @@ def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error
     def fail(self, record):
         raise error("odd")
 
-    monkeypatch.setattr(_look.ImageIndexer, "extract_rows", fail)
+    monkeypatch.setattr(snapshot.ImageIndexer, "extract_rows", fail)
     assert sorted(look_at_image(dataset, INDEXERS, look.image_ids[0], before=look).image_ids) == sorted(look.image_ids)
 
 

@@ -9,9 +9,9 @@ from qtpy.QtWidgets import QFileDialog
 
 from kymflow_zarr import ZarrDataset
 from napari_kymflow._menu import export_dataset, import_new_from_folder, import_tiff_folder
-from napari_kymflow._session import session_of
-from napari_kymflow.widgets._docks import find_dataset_dock, open_dataset_dock
-from napari_kymflow.widgets._exchange_actions import ExchangeActions
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
+from napari_kymflow.widgets.docks import find_dataset_dock, open_dataset_dock
 
 IMPORT, NEW = "napari-kymflow.import_tiff_folder", "napari-kymflow.import_new_from_folder"
 EXPORT = "napari-kymflow.export_dataset"

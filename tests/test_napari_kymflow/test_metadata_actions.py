@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QLabel, QMenu
 
 from kymflow_core import AcqImage, MetadataEdit, edit_metadata
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._metadata_form import UM
-from napari_kymflow._session import session_of
-from napari_kymflow._tags import tag_of
-from napari_kymflow.widgets.dataset_dock import RECORDS, DatasetDock
+from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.session.session import session_of
+from napari_kymflow.tables.metadata_form import UM
+from napari_kymflow.widgets.dataset.dataset_dock import RECORDS, DatasetDock
 
 SPECIES = ("experiment_metadata", "species")
 

@@ -7,8 +7,8 @@ from qtpy.QtWidgets import QLabel
 from kymflow_core import MetadataEdit, edit_metadata
 from kymflow_core.metadata_edit import ACCEPTED
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._metadata_form import SECONDS, UM, load_form
-from napari_kymflow.widgets._metadata_dialog import MetadataDialog
+from napari_kymflow.tables.metadata_form import SECONDS, UM, load_form
+from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog
 
 SPECIES, NOTE = ("experiment_metadata", "species"), ("experiment_metadata", "note")
 

@@ -9,7 +9,7 @@ from kymflow_core import EditReport, MetadataEdit, edit_metadata
 from kymflow_core.errors import MetadataError
 from kymflow_core.metadata_edit import ACCEPTED, KNOWN_KEYS, EditPreview, NotChanged, RecordChange
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._metadata_form import (
+from napari_kymflow.tables.metadata_form import (
     SECONDS,
     SOURCE,
     UM,

@@ -12,7 +12,7 @@ from napari.utils.notifications import notification_manager
 from kymflow_zarr import ZarrDataset
 from napari_kymflow import _reader
 from napari_kymflow._reader import NOTHING, get_reader
-from napari_kymflow._tags import tag_of
+from napari_kymflow.layers.tags import tag_of
 
 
 @pytest.fixture

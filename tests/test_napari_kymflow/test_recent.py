@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from napari_kymflow import _recent
-from napari_kymflow._recent import folder_of, forget_recent, note_folder, note_recent, recent_datasets
+from napari_kymflow.user import recent
+from napari_kymflow.user.recent import folder_of, forget_recent, note_folder, note_recent, recent_datasets
 
 
 @pytest.fixture(autouse=True)
 def recent_file(tmp_path, monkeypatch):
     path = tmp_path / "config" / "recent.json"
-    monkeypatch.setattr(_recent, "recent_path", lambda: path)
+    monkeypatch.setattr(recent, "recent_path", lambda: path)
     return path
 
 
@@ -137,13 +137,13 @@ def test_a_list_that_cannot_be_written_stops_nobody(recent_file, make):
 def test_a_write_that_fails_leaves_the_list_as_it_was(make, monkeypatch):
     first, second = make("a.zarr"), make("b.zarr")
     note_recent(first)
-    monkeypatch.setattr(_recent.json, "dump", _fail_halfway)
+    monkeypatch.setattr(recent.json, "dump", _fail_halfway)
     note_recent(second)
     assert recent_datasets() == (first,)
 
 
 def test_a_write_that_fails_leaves_no_temporary_file(recent_file, make, monkeypatch):
-    monkeypatch.setattr(_recent.json, "dump", _fail_halfway)
+    monkeypatch.setattr(recent.json, "dump", _fail_halfway)
     note_recent(make("a.zarr"))
     assert list(recent_file.parent.iterdir()) == []
 

@@ -5,9 +5,15 @@ from pathlib import Path
 import pytest
 
 from kymflow_zarr import ImportReport
-from kymflow_zarr.export import ExportReport
-from kymflow_zarr.ingest import FailedFile, ImportedFile, MovedFile
-from napari_kymflow._report_text import export_details, import_details, import_headline, needs_reading, relink_report
+from kymflow_zarr.exporting.export import ExportReport
+from kymflow_zarr.reports import FailedFile, ImportedFile, MovedFile
+from napari_kymflow.tables.report_text import (
+    export_details,
+    import_details,
+    import_headline,
+    needs_reading,
+    relink_report,
+)
 
 FILE = ImportedFile(path=Path("/lab/x.tif"), image_id="a")
 NOTED = ImportedFile(path=Path("/lab/y.tif"), image_id="b", notes=("calibration unknown",))

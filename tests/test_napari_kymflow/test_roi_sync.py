@@ -7,9 +7,9 @@ import pytest
 from napari.layers import Shapes
 
 from kymflow_core import RectROI, RoiSet
-from napari_kymflow._convert import display_stretch
-from napari_kymflow._roi_sync import RoiSync
-from napari_kymflow._shapes import rect_to_vertices, rois_to_layer
+from napari_kymflow.layers.convert import display_stretch
+from napari_kymflow.layers.roi_sync import RoiSync
+from napari_kymflow.layers.shapes import rect_to_vertices, rois_to_layer
 
 SHAPE = (30000, 38)
 STRETCH = display_stretch(SHAPE)

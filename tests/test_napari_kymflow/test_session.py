@@ -13,9 +13,9 @@ from kymflow_core import AcqImage, RectROI
 from kymflow_core.errors import ImageError
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError
-from napari_kymflow._session import session_of
-from napari_kymflow._shapes import rect_to_vertices
-from napari_kymflow._tags import tag_of
+from napari_kymflow.layers.shapes import rect_to_vertices
+from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.session.session import session_of
 
 
 def draw(session, roi):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from kymflow_core import MaskROI, RectROI, RoiSet
 from kymflow_core.roi import DrawnShape
-from napari_kymflow._convert import display_stretch
-from napari_kymflow._shapes import (
+from napari_kymflow.layers.convert import display_stretch
+from napari_kymflow.layers.shapes import (
     NO_ROI,
     ROI_COLOR,
     Bounds,

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._session import session_of
+from napari_kymflow.session.session import session_of
 
 
 def settle():

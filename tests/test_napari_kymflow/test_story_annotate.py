@@ -13,12 +13,12 @@ from test_story import bounds, canvas_point, dock, drag, drop, settle, trigger
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
-from napari_kymflow._preferences import set_autosaves
-from napari_kymflow._roi_rows import COLUMNS
-from napari_kymflow._session import session_of
-from napari_kymflow._tags import tag_of
-from napari_kymflow.widgets._docks import open_docks
-from napari_kymflow.widgets._roi_dialogs import BoundsDialog, RecordsDialog
+from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.rois.rows import COLUMNS
+from napari_kymflow.session.session import session_of
+from napari_kymflow.user.preferences import set_autosaves
+from napari_kymflow.widgets.docks import open_docks
+from napari_kymflow.widgets.rois.dialogs import BoundsDialog, RecordsDialog
 
 pytestmark = [pytest.mark.opengl, pytest.mark.story]
 
@@ -363,7 +363,7 @@ def test_an_empty_dock_and_a_record_without_rois_say_what_to_do(window):
 
 
 def test_a_folder_that_cannot_be_written_to_is_only_to_look_at(open_window, demo_path, monkeypatch):
-    monkeypatch.setattr("napari_kymflow._session.is_writable", lambda path: False)
+    monkeypatch.setattr("napari_kymflow.session.session.is_writable", lambda path: False)
     window = open_window(demo_path)
     assert "2 ROIs, read-only" in window.rois_dock._state.text()
     assert "Only to look at" in window.rois_dock._warning.text()
@@ -728,7 +728,7 @@ def test_a_shape_clicked_on_the_canvas_is_selected_instead_of_a_painted_mask(ope
 
 @pytest.mark.parametrize("way", ["Delete key", "duplicate", "paste"])
 def test_nothing_is_edited_where_nothing_can_be_saved(way, open_window, demo_path, monkeypatch):
-    monkeypatch.setattr("napari_kymflow._session.is_writable", lambda path: False)
+    monkeypatch.setattr("napari_kymflow.session.session.is_writable", lambda path: False)
     window = open_window(demo_path)
     window.viewer.layers.selection.active = window.layer
     window.click_row(2)
@@ -771,7 +771,7 @@ def test_a_failed_save_on_leaving_is_offered_at_once_when_the_record_is_opened_a
 
 
 def test_no_mask_is_written_where_the_dock_says_only_to_look_at(open_window, demo_path, monkeypatch, qtbot):
-    monkeypatch.setattr("napari_kymflow._session.is_writable", lambda path: False)
+    monkeypatch.setattr("napari_kymflow.session.session.is_writable", lambda path: False)
     window = open_window(demo_path)
     window.click_row(2)
     trigger(window.rois_dock._more, "Materialize masks of all rectangles")

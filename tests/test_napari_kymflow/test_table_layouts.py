@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from napari_kymflow import _table_layouts
-from napari_kymflow._table_layouts import TableLayout, load_layout, save_layout
+from napari_kymflow.user import table_layouts
+from napari_kymflow.user.table_layouts import TableLayout, load_layout, save_layout
 
 ARRANGED = TableLayout(hidden=("note",), order=("score", "kind", "note"), widths={"kind": 90})
 
@@ -14,7 +14,7 @@ ARRANGED = TableLayout(hidden=("note",), order=("score", "kind", "note"), widths
 def layouts(tmp_path, monkeypatch):
     """The file that layouts are kept in, instead of the user's own."""
     path = tmp_path / "config" / "layouts.json"
-    monkeypatch.setattr(_table_layouts, "layouts_path", lambda: path)
+    monkeypatch.setattr(table_layouts, "layouts_path", lambda: path)
     return path
 
 
@@ -92,7 +92,7 @@ def test_a_layout_that_cannot_be_written_leaves_the_last_one(layouts, monkeypatc
     def refuse(*arguments, **options):
         raise OSError("disk full")
 
-    monkeypatch.setattr(_table_layouts.json, "dump", refuse)
+    monkeypatch.setattr(table_layouts.json, "dump", refuse)
     with pytest.raises(OSError, match="disk full"):
         save_layout("events", TableLayout())
     assert (load_layout("events"), [path.name for path in layouts.parent.iterdir()]) == (ARRANGED, [layouts.name])

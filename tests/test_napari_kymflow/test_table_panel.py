@@ -9,9 +9,9 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_kymflow import _table_layouts
-from napari_kymflow.widgets import _table_panel
-from napari_kymflow.widgets._table_panel import TablePanel
+from napari_kymflow.user import table_layouts
+from napari_kymflow.widgets.table import panel as panel_module
+from napari_kymflow.widgets.table.panel import TablePanel
 
 NAMES = ["image_id", "kind", "score", "event_id"]
 
@@ -20,7 +20,7 @@ NAMES = ["image_id", "kind", "score", "event_id"]
 def layouts(tmp_path, monkeypatch):
     """The file that layouts are kept in, instead of the user's own."""
     path = tmp_path / "layouts.json"
-    monkeypatch.setattr(_table_layouts, "layouts_path", lambda: path)
+    monkeypatch.setattr(table_layouts, "layouts_path", lambda: path)
     return path
 
 
@@ -489,7 +489,7 @@ def test_the_next_panel_is_arranged_as_the_last_one(panel, new_panel, frame):
 def test_a_layout_is_kept_a_moment_after_the_change(qtbot, panel, layouts):
     panel.view.setColumnWidth(1, 133)
     qtbot.waitUntil(layouts.exists)
-    assert _table_layouts.load_layout("events").widths == {"kind": 133}
+    assert table_layouts.load_layout("events").widths == {"kind": 133}
 
 
 def test_what_the_user_did_not_change_is_not_remembered(panel, layouts, frame):
@@ -543,7 +543,7 @@ def test_the_buttons_fit_beside_the_search(panel):
 
 def test_long_copies_are_left_to_another_thread(panel, monkeypatch):
     later = []
-    monkeypatch.setattr(_table_panel, "_MOST_COPIED_AT_ONCE", 3)
+    monkeypatch.setattr(panel_module, "_MOST_COPIED_AT_ONCE", 3)
     panel.run_in_background = lambda work, done: later.append((work, done))
     panel.copy()
     assert len(later) == 1

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from kymflow_core.errors import KymflowError
 from kymflow_zarr.errors import DatasetNotFoundError
-from napari_kymflow.widgets._task_bar import TaskBar, TaskHandle, kind_icon
+from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle, kind_icon
 
 
 @pytest.fixture(autouse=True)

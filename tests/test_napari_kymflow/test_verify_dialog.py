@@ -9,8 +9,8 @@ from qtpy.QtGui import QGuiApplication
 
 from kymflow_core import KymDataset
 from kymflow_zarr import VerifyReport, ZarrDataset
-from kymflow_zarr._problems import Problem
-from napari_kymflow.widgets._verify_dialog import Checked, VerifyDialog, describe_repair, describe_result
+from kymflow_zarr.verify.problems import Problem
+from napari_kymflow.widgets.dataset.verify_dialog import Checked, VerifyDialog, describe_repair, describe_result
 
 
 @pytest.fixture(autouse=True)

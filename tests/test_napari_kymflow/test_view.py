@@ -3,10 +3,10 @@
 import pytest
 
 from kymflow_core import RectROI
-from napari_kymflow._session import session_of
-from napari_kymflow._shapes import LayerShape, is_drawn_as, rect_to_vertices
-from napari_kymflow._tags import tag_of
-from napari_kymflow._view import BAND_HEIGHT
+from napari_kymflow.layers.shapes import LayerShape, is_drawn_as, rect_to_vertices
+from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.layers.view import BAND_HEIGHT
+from napari_kymflow.session.session import session_of
 
 
 def band_height(viewer, session):

@@ -14,11 +14,11 @@ from npe2 import PluginManager, PluginManifest
 
 import napari_kymflow
 from kymflow_core import AcqImage
-from kymflow_core.roi.imagej import rois_from_imagej
-from kymflow_zarr.ingest import read_tiff
-from napari_kymflow._session import session_of, session_showing
-from napari_kymflow._tags import tag_of
+from kymflow_core.roi_files.imagej import rois_from_imagej
+from kymflow_zarr.importing.tiffs import read_tiff
 from napari_kymflow._writer import write_geojson, write_imagej_rois, write_tiff
+from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.session.session import session_of, session_showing
 
 MANIFESTS = {
     "ours": Path(napari_kymflow.__file__).with_name("napari.yaml"),

@@ -8,10 +8,10 @@ import logging
 
 import typer
 
-from kymflow_core.cli._in_out import export, import_command, refresh, upgrade
-from kymflow_core.cli._look import info, verify
-from kymflow_core.cli._output import AsJson, Output, Quiet
-from kymflow_core.cli._tables import freshness, index, tables
+from kymflow_core.cli.folders import export, import_command, refresh, upgrade
+from kymflow_core.cli.output import AsJson, Output, Quiet
+from kymflow_core.cli.state import info, verify
+from kymflow_core.cli.tables import freshness, index, tables
 
 __all__ = ["AsJson", "Output", "Quiet", "app"]
 

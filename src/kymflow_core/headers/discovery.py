@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
 
-from kymflow_core._other_packages import load_entry_points
+from kymflow_core.entry_points import load_entry_points
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.older_sidecar import OlderSidecarReader
 from kymflow_core.headers.olympus import OlympusReader

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kymflow_core.errors import HeaderError, SidecarError
 from kymflow_core.headers.acquisition import AcquisitionHeader, calibration_of_voxels
-from kymflow_core.legacy import read_sidecar
+from kymflow_core.older_program.results import read_sidecar
 
 NAME = "sidecar"
 

@@ -15,7 +15,7 @@ from typing import Self
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
-from kymflow_zarr.ingest import beside, is_there
+from kymflow_zarr.importing.folders import beside, is_there
 
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 # The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from kymflow_core._other_packages import FOREIGN_ERRORS
+from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
-from kymflow_core._other_packages import load_entry_points
+from kymflow_core.entry_points import load_entry_points
 from kymflow_core.errors import IndexerError
 from kymflow_core.indexers.protocol import DatasetIndexer, normalize_table_name
 

@@ -4,8 +4,8 @@
 inherits the tests in `kymflow_zarr.testing`.
 """
 
-from kymflow_zarr.stores._protocols import ArtifactStore, PixelStore
-from kymflow_zarr.stores._record import ZarrRecordStore
-from kymflow_zarr.stores._tiff import TiffSidecarStore
+from kymflow_zarr.stores.protocols import ArtifactStore, PixelStore
+from kymflow_zarr.stores.record import ZarrRecordStore
+from kymflow_zarr.stores.tiff import TiffSidecarStore
 
 __all__ = ["ArtifactStore", "PixelStore", "TiffSidecarStore", "ZarrRecordStore"]

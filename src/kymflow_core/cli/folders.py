@@ -1,0 +1,223 @@
+"""The commands that move images: `import`, `refresh`, `export`, `upgrade`."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kymflow_core.cli.output import AsJson, Output, Quiet, fail
+from kymflow_core.cli.tables import are_behind, update_tables
+from kymflow_core.cli.targets import existing, source_folder
+from kymflow_core.folders import PATTERNS, export_folder, import_folder
+from kymflow_core.images.ome_metadata import describe_metadata
+from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr.upgrade import upgrade_dataset
+
+Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'. May be given again.")]
+Reread = Annotated[bool, typer.Option("--reread-changed", help="Read files again whose content has changed.")]
+Relink = Annotated[bool, typer.Option("--relink", help="Note where files are now that have moved.")]
+Merge = Annotated[bool, typer.Option("--merge-channels", help="Make one record of scan_C1.tif and scan_C2.tif.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, max=4, help="How many files are read at once; by default one more than there are processors."),
+]
+_AGAIN = "The same command goes on from there."
+
+
+def import_command(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder with TIFF files, with its subfolders; an exported one; an OME-Zarr image.")
+    ],
+    dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr; made if it is not there.")],
+    *,
+    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
+    reread_changed: Reread = False,
+    relink: Relink = False,
+    merge_channels: Merge = False,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Import TIFFs with their headers, ROIs and results, and fill the tables.
+
+    Example: napari-kymflow import /data/2025-07 lab.zarr
+
+    Files that were imported before are skipped, so the same command brings in what is new, and does nothing where there is
+    nothing new. A folder that was exported comes back as the records that it was made of.
+    """
+    output = Output(as_json, quiet, advice=_AGAIN)
+    with output.running():
+        target = ZarrDataset(dataset)
+        _import(
+            target, folder, output, pattern=pattern, reread=reread_changed, relink=relink, merge=merge_channels, jobs=jobs
+        )
+
+
+def refresh(
+    dataset: Annotated[Path, typer.Argument(help="The dataset.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder to look in; by default the one that has all files of the dataset.")
+    ] = None,
+    *,
+    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
+    reread_changed: Reread = False,
+    relink: Relink = False,
+    merge_channels: Merge = False,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Import what is new in the dataset's own folder, and bring the tables up to date.
+
+    Example: napari-kymflow refresh lab.zarr --reread-changed
+    """
+    output = Output(as_json, quiet, advice=_AGAIN)
+    with output.running():
+        target = existing(dataset)
+        where = folder or source_folder(target)
+        output.say(f"Looking in {where}")
+        _import(
+            target,
+            where,
+            output,
+            pattern=pattern,
+            reread=reread_changed,
+            relink=relink,
+            merge=merge_channels,
+            jobs=jobs,
+            index=True,
+        )
+
+
+def export(
+    dataset: Annotated[Path, typer.Argument(help="The dataset; it is only read.")],
+    folder: Annotated[Path, typer.Argument(help="The new folder.")],
+    *,
+    tiff: Annotated[bool, typer.Option("--tiff/--no-tiff", help="Whether pixels are written.")] = True,
+    tables: Annotated[bool, typer.Option("--tables/--no-tables", help="Whether tables over all images are.")] = True,
+    friendly_names: Annotated[bool, typer.Option("--friendly-names", help="Name folders for the files.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that has other files.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a dataset as a folder of TIFFs, JSON, CSV and Parquet, from which the same dataset can be imported.
+
+    Example: napari-kymflow export lab.zarr exported --friendly-names
+    """
+    output = Output(as_json, quiet, advice="A new folder is not there; of one that was written into, some files are.")
+    with output.running():
+        opened = ZarrDataset(dataset, mode="r")
+        with output.progress("exporting") as tell:
+            report = export_folder(
+                opened,
+                folder,
+                include_tiff=tiff,
+                include_tables=tables,
+                friendly_names=friendly_names,
+                overwrite=overwrite,
+                progress=tell,
+            )
+        for note in report.notes:
+            output.say(note, "yellow")
+        for failure in report.failed:
+            output.problem(f"not exported: {failure.path}: {failure.reason}")
+        output.say(report.summary())
+        output.result(
+            folder=str(report.folder),
+            records=report.records,
+            tables=report.tables,
+            files=report.files,
+            notes=list(report.notes),
+            failed={str(failure.path): failure.reason for failure in report.failed},
+        )
+        if report.failed:
+            fail()
+
+
+def upgrade(
+    old: Annotated[Path, typer.Argument(help="A dataset of the older program; it is only read.")],
+    new: Annotated[Path, typer.Argument(help="Where the copy in the new format is to be, such as lab.zarr.")],
+    *,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Copy a dataset of the older program into the new format, with nothing lost.
+
+    Example: napari-kymflow upgrade old.zarr lab.zarr
+
+    The copy is compared with the original before it appears. The original stays as it is.
+    """
+    output = Output(as_json, quiet, advice="Nothing was copied.")
+    with output.running():
+        with output.progress("copying records") as tell:
+            report = upgrade_dataset(old, new, describe=describe_metadata, progress=tell)
+        output.say(report.summary())
+        output.result(records=report.records, tables=list(report.tables))
+
+
+def _import(
+    target: ZarrDataset,
+    folder: Path,
+    output: Output,
+    *,
+    pattern: list[str],
+    reread: bool,
+    relink: bool,
+    merge: bool,
+    jobs: int | None,
+    index: bool = False,
+) -> None:
+    """Import a folder, bring the tables up to date where something came in, and say what happened."""
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
+    with output.progress("looking for files") as tell, pool as executor:
+        report = import_folder(
+            target,
+            folder,
+            patterns=pattern,
+            on_changed="reingest_if_changed" if reread else "skip",
+            merge_channels=merge,
+            relink=relink,
+            progress=tell,
+            executor=executor,
+        )
+    output.result(**_as_json(report))
+    is_new = bool(report.imported or report.replaced)
+    # Also where nothing is new: an import may have been stopped while it made the tables.
+    is_wanted = is_new or index or are_behind(target)
+    index_failed = update_tables(target, output, rebuild=False, jobs=1) if is_wanted else False
+    _say(report, output, relinked=relink)
+    if report.failed or index_failed:
+        fail()
+
+
+def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
+    for file in (*report.imported, *report.replaced):
+        for note in file.notes:
+            output.say(f"{file.path.name}: {note}", "yellow")
+    for path in report.changed:
+        output.say(f"{path.name}: has changed since it was imported; --reread-changed reads it again", "yellow")
+    for moved in report.moved:
+        what = "noted" if relinked else "--relink notes it"
+        output.say(f"{moved.path.name}: known as {moved.was.name}, and has moved from {moved.was.parent}; {what}", "yellow")
+    for note in report.notes:
+        output.say(note, "yellow")
+    for failure in report.failed:
+        reason = failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
+        output.problem(f"not imported: {reason}")
+    output.say(report.summary())
+
+
+def _as_json(report: ImportReport) -> dict[str, object]:
+    return {
+        "imported": [
+            {"path": str(file.path), "image_id": file.image_id, "notes": list(file.notes)} for file in report.imported
+        ],
+        "replaced": [{"path": str(file.path), "image_id": file.image_id} for file in report.replaced],
+        "skipped": len(report.skipped),
+        "changed": [str(path) for path in report.changed],
+        "moved": [{"path": str(one.path), "was": str(one.was), "image_id": one.image_id} for one in report.moved],
+        "failed": [{"path": str(one.path), "reason": one.reason} for one in report.failed],
+        "notes": list(report.notes),
+    }

@@ -1,0 +1,96 @@
+"""The commands that look at a dataset: `info` and `verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kymflow_core.cli.output import AsJson, Color, Output, Quiet, counted, fail
+from kymflow_core.indexers import INDEXERS
+from kymflow_core.tables.freshness import State
+from kymflow_core.tables.kym_dataset import KymDataset
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import KymflowZarrError
+
+DAMAGED = 2
+_COLORS: dict[str, Color] = {"repairable": "yellow"}
+
+
+def info(
+    dataset: Annotated[Path, typer.Argument(help="The dataset.")], *, as_json: AsJson = False, quiet: Quiet = False
+) -> None:
+    """Say what a dataset holds, and whether it is sound.
+
+    Example: napari-kymflow info lab.zarr
+    """
+    output = Output(as_json, quiet)
+    with output.running():
+        opened = ZarrDataset(dataset, mode="r")
+        manifest = opened.load_manifest()
+        output.say(f"{dataset}: {manifest.summary()}")
+        if opened.attributes.is_older:
+            output.say("  written by the older program: read only; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr")
+        for name in opened.list_table_names():
+            rows = _rows(opened, name)
+            what = "damaged, see below" if rows is None else counted(rows, "row")
+            output.say(f"  table {name}: {what}{_not_fresh(opened, name)}")
+        problems = opened.validate()
+        output.result(
+            path=str(opened.path),
+            dataset_id=opened.dataset_id,
+            is_older=opened.attributes.is_older,
+            records=len(opened.list_image_ids()),
+            tables={name: _rows(opened, name) for name in opened.list_table_names()},
+            problems=[str(problem) for problem in problems],
+        )
+        for problem in problems:
+            output.problem(str(problem))
+        if problems:
+            fail()
+
+
+def verify(
+    dataset: Annotated[Path, typer.Argument(help="The dataset.")],
+    *,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte, pixels too, and compare every checksum.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make whole again what can be; nothing is deleted.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look for what a crash or a bad disk left behind.
+
+    Example: napari-kymflow verify lab.zarr --deep
+
+    Ends with 0 where the dataset is sound, 1 where --repair can make it so, 2 where something is damaged that only a backup
+    has. What --repair sets aside is in the folder .quarantine of the dataset.
+    """
+    output = Output(as_json, quiet, failed_code=DAMAGED, advice="What was repaired by then stays.")
+    with output.running():
+        with output.progress("looking at records") as tell:
+            opened = ZarrDataset(dataset, mode="a" if repair else "r")
+            report = KymDataset(opened).verify(deep=deep, repair=repair, progress=tell)
+        output.result(**report.to_json())
+        for problem in report.problems:
+            output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))
+        output.say(report.summary())
+        if report.exit_code:
+            fail(report.exit_code)
+
+
+def _rows(dataset: ZarrDataset, name: str) -> int | None:
+    try:
+        return len(dataset.load_table(name))
+    except KymflowZarrError:
+        return None
+
+
+def _not_fresh(dataset: ZarrDataset, name: str) -> str:
+    """Return how many images' rows are not fresh, such as " (1 outdated, 3 never analysed)"; empty where all are."""
+    if dataset.attributes.is_older:
+        return ""
+    for indexer in INDEXERS:
+        if indexer.table_name == name:
+            counts = KymDataset(dataset).freshness(indexer)["state"].value_counts()
+            found = [f"{count} {state}" for state, count in sorted(counts.items()) if state != State.FRESH]
+            return f" ({', '.join(found)})" if found else ""
+    return ""

@@ -1,0 +1,421 @@
+"""One acquisition: lazy pixels, header and ROIs, over a dataset's record or a TIFF file.
+
+The rule of this room: what is saved is one commit. New masks are written first, under new names, then the metadata that
+refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_core.calibration import Calibration, RoiExtent
+from kymflow_core.errors import ImageError, RoiError
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.tiff_source import TiffSource
+from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
+from kymflow_core.roi.masks import ArraySource, RoiMasks
+from kymflow_core.roi.pixels import RoiStats, drawn_mask, is_older_mask, mask_box, pixel_stats, rect_mask, roi_box
+from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
+
+_MANY = 8
+_LARGEST_SLICE = 512 * 2**20
+
+
+class ImageSource(Protocol):
+    """What an `AcqImage` needs of the thing that holds it; a `ZarrImageRecord` is one, with arrays."""
+
+    def open_array(self) -> Any:
+        """Return the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
+
+    def get_axes(self) -> tuple[str, ...]:
+        """Return one name a dimension."""
+
+    def load_revision(self) -> Revision:
+        """Return the newest metadata."""
+
+    def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
+        """Commit the whole metadata; raise `ConflictError` when they are no longer `expected`."""
+
+
+class AcqImage:
+    """One acquired image with its header and ROIs.
+
+    A handle: the metadata are read when it is made, the pixels when they are asked for. `rois` is what was last read or
+    saved; `save_rois` commits another set.
+
+    Parameters
+    ----------
+    source
+        A record, or anything else that holds an image.
+    """
+
+    def __init__(self, source: ImageSource) -> None:
+        self.source = source
+        self._adopt(source.load_revision())
+
+    @classmethod
+    def from_zarr(cls, dataset_path: str | Path, image_id: str) -> Self:
+        """Open one record of a dataset, to read and to save."""
+        return cls(ZarrDataset(dataset_path).record(image_id))
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Self:
+        """Open a TIFF with what lies beside it, where ROIs and masks are saved too.
+
+        Raises
+        ------
+        SourceError
+            When the TIFF, or a file beside it, cannot be read.
+        """
+        return cls(TiffSource(Path(path)))
+
+    @property
+    def pixels(self) -> Any:
+        """The pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
+        return self.source.open_array()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """One name a dimension, such as `("y", "x")`."""
+        return self.source.get_axes()
+
+    @property
+    def slice_shape(self) -> tuple[int, int]:
+        """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        if not {"y", "x"} <= set(sizes):
+            raise ImageError(f"the image has the axes {self.axes}; y and x are needed")
+        return int(sizes["y"]), int(sizes["x"])
+
+    @property
+    def name(self) -> str:
+        """The name of the file that the image came from; empty where it is not known."""
+        return self.header.name
+
+    @property
+    def experiment_metadata(self) -> JsonObject:
+        """What the laboratory notes of the experiment: species, condition, depth and so on."""
+        value = self.metadata.get("experiment_metadata")
+        return value if isinstance(value, Mapping) else {}
+
+    @property
+    def calibration(self) -> Calibration:
+        """Seconds per line and µm per pixel; `CalibrationError`, with the way out, where one of them is not known."""
+        name = self.name or str(getattr(self.source, "image_id", "this image"))
+        return Calibration.of(self.header, record=name)
+
+    def slice_pixels(self, *, z: int = 0, channel: int = 1) -> NDArray[Any]:
+        """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1).
+
+        Raises
+        ------
+        RoiError
+            When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
+        """
+        return self._read(z, channel, (slice(None), slice(None)))
+
+    @property
+    def channels_available(self) -> tuple[int, ...]:
+        """The channels that a ROI can be in, from 1; an image without a channel axis has one."""
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        return tuple(range(1, int(sizes.get("c", 1)) + 1))
+
+    def get_roi(self, roi_id: int) -> ROI:
+        """Return one ROI; raise `RoiNotFoundError`, a `KeyError`, with the ids that are there."""
+        return self.rois.get(roi_id)
+
+    def add_roi(
+        self, *, x0: int, x1: int, y0: int, y1: int, name: str = "", note: str = "", channel: int = 1, z: int = 0
+    ) -> RectROI:
+        """Commit a new rectangle, half-open ranges of pixels, and return it with its id.
+
+        Raises
+        ------
+        RoiError
+            When the ranges are not valid, or lie outside the image.
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        roi = RectROI(roi_id=self.rois.next_id, name=name, note=note, channel=channel, z=z, x0=x0, x1=x1, y0=y0, y1=y1)
+        self.save_rois(self.rois.add(self.within(roi)))
+        return roi
+
+    def edit_roi(self, roi_id: int, **changes: Any) -> ROI:
+        """Commit other values of a ROI's fields, such as `name` or `x1`, and return it; raises as `add_roi`."""
+        old = self.rois.get(roi_id)
+        known = [name for name in old.__dataclass_fields__ if name not in ("roi_id", "roi_type")]
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise RoiError(f"a {old.roi_type} ROI has no field {', '.join(unknown)} to edit; it has {', '.join(known)}")
+        new = replace(old, **changes)
+        if isinstance(new, RectROI):
+            self.within(new)
+        elif isinstance(old, MaskROI) and new.drawn not in (None, old.drawn) and new.reference == old.reference:
+            new = replace(new, reference=None)  # another shape has other pixels
+        elif isinstance(old, MaskROI) and new.mask_ref != old.mask_ref and new.drawn == old.drawn:
+            new = replace(new, meta={key: value for key, value in new.meta.items() if key != "shape"})
+        self.save_rois(self.rois.replace(new))
+        return self.rois.get(roi_id)
+
+    def delete_roi(self, roi_id: int) -> None:
+        """Commit the set without a ROI; its mask is collected as garbage when no kept revision refers to it."""
+        self.save_rois(self.rois.remove(roi_id))
+
+    def get_roi_pixels(self, roi_id: int) -> NDArray[Any]:
+        """Return the pixels of a ROI's box, an array (y, x), in the ROI's z and channel.
+
+        Of a mask it is a `numpy.ma.MaskedArray`, in which the pixels of the box that are outside the ROI are masked.
+        """
+        return self._pixels_of(self.rois.get(roi_id))
+
+    def roi_extent(self, roi_id: int) -> RoiExtent:
+        """Return where a ROI lies in s and µm; of a mask, the box of its pixels.
+
+        Raises
+        ------
+        CalibrationError
+            When the image's calibration is not known.
+        RoiNotFoundError
+            When there is no ROI of that id; it is a `KeyError`.
+        """
+        roi, calibration = self.rois.get(roi_id), self.calibration
+        box = roi_box(roi, self.slice_shape) if isinstance(roi, RectROI) else mask_box(self.mask_of(roi))
+        return RoiExtent.of_box(box or (slice(0, 0), slice(0, 0)), calibration)
+
+    def roi_stats(self, roi_id: int) -> RoiStats:
+        """Return mean, standard deviation, minimum, maximum and number of the pixels inside a ROI, in its z and channel."""
+        return self.measure(self.rois.get(roi_id))
+
+    def measure(self, roi: ROI) -> RoiStats:
+        """Return the statistics of any ROI, saved or not, as `roi_stats`."""
+        pixels = self._pixels_of(roi)
+        return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
+
+    def measure_many(self, rois: Sequence[ROI]) -> dict[int, RoiStats]:
+        """Return the statistics of many ROIs, saved or not, by id; raises as `measure`.
+
+        Where a slice is small enough to be held (512 MB), it is read once, and not once for each ROI.
+        """
+        lines, pixels = self.slice_shape
+        if len(rois) < _MANY or lines * pixels * self.pixels.dtype.itemsize > _LARGEST_SLICE:
+            return {roi.roi_id: self.measure(roi) for roi in rois}
+        slices: dict[tuple[int, int], NDArray[Any]] = {}
+        found: dict[int, RoiStats] = {}
+        for roi in rois:
+            place = roi.z, roi.channel
+            if place not in slices:
+                slices[place] = self.slice_pixels(z=roi.z, channel=roi.channel)
+            box = roi_box(roi, self.slice_shape)
+            inside = slices[place][box] if isinstance(roi, RectROI) and box else slices[place][self.mask_of(roi)]
+            found[roi.roi_id] = pixel_stats(inside)
+        return found
+
+    def within(self, roi: RectROI) -> RectROI:
+        """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
+        lines, pixels = self.slice_shape
+        if roi.y1 > lines or roi.x1 > pixels:
+            raise RoiError(
+                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
+                f"{lines} lines and {pixels} pixels"
+            )
+        return roi
+
+    def reload(self) -> None:
+        """Read header, metadata and ROIs again, as another program may have saved them."""
+        self._adopt(self.source.load_revision())
+
+    def save_rois(self, rois: RoiSet) -> None:
+        """Commit `rois` as the image's ROIs; of drawn ones that have no mask yet, the masks are written first.
+
+        Raises
+        ------
+        ConflictError
+            When another program changed the metadata since they were read here.
+        RoiError
+            When a drawn ROI has no pixel in the image, or a new one refers to a mask that is not there.
+        NotImplementedError
+            When there is a drawn ROI, and the image is held by something that has no arrays.
+        """
+        known = {roi.mask_ref for roi in self.rois}
+        for roi in rois:
+            if not isinstance(roi, MaskROI):
+                continue
+            if roi.reference is not None and roi.reference not in known:
+                self._masks.check_there(roi.roi_id, roi.reference)
+            if roi.reference is None:
+                rois = rois.replace(replace(roi, reference=self._masks.save_new(roi.roi_id, self._pixels_drawn(roi))))
+        payload: dict[str, JsonValue] = {**self.metadata, "rois": rois.to_json(), "next_roi_id": rois.next_id}
+        self._adopt(self.source.save_metadata_payload(payload, expected=self._revision))
+
+    def add_mask_roi(self, mask: ArrayLike, *, name: str = "", note: str = "", channel: int = 1, z: int = 0) -> MaskROI:
+        """Write a mask, a boolean image (y, x) of the whole slice, and commit it as a new ROI; return that.
+
+        Raises
+        ------
+        RoiError
+            When the mask has another shape than the slice, or no pixel.
+        NotImplementedError
+            When the image is held by something that has no arrays.
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        roi_id = self.rois.next_id
+        reference = self.write_mask(roi_id, mask)
+        roi = MaskROI(roi_id=roi_id, name=name, note=note, channel=channel, z=z, reference=reference)
+        self.save_rois(self.rois.add(roi))
+        return roi
+
+    def write_mask(self, roi_id: int, mask: ArrayLike) -> str:
+        """Write a mask (y, x) under a new name, for a `MaskROI` that is saved next, and return its `mask_ref`.
+
+        Raises as `add_mask_roi`.
+        """
+        pixels = np.asarray(mask, dtype=np.bool_)
+        if pixels.shape != self.slice_shape or not pixels.any():
+            raise RoiError(
+                f"the mask of ROI {roi_id} has the shape {pixels.shape} and {int(pixels.sum())} pixels inside; the shape "
+                f"{self.slice_shape} (y, x) and at least one pixel are needed"
+            )
+        return self._masks.save_new(roi_id, pixels)
+
+    def materialize_rect_roi_mask(self, roi_id: int, *, name: str | None = None) -> str:
+        """Write a saved rectangle as a mask, and its `meta.mask_ref`.
+
+        Parameters
+        ----------
+        roi_id
+            The ROI.
+        name
+            The array artifact's name; by default `roi_mask_<id>`, with a number behind where that is another mask.
+
+        Returns
+        -------
+        str
+            The `mask_ref`: "analysis_arrays/<name>", a boolean array (y, x) of the whole slice, True inside.
+
+        Raises
+        ------
+        RoiNotFoundError
+            When there is no ROI of that id; it is a `KeyError`.
+        NotImplementedError
+            When the ROI is no rectangle, or the image is held by something that has no arrays.
+        """
+        return self.materialize_masks([roi_id], name=name)[roi_id]
+
+    def materialize_masks(self, roi_ids: Iterable[int], *, name: str | None = None) -> dict[int, str]:
+        """Write several saved rectangles as masks with one commit, and return their `mask_ref` by id.
+
+        A mask that is right already is not written again.
+        """
+        rois, references = self.rois, {}
+        for roi_id in roi_ids:
+            roi = self._rect(roi_id)
+            mask = rect_mask(roi, self.slice_shape)
+            references[roi_id] = self._masks.find(roi, mask, name) or self._masks.save_new(roi_id, mask, name=name)
+            rois = rois.replace(replace(roi, meta={**roi.meta, "mask_ref": references[roi_id]}))
+        if rois != self.rois:
+            self.save_rois(rois)
+        return references
+
+    def get_roi_mask(self, roi_id: int) -> NDArray[np.bool_]:
+        """Return a ROI as a boolean image (y, x) of the whole slice: a rectangle's exactly, a `MaskROI`'s as stored."""
+        return self.mask_of(self.rois.get(roi_id))
+
+    def mask_of(self, roi: ROI) -> NDArray[np.bool_]:
+        """Return any ROI, saved or not, as a boolean image (y, x), as `get_roi_mask`."""
+        if isinstance(roi, MaskROI) and roi.reference is not None:
+            return self._load_mask(roi.reference)
+        mask = drawn_mask(roi, self.slice_shape)
+        if mask is None:
+            raise RoiError(f"ROI {roi.roi_id} has neither a mask nor a shape")
+        return mask
+
+    def load_mask(self, name: str) -> NDArray[np.bool_]:
+        """Return the array artifact `name` as a mask of the whole slice (y, x).
+
+        The older program stored the mask of a rectangle as an array of the rectangle's own shape, all True. Such a one is
+        known by its shape, and placed at the rectangle that refers to it.
+        """
+        stored = self._masks.load(name)
+        if stored.shape == self.slice_shape:
+            return stored.astype(np.bool_)
+        owners = (roi for roi in self.rois if isinstance(roi, RectROI) and roi.mask_ref == array_group_key(name))
+        for roi in owners:
+            if is_older_mask(stored, roi):
+                return rect_mask(roi, self.slice_shape)
+        return stored.astype(np.bool_)
+
+    def list_mask_names(self) -> list[str]:
+        """Return the array artifacts that a ROI refers to as its mask and that are there, sorted."""
+        if not isinstance(self.source, ArraySource):
+            return []
+        wanted = {array_name(roi.mask_ref) for roi in self.rois if roi.mask_ref}
+        return [name for name in self.source.list_array_artifacts() if name in wanted]
+
+    def mask_state(self, roi: ROI) -> str:
+        """Return whether a ROI has a stored mask: "" for none, "mask", or "mask outdated" for a rectangle changed since."""
+        if roi.mask_ref is None:
+            return ""
+        if isinstance(roi, MaskROI):
+            return "mask"
+        stored = self._load_mask(roi.mask_ref)
+        return "mask" if np.array_equal(stored, rect_mask(roi, self.slice_shape)) else "mask outdated"
+
+    def _adopt(self, revision: Revision) -> None:
+        metadata = revision.payload
+        rois, next_id = metadata.get("rois"), metadata.get("next_roi_id")
+        if rois is not None and not isinstance(rois, list):
+            raise RoiError(f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected")
+        self._revision = revision
+        self.metadata = metadata
+        self.header = AcquisitionHeader.of_metadata(metadata)
+        self.rois = RoiSet.from_json(
+            rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1
+        )
+
+    def _rect(self, roi_id: int) -> RectROI:
+        roi = self.rois.get(roi_id)
+        if isinstance(roi, MaskROI):
+            raise NotImplementedError(f"ROI {roi_id} is a mask; this works on rectangles only yet")
+        return roi
+
+    def _load_mask(self, reference: str) -> NDArray[np.bool_]:
+        name = array_name(reference)
+        if name is None:
+            raise RoiError(f"mask_ref must be 'analysis_arrays/<name>', not {reference!r}")
+        return self.load_mask(name)
+
+    @property
+    def _masks(self) -> RoiMasks:
+        if not isinstance(self.source, ArraySource):
+            raise NotImplementedError(
+                f"masks need a place for arrays, and {type(self.source).__name__} has none; import the image into a dataset"
+            )
+        return RoiMasks(self.source)
+
+    def _pixels_drawn(self, roi: MaskROI) -> NDArray[np.bool_]:
+        mask = drawn_mask(roi, self.slice_shape)
+        if mask is None or not mask.any():
+            raise RoiError(f"ROI {roi.roi_id} has no pixel in the image of {self.slice_shape} (y, x); draw it on the image")
+        return mask
+
+    def _pixels_of(self, roi: ROI) -> NDArray[Any]:
+        box = roi_box(roi, self.slice_shape)
+        mask = None if isinstance(roi, RectROI) else self.mask_of(roi)
+        if box is None and mask is not None:
+            box = mask_box(mask)
+        pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
+        return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
+
+    def _read(self, z: int, channel: int, box: tuple[slice, slice]) -> NDArray[Any]:
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        at = {"z": z, "c": channel - 1}
+        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
+        if outside:
+            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
+        place: dict[str, int | slice] = {**at, "y": box[0], "x": box[1]}
+        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])

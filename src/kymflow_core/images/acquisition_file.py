@@ -1,0 +1,139 @@
+"""One TIFF with all that lies beside it: the microscope's header, the older program's ROIs and results.
+
+The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and both are said in the notes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kymflow_core.errors import KymflowError
+from kymflow_core.headers import AcquisitionHeader, installed_header_readers, read_header
+from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
+from kymflow_core.images.ome_metadata import describe_header
+from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
+from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
+from kymflow_core.older_program import results as older_results
+from kymflow_core.roi import RectROI, RoiSet
+from kymflow_core.roi.pixels import is_older_mask
+from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_name
+from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
+from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.stores import TiffSidecarStore
+
+
+def read_acquisition_file(path: Path) -> FileContent:
+    """Read a TIFF, its header, its sidecars and its results; a `ReadFile` for `ZarrDataset.import_folder`.
+
+    Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts beside a TIFF
+    (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`.
+
+    Raises
+    ------
+    SourceError
+        When the TIFF, or a file beside it, cannot be read, or a mask does not fit the image: then nothing of it is
+        imported, so that it can be mended and imported whole.
+    """
+    tiff = read_tiff(path)
+    saved, masks = _saved_beside(path)
+    beside = read_sidecars(path, passed_over=lambda name: name == KYMFLOW or name in masks)
+    sidecar, results = None, older_results.Results()
+    if beside.metadata is None:
+        try:
+            sidecar, results = older_results.read_sidecar(path), older_results.read_results(path)
+        except KymflowError as error:
+            raise SourceError(str(error)) from error
+    found = installed_header_readers()
+    read = read_header(path, tiff.pixels.shape, found.readers)
+    header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
+    if header.calibration_source == OLDER_SIDECAR:
+        notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
+    metadata = _metadata(header, sidecar)
+    if saved is not None:
+        metadata = {**saved.payload, "header": header.to_json()}
+    if beside.metadata is not None:
+        metadata, header = _metadata_of_export(beside.metadata, header)
+    if not header.is_calibrated:
+        notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
+    content = replace(
+        tiff,
+        metadata=metadata,
+        masks=masks,
+        json_artifacts={**(sidecar.json_artifacts if sidecar is not None else {}), **results.json_artifacts},
+        table_artifacts=results.table_artifacts,
+        computed_from=results.computed_from(sidecar.rois, header) if sidecar is not None else {},
+        notes=notes,
+        ome=describe_header(header),
+    )
+    return _with_masks_held(path, with_sidecars(content, beside))
+
+
+def read_for_import(path: Path) -> FileContent:
+    """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
+    content = read_acquisition_file(path)
+    rois = content.metadata.get("rois")
+    for roi in RoiSet.from_json(rois if isinstance(rois, list) else []):
+        name = array_name(roi.mask_ref) if roi.mask_ref else None
+        if name and name not in content.masks:
+            raise SourceError(
+                f"ROI {roi.roi_id} of {path} has a mask {name!r}, which is not beside it; put {path.stem}.{name}.npy "
+                "there, or remove the ROI from the file beside the TIFF, then import again"
+            )
+    return content
+
+
+def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:
+    """Return what this program saved beside a TIFF, and the masks of it."""
+    try:
+        store = TiffSidecarStore(path)
+        saved = load_saved(store)
+        return saved, load_saved_masks(path, saved.payload) if saved else {}
+    except (KymflowError, KymflowZarrError) as error:
+        raise SourceError(str(error)) from error
+
+
+def _metadata_of_export(metadata: JsonObject, header: AcquisitionHeader) -> tuple[dict[str, JsonValue], AcquisitionHeader]:
+    """Return a record's metadata, and its header; where they have none, the header is what the TIFF says."""
+    said = metadata.get("header")
+    own = AcquisitionHeader.of_metadata(metadata)
+    if not own.is_calibrated and header.is_calibrated:
+        seconds, um = header.seconds_per_line, header.um_per_pixel
+        own = replace(own, seconds_per_line=seconds, um_per_pixel=um, calibration_source=header.calibration_source)
+        return {**metadata, "header": {**(said if isinstance(said, Mapping) else {}), **own.to_json()}}, own
+    return {**metadata, "header": said if isinstance(said, Mapping) else header.to_json()}, own if said else header
+
+
+def _with_masks_held(path: Path, content: FileContent) -> FileContent:
+    """Hold the arrays that ROIs refer to with the metadata; raise `SourceError` where one does not fit the image."""
+    rois = content.metadata.get("rois")
+    try:
+        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+    except KymflowError as error:
+        raise SourceError(f"{path}: {error}; mend the file beside it, then import again") from error
+    wanted = {name: roi for roi in held if roi.mask_ref and (name := array_name(roi.mask_ref))}
+    masks = {**content.masks, **{name: array for name, array in content.array_artifacts.items() if name in wanted}}
+    sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
+    shape = sizes.get("y"), sizes.get("x")
+    for name, mask in masks.items():
+        roi = wanted.get(name)
+        if mask.shape != shape and not (isinstance(roi, RectROI) and is_older_mask(mask, roi)):
+            raise SourceError(
+                f"the mask {name!r} beside {path} has the shape {mask.shape}, the image {shape} (y, x); mend or remove "
+                "it, then import again"
+            )
+    arrays = {name: array for name, array in content.array_artifacts.items() if name not in masks}
+    return replace(content, masks=masks, array_artifacts=arrays)
+
+
+def _metadata(header: AcquisitionHeader, sidecar: older_results.Sidecar | None) -> dict[str, JsonValue]:
+    metadata: dict[str, JsonValue] = {"header": header.to_json()}
+    if sidecar is not None:
+        metadata["experiment_metadata"] = sidecar.experiment_metadata
+        metadata["rois"] = sidecar.rois.to_json()
+        metadata["next_roi_id"] = sidecar.rois.next_id
+        metadata["accepted"] = sidecar.accepted
+    return metadata

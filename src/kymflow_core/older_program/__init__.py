@@ -1,0 +1,1 @@
+"""What the older kymflow program wrote next to a TIFF."""

@@ -1,0 +1,307 @@
+"""What the older kymflow program wrote beside a TIFF: `<stem>.json` and `flow-analysis/<stem>_*`.
+
+The rule of this room: it reads, it never writes. The older program's JSON may hold NaN, which becomes null. A file that
+cannot be understood is an error, never "no results". Each original is also kept whole, as the artifact `legacy/<name>`.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from kymflow_core.calibration import HasCalibration, positive
+from kymflow_core.computed_from import ComputedFrom
+from kymflow_core.errors import RoiError, SidecarError
+from kymflow_core.roi import RoiSet
+from kymflow_core.roi.geometry import roi_geometry
+from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr.importing.folders import beside, is_there
+
+RESULTS_FOLDER = "flow-analysis"
+RADON_VELOCITY = "radon_velocity"
+RADON_REPORT = "radon_report"
+VELOCITY_EVENTS = "velocity_events"
+
+_EVENT_COLUMNS = {
+    "t_start": "t0_s",
+    "t_end": "t1_s",
+    "event_type": "kind",
+    "score_peak": "score",
+    "t_peak": "t_peak_s",
+    "duration_sec": "duration_s",
+}
+_EVENT_NUMBERS = (
+    "t0_s",
+    "t1_s",
+    "score",
+    "t_peak_s",
+    "duration_s",
+    "i_start",
+    "i_peak",
+    "i_end",
+    "strength",
+    "baseline_before",
+    "baseline_after",
+    "nan_fraction_in_event",
+    "n_valid_in_event",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """The older program's `<stem>.json`: ROIs, experiment metadata, and whether the image was accepted; all of it too."""
+
+    header: JsonObject = field(default_factory=dict)
+    experiment_metadata: JsonObject = field(default_factory=dict)
+    rois: RoiSet = field(default_factory=RoiSet)
+    accepted: bool | None = None
+    document: JsonObject = field(default_factory=dict)
+
+    @property
+    def json_artifacts(self) -> dict[str, JsonValue]:
+        """The whole file, under the name of the artifact that keeps it."""
+        return {"legacy/sidecar": self.document}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The older program's results of one image, as artifacts."""
+
+    json_artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
+    table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def computed_from(self, rois: RoiSet, header: HasCalibration) -> dict[str, JsonObject]:
+        """Return what each table artifact was computed from, given the ROIs that lay beside it, and the image's header.
+
+        The older program notes the revision that a ROI had when it was analysed: where the ROI has another by now, or is
+        gone, its geometry at the analysis is not known. It notes the calibration beside each velocity; where it does not,
+        or not one for all, the header's was used.
+        """
+        notes = self._analyses()
+        calibration = _calibration_of(self.table_artifacts.get(RADON_VELOCITY), header)
+        return {
+            name: replace(_computed_from(frame, notes, rois), calibration=calibration).to_json()
+            for name, frame in self.table_artifacts.items()
+            if "roi_id" in frame.columns
+        }
+
+    def _analyses(self) -> dict[int, JsonObject]:
+        """Return what was noted of the analysis of each ROI; of several channels, the last."""
+        found: dict[int, JsonObject] = {}
+        for document in self.json_artifacts.values():
+            listed = document.get("analysis_metadata") if isinstance(document, Mapping) else None
+            for note in listed.values() if isinstance(listed, Mapping) else []:
+                roi_id = note.get("roi_id") if isinstance(note, Mapping) else None
+                if isinstance(roi_id, int) and isinstance(note, Mapping):
+                    found[roi_id] = note
+        return found
+
+
+def read_sidecar(tiff: Path) -> Sidecar | None:
+    """Read `<stem>.json` beside a TIFF; None where there is none.
+
+    Raises
+    ------
+    SidecarError
+        When the file, or a ROI in it, cannot be understood.
+    """
+    path = beside(tiff, ".json")
+    if not is_there(path):
+        return None
+    document = _read_json(path)
+    rois, accepted = document.get("rois") or [], document.get("accepted")
+    if not isinstance(rois, list):
+        raise SidecarError(f"{path}: 'rois' must be a list, not {type(rois).__name__}; mend the file, then import again")
+    try:
+        roi_set = RoiSet.from_json(rois)
+    except RoiError as error:
+        raise SidecarError(f"{path}: {error}; mend the file, then import again") from error
+    return Sidecar(
+        header=_object(document.get("header")),
+        experiment_metadata=_object(document.get("experiment_metadata")),
+        rois=roi_set,
+        accepted=accepted if isinstance(accepted, bool) else None,
+        document=document,
+    )
+
+
+def read_results(tiff: Path) -> Results:
+    """Read `flow-analysis/<stem>_*` beside a TIFF; empty where there is nothing.
+
+    The newer files (`_radon.csv`, `_events.json`) win over the older `_kymanalysis.*`, which have the same content.
+
+    - `radon_velocity`, a table: one row a window, as in the CSV (`time` in s, `velocity` in mm/s).
+    - `radon_report`, a table: one row a ROI and channel, summed up by `summarize_velocity`.
+    - `velocity_events`, a table: one row an event, times in s. An empty `velocity_events` object means that nobody
+      looked for events, so there is no table; `{"1": []}` means that none was found, so there is one without rows.
+    - `legacy/radon`, `legacy/events`, `legacy/kymanalysis`: the JSON files whole.
+
+    Raises
+    ------
+    SidecarError
+        When one of the files cannot be understood.
+    """
+    folder, stem = tiff.parent / RESULTS_FOLDER, tiff.stem
+    documents = {
+        name: _read_json(path)
+        for name in ("radon", "events", "kymanalysis")
+        if is_there(path := folder / f"{stem}_{name}.json")
+    }
+    tables: dict[str, pd.DataFrame] = {}
+    csv = next((path for name in ("radon", "kymanalysis") if is_there(path := folder / f"{stem}_{name}.csv")), None)
+    if csv is not None:
+        tables[RADON_VELOCITY] = _read_velocity(csv)
+        tables[RADON_REPORT] = summarize_velocity(tables[RADON_VELOCITY])
+    events = next(
+        (listed for name in ("events", "kymanalysis") if (listed := documents.get(name, {}).get("velocity_events"))),
+        None,
+    )
+    if events:
+        tables[VELOCITY_EVENTS] = _events_to_frame(events, where=str(folder / stem))
+    return Results(
+        json_artifacts={f"legacy/{name}": document for name, document in documents.items()}, table_artifacts=tables
+    )
+
+
+def _computed_from(frame: pd.DataFrame, notes: Mapping[int, JsonObject], rois: RoiSet) -> ComputedFrom:
+    roi_ids = sorted({int(roi_id) for roi_id in frame["roi_id"]} | set(notes))
+    geometries: dict[int, JsonObject] = {}
+    for roi_id in roi_ids:
+        analysed = notes.get(roi_id, {}).get("roi_revision_at_analysis", 0)
+        is_same = roi_id in rois and rois.get(roi_id).extra.get("revision", 0) == analysed
+        geometries[roi_id] = roi_geometry(rois.get(roi_id)) if is_same else {}
+    named = [str(note["algorithm"]) for note in notes.values() if note.get("algorithm")]
+    windows = {str(roi_id): note.get("window_size") for roi_id, note in notes.items() if "window_size" in note}
+    return ComputedFrom(
+        rois=geometries,
+        algorithm=", ".join(dict.fromkeys(named)),
+        parameters={"window_size": windows} if windows else {},
+    )
+
+
+def _calibration_of(windows: pd.DataFrame | None, header: HasCalibration) -> dict[str, float]:
+    """Return what velocities were calculated with, as far as it is known."""
+    found = {}
+    for key, column in (("seconds_per_line", "delt"), ("um_per_pixel", "delx")):
+        noted = windows[column].unique().tolist() if windows is not None and column in windows else []
+        value = positive(noted[0]) if len(noted) == 1 else None
+        known = value if value is not None else getattr(header, key)
+        if known is not None:
+            found[key] = known
+    return found
+
+
+def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
+    """Return the radon report of velocity windows: one row a ROI and channel.
+
+    `mean_velocity` and `median_velocity` (mm/s, signed) are over the valid windows, `n_valid` is how many these are of
+    `n_windows`. A window is valid when its velocity is a number, and not faster than the line scan can show: a cell that
+    crosses the whole line within one line leaves no streak, so such a number is the singularity of an upright streak (the
+    older program writes 5.5e6 mm/s for it), and a few of them would drown the mean. `notes` says how many were left out.
+    """
+    rows = []
+    fastest = _fastest_visible(windows)
+    algorithms = windows["algorithm"] if "algorithm" in windows else pd.Series("", index=windows.index)
+    for (roi_id, channel), group in windows.groupby(["roi_id", "channel"], sort=True):
+        velocity = group["velocity"].to_numpy(dtype=np.float64)
+        too_fast = np.isfinite(velocity) & (np.abs(velocity) > fastest[group.index])
+        valid = velocity[np.isfinite(velocity) & ~too_fast]
+        rows.append(
+            {
+                "roi_id": roi_id,
+                "channel": channel,
+                "mean_velocity": float(valid.mean()) if valid.size else np.nan,
+                "median_velocity": float(np.median(valid)) if valid.size else np.nan,
+                "n_valid": int(valid.size),
+                "n_windows": int(velocity.size),
+                "algorithm": ", ".join(sorted(set(algorithms[group.index].dropna().astype(str)))),
+                "notes": f"{too_fast.sum()} windows left out: faster than the scan can show" if too_fast.any() else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _fastest_visible(windows: pd.DataFrame) -> "pd.Series[float]":
+    """Return, in mm/s, the whole line in the time of one line; infinity where the file does not say both."""
+    columns = ("pntsPerLine", "delx", "delt")
+    if not set(columns) <= set(windows.columns):
+        return pd.Series(np.inf, index=windows.index)
+    pixels, um_per_pixel, seconds_per_line = (pd.to_numeric(windows[name], errors="coerce") for name in columns)
+    return (pixels * um_per_pixel / seconds_per_line / 1000.0).fillna(np.inf)
+
+
+def _read_velocity(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise SidecarError(
+            f"{path} cannot be read as a table ({_one_line(error)}); mend or remove it, then import again"
+        ) from error
+    missing = [name for name in ("roi_id", "time", "velocity") if name not in frame.columns]
+    if missing:
+        raise SidecarError(f"{path} lacks the columns {missing}; mend or remove it, then import again")
+    if "channel" not in frame.columns:
+        frame.insert(1, "channel", 1)
+    try:
+        return frame.astype({"roi_id": "int64", "channel": "int64", "time": "float64", "velocity": "float64"})
+    except (ValueError, TypeError) as error:
+        raise SidecarError(
+            f"{path} has text or gaps where numbers are expected ({_one_line(error)}); mend or remove it, then import again"
+        ) from error
+
+
+def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
+    """Return one row an event; `event_id` counts from 1 through the image, in the order of the file."""
+    rows = list(_event_rows(events, where))
+    first = ["roi_id", "t0_s", "t1_s", "kind", "score", "channel"]
+    frame = pd.DataFrame(rows, columns=[*first, *sorted({name for row in rows for name in row} - set(first))])
+    numbers = dict.fromkeys(frame.columns.intersection(list(_EVENT_NUMBERS)), "float64")
+    try:
+        frame = frame.astype({**numbers, "roi_id": "int64", "channel": "int64"})
+    except (ValueError, TypeError) as error:
+        raise SidecarError(f"{where}: an event has no number where one is expected ({_one_line(error)})") from error
+    frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
+    return frame
+
+
+def _event_rows(events: JsonValue, where: str) -> Iterator[dict[str, JsonValue]]:
+    """Yield the events of `{"<roi>" or "<roi>:<channel>": [event, …]}`."""
+    if not isinstance(events, Mapping):
+        raise SidecarError(f"{where}: velocity_events must be an object, not {type(events).__name__}")
+    for key, listed in events.items():
+        roi, _, channel = key.partition(":")
+        if not roi.isdecimal() or not isinstance(listed, list) or (channel and not channel.isdecimal()):
+            raise SidecarError(f"{where}: velocity_events has {key!r}, not a list of events under 'roi' or 'roi:channel'")
+        for event in listed:
+            if not isinstance(event, Mapping):
+                raise SidecarError(f"{where}: an event under {key!r} must be an object, not {event!r}")
+            renamed = {_EVENT_COLUMNS.get(name, name): value for name, value in _object(event).items()}
+            yield {**renamed, "roi_id": int(roi), "channel": int(channel or 1)}
+
+
+def _read_json(path: Path) -> dict[str, JsonValue]:
+    try:
+        document = json.loads(path.read_bytes(), parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError, OSError) as error:
+        raise SidecarError(f"{path} cannot be read as JSON ({error}); mend or remove it, then import again") from error
+    if not isinstance(document, dict):
+        raise SidecarError(f"{path} holds no JSON object; mend or remove it, then import again")
+    return cast("dict[str, JsonValue]", document)
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,1 @@
+"""ROIs in files of other programs: ImageJ and GeoJSON."""

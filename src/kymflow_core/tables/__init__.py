@@ -1,0 +1,1 @@
+"""Runs indexers over a dataset and keeps its tables true."""

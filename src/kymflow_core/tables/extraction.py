@@ -1,0 +1,184 @@
+"""What one image gives a table: looked at, and extracted. Safe in threads and in other processes.
+
+The rule of this room: one image that cannot be read is an answer, not an error; and what is said of an image is of one
+moment: where its files change while they are read, they are read again.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kymflow_core.computed_from import Change, ComputedFrom
+from kymflow_core.entry_points import FOREIGN_ERRORS
+from kymflow_core.errors import IndexerError, KymflowError
+from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
+from kymflow_core.roi import RoiSet
+from kymflow_core.tables.freshness import Indexed, Seen
+from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PIXELS_SHA256, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
+
+OUTDATED = "outdated"
+"""The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
+FAILURES = (KymflowError, KymflowZarrError, *FOREIGN_ERRORS)
+"""What an indexer, also one of another package, raises over an artifact that it cannot read."""
+_ROUNDS = 4
+_NOT_READ = "not read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Extraction:
+    """What one image gave; `rows` is None where it failed, and then `entry.error` says why."""
+
+    image_id: str
+    entry: Indexed
+    rows: pd.DataFrame | None
+
+
+def watched_keys(indexer: DatasetIndexer) -> list[str]:
+    """Return all that decides what an image's rows are worth: what is read, and the ROIs that results were computed for."""
+    keys = dict.fromkeys(indexer.reads)
+    return [*keys, METADATA_KEY] if reads_results(indexer) and METADATA_KEY not in keys else [*keys]
+
+
+def look(dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: Indexed | None) -> tuple[Seen | None, str]:
+    """Return what an image's artifacts are now, None where it was just deleted, and the stamp of their files.
+
+    Where the files have not changed since the index was written, what it says is taken, and nothing is read. Where it says
+    nothing of the image, nothing is read either: whatever its files hold, its rows have to be made.
+    """
+    try:
+        record = dataset.record(image_id)
+    except RecordNotFoundError:
+        return None, ""
+    stamp = record.file_stamp(watched_keys(indexer))
+    if indexed is not None and stamp == indexed.file_stamp:
+        return Seen(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
+    if indexed is None:
+        is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
+        return Seen(fingerprint=_NOT_READ if is_there else ""), stamp
+    try:
+        fingerprint = record.fingerprint(indexer.reads)
+        changes = _changes(record, indexer)
+    except FAILURES as error:
+        return Seen(problem=_reason(error)), stamp
+    return Seen(fingerprint=fingerprint, changes=tuple(change.what for change in changes)), stamp
+
+
+def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Extraction:
+    """Return the rows of one image, and what they were made from."""
+    keys, stamp = watched_keys(indexer), ""
+    fingerprint, changes = "", list[Change]()
+    try:
+        record = dataset.record(image_id)
+        for _ in range(_ROUNDS):
+            stamp = record.file_stamp(keys)
+            fingerprint = record.fingerprint(indexer.reads)
+            changes = _changes(record, indexer)
+            rows = indexer.extract_rows(record)
+            if record.file_stamp(keys) == stamp:
+                break
+        _check(rows, indexer, image_id)
+    except FAILURES as error:
+        failed = Indexed(
+            fingerprint=fingerprint,
+            version=indexer.schema_version,
+            changes=tuple(change.what for change in changes),
+            error=_reason(error),
+            file_stamp=stamp,
+        )
+        return Extraction(image_id=image_id, entry=failed, rows=None)
+    entry = Indexed(
+        fingerprint=fingerprint,
+        version=indexer.schema_version,
+        changes=tuple(change.what for change in changes),
+        file_stamp=stamp,
+    )
+    return Extraction(image_id=image_id, entry=entry, rows=_marked(rows, changes) if reads_results(indexer) else rows)
+
+
+def extract_many(path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]) -> list[Extraction]:
+    """Return the rows of some images of the dataset at a path: what an executor is given, in whatever process."""
+    dataset = ZarrDataset(path, mode="r")
+    return [extract(dataset, indexer, image_id) for image_id in image_ids]
+
+
+def mark_all(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that are all marked as outdated."""
+    return rows.assign(**{OUTDATED: True})
+
+
+def empty_rows(indexer: DatasetIndexer) -> pd.DataFrame:
+    """Return a frame without rows, with the columns of an indexer's table and the types that they have without a value."""
+    columns = indexer.required_columns()
+    frame = pd.DataFrame({name: pd.Series([], dtype="str" if name == "image_id" else "object") for name in columns})
+    return _marked(frame, []) if reads_results(indexer) else frame
+
+
+def _marked(rows: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
+    """Return rows with a mark on those of the ROIs that changed."""
+    concerned = {change.roi_id for change in changes}
+    if not concerned or None in concerned or "roi_id" not in rows.columns:
+        marks = np.full(len(rows), fill_value=bool(concerned))
+    else:
+        # Ids of other packages may be text; of a row that names no ROI, nobody knows whether it is concerned.
+        ids = pd.to_numeric(rows["roi_id"], errors="coerce")
+        marks = (ids.isin(concerned) | ids.isna()).to_numpy(dtype=np.bool_)
+    marked = rows.copy(deep=False)
+    marked[OUTDATED] = marks
+    return marked
+
+
+def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
+    """Return what is no longer as it was when the results that an indexer reads were computed."""
+    statements = list(_stated(record, indexer))
+    if not statements:
+        return []
+    metadata = record.load_metadata_payload()
+    envelopes, pixels = metadata.get("rois"), metadata.get(PIXELS_SHA256)
+    rois = RoiSet.from_json(envelopes if isinstance(envelopes, list) else [])
+    calibration = AcquisitionHeader.of_metadata(metadata)
+    digest = pixels if isinstance(pixels, str) else ""
+    found = [
+        one for said in statements for one in (said or ComputedFrom()).changes(rois, calibration=calibration, pixels=digest)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[ComputedFrom]:
+    """Return what the results that an indexer reads say that they were computed from; none where they are no results."""
+    return [said for said in _stated(record, indexer) if said is not None]
+
+
+def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[ComputedFrom | None]:
+    """Yield for each result that an indexer reads what it says that it was computed from; None where it does not say."""
+    names = set[str]()
+    for key in indexer.reads if reads_results(indexer) else ():
+        name = key.partition(".")[0]
+        if key in (METADATA_KEY, PIXELS_KEY) or name in names or not record.has_analysis(key):
+            continue
+        names.add(name)
+        said = record.load_computed_from(key)
+        yield None if said is None else ComputedFrom.from_json(said, where=f"{key} of image {record.image_id}")
+
+
+def _check(rows: pd.DataFrame, indexer: DatasetIndexer, image_id: str) -> None:
+    """Refuse what would put one image's rows under another's name, or break the table's promise."""
+    if not isinstance(rows, pd.DataFrame):
+        raise IndexerError(f"the indexer {indexer.name!r} returned a {type(rows).__name__} where a DataFrame is expected")
+    columns = set(rows.columns)
+    missing = [name for name in indexer.required_columns() if name not in columns]
+    if missing:
+        raise IndexerError(f"the rows of {indexer.name!r} lack the columns {missing}; they have {list(rows.columns)}")
+    if set(rows["image_id"].tolist()) - {image_id}:
+        raise IndexerError(
+            f"the rows of {indexer.name!r} have another image_id than {image_id}; use ensure_image_id_column"
+        )
+
+
+def _reason(error: Exception) -> str:
+    is_ours = isinstance(error, KymflowError | KymflowZarrError)
+    return str(error) if is_ours else f"{type(error).__name__}: {error}"

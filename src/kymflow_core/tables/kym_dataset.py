@@ -1,0 +1,384 @@
+"""Runs indexers over a dataset and keeps its tables true.
+
+The rule of this room: a run writes its table once and its index after it, one image that fails does not stop the others,
+and what happened is returned. A crash between the two writes leaves images that are called behind, never false rows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from kymflow_core.images.check_rois import check_rois
+from kymflow_core.images.ome_metadata import rebuild_ome
+from kymflow_core.indexers.protocol import DatasetIndexer
+from kymflow_core.tables.each_image import Cancelled, Progress, run_extraction
+from kymflow_core.tables.extraction import Extraction, look
+from kymflow_core.tables.freshness import Freshness, Indexed, Seen, State, decide
+from kymflow_core.tables.index import UNREADABLE, Known, compare_index, digest_of, load_index, save_index, with_rows
+from kymflow_core.tables.update_report import UpdateReport
+from kymflow_core.tables.writing import joined_rows, write_rows
+from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
+from kymflow_zarr.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidValueError,
+    NotSavedError,
+    ReadOnlyError,
+    TableNotFoundError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """How a run is watched, stopped and spread."""
+
+    progress: Progress | None
+    cancelled: Cancelled | None
+    executor: Executor | None
+
+
+class KymDataset:
+    """A dataset of kymographs with its derived tables.
+
+    Parameters
+    ----------
+    dataset
+        A path, or an open `ZarrDataset`.
+    mode
+        How a path is opened: "r" or "a".
+    """
+
+    def __init__(self, dataset: str | Path | ZarrDataset, mode: Literal["r", "a"] = "a") -> None:
+        self.dataset = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(dataset, mode=mode)
+        self.tables: dict[str, pd.DataFrame] = {}
+        """The tables that were read, by name; `save_table` writes what stands here."""
+        self._digests: dict[str, str] = {}
+
+    def load_tables(self, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
+        """Read tables, by default all, into the cache, and return them by name; raises as `get_table`."""
+        wanted = self.dataset.list_table_names() if names is None else names
+        return {name: self.get_table(name) for name in wanted}
+
+    def get_table(self, name: str) -> pd.DataFrame:
+        """Return a table; it is read again where its file is not the one that was read or written last.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name; the message lists those there are.
+        DamagedError
+            When it cannot be read.
+        """
+        digest = self.dataset.table_digest(name)
+        if name not in self.tables or self._digests.get(name) != digest:
+            self.tables.pop(name, None)
+            self.tables[name] = self.dataset.load_table(name)
+            self._digests[name] = digest
+        return self.tables[name]
+
+    def save_table(self, name: str) -> None:
+        """Write a table of the cache, as it was changed there, whole.
+
+        Rows that are others than an indexer made are called behind, and the next `refresh` makes them again.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name in the cache.
+        ConflictError
+            When another program wrote the table since it was read: its rows would be lost.
+        """
+        if name not in self.tables:
+            there = ", ".join(map(repr, sorted(self.tables))) or "none"
+            raise TableNotFoundError(f"no table named {name!r} was read; the cache has {there}: read it with get_table")
+        if name in self._digests and self._digests[name] != self.dataset.table_digest(name):
+            raise ConflictError(
+                f"not saved: another program wrote the table {name!r} since it was read; keep your frame, read the table "
+                "again with get_table, and make the change there"
+            )
+        self.dataset.save_table(name, self.tables[name])
+        # Not known: another program may have written the file since.
+        self._digests.pop(name, None)
+
+    def save_all_tables(self) -> None:
+        """Write all tables of the cache that differ from their files; raises as `save_table`."""
+        for name, table in list(self.tables.items()):
+            if name not in self.dataset.list_table_names() or not self.dataset.load_table(name).equals(table):
+                self.save_table(name)
+
+    def freshness(self, indexer: DatasetIndexer, *, image_ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return what the rows of each image, or of some, are worth; nothing is written.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an image, and one for each deleted image that the table still has rows of: `image_id`, `state` (the
+            text of a `State`), `n_rows` in the table, `reason` (empty where fresh), `needs_update` (whether `refresh` would
+            do something).
+        """
+        worth, _, _ = self._look(indexer, image_ids)
+        return pd.DataFrame(
+            {
+                "image_id": pd.Series(list(worth), dtype="str"),
+                "state": pd.Series([one.state.value for one in worth.values()], dtype="str"),
+                "n_rows": pd.Series([one.n_rows for one in worth.values()], dtype="int64"),
+                "reason": pd.Series([one.reason for one in worth.values()], dtype="str"),
+                "needs_update": pd.Series([one.needs_update for one in worth.values()], dtype="bool"),
+            }
+        )
+
+    def refresh(
+        self,
+        indexer: DatasetIndexer,
+        *,
+        image_ids: Iterable[str] | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        executor: Executor | None = None,
+    ) -> UpdateReport:
+        """Update exactly the images whose rows are not what their artifacts say, and remove rows of deleted images.
+
+        Where nothing needs an update, nothing is written. With `image_ids`, only these images are looked at. Parameters
+        otherwise as in `rebuild`.
+        """
+        name = indexer.table_name
+        worth, stamps, known = self._look(indexer, image_ids)
+        gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
+        wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
+        run = _Run(progress, cancelled, executor)
+        if image_ids is None and (not known.digest or self._set_aside_unusable(indexer)):
+            return self.rebuild(indexer, progress=progress, cancelled=cancelled, executor=executor)
+        if wanted or gone:
+            report = self._run(indexer, wanted, gone, known, run)
+        else:
+            report = UpdateReport(table_name=name)
+            self._note(name, known, stamps)
+        states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
+        return replace(report, states={**states, **report.states})
+
+    def rebuild(
+        self,
+        indexer: DatasetIndexer,
+        *,
+        image_ids: Iterable[str] | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        executor: Executor | None = None,
+    ) -> UpdateReport:
+        """Throw a table's rows away and make them again from the artifacts of all images, or of some.
+
+        Parameters
+        ----------
+        indexer
+            Makes the rows.
+        image_ids
+            Only these images; the rows of the others stay. By default all, and rows of deleted images are removed.
+        progress
+            Called after each image with the number done and the number of all.
+        cancelled
+            Asked before each image; where it returns True, the table gets what was done by then, and the rows of the other
+            images stay.
+        executor
+            Any `concurrent.futures.Executor`, also one of other processes or machines that see the same path; by default
+            one image is read after another.
+
+        Raises
+        ------
+        ReadOnlyError
+            When the dataset cannot be written.
+        NotSavedError
+            When the disk is full or fails; the old table stands.
+        """
+        name, run = indexer.table_name, _Run(progress, cancelled, executor)
+        if image_ids is not None:
+            wanted = list(dict.fromkeys(image_ids))
+            return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
+        self._set_aside_unusable(indexer)
+        ids = self._image_ids()
+        gone = sorted(self._ids_in_table(name) - set(ids))
+        return self._run(indexer, ids, gone, Known(), run, is_whole=True)
+
+    def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
+        """Make one image's rows again; the others stay as they are."""
+        return self.update_images(indexer, [image_id])
+
+    def update_images(
+        self,
+        indexer: DatasetIndexer,
+        image_ids: Iterable[str],
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        executor: Executor | None = None,
+    ) -> UpdateReport:
+        """Make some images' rows again with one write; the others stay. As `rebuild` of these images."""
+        return self.rebuild(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled, executor=executor)
+
+    def current_rows(
+        self,
+        indexer: DatasetIndexer,
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> pd.DataFrame:
+        """Return the table as `refresh` would make it, without writing anything: of a dataset that is only read, too."""
+        name = indexer.table_name
+        worth, _, known = self._look(indexer)
+        stale = [image_id for image_id, one in worth.items() if one.needs_update]
+        if not stale and known.digest not in ("", UNREADABLE):
+            return self.get_table(name)
+        gone = [image_id for image_id in stale if worth[image_id].state is State.DELETED]
+        present = [image_id for image_id in stale if image_id not in gone]
+        done = run_extraction(self.dataset, indexer, present, progress=progress, cancelled=cancelled, executor=None)
+        rows = {one.image_id: one.rows for one in done if one.rows is not None}
+        failed = {one.image_id: one.entry.error for one in done if one.rows is None}
+        return joined_rows(self.dataset, indexer, rows, failed, gone)
+
+    def verify(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
+        """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
+        report = self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
+        if any(problem.repaired for problem in report.problems):
+            rebuild_ome(self.dataset)  # of which storage does not know the scale
+        return report
+
+    def _look(
+        self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None
+    ) -> tuple[dict[str, Freshness], dict[str, str], Known]:
+        """Return what each image's rows are worth, the stamps of its files, and what is known of the table."""
+        known = load_index(self.dataset, indexer.table_name)
+        version, n_rows = indexer.schema_version, known.n_rows
+        worth, stamps = {}, {}
+        there = self._image_ids()
+        asked = {*there, *n_rows} if image_ids is None else set(image_ids)
+        for image_id in sorted(asked & set(there)):
+            indexed = known.index.get(image_id)
+            seen, stamps[image_id] = look(self.dataset, image_id, indexer, indexed)
+            worth[image_id] = decide(seen, indexed, version=version, n_rows=n_rows.get(image_id, 0))
+        for image_id in sorted(asked & set(n_rows) - set(there)):
+            worth[image_id] = decide(None, known.index.get(image_id), version=version, n_rows=n_rows[image_id])
+        return worth, stamps, known
+
+    def _run(
+        self,
+        indexer: DatasetIndexer,
+        image_ids: Sequence[str],
+        gone: Sequence[str],
+        known: Known,
+        run: _Run,
+        *,
+        is_whole: bool = False,
+    ) -> UpdateReport:
+        """Extract, write the table once, then its index, and say what was done."""
+        name = indexer.table_name
+        done = run_extraction(
+            self.dataset,
+            indexer,
+            image_ids,
+            progress=run.progress,
+            cancelled=run.cancelled,
+            executor=run.executor,
+        )
+        is_complete = len(done) == len(image_ids)
+        rows = {one.image_id: one.rows for one in done if one.rows is not None}
+        failed = {one.image_id: one.entry.error for one in done if one.rows is None}
+        if is_whole and not is_complete:
+            known = load_index(self.dataset, name)
+        written = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
+        if written:
+            self.tables[name], self._digests[name] = written.table, written.digest
+        entries = self._save_index(name, done, failed, gone, known, written)
+        return UpdateReport(
+            table_name=name,
+            rows={image_id: len(frame) for image_id, frame in rows.items()},
+            failed=failed,
+            removed=tuple(gone),
+            states={image_id: _state_after(entry) for image_id, entry in entries.items()},
+            is_cancelled=not is_complete,
+        )
+
+    def _save_index(
+        self,
+        name: str,
+        done: Sequence[Extraction],
+        failed: Mapping[str, str],
+        gone: Sequence[str],
+        known: Known,
+        written: ReplacedRows | None,
+    ) -> dict[str, Indexed]:
+        """Write what the rows were made from, and return the entries of the images that were done."""
+        there = set(self.dataset.list_image_ids())
+        entries = {one.image_id: replace(one.entry, error=failed.get(one.image_id, one.entry.error)) for one in done}
+        if written is None and not entries:
+            return entries
+        if written is None:
+            digest = replaced = digest_of(self.dataset, name)
+            table = self.dataset.load_table(name) if digest else None
+        else:
+            digest, replaced, table = written.digest, written.replaces, written.table
+        if table is not None:
+            entries = with_rows(entries, table, entries)
+        if table is not None and replaced != known.digest:
+            # Another program has written the table since it was looked at: what was known then may not be true of it.
+            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(table)
+            known = Known() if is_all else compare_index(self.dataset, name, table)
+        unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items() if image_id not in gone}
+        index = {**unknown, **{one: held for one, held in known.index.items() if one not in gone}, **entries}
+        index = {image_id: one for image_id, one in index.items() if image_id in there or one.n_rows}
+        save_index(self.dataset, name, index, digest=digest)
+        return {image_id: one for image_id, one in entries.items() if image_id in there}
+
+    def _note(self, name: str, known: Known, stamps: Mapping[str, str]) -> None:
+        """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
+        noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
+        if noted != known.index or not known.is_noted:
+            unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
+            with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
+                save_index(self.dataset, name, {**unknown, **noted}, digest=known.digest)
+
+    def _image_ids(self) -> list[str]:
+        if self.dataset.lacks_images:
+            raise DamagedError(
+                f"the folder of all images of {self.dataset.path} is not there: its disk is away, or it was moved; nothing "
+                "was changed in the tables"
+            )
+        return self.dataset.list_image_ids()
+
+    def _set_aside_unusable(self, indexer: DatasetIndexer) -> bool:
+        """Put a table that cannot be gone on with into the quarantine: damaged, or somebody else's of the same name."""
+        name = indexer.table_name
+        try:
+            table = self.get_table(name)
+        except TableNotFoundError:
+            return False
+        except DamagedError:
+            self._forget(name)
+            return True
+        ids = table["image_id"] if "image_id" in table.columns else pd.Series([None])
+        is_foreign = self.dataset.load_table_index(name) is None and not set(indexer.required_columns()) <= set(
+            table.columns
+        )
+        if is_foreign or not all(isinstance(one, str) for one in ids.unique()):
+            self._forget(name)
+            return True
+        return False
+
+    def _forget(self, name: str) -> None:
+        self.dataset.set_table_aside(name)
+        self.tables.pop(name, None)
+        self._digests.pop(name, None)
+
+    def _ids_in_table(self, name: str) -> set[str]:
+        try:
+            return set(self.dataset.load_table(name, columns=["image_id"])["image_id"].dropna().unique())
+        except (TableNotFoundError, DamagedError, InvalidValueError):
+            return set()
+
+
+def _state_after(entry: Indexed) -> State:
+    seen = Seen(fingerprint=entry.fingerprint, changes=entry.changes)
+    return decide(seen, entry, version=entry.version).state

@@ -1,0 +1,51 @@
+"""What an indexer run did, as a value."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kymflow_core.tables.freshness import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateReport:
+    """What an indexer run did.
+
+    `rows` are the images whose rows were made anew, with the number of their rows; `failed` says why images failed: their
+    rows stay as they were, marked as outdated. `removed` are deleted images whose rows were taken out of the table.
+    `states` is what the rows of the images are worth after the run, `is_cancelled` whether it was stopped before its end.
+    """
+
+    table_name: str
+    rows: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    states: Mapping[str, State] = field(default_factory=dict)
+    is_cancelled: bool = False
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """The number of images in each state; those without an image are left out."""
+        return dict(Counter(self.states.values()))
+
+    def summary(self) -> str:
+        """Return one line, such as "radon_report: 5 rows of 3 images, 1 failed"."""
+        n_rows, n_images = sum(self.rows.values()), len(self.rows)
+        text = f"{self.table_name}: {n_rows} row{_s(n_rows)} of {n_images} image{_s(n_images)}"
+        if not self.rows and not self.failed and not self.removed:
+            text = f"{self.table_name}: nothing to do"
+        parts = [
+            f"{len(self.failed)} failed" if self.failed else "",
+            f"rows of {len(self.removed)} deleted image{_s(len(self.removed))} removed" if self.removed else "",
+            *(
+                f"{count} {state}"
+                for state, count in sorted(self.counts.items())
+                if state in (State.OUTDATED, State.NEVER_ANALYSED, State.BEHIND)
+            ),
+            "cancelled" if self.is_cancelled else "",
+        ]
+        return ", ".join([text, *filter(None, parts)])
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"

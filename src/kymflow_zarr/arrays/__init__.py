@@ -1,0 +1,1 @@
+"""Zarr arrays, ours and those of other programs, and arrays as `.npy`."""

@@ -1,0 +1,280 @@
+"""Zarr arrays, each at the root of a store of its own: axes, chunks, codecs, and whether all chunks are there.
+
+Every chunk is compressed (Blosc zstd, bit shuffle) and then sealed with crc32c, since Blosc alone lets most single
+bit flips pass; the metadata document carries a digest of itself. Empty chunks are written, so that a missing chunk is
+damage and never silent zeros. The chunks of an array lie together in shards, files of up to `SHARD_BYTES`, since few
+large files suit network and synchronized folders. zarr encodes into memory; `Blobs` puts the bytes on disk.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import ArrayLike, NDArray
+from zarr.abc.buffer import Buffer
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.storage import MemoryStore
+
+from kymflow_zarr.arrays.chunks import (
+    BLOSC_HEADER_BYTES,
+    MAX_CHUNK_BYTES,
+    ArrayPlan,
+    check_blosc_header,
+    checked_codecs,
+    plan_of_document,
+    plan_of_older_document,
+)
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.formats.seals import document_seal_state, seal_document, strip_foreign
+from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
+from kymflow_zarr.layout import ATTRIBUTES, GROUP_DOCUMENT, OLDER_ARRAY
+
+CHUNK_LENGTH = 512
+CHUNK_BYTES = 2**20
+"""What a chunk grows to along y: 4096 lines of 128 pixels. Measured: a chunk costs zarr 0.4 ms, and reading one 1.4 ms."""
+SHARD_BYTES = 32 * 2**20
+MAX_ARRAY_BYTES = 2**34
+"""What is read into memory at once; larger arrays can be opened lazily."""
+
+_AXES_BY_DIMENSIONS = {2: ("y", "x"), 3: ("z", "y", "x"), 4: ("z", "y", "x", "c"), 5: ("t", "z", "y", "x", "c")}
+_SHORT_AXES = frozenset("tzc")
+_NUMERIC_KINDS = frozenset("biufc")
+_PLATFORM_TYPES = frozenset("gG")  # long doubles, which differ between machines; zarr has no name for them
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+"""What zarr was seen to raise over array metadata that somebody changed."""
+
+
+def infer_axes(dimensions: int) -> tuple[str, ...]:
+    """Return the axes that an array of 2 to 5 dimensions has unless given; `a0..aN` for other dimensions."""
+    return _AXES_BY_DIMENSIONS.get(dimensions) or tuple(f"a{index}" for index in range(dimensions))
+
+
+def check_axes(axes: Sequence[str] | None, dimensions: int) -> tuple[str, ...]:
+    """Return the axes, inferred where None; raise `InvalidValueError` unless they are distinct and one a dimension."""
+    if axes is None:
+        return infer_axes(dimensions)
+    if len(axes) != dimensions or len(set(axes)) != len(axes) or not all(isinstance(axis, str) for axis in axes):
+        raise InvalidValueError(
+            f"axes {tuple(axes)} do not fit an array of {dimensions} dimensions; "
+            f"give {dimensions} different names, for example {infer_axes(dimensions)}"
+        )
+    return tuple(axes)
+
+
+def plan_chunks(
+    shape: Sequence[int], axes: Sequence[str], item_bytes: int, chunks: Sequence[int] | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of a chunk and of a shard, pure.
+
+    A chunk is 1 along t, z, c and up to 512 along all other axes, and of a narrow image longer along y, in steps of 512, up
+    to `CHUNK_BYTES`, unless given. A shard is a whole number of chunks, grown from the last axis on while it stays within
+    `SHARD_BYTES`.
+
+    Raises
+    ------
+    InvalidValueError
+        When `chunks` has another length than `shape`, or a size below 1, or a chunk is too large to unpack at once.
+    """
+    if chunks is None:
+        chunk = _default_chunk(shape, axes, item_bytes)
+    elif len(chunks) != len(shape) or any(size < 1 for size in chunks):
+        raise InvalidValueError(f"chunks {tuple(chunks)} do not fit shape {tuple(shape)}; give one size >= 1 a dimension")
+    else:
+        chunk = tuple(int(size) for size in chunks)
+    if math.prod(chunk) * item_bytes > MAX_CHUNK_BYTES:
+        raise InvalidValueError(f"chunks {chunk} are larger than {MAX_CHUNK_BYTES >> 20} MB each; give smaller ones")
+    shard = list(chunk)
+    for index in reversed(range(len(shape))):
+        others = math.prod(shard[:index]) * math.prod(shard[index + 1 :]) * item_bytes
+        most = max(1, SHARD_BYTES // (others * chunk[index]))
+        shard[index] = chunk[index] * max(1, min(most, math.ceil(shape[index] / chunk[index])))
+    return chunk, tuple(shard)
+
+
+def is_numeric(dtype: np.dtype[Any]) -> bool:
+    """Return whether a dtype is of numbers or booleans, the same on every machine (long doubles are not)."""
+    return dtype.kind in _NUMERIC_KINDS and dtype.char not in _PLATFORM_TYPES
+
+
+def storable_array(values: ArrayLike) -> NDArray[Any]:
+    """Return the values as an array of numbers or booleans in this machine's byte order, or raise `InvalidValueError`."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise InvalidValueError("a masked array cannot be stored: its mask would be lost; fill it, or save the mask too")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidValueError(f"this is no array and cannot be stored: {error}") from error
+    if not is_numeric(array.dtype):
+        raise InvalidValueError(f"an array of dtype {array.dtype} cannot be stored; only numbers and booleans can")
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return native.view(native.dtype.str)  # zarr does not know the dtype that C's long long has
+
+
+def write_array(
+    blobs: Blobs, key: str, values: ArrayLike, *, axes: Sequence[str] | None, chunks: Sequence[int] | None
+) -> None:
+    """Write one array into the folder `key`, which must be in a tree that is being built.
+
+    Raises
+    ------
+    InvalidValueError
+        When the values are neither numbers nor booleans, or axes or chunks do not fit them.
+    """
+    array = storable_array(values)
+    names = check_axes(axes, array.ndim)
+    chunk, shard = plan_chunks(array.shape, names, array.dtype.itemsize, chunks)
+    files: dict[str, Buffer] = {}
+    target = zarr.create_array(
+        MemoryStore(files),
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=chunk,
+        shards=shard if array.ndim else None,
+        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
+        config={"write_empty_chunks": True},
+        dimension_names=names,
+        zarr_format=3,
+    )
+    document = object_from_bytes(files.pop(GROUP_DOCUMENT).to_bytes(), what="array metadata")
+    sealed = seal_document(document, holder=ATTRIBUTES)
+    # One shard after another, so that no more than one is in memory.
+    for start in itertools.product(*(range(0, size, length) for size, length in zip(array.shape, shard, strict=True))):
+        region = tuple(slice(at, at + length) for at, length in zip(start, shard, strict=True))
+        target[region] = array[region]
+        for name in list(files):
+            blobs.write(_inside(key, name), files.pop(name).to_bytes())
+    blobs.write(_inside(key, GROUP_DOCUMENT), to_readable_bytes(sealed, what="array metadata"))
+
+
+def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
+    """Open an array lazily, for reading; of this program or of the older one.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no array; callers say which one was asked for.
+    DamagedError
+        When its metadata cannot be read or were changed, or files of chunks are missing (zarr would read them as zeros).
+    """
+    return _open(blobs, key)[0]
+
+
+def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
+    """Read an array whole; raise as `open_array`, and `DamagedError` when a checksum is wrong or it is too large."""
+    array, plan = _open(blobs, key)
+    where = blobs.describe(key)
+    if plan.nbytes > MAX_ARRAY_BYTES:
+        raise DamagedError(f"the array {where} needs {plan.nbytes >> 30} GB of memory; open it lazily and read parts of it")
+    try:
+        return np.asarray(array[...])
+    except DamagedError as error:
+        raise DamagedError(f"the array {where} is damaged: {error}") from error
+    except (*UNREADABLE, MemoryError) as error:
+        raise DamagedError(f"the array {where} is damaged ({error}); restore it from a backup") from error
+
+
+def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
+    """Return how an array lies on disk, from its checked metadata alone; raise as `open_array`."""
+    name, document = _document(blobs, key)
+    where = blobs.describe(key)
+    if name == OLDER_ARRAY:
+        return plan_of_older_document(document, where=where)
+    if document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "broken":
+        raise DamagedError(f"the metadata of the array {where} were changed; restore it from a backup")
+    return plan_of_document(document, where=where)
+
+
+def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
+    """Return an array's shape; raise as `open_array`. What was sealed by this program is not checked again."""
+    name, document = _document(blobs, key)
+    shape = document.get("shape")
+    if (
+        name == GROUP_DOCUMENT
+        and isinstance(shape, list)
+        and document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "whole"
+    ):
+        return tuple(shape)
+    return array_plan(blobs, key).shape
+
+
+def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
+    """Return how an array lies on disk, after looking whether its files are there; raise as `open_array`."""
+    plan = array_plan(blobs, key)
+    blobs.check_links(key)
+    # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
+    missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(_inside(key, name))]
+    if missing and not plan.older:
+        raise DamagedError(
+            f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
+            "restore it from a backup"
+        )
+    if plan.older and plan.compressed:
+        _check_older_chunks(blobs, key, plan.files() - set(missing), plan.chunk_nbytes)
+    return plan
+
+
+def check_chunks(blobs: Blobs, key: str) -> None:
+    """Read and check every chunk, one file at a time; raise `DamagedError` when a checksum is wrong."""
+    array, plan = _open(blobs, key)
+    steps = (range(0, size, length) for size, length in zip(plan.shape, plan.file, strict=True))
+    for start in itertools.product(*steps):
+        try:
+            array[tuple(slice(at, at + length) for at, length in zip(start, plan.file, strict=True))]
+        except UNREADABLE as error:
+            raise DamagedError(
+                f"the array {blobs.describe(key)} is damaged at {start} ({error}); restore it from a backup"
+            ) from error
+
+
+def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
+    plan = check_complete(blobs, key)
+    try:
+        with checked_codecs():
+            return zarr.open_array(blobs.store(key, complete=not plan.older), mode="r"), plan
+    except UNREADABLE as error:
+        where = blobs.describe(key)
+        raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error
+
+
+def _document(blobs: Blobs, key: str) -> tuple[str, JsonObject]:
+    """Return which metadata document an array has, and what it says."""
+    for name in (GROUP_DOCUMENT, OLDER_ARRAY):
+        try:
+            data = blobs.read(_inside(key, name), limit=MAX_DOCUMENT_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return name, object_from_bytes(data, what=blobs.describe(_inside(key, name)))
+    raise FileNotFoundError(blobs.describe(key))
+
+
+def _check_older_chunks(blobs: Blobs, key: str, names: Iterable[str], expected: int) -> None:
+    """Look at the headers of the older program's chunks, which have no checksum."""
+    for name in names:
+        chunk = _inside(key, name)
+        with blobs.open(chunk) as file:
+            header = file.read(BLOSC_HEADER_BYTES)
+        check_blosc_header(header, expected, blobs.size(chunk), where=blobs.describe(chunk))
+
+
+def _default_chunk(shape: Sequence[int], axes: Sequence[str], item_bytes: int) -> tuple[int, ...]:
+    chunk = [1 if axis in _SHORT_AXES else max(1, min(size, CHUNK_LENGTH)) for size, axis in zip(shape, axes, strict=True)]
+    if "y" in axes:
+        at = list(axes).index("y")
+        others = math.prod(chunk[:at]) * math.prod(chunk[at + 1 :]) * item_bytes
+        grown = CHUNK_BYTES // (others * CHUNK_LENGTH) * CHUNK_LENGTH
+        chunk[at] = max(chunk[at], min(grown, shape[at]))
+    return tuple(chunk)
+
+
+def _inside(key: str, name: str) -> str:
+    return f"{key}/{name}" if key else name
+
+
+def axes_of(array: "zarr.Array[Any]") -> tuple[str, ...]:
+    """Return the axes that an array was stored with."""
+    names = getattr(array.metadata, "dimension_names", None)
+    return tuple(str(name) for name in names) if names else infer_axes(array.ndim)

@@ -1,0 +1,1 @@
+"""The records and tables of one dataset; no folder outside of it."""

@@ -1,0 +1,427 @@
+"""A dataset: one folder of image records and the tables over them.
+
+The rule of this room: opening writes nothing. A dataset that does not exist yet is made by the first write, or by
+`ZarrDataset.create`.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from kymflow_zarr import layout
+from kymflow_zarr.arrays.arrays import check_axes, write_array
+from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
+from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import (
+    DatasetExistsError,
+    DatasetNotFoundError,
+    InvalidNameError,
+    InvalidValueError,
+    KymflowZarrError,
+    ReadOnlyError,
+    RecordNotFoundError,
+)
+from kymflow_zarr.formats.strict_json import JsonObject
+from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.run import fill_record
+from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
+from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
+from kymflow_zarr.tables.index import TableIndex, load_table_index, save_table_index
+from kymflow_zarr.tables.sources import Source, Sources
+from kymflow_zarr.tables.tables import ReplacedRows, Tables
+from kymflow_zarr.verify.garbage import find_garbage
+from kymflow_zarr.verify.problems import Problem
+from kymflow_zarr.verify.verify import VerifyProgress, VerifyReport, verify_dataset
+from kymflow_zarr.zarr_dataset import DatasetFolders
+
+Mode: TypeAlias = Literal["r", "a"]
+_OLDER = "is in a dataset of the older program, which is only read; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
+
+
+class ZarrDataset(DatasetFolders):
+    """A handle to one kymflow dataset.
+
+    Parameters
+    ----------
+    path
+        The dataset's folder; its name ends in `.zarr` by custom.
+    mode
+        "r" reads only; every write raises `ReadOnlyError`. "a" reads and writes, and where there is nothing at `path` the
+        first write makes the dataset. A dataset of the older program is only read, in either mode.
+
+    Raises
+    ------
+    DatasetNotFoundError
+        When mode is "r" and there is nothing, or `path` is a file.
+    NotADatasetError
+        When the folder is something else.
+    UnsupportedVersionError
+        When the dataset is of a newer format.
+    DamagedError
+        When its attributes cannot be read.
+    """
+
+    def __init__(self, path: str | Path, mode: Mode = "a") -> None:
+        if mode not in ("r", "a"):
+            raise ValueError(f"mode {mode!r} is not known; use 'r' to read or 'a' to read and write")
+        self.path = Path(path).absolute()  # a later change of the working folder must not move it
+        self.mode: Mode = mode
+        self._blobs = Blobs(self.path, read_only=mode == "r")
+        stored = load_attributes(self._blobs)
+        if stored is not None and stored.is_older:
+            self.mode = "r"
+            self._blobs = Blobs(self.path, read_only=True, why_read_only=_OLDER)
+        self._tables = Tables(self._blobs)
+        self._sources = Sources(self._tables)
+        if stored is None and mode == "r":
+            raise DatasetNotFoundError(f"there is no dataset at {self.path}")
+        self._exists = stored is not None
+        self._attributes = stored or DatasetAttributes()
+
+    def __repr__(self) -> str:
+        return f"ZarrDataset({str(self.path)!r}, mode={self.mode!r})"
+
+    @classmethod
+    def create(cls, path: str | Path) -> Self:
+        """Make an empty dataset; raise `DatasetExistsError` where there is one already."""
+        dataset = cls(path, mode="a")
+        if dataset._exists or not dataset._make():
+            raise DatasetExistsError(f"there is a dataset at {dataset.path} already; open it instead")
+        return dataset
+
+    @property
+    def dataset_id(self) -> str:
+        """The dataset's uuid, which stays when the folder is moved or copied."""
+        return self._attributes.dataset_id
+
+    @property
+    def attributes(self) -> DatasetAttributes:
+        """Who the dataset is, and whether it is one of the older program."""
+        return self._attributes
+
+    def list_image_ids(self) -> list[str]:
+        """Return the ids of all records, sorted."""
+        return [name for name in self._blobs.names(layout.IMAGES) if is_uuid(name)]
+
+    def record(self, image_id: str) -> ZarrImageRecord:
+        """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
+        if not is_uuid(image_id) or not self._blobs.exists(layout.record_key(image_id)):
+            count = len(self.list_image_ids())
+            there = f"{count} record{'' if count == 1 else 's'}"
+            raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
+        return self._record(image_id)
+
+    def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:
+        """Yield all records in order, damaged ones too; equal and missing values are ordered by image id.
+
+        Parameters
+        ----------
+        order_by
+            "image_id", "created_utc" (when the record was made) or "acquired_local_epoch_ns" (when the microscope took the
+            image; from the metadata's `header`).
+        missing
+            Where records without a value come, and those that are too damaged to know it.
+        """
+        if order_by not in ("image_id", "created_utc", "acquired_local_epoch_ns") or missing not in ("first", "last"):
+            raise ValueError(f"order_by {order_by!r} with missing {missing!r} is not known; see the signature")
+        if order_by == "image_id":
+            image_ids = self.list_image_ids()
+        else:
+            image_ids = [entry.image_id for entry in self.load_manifest().ordered(order_by, missing=missing)]
+        for image_id in image_ids:
+            yield self.record(image_id)
+
+    def load_manifest(self) -> Manifest:
+        """Return what each record is, and which do not open; the same with and without the stored manifest.
+
+        What the stored one says is taken where the record's files have not changed since; nothing is written.
+        """
+        return load_manifest(self._blobs, self.list_image_ids())
+
+    def rebuild_manifest(self) -> Manifest:
+        """Throw the stored manifest away, read every record again, and store what was found."""
+        self._ensure_exists()
+        return self._save_manifest(trust=False)
+
+    def add_image(
+        self, arr: ArrayLike, *, axes: Sequence[str] | None = None, chunks: Sequence[int] | None = None
+    ) -> ZarrImageRecord:
+        """Add a record with these pixels and return it; arguments as in `ZarrImageRecord.save_array`."""
+        with self.build_record(arr, axes=axes, chunks=chunks) as draft:
+            pass
+        # Not looked for: it is there, and who is told otherwise adds it again.
+        return self._record(draft.image_id)
+
+    @contextmanager
+    def build_record(
+        self,
+        arr: ArrayLike,
+        *,
+        axes: Sequence[str] | None = None,
+        chunks: Sequence[int] | None = None,
+        image_id: str | None = None,
+        created_utc: str | None = None,
+    ) -> Iterator[ZarrImageRecord]:
+        """Build a record with its metadata and artifacts aside; it appears, whole, when the block ends without error.
+
+        Parameters
+        ----------
+        arr, axes, chunks
+            As in `ZarrImageRecord.save_array`.
+        image_id, created_utc
+            Of a record of another dataset, which it is to be again; by default a new one, of now.
+
+        Raises
+        ------
+        InvalidValueError
+            When `image_id` is no uuid.
+        FileExistsError
+            When there is a record of that id.
+        """
+        self._ensure_exists()
+        image_id = str(uuid.uuid4()) if image_id is None else image_id
+        if not is_uuid(image_id):
+            raise InvalidValueError(f"{image_id[:100]!r} cannot be the id of a record; a uuid is expected")
+        with self._blobs.build(layout.record_key(image_id), keep_reserve=True, replace=False) as blobs:
+            draft = ZarrImageRecord(blobs, image_id)
+            write_array(blobs, layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
+            names = check_axes(axes, np.ndim(arr))
+            attributes = RecordAttributes(axes=names, created_utc=created_utc or utc_now())
+            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes))
+            for group in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
+                blobs.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+            yield draft
+
+    def delete_image(self, image_id: str) -> None:
+        """Remove a record, and its rows from every table and from the sources.
+
+        Raises
+        ------
+        RecordNotFoundError
+            When there is none of that id.
+        DamagedError
+            When a table cannot be read; then nothing was removed.
+        """
+        record = self.record(image_id)
+        having = self._tables.names_having([image_id])
+        self._blobs.delete(layout.record_key(record.image_id))
+        for name in having:
+            self._tables.delete_rows(name, [image_id])
+
+    def list_table_names(self) -> list[str]:
+        """Return the names of the dataset's tables, sorted; the sources are not among them."""
+        return self._tables.names()
+
+    def load_table(
+        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Return a dataset table, or a part of it.
+
+        Parameters
+        ----------
+        name
+            One of `list_table_names`.
+        columns
+            Only these columns, in this order; the others are not read.
+        image_ids
+            Only these images' rows; of the others, no more is read than stands together with them.
+
+        Raises
+        ------
+        TableNotFoundError
+            When there is none of that name; the message lists those there are.
+        InvalidValueError
+            When a column is not there; the message lists those there are.
+        DamagedError
+            When it cannot be read.
+        """
+        return self._tables.load(name, columns=columns, image_ids=image_ids)
+
+    def save_table(self, name: str, df: pd.DataFrame) -> None:
+        """Write or replace a dataset table whole; every row needs an `image_id`."""
+        self._check_table_name(name)
+        self._ensure_exists()
+        self._tables.save(name, df)
+
+    def replace_rows_for_image_id(self, name: str, image_id: str, df_rows: pd.DataFrame) -> pd.DataFrame:
+        """Replace one image's rows in a table and return the whole new table."""
+        return self.replace_rows(name, {image_id: df_rows})
+
+    def replace_rows(
+        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Replace the rows of some images in a table with one write, and return the whole new table.
+
+        Another program that replaces rows of the same table at the same time loses nothing by it.
+
+        Parameters
+        ----------
+        name
+            The table; made if it is not there.
+        rows_by_image_id
+            The new rows; of an image with an empty frame, the rows are removed.
+        like
+            A frame without rows: the columns, and their types, that the table has even where no row is left.
+        """
+        return self.commit_rows(name, rows_by_image_id, like=like).table
+
+    def commit_rows(
+        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
+    ) -> ReplacedRows:
+        """Replace rows as `replace_rows`, and return also which file was replaced by which."""
+        self._check_table_name(name)
+        self._ensure_exists()
+        return self._tables.commit_rows(name, rows_by_image_id, like=like)
+
+    def table_digest(self, name: str) -> str:
+        """Return a digest of a table's file, which changes with every write; empty where there is none. Reads little.
+
+        Raises
+        ------
+        DamagedError
+            When the file cannot be read.
+        """
+        return self._tables.digest(name)
+
+    def set_table_aside(self, name: str) -> None:
+        """Move a table that cannot be used into the folder `.quarantine`; nothing is deleted."""
+        self._check_table_name(name)
+        self._ensure_exists()
+        self._tables.set_aside(name)
+
+    @property
+    def lacks_images(self) -> bool:
+        """Whether the folder of records is not there, as when a disk is away: then no list of them is to be believed."""
+        return self._exists and not self._blobs.is_folder(layout.IMAGES)
+
+    def load_table_index(self, name: str) -> TableIndex | None:
+        """Return what each image's rows in a table were made from; None where that is not known, or cannot be read."""
+        return load_table_index(self._blobs, name)
+
+    def save_table_index(self, name: str, index: TableIndex) -> None:
+        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time."""
+        self._check_table_name(name)
+        self._ensure_exists()
+        save_table_index(self._blobs, name, index)
+
+    def load_sources_index(self) -> pd.DataFrame:
+        """Return which file each record came from: one row an imported image, empty before the first import."""
+        return self._sources.load()
+
+    @contextmanager
+    def claim(self, what: str) -> Iterator[bool]:
+        """Claim a piece of work, so that no other program does it too; False where another has it.
+
+        It only spares double work: a claim of a program that was stopped is passed over, at the latest after ten minutes.
+        """
+        self._ensure_exists()
+        with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:
+            yield mine
+
+    def add_content(self, content: FileContent, source: Source) -> str:
+        """Add a record of one file with all that the file gave, and return its id: the file's own, where it is free."""
+        if content.image_id is not None and content.image_id not in self.list_image_ids():
+            try:
+                return self._build_content(content, source, image_id=content.image_id)
+            except FileExistsError as error:
+                if isinstance(error, KymflowZarrError):
+                    raise
+                # Taken since it was looked for: a copy of the same file comes in at the same time.
+        return self._build_content(content, source, image_id=None)
+
+    def _build_content(self, content: FileContent, source: Source, *, image_id: str | None) -> str:
+        with self.build_record(content.pixels, axes=content.axes, image_id=image_id) as draft:
+            fill_record(draft, content, source)
+        return draft.image_id
+
+    def validate(self) -> list[Problem]:
+        """Return what is wrong with the dataset, without reading the pixels; empty when it is sound."""
+        return list(self.verify().problems)
+
+    def verify(
+        self,
+        *,
+        deep: bool = False,
+        repair: bool = False,
+        check_record: CheckRecord | None = None,
+        progress: VerifyProgress | None = None,
+    ) -> VerifyReport:
+        """Look for what a crash or a bad disk left behind.
+
+        Parameters
+        ----------
+        deep
+            Whether every byte is read and every checksum compared, of pixels and masks too.
+        repair
+            Whether what can be made whole again is. Nothing is deleted: what is set aside is in `.quarantine`.
+        check_record
+            Says what else is wrong with a record; storage knows no ROI.
+        progress
+            Called before each record with the number done and the number of all.
+
+        Raises
+        ------
+        ReadOnlyError
+            When `repair` is asked of a dataset opened for reading.
+        """
+        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check_record, progress=progress)
+
+    def collect_garbage(self) -> list[str]:
+        """Delete what nothing needs and is older than a day, and return where it was.
+
+        That is what stopped programs left half built, and masks of ROI saves that never got so far that a revision of the
+        metadata names them. Arrays that were saved by name are kept, whoever refers to them.
+        """
+        self._ensure_exists()
+        keys = find_garbage(self._blobs, self.list_image_ids())
+        for key in keys:
+            self._blobs.delete(key)
+        return keys
+
+    def _record(self, image_id: str) -> ZarrImageRecord:
+        return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)
+
+    def _ensure_exists(self, *, upgraded_from: JsonObject | None = None) -> None:
+        if self._attributes.is_older:
+            raise ReadOnlyError(f"not saved: {self.path} {_OLDER}")
+        if self._exists and not self._blobs.exists(layout.GROUP_DOCUMENT):
+            raise DatasetNotFoundError(
+                f"the dataset {self.path} is no longer there: deleted, moved, or its disk is gone; nothing was written"
+            )
+        if not self._exists and upgraded_from:
+            self._attributes = replace(self._attributes, upgraded_from=upgraded_from)
+        if not self._exists and not self._make():
+            self._attributes = load_attributes(self._blobs) or self._attributes
+            self._exists = True
+
+    def _make(self) -> bool:
+        """Write an empty dataset; return False where another program made one since this one looked."""
+        for group in GROUPS:
+            self._blobs.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+        try:
+            self._blobs.create(layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
+        except FileExistsError:
+            return False
+        self._exists = True
+        return True
+
+    def _save_manifest(self, *, trust: bool = True) -> Manifest:
+        manifest = load_manifest(self._blobs, self.list_image_ids(), trust=trust)
+        save_manifest(self._blobs, manifest)
+        return manifest
+
+    @staticmethod
+    def _check_table_name(name: str) -> None:
+        if name == layout.SOURCES_TABLE:
+            raise InvalidNameError(
+                f"table name {name!r} is the dataset's own: it says which files the records came from; choose another"
+            )

@@ -1,0 +1,172 @@
+"""The manifest: what each record is, in one small file, so that a list needs no look into every record.
+
+Derived. The rule of this room: it is never trusted. Every entry carries a stamp of the files that it was read from, and an
+entry whose stamp is not the record's own, or that is missing, is read from the record again: the answer with a manifest
+and without one is the same.
+"""
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, TypeAlias, cast
+
+from kymflow_zarr import layout
+from kymflow_zarr.arrays.arrays import array_shape
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import DamagedError, KymflowZarrError
+from kymflow_zarr.formats.frames import gunzip
+from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes
+from kymflow_zarr.record.record import ZarrImageRecord
+from kymflow_zarr.record.revisions import list_revisions
+
+OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
+Missing: TypeAlias = Literal["first", "last"]
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestEntry:
+    """What a list shows of one record; `problem` says why a damaged one cannot be opened, and then the rest is empty."""
+
+    image_id: str
+    stamp: str
+    created_utc: str | None = None
+    axes: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    name: str | None = None
+    acquired_local_epoch_ns: int | None = None
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the entry as it stands in the file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> Self:
+        """Read an entry: inverse of `to_json`; raise `DamagedError` where it is none."""
+        if not isinstance(value, Mapping) or set(value) != set(cls.__slots__) or not _fits(value):
+            raise DamagedError("an entry of the manifest is not readable")
+        fields = cast("dict[str, Any]", dict(value))
+        return cls(**{**fields, "axes": tuple(fields["axes"]), "shape": tuple(fields["shape"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All records of a dataset at one moment."""
+
+    entries: tuple[ManifestEntry, ...]
+
+    @property
+    def damaged(self) -> tuple[ManifestEntry, ...]:
+        """The records that do not open."""
+        return tuple(entry for entry in self.entries if entry.problem is not None)
+
+    def summary(self) -> str:
+        """Return one line, such as "997 of 1000 records open; 3 damaged"."""
+        count, damaged = len(self.entries), len(self.damaged)
+        if damaged:
+            records = "record opens" if count == 1 else "records open"
+            return f"{count - damaged} of {count} {records}; {damaged} damaged"
+        return f"{count} record{'' if count == 1 else 's'}"
+
+    def ordered(self, order_by: OrderBy, *, missing: Missing = "last") -> tuple[ManifestEntry, ...]:
+        """Return the entries in order; equal values by image id, and those without a value first or last."""
+        if order_by == "image_id":
+            return tuple(sorted(self.entries, key=lambda entry: entry.image_id))
+        last = missing == "last"
+
+        def key(entry: ManifestEntry) -> tuple[bool, str | int, str]:
+            value: str | int | None = getattr(entry, order_by)
+            nothing: str | int = "" if order_by == "created_utc" else 0
+            return (value is None) == last, nothing if value is None else value, entry.image_id
+
+        return tuple(sorted(self.entries, key=key))
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        document = {"manifest_version": _VERSION, "entries": [entry.to_json() for entry in self.entries]}
+        return gzip.compress(json.dumps(document, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, what: str) -> Self:
+        """Read the file's bytes: inverse of `to_bytes`; raise `DamagedError` where they are none."""
+        document = from_bytes(gunzip(data, limit=MAX_BYTES, what=what), what=what)
+        entries = document.get("entries") if isinstance(document, Mapping) else None
+        if (
+            not isinstance(document, Mapping)
+            or document.get("manifest_version") != _VERSION
+            or not isinstance(entries, list)
+        ):
+            raise DamagedError(f"{what} is no manifest of this version; it is made again when needed")
+        return cls(entries=tuple(map(ManifestEntry.from_json, entries)))
+
+
+def load_manifest(blobs: Blobs, image_ids: Sequence[str], *, trust: bool = True) -> Manifest:
+    """Return the manifest of a dataset's records, taking from its file what still holds; nothing is written.
+
+    Without `trust` every record is read.
+    """
+    known = {entry.image_id: entry for entry in stored_manifest(blobs).entries} if trust else {}
+    entries = []
+    for image_id in image_ids:
+        folder = blobs.sub(layout.record_key(image_id))
+        stamp = _stamp(folder)
+        entry = known.get(image_id)
+        entries.append(entry if entry and entry.stamp == stamp else _read_entry(folder, image_id, stamp))
+    return Manifest(entries=tuple(entries))
+
+
+def stored_manifest(blobs: Blobs) -> Manifest:
+    """Return what the manifest's file says, true or not; empty where there is none or it is damaged."""
+    try:
+        return Manifest.from_bytes(blobs.read(layout.MANIFEST, limit=MAX_BYTES), what=blobs.describe(layout.MANIFEST))
+    except (FileNotFoundError, DamagedError):
+        return Manifest(entries=())
+
+
+def save_manifest(blobs: Blobs, manifest: Manifest) -> None:
+    """Write the manifest's file."""
+    blobs.write(layout.MANIFEST, manifest.to_bytes())
+
+
+def _stamp(folder: Blobs) -> str:
+    """Return what changes whenever the record's entry would; the newest revision counts, not only its copy."""
+    numbers = list_revisions(folder)
+    files = (layout.GROUP_DOCUMENT, f"{layout.RECORD_DATA}/{layout.GROUP_DOCUMENT}", layout.RECORD_METADATA)
+    return " ".join((str(max(numbers, default=-1)), *(folder.stamp(key) for key in files)))
+
+
+def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
+    record = ZarrImageRecord(folder, image_id)
+    try:
+        attributes = record.load_attributes()
+        header = record.load_revision().payload.get("header")
+        shape = array_shape(folder, layout.RECORD_DATA)
+    except (KymflowZarrError, OSError) as error:
+        return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))
+    fields = header if isinstance(header, Mapping) else {}
+    name, acquired = fields.get("name"), fields.get("acquired_local_epoch_ns")
+    return ManifestEntry(
+        image_id=image_id,
+        stamp=stamp,
+        created_utc=attributes.created_utc,
+        axes=attributes.axes,
+        shape=shape,
+        name=name if isinstance(name, str) else None,
+        acquired_local_epoch_ns=acquired if isinstance(acquired, int) and not isinstance(acquired, bool) else None,
+    )
+
+
+def _fits(value: Mapping[str, JsonValue]) -> bool:
+    axes, shape, acquired = value["axes"], value["shape"], value["acquired_local_epoch_ns"]
+    return (
+        isinstance(value["image_id"], str)
+        and isinstance(value["stamp"], str)
+        and all(isinstance(value[name], str | None) for name in ("created_utc", "name", "problem"))
+        and (acquired is None or (isinstance(acquired, int) and not isinstance(acquired, bool)))
+        and isinstance(axes, list)
+        and all(isinstance(axis, str) for axis in axes)
+        and isinstance(shape, list)
+        and all(isinstance(size, int) for size in shape)
+    )

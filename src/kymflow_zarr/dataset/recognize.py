@@ -1,0 +1,52 @@
+"""What stands at a dataset's path: nothing, a dataset, one of the older program, a half-made one, or something else."""
+
+import uuid
+
+from kymflow_zarr import layout
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import DamagedError, DatasetNotFoundError, NotADatasetError
+from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, object_from_bytes
+from kymflow_zarr.record.attributes import DatasetAttributes, group_from_bytes
+
+GROUPS = (layout.IMAGES, layout.TABLES, layout.INDEX)
+"""The groups of an empty dataset."""
+
+
+def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
+    """Return a dataset's attributes, None where there is nothing at its path."""
+    where = blobs.describe("")
+    if not blobs.exists(""):
+        return None
+    if not blobs.is_folder(""):
+        raise DatasetNotFoundError(f"{where} is a file; a dataset is a folder whose name ends in .zarr")
+    if not blobs.exists(layout.GROUP_DOCUMENT):
+        if blobs.exists(layout.OLDER_ATTRIBUTES):
+            return _load_older(blobs)
+        if any(is_uuid(name) for name in blobs.names(layout.IMAGES)):
+            raise DamagedError(f"{where} has image records but no {layout.GROUP_DOCUMENT}; restore that file from a backup")
+        if not _is_unfinished(blobs):
+            raise NotADatasetError(f"{where} is a folder with other things in it; choose a new name for the dataset")
+        return None
+    document = f"{where}/{layout.GROUP_DOCUMENT}"
+    data = blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+    return DatasetAttributes.from_json(group_from_bytes(data, where=document), where=where)
+
+
+def _load_older(blobs: Blobs) -> DatasetAttributes:
+    data = blobs.read(layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
+    where = blobs.describe(layout.OLDER_ATTRIBUTES)
+    return DatasetAttributes.from_older_json(object_from_bytes(data, what=where), where=blobs.describe(""))
+
+
+def _is_unfinished(blobs: Blobs) -> bool:
+    """Return whether there is at most what a program that was stopped while making a dataset leaves behind."""
+    names = {name for name in blobs.names("", hidden=True) if not name.endswith(".tmp")}
+    return names <= set(GROUPS) and all(set(blobs.names(group)) <= {layout.GROUP_DOCUMENT} for group in GROUPS)
+
+
+def is_uuid(text: str) -> bool:
+    """Return whether a name can be an image id."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Bytes on a disk: the only folder whose code touches a file system."""

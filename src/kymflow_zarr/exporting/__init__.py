@@ -1,0 +1,1 @@
+"""A dataset as a folder of files for other programs, and images as OME-Zarr."""

@@ -1,0 +1,1 @@
+"""What bytes mean: strict JSON, seals, frames as Parquet and CSV, TIFF."""

@@ -1,0 +1,276 @@
+"""Data frames and Arrow tables to sealed Parquet bytes and back, with one plain Arrow schema whatever pandas wrote.
+
+pandas 3 hands Arrow `large_string`, pandas 2 and pyarrow `string`; files that mix them do not concatenate. So every
+string column is stored as `string`, and a column of nulls only as `string` as well. Pages have checksums, and the whole
+file a digest (`_seals`), since page checksums alone let some changes pass.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import BinaryIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.formats.seals import BLANK, PARQUET_SEAL, UNSEALED, SealState, parquet_seal_state, seal_parquet
+
+MAX_CELLS = 100_000_000
+"""Rows times columns that are read into memory."""
+MAX_UNPACKED_BYTES = 2**30
+MAX_CSV_BYTES = 2**27
+ROW_GROUP = 65_536
+"""Rows that are read together: few images' rows can be read without all others."""
+
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
+"""What pyarrow and pandas were seen to raise over files that somebody changed."""
+
+
+def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None) -> bytes:
+    """Return sealed Parquet bytes of a frame's columns; its index is not stored. `notes` as in `table_to_parquet`.
+
+    Raises
+    ------
+    InvalidValueError
+        When a column's name is no string, stands twice, or its values do not fit one Arrow type.
+    """
+    return table_to_parquet(frame_to_table(frame, what=what), notes=notes)
+
+
+def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None) -> bytes:
+    """Return sealed Parquet bytes, with `notes` in the key-value metadata of the footer.
+
+    Raises
+    ------
+    InvalidValueError
+        When Parquet has no place for a value, such as an empty object.
+    """
+    try:
+        data = _parquet_bytes(table, notes)
+    except pa.ArrowException as error:
+        raise InvalidValueError(f"the rows cannot be stored as Parquet: {error}") from error
+    # The footer is the last thing in the file, and its key-value metadata follow all statistics.
+    return seal_parquet(data, data.rfind(BLANK))
+
+
+def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None) -> bytes:
+    buffer = io.BytesIO()
+    # A dictionary of measured numbers is as long as the column: measured, it costs a third of the time and saves nothing.
+    repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+    with pq.ParquetWriter(
+        buffer, table.schema, compression="snappy", use_dictionary=repeating or False, write_page_checksum=True
+    ) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP)
+        writer.add_key_value_metadata({**(notes or {}), PARQUET_SEAL.decode(): BLANK.decode()})
+    return buffer.getvalue()
+
+
+def check_storable(frame: pd.DataFrame, *, what: str) -> None:
+    """Raise `InvalidValueError` where a frame cannot be stored."""
+    frame_to_parquet(frame, what=what)
+
+
+def frame_from_parquet(data: bytes, *, what: str) -> pd.DataFrame:
+    """Return the frame in Parquet bytes; raise `DamagedError` when they cannot be read or are not what was sealed."""
+    return table_to_frame(table_from_parquet(data, what=what), what=what)
+
+
+def table_from_parquet(data: bytes, *, what: str) -> pa.Table:
+    """Return the Arrow table in Parquet bytes; raise as `frame_from_parquet`."""
+    if parquet_state(data, what=what) == "broken":
+        raise DamagedError(f"{what} was changed or damaged since it was written; restore it from a backup")
+    return read_parts(io.BytesIO(data), what=what)
+
+
+def parquet_state(data: bytes, *, what: str) -> SealState:
+    """Return whether Parquet bytes are as they were sealed; raise `DamagedError` when their footer cannot be read."""
+    return parquet_seal_state(data, read_notes(io.BytesIO(data), what=what).get(PARQUET_SEAL))
+
+
+def parquet_problem(data: bytes, *, what: str, deep: bool) -> str | None:
+    """Return what is wrong with Parquet bytes, also, where `deep`, that they have no seal; None for nothing."""
+    try:
+        table_from_parquet(data, what=what)
+    except DamagedError as error:
+        return str(error)
+    return UNSEALED if deep and parquet_state(data, what=what) == "unsealed" else None
+
+
+def read_notes(file: BinaryIO, *, what: str) -> dict[bytes, bytes]:
+    """Return the key-value metadata of a Parquet file's footer; reads only that."""
+    try:
+        return dict(pq.ParquetFile(file).metadata.metadata or {})
+    except _UNREADABLE as error:
+        raise DamagedError(f"{what} is not readable Parquet ({error})") from error
+
+
+def read_parts(
+    file: BinaryIO, *, what: str, columns: Sequence[str] | None = None, only: tuple[str, Iterable[str]] | None = None
+) -> pa.Table:
+    """Read some columns, and the rows that have one of some values in one column, without reading all others.
+
+    Parameters
+    ----------
+    file
+        A Parquet file.
+    what
+        The thing read, for messages.
+    columns
+        Which columns, in this order; by default all.
+    only
+        A column and the values wanted in it: only row groups that have one are read.
+
+    Raises
+    ------
+    DamagedError
+        When the file cannot be read, or says that it has more than could be.
+    InvalidValueError
+        When a column is not there; the message lists those there are.
+    """
+    try:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        names = parquet.schema_arrow.names
+        _check_size(parquet.metadata, what=what)
+        missing = [name for name in [*(columns or []), *([only[0]] if only else [])] if name not in names]
+        if not missing:
+            return _read(parquet, columns, only)
+    except _UNREADABLE as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"{what} is not readable Parquet ({error})") from error
+    raise InvalidValueError(f"{what} has no column {missing[0]!r}; it has {names}")
+
+
+def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
+    """Return an Arrow table as a frame."""
+    try:
+        frame: pd.DataFrame = table.to_pandas()
+        # Other programs store a frame's index; here it is a column like the others.
+        frame = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+    except _UNREADABLE as error:
+        raise DamagedError(f"{what} is not readable as a table ({error})") from error
+    return frame
+
+
+def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
+    """Return a frame as an Arrow table of plain types; raise as `frame_to_parquet`."""
+    names = [str(name) for name in frame.columns]
+    if list(frame.columns) != names or len(set(names)) != len(names):
+        raise InvalidValueError(f"{what}: column names must be different strings, not {list(frame.columns)}")
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise InvalidValueError(f"{what} cannot be stored as a table: {error}") from error
+    return table.cast(_plain(table.schema))
+
+
+def concatenate_frames(frames: Sequence[pd.DataFrame], *, what: str) -> pd.DataFrame:
+    """Return the rows of all frames; a column that some lack is missing there, and numbers widen as needed.
+
+    A column without a value in one frame takes the others' type; without a value anywhere, the first type that it has.
+
+    Raises
+    ------
+    InvalidValueError
+        When a column has text in one frame and numbers in another, or a frame could not be stored.
+    """
+    return table_to_frame(concatenate_tables([frame_to_table(frame, what=what) for frame in frames], what=what), what=what)
+
+
+def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
+    """Return the rows of all tables; as `concatenate_frames`."""
+    bare = [table.replace_schema_metadata() for table in tables]
+    try:
+        joined = pa.concat_tables([_without_idle_types(table) for table in bare], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InvalidValueError(f"the rows of {what} do not fit together: {error}") from error
+    return joined.cast(_plain(_with_first_types(joined.schema, [table.schema for table in bare])))
+
+
+def frame_to_csv_gz(frame: pd.DataFrame, *, what: str) -> bytes:
+    """Return a frame as gzipped CSV, the same bytes for the same frame; its index is not stored."""
+    frame_to_table(frame, what=what)
+    text = frame.to_csv(index=False, lineterminator="\n").encode()
+    if len(text) > MAX_CSV_BYTES:
+        raise InvalidValueError(f"{what} has {len(text) >> 20} MB as CSV, at most {MAX_CSV_BYTES >> 20} MB; use Parquet")
+    return gzip.compress(text, mtime=0)
+
+
+def frame_from_csv_gz(data: bytes, *, what: str) -> pd.DataFrame:
+    """Return the frame in gzipped CSV; raise `DamagedError` when it cannot be read."""
+    text = gunzip(data, limit=MAX_CSV_BYTES, what=what)
+    try:
+        return pd.read_csv(io.BytesIO(text))
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except _UNREADABLE as error:
+        raise DamagedError(f"{what} is not readable CSV ({error})") from error
+
+
+def gunzip(data: bytes, *, limit: int, what: str) -> bytes:
+    """Unpack gzip, at most `limit` bytes of it; raise `DamagedError` when there is more, or it is damaged."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacker.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise DamagedError(f"{what} is not readable gzip ({error})") from error
+    if len(text) > limit:
+        raise DamagedError(f"{what} unpacks to more than {limit >> 20} MB, which is not believable")
+    if not unpacker.eof or unpacker.unused_data:
+        raise DamagedError(f"{what} is damaged: its gzip is cut off, or more follows it")
+    return text
+
+
+def _read(parquet: pq.ParquetFile, columns: Sequence[str] | None, only: tuple[str, Iterable[str]] | None) -> pa.Table:
+    wanted = list(columns) if columns is not None else None
+    if only is None:
+        return parquet.read(columns=wanted)
+    key, values = only
+    sought = pa.array(list(values), pa.string())
+    groups = [
+        number
+        for number in range(parquet.num_row_groups)
+        if pc.any(pc.is_in(parquet.read_row_group(number, columns=[key])[key].cast(pa.string()), sought)).as_py()
+    ]
+    names = None if wanted is None else list(dict.fromkeys([*wanted, key]))
+    table = parquet.read_row_groups(groups, columns=names)
+    kept = table.filter(pc.is_in(table[key].cast(pa.string()), sought))
+    return kept if wanted is None else kept.select(wanted)
+
+
+def _check_size(metadata: pq.FileMetaData, *, what: str) -> None:
+    unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    cells = metadata.num_rows * max(1, metadata.num_columns)
+    if cells > MAX_CELLS or not 0 <= unpacked <= MAX_UNPACKED_BYTES:
+        raise DamagedError(f"{what} says that it has {metadata.num_rows} rows in {unpacked} bytes, which is not believable")
+
+
+def _without_idle_types(table: pa.Table) -> pa.Table:
+    """Give columns without a value the null type, which yields to any other: no value decides, so no dtype does."""
+    columns = {
+        name: pa.nulls(len(table)) if column.null_count == len(table) else column
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    return pa.table(columns)
+
+
+def _with_first_types(schema: pa.Schema, declared: Sequence[pa.Schema]) -> pa.Schema:
+    fields = [
+        next(one.field(field.name) for one in declared if field.name in one.names)
+        if pa.types.is_null(field.type)
+        else field
+        for field in schema
+    ]
+    return pa.schema(fields)
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    fields = [
+        field.with_type(pa.string()) if pa.types.is_large_string(field.type) or pa.types.is_null(field.type) else field
+        for field in schema
+    ]
+    return pa.schema(fields, metadata=schema.metadata)

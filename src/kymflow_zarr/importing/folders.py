@@ -1,0 +1,97 @@
+"""The files below a folder, and the files next to a TIFF: names are looked at, nothing is read."""
+
+import errno
+import fnmatch
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kymflow_zarr.dataset.recognize import load_attributes
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.exporting.document import DOCUMENT, load_export
+from kymflow_zarr.layout import ARRAYS_FOLDER
+from kymflow_zarr.reports import FailedFile
+
+_DEPTH = 3
+"""Of the pixels of a record, below their dataset."""
+IS_EXPORT = "it is an exported dataset; import that folder by itself"
+"""Why a folder with TIFFs is passed over."""
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a file; there is none whose name is longer than the disk can have."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
+def beside(tiff: Path, ending: str) -> Path:
+    """Return the path of a file beside a TIFF with another ending, such as ".txt"; in capitals where only that is there."""
+    usual, capitals = tiff.with_suffix(ending), tiff.with_suffix(ending.upper())
+    return capitals if not is_there(usual) and is_there(capitals) else usual
+
+
+def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
+    """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
+
+    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`), `.zarr` folders and a record's folder of arrays are
+    passed over. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
+
+    Raises
+    ------
+    SourceError
+        When the folder is missing, is a file, cannot be read, or has no file that matches.
+    """
+    wanted = " or ".join(repr(pattern) for pattern in patterns)
+    if not is_there(folder):
+        raise SourceError(f"there is no folder {folder}; give the folder that has the TIFF files")
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is a file; give the folder that has the TIFF files")
+    failed: list[FailedFile] = []
+    found = sorted(_walk(folder, patterns, failed))
+    if any(failure.path == folder for failure in failed):
+        raise SourceError(f"the folder {folder} cannot be read ({failed[0].reason}); ask for permission to read it")
+    if not found and not failed and (dataset := dataset_around(folder)):
+        raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
+    if not found and not failed:
+        raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
+    return found, failed
+
+
+def dataset_around(folder: Path) -> Path | None:
+    """Return the dataset of ours that a folder is, or lies in as a record or a part of one does."""
+    for place in (folder, *folder.absolute().parents[:_DEPTH]):
+        try:
+            if load_attributes(Blobs(place, read_only=True)):
+                return place
+        except (KymflowZarrError, OSError):
+            continue
+    return None
+
+
+def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> Iterator[Path]:
+    def on_error(error: OSError) -> None:
+        failed.append(FailedFile(path=Path(error.filename), reason=error.strerror or str(error)))
+
+    for parent, folders, names in os.walk(folder, onerror=on_error):
+        if Path(parent) != folder and DOCUMENT in names and (reason := _why_left_out(Path(parent))):
+            failed.append(FailedFile(path=Path(parent), reason=reason))
+            folders.clear()
+            continue
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not name.endswith(".zarr") and name != ARRAYS_FOLDER
+        )
+        for name in names:
+            if not name.startswith(".") and any(fnmatch.fnmatch(name.lower(), p.lower()) for p in patterns):
+                yield Path(parent) / name
+
+
+def _why_left_out(folder: Path) -> str:
+    try:
+        return IS_EXPORT if load_export(folder) else ""
+    except SourceError as error:
+        return str(error)

@@ -1,0 +1,116 @@
+"""Every name on disk, once; `docs/format.md` describes them.
+
+The rule of this room: no other module spells a file or folder name of the format.
+Keys are relative to the dataset's root or, where the name says `RECORD_`, to one record's folder.
+"""
+
+import re
+
+FORMAT = "kymflow_zarr"
+SCHEMA_VERSION = 2
+OLDER_FORMAT = "kymflow_zarr_v1"
+OLDER_SCHEMA_VERSION = 1
+ATTRIBUTES_KEY = "kymflow"
+
+GROUP_DOCUMENT = "zarr.json"
+ATTRIBUTES = "attributes"
+OME = "ome"
+OME_VERSION = "0.5"
+OME_LABELS = "labels"
+OLDER_ATTRIBUTES = ".zattrs"
+OLDER_GROUP = ".zgroup"
+OLDER_ARRAY = ".zarray"
+OLDER_ORIGINALS = "older"
+IMAGES = "images"
+TABLES = "tables"
+INDEX = "index"
+COMMITS = "tables/.commits"
+MANIFEST = "index/manifest.json.gz"
+STAGING = ".staging"
+QUARANTINE = ".quarantine"
+SOURCES_TABLE = "sources"
+
+RECORD_DATA = "data"
+RECORD_ANALYSIS = "analysis"
+RECORD_ARRAYS = "analysis_arrays"
+RECORD_METADATA = "analysis/metadata.json"
+OLDER_METADATA_GZ = "analysis/metadata.json.gz"
+RECORD_HISTORY = "analysis/history"
+METADATA = "metadata"
+METADATA_KEY = "metadata.json"
+MASKS_KEY = "masks"
+PIXELS_KEY = "pixels"
+HELD_BY = "held_by"
+ARRAYS_FOLDER = "array_artifacts"
+"""Beside a TIFF, or in the folder of one record: its masks and other arrays, also as TIFFs for other programs."""
+COMPUTED_FROM = "computed_from"
+PROVENANCE = "provenance"
+PIXELS_SHA256 = "pixels_sha256"
+"""In a record's metadata, the digest of pixels that replaced others."""
+JSON = ".json"
+JSON_GZ = ".json.gz"
+PARQUET = ".parquet"
+CSV_GZ = ".csv.gz"
+ARTIFACT_ENDINGS = (JSON, JSON_GZ, PARQUET, CSV_GZ)
+RESTORED_ENDINGS = (JSON, PARQUET, CSV_GZ)
+"""Of artifacts that this program writes; the older one also packed JSON."""
+
+_COMMIT = re.compile(r"(.+)\.(\d{8})\.parquet")
+
+
+def record_key(image_id: str) -> str:
+    """Return the folder of one record."""
+    return f"{IMAGES}/{image_id}"
+
+
+def table_key(name: str) -> str:
+    """Return the file of one dataset table."""
+    return f"{TABLES}/{name}.parquet"
+
+
+def commit_key(name: str, number: int) -> str:
+    """Return the file of one commit of a dataset table."""
+    return f"{COMMITS}/{name}.{number:08d}.parquet"
+
+
+def commit_name(file_name: str) -> tuple[str, int] | None:
+    """Return the table and the number of a commit's file, or None for another file: inverse of `commit_key`."""
+    match = _COMMIT.fullmatch(file_name)
+    return (match[1], int(match[2])) if match else None
+
+
+def index_key(table_name: str) -> str:
+    """Return the file that says what each image's rows in one dataset table were made from."""
+    return f"{INDEX}/{table_name}.parquet"
+
+
+def artifact_key(name: str, ending: str) -> str:
+    """Return the file of a record's JSON or table artifact."""
+    return f"{RECORD_ANALYSIS}/{name}{ending}"
+
+
+def array_group_key(name: str) -> str:
+    """Return the folder of a record's array artifact, which is also what a `mask_ref` holds."""
+    return f"{RECORD_ARRAYS}/{name}"
+
+
+def array_data_key(name: str) -> str:
+    """Return the zarr array inside an array artifact's folder."""
+    return f"{array_group_key(name)}/{RECORD_DATA}"
+
+
+def array_name(reference: str) -> str | None:
+    """Return the array artifact's name that a `mask_ref` holds, or None where it holds none."""
+    prefix, _, name = reference.partition("/")
+    return name if prefix == RECORD_ARRAYS and name and "/" not in name else None
+
+
+def revision_key(revision: int) -> str:
+    """Return the file of one revision of a record's metadata."""
+    return f"{RECORD_HISTORY}/metadata.{revision:08d}.json"
+
+
+def revision_number(file_name: str) -> int | None:
+    """Return the revision that a history file holds, or None for another file: inverse of `revision_key`."""
+    start, number, end = file_name[:9], file_name[9:17], file_name[17:]
+    return int(number) if start == "metadata." and end == ".json" and number.isdecimal() else None

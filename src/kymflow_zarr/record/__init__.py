@@ -1,0 +1,1 @@
+"""One image: its pixels, metadata, artifacts, and what OME-Zarr tools read of it."""

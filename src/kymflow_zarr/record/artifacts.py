@@ -1,0 +1,344 @@
+"""The artifacts of one record, by name: JSON, tables and arrays.
+
+The rule of this room: a name is refused or used as it is, and what cannot be stored or read is said with the name. Writing
+is by the naming rule; reading takes whatever name is there, since older datasets have others.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import pandas as pd
+import zarr
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_zarr import layout
+from kymflow_zarr.arrays.arrays import axes_of, load_array, open_array, write_array
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import (
+    ArtifactExistsError,
+    ArtifactNotFoundError,
+    DamagedError,
+    InvalidNameError,
+    RecordNotFoundError,
+)
+from kymflow_zarr.formats.frames import (
+    frame_from_csv_gz,
+    frame_from_parquet,
+    frame_to_csv_gz,
+    frame_to_parquet,
+    gunzip,
+    read_notes,
+)
+from kymflow_zarr.formats.seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
+from kymflow_zarr.formats.strict_json import (
+    MAX_BYTES,
+    MAX_DOCUMENT_BYTES,
+    JsonObject,
+    JsonValue,
+    from_bytes,
+    to_readable_bytes,
+)
+from kymflow_zarr.names import check_name, check_restored_name
+from kymflow_zarr.record.attributes import group_from_bytes, group_to_bytes
+
+T = TypeVar("T")
+_NOTE = f"kymflow_{layout.COMPUTED_FROM}"
+"""Where the footer of a Parquet file says what it was computed from."""
+
+
+class Artifacts:
+    """The artifacts in one record's folder. Everything here is authoritative: nothing can rebuild it.
+
+    Parameters
+    ----------
+    blobs
+        The record's folder.
+    image_id
+        The record's uuid.
+    """
+
+    def __init__(self, blobs: Blobs, image_id: str) -> None:
+        self._blobs = blobs
+        self.image_id = image_id
+
+    def save_json(self, name: str, value: JsonValue, *, computed_from: JsonObject | None = None) -> None:
+        """Write or replace the JSON artifact `name` (parts separated by `/`).
+
+        Parameters
+        ----------
+        name
+            Lower-case letters, digits, `_`, `-`, `.`.
+        value
+            Strict JSON.
+        computed_from
+            What an analysis made the value from, kept in the same file; see `load_computed_from`.
+
+        Raises
+        ------
+        InvalidValueError
+            When the value is not strict JSON; the message has the path of the value. The key "kymflow" is reserved.
+        """
+        data = artifact_to_bytes(value, what=f"artifact {name!r}", computed_from=computed_from)
+        self._write(name, layout.JSON, data)
+
+    def load_json(self, name: str) -> JsonValue:
+        """Return the JSON artifact `name`, also one that the older program wrote as `.json.gz`, or with NaN, which is null.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            When there is none of that name; the message lists those there are.
+        DamagedError
+            When it cannot be read, or is not what was saved.
+        """
+        key = layout.artifact_key(name, layout.JSON)
+        packed = layout.artifact_key(name, layout.JSON_GZ)
+        if not self._blobs.exists(key) and self._blobs.exists(packed):
+            what = self._blobs.describe(packed)
+            text = gunzip(self._blobs.read(packed), limit=MAX_BYTES, what=what)
+            return artifact_from_bytes(text, what=what, lenient=self._is_older())
+        data = self._read(name, layout.JSON, "JSON", limit=MAX_BYTES)
+        return artifact_from_bytes(data, what=self._blobs.describe(key), lenient=self._is_older())
+
+    def save_df_parquet(self, name: str, df: pd.DataFrame, *, computed_from: JsonObject | None = None) -> None:
+        """Write or replace the table artifact `name`; the frame's index is not stored. Otherwise as `save_json`."""
+        what = f"artifact {name!r}"
+        notes = None if computed_from is None else {_NOTE: to_readable_bytes(computed_from, what=what).decode()}
+        self._write(name, layout.PARQUET, frame_to_parquet(df, what=what, notes=notes))
+
+    def load_df_parquet(self, name: str) -> pd.DataFrame:
+        """Return the table artifact `name`; raise as `load_json`."""
+        what = self._blobs.describe(layout.artifact_key(name, layout.PARQUET))
+        return frame_from_parquet(self._read(name, layout.PARQUET, "table"), what=what)
+
+    def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> None:
+        """Write or replace the gzipped CSV artifact `name`; the frame's index is not stored.
+
+        CSV forgets the types: text that looks like a number comes back as a number. `save_df_parquet` keeps them.
+        """
+        self._write(name, layout.CSV_GZ, frame_to_csv_gz(df, what=f"artifact {name!r}"))
+
+    def load_df_csv_gz(self, name: str) -> pd.DataFrame:
+        """Return the gzipped CSV artifact `name`; raise as `load_json`."""
+        what = self._blobs.describe(layout.artifact_key(name, layout.CSV_GZ))
+        return frame_from_csv_gz(self._read(name, layout.CSV_GZ, "CSV"), what=what)
+
+    def load_computed_from(self, key: str) -> JsonObject | None:
+        """Return what one of `list_analysis_keys` says that it was computed from; None where it does not say.
+
+        Raises
+        ------
+        DamagedError
+            When it cannot be read, or says something that is no JSON object.
+        """
+        where = self._blobs.describe(f"{layout.RECORD_ANALYSIS}/{key}")
+        try:
+            data = self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")
+        except FileNotFoundError as error:
+            raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
+        if key.endswith(layout.PARQUET):
+            note = read_notes(io.BytesIO(data), what=where).get(_NOTE.encode())
+            said = None if note is None else from_bytes(note, what=where)
+        else:
+            said = computed_from_of_artifact(data, what=where) if key.endswith(layout.JSON) else None
+        if said is not None and not isinstance(said, Mapping):
+            raise DamagedError(f"{where} says that it was computed from {str(said)[:100]!r}, which is no JSON object")
+        return said
+
+    def load_analysis_bytes(self, key: str) -> bytes:
+        """Return the file of one of `list_analysis_keys` as it is on disk; raise as `load_json`."""
+        try:
+            return self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")
+        except FileNotFoundError as error:
+            raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
+
+    def restore_analysis(self, key: str, data: bytes) -> None:
+        """Write a file that `load_analysis_bytes` returned, under whatever name it had there: inverse of it.
+
+        Raises
+        ------
+        DamagedError
+            When it is not what was saved.
+        InvalidNameError
+            When the key is no artifact's.
+        """
+        own = (layout.GROUP_DOCUMENT, layout.METADATA_KEY)
+        is_hidden = key.rpartition("/")[2].startswith(".")
+        if is_hidden or key in own or key.startswith("history/") or not key.endswith(layout.RESTORED_ENDINGS):
+            raise InvalidNameError(f"{key!r} is no JSON, Parquet or CSV artifact of a record")
+        if key.endswith(layout.JSON):
+            artifact_from_bytes(data, what=key)
+        elif key.endswith(layout.PARQUET):
+            frame_from_parquet(data, what=key)
+        else:
+            frame_from_csv_gz(data, what=key)
+        self._check_there()
+        self._blobs.write(f"{layout.RECORD_ANALYSIS}/{key}", data)
+
+    def restore_array(self, name: str, arr: ArrayLike, *, axes: Sequence[str], held_by_metadata: bool) -> None:
+        """Write an array artifact of another dataset under whatever name it had there; else as `save_array_artifact`.
+
+        Raises
+        ------
+        InvalidNameError
+            When it is no name of one visible folder, or zarr's own.
+        """
+        check_restored_name(name, what="array artifact", reserved=(layout.GROUP_DOCUMENT,))
+        self._check_there()
+        self._build_array(name, arr, axes=axes, chunks=None, held_by_metadata=held_by_metadata)
+
+    def has_analysis(self, key: str) -> bool:
+        """Return whether there is a JSON or table artifact of a key, as in `list_analysis_keys`; faster than that."""
+        return self._blobs.exists(f"{layout.RECORD_ANALYSIS}/{key}")
+
+    def list_analysis_keys(self) -> list[str]:
+        """Return the JSON and table artifacts with their endings, such as `radon_report.parquet`; no metadata."""
+        own = (layout.GROUP_DOCUMENT, f"{layout.METADATA}.json", f"{layout.METADATA}.json.gz")
+        return [
+            key
+            for key in self._blobs.files(layout.RECORD_ANALYSIS)
+            if key.endswith(layout.ARTIFACT_ENDINGS) and not key.startswith("history/") and key not in own
+        ]
+
+    def delete_analysis(self, key: str) -> None:
+        """Delete one of `list_analysis_keys`, such as `radon_report.parquet`; nothing brings it back."""
+        if key not in self.list_analysis_keys():
+            raise self._not_found("JSON or table", key, self.list_analysis_keys())
+        self._blobs.delete(f"{layout.RECORD_ANALYSIS}/{key}")
+
+    def save_array_artifact(
+        self,
+        name: str,
+        arr: ArrayLike,
+        *,
+        axes: Sequence[str] | None = None,
+        chunks: Sequence[int] | None = None,
+        held_by_metadata: bool = False,
+    ) -> None:
+        """Write or replace the array artifact `name`: a mask, labels, a distance map.
+
+        Parameters
+        ----------
+        name
+            Lower-case letters, digits, `_`, `-`, `.`.
+        arr
+            Numbers or booleans, any shape.
+        axes, chunks
+            As in `ZarrImageRecord.save_array`; an array of other than 2 to 5 dimensions has axes `a0..aN` unless given.
+        held_by_metadata
+            Whether the array belongs to the metadata that are saved next, as an ROI's mask does: it never replaces another,
+            and where no revision of them names it, it is garbage after 24 hours.
+
+        Raises
+        ------
+        InvalidNameError, InvalidValueError
+            When the name is not allowed, or the values, axes or chunks cannot be stored.
+        ArtifactExistsError
+            When there is one of that name, and `held_by_metadata`.
+        """
+        check_name(name, what="array artifact")
+        if name == layout.GROUP_DOCUMENT:
+            raise InvalidNameError(f"array artifact name {name!r} is zarr's own; choose another")
+        self._check_there()
+        self._build_array(name, arr, axes=axes, chunks=chunks, held_by_metadata=held_by_metadata)
+
+    def _build_array(
+        self,
+        name: str,
+        arr: ArrayLike,
+        *,
+        axes: Sequence[str] | None,
+        chunks: Sequence[int] | None,
+        held_by_metadata: bool,
+    ) -> None:
+        mark = {SEAL: {layout.HELD_BY: layout.METADATA}} if held_by_metadata else {}
+        try:
+            with self._blobs.build(layout.array_group_key(name), replace=not held_by_metadata) as draft:
+                draft.write(layout.GROUP_DOCUMENT, group_to_bytes(mark))
+                write_array(draft, layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
+        except FileExistsError as error:
+            raise ArtifactExistsError(f"not saved: there is an array {name!r} already; give it another name") from error
+
+    def load_array_artifact(self, name: str) -> NDArray[Any]:
+        """Read the array artifact `name` whole; raise as `open_array_artifact`."""
+        return self._array(name, partial(load_array, self._blobs))
+
+    def open_array_artifact(self, name: str) -> "zarr.Array[Any]":
+        """Open the array artifact `name` lazily, read-only.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            When there is none of that name; the message lists those there are.
+        DamagedError
+            When it is incomplete.
+        """
+        return self._array(name, partial(open_array, self._blobs))
+
+    def get_array_artifact_axes(self, name: str) -> tuple[str, ...]:
+        """Return the axes of the array artifact `name`."""
+        return axes_of(self.open_array_artifact(name))
+
+    def list_array_artifacts(self) -> list[str]:
+        """Return the names of the array artifacts, sorted."""
+        return [name for name in self._blobs.names(layout.RECORD_ARRAYS) if self._is_array(name)]
+
+    def delete_array_artifact(self, name: str) -> None:
+        """Delete an array artifact, after the metadata that name it were saved without it; nothing brings it back."""
+        if name not in self.list_array_artifacts():
+            raise self._not_found("array", name, self.list_array_artifacts())
+        self._blobs.delete(layout.array_group_key(name))
+
+    def is_held_by_metadata(self, name: str) -> bool:
+        """Return whether an array artifact was saved as a part of the metadata; see `save_array_artifact`."""
+        key = f"{layout.array_group_key(name)}/{layout.GROUP_DOCUMENT}"
+        try:
+            data = self._blobs.read(key, limit=MAX_DOCUMENT_BYTES)
+        except FileNotFoundError:
+            return False
+        mark = group_from_bytes(data, where=self._blobs.describe(key)).get(SEAL)
+        return isinstance(mark, Mapping) and mark.get(layout.HELD_BY) == layout.METADATA
+
+    def _is_array(self, name: str) -> bool:
+        """Return whether a name among the arrays is one; some systems put folders of their own everywhere."""
+        folder = layout.array_group_key(name)
+        inside = (layout.RECORD_DATA, layout.GROUP_DOCUMENT, layout.OLDER_GROUP)
+        return name != layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
+
+    def _is_older(self) -> bool:
+        """Return whether the older program wrote the record."""
+        return self._blobs.exists(layout.OLDER_ATTRIBUTES)
+
+    def _array(self, name: str, read: Callable[[str], T]) -> T:
+        try:
+            return read(layout.array_data_key(name))
+        except FileNotFoundError as error:
+            raise self._not_found("array", name, self.list_array_artifacts()) from error
+
+    def _check_there(self) -> None:
+        """Raise where the record is gone: writing would make a ghost of it, without pixels."""
+        if not self._blobs.exists(""):
+            raise RecordNotFoundError(
+                f"the record {self._blobs.describe('')} is no longer there: deleted, moved, or its disk is gone"
+            )
+
+    def _write(self, name: str, ending: str, data: bytes) -> None:
+        check_name(name, what="artifact", nested=True)
+        if name == layout.METADATA or name.startswith("history/"):
+            raise InvalidNameError(f"artifact name {name!r} is the metadata's own; save it with save_metadata_payload")
+        if f"{name}{ending}".rpartition("/")[2] == layout.GROUP_DOCUMENT:
+            raise InvalidNameError(f"artifact name {name!r} is zarr's own; choose another")
+        self._check_there()
+        self._blobs.write(layout.artifact_key(name, ending), data)
+
+    def _read(self, name: str, ending: str, kind: str, *, limit: int = 2**30) -> bytes:
+        try:
+            return self._blobs.read(layout.artifact_key(name, ending), limit=limit)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise self._not_found(kind, name, self.list_analysis_keys()) from error
+
+    def _not_found(self, kind: str, name: str, there: Sequence[str]) -> ArtifactNotFoundError:
+        listed = ", ".join(map(repr, there)) or "none"
+        return ArtifactNotFoundError(f"no {kind} artifact named {name[:200]!r} in record {self.image_id}; it has {listed}")

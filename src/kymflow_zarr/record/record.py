@@ -1,0 +1,374 @@
+"""One image record: lazy pixels, axes, metadata with history, and artifacts by name.
+
+The rule of this room: a record knows its folder and its id, not the dataset it lies in.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import numpy as np
+import zarr
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_zarr import layout
+from kymflow_zarr.arrays.arrays import (
+    array_shape,
+    axes_of,
+    check_axes,
+    load_array,
+    open_array,
+    write_array,
+)
+from kymflow_zarr.errors import (
+    DamagedError,
+    InvalidNameError,
+    InvalidValueError,
+    PixelsExistError,
+    ReadOnlyError,
+)
+from kymflow_zarr.formats.seals import (
+    document_seal_state,
+    strip_foreign,
+)
+from kymflow_zarr.formats.strict_json import (
+    MAX_DOCUMENT_BYTES,
+    JsonObject,
+    JsonValue,
+    canonical_sha256,
+    object_from_bytes,
+    to_readable_bytes,
+)
+from kymflow_zarr.record.artifacts import Artifacts
+from kymflow_zarr.record.attributes import (
+    OF_RECORD,
+    RecordAttributes,
+    group_attributes,
+    with_ome,
+)
+from kymflow_zarr.record.ome import OmeDescription, is_ome_image
+from kymflow_zarr.record.revisions import (
+    Revision,
+    list_revisions,
+    load_history,
+    load_numbered,
+    load_revision,
+    restore_revision,
+    revision_bytes,
+    save_revision,
+    write_readable_copy,
+)
+
+_PIXELS_DOCUMENTS = tuple(f"{layout.RECORD_DATA}/{name}" for name in (layout.GROUP_DOCUMENT, layout.OLDER_ARRAY))
+"""What says the shape of the pixels."""
+
+
+class ZarrImageRecord(Artifacts):
+    """A handle to one image record of a dataset; get one from `ZarrDataset.record`.
+
+    Opening and reading write nothing. Everything here is authoritative: nothing can rebuild it. What is saved and loaded by
+    name, artifacts and arrays, stands in `Artifacts`.
+
+    Parameters
+    ----------
+    blobs
+        The record's folder.
+    image_id
+        The record's uuid.
+    """
+
+    def __repr__(self) -> str:
+        return f"ZarrImageRecord({self.image_id!r})"
+
+    def save_array(self, arr: ArrayLike, *, axes: Sequence[str] | None = None, chunks: Sequence[int] | None = None) -> None:
+        """Write the record's pixels; they are written once.
+
+        Parameters
+        ----------
+        arr
+            Numbers or booleans, any shape.
+        axes
+            One name a dimension; by default `y,x` · `z,y,x` · `z,y,x,c` · `t,z,y,x,c` for 2 to 5 dimensions.
+        chunks
+            The shape of a chunk; by default 1 along t, z, c and up to 512 along y, x.
+
+        Raises
+        ------
+        PixelsExistError
+            When the record has pixels.
+        InvalidValueError
+            When the dtype, axes or chunks cannot be stored.
+        """
+        there = PixelsExistError(
+            f"record {self.image_id} has its pixels already; pixels are written once, add a new image instead"
+        )
+        if self._blobs.exists(layout.RECORD_DATA):
+            raise there
+        try:
+            with self._blobs.build(layout.RECORD_DATA, replace=False) as draft:
+                write_array(draft, "", arr, axes=axes, chunks=chunks)
+        except FileExistsError as error:
+            raise there from error
+
+    def replace_array(self, arr: ArrayLike, *, axes: Sequence[str] | None = None) -> None:
+        """Put other pixels in the place of the record's, at once; for a file that has changed since it was imported.
+
+        Raises
+        ------
+        InvalidValueError
+            When the dtype or the axes cannot be stored, or the axes are others than the record has.
+        """
+        names = check_axes(axes, np.ndim(arr))
+        if names != self.get_axes():
+            raise InvalidValueError(
+                f"record {self.image_id} has the axes {self.get_axes()}; pixels of the axes {names} cannot replace its own"
+            )
+        with self._blobs.build(layout.RECORD_DATA) as draft:
+            write_array(draft, "", arr, axes=names, chunks=None)
+
+    def open_array(self) -> "zarr.Array[Any]":
+        """Open the pixels lazily, read-only; raise `DamagedError` when they are missing or incomplete."""
+        try:
+            return open_array(self._blobs, layout.RECORD_DATA)
+        except FileNotFoundError as error:
+            raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
+
+    def load_array(self) -> NDArray[Any]:
+        """Read all pixels; raise `DamagedError` when they are missing, incomplete or fail their checksum."""
+        try:
+            return load_array(self._blobs, layout.RECORD_DATA)
+        except FileNotFoundError as error:
+            raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
+
+    def load_attributes(self) -> RecordAttributes:
+        """Return the axes and the time of creation."""
+        for name in (layout.GROUP_DOCUMENT, layout.OLDER_ATTRIBUTES):
+            where = self._blobs.describe(name)
+            try:
+                data = self._blobs.read(name, limit=MAX_DOCUMENT_BYTES)
+            except FileNotFoundError:
+                continue
+            document = object_from_bytes(data, what=where)
+            if name == layout.OLDER_ATTRIBUTES:
+                return RecordAttributes.from_json(document, where=where)
+            attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
+            ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
+            if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
+                self._check_changed_attributes(attributes, where)
+            return attributes
+        raise DamagedError(f"{self._blobs.describe(layout.GROUP_DOCUMENT)} is missing; restore it from a backup")
+
+    def _check_changed_attributes(self, attributes: RecordAttributes, where: str) -> None:
+        """Believe attributes that were changed only where the pixels say the same."""
+        if attributes.axes != axes_of(self.open_array()):
+            raise DamagedError(f"{where} was changed, and its axes are not those of the pixels; restore it from a backup")
+
+    def save_ome(self, described: OmeDescription | None = None) -> bool:
+        """Make the record's OME-Zarr metadata anew, and return whether it is an image by that specification.
+
+        Derived, and the only thing in a record that is: the axes and the history are not touched. Where the metadata say
+        the same already, nothing is written.
+
+        Parameters
+        ----------
+        described
+            The steps along the axes, their units, and the image's name; without, every step is 1.
+
+        Raises
+        ------
+        ReadOnlyError
+            When the dataset, or its disk, cannot be written.
+        DamagedError
+            When the record's own attributes were changed: they are not sealed anew with that.
+        NotSavedError
+            When the disk fails or is full; the old metadata stand.
+        """
+        self._check_there()
+        axes = self.load_attributes().axes
+        if self._is_older():
+            raise ReadOnlyError(f"not saved: record {self.image_id} was written by the older program, and is only read")
+        where = self._blobs.describe(layout.GROUP_DOCUMENT)
+        document = object_from_bytes(self._blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES), what=where)
+        ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
+        if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
+            raise DamagedError(f"not saved: {where} was changed since it was written; see verify, or restore it")
+        new = with_ome(document, axes, described)
+        if new != document:
+            self._blobs.write(layout.GROUP_DOCUMENT, to_readable_bytes(new, what="record attributes"))
+        return is_ome_image(axes)
+
+    def get_axes(self) -> tuple[str, ...]:
+        """Return one name a dimension of the pixels, such as `("y", "x")`."""
+        return self.load_attributes().axes
+
+    def get_shape(self) -> tuple[int, ...]:
+        """Return the shape of the pixels, reading none; raise as `open_array`."""
+        try:
+            return array_shape(self._blobs, layout.RECORD_DATA)
+        except FileNotFoundError as error:
+            raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
+
+    def file_stamp(self, keys: Sequence[str]) -> str:
+        """Return what changes whenever one of some files is written. Reads no content, so it is fast.
+
+        Parameters
+        ----------
+        keys
+            Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks,
+            `PIXELS_KEY` for the shape of the pixels.
+        """
+        if layout.PIXELS_KEY in keys:
+            shape = "-".join(self._blobs.stamp(document) for document in _PIXELS_DOCUMENTS)
+            others = [key for key in keys if key != layout.PIXELS_KEY]
+            return f"{shape} {self.file_stamp(others)}"
+        stamps = [self._blobs.stamp(f"{layout.RECORD_ANALYSIS}/{key}") for key in keys]
+        if layout.METADATA_KEY in keys:
+            stamps.append(str(max(list_revisions(self._blobs), default=-1)))
+        if layout.MASKS_KEY in keys and set(self._blobs.names(layout.RECORD_ARRAYS)) - {layout.GROUP_DOCUMENT}:
+            files = self._blobs.files(layout.RECORD_ARRAYS)
+            stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_ARRAYS}/{key}')}" for key in files]
+        return " ".join(stamps)
+
+    def fingerprint(self, keys: Sequence[str]) -> str:
+        """Return a digest of the content of some files; empty where none of them is there.
+
+        Parameters
+        ----------
+        keys
+            As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts, and
+            of the pixels their shape and dtype count.
+
+        Raises
+        ------
+        DamagedError
+            When none of the metadata's revisions is whole.
+        """
+        digests = {}
+        for key in keys:
+            if key == layout.METADATA_KEY:
+                digests[key] = self.load_revision().sha256
+                continue
+            if key == layout.MASKS_KEY:
+                digests |= self._mask_digests()
+                continue
+            if key == layout.PIXELS_KEY:
+                for document in _PIXELS_DOCUMENTS:
+                    with suppress(FileNotFoundError):
+                        digests[document] = hashlib.sha256(self._blobs.read(document, limit=MAX_DOCUMENT_BYTES)).hexdigest()
+                continue
+            with suppress(FileNotFoundError):
+                digests[key] = hashlib.sha256(self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
+        return canonical_sha256(digests) if digests else ""
+
+    def _mask_digests(self) -> dict[str, str]:
+        found = {}
+        for name in filter(self._is_mask, self.list_array_artifacts()):
+            folder = layout.array_data_key(name)
+            hasher = hashlib.sha256()
+            for key in self._blobs.files(folder):
+                hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
+            found[layout.array_group_key(name)] = hasher.hexdigest()
+        return found
+
+    def _is_mask(self, name: str) -> bool:
+        for document, mark in ((layout.GROUP_DOCUMENT, b'"bool"'), (layout.OLDER_ARRAY, b'"|b1"')):
+            with suppress(FileNotFoundError):
+                return mark in self._blobs.read(f"{layout.array_data_key(name)}/{document}", limit=MAX_DOCUMENT_BYTES)
+        return False
+
+    def load_metadata_payload(self, *, revision: int | None = None) -> dict[str, JsonValue]:
+        """Return the metadata: header, experiment metadata, ROIs; empty where none was saved.
+
+        Parameters
+        ----------
+        revision
+            One of `history`; by default the newest.
+
+        Raises
+        ------
+        ArtifactNotFoundError
+            When there is no revision of that number; the message lists those there are.
+        DamagedError
+            When it is damaged.
+        """
+        if revision is None:
+            return dict(self.load_revision().payload)
+        self._check_there()
+        return dict(load_numbered(self._blobs, revision).payload)
+
+    def history(self) -> list[Revision]:
+        """Return all whole revisions of the metadata, the oldest first; `verify` names the damaged ones."""
+        self._check_there()
+        return load_history(self._blobs)
+
+    def list_revisions(self) -> list[int]:
+        """Return the numbers of all revisions of the metadata, whole or not, sorted."""
+        self._check_there()
+        return list_revisions(self._blobs)
+
+    def load_revision_bytes(self, number: int) -> bytes:
+        """Return the file of one revision of the metadata; raise as `load_metadata_payload`."""
+        self._check_there()
+        return revision_bytes(self._blobs, number)
+
+    def restore_revision(self, number: int, data: bytes) -> None:
+        """Write a file that `load_revision_bytes` returned, into a record that has no revision of that number.
+
+        Raises
+        ------
+        DamagedError
+            When it is not what was saved.
+        FileExistsError
+            When there is a revision of that number.
+        InvalidNameError
+            When no revision can have that number.
+        """
+        self._check_there()
+        if layout.revision_number(layout.revision_key(number).rpartition("/")[2]) != number:
+            raise InvalidNameError(f"{number} cannot be the number of a revision; it has at most 8 digits")
+        restore_revision(self._blobs, number, data)
+
+    def save_readable_copy(self) -> None:
+        """Write `metadata.json` again from the newest revision."""
+        self._check_there()
+        write_readable_copy(self._blobs)
+
+    def load_revision(self) -> Revision:
+        """Return the newest metadata with their revision number, to save a change upon.
+
+        Raises
+        ------
+        RecordNotFoundError
+            When the record was deleted or moved since this handle was made.
+        DamagedError
+            When none of its revisions is whole.
+        """
+        self._check_there()
+        return load_revision(self._blobs)
+
+    def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
+        """Commit the whole metadata as a new revision.
+
+        Parameters
+        ----------
+        payload
+            Strict JSON: no NaN, string keys.
+        expected
+            The revision that the change was made from; None saves over whatever is there.
+
+        Raises
+        ------
+        ConflictError
+            When somebody else saved since `expected` was loaded.
+        InvalidValueError
+            When the payload is not strict JSON; the message has the path of the value.
+        RecordNotFoundError
+            When the record was deleted or moved since this handle was made.
+        """
+        self._check_there()
+        return save_revision(self._blobs, payload, expected=expected)
+
+
+CheckRecord: TypeAlias = Callable[[ZarrImageRecord], Iterable[str]]
+"""Says what is wrong with a record that storage cannot know of."""

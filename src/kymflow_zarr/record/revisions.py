@@ -1,0 +1,347 @@
+"""A record's metadata as a line of sealed revisions, with a readable copy of the newest.
+
+The rule of this room: the exclusive create of `history/metadata.<n+1>.json` is the commit. A crash before it leaves the
+old state, a crash after it the new one, and of two writers one gets `ConflictError`. `metadata.json` is a copy for
+people; where its content is no revision's, somebody edited it by hand, and it counts as the next revision.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
+from kymflow_zarr.formats.frames import gunzip
+from kymflow_zarr.formats.seals import SHA256, UNSEALED, document_seal_state, seal_document
+from kymflow_zarr.formats.strict_json import (
+    MAX_BYTES,
+    JsonObject,
+    canonical_sha256,
+    object_from_bytes,
+    to_readable_bytes,
+)
+from kymflow_zarr.layout import (
+    OLDER_ATTRIBUTES,
+    OLDER_METADATA_GZ,
+    RECORD_HISTORY,
+    RECORD_METADATA,
+    revision_key,
+    revision_number,
+)
+from kymflow_zarr.record.attributes import utc_now
+
+COPY_SHA256 = "copy_sha256"
+RECENT = 8
+"""How many revisions back a copy of ours may be that another program is slow to replace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """The metadata of a record at one point of its history.
+
+    `number` is -1 before the first save. `committed` is False for an edit by hand that no revision holds yet.
+    """
+
+    number: int
+    payload: JsonObject
+    committed: bool = True
+    saved_utc: str = ""
+    copy_sha256: str = ""
+    """The digest of the readable copy's bytes; empty in revisions of an earlier version of the program."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the payload's canonical JSON: equal digests, equal metadata."""
+        return canonical_sha256(self.payload)
+
+
+NOTHING_SAVED = Revision(number=-1, payload={})
+
+
+def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
+    """Return the newest metadata of the record whose folder `blobs` is; `NOTHING_SAVED` where none was saved.
+
+    Raises
+    ------
+    DamagedError
+        When there are revisions and none of them is whole, or there is none and `metadata.json` cannot be read.
+    """
+    numbers = list_revisions(blobs) if numbers is None else numbers
+    if not numbers:
+        return _load_without_history(blobs)
+    newest = _newest_sound(blobs, numbers)
+    data = _copy_bytes(blobs)
+    if newest.copy_sha256 and hashlib.sha256(data).hexdigest() == newest.copy_sha256:
+        return newest
+    by_hand = _copy_from_bytes(blobs, data)
+    if by_hand is None or _is_a_revision(blobs, data, by_hand, newest, numbers):
+        return newest
+    return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
+
+
+def _load_without_history(blobs: Blobs) -> Revision:
+    """Return what `metadata.json` alone says: of the older program, which kept no history, or of somebody else."""
+    older = blobs.exists(OLDER_ATTRIBUTES)
+    for key in (RECORD_METADATA, *([OLDER_METADATA_GZ] if older else [])):
+        try:
+            data = blobs.read(key, limit=MAX_BYTES)
+        except FileNotFoundError:
+            continue
+        where = blobs.describe(key)
+        text = gunzip(data, limit=MAX_BYTES, what=where) if key == OLDER_METADATA_GZ else data
+        return Revision(number=0, payload=object_from_bytes(text, what=where, lenient=older), committed=False)
+    return NOTHING_SAVED
+
+
+def load_history(blobs: Blobs) -> list[Revision]:
+    """Return all whole revisions, the oldest first; an edit by hand that no revision holds yet comes last."""
+    found = [one for number in list_revisions(blobs) if (one := _sealed_revision(blobs, number))]
+    newest = load_revision(blobs)
+    return found if newest.committed else [*found, newest]
+
+
+def load_numbered(blobs: Blobs, number: int) -> Revision:
+    """Return one revision.
+
+    Raises
+    ------
+    ArtifactNotFoundError
+        When there is none of that number; the message lists those there are.
+    DamagedError
+        When its seal is broken.
+    """
+    numbers = list_revisions(blobs)
+    where = blobs.describe(RECORD_METADATA)
+    if number not in numbers:
+        there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+        raise ArtifactNotFoundError(f"no revision {number} of {where}; there are {there}")
+    found = _sealed_revision(blobs, number)
+    if found is None:
+        raise DamagedError(f"revision {number} of {where} is damaged; load another, or restore it from a backup")
+    return found
+
+
+def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | None) -> Revision:
+    """Commit `payload` as the next revision and return it.
+
+    Saving what is there already is no conflict: so a save that was called not saved can be repeated, whatever came of it.
+
+    Parameters
+    ----------
+    blobs
+        The record's folder.
+    payload
+        The whole metadata.
+    expected
+        What the caller's change was made from; None to save over whatever is there.
+
+    Raises
+    ------
+    ConflictError
+        When the metadata are no longer what was expected, or another writer committed at the same moment.
+    InvalidValueError
+        When the payload is not strict JSON.
+    """
+    text = to_readable_bytes(payload, what="metadata")
+    # Counted before the metadata are read: a revision that appears in between then takes the number, and is not lost.
+    numbers = list_revisions(blobs)
+    number = max(numbers, default=-1) + 1
+    current = load_revision(blobs, numbers)
+    if expected is not None and current.sha256 not in (expected.sha256, canonical_sha256(payload)):
+        raise ConflictError(
+            f"not saved: {blobs.describe(RECORD_METADATA)} was changed by another program since it was read "
+            f"(revision {expected.number} then, {current.number} now); load it again and repeat the change"
+        )
+    if not current.committed:
+        _commit(blobs, current.payload, number)
+        number += 1
+    saved = _commit(blobs, payload, number)
+    # Where the copy fails it is saved all the same: the commit stands, and the copy that is left is an older revision's,
+    # which every reader recognises.
+    with suppress(KymflowZarrError, OSError):
+        _keep_foreign_copy(blobs, saved.number)
+        blobs.write(RECORD_METADATA, text)
+        if blobs.exists(revision_key(saved.number + 1)):  # somebody saved meanwhile, and this copy may lie over theirs
+            write_readable_copy(blobs)
+    return saved
+
+
+def revision_bytes(blobs: Blobs, number: int) -> bytes:
+    """Return the file of a revision; raise `DamagedError` where it is not whole."""
+    load_numbered(blobs, number)
+    return blobs.read(revision_key(number), limit=MAX_BYTES)
+
+
+def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
+    """Write the file of a revision of another dataset; raise `DamagedError` where it is none, and write nothing then."""
+    where = f"revision {number}"
+    sealed = object_from_bytes(data, what=where)
+    payload = sealed.get("metadata")
+    if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+        raise DamagedError(f"{where} is not what was saved: it was changed or damaged")
+    blobs.create(revision_key(number), data)
+
+
+def list_strangers(blobs: Blobs) -> list[str]:
+    """Return the files among the revisions that are none, such as a synchronized folder's copy of another laptop's."""
+    return [name for name in blobs.names(RECORD_HISTORY) if revision_number(name) is None]
+
+
+def adopt_edit(blobs: Blobs) -> None:
+    """Commit what somebody wrote into `metadata.json` by hand as the next revision; nothing where nobody did."""
+    number = max(list_revisions(blobs), default=-1) + 1
+    newest = load_revision(blobs)
+    if not newest.committed:
+        _commit(blobs, newest.payload, number)
+
+
+def write_readable_copy(blobs: Blobs) -> None:
+    """Make `metadata.json` again from the newest revision; what stands there and cannot be read is set aside."""
+    newest = load_revision(blobs)
+    _keep_foreign_copy(blobs, newest.number)
+    blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
+
+
+def list_revisions(blobs: Blobs) -> list[int]:
+    """Return the numbers of all revisions, whole or not, sorted."""
+    found = (revision_number(name) for name in blobs.names(RECORD_HISTORY))
+    return sorted(number for number in found if number is not None)
+
+
+def is_held_by_copy(blobs: Blobs, *, without: int) -> bool:
+    """Return whether `metadata.json` has what no whole revision but `without` has, so that it would not be lost with it."""
+    copy = _readable_copy(blobs)
+    if copy is None:
+        return False
+    others = (_sealed_revision(blobs, number) for number in list_revisions(blobs) if number != without)
+    return canonical_sha256(copy) not in {one.sha256 for one in others if one is not None}
+
+
+def revision_problem(blobs: Blobs, number: int) -> str | None:
+    """Return what is wrong with a revision's file, looking at every byte of it; None where it is as it was written."""
+    key = revision_key(number)
+    try:
+        data = blobs.read(key, limit=MAX_BYTES)
+        sealed = object_from_bytes(data, what=blobs.describe(key))
+    except DamagedError as error:
+        return str(error)
+    state = document_seal_state(sealed)
+    if _sealed_revision(blobs, number) is None or state == "broken":
+        return "was changed or damaged since it was written"
+    if data != to_readable_bytes(sealed, what="metadata"):
+        return "is not as this program writes it: it was changed or damaged"
+    return UNSEALED if state == "unsealed" else None
+
+
+def readable_copy_problem(blobs: Blobs) -> str | None:
+    """Return what is wrong with `metadata.json`; None where it is the newest revision's, byte for byte."""
+    newest = load_revision(blobs)
+    if newest.number < 0:
+        return None
+    if not newest.committed:
+        return "holds what no revision holds: it was edited by hand, or damaged; the next save keeps it as a revision"
+    try:
+        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+    except FileNotFoundError:
+        return "is missing; the history has it"
+    try:
+        object_from_bytes(data, what="it")
+    except DamagedError as error:
+        return f"{error}: correct it, if somebody edited it; a repair sets it aside and writes the newest revision there"
+    if data == to_readable_bytes(newest.payload, what="metadata"):
+        return None
+    return "is not the newest revision as this program writes it; the history has it"
+
+
+def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
+    saved_utc = utc_now()
+    copy_sha256 = hashlib.sha256(to_readable_bytes(payload, what="metadata")).hexdigest()
+    sealed = seal_document(
+        {
+            "revision": number,
+            "saved_utc": saved_utc,
+            SHA256: canonical_sha256(payload),
+            COPY_SHA256: copy_sha256,
+            "metadata": payload,
+        }
+    )
+    try:
+        blobs.create(revision_key(number), to_readable_bytes(sealed, what="metadata"))
+    except FileExistsError as error:
+        raise ConflictError(
+            f"not saved: another program saved revision {number} of {blobs.describe(RECORD_METADATA)} at the same moment; "
+            "load it again and repeat the change"
+        ) from error
+    return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
+
+
+def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
+    for number in reversed(numbers):
+        found = _sealed_revision(blobs, number)
+        if found is not None:
+            return found
+    if numbers:
+        raise DamagedError(
+            f"none of the {len(numbers)} revisions in {blobs.describe(RECORD_HISTORY)} is whole; restore one from a backup"
+        )
+    return NOTHING_SAVED
+
+
+def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
+    """Return a revision, or None where its seal is broken."""
+    key = revision_key(number)
+    try:
+        sealed = object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
+    except (DamagedError, FileNotFoundError):
+        return None
+    payload = sealed.get("metadata")
+    if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+        return None
+    saved_utc, copy_sha256 = (str(sealed.get(key, "")) for key in ("saved_utc", COPY_SHA256))
+    return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
+
+
+def _is_a_revision(blobs: Blobs, data: bytes, copy: JsonObject, newest: Revision, numbers: list[int]) -> bool:
+    """Return whether the readable copy, of which `data` are the bytes, is the newest revision's, or a stale one of ours.
+
+    A stale one is, to the byte, what this program wrote for an older revision; an edit by hand to the same content is none.
+    """
+    digest, bytes_digest = canonical_sha256(copy), hashlib.sha256(data).hexdigest()
+    if digest == newest.sha256:
+        return True
+    older = (one for number in reversed(numbers) if (one := _sealed_revision(blobs, number)) is not None)
+    return any((one.copy_sha256 == bytes_digest) if one.copy_sha256 else (one.sha256 == digest) for one in older)
+
+
+def _readable_copy(blobs: Blobs) -> JsonObject | None:
+    """Return `metadata.json`, or None where it is missing or torn: then the history alone speaks."""
+    return _copy_from_bytes(blobs, _copy_bytes(blobs))
+
+
+def _copy_bytes(blobs: Blobs) -> bytes:
+    try:
+        return blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+    except (FileNotFoundError, DamagedError):
+        return b""
+
+
+def _copy_from_bytes(blobs: Blobs, data: bytes) -> JsonObject | None:
+    try:
+        return object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
+    except DamagedError:
+        return None
+
+
+def _keep_foreign_copy(blobs: Blobs, newest: int) -> None:
+    """Keep what somebody wrote into `metadata.json` since it was read, half or whole: it is theirs, and is about to go."""
+    data = _copy_bytes(blobs)
+    if not data:
+        return
+    recent = (_sealed_revision(blobs, number) for number in range(newest, max(-1, newest - RECENT), -1))
+    ours = [one for one in recent if one is not None]
+    if hashlib.sha256(data).hexdigest() in {one.copy_sha256 for one in ours}:
+        return
+    copy = _copy_from_bytes(blobs, data)
+    if copy is None or canonical_sha256(copy) not in {one.sha256 for one in ours}:
+        blobs.keep_aside(RECORD_METADATA)

@@ -1,0 +1,171 @@
+"""A TIFF as a store: its pixels, and results in files beside it, `<stem>.<name>.json` and `<stem>.<name>.npy`.
+
+The rule of this room: a file belongs to one TIFF only. A name has no '.', so what stands before the last part of a file's
+name is the TIFF's; where two TIFFs would still share a file, it is refused to both.
+"""
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES, storable_array
+from kymflow_zarr.arrays.npy import npy_from_bytes, npy_to_bytes
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    InvalidNameError,
+    RecordNotFoundError,
+    SourceError,
+)
+from kymflow_zarr.formats.seals import artifact_from_bytes, artifact_to_bytes
+from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue
+from kymflow_zarr.formats.tiff import TIFF_ENDINGS
+from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.stores.portable import check_object, check_portable_name, is_portable, loaded_object
+from kymflow_zarr.stores.protocols import ArtifactStore, PixelStore
+
+MAX_NAME_BYTES = 255
+"""What disks take for the name of one file."""
+
+_JSON = ".json"
+_ARRAY = ".npy"
+_NOT_IN_KEYS = frozenset(":\\")
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+
+
+class TiffSidecarStore(ArtifactStore, PixelStore):
+    """A TIFF and the results beside it. They are authoritative: nothing can rebuild them.
+
+    The pixels are read whole, once, when they are first asked for. The older program's `<stem>.json` is never touched.
+
+    Parameters
+    ----------
+    path
+        A `.tif` or `.tiff`; it need not exist until it is used.
+
+    Raises
+    ------
+    SourceError
+        When the path has another ending.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.suffix.lower() not in TIFF_ENDINGS:
+            raise SourceError(f"{self.path} is no TIFF; give a file whose name ends in {' or '.join(TIFF_ENDINGS)}")
+        self._blobs = Blobs(self.path.parent, read_only=False)
+
+    def __repr__(self) -> str:
+        return f"TiffSidecarStore({str(self.path)!r})"
+
+    def open_array(self) -> NDArray[Any]:
+        """Return the pixels, read-only; raise `SourceError` when the TIFF is missing or cannot be read."""
+        return self._content.pixels
+
+    def load_array(self) -> NDArray[Any]:
+        """Return a copy of the pixels; raise `SourceError` when the TIFF is missing or cannot be read."""
+        return self._content.pixels.copy()
+
+    def get_axes(self) -> tuple[str, ...]:
+        """Return one name a dimension, as `kymflow_zarr.importing.tiffs.read_tiff` reads them."""
+        return self._content.axes
+
+    def save_dict(self, name: str, value: JsonObject) -> None:
+        """Write or replace `<stem>.<name>.json`, sealed as a record's artifacts are."""
+        key = self._key(name, _JSON, what="artifact")
+        data = artifact_to_bytes(check_object(name, value), what=f"artifact {name!r}")
+        self._check_there()
+        self._blobs.write(key, data)
+
+    def load_dict(self, name: str) -> dict[str, JsonValue]:
+        """Return the object in `<stem>.<name>.json`."""
+        key = self._key(name, _JSON, what="artifact")
+        data = self._read(key, name, "JSON", _JSON, limit=MAX_BYTES)
+        where = str(self.path.with_name(key))
+        return loaded_object(artifact_from_bytes(data, what=where), what=where)
+
+    def save_array_artifact(self, name: str, arr: ArrayLike) -> None:
+        """Write or replace `<stem>.<name>.npy`; such a file has no checksum, so a changed value in it cannot be seen."""
+        key = self._key(name, _ARRAY, what="array artifact")
+        data = npy_to_bytes(storable_array(arr))
+        self._check_there()
+        self._blobs.write(key, data)
+
+    def load_array_artifact(self, name: str) -> NDArray[Any]:
+        """Return the array in `<stem>.<name>.npy`; Python objects in it are refused, not run."""
+        key = self._key(name, _ARRAY, what="array artifact")
+        data = self._read(key, name, "array", _ARRAY, limit=MAX_ARRAY_BYTES)
+        return npy_from_bytes(data, what=str(self.path.with_name(key)))
+
+    def list_array_artifacts(self) -> list[str]:
+        """Return the names of the `<stem>.<name>.npy`, sorted."""
+        return sorted(self._names(_ARRAY))
+
+    @cached_property
+    def _content(self) -> FileContent:
+        content = read_tiff(self.path)
+        content.pixels.flags.writeable = False
+        return content
+
+    def _key(self, name: str, ending: str, *, what: str) -> str:
+        """Return the file that holds `name`; raise `InvalidNameError` where it is not this TIFF's alone."""
+        check_portable_name(name, what=what)
+        owner = self._other_tiffs().get(f"{self.path.stem}.{name}".casefold())
+        if owner is not None:
+            raise InvalidNameError(
+                f"{what} name {name!r} is not allowed for {self.path.name}: its file would be named as if it belonged to "
+                f"{owner}, which lies beside it; choose another name"
+            )
+        key = f"{self.path.stem}.{name}{ending}"
+        if len(os.fsencode(key)) > MAX_NAME_BYTES:
+            raise InvalidNameError(
+                f"{what} name {name!r} is not allowed for {self.path.name}: its file's name would have more than "
+                f"{MAX_NAME_BYTES} bytes; choose a shorter one"
+            )
+        return key
+
+    def _names(self, ending: str) -> Iterator[str]:
+        others = self._other_tiffs()
+        start = f"{self.path.stem}."
+        for file in self._blobs.names(""):
+            name = file.removeprefix(start).removesuffix(ending)
+            if file == f"{start}{name}{ending}" and is_portable(name) and f"{start}{name}".casefold() not in others:
+                yield name
+
+    def _other_tiffs(self) -> dict[str, str]:
+        """Return the TIFFs beside this one by stem, without regard to upper and lower case, as some disks have none."""
+        stem = self.path.stem
+        if stem.startswith(".") or _NOT_IN_KEYS & set(stem):
+            raise InvalidNameError(
+                f"{self.path} can have no files beside it: its name begins with '.' or has ':' or '\\', "
+                "which other systems cannot have; rename it"
+            )
+        others = {
+            Path(file).stem.casefold(): file
+            for file in self._blobs.names("")
+            if Path(file).suffix.lower() in TIFF_ENDINGS and file != self.path.name
+        }
+        twin = others.get(stem.casefold())
+        if twin is not None:
+            raise InvalidNameError(
+                f"{self.path} can have no files beside it: they would be those of {twin} as well; rename one of the two, "
+                "or give the path as it is spelt on the disk"
+            )
+        return others
+
+    def _check_there(self) -> None:
+        """Raise where the TIFF is gone: writing would leave results of nothing."""
+        if not self.path.exists():
+            raise RecordNotFoundError(f"not saved: {self.path} is no longer there: deleted, moved, or its disk is gone")
+
+    def _read(self, key: str, name: str, kind: str, ending: str, *, limit: int) -> bytes:
+        try:
+            return self._blobs.read(key, limit=limit)
+        except _NO_FILE as error:
+            there = ", ".join(map(repr, sorted(self._names(ending)))) or "none"
+            raise ArtifactNotFoundError(f"no {kind} artifact named {name!r} beside {self.path}; it has {there}") from error

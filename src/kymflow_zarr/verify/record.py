@@ -1,0 +1,304 @@
+"""What is wrong with one record: finds and says how to repair, repairs nothing itself.
+
+The rule of this room: what can be made again from the rest of the record is repairable; all else only a backup has.
+"""
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from kymflow_zarr import layout
+from kymflow_zarr.arrays.arrays import array_plan, check_chunks, check_complete
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import DamagedError, KymflowZarrError
+from kymflow_zarr.formats.frames import parquet_problem, table_from_parquet, table_to_parquet
+from kymflow_zarr.formats.seals import (
+    UNSEALED,
+    artifact_from_bytes,
+    artifact_problem,
+    artifact_to_bytes,
+    document_seal_state,
+    seal_document,
+    strip_foreign,
+)
+from kymflow_zarr.formats.strict_json import (
+    MAX_BYTES,
+    MAX_DOCUMENT_BYTES,
+    JsonObject,
+    object_from_bytes,
+    to_readable_bytes,
+)
+from kymflow_zarr.record.attributes import OF_RECORD, group_to_bytes, is_ome_changed, seal_again, with_ome
+from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
+from kymflow_zarr.record.revisions import (
+    adopt_edit,
+    is_held_by_copy,
+    list_revisions,
+    list_strangers,
+    load_revision,
+    readable_copy_problem,
+    revision_problem,
+    write_readable_copy,
+)
+from kymflow_zarr.verify.problems import Findings, failing, found
+
+_CHANGED = "was changed or damaged since it was written"
+_OME_CHANGED = "has OME-Zarr metadata that were changed or damaged since they were written; a repair makes them again"
+_NOT_OURS_CHANGED = "was changed since it was written, but nothing in it that is this program's"
+
+
+def record_findings(
+    blobs: Blobs, record: ZarrImageRecord, *, where: str, deep: bool, older: bool, check: CheckRecord | None
+) -> Findings:
+    """Yield what is wrong with one record.
+
+    Parameters
+    ----------
+    blobs
+        The record's folder.
+    record
+        The record.
+    where
+        Its folder's key in the dataset, for messages.
+    deep
+        Whether every byte is looked at.
+    older
+        Whether the dataset is one of the older program, which has neither seals nor a history.
+    check
+        What else is wrong with it.
+    """
+    yield from failing(where, partial(_attributes_problem, blobs, record))
+    if older:
+        yield from failing(where, record.load_revision)
+    else:
+        yield from _metadata_findings(blobs, where, deep=deep)
+    yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
+    for name in record.list_array_artifacts():
+        yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)
+    for key in record.list_analysis_keys():
+        yield from _artifact_findings(blobs, record, key, where, deep=deep and not older)
+    if deep and not older:
+        yield from _group_findings(blobs, record, where)
+    if check is not None:
+        yield from _checked(record, where, check)
+
+
+def _group_problem(blobs: Blobs, key: str, *, ours: Collection[str] | None = None) -> str | None:
+    """Return what is wrong with the `zarr.json` of a group, looking at every byte; None where it is as it was written.
+
+    Its seal covers the attributes `ours`; by default all of them.
+    """
+    try:
+        data = blobs.read(key, limit=MAX_DOCUMENT_BYTES)
+    except FileNotFoundError:
+        return "is missing"
+    document = object_from_bytes(data, what=blobs.describe(key))
+    covered = document if ours is None else strip_foreign(document, layout.ATTRIBUTES, ours=ours)
+    return _document_problem(data, covered, document)
+
+
+def _document_problem(data: bytes, document: JsonObject, whole: JsonObject) -> str | None:
+    """Return what is wrong with a metadata document of zarr: `document` is what its seal covers, `whole` all of it."""
+    state = document_seal_state(document, holder=layout.ATTRIBUTES)
+    if state == "unsealed":
+        return UNSEALED
+    if state == "broken":
+        return _CHANGED
+    return None if data == to_readable_bytes(whole, what="metadata") else _NOT_OURS_CHANGED
+
+
+def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
+    axes = record.load_attributes().axes
+    try:
+        shape = array_plan(blobs, layout.RECORD_DATA).shape
+    except (FileNotFoundError, DamagedError):  # said of the array itself
+        return None
+    return None if len(axes) == len(shape) else f"has the axes {axes} for pixels of shape {shape}"
+
+
+def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
+    for name in list_strangers(blobs):
+        what = "is no revision; a synchronized folder may have put another person's save there: compare, then move it away"
+        yield from found(f"{where}/{layout.RECORD_HISTORY}/{name}", what)
+    numbers = list_revisions(blobs)
+    for number in numbers if deep else numbers[-1:]:
+        key = layout.revision_key(number)
+        said = revision_problem(blobs, number)
+        if said == UNSEALED:
+            if deep:
+                yield from found(f"{where}/{key}", said, partial(_seal_revision, blobs, key))
+        elif said:
+            safe = number != numbers[-1] or is_held_by_copy(blobs, without=number)
+            yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
+    try:
+        said = readable_copy_problem(blobs)
+    except DamagedError as error:
+        if not numbers:  # otherwise it was said of the revisions
+            what = (
+                f"{error}: correct it, if somebody edited it; a repair sets it aside, so that the record can be saved into"
+            )
+            yield from found(f"{where}/{layout.RECORD_METADATA}", what, partial(_set_torn_metadata_aside, blobs))
+        return
+    yield from found(f"{where}/{layout.RECORD_METADATA}", said, partial(_renew_copy, blobs))
+
+
+def _set_revision_aside(blobs: Blobs, key: str) -> None:
+    blobs.set_aside(key)
+    adopt_edit(blobs)
+
+
+def _set_torn_metadata_aside(blobs: Blobs) -> None:
+    """Set `metadata.json` aside where no revision has it, unless somebody corrected it meanwhile."""
+    try:
+        load_revision(blobs)
+    except DamagedError:
+        blobs.set_aside(layout.RECORD_METADATA)
+
+
+def _renew_copy(blobs: Blobs) -> None:
+    adopt_edit(blobs)
+    write_readable_copy(blobs)
+
+
+def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
+    document = f"{key}/{layout.GROUP_DOCUMENT}"
+    problems = list(failing(f"{where}/{key}", partial(_try_array, blobs, key, deep=deep)))
+    yield from problems
+    if not deep or problems or not blobs.exists(document):
+        return
+    data = blobs.read(document, limit=MAX_DOCUMENT_BYTES)
+    parsed = object_from_bytes(data, what=blobs.describe(document))
+    said = _document_problem(data, strip_foreign(parsed, layout.ATTRIBUTES), parsed)
+    # The array itself was just found to be whole.
+    yield from found(f"{where}/{document}", said, partial(_seal_zarr_document, blobs, document))
+
+
+def _try_array(blobs: Blobs, key: str, *, deep: bool) -> None:
+    try:
+        if deep:
+            check_chunks(blobs, key)
+        else:
+            check_complete(blobs, key)
+    except FileNotFoundError as error:
+        raise DamagedError("is missing; restore it from a backup") from error
+
+
+def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: str, *, deep: bool) -> Findings:
+    path = f"{layout.RECORD_ANALYSIS}/{key}"
+    place = f"{where}/{path}"
+    if key.endswith(layout.JSON) and deep:
+        try:
+            said = artifact_problem(blobs.read(path, limit=MAX_BYTES), what=blobs.describe(path))
+        except (KymflowZarrError, OSError) as error:
+            said = str(error)
+        yield from found(place, said, partial(_seal_json, blobs, path) if said == UNSEALED else None)
+    elif key.endswith(layout.PARQUET):
+        yield from _parquet_findings(blobs, path, place, deep=deep)
+    elif key.endswith(layout.JSON):
+        yield from failing(place, partial(_load, record.load_json, key, layout.JSON))
+    elif key.endswith(layout.JSON_GZ):
+        yield from failing(place, partial(_load, record.load_json, key, layout.JSON_GZ))
+    else:
+        yield from failing(place, partial(_load, record.load_df_csv_gz, key, layout.CSV_GZ))
+
+
+def _parquet_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
+    try:
+        said = parquet_problem(blobs.read(key), what=blobs.describe(key), deep=deep)
+    except (KymflowZarrError, OSError) as error:
+        said = str(error)
+    yield from found(where, said, partial(_seal_parquet, blobs, key) if said == UNSEALED else None)
+
+
+def _load(load: Callable[[str], object], key: str, ending: str) -> None:
+    load(key.removesuffix(ending))
+
+
+def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findings:
+    yield from telling_group_findings(blobs, layout.GROUP_DOCUMENT, f"{where}/{layout.GROUP_DOCUMENT}", ours=OF_RECORD)
+    changed = partial(_ome_problem, blobs)
+    yield from failing(f"{where}/{layout.GROUP_DOCUMENT}", changed, partial(_renew_ome, blobs, record))
+    folders = [layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS]
+    folders += [layout.array_group_key(name) for name in record.list_array_artifacts()]
+    for folder in folders:
+        key = f"{folder}/{layout.GROUP_DOCUMENT}"
+        yield from failing(f"{where}/{key}", partial(_group_problem, blobs, key), partial(_renew_group, blobs, key))
+
+
+def _ome_problem(blobs: Blobs) -> str | None:
+    """Return whether a record's OME-Zarr metadata are not as they were written; what else is wrong is said elsewhere."""
+    try:
+        data = blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+        changed = is_ome_changed(object_from_bytes(data, what=layout.GROUP_DOCUMENT))
+    except (KymflowZarrError, OSError):
+        return None
+    return _OME_CHANGED if changed else None
+
+
+def _renew_ome(blobs: Blobs, record: ZarrImageRecord) -> None:
+    axes = record.load_attributes().axes
+
+    def renew(data: bytes) -> bytes:
+        document = object_from_bytes(data, what=layout.GROUP_DOCUMENT)
+        return to_readable_bytes(with_ome(document, axes, None), what="record attributes")
+
+    _rewrite(blobs, layout.GROUP_DOCUMENT, renew)
+
+
+def telling_group_findings(blobs: Blobs, key: str, where: str, *, ours: Collection[str] = ()) -> Findings:
+    """Yield what is wrong with the `zarr.json` of a group whose attributes nothing else knows.
+
+    `ours` are those of them that are this program's, beside the reserved key; others are the business of who added them.
+    """
+    for finding in failing(where, partial(_group_problem, blobs, key, ours=ours)):
+        sealing = partial(_seal_zarr_document, blobs, key, ours=ours)
+        yield from found(where, finding.what, sealing if finding.what in (UNSEALED, _NOT_OURS_CHANGED) else None)
+
+
+def empty_group_findings(blobs: Blobs, key: str) -> Findings:
+    """Yield what is wrong with the `zarr.json` of a group that only tells other tools that there is a group."""
+    yield from failing(key, partial(_group_problem, blobs, key), partial(_renew_group, blobs, key))
+
+
+def _renew_group(blobs: Blobs, key: str) -> None:
+    blobs.write(key, group_to_bytes({}))
+
+
+def _checked(record: ZarrImageRecord, where: str, check: CheckRecord) -> Findings:
+    try:
+        said = list(check(record))
+    except (KymflowZarrError, OSError) as error:
+        said = [str(error)]
+    for one in said:
+        yield from found(where, one)
+
+
+def _seal_revision(blobs: Blobs, key: str) -> None:
+    def seal(data: bytes) -> bytes:
+        document = object_from_bytes(data, what=blobs.describe(key))
+        return to_readable_bytes(seal_document(document), what=key)
+
+    _rewrite(blobs, key, seal)
+
+
+def _seal_zarr_document(blobs: Blobs, key: str, *, ours: Collection[str] = ()) -> None:
+    def seal(data: bytes) -> bytes:
+        document = object_from_bytes(data, what=blobs.describe(key))
+        return to_readable_bytes(seal_again(document, ours=ours), what=key)
+
+    _rewrite(blobs, key, seal)
+
+
+def _seal_json(blobs: Blobs, key: str) -> None:
+    _rewrite(blobs, key, lambda data: artifact_to_bytes(artifact_from_bytes(data, what=blobs.describe(key)), what=key))
+
+
+def _seal_parquet(blobs: Blobs, key: str) -> None:
+    _rewrite(blobs, key, lambda data: table_to_parquet(table_from_parquet(data, what=blobs.describe(key))))
+
+
+def _rewrite(blobs: Blobs, key: str, change: Callable[[bytes], bytes]) -> None:
+    """Replace a file by the same with a seal, unless another program has replaced it meanwhile: then it is its own."""
+    before = blobs.stamp(key)
+    data = change(blobs.read(key))
+    if blobs.stamp(key) == before:
+        blobs.write(key, data)

@@ -1,0 +1,89 @@
+"""What is wrong with the tables, the sources among them, and how to make them whole again.
+
+The rule of this room: other programs go on writing. Records are listed after a table is read, since a record appears before
+its rows do, and every repair looks again before it writes, and writes by a commit.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from kymflow_zarr import layout
+from kymflow_zarr.dataset.lost_sources import Records, find_lost_sources
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.formats.seals import UNSEALED
+from kymflow_zarr.tables.sources import Sources
+from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.verify.problems import Findings, found
+
+
+def table_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+    """Yield what is wrong with the tables that an indexer can make again."""
+    tables = Tables(blobs)
+    for name in tables.names():
+        yield from _table_findings(tables, name, dataset, deep=deep, make_again=partial(tables.set_aside, name))
+
+
+def sources_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+    """Yield what is wrong with the sources, which the records' provenance can make again."""
+    tables = Tables(blobs)
+    sources = Sources(tables)
+    name = layout.SOURCES_TABLE
+    if tables.exists(name):
+        again = partial(_make_sources_again, dataset, sources, tables)
+        yield from _table_findings(tables, name, dataset, deep=deep, make_again=again)
+    try:
+        lost, _ = find_lost_sources(dataset, sources)
+    except (KymflowZarrError, OSError):  # said of the table itself
+        return
+    if lost:
+        what = f"lacks {len(lost)} record{', which knows its file' if len(lost) == 1 else 's, which know their files'}"
+        yield from found(layout.table_key(name), what, partial(_add_lost, dataset, sources))
+
+
+def _table_findings(
+    tables: Tables, name: str, dataset: Records, *, deep: bool, make_again: Callable[[], object]
+) -> Findings:
+    where = layout.table_key(name)
+    said = tables.problem(name, deep=deep)
+    if said == UNSEALED:
+        yield from found(where, said, partial(tables.seal, name))
+    elif said:
+        yield from found(where, f"{said}; it can be made again", partial(_heal, tables, name, make_again))
+        return
+    elif tables.is_behind(name):
+        what = "lacks what was committed last, so that other programs read older rows"
+        yield from found(where, what, partial(tables.publish, name))
+    if IMAGE_ID not in tables.load(name).columns:
+        yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
+        return
+    gone = _gone(tables, name, dataset)
+    if gone:
+        what = f"has rows of {len(gone)} record{' that is' if len(gone) == 1 else 's that are'} gone, {gone[0]} first"
+        yield from found(where, what, partial(_delete_gone, tables, name, dataset))
+
+
+def _heal(tables: Tables, name: str, make_again: Callable[[], object]) -> None:
+    if not tables.heal(name):
+        make_again()
+
+
+def _gone(tables: Tables, name: str, dataset: Records) -> list[str]:
+    """Return the images that a table has rows of, and that are no records."""
+    mentioned = set(tables.load(name)[IMAGE_ID].dropna().astype(str))
+    return sorted(mentioned - set(dataset.list_image_ids()))
+
+
+def _delete_gone(tables: Tables, name: str, dataset: Records) -> None:
+    tables.delete_rows(name, _gone(tables, name, dataset))
+
+
+def _add_lost(dataset: Records, sources: Sources) -> None:
+    lost, _ = find_lost_sources(dataset, sources)
+    sources.add(lost)
+
+
+def _make_sources_again(dataset: Records, sources: Sources, tables: Tables) -> None:
+    """Set the table aside and fill a new one from what every record knows of its file."""
+    tables.set_aside(layout.SOURCES_TABLE)
+    _add_lost(dataset, sources)

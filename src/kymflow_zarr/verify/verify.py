@@ -1,0 +1,227 @@
+"""Finds what a crash or a bad disk left behind, and repairs what can be.
+
+The rules of this room: looking writes nothing and never stops at the first damage; repair never deletes truth, and what it
+sets aside is in `.quarantine`. A program that is at work right now leaves half-built things too, so those are called
+left behind only after `LEFT_AFTER_SECONDS`.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from kymflow_zarr import layout
+from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
+from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
+from kymflow_zarr.formats.strict_json import JsonValue
+from kymflow_zarr.record.attributes import DatasetAttributes
+from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
+from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
+from kymflow_zarr.verify.record import empty_group_findings, record_findings, telling_group_findings
+from kymflow_zarr.verify.tables import sources_findings, table_findings
+
+LEFT_AFTER_SECONDS = 24 * 3600
+MISSED_AFTER_SECONDS = 60
+"""After which something that was moved out of its place, and is missing there, is not about to be replaced."""
+
+VerifyProgress: TypeAlias = Callable[[int, int], None]
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What `verify` found in a dataset of so many records."""
+
+    records: int
+    damaged_records: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the dataset is sound, also after a repair; 1 where something can be repaired; 2 where it is damaged."""
+        left = {problem.state for problem in self.problems if not problem.repaired}
+        return 2 if "damaged" in left else 1 if left else 0
+
+    def summary(self) -> str:
+        """Return one line, such as "997 of 1000 records open; 3 damaged; 4 things can be repaired"."""
+        sound = self.records - self.damaged_records
+        one = self.records == 1
+        does = ("opens" if one else "open") if self.damaged_records else ("is sound" if one else "are sound")
+        parts = [f"{sound} of {self.records} record{'' if one else 's'} {does}"]
+        if self.damaged_records:
+            parts.append(f"{self.damaged_records} damaged")
+        repaired = sum(problem.repaired for problem in self.problems)
+        repairable = sum(problem.state == "repairable" and not problem.repaired for problem in self.problems)
+        if repaired:
+            parts.append(f"{repaired} repaired")
+        if repairable:
+            parts.append(f"{repairable} can be repaired, with --repair")
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the report for scripts."""
+        return {
+            "exit_code": self.exit_code,
+            "records": self.records,
+            "damaged_records": self.damaged_records,
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+
+class Records(Protocol):
+    """A dataset, as far as verifying it goes."""
+
+    @property
+    def attributes(self) -> DatasetAttributes:
+        """Who the dataset is."""
+
+    def list_image_ids(self) -> list[str]:
+        """Return the ids of all records."""
+
+    def record(self, image_id: str) -> ZarrImageRecord:
+        """Return one record."""
+
+
+def verify_dataset(
+    blobs: Blobs,
+    dataset: Records,
+    *,
+    deep: bool,
+    repair: bool,
+    check_record: CheckRecord | None,
+    progress: VerifyProgress | None,
+) -> VerifyReport:
+    """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
+    if repair and blobs.read_only:
+        raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only, or of the older program")
+    ids = dataset.list_image_ids()
+    older = dataset.attributes.is_older
+    problems: list[Problem] = []
+    damaged = set()
+    for done, image_id in enumerate(ids):
+        if progress:
+            progress(done, len(ids))
+        findings = _of_record(blobs, dataset, image_id, deep=deep, older=older, check=check_record)
+        of_record = _settle(findings, repair=repair)
+        if not blobs.exists(layout.record_key(image_id)):  # deleted while it was looked at
+            continue
+        problems += of_record
+        if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
+            damaged.add(image_id)
+    if not older:
+        problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
+        problems += _settle(_of_left_overs(blobs, repair=repair), repair=repair)
+        problems += _settle(_of_strangers(blobs), repair=repair)
+        problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
+        problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
+    problems += _settle(table_findings(blobs, dataset, deep=deep and not older), repair=repair)
+    return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
+
+
+def _settle(findings: Findings, *, repair: bool) -> list[Problem]:
+    """Return what is said of the findings, after repairing them where that is asked."""
+    return [_repaired(finding) if repair else finding.problem() for finding in list(findings)]
+
+
+def _repaired(finding: Finding) -> Problem:
+    if finding.repair is None:
+        return finding.problem()
+    try:
+        finding.repair()
+    except (KymflowZarrError, OSError) as error:
+        return finding.problem(why_not=str(error))
+    return finding.problem(repaired=True)
+
+
+def _of_record(
+    blobs: Blobs, dataset: Records, image_id: str, *, deep: bool, older: bool, check: CheckRecord | None
+) -> Findings:
+    where = layout.record_key(image_id)
+    try:
+        folder, record = blobs.sub(where), dataset.record(image_id)
+        yield from record_findings(folder, record, where=where, deep=deep, older=older, check=check)
+    except (KymflowZarrError, OSError) as error:
+        yield Finding(where=where, what=str(error))
+
+
+def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
+    if not deep or not blobs.exists(layout.GROUP_DOCUMENT):
+        return
+    yield from telling_group_findings(blobs, layout.GROUP_DOCUMENT, layout.GROUP_DOCUMENT)
+    for group in GROUPS:
+        yield from empty_group_findings(blobs, f"{group}/{layout.GROUP_DOCUMENT}")
+
+
+def _of_left_overs(blobs: Blobs, *, repair: bool) -> Findings:
+    staged = blobs.names(layout.STAGING)
+    hidden = [key for key in blobs.files("", hidden=True) if _is_temporary(key)]
+    if not staged and not hidden:
+        return
+    # Looking writes nothing, and so has only this machine's clock.
+    now = blobs.now() if repair else time.time()
+    for name in staged:
+        key = f"{layout.STAGING}/{name}"
+        try:
+            age = blobs.age_seconds(key, now=now)
+        except FileNotFoundError:  # whoever was building it is done
+            continue
+        place = blobs.place_of(key)
+        if name.startswith("replaced-") and place and not blobs.exists(place):
+            if age > MISSED_AFTER_SECONDS:
+                yield from found(place, "is missing; a stopped program had moved it aside", partial(blobs.put_back, key))
+        elif age > LEFT_AFTER_SECONDS:
+            yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
+    for key in hidden:
+        yield from _of_temporary(blobs, key, now)
+
+
+def _is_temporary(key: str) -> bool:
+    folder, _, name = key.rpartition("/")
+    return bool(_TEMPORARY.fullmatch(name)) and not folder.startswith(layout.QUARANTINE)
+
+
+def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:
+    try:
+        left = blobs.age_seconds(key, now=now) > LEFT_AFTER_SECONDS
+    except FileNotFoundError:
+        return
+    if left:
+        yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
+
+
+def _of_strangers(blobs: Blobs) -> Findings:
+    for name in blobs.names(layout.IMAGES):
+        if name != layout.GROUP_DOCUMENT and not is_uuid(name):
+            key = f"{layout.IMAGES}/{name}"
+            yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
+
+
+def _of_manifest(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+    if not blobs.exists(layout.MANIFEST):
+        return
+    renew = partial(_renew_manifest, blobs, dataset)
+    yield from failing(layout.MANIFEST, partial(_manifest_problem, blobs, dataset, deep=deep), renew)
+
+
+def _manifest_problem(blobs: Blobs, dataset: Records, *, deep: bool) -> str | None:
+    data = blobs.read(layout.MANIFEST)
+    manifest = Manifest.from_bytes(data, what=blobs.describe(layout.MANIFEST))
+    if not deep:
+        return None
+    if manifest.to_bytes() != data:
+        return "was changed or damaged since it was written; it can be made again"
+    fresh = {entry.image_id: entry for entry in load_manifest(blobs, dataset.list_image_ids(), trust=False).entries}
+    lying = 0
+    for entry in manifest.entries:
+        now = fresh.get(entry.image_id)
+        lying += now is not None and now.stamp == entry.stamp and now != entry
+    return f"says what is not so of {lying} record{'' if lying == 1 else 's'}; it can be made again" if lying else None
+
+
+def _renew_manifest(blobs: Blobs, dataset: Records) -> None:
+    blobs.set_aside(layout.MANIFEST)
+    save_manifest(blobs, load_manifest(blobs, dataset.list_image_ids()))

@@ -1,0 +1,275 @@
+"""Binds the ROIs of one record to one Shapes layer, without Qt.
+
+napari reports a drawn or moved shape by `data`, a pasted one only by `set_data`, and copies the features of the last row
+to a new shape. So every one of these events is answered alike: read all shapes, and reconcile them by the id in their
+features.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Shapes
+from psygnal import Signal
+
+from kymflow_core import RoiSet
+from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.layers.shapes import (
+    MOST_LABELS,
+    NO_ROI,
+    ROI_COLOR,
+    ROI_ID,
+    LayerShape,
+    Reconciled,
+    colors_of,
+    features_of,
+    is_drawn_as,
+    reconcile,
+    rois_to_shapes,
+)
+
+_UNFINISHED = ("adding", "changing", "removing")
+
+
+class RoiSync:
+    """Keeps a `RoiSet` and a Shapes layer the same, whichever of them changes.
+
+    Parameters
+    ----------
+    layer
+        The layer, in display units.
+    rois
+        What the layer shows now.
+    stretch
+        Display units a pixel along x.
+    shape
+        The image's shape (y, x), in pixels.
+    get_slice
+        Returns z (from 0) and channel (from 1) of the slice that is shown, for new ROIs.
+    """
+
+    rois_changed = Signal()
+    rois_turned = Signal(tuple)
+    """The ids of rectangles that were drawn into another shape, and are masks now."""
+    selection_changed = Signal()
+    editing_ended = Signal()
+
+    def __init__(
+        self,
+        layer: Shapes,
+        rois: RoiSet,
+        *,
+        stretch: float,
+        shape: tuple[int, int],
+        get_slice: Callable[[], tuple[int, int]] = lambda: (0, 1),
+    ) -> None:
+        self.layer = layer
+        self._is_unfinished = False
+        self._is_pressed = False
+        self.later: Callable[[Callable[[], None]], None] = _at_once
+        """How to do something after napari has handled the mouse; a dock puts Qt's event loop here."""
+        self.get_slice = get_slice
+        """Returns z (from 0) and channel (from 1) of the slice that is shown."""
+        self.rois = rois
+        self.refused: tuple[int, ...] = ()
+        self.stretch = stretch
+        self._shape = shape
+        self._busy = EchoGuard()
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether a shape is being drawn or dragged: until it is done, nobody may touch the layer's data."""
+        return self._is_unfinished or self._is_pressed
+
+    def bind(self) -> None:
+        """Listen to the layer."""
+        self.layer.mouse_drag_callbacks.append(self._on_mouse_drag)
+        self.layer.events.data.connect(self._on_layer_data)
+        self.layer.events.set_data.connect(self._on_layer_changed)
+        self.layer.events.features.connect(self._on_layer_changed)
+        self.layer.events.mode.connect(self._on_layer_mode)
+        self.layer.selected_data.events.items_changed.connect(self._on_layer_selection)
+
+    def unbind(self) -> None:
+        """Stop listening: the inverse of `bind`."""
+        self.layer.mouse_drag_callbacks.remove(self._on_mouse_drag)
+        self.layer.events.data.disconnect(self._on_layer_data)
+        self.layer.events.set_data.disconnect(self._on_layer_changed)
+        self.layer.events.features.disconnect(self._on_layer_changed)
+        self.layer.events.mode.disconnect(self._on_layer_mode)
+        self.layer.selected_data.events.items_changed.disconnect(self._on_layer_selection)
+
+    @property
+    def refusal(self) -> str:
+        """Why some shapes on the canvas cannot be saved; empty where all can."""
+        if not self.refused:
+            return ""
+        count = len(self.refused)
+        return f"{count} shape{'' if count == 1 else 's'} on the canvas cannot be saved: no pixel of the image lies inside."
+
+    @property
+    def selected_ids(self) -> tuple[int, ...]:
+        """The ids of the ROIs whose shapes are selected."""
+        ids = self._ids()
+        return tuple(ids[index] for index in sorted(self.layer.selected_data) if index < len(ids) and ids[index] != NO_ROI)
+
+    def select(self, roi_ids: Sequence[int]) -> None:
+        """Select the shapes of these ROIs."""
+        wanted = {index for index, roi_id in enumerate(self._ids()) if roi_id in roi_ids}
+        if wanted != set(self.layer.selected_data):
+            self.layer.selected_data = wanted
+
+    def set_rois(self, rois: RoiSet) -> None:
+        """Show other ROIs; shapes that cannot be saved as ROIs are kept as they are drawn."""
+        refused = self._refused_shapes()
+        kept = {roi.roi_id for roi in rois if roi.roi_id in self.rois and self.rois.get(roi.roi_id) == roi}
+        odd = {drawn.roi_id: drawn for drawn in refused if drawn.roi_id in kept}
+        shown = [odd.get(shape.roi_id, shape) for shape in rois_to_shapes(rois, self.stretch)]
+        shown += [drawn for drawn in refused if drawn.roi_id == NO_ROI]
+        ids = [drawn.roi_id for drawn in shown]
+        with self._busy:
+            selected = self.selected_ids
+            width = self.layer.current_edge_width
+            self.layer.selected_data = set()
+            self.layer.data = []
+            self.layer.add(
+                [drawn.vertices for drawn in shown],
+                shape_type=[drawn.shape_type for drawn in shown],
+                edge_width=width,
+                edge_color=colors_of(ids, rois) or ROI_COLOR,
+            )
+            self.layer.features = features_of(ids, rois)
+            self.layer.text.visible = len(shown) <= MOST_LABELS
+            self.rois = rois
+            self.refused = self._reconciled().refused
+        self.select(selected)
+        self.rois_changed.emit()
+
+    def show_if_different(self, rois: RoiSet) -> None:
+        """Show ROIs unless the layer has exactly their shapes."""
+        ids = [roi_id for roi_id in self._ids() if roi_id != NO_ROI]
+        if ids != [shape.roi_id for shape in rois_to_shapes(rois, self.stretch)] or self._reconciled().rois != rois:
+            self.set_rois(rois)
+
+    def set_stretch(self, stretch: float) -> None:
+        """Draw all shapes for another stretch along x; the ROIs stay as they are."""
+        factor = stretch / self.stretch
+        self.stretch = stretch
+        if not self.layer.nshapes:
+            return
+        exact = {shape.roi_id: shape for shape in rois_to_shapes(self.rois, stretch)}
+        with self._busy:
+            selected = set(self.layer.selected_data)
+            self.layer.data = [
+                # From the ROI, so that no rounding adds up.
+                exact[drawn.roi_id].vertices
+                if drawn.roi_id in exact and position not in self.refused
+                else drawn.vertices * (1.0, factor)
+                for position, drawn in enumerate(self._shapes())
+            ]
+            self.layer.selected_data = selected
+
+    def set_edge_width(self, display_units: float) -> None:
+        """Draw all edges so wide."""
+        with self._busy:
+            self.layer.current_edge_width = display_units
+            if self.layer.nshapes:
+                self.layer.edge_width = [display_units] * self.layer.nshapes
+
+    def _on_layer_data(self, event: Any) -> None:
+        if self._busy:
+            return
+        self._is_unfinished = str(getattr(event.action, "value", event.action)) in _UNFINISHED
+        if not self.is_editing:
+            self._on_editing_ended()
+
+    def _on_mouse_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
+        """Wait for the mouse to be released: while a corner is dragged, napari reports every step as a change."""
+        self._is_pressed = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self.later(self._on_released)
+
+    def _on_released(self) -> None:
+        self._is_pressed = False
+        if not self._is_unfinished:
+            self._on_editing_ended()
+
+    def _on_layer_mode(self, event: Any = None) -> None:
+        # Whatever napari did not finish, it has given up now.
+        if self._is_unfinished:
+            self._is_unfinished = False
+            self._on_editing_ended()
+
+    def _on_editing_ended(self) -> None:
+        self._on_layer_changed()
+        self.later(self._snap)
+        self.later(self.editing_ended.emit)
+
+    def _on_layer_changed(self, event: Any = None) -> None:
+        if self._busy or self.is_editing:
+            return
+        with self._busy:
+            result = self._reconciled()
+            changed = result.rois != self.rois or result.refused != self.refused
+            self.rois, self.refused = result.rois, result.refused
+            if list(result.ids) != self._ids():
+                self.layer.features = features_of(result.ids, result.rois)
+                # napari draws a new shape in the colour of the one that was selected last.
+                self.layer.edge_color = colors_of(result.ids, result.rois) or ROI_COLOR
+        if changed:
+            self.rois_changed.emit()
+        if result.turned:
+            self.rois_turned.emit(result.turned)
+
+    def _snap(self) -> None:
+        """Draw every shape where its ROI has it, so that what is seen is what is saved."""
+        if self.is_editing:
+            return
+        wanted = {shape.roi_id: shape for shape in rois_to_shapes(self.rois, self.stretch)}
+        by_id = {roi.roi_id: roi for roi in self.rois}
+        data = list(self.layer.data)
+        moved = False
+        for position, drawn in enumerate(self._shapes()):
+            shape = wanted.get(drawn.roi_id)
+            if shape is None or position in self.refused or is_drawn_as(by_id[drawn.roi_id], drawn, self.stretch):
+                continue
+            if shape.shape_type != drawn.shape_type:
+                self.set_rois(self.rois)
+                return
+            data[position] = shape.vertices
+            moved = True
+        if moved:
+            with self._busy:
+                selected = set(self.layer.selected_data)
+                self.layer.data = data
+                self.layer.selected_data = selected
+
+    def _on_layer_selection(self, event: Any = None) -> None:
+        if not self._busy:
+            self.selection_changed.emit()
+
+    def _ids(self) -> list[int]:
+        column = self.layer.features.get(ROI_ID)
+        if column is None:
+            return [NO_ROI] * self.layer.nshapes
+        return [int(value) for value in column.fillna(NO_ROI)]
+
+    def _reconciled(self) -> Reconciled:
+        z, channel = self.get_slice()
+        return reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape, z=z, channel=channel)
+
+    def _refused_shapes(self) -> list[LayerShape]:
+        shapes = self._shapes()
+        return [shapes[position] for position in self.refused if position < len(shapes)]
+
+    def _shapes(self) -> list[LayerShape]:
+        return [
+            LayerShape(roi_id=roi_id, shape_type=str(shape_type), vertices=np.asarray(vertices))
+            for roi_id, shape_type, vertices in zip(self._ids(), self.layer.shape_type, self.layer.data, strict=True)
+        ]
+
+
+def _at_once(action: Callable[[], None]) -> None:
+    action()

@@ -1,0 +1,1 @@
+"""The ROIs of the open record while they are edited, saved, measured and compared. No Qt."""

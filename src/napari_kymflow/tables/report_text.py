@@ -1,0 +1,68 @@
+"""What an import or an export did, in words: a headline, and every file that there is something to say of. No Qt.
+
+The rule of this room: the text alone, copied into an e-mail, tells the whole story.
+"""
+
+from collections.abc import Sequence
+
+from kymflow_zarr import ImportReport
+from kymflow_zarr.exporting.export import ExportReport
+from kymflow_zarr.reports import FailedFile
+
+
+def import_headline(report: ImportReport) -> str:
+    """Return one line, such as "41 imported · 3 skipped (unchanged) · 2 failed"."""
+    unchanged = len(report.skipped) - len(report.changed)
+    parts = [
+        f"{len(report.imported)} imported",
+        f"{len(report.replaced)} read again" if report.replaced else "",
+        f"{unchanged} skipped (unchanged)",
+        f"{len(report.changed)} changed since" if report.changed else "",
+        f"{len(report.moved)} moved" if report.moved else "",
+        f"{len(report.failed)} failed" if report.failed else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def import_details(report: ImportReport) -> str:
+    """Return a paragraph for each kind of thing that there is to say; empty where there is none."""
+    moved = [f"{one.path}\n    was {one.was}" for one in report.moved]
+    notes = [f"{file.path.name}: {note}" for file in (*report.imported, *report.replaced) for note in file.notes]
+    return _paragraphs(
+        {
+            "Not imported; mend these and import the folder again:": _reasons(report.failed),
+            "Changed since they were imported; their records are as they were:": [str(path) for path in report.changed],
+            "In the dataset already, but moved or renamed since; they were not imported twice:": moved,
+            "Worth knowing:": [*report.notes, *notes],
+        }
+    )
+
+
+def needs_reading(report: ImportReport) -> bool:
+    """Return whether there is more to say of an import than its headline."""
+    return bool(import_details(report))
+
+
+def relink_report(wanted: int, failed: Sequence[FailedFile]) -> tuple[str, str]:
+    """Return one line on how many files were noted where they are now, and a paragraph on those that were not."""
+    noted = wanted - len(failed)
+    line = f"Noted where {noted} file{'' if noted == 1 else 's'} {'is' if noted == 1 else 'are'} now"
+    if failed:
+        line += f" · {len(failed)} could not be noted"
+    return line, _paragraphs({"Not noted:": _reasons(failed)})
+
+
+def export_details(report: ExportReport) -> str:
+    """Return what of a dataset could not be exported, and what is worth knowing; empty where there is nothing to say."""
+    lacking = _reasons(report.failed)
+    return _paragraphs({"Could not be read, and is not in the folder:": lacking, "Worth knowing:": list(report.notes)})
+
+
+def _reasons(failed: Sequence[FailedFile]) -> list[str]:
+    return [
+        failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}" for failure in failed
+    ]
+
+
+def _paragraphs(found: dict[str, list[str]]) -> str:
+    return "\n\n".join("\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in found.items() if lines)

@@ -1,0 +1,237 @@
+"""What a dataset held when it was looked at: its records, its tables, and what their rows are worth. No viewer, no Qt.
+
+The rule of this room: a look is a value that is made in a worker and shown by the docks. A quick look, made at once, knows
+no state yet.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import pandas as pd
+
+from kymflow_core import ImageIndexer, KymDataset
+from kymflow_core.indexers import DatasetIndexer, reads_results
+from kymflow_core.indexers.images import local_time
+from kymflow_core.tables.freshness import State
+from kymflow_zarr import Manifest, ZarrDataset
+from kymflow_zarr.errors import DamagedError, TableNotFoundError
+from napari_kymflow.errors import OUR_ERRORS
+
+Told: TypeAlias = Callable[[int, int, str], None]
+
+_IMAGES = ImageIndexer()
+_FEW = 100
+"""Records that can be opened without anybody waiting."""
+_MOST_OPENED = 1000
+"""Records whose rows are made only to be shown; of more, the table has to be refreshed first."""
+_NEEDED = ("image_id", "name", "acquired")
+"""Columns that the table `images` has; one without them is somebody else's."""
+_NOTHING = pd.DataFrame({name: pd.Series([], dtype="str") for name in _NEEDED})
+_FAILURES = (*OUR_ERRORS, ValueError, TypeError, LookupError, ArithmeticError, OSError, AttributeError)
+"""What an indexer, also one of another package, and a table that somebody else wrote end in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """What a dataset held.
+
+    `image_ids` are the records in the order of their acquisition; `images` are the rows of the table `images`, made anew
+    where it is not fresh. `tables` and `problems` are the tables by name, and why others cannot be read; `worth` is what
+    `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences for the user.
+    """
+
+    image_ids: tuple[str, ...] = ()
+    images: pd.DataFrame = field(default_factory=_NOTHING.copy)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    worth: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    is_quick: bool = True
+
+    def states(self, table_name: str) -> "pd.Series[str]":
+        """Return the state of each image in a table, by image; empty where it is not known yet."""
+        worth = self.worth.get(table_name)
+        return pd.Series([], dtype="str") if worth is None else worth.set_index("image_id")["state"]
+
+
+def quick_look(dataset: ZarrDataset) -> Look:
+    """Return the records as the tables have them, at once; the order of records that are not in them is by id."""
+    ids = dataset.list_image_ids()
+    try:
+        images = _usable(dataset.load_table(_IMAGES.table_name))
+    except (TableNotFoundError, DamagedError):
+        images = _NOTHING
+    if not set(ids) <= set(images["image_id"]) and len(ids) <= _FEW:
+        images = _images_of(dataset.load_manifest())
+    return Look(image_ids=_in_order(ids, images), images=images)
+
+
+def full_look(
+    dataset: ZarrDataset,
+    indexers: Sequence[DatasetIndexer],
+    *,
+    before: Look | None = None,
+    told: Told | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Look:
+    """Return all that the docks show; safe in a worker, writes nothing.
+
+    Parameters
+    ----------
+    dataset, indexers
+        What is looked at.
+    before
+        An earlier look, whose tables are taken where their files have not changed.
+    told
+        Called with the number of images done, of all, and what is done.
+    cancelled
+        Asked between images.
+    """
+    tables = KymDataset(dataset)
+    worth, failed = _worth_of(tables, indexers)
+    images, notes = _images_now(tables, worth.get(_IMAGES.table_name), told=told, cancelled=cancelled)
+    frames, digests, problems = _read_tables(dataset, before or Look())
+    return Look(
+        image_ids=_in_order(dataset.list_image_ids(), images),
+        images=images.sort_values("image_id", ignore_index=True),
+        tables=frames,
+        digests=digests,
+        problems={**failed, **problems},
+        worth=worth,
+        notes=notes,
+        is_quick=False,
+    )
+
+
+def look_at_image(dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], image_id: str, *, before: Look) -> Look:
+    """Return an earlier look with one image looked at again; safe in a worker, writes nothing."""
+    own, failed = _worth_of(KymDataset(dataset), indexers, image_ids=[image_id])
+    worth = {}
+    for name, row in own.items():
+        old = before.worth.get(name, row)
+        worth[name] = pd.concat([old[old["image_id"] != image_id], row], ignore_index=True)
+    frames, digests, problems = _read_tables(dataset, before)
+    images = before.images[before.images["image_id"] != image_id]
+    try:
+        rows = _IMAGES.extract_rows(dataset.record(image_id))
+        images = pd.concat([images, rows], ignore_index=True)
+    except _FAILURES:
+        pass  # its state says so
+    return Look(
+        image_ids=_in_order(dataset.list_image_ids(), images),
+        images=images.sort_values("image_id", ignore_index=True),
+        tables=frames,
+        digests=digests,
+        problems={**failed, **problems},
+        worth=worth,
+        notes=before.notes,
+        is_quick=False,
+    )
+
+
+def counts_of(states: "pd.Series[str]") -> str:
+    """Return what is not fresh, such as "3 outdated · 12 never analysed"; empty where all is."""
+    found = states.value_counts()
+    order = (State.OUTDATED, State.BEHIND, State.FAILED, State.DELETED, State.NEVER_ANALYSED)
+    return " · ".join(f"{found[state.value]:,} {state}" for state in order if found.get(state.value, 0))
+
+
+def result_tables(indexers: Sequence[DatasetIndexer]) -> list[str]:
+    """Return the tables that hold results of analyses."""
+    return [indexer.table_name for indexer in indexers if reads_results(indexer)]
+
+
+def _worth_of(
+    tables: KymDataset, indexers: Sequence[DatasetIndexer], *, image_ids: Sequence[str] | None = None
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Return what the rows of each table are worth, and why that of others cannot be told."""
+    worth, failed = {}, {}
+    for indexer in indexers:
+        name = indexer.table_name
+        try:
+            worth[name] = tables.freshness(indexer, image_ids=image_ids)
+        except _FAILURES as error:
+            failed[name] = f"what the rows of {name!r} are worth is not known: {error}"
+    return worth, failed
+
+
+def _images_now(
+    tables: KymDataset,
+    worth: pd.DataFrame | None,
+    *,
+    told: Told | None,
+    cancelled: Callable[[], bool] | None,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows of all images as they are now, without the counts that may be old, and what is to be said of them."""
+    if worth is None:
+        quick = quick_look(tables.dataset).images
+        return _without_counts(quick, quick["image_id"]), ()
+    stale = worth.loc[worth["needs_update"], "image_id"]
+    if len(stale) > _MOST_OPENED:
+        note = f"{len(stale):,} records are not in the tables as they are now: click Refresh"
+        return _without_counts(quick_look(tables.dataset).images, stale), (note,)
+    progress = (lambda done, total: told(done, total, "images")) if told else None
+    is_fresh = not len(stale) and _IMAGES.table_name in tables.dataset.list_table_names()
+    try:
+        images = _usable(
+            tables.get_table(_IMAGES.table_name)
+            if is_fresh
+            else tables.current_rows(_IMAGES, progress=progress, cancelled=cancelled)
+        )
+    except _FAILURES:
+        return _without_counts(quick_look(tables.dataset).images, stale), ()  # why is said of the table
+    if len(stale) and cancelled is not None and cancelled():
+        count = f"{len(stale):,} record{'' if len(stale) == 1 else 's'}"
+        return _without_counts(images, stale), (f"Cancelled: the counts of {count} are not shown: click Refresh",)
+    return images, ()
+
+
+def _without_counts(images: pd.DataFrame, image_ids: Collection[str]) -> pd.DataFrame:
+    """Return the rows with the counts of some images blank: these may have changed since."""
+    rows = images["image_id"].isin(list(image_ids))
+    return images.assign(**{name: images[name].mask(rows) for name in ("n_rois", "n_events") if name in images.columns})
+
+
+def _read_tables(dataset: ZarrDataset, before: Look) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:
+    """Return all tables by name, their digests, and why others cannot be read; those that did not change are not read."""
+    frames, digests, problems = {}, {}, {}
+    for name in dataset.list_table_names():
+        try:
+            digest = dataset.table_digest(name)
+            is_known = name in before.tables and before.digests.get(name) == digest
+            frames[name] = before.tables[name] if is_known else dataset.load_table(name)
+            digests[name] = digest
+        except _FAILURES as error:
+            problems[name] = str(error)
+    return frames, digests, problems
+
+
+def _usable(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table `images`, what is needed of them as text; none of one that somebody else wrote."""
+    if not set(_NEEDED) <= set(images.columns):
+        return _NOTHING
+    return images[images["image_id"].notna()].astype(dict.fromkeys(_NEEDED, "str"))
+
+
+def _images_of(manifest: Manifest) -> pd.DataFrame:
+    rows = [
+        {
+            "image_id": entry.image_id,
+            "name": entry.name or "",
+            "acquired": local_time(entry.acquired_local_epoch_ns),
+            "shape": " × ".join(map(str, entry.shape)),
+        }
+        for entry in manifest.entries
+    ]
+    return pd.DataFrame(rows, columns=["image_id", "name", "acquired", "shape"]).astype("str")
+
+
+def _in_order(ids: Sequence[str], images: pd.DataFrame) -> tuple[str, ...]:
+    """Return records by acquisition, then by name; those of unknown time last."""
+    known = images[images["image_id"].isin(list(ids))]
+    keyed = known.assign(unknown=known["acquired"].fillna("") == "", name=known["name"].fillna(""))
+    ordered = keyed.sort_values(["unknown", "acquired", "name", "image_id"])["image_id"].drop_duplicates().tolist()
+    there = set(ordered)
+    return (*ordered, *(image_id for image_id in ids if image_id not in there))

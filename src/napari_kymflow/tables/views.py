@@ -1,0 +1,227 @@
+"""What the dataset dock shows: frames of text and numbers made of a look. Pure.
+
+The rule of this room: nothing is read here, and a million rows are made without a loop over them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from kymflow_core.indexers.images import EXPERIMENT
+from kymflow_core.tables.freshness import State
+from napari_kymflow.tables.snapshot import Look, counts_of
+
+NOT_SAVED, KEPT, DAMAGED, UNKNOWN = "not saved", "not saved: ROIs were kept, open it to take them up", "damaged", "…"
+NO_CALIBRATION = "calibration unknown"
+_RANK: Mapping[str, int] = {
+    State.NEVER_ANALYSED: 1,
+    State.FRESH: 2,
+    UNKNOWN: 3,
+    State.BEHIND: 4,
+    State.DELETED: 5,
+    State.OUTDATED: 6,
+    State.FAILED: 7,
+}
+"""Of several tables, the state that a person must know of first counts for the record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class View:
+    """A frame to show, a text for each row of some columns, and what is said below."""
+
+    frame: pd.DataFrame
+    tooltips: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shown:
+    """All that the dock shows of a look."""
+
+    look: Look = field(default_factory=Look)
+    records: View = field(default_factory=lambda: View(frame=pd.DataFrame()))
+    tables: Mapping[str, View] = field(default_factory=dict)
+
+
+def make_shown(look: Look, results: Sequence[str], *, before: Shown | None = None) -> Shown:
+    """Return what is shown of a look; views of tables that have not changed since `before` are taken from there."""
+    tables = {}
+    for name in look.tables:
+        if before is not None and name in before.tables and _is_same(name, look, before.look):
+            tables[name] = before.tables[name]
+        else:
+            tables[name] = table_view(look, name)
+    return Shown(look=look, records=records_view(look, results), tables=tables)
+
+
+def _is_same(name: str, look: Look, before: Look) -> bool:
+    worth, old = look.worth.get(name), before.worth.get(name)
+    return (
+        look.tables[name] is before.tables.get(name)
+        and worth is not None
+        and old is not None
+        and worth.equals(old)
+        and look.images[["image_id", "name"]].equals(before.images[["image_id", "name"]])
+    )
+
+
+def records_view(look: Look, results: Sequence[str]) -> View:
+    """Return the list of records.
+
+    Parameters
+    ----------
+    look
+        What was seen.
+    results
+        The tables of results, which make a record fresh or not.
+    """
+    ids = list(look.image_ids)
+    images = look.images.drop_duplicates("image_id").set_index("image_id").reindex(ids)
+    words, reasons = _states(look, results, ids)
+    um, seconds = _numbers(images, "um_per_pixel"), _numbers(images, "seconds_per_line")
+    uncalibrated = (images.index.isin(look.images["image_id"]) & (um.isna() | seconds.isna())).tolist()
+    states = [f"{word} · {NO_CALIBRATION}" if lacks else word for word, lacks in zip(words, uncalibrated, strict=True)]
+    condition = f"{EXPERIMENT}condition"
+    frame = pd.DataFrame(
+        {
+            "record": [name or image_id[:8] for name, image_id in zip(_texts(images, "name"), ids, strict=True)],
+            "acquired": _or_none(_texts(images, "acquired")),
+            "condition": _or_none(_texts(images, condition)),
+            "ROIs": _numbers(images, "n_rois").to_numpy(),
+            "events": _numbers(images, "n_events").to_numpy(),
+            "state": pd.Series(states, dtype="str"),
+            "lines × pixels": _or_none(_texts(images, "shape")),
+            "ms per line": (seconds * 1000).to_numpy(),
+            "µm per pixel": um.to_numpy(),
+        }
+    )
+    for name in images.columns:
+        column = name.removeprefix(EXPERIMENT)
+        if name.startswith(EXPERIMENT) and column not in frame.columns and images[name].notna().any():
+            frame[column] = images[name].to_numpy()
+    frame["image_id"] = pd.Series(ids, dtype="str")
+    return View(
+        frame=frame, tooltips={"record": _about(images), "state": reasons}, note=counts_of(pd.Series(words, dtype="str"))
+    )
+
+
+def with_marks(view: View, *, unsaved: Collection[str], kept: Collection[str]) -> View:
+    """Return the list of records with those marked that have unsaved ROIs: on screen, or kept since an earlier time."""
+    if not unsaved and not kept:
+        return view
+    frame = view.frame.copy()
+    frame.loc[frame["image_id"].isin(list(kept)), "state"] = KEPT
+    frame.loc[frame["image_id"].isin(list(unsaved)), "state"] = NOT_SAVED
+    return View(frame=frame, tooltips=view.tooltips, note=view.note)
+
+
+def table_view(look: Look, name: str) -> View:
+    """Return a dataset table with each row's record first, and what the row is worth second."""
+    table, worth = look.tables[name].reset_index(drop=True), look.worth.get(name)
+    lacks_id = "image_id" not in table.columns
+    ids = pd.Series([""] * len(table), dtype="str") if lacks_id else table["image_id"].astype("str").fillna("")
+    codes, distinct = pd.factorize(ids)
+    names = look.images.drop_duplicates("image_id").set_index("image_id")["name"]
+    labels = np.array([_name(names.get(one), one) for one in distinct], dtype=object)
+    shown = _renamed(table.drop(columns=["image_id", "outdated"], errors="ignore"), ["record", "image_id"])
+    shown.insert(0, "record", pd.Series(labels[codes] if len(labels) else [], dtype="str", index=shown.index))
+    tooltips: dict[str, Sequence[str]] = {}
+    if worth is not None:
+        by_image = worth.drop_duplicates("image_id").set_index("image_id").reindex(distinct)
+        states = by_image["state"].fillna(UNKNOWN).to_numpy(dtype=object)
+        reasons = by_image["reason"].fillna("").to_numpy(dtype=object)
+        settled = by_image["needs_update"].eq(other=False).to_numpy(dtype=bool)
+        row_states, row_reasons, row_settled = (values[codes] for values in (states, reasons, settled))
+        if "outdated" in table.columns:
+            # An image is outdated where one of its ROIs is; the rows of the others hold, once the marks are written.
+            marked = table["outdated"].eq(other=True).fillna(value=False).to_numpy(dtype=bool)
+            row_states = np.where((row_states == State.OUTDATED) & ~marked & row_settled, State.FRESH.value, row_states)
+            row_states = np.where((row_states == State.FRESH) & marked, State.OUTDATED.value, row_states)
+        shown = _renamed(shown, ["state"])
+        shown.insert(1, "state", pd.Series(row_states, dtype="str", index=shown.index))
+        tooltips["state"] = list(row_reasons)
+    shown["image_id"] = ids
+    of_images = look.states(name)
+    counts = counts_of(of_images)
+    note = f"of {len(of_images):,} image{'' if len(of_images) == 1 else 's'} {counts}" if counts else ""
+    return View(frame=shown, tooltips=tooltips, note=note)
+
+
+def _states(look: Look, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str]]:
+    """Return, for each record, the word that counts, and a line for each table of results."""
+    if look.is_quick:
+        return [UNKNOWN] * len(ids), ["Looking …"] * len(ids)
+    ranks = np.zeros(len(ids), dtype=np.int64)
+    lines: list[list[str]] = [[] for _ in ids]
+    for name in [name for name in results if name in look.worth]:
+        worth = look.worth[name].drop_duplicates("image_id").set_index("image_id").reindex(ids)
+        states = worth["state"].fillna(UNKNOWN).tolist()
+        ranks = np.maximum(ranks, [_RANK[state] for state in states])
+        for place, (state, count, reason) in enumerate(zip(states, worth["n_rows"], worth["reason"], strict=True)):
+            lines[place].append(f"{name}: {_state_line(state, count, reason)}")
+    by_rank = {0: UNKNOWN, **{rank: str(state) for state, rank in _RANK.items()}}
+    words = [by_rank[int(rank)] for rank in ranks]
+    broken = look.worth.get("images", pd.DataFrame({"image_id": [], "state": [], "reason": []}))
+    failed = broken[broken["state"] == State.FAILED.value]
+    damaged = dict(zip(failed["image_id"].tolist(), failed["reason"].tolist(), strict=True))
+    for place in [place for place, image_id in enumerate(ids) if image_id in damaged]:
+        words[place] = DAMAGED
+        lines[place].insert(0, str(damaged[ids[place]]))
+    return words, ["\n".join(one) for one in lines]
+
+
+def _state_line(state: str, count: float, reason: object) -> str:
+    if state == State.FRESH:
+        return f"{state}, {int(count)} row{'' if count == 1 else 's'}"
+    return f"{state}: {reason}" if isinstance(reason, str) and reason else state
+
+
+def _about(images: pd.DataFrame) -> list[str]:
+    """Return what the tooltip of each record says: size and calibration."""
+    columns = [_texts(images, "shape"), _numbers(images, "seconds_per_line"), _numbers(images, "um_per_pixel")]
+    more = [_numbers(images, "duration_s"), _numbers(images, "length_um"), _texts(images, "source")]
+    return [_about_one(*values) for values in zip(*columns, *more, strict=True)]
+
+
+def _about_one(shape: str, seconds: float, um: float, duration: float, length: float, source: str) -> str:
+    lines = [f"{shape} (lines × pixels)" if shape else "size not known yet"]
+    lines.append(
+        f"{seconds * 1000:.5g} ms per line, {duration:.5g} s" if seconds == seconds else "seconds per line unknown"
+    )
+    lines.append(f"{um:.5g} µm per pixel, {length:.5g} µm" if um == um else "µm per pixel unknown")
+    return "\n".join([*lines, *([source] if source else [])])
+
+
+def _texts(images: pd.DataFrame, name: str) -> list[str]:
+    if name not in images.columns:
+        return [""] * len(images)
+    return images[name].astype("str").fillna("").tolist()
+
+
+def _or_none(texts: Sequence[str]) -> "pd.Series[str]":
+    return pd.Series([text or None for text in texts], dtype="str")
+
+
+def _numbers(images: pd.DataFrame, name: str) -> "pd.Series[float]":
+    if name not in images.columns:
+        return pd.Series(np.nan, index=images.index)
+    values = images[name]
+    # Lists and the like are no numbers, and none to coerce either.
+    return pd.to_numeric(values.astype("str") if values.dtype == object else values, errors="coerce").astype("float64")
+
+
+def _renamed(frame: pd.DataFrame, taken: Collection[str]) -> pd.DataFrame:
+    """Return a copy whose columns have names of text, and none of those that are taken."""
+    names: list[str] = []
+    for column in frame.columns:
+        name = str(column)
+        while name in taken or name in names:
+            name = f"{name} (table)"
+        names.append(name)
+    return frame.set_axis(names, axis="columns")
+
+
+def _name(known: object, image_id: str) -> str:
+    return known if isinstance(known, str) and known else image_id[:8]

@@ -1,0 +1,1 @@
+"""The dataset dock and its dialogs."""

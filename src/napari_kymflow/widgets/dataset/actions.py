@@ -1,0 +1,250 @@
+"""What the dataset dock's buttons do: open, refresh, rebuild, verify. Work runs in a worker, under the task bar.
+
+The rule of this room: every action ends with one line that says what came of it, and with a new look at the dataset.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from kymflow_core import UpdateReport
+from kymflow_core.indexers import DatasetIndexer
+from kymflow_zarr import ImportReport, ZarrDataset
+from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.session.session import KymSession
+from napari_kymflow.tables.snapshot import full_look, result_tables
+from napari_kymflow.tables.views import Shown, make_shown
+from napari_kymflow.tables.work import How, run_indexers
+from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
+from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker did, and what the dataset held then."""
+
+    path: Path
+    shown: Shown
+    reports: Sequence[UpdateReport] = ()
+    imported: ImportReport | None = None
+    """What an import did; None where it was cancelled, or nothing was imported."""
+    n_new: int = 0
+    """How many images came in."""
+    is_cancelled: bool = False
+    problem: str = ""
+    """Why the tables could not follow an import."""
+
+
+class DatasetActions(QObject):
+    """The actions of one dock.
+
+    Parameters
+    ----------
+    parent
+        The dock, over which dialogs stand.
+    session
+        The session whose dataset is worked on.
+    bar
+        Shows what runs and what came of it.
+    show
+        Called with what there is to show.
+    """
+
+    def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, show: Callable[[Shown], None]) -> None:
+        # An object that Qt knows: connections to its methods do not keep the dock alive.
+        super().__init__(parent)
+        self._parent, self._session, self._bar, self._show = parent, session, bar, show
+        self.shown: Shown | None = None
+        self._dialogs: dict[Path, VerifyDialog] = {}
+        self._is_looked_at = False
+
+    def look(self) -> None:
+        """Look at the open dataset in a worker; where something runs already, that ends with a look."""
+        if self._session.path is not None and not self._bar.is_running and not self._is_looked_at:
+            self._run("Looking at the records", [], "refresh", None, said=False)
+
+    def refresh(self) -> None:
+        """Bring all tables up to date: just what is not fresh."""
+        self._run("Refreshing", self._session.found.indexers, "refresh", None)
+
+    def rebuild(self, table_name: str | None = None) -> None:
+        """Make one table, by default all, anew from the results of all images."""
+        indexers = [one for one in self._session.found.indexers if table_name in (None, one.table_name)]
+        self._run(f"Rebuilding {table_name or 'all tables'}", indexers, "rebuild", None)
+
+    def update_image(self) -> None:
+        """Make the rows of the open image anew in all tables."""
+        if self._session.image_id is not None:
+            self._run("Updating this image", self._session.found.indexers, "rebuild", [self._session.image_id])
+
+    def choose_and_open(self) -> None:
+        """Ask for a dataset and open it."""
+        folder = QFileDialog.getExistingDirectory(
+            self._parent, "Open a kymflow dataset (a folder whose name ends in .zarr)"
+        )
+        if folder:
+            self.open_dataset(Path(folder))
+
+    def open_dataset(self, path: Path) -> None:
+        """Open a dataset and the first of its records that opens; show one message where that fails."""
+        try:
+            if not self._session.open_dataset(path):
+                return
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            return
+        reasons = []
+        for image_id in self._session.image_ids:
+            try:
+                self._session.open_record(image_id)
+                break
+            except OUR_ERRORS as error:
+                reasons.append(str(error))
+        if reasons:
+            show_error(f"{len(reasons)} of {len(self._session.image_ids)} records could not be opened: {reasons[0]}")
+
+    def verify(self) -> None:
+        """Open the dialog that looks for damage."""
+        path = self._session.path
+        if path is None:
+            return
+        if path in self._dialogs:
+            self._dialogs[path].raise_()
+            self._dialogs[path].activateWindow()
+            return
+        if not self._session.leave():
+            return
+        dialog = self._dialogs[path] = VerifyDialog(path, self._parent)
+        dialog.repaired.connect(self.look)
+        dialog.destroyed.connect(partial(self._on_dialog_gone, path))
+        dialog.show()
+
+    def _on_dialog_gone(self, path: Path, destroyed: object = None) -> None:
+        self._dialogs.pop(path, None)
+
+    def _run(
+        self,
+        title: str,
+        indexers: Sequence[DatasetIndexer],
+        how: How,
+        image_ids: Sequence[str] | None,
+        *,
+        said: bool = True,
+    ) -> None:
+        path = self._session.path
+        if path is None:
+            return
+        work = _TableWork(path, self._session.found.indexers, indexers, how, image_ids, self.shown)
+        self._bar.run(title, work, self._on_done if said else self._on_looked, partial(self.on_failed, path))
+
+    def on_failed(self, path: Path | None, reason: str) -> None:
+        """Look at the dataset that was opened while the failed task ran, if there is one: nobody did yet."""
+        if path != self._session.path:
+            self.look()
+
+    def take_up(self, outcome: Outcome) -> bool:
+        """Show what a worker saw; return False where another dataset is open by now."""
+        if outcome.path != self._session.path:
+            return False
+        self.shown = outcome.shown
+        self._session.show_look(outcome.shown.look)
+        self._show(outcome.shown)
+        return True
+
+    def open_and_take_up(self, outcome: Outcome) -> bool:
+        """Open the dataset that a worker filled, and show what it saw; return False where nothing could be shown."""
+        if outcome.path != self._session.path:
+            self._is_looked_at = True
+            try:
+                self.open_dataset(outcome.path)
+            finally:
+                self._is_looked_at = False
+        if not self.take_up(outcome) and self.shown is None:
+            self.look()
+            return False
+        return True
+
+    def _on_looked(self, outcome: Outcome) -> str:
+        if not self.take_up(outcome):
+            self.look()
+            return ""
+        problems = [*outcome.shown.look.problems.values(), *outcome.shown.look.notes, *self._session.found.problems]
+        damaged = outcome.shown.records.frame.get("state")
+        count = 0 if damaged is None else int(damaged.str.startswith("damaged").sum())
+        if count:
+            total = len(outcome.shown.look.image_ids)
+            problems.insert(0, f"{total - count} of {total} records open; {count} damaged: see More → Verify…")
+        if problems:
+            self._bar.show_result("; ".join(problems), "warning")
+        return ""
+
+    def _on_done(self, outcome: Outcome) -> str:
+        if not self.take_up(outcome):
+            self.look()
+            return ""
+        failures = failures_of(outcome)
+        for text in failures[:1]:
+            show_error(text)
+        if outcome.is_cancelled or failures:
+            self._bar.show_result("; ".join([describe_reports(outcome), *failures]), "warning")
+            return ""
+        return describe_reports(outcome)
+
+
+class _TableWork:
+    """Brings tables up to date and looks at the dataset; called in a worker."""
+
+    def __init__(
+        self,
+        path: Path,
+        known: Sequence[DatasetIndexer],
+        indexers: Sequence[DatasetIndexer],
+        how: How,
+        image_ids: Sequence[str] | None,
+        before: Shown | None,
+    ) -> None:
+        self._path, self._known, self._indexers = path, known, indexers
+        self._how, self._image_ids, self._before = how, image_ids, before
+
+    def __call__(self, handle: TaskHandle) -> Outcome:
+        reports = run_indexers(
+            self._path,
+            self._indexers,
+            self._how,
+            image_ids=self._image_ids,
+            told=handle.progress,
+            cancelled=handle.cancelled,
+        )
+        shown = look_at_all(self._path, self._known, self._before, handle)
+        return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
+
+
+def look_at_all(path: Path, known: Sequence[DatasetIndexer], before: Shown | None, handle: TaskHandle) -> Shown:
+    """Return what is shown of a dataset now; safe in a worker."""
+    dataset = ZarrDataset(path, mode="r")
+    look = full_look(
+        dataset, known, before=before.look if before else None, told=handle.progress, cancelled=handle.cancelled
+    )
+    return make_shown(look, result_tables(known), before=before)
+
+
+def describe_reports(outcome: Outcome) -> str:
+    """Return what was done to tables in one line; those where nothing had to be done are not listed."""
+    busy = [report for report in outcome.reports if report.rows or report.failed or report.removed or report.is_cancelled]
+    done = "; ".join(report.summary() for report in busy)
+    if outcome.is_cancelled:
+        return f"Cancelled; {done or 'no table was changed'}"
+    return done or "All tables were up to date: nothing to do"
+
+
+def failures_of(outcome: Outcome) -> list[str]:
+    """Return how many images no rows could be made of, and why of the first; nothing where all went well."""
+    failed = {image_id: reason for report in outcome.reports for image_id, reason in report.failed.items()}
+    if not failed:
+        return []
+    return [f"{len(failed)} image{'' if len(failed) == 1 else 's'} could not be read: {next(iter(failed.values()))}"]

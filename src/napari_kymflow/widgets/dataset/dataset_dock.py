@@ -1,0 +1,427 @@
+"""The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import napari
+import pandas as pd
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
+
+from kymflow_zarr import ZarrDataset
+from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.session.after_save import Followed, FollowWork
+from napari_kymflow.session.session import session_of
+from napari_kymflow.tables.row_place import place_of
+from napari_kymflow.tables.views import Shown, View, records_view, with_marks
+from napari_kymflow.user.preferences import autorefreshes, record_keys
+from napari_kymflow.user.recent import forget_recent, note_recent, recent_datasets
+from napari_kymflow.widgets.dataset.actions import DatasetActions
+from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
+from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
+from napari_kymflow.widgets.table.panel import TablePanel
+from napari_kymflow.widgets.window.binding import Connections, bind_for_life
+from napari_kymflow.widgets.window.task_bar import TaskBar
+from napari_kymflow.widgets.window.window import attach_to_window, host_of
+
+RECORDS = "Records"
+_EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
+_LOOKING = "Looking …"
+_FIXED_ENTRIES = 2
+"""Of the menu *Open*: the first entry, and the line below it."""
+_NO_ROWS = (
+    "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
+)
+
+
+class DatasetDock(QWidget):
+    """Shows the records and tables of the open dataset.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose dataset is shown.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._host = host_of(napari_viewer)
+        self._bar = TaskBar(self)
+        self.do = DatasetActions(self, self._session, self._bar, self._show)
+        self.exchange = ExchangeActions(self, self._session, self._bar, self.do)
+        self._shown = Shown()
+        self._current: dict[str, View] = {}
+        self._waiting: set[tuple[Path, str]] = set()
+        self._is_refreshing = False
+        self._was_quick = True
+        self._opening = EchoGuard()
+        self._state = QLabel(_EMPTY)
+        self._state.setWordWrap(True)
+        self._tabs = QTabWidget(self)
+        self._panels: dict[str, TablePanel] = {}
+        self._add_panel(RECORDS, "records").menu_asked.connect(self._on_menu_asked)
+        self.metadata = MetadataActions(self, self._session, self._bar, self.do, self._chosen_ids)
+        self._buttons = self._make_buttons()
+        self._lay_out()
+        self._bind()
+        self._on_dataset_changed()
+        QTimer.singleShot(0, self._attach)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Attach to the window that the dock is shown in."""
+        super().showEvent(event)
+        self._attach()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is at work for the dock."""
+        return self._bar.is_running or self._is_refreshing
+
+    def show_tab(self, name: str) -> None:
+        """Bring the records or a table to the front."""
+        self._tabs.setCurrentWidget(self._panels[name])
+
+    def _attach(self) -> None:
+        attach_to_window(self._host, self)
+
+    def _make_buttons(self) -> dict[str, QPushButton]:
+        do, exchange = self.do, self.exchange
+        buttons = {
+            "open": self._button("Open", "Open a dataset, or one of those that were open last", None),
+            "import": self._button(
+                "Import TIFFs…",
+                "Add the TIFFs of a folder, with their headers, ROIs and results",
+                exchange.choose_and_import,
+            ),
+            "from folder": self._button(
+                "New from folder",
+                "Import the TIFFs that are new in this dataset's folder",
+                exchange.refresh_from_folder,
+            ),
+            "refresh": self._button("Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh),
+            "more": self._button("More", "Enter calibration and experiment, rebuild tables, export, look for damage", None),
+        }
+        self._open_menu, self._more_menu = QMenu(self), QMenu(self)
+        buttons["open"].setMenu(self._open_menu)
+        buttons["more"].setMenu(self._more_menu)
+        self._open_menu.aboutToShow.connect(self._fill_open_menu)
+        self.metadata.add_to(self._more_menu)
+        self._more_menu.addSeparator()
+        self._update = self._action("Update this image", do.update_image)
+        self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
+        self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
+        self._more_menu.addSeparator()
+        self._export = self._action("Export dataset…", self.exchange.choose_and_export)
+        self._export_image = self._action("Export this image as OME-Zarr…", self.exchange.choose_and_export_image)
+        self._more_menu.addSeparator()
+        self._verify = self._action("Verify…", do.verify)
+        return buttons
+
+    def _button(self, text: str, tip: str, on_clicked: Callable[[], None] | None) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        if on_clicked is not None:
+            button.clicked.connect(on_clicked)
+        return button
+
+    def _action(self, text: str, on_triggered: Callable[[], None]) -> Any:
+        action = self._more_menu.addAction(text)
+        action.triggered.connect(on_triggered)
+        return action
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self._state, stretch=1)
+        for button in self._buttons.values():
+            top.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.addLayout(top)
+        layout.addWidget(self._tabs, stretch=1)
+        layout.addWidget(self._bar)
+        self.setMinimumHeight(220)
+
+    def _bind(self) -> None:
+        session = self._session
+        connections: Connections = [
+            (session.dataset_changed, self._on_dataset_changed),
+            (session.record_changed, self._on_record_changed),
+            (session.state_changed, self._on_state_changed),
+            (session.selection_changed, self._on_selection_changed),
+            (session.saved, self._on_saved),
+        ]
+        bind_for_life(self, connections)
+        self._bar.running_changed.connect(self._on_running_changed)
+        self.metadata.edited.connect(self._on_metadata_edited)
+        self._tabs.currentChanged.connect(self._on_tab_changed)
+        for keys, step in zip(record_keys(), (self._on_previous, self._on_next), strict=True):
+            if keys:
+                QShortcut(QKeySequence(keys), self, activated=step, context=Qt.ShortcutContext.WindowShortcut)
+
+    def _add_panel(self, name: str, layout_name: str) -> TablePanel:
+        panel = self._panels[name] = TablePanel(layout_name, self)
+        panel.set_empty_text(_EMPTY if name == RECORDS else _NO_ROWS)
+        panel.unit = "record" if name == RECORDS else "row"
+        panel.set_note("")
+        panel.run_in_background = self._host.run
+        panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
+        self._tabs.addTab(panel, name)
+        return panel
+
+    def _on_dataset_changed(self) -> None:
+        dataset = self._session.dataset
+        self.do.shown = None
+        if dataset is not None:
+            note_recent(dataset.path)
+            look = self._session.look
+            self._show(Shown(look=look, records=records_view(look, [])))
+            self.do.look()
+        self._show_state()
+
+    def _show(self, shown: Shown) -> None:
+        """Show a look at the dataset; tables that are not in front are filled when they come to it."""
+        self._shown = shown
+        known = [indexer.table_name for indexer in self._session.found.indexers]
+        names = [RECORDS, *dict.fromkeys([*known, *shown.look.tables])]
+        for name in [name for name in self._panels if name not in names]:
+            panel = self._panels.pop(name)
+            self._current.pop(name, None)
+            self._tabs.removeTab(self._tabs.indexOf(panel))
+            panel.deleteLater()
+        for name in [name for name in names if name not in self._panels]:
+            self._add_panel(name, name)
+        for name, panel in self._panels.items():
+            self._tabs.setTabText(self._tabs.indexOf(panel), self._title(name))
+        self._fill_current()
+        self._show_state()
+        self._on_record_changed()
+
+    def _chosen_ids(self) -> list[str]:
+        """Return the ids of the records that are selected in the list; else that of the open record."""
+        chosen = self._panels[RECORDS].selected if self._current_name() == RECORDS else pd.DataFrame()
+        ids = list(dict.fromkeys(chosen["image_id"].astype(str))) if "image_id" in chosen.columns else []
+        return ids or [one for one in [self._session.image_id] if one is not None]
+
+    def _on_metadata_edited(self, image_ids: Sequence[str]) -> None:
+        """Select the records again that were edited, for the next entry."""
+        if image_ids and self._current_name() == RECORDS:
+            self._panels[RECORDS].highlight({"image_id": image_ids})
+
+    def _on_menu_asked(self, point: Any) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.metadata.name_records()
+        for action in (self.metadata.calibration, self.metadata.experiment):
+            menu.addAction(action)
+        menu.popup(point)
+
+    def _title(self, name: str) -> str:
+        look = self._shown.look
+        if name == RECORDS or look.is_quick:
+            return name
+        if name in look.tables:
+            return f"{name} ({len(look.tables[name]):,})"
+        return f"{name} (damaged)" if name in look.problems else f"{name} (not made yet)"
+
+    def _fill_current(self) -> None:
+        """Show in the front panel what it does not show yet."""
+        name = self._current_name()
+        panel = self._panels[name]
+        if name == RECORDS:
+            marked = self._marked_records()
+        else:
+            marked = self._shown.tables.get(name, View(frame=pd.DataFrame(), note=self._shown.look.problems.get(name, "")))
+        if self._current.get(name) is not marked:
+            self._current[name] = marked
+            fits = self._shown.look.is_quick != self._was_quick
+            self._was_quick = self._shown.look.is_quick
+            panel.set_frame(marked.frame, tooltips=marked.tooltips, note=marked.note, fits=fits)
+
+    def _marked_records(self) -> View:
+        ids = self._shown.look.image_ids
+        unsaved, kept = set(self._session.unsaved_ids), self._session.ids_with_kept_rois(ids)
+        return with_marks(self._shown.records, unsaved=unsaved, kept=kept)
+
+    def _current_name(self) -> str:
+        current = self._tabs.currentWidget()
+        return next((name for name, panel in self._panels.items() if panel is current), RECORDS)
+
+    def _on_tab_changed(self, place: int) -> None:
+        self._fill_current()
+        self._show_state()
+        self._on_record_changed()
+
+    def _on_record_changed(self) -> None:
+        """Mark the open record in the list, and its selected ROIs' rows in a table."""
+        self._show_state()
+        name = self._current_name()
+        if self._opening or self._session.image_id is None:
+            return
+        if name == RECORDS:
+            self._panels[name].highlight({"image_id": [self._session.image_id]})
+        else:
+            self._on_selection_changed()
+
+    def _on_selection_changed(self) -> None:
+        """Mark the rows of the ROIs that are selected on the canvas."""
+        name, ids = self._current_name(), self._session.selected_roi_ids
+        panel = self._panels[name]
+        if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
+            return
+        panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
+
+    def _on_state_changed(self) -> None:
+        if self._current_name() == RECORDS:
+            self._fill_current()
+        self._show_state()
+
+    def _on_saved(self, image_id: str) -> None:
+        """Bring a saved image's rows up to date, and look at it again."""
+        path = self._session.path
+        if path is not None and image_id in self._session.image_ids:
+            self._waiting.add((path, image_id))
+            self._refresh_next()
+
+    def _refresh_next(self) -> None:
+        # While a task runs, its own look comes at its end, and may have been made before the save.
+        if self.is_busy or not self._waiting or self._session.path is None:
+            return
+        self._is_refreshing = True
+        self._show_state()
+        path, image_id = self._waiting.pop()
+        before = self._shown if path == self._session.path else None
+        writes = autorefreshes() and not (before is not None and self._session.is_read_only)
+        work = FollowWork(path, self._session.found.indexers, image_id, before, writes=writes)
+        self._host.run(work, self._on_refreshed, self._on_refresh_failed)
+
+    def _on_refreshed(self, followed: Followed) -> None:
+        self._is_refreshing = False
+        if followed.problem:
+            self._bar.show_result(f"The tables could not follow: {followed.problem}", "warning")
+        elif followed.shown is not None and followed.path == self._session.path:
+            self.do.shown = followed.shown
+            self._session.show_look(followed.shown.look)
+            self._show(followed.shown)
+        self._show_state()
+        self._refresh_next()
+
+    def _on_refresh_failed(self, error: Exception) -> None:
+        self._is_refreshing = False
+        self._show_state()
+        self._refresh_next()
+
+    def _on_running_changed(self, running: bool) -> None:  # Qt's signal
+        self._show_state()
+        if not running:
+            QTimer.singleShot(0, self._refresh_next)
+
+    def _show_state(self) -> None:
+        dataset, running = self._session.dataset, self.is_busy
+        writable = dataset is not None and not self._session.is_read_only and not running
+        self._buttons["import"].setEnabled(not running and not (dataset is not None and self._session.is_read_only))
+        for button in ("from folder", "refresh"):
+            self._buttons[button].setEnabled(writable)
+        self._buttons["more"].setEnabled(dataset is not None)
+        self._update.setEnabled(writable and self._session.image_id is not None)
+        self._rebuild.setEnabled(writable)
+        name = self._current_name()
+        is_ours = name in [indexer.table_name for indexer in self._session.found.indexers]
+        self._rebuild_one.setEnabled(writable and is_ours)
+        self._rebuild_one.setText(f"Rebuild {name}" if is_ours else "Rebuild this table")
+        self._export.setEnabled(dataset is not None and not running)
+        self._export_image.setEnabled(self._session.image_id is not None and not running)
+        self._verify.setEnabled(dataset is not None and not running)
+        self.metadata.follow(can_edit=writable)
+        is_looking = self._bar.is_running and self._shown.look.is_quick
+        for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
+            panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
+        self._state.setText(_EMPTY if dataset is None else self._describe(dataset))
+        self._state.setToolTip("" if dataset is None else str(dataset.path))
+
+    def _describe(self, dataset: ZarrDataset) -> str:
+        count, unsaved = len(self._session.image_ids), len(self._session.unsaved_ids)
+        mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
+        mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
+        records = f"{count:,} record{'' if count == 1 else 's'}"
+        if self._session.is_read_only:
+            records += f", {self._session.is_read_only}: only to look at"
+        return f"<b>{dataset.path.name}</b>: {records}{mark}"
+
+    def _on_record_activated(self, row: "pd.Series[Any]") -> None:
+        if self._open(row):
+            self._session.view.fit()
+
+    def _on_row_activated(self, row: "pd.Series[Any]") -> None:
+        if not self._open(row):
+            return
+        place = place_of(row)
+        with self._opening:
+            self._session.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
+
+    def _open(self, row: "pd.Series[Any]") -> bool:
+        """Open a row's record, and return whether it is shown now; the row stays the selected one."""
+        try:
+            with self._opening:
+                is_open = self._session.open_record(str(row["image_id"]))
+        except OUR_ERRORS as error:
+            show_error(str(error))
+            return False
+        self._show_state()
+        if not is_open:
+            self._go_back()
+        return is_open
+
+    def _go_back(self) -> None:
+        """Select the rows of the open record, and of its selected ROIs, again: the user would rather stay with it."""
+        panel, ids = self._panels[self._current_name()], self._session.selected_roi_ids
+        wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
+        if ids and "roi_id" in panel.model.column_names:
+            wanted["roi_id"] = ids
+        panel.highlight(wanted)
+
+    def _on_previous(self) -> None:
+        self._step(-1)
+
+    def _on_next(self) -> None:
+        self._step(1)
+
+    def _step(self, delta: int) -> None:
+        """Open the record above or below the open one in the list, as it is sorted and filtered."""
+        self.show_tab(RECORDS)
+        panel = self._panels[RECORDS]
+        if self._session.image_id is not None:
+            panel.highlight({"image_id": [self._session.image_id]})
+        panel.step(delta)
+
+    def _on_rebuild(self) -> None:
+        self.do.rebuild()
+
+    def _on_rebuild_one(self) -> None:
+        self.do.rebuild(self._current_name())
+
+    def _fill_open_menu(self) -> None:
+        # Asked for now, not at the start: a disk that is away can take its time.
+        self._open_menu.clear()
+        self._open_menu.addAction("Open dataset…").triggered.connect(self.do.choose_and_open)
+        self._open_menu.addSeparator()
+        for path in recent_datasets():
+            action = self._open_menu.addAction(f"{path.name}  –  {path.parent}")
+            action.setData(str(path))
+            action.triggered.connect(self._on_recent)
+        if len(self._open_menu.actions()) > _FIXED_ENTRIES:
+            self._open_menu.addSeparator()
+            self._open_menu.addAction("Forget this list").triggered.connect(self._on_forget)
+
+    def _on_forget(self) -> None:
+        try:
+            forget_recent()
+        except OSError as error:
+            show_error(str(error))
+
+    def _on_recent(self) -> None:
+        action: Any = self.sender()
+        self.do.open_dataset(Path(action.data()))

@@ -1,0 +1,233 @@
+"""What the dataset dock does to bring images in and to take them out: import, new from folder, export.
+
+The rule of this room: every action ends with one line that says what came of it, and what there is more to say is in one
+dialog that can be copied.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr.exporting.export import ExportReport
+from kymflow_zarr.reports import FailedFile
+from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.session.session import KymSession
+from napari_kymflow.tables.report_text import (
+    export_details,
+    import_details,
+    import_headline,
+    needs_reading,
+    relink_report,
+)
+from napari_kymflow.user.recent import folder_of
+from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, failures_of
+from napari_kymflow.widgets.dataset.folder_work import (
+    ExportImageWork,
+    ExportWork,
+    FindChannels,
+    ImportOptions,
+    ImportWork,
+    RelinkWork,
+)
+from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
+from napari_kymflow.widgets.window.task_bar import TaskBar
+
+_RELINK = "Note where they are"
+_REREAD = "Read changed files again"
+
+
+class ExchangeActions(QObject):
+    """The actions of one dock that move images.
+
+    Parameters
+    ----------
+    parent
+        The dock, over which dialogs stand.
+    session
+        The session whose dataset is filled or exported.
+    bar
+        Shows what runs and what came of it.
+    do
+        The dock's other actions, which show the dataset as it is afterwards.
+    """
+
+    def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, do: DatasetActions) -> None:
+        super().__init__(parent)
+        self._parent, self._session, self._bar, self._do = parent, session, bar, do
+        self.dialog: ReportDialog | None = None
+        """The report that was shown last; None where none was, or it is closed."""
+
+    def choose_and_import(self) -> None:
+        """Ask for a folder of TIFFs, and for a new dataset where none is open, and import."""
+        folder = QFileDialog.getExistingDirectory(
+            self._parent, "Import the TIFF files of a folder and its subfolders, or an exported folder"
+        )
+        if not folder:
+            return
+        path = self._session.path
+        target = str(path) if path else QFileDialog.getSaveFileName(self._parent, "Name the new dataset", "lab.zarr")[0]
+        if target:
+            self._bar.run(
+                f"Looking at {Path(folder).name}",
+                FindChannels(Path(folder)),
+                partial(self._on_channels_found, Path(folder), Path(target)),
+                partial(self._do.on_failed, path),
+            )
+
+    def refresh_from_folder(self) -> None:
+        """Import what is new in the folder that the dataset is filled from; ask for it the first time."""
+        dataset = self._session.dataset
+        if dataset is None:
+            return
+        folder = folder_of(dataset.dataset_id)
+        if folder is None or not folder.is_dir():
+            start = str(_likely_folder(dataset) or Path.home())
+            chosen = QFileDialog.getExistingDirectory(
+                self._parent, "Choose the folder that new TIFF files of this dataset come into", start
+            )
+            folder = Path(chosen) if chosen else None
+        if folder is not None:
+            self.import_folder(folder, dataset.path)
+
+    def import_folder(self, folder: Path, target: Path, options: ImportOptions | None = None) -> None:
+        """Import a folder in a worker, refresh the tables, and open the dataset."""
+        path = self._session.path
+        work = ImportWork(folder, target, self._session.found.indexers, is_there=target.resolve() == path, options=options)
+        done = partial(self._on_imported, folder, target)
+        self._bar.run(f"Importing {folder.name}", work, done, partial(self._do.on_failed, path))
+
+    def choose_and_export(self) -> None:
+        """Ask where the export is to lie, and write the dataset there, into a new folder."""
+        path = self._session.path
+        if path is None or not self._session.leave():
+            return
+        chosen = QFileDialog.getExistingDirectory(
+            self._parent, "Export the dataset: choose the folder in which a new folder is made", str(path.parent)
+        )
+        if chosen:
+            self.export_to(_free_place(Path(chosen) / f"{path.stem} exported"))
+
+    def export_to(self, folder: Path) -> None:
+        """Write the open dataset as a new folder, in a worker."""
+        path = self._session.path
+        if path is not None:
+            failed = partial(self._do.on_failed, path)
+            self._bar.run(f"Exporting {path.name}", ExportWork(path, folder), self._on_exported, failed)
+
+    def choose_and_export_image(self) -> None:
+        """Ask for a name, and write the open image with its masks as OME-Zarr."""
+        path, image_id, image = self._session.path, self._session.image_id, self._session.image
+        if path is None or image_id is None or image is None or not self._session.leave():
+            return
+        start = path.parent / f"{image.name or image_id[:8]}.ome.zarr"
+        chosen = QFileDialog.getSaveFileName(
+            self._parent, "Export this image with its masks as OME-Zarr", str(start), "OME-Zarr (*.zarr)"
+        )[0]
+        if chosen:
+            target = Path(chosen) if chosen.endswith(".zarr") else Path(f"{chosen}.ome.zarr")
+            work = ExportImageWork(path, image_id, target)
+            self._bar.run(f"Exporting {image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
+
+    def _on_channels_found(self, folder: Path, target: Path, names: tuple[str, ...]) -> str:
+        merge = False
+        if names:
+            several = f"{len(names)} scans have" if len(names) > 1 else "One scan has"
+            answer = QMessageBox.question(
+                self._parent,
+                "One file a channel",
+                f"{several} several files, one a channel, such as {names[0]}.\n\nMake one image of each scan, with its "
+                "channels? Otherwise each file becomes an image of its own.",
+            )
+            merge = answer == QMessageBox.StandardButton.Yes
+        self.import_folder(folder, target, ImportOptions(merge_channels=merge))
+        return ""
+
+    def _on_imported(self, folder: Path, target: Path, outcome: Outcome) -> str:
+        report = outcome.imported
+        if not self._do.open_and_take_up(outcome):
+            return ""
+        if report is not None and needs_reading(report):
+            self._show_report(report, folder, target)
+        counts = f"Cancelled after {outcome.n_new} new image{'' if outcome.n_new == 1 else 's'}: what came in stays"
+        if report is not None:
+            headline = import_headline(report)
+            counts = f"Cancelled: the tables may be behind. {headline}" if outcome.is_cancelled else headline
+        problems = [*failures_of(outcome), *([outcome.problem] if outcome.problem else [])]
+        if report is None or report.failed or problems or outcome.is_cancelled:
+            self._bar.show_result("; ".join([counts, *problems]), "warning")
+            return ""
+        return counts
+
+    def _show_report(self, report: ImportReport, folder: Path, target: Path) -> None:
+        actions: dict[str, tuple[str, Callable[[], None]]] = {}
+        if report.moved:
+            tip = "The dataset takes up where these files are now, so that it finds them there the next time"
+            actions[_RELINK] = (tip, lambda: self._relink(target, report))
+        if report.changed:
+            tip = "Their records get the new pixels; ROIs and history stay, and results made before are outdated"
+            again = ImportOptions(on_changed="reingest_if_changed")
+            actions[_REREAD] = (tip, lambda: self.import_folder(folder, target, again))
+        self._show("Import", import_headline(report), import_details(report), actions)
+
+    def _relink(self, target: Path, report: ImportReport) -> None:
+        self._bar.run(
+            "Noting where the files are",
+            RelinkWork(target, report.moved),
+            partial(self._on_relinked, len(report.moved)),
+            partial(self._do.on_failed, self._session.path),
+        )
+
+    def _on_relinked(self, wanted: int, failed: Sequence[FailedFile]) -> str:
+        text, details = relink_report(wanted, failed)
+        if not failed:
+            return text
+        self._show("Moved files", text, details, {})
+        self._bar.show_result(text, "warning")
+        return ""
+
+    def _on_exported(self, report: ExportReport | None) -> str:
+        if report is None:
+            self._bar.show_result("Cancelled: nothing was exported", "warning")
+            return ""
+        text, details = f"{report.summary()} in {report.folder}", export_details(report)
+        if details:
+            self._show("Export", text, details, {})
+        if report.failed:
+            self._bar.show_result(text, "warning")
+            return ""
+        return text
+
+    def _show(self, title: str, headline: str, details: str, actions: dict[str, tuple[str, Callable[[], None]]]) -> None:
+        if self.dialog is not None:
+            self.dialog.close()
+        dialog = self.dialog = ReportDialog(title, headline, details, actions=actions, parent=self._parent)
+        dialog.destroyed.connect(partial(self._on_dialog_gone, id(dialog)))
+        dialog.show()
+
+    def _on_dialog_gone(self, number: int, destroyed: object = None) -> None:
+        if self.dialog is not None and id(self.dialog) == number:
+            self.dialog = None
+
+
+def _free_place(wanted: Path) -> Path:
+    """Return a path at which there is nothing, as near to the wanted one as may be."""
+    place, number = wanted, 2
+    while place.exists():
+        place, number = wanted.with_name(f"{wanted.name} {number}"), number + 1
+    return place
+
+
+def _likely_folder(dataset: ZarrDataset) -> Path | None:
+    """Return the folder of the file that came in last, where it is still there."""
+    try:
+        sources = dataset.load_sources_index()
+    except OUR_ERRORS:
+        return None
+    if not len(sources):
+        return None
+    folder = Path(str(sources.sort_values("ingested_epoch_ns")["source_primary_path"].iloc[-1])).parent
+    return folder if folder.is_dir() else None

@@ -1,0 +1,159 @@
+"""What a worker does to bring images in and to take them out.
+
+The rule of this room: no widget is touched. Work that is cancelled stops between files, and what came in stays.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
+from kymflow_core.folders import PATTERNS, export_folder, import_folder, is_export, is_ome_zarr
+from kymflow_core.images.channel_files import group_channels
+from kymflow_core.indexers import DatasetIndexer
+from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr.exporting.export import ExportReport
+from kymflow_zarr.importing.content import OnChanged
+from kymflow_zarr.importing.folders import find_files
+from kymflow_zarr.reports import FailedFile, MovedFile
+from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.tables.work import run_indexers
+from napari_kymflow.user.recent import note_folder
+from napari_kymflow.widgets.dataset.actions import Outcome, look_at_all
+from napari_kymflow.widgets.window.task_bar import TaskHandle
+
+
+class _CancelledError(Exception):
+    """Stops work from its progress callback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How a folder is imported; as in `kymflow_core.folders.import_folder`."""
+
+    on_changed: OnChanged = "skip"
+    merge_channels: bool = False
+
+
+class ImportWork:
+    """Imports a folder, refreshes the tables and looks at the dataset; called in a worker.
+
+    Parameters
+    ----------
+    folder
+        Where the files are.
+    target
+        The dataset.
+    known
+        The tables.
+    is_there
+        Whether the dataset was there when the user asked for it: if it is gone by now, none is made in its place.
+    options
+        How it is imported.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        target: Path,
+        known: Sequence[DatasetIndexer],
+        *,
+        is_there: bool,
+        options: ImportOptions | None = None,
+    ) -> None:
+        self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
+        self._options = options or ImportOptions()
+
+    def __call__(self, handle: TaskHandle) -> Outcome:
+        """Import, and return what came of it; raise `DatasetNotFoundError` where the dataset is gone."""
+        if self._is_there:
+            ZarrDataset(self._target, mode="r")
+        dataset = ZarrDataset(self._target)
+        seen = set(dataset.list_image_ids())
+        report: ImportReport | None
+        try:
+            report = import_folder(
+                dataset,
+                self._folder,
+                on_changed=self._options.on_changed,
+                merge_channels=self._options.merge_channels,
+                progress=_stoppable(handle),
+            )
+        except _CancelledError:
+            report = None
+        n_new = len(set(dataset.list_image_ids()) - seen)
+        if not is_ome_zarr(self._folder) and not is_export(self._folder):
+            note_folder(dataset.dataset_id, self._folder)
+        path = dataset.path.resolve()
+        reports, problem = list[UpdateReport](), ""
+        try:
+            reports = run_indexers(path, self._known, "refresh", told=handle.progress, cancelled=handle.cancelled)
+        except OUR_ERRORS as error:
+            problem = f"the tables could not follow: {error}"
+        shown = look_at_all(path, self._known, None, handle)
+        return Outcome(path, shown, reports, report, n_new, is_cancelled=handle.cancelled(), problem=problem)
+
+
+class FindChannels:
+    """Looks whether a folder has scans of several files, one a channel; called in a worker."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, handle: TaskHandle) -> tuple[str, ...]:
+        """Return the names of the first files of such scans; none where the folder is no folder of TIFFs."""
+        if is_ome_zarr(self._folder) or is_export(self._folder):
+            return ()
+        files, _ = find_files(self._folder, PATTERNS)
+        return tuple(path.name for path in group_channels(files))
+
+
+class RelinkWork:
+    """Notes where files are now that have moved; called in a worker."""
+
+    def __init__(self, path: Path, moved: Sequence[MovedFile]) -> None:
+        self._path, self._moved = path, moved
+
+    def __call__(self, handle: TaskHandle) -> tuple[FailedFile, ...]:
+        """Return those that could not be noted."""
+        ZarrDataset(self._path, mode="r")
+        return ZarrDataset(self._path).relink(self._moved)
+
+
+class ExportWork:
+    """Writes a dataset as a folder; called in a worker."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path, self._folder = path, folder
+
+    def __call__(self, handle: TaskHandle) -> ExportReport | None:
+        """Return what was written; None where it was cancelled, and nothing was."""
+        dataset = ZarrDataset(self._path, mode="r")
+        try:
+            return export_folder(dataset, self._folder, friendly_names=True, progress=_stoppable(handle))
+        except _CancelledError:
+            return None
+
+
+class ExportImageWork:
+    """Writes one image with its masks as OME-Zarr; called in a worker."""
+
+    def __init__(self, path: Path, image_id: str, target: Path) -> None:
+        self._path, self._image_id, self._target = path, image_id, target
+
+    def __call__(self, handle: TaskHandle) -> str:
+        """Return what was written, in words."""
+        image = AcqImage(ZarrDataset(self._path, mode="r").record(self._image_id))
+        labels = export_ome_zarr(image, self._target)
+        count = sum(len(ids) for ids in labels.values())
+        masks = f" with {count} mask{'' if count == 1 else 's'} as labels" if count else ""
+        return f"Wrote {self._target.name}{masks}"
+
+
+def _stoppable(handle: TaskHandle) -> Callable[[int, int, str], None]:
+    def tell(done: int, total: int, name: str) -> None:
+        handle.progress(done, total, name)
+        if handle.cancelled():
+            raise _CancelledError
+
+    return tell

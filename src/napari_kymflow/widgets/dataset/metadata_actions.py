@@ -1,0 +1,242 @@
+"""The entries of the dataset dock's menus that edit calibration and experiment metadata, and take the last edit back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QMenu, QWidget
+
+from kymflow_core import EditReport, MetadataEdit, UpdateReport
+from kymflow_core.indexers import DatasetIndexer
+from kymflow_core.indexers.images import EXPERIMENT as EXPERIMENT_COLUMN
+from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.session.after_save import show_new_metadata
+from napari_kymflow.session.session import KymSession
+from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form, run_edit
+from napari_kymflow.tables.views import Shown
+from napari_kymflow.tables.work import refresh_after_save
+from napari_kymflow.user.preferences import autorefreshes
+from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, look_at_all
+from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog, What
+from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
+
+_UNDO = "Undo last change of calibration / experiment"
+_MOST_SUGGESTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What an edit did, and what the dataset held then."""
+
+    report: EditReport
+    outcome: Outcome
+
+
+class MetadataActions(QObject):
+    """Edits the metadata of the chosen records.
+
+    Parameters
+    ----------
+    parent
+        The dock, over which dialogs stand.
+    session
+        The session whose dataset is edited.
+    bar
+        Shows what runs and what came of it.
+    do
+        The dock's other actions, which show the dataset as it is afterwards.
+    chosen
+        Returns the ids of the records that the user means.
+    """
+
+    edited = Signal(object)
+    """The ids of records that were edited, or whose edit was taken back, once they are shown as they are now."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        session: KymSession,
+        bar: TaskBar,
+        do: DatasetActions,
+        chosen: Callable[[], Sequence[str]],
+    ) -> None:
+        super().__init__(parent)
+        self._parent, self._session, self._bar, self._do, self._chosen = parent, session, bar, do, chosen
+        self._last: tuple[Path, What, EditReport] | None = None
+        self._can_edit = False
+        self.dialog: MetadataDialog | None = None
+        """The dialog that is open."""
+        self.calibration, self.experiment, self.undo = QAction(self), QAction(self), QAction(_UNDO, self)
+        self.calibration.setToolTip("Seconds per line and µm per pixel")
+        self.experiment.setToolTip("Species, condition, depth and so on; whether the image is accepted")
+        self.calibration.triggered.connect(partial(self.ask, "Calibration"))
+        self.experiment.triggered.connect(partial(self.ask, "Experiment"))
+        self.undo.triggered.connect(self.take_back)
+        self.follow(can_edit=False)
+
+    def add_to(self, menu: QMenu) -> None:
+        """Add the entries to a menu, whose texts say of how many records whenever it opens."""
+        for action in (self.calibration, self.experiment, self.undo):
+            menu.addAction(action)
+        menu.aboutToShow.connect(self.name_records)
+
+    def follow(self, *, can_edit: bool) -> None:
+        """Enable what can be done now."""
+        self._can_edit = can_edit
+        self.name_records()
+
+    def name_records(self) -> None:
+        """Say in the entries of how many records they are."""
+        count = len(self._chosen())
+        of = f" ({count} records)" if count > 1 else ""
+        for action, what in ((self.calibration, "Calibration…"), (self.experiment, "Experiment…")):
+            action.setText(f"{what}{of}")
+            action.setEnabled(self._can_edit and count > 0)
+        is_here = self._last is not None and self._last[0] == self._session.path
+        self.undo.setEnabled(self._can_edit and is_here)
+        self.undo.setText(_UNDO if self._last is None or not is_here else f"Undo last change of {self._last[1].lower()}")
+
+    def ask(self, what: What, checked: object = None) -> None:
+        """Read what the chosen records have, and open the dialog; one that is open comes to the front."""
+        if self.dialog is not None:
+            self.dialog.raise_()
+            self.dialog.activateWindow()
+            return
+        path, ids = self._session.path, tuple(self._chosen())
+        if path is not None and ids and not self._bar.is_running:
+            work = partial(_load, path, ids)
+            what_is_read = f"Reading the metadata of {len(ids)} record{'' if len(ids) == 1 else 's'}"
+            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._look_elsewhere, path))
+
+    def take_back(self) -> None:
+        """Put back what the last edit changed."""
+        if self._last is not None and self._last[0] == self._session.path and not self._bar.is_running:
+            path, what, report = self._last
+            self._run(path, what, report, ())
+
+    def _on_read(self, what: What, form: MetadataForm) -> str:
+        if form.path != self._session.path:
+            self._do.look()
+            return ""
+        if not form.image_ids:
+            show_error(form.problems[0])
+            return ""
+        self.dialog = MetadataDialog(
+            form,
+            what,
+            run=self._session.host.run,
+            save=partial(self._save, what),
+            suggestions=suggestions_of(self._session, form),
+            parent=self._parent,
+        )
+        self.dialog.destroyed.connect(self._on_dialog_gone)
+        self.dialog.show()
+        return ""
+
+    def _on_dialog_gone(self, destroyed: object = None) -> None:
+        self.dialog = None
+
+    def _save(self, what: What, form: MetadataForm, edit: MetadataEdit) -> bool:
+        if self._bar.is_running:
+            show_warning("The dock is at work: save once it is done.")
+            return False
+        self._run(form.path, what, edit, form.image_ids)
+        return True
+
+    def _run(self, path: Path, what: What, step: MetadataEdit | EditReport, image_ids: Sequence[str]) -> None:
+        title = f"{'Undoing' if isinstance(step, EditReport) else 'Saving'} the {what.lower()}"
+        before = self._do.shown if path == self._session.path else None
+        work = EditWork(path, self._session.found.indexers, step, image_ids, before, writes_tables=autorefreshes())
+        done = partial(self._on_done, what, undone=isinstance(step, EditReport))
+        self._bar.run(title, work, done, partial(self._look_elsewhere, path))
+
+    def _look_elsewhere(self, path: Path, reason: str) -> None:
+        """Look at the dataset that was opened while a task that failed ran, if there is one: nobody did yet."""
+        if path != self._session.path:
+            self._do.look()
+
+    def _on_done(self, what: What, edited: Edited, *, undone: bool) -> str:
+        report, outcome = edited.report, edited.outcome
+        if undone:
+            self._last = None
+        elif report.changed:
+            self._last = (outcome.path, what, report)
+        for failed in report.failed[:1]:
+            show_error(f"{failed.name}: {failed.reason}")
+        if not self._do.take_up(outcome):
+            self._do.look()
+            return ""
+        changed = [change.image_id for change in report.changed]
+        show_new_metadata(self._session, changed)
+        self.edited.emit(changed)
+        self.name_records()
+        text = describe_report(report, what, undone=undone)
+        if report.failed or report.is_cancelled or outcome.problem:
+            self._bar.show_result("; ".join([text, *([outcome.problem] if outcome.problem else [])]), "warning")
+            return ""
+        return text
+
+
+class EditWork:
+    """Edits metadata, lets the tables follow, and looks at the dataset; called in a worker.
+
+    Parameters
+    ----------
+    path
+        The dataset.
+    known
+        The tables.
+    step
+        What is entered, or the report of what is taken back.
+    image_ids
+        The records.
+    before
+        What was shown of the dataset.
+    writes_tables
+        Whether the tables follow.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        known: Sequence[DatasetIndexer],
+        step: MetadataEdit | EditReport,
+        image_ids: Sequence[str],
+        before: Shown | None,
+        *,
+        writes_tables: bool,
+    ) -> None:
+        self._path, self._known, self._step, self._image_ids = path, known, step, image_ids
+        self._before, self._writes_tables = before, writes_tables
+
+    def __call__(self, handle: TaskHandle) -> Edited:
+        """Edit, and return what came of it."""
+        report = run_edit(self._path, self._step, self._image_ids, told=handle.progress, cancelled=handle.cancelled)
+        reports, problem = list[UpdateReport](), ""
+        if report.changed and self._writes_tables:
+            try:
+                ids = [change.image_id for change in report.changed]
+                reports = refresh_after_save(self._path, self._known, ids)
+            except OUR_ERRORS as error:
+                problem = f"the tables could not follow: {error}"
+        shown = look_at_all(self._path, self._known, self._before, handle)
+        return Edited(report, Outcome(self._path, shown, reports, problem=problem))
+
+
+def suggestions_of(session: KymSession, form: MetadataForm) -> Mapping[str, Sequence[str]]:
+    """Return what stands in the other records of the dataset, so that one thing is not written in two ways."""
+    images, found = session.look.images, {}
+    for key in form.keys:
+        column = f"{EXPERIMENT_COLUMN}{key}"
+        if column in images.columns:
+            texts = sorted({str(value) for value in images[column].dropna().tolist()} - {""})
+            found[key] = texts[:_MOST_SUGGESTED]
+    return found
+
+
+def _load(path: Path, image_ids: Sequence[str], handle: TaskHandle) -> MetadataForm:
+    return load_form(path, image_ids)

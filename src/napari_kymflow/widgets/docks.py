@@ -1,0 +1,76 @@
+"""Where the docks stand: both below the canvas, since a kymograph is wide and low."""
+
+from collections.abc import Callable
+
+import napari
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QMainWindow
+
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
+
+PLUGIN = "napari-kymflow"
+DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
+_WIDTHS = (680, 820)
+_HEIGHT = 330
+_SOON_MS = 50
+
+
+def open_docks(viewer: "napari.viewer.Viewer") -> None:
+    """Open both docks in a viewer's window; where they are open already, leave them where the user put them."""
+    window = viewer.window
+    if all(any(title.startswith(name) for title in window.dock_widgets) for name in (DATASET, ROIS)):
+        return
+    dataset_dock, _ = window.add_plugin_dock_widget(PLUGIN, DATASET)
+    roi_dock, _ = window.add_plugin_dock_widget(PLUGIN, ROIS)
+    main = dataset_dock.parent()
+    if isinstance(main, QMainWindow):
+        docks = [dataset_dock, roi_dock]
+        for dock in docks:
+            main.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+        main.splitDockWidget(dataset_dock, roi_dock, Qt.Orientation.Horizontal)
+        main.resizeDocks(docks, list(_WIDTHS), Qt.Orientation.Horizontal)
+        main.resizeDocks(docks, [_HEIGHT] * 2, Qt.Orientation.Vertical)
+    # The canvas has its new size only after Qt has laid the window out.
+    fit = QTimer(dataset_dock)
+    fit.setSingleShot(True)
+    fit.timeout.connect(session_of(viewer).view.fit)
+    fit.start(0)
+
+
+def find_dataset_dock(viewer: "napari.viewer.Viewer") -> DatasetDock | None:
+    """Return the dataset dock of a viewer's window; None where it is not open."""
+    return next((dock for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock)), None)
+
+
+def open_dataset_dock(viewer: "napari.viewer.Viewer") -> DatasetDock:
+    """Open the dataset dock where it is not, bring it to the front, and return it."""
+    dock, inner = viewer.window.add_plugin_dock_widget(PLUGIN, DATASET)
+    dock.show()
+    dock.raise_()
+    if not isinstance(inner, DatasetDock):
+        raise TypeError(f"napari opened {inner!r} as {DATASET!r}")
+    return inner
+
+
+def do_when_idle(dock: DatasetDock, action: Callable[[], None]) -> None:
+    """Do something at once, or as soon as the dock's worker is done."""
+    if not dock.is_busy:
+        action()
+        return
+    timer = QTimer(dock)
+    timer.setInterval(_SOON_MS)
+
+    def look() -> None:
+        if not dock.is_busy:
+            timer.stop()
+            timer.deleteLater()
+            action()
+
+    timer.timeout.connect(look)
+    timer.start()
+
+
+def is_busy(viewer: "napari.viewer.Viewer") -> bool:
+    """Return whether a dock of a viewer's window has a worker at work."""
+    return any(dock.is_busy for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock))

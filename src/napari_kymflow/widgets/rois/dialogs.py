@@ -1,0 +1,226 @@
+"""The ROI dock's dialogs: a ROI by numbers, other records to copy to, earlier revisions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QItemSelectionModel, Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kymflow_core import RoiSet
+from napari_kymflow.layers.shapes import Bounds
+from napari_kymflow.rois.revisions import RoiRevision
+
+
+class BoundsDialog(QDialog):
+    """Asks for a rectangle by its lines and pixels.
+
+    Parameters
+    ----------
+    shape
+        The image's shape (y, x).
+    bounds
+        What is filled in.
+    parent
+        The dock.
+    """
+
+    def __init__(self, shape: tuple[int, int], bounds: Bounds, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("New ROI by numbers")
+        form = QFormLayout(self)
+        form.addRow(QLabel("Lines count along time, pixels along the scan. The end is not included."))
+        lines, pixels = shape
+        self._boxes = {
+            "y0": self._box(0, lines - 1, bounds.y0),
+            "y1": self._box(1, lines, bounds.y1),
+            "x0": self._box(0, pixels - 1, bounds.x0),
+            "x1": self._box(1, pixels, bounds.x1),
+        }
+        for text, name in (("First line", "y0"), ("End line", "y1"), ("First pixel", "x0"), ("End pixel", "x1")):
+            form.addRow(text, self._boxes[name])
+        self._add_whole(form, "All lines (full height of the image)", {"y0": 0, "y1": lines})
+        self._add_whole(form, "All pixels (full width of the image)", {"x0": 0, "x1": pixels})
+        self._buttons = _ok_cancel(self, "Add ROI")
+        form.addRow(self._buttons)
+        for box in self._boxes.values():
+            box.valueChanged.connect(self._on_changed)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What was typed in."""
+        return Bounds(**{name: box.value() for name, box in self._boxes.items()})
+
+    def _box(self, least: int, most: int, value: int) -> QSpinBox:
+        box = QSpinBox(self)
+        box.setRange(least, most)
+        box.setValue(value)
+        box.setMinimumWidth(120)
+        return box
+
+    def _add_whole(self, form: QFormLayout, text: str, values: dict[str, int]) -> None:
+        check = QCheckBox(text, self)
+        before = {name: self._boxes[name].value() for name in values}
+
+        def switch(checked: bool) -> None:  # Qt's signal
+            for name, value in values.items():
+                self._boxes[name].setEnabled(not checked)
+                self._boxes[name].setValue(value if checked else before[name])
+
+        check.toggled.connect(switch)
+        form.addRow(check)
+
+    def _on_changed(self) -> None:
+        bounds = self.bounds
+        ok = self._buttons.button(QDialogButtonBox.StandardButton.Ok)
+        ok.setEnabled(bounds.y0 < bounds.y1 and bounds.x0 < bounds.x1)
+
+
+class RecordsDialog(QDialog):
+    """Asks to which records ROIs are copied.
+
+    Parameters
+    ----------
+    count
+        How many ROIs.
+    records
+        The names of the records by id.
+    parent
+        The dock.
+    """
+
+    def __init__(self, count: int, records: dict[str, str], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Copy to other records")
+        layout = QVBoxLayout(self)
+        what = f"{count} ROI{'' if count == 1 else 's'}"
+        label = QLabel(
+            f"Click the records to copy {what} to; only those as large as this one are listed. They are saved at once."
+        )
+        label.setWordWrap(True)
+        layout.addWidget(label)
+        # Selected rows are seen in every theme of napari; the boxes of checkable ones are dark on dark.
+        self._list = QListWidget(self)
+        self._list.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
+        for image_id, name in records.items():
+            item = QListWidgetItem(name)
+            item.setData(Qt.ItemDataRole.UserRole, image_id)
+            self._list.addItem(item)
+        layout.addWidget(self._list)
+        everything = QPushButton("All", self)
+        everything.clicked.connect(self.choose_all)
+        layout.addWidget(everything)
+        layout.addWidget(_ok_cancel(self, "Copy"))
+        self.resize(420, 360)
+
+    def choose_all(self) -> None:
+        """Choose all records."""
+        self._list.selectAll()
+
+    @property
+    def chosen(self) -> list[str]:
+        """The ids of the records that are chosen."""
+        return [str(item.data(Qt.ItemDataRole.UserRole)) for item in self._list.selectedItems()]
+
+
+class HistoryDialog(QDialog):
+    """Lists a record's earlier revisions; the chosen one is shown on the canvas, and can be restored.
+
+    Parameters
+    ----------
+    revisions
+        The revisions, newest first.
+    show_revision
+        Shows the ROIs of one on the canvas.
+    restore
+        Takes them back.
+    parent
+        The dock.
+    """
+
+    def __init__(
+        self,
+        revisions: list[RoiRevision],
+        show_revision: Callable[[RoiSet, int], None],
+        restore: Callable[[RoiSet], None],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("History of the ROIs")
+        self._revisions, self._show_revision, self._restore_rois = revisions, show_revision, restore
+        layout = QVBoxLayout(self)
+        label = QLabel("Every save of this record. Click one to see its ROIs in white on the canvas.")
+        label.setWordWrap(True)
+        layout.addWidget(label)
+        self._table = QTableWidget(len(revisions), 4, self)
+        self._table.setHorizontalHeaderLabels(["revision", "saved (UTC)", "ROIs", "what changed"])
+        self._table.verticalHeader().setVisible(False)
+        self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        for row, one in enumerate(revisions):
+            saved = one.saved_utc[:19].replace("T", " ") or "not known"
+            count = str(len(one.rois)) if one.rois is not None else "–"
+            for column, text in enumerate((str(one.number), saved, count, one.changes)):
+                self._table.setItem(row, column, QTableWidgetItem(text))
+        self._table.resizeColumnsToContents()
+        self._table.horizontalHeader().setStretchLastSection(True)
+        self._table.itemSelectionChanged.connect(self._on_selected)
+        layout.addWidget(self._table)
+        buttons = QHBoxLayout()
+        self._restore = QPushButton("Restore these ROIs", self)
+        self._restore.setToolTip("Puts them on the canvas as an edit, which can be undone; saving makes a new revision")
+        self._restore.setEnabled(False)
+        self._restore.clicked.connect(self._on_restore)
+        close = QPushButton("Close", self)
+        close.clicked.connect(self.close)
+        buttons.addWidget(self._restore)
+        buttons.addWidget(close)
+        layout.addLayout(buttons)
+        self.resize(620, 380)
+
+    def select(self, row: int) -> None:
+        """Choose the revision in a row."""
+        index = self._table.model().index(row, 0)
+        flags = QItemSelectionModel.SelectionFlag
+        self._table.selectionModel().select(index, flags.ClearAndSelect | flags.Rows)
+
+    def _chosen(self) -> RoiRevision | None:
+        rows = {index.row() for index in self._table.selectedIndexes()}
+        return self._revisions[rows.pop()] if rows else None
+
+    def _on_selected(self) -> None:
+        chosen = self._chosen()
+        can_show = chosen is not None and chosen.rois is not None
+        self._restore.setEnabled(can_show)
+        if chosen is not None and chosen.rois is not None:
+            self._show_revision(chosen.rois, chosen.number)
+
+    def _on_restore(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None and chosen.rois is not None:
+            self._restore_rois(chosen.rois)
+        self.close()
+
+
+def _ok_cancel(dialog: QDialog, text: str) -> Any:
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, dialog)
+    buttons.button(QDialogButtonBox.StandardButton.Ok).setText(text)
+    buttons.accepted.connect(dialog.accept)
+    buttons.rejected.connect(dialog.reject)
+    return buttons

@@ -1,0 +1,138 @@
+"""The ROIs on screen as a Qt table: one a row, filtered, in their own colours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtGui import QColor
+
+from kymflow_core.errors import KymflowError
+from kymflow_core.roi import ROI
+from napari_kymflow.layers.shapes import color_of
+from napari_kymflow.rois.rows import COLUMNS, EDITABLE, matches, parse_range, roi_bounds, roi_texts
+from napari_kymflow.session.session import KymSession
+
+_ALIGNED_RIGHT = ("id", "lines", "pixels", "time (s)", "space (µm)", "mean ± std", "channel", "z")
+_ID = COLUMNS.index("id")
+
+
+class RoiModel(QAbstractTableModel):
+    """The session's ROIs that match a filter; name, note and bounds can be edited."""
+
+    def __init__(self, session: KymSession) -> None:
+        super().__init__()
+        self._session = session
+        self._rois: tuple[ROI, ...] = ()
+        self._texts: dict[int, tuple[str, ...]] = {}
+        self._unsaved: frozenset[int] = frozenset()
+        self._words: tuple[str, ...] = ()
+
+    def refresh(self) -> None:
+        """Show the session's ROIs as they are now."""
+        rois = tuple(roi for roi in self._session.rois if matches(roi, self._words))
+        editor = self._session.editor
+        self._unsaved = frozenset(editor.unsaved_roi_ids if editor else ())
+        self._texts.clear()
+        if [roi.roi_id for roi in rois] == [roi.roi_id for roi in self._rois]:
+            self._rois = rois
+            if rois:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(rois) - 1, len(COLUMNS) - 1))
+            return
+        self.beginResetModel()
+        self._rois = rois
+        self.endResetModel()
+
+    def set_filter(self, text: str) -> None:
+        """Show only ROIs that have all these words in their id, name, note or kind."""
+        self._words = tuple(text.lower().split())
+        self.refresh()
+
+    def roi_at(self, row: int) -> ROI:
+        """Return the ROI in a row."""
+        return self._rois[row]
+
+    def rows_of(self, roi_ids: Sequence[int]) -> list[int]:
+        """Return the rows of these ROIs."""
+        wanted = set(roi_ids)
+        return [row for row, roi in enumerate(self._rois) if roi.roi_id in wanted]
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  # Qt's name
+        """Return the number of ROIs."""
+        return 0 if parent is not None and parent.isValid() else len(self._rois)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  # Qt's name
+        """Return the number of columns."""
+        return len(COLUMNS)
+
+    def headerData(  # noqa: N802  # Qt's name
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Return a column's name."""
+        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
+            return COLUMNS[section]
+        return None
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Let names, notes and bounds be edited."""
+        flags: Qt.ItemFlag = super().flags(index)
+        editor = self._session.editor
+        can_edit = editor is not None and editor.can_save and COLUMNS[index.column()] in EDITABLE
+        return flags | Qt.ItemFlag.ItemIsEditable if can_edit else flags
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the text, colour, alignment or tooltip of a cell."""
+        if not index.isValid():
+            return None
+        roi, column = self._rois[index.row()], index.column()
+        unsaved = roi.roi_id in self._unsaved
+        if role == Qt.ItemDataRole.DisplayRole:
+            text = self._text(roi, column)
+            return f"● {text}" if column == _ID and unsaved else text
+        if role == Qt.ItemDataRole.EditRole:
+            return self._text(roi, column)
+        if role == Qt.ItemDataRole.DecorationRole and column == _ID:
+            return QColor(color_of(roi))
+        if role == Qt.ItemDataRole.TextAlignmentRole and COLUMNS[column] in _ALIGNED_RIGHT:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(roi, column, unsaved=unsaved)
+        return None
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
+        """Edit a ROI; say what is wrong with what was typed."""
+        editor, column = self._session.editor, COLUMNS[index.column()]
+        if role != Qt.ItemDataRole.EditRole or editor is None or column not in EDITABLE:
+            return False
+        roi = self._rois[index.row()]
+        text = str(value).strip()
+        if text == self._text(roi, index.column()):
+            return False
+        try:
+            if column in ("name", "note"):
+                editor.edit(roi.roi_id, **{column: text})
+            else:
+                start, stop = parse_range(text)
+                bounds = roi_bounds(roi)
+                ends = {"y0": start, "y1": stop} if column == "lines" else {"x0": start, "x1": stop}
+                if bounds is not None:
+                    editor.set_bounds(roi.roi_id, bounds._replace(**ends))
+        except KymflowError as error:
+            show_error(str(error))
+            return False
+        return True
+
+    def _text(self, roi: ROI, column: int) -> str:
+        if roi.roi_id not in self._texts:
+            editor = self._session.editor
+            measured = editor.facts.get(roi.roi_id) if editor else None
+            self._texts[roi.roi_id] = roi_texts(roi, self._session.tag, measured[1] if measured else None)
+        return self._texts[roi.roi_id][column]
+
+    def _tip(self, roi: ROI, column: int, *, unsaved: bool) -> str | None:
+        if column == _ID and unsaved:
+            return "not saved yet"
+        name = COLUMNS[column]
+        if name in ("lines", "pixels"):
+            return "the first, and the end, which is not included"
+        return roi.note if name == "note" and roi.note else None

@@ -1,0 +1,295 @@
+"""The ROI dock: the list of the active record's ROIs, in step with the shapes on the canvas."""
+
+from typing import Any
+
+import napari
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QTimer
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
+
+from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.rois.rows import COLUMNS
+from napari_kymflow.session.session import session_of
+from napari_kymflow.user.preferences import autosaves, set_autosaves
+from napari_kymflow.widgets.rois.actions import RoiActions
+from napari_kymflow.widgets.rois.model import RoiModel
+from napari_kymflow.widgets.table.view import make_table_view
+from napari_kymflow.widgets.window.binding import bind_for_life
+from napari_kymflow.widgets.window.window import attach_to_window, host_of
+
+_LEAST_WIDTHS = {"id": 58, "name": 110, "kind": 78, "mask": 92, "note": 90, "mean ± std": 96}
+_WIDTH = 560
+_EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
+_FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
+_READ_ONLY = (
+    "<b>Only to look at</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
+    "the TIFFs into a new dataset."
+)
+_OLDER = (
+    "<b>Only to look at</b>: this dataset was written by the older program. To draw ROIs, make a copy that can be changed: "
+    "napari-kymflow upgrade OLD.zarr NEW.zarr"
+)
+
+
+class RoiDock(QWidget):
+    """Lists the ROIs of the open record: select, edit, add, delete, undo, save.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose record is shown.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._host = host_of(napari_viewer)
+        self._echo = EchoGuard()
+        self._actions = RoiActions(self._session, self)
+        self._state = _label()
+        self._warning = _label()
+        self._model = RoiModel(self._session)
+        self._view = make_table_view(self._model, self, several=True)
+        self._filter = QLineEdit(self)
+        self._filter.setPlaceholderText("Filter by name, note, kind or id")
+        self._filter.setClearButtonEnabled(True)
+        self._buttons = {
+            "delete": self._button("Delete", "Delete the selected ROIs; it can be undone", self._on_delete_clicked),
+            "undo": self._button("Undo", "Take back the last edit of a ROI (Ctrl+Z)", self._on_undo_clicked),
+            "redo": self._button("Redo", "Make it again (Ctrl+Shift+Z)", self._on_redo_clicked),
+            "save": self._button("Save", "Write the ROIs into the record", self._on_save_clicked),
+        }
+        self._add = self._menu_button("Add ROI", "Draw a ROI, or type it in", self._actions.add_menu())
+        self._more = self._menu_button(
+            "More", "Copy, colours, masks, files of other programs, history", self._actions.more_menu()
+        )
+        self._kept = QWidget(self)
+        self._kept_text = _label()
+        self._take_up = self._button("Take them up", "Show them on the canvas", self._on_take_up_clicked)
+        self._drop = self._button("Forget them", "Delete what was kept", self._on_drop_clicked)
+        self._autosave = QCheckBox("Save by itself", self)
+        self._autosave.setToolTip("Save a moment after every edit; off: only when you click Save")
+        self._autosave.setChecked(autosaves())
+        self._time_only = QCheckBox("Zoom time only", self)
+        self._time_only.setToolTip(
+            "Zooming keeps the height of the kymograph, so that streaks can be seen; off: both ways alike"
+        )
+        self._time_only.setChecked(self._session.view.zoom_time_only)
+        self._lay_out()
+        self._bind()
+        self._on_record_changed()
+        QTimer.singleShot(0, self._attach)
+
+    def _bind(self) -> None:
+        session = self._session
+        bind_for_life(
+            self,
+            [
+                (session.record_changed, self._on_record_changed),
+                (session.rois_changed, self._on_rois_changed),
+                (session.state_changed, self._on_state_changed),
+                (session.selection_changed, self._on_canvas_selection),
+            ],
+        )
+        self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._filter.textChanged.connect(self._on_filter_changed)
+        self._autosave.toggled.connect(self._on_autosave_toggled)
+        self._time_only.toggled.connect(self._on_time_only_toggled)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Attach to the window that the dock is shown in."""
+        super().showEvent(event)
+        self._attach()
+
+    def _attach(self) -> None:
+        attach_to_window(self._host, self)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._state)
+        kept = QHBoxLayout(self._kept)
+        kept.setContentsMargins(0, 0, 0, 0)
+        kept.addWidget(self._kept_text, stretch=1)
+        kept.addWidget(self._take_up)
+        kept.addWidget(self._drop)
+        layout.addWidget(self._kept)
+        layout.addWidget(self._warning)
+        layout.addWidget(self._view, stretch=1)
+        row = QHBoxLayout()
+        for widget in (self._add, *self._buttons.values(), self._more):
+            row.addWidget(widget)
+        layout.addLayout(row)
+        bottom = QHBoxLayout()
+        bottom.addWidget(self._filter, stretch=1)
+        bottom.addWidget(self._autosave)
+        bottom.addWidget(self._time_only)
+        layout.addLayout(bottom)
+        self.setMinimumWidth(_WIDTH)
+
+    def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.clicked.connect(on_clicked)
+        return button
+
+    def _menu_button(self, text: str, tip: str, menu: QMenu) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.setMenu(menu)
+        return button
+
+    def _on_record_changed(self) -> None:
+        self._actions.close_dialogs()
+        self._on_rois_changed()
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        self._view.resizeColumnsToContents()
+        for name, width in _LEAST_WIDTHS.items():
+            column = COLUMNS.index(name)
+            self._view.setColumnWidth(column, max(width, self._view.columnWidth(column)))
+
+    def _on_rois_changed(self) -> None:
+        before = self._model.rowCount()
+        with self._echo:
+            self._model.refresh()
+        if self._model.rowCount() != before:
+            self._fit_columns()
+        self._on_canvas_selection()
+        self._show_state()
+
+    def _on_state_changed(self) -> None:
+        with self._echo:
+            self._model.refresh()
+        self._show_state()
+
+    def _show_state(self) -> None:
+        editor = self._session.editor
+        can_edit = editor is not None and editor.can_save
+        enabled = {
+            "delete": can_edit and bool(self._session.rois),
+            "undo": can_edit and editor is not None and editor.can_undo,
+            "redo": can_edit and editor is not None and editor.can_redo,
+            "save": can_edit and self._session.is_unsaved,
+        }
+        for name, button in self._buttons.items():
+            button.setEnabled(enabled[name])
+        self._add.setEnabled(can_edit)
+        self._more.setEnabled(editor is not None)
+        self._state.setText(self._state_text())
+        warning = self._warning_text()
+        self._warning.setVisible(bool(warning))
+        self._warning.setText(warning)
+        self._show_kept()
+
+    def _state_text(self) -> str:
+        editor = self._session.editor
+        if editor is None:
+            return _EMPTY
+        count = f"{len(self._session.rois)} ROI{'' if len(self._session.rois) == 1 else 's'}"
+        if not editor.can_save:
+            mark = "read-only"
+        elif editor.is_saving:
+            mark = "saving …"
+        else:
+            mark = "<b>● not saved</b>" if editor.is_unsaved else "saved"
+        calibration = (
+            ""
+            if editor.image.header.is_calibrated
+            else "<br>Calibration unknown: enter it in the dataset dock with More → Calibration…"
+        )
+        first = f"<br>{_FIRST}" if not self._session.rois and editor.can_save else ""
+        return f"<b>{editor.image.name or editor.image_id}</b>: {count}, {mark}{calibration}{first}"
+
+    def _warning_text(self) -> str:
+        editor = self._session.editor
+        if editor is None:
+            return ""
+        lines: list[str] = []
+        if self._session.is_older:
+            lines.append(_OLDER)
+        elif not editor.can_save:
+            lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
+        if editor.failure and editor.is_unsaved:
+            lines.append(f"<b>Not saved</b>: {editor.failure}. Your ROIs are kept; click Save to try again.")
+        if editor.sync.refused:
+            lines.append(editor.sync.refusal)
+        outdating = editor.outdating
+        if outdating:
+            lines += outdating
+            lines.append(
+                "Saving makes these results outdated; they stay where they are. Click <b>Save</b>, or <b>Undo</b>."
+            )
+        return "<br>".join(lines)
+
+    def _show_kept(self) -> None:
+        kept = self._session.kept
+        self._kept.setVisible(kept is not None)
+        if kept is not None:
+            when = kept.kept_utc[:16].replace("T", " ")
+            why = f" ({kept.reason})" if kept.reason else ""
+            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
+
+    def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
+        if self._echo or self._session.sync is None:
+            return
+        with self._echo:
+            self._session.select_rois(self._selected_ids())
+
+    def _on_canvas_selection(self) -> None:
+        if self._echo or self._session.sync is None:
+            return
+        with self._echo:
+            selection = QItemSelection()
+            rows = self._model.rows_of(self._session.selected_roi_ids)
+            for row in rows:
+                selection.select(self._model.index(row, 0), self._model.index(row, len(COLUMNS) - 1))
+            self._view.selectionModel().select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+            if rows:
+                self._view.scrollTo(self._model.index(rows[0], 0))
+
+    def _selected_ids(self) -> tuple[int, ...]:
+        return tuple(
+            self._model.roi_at(row).roi_id
+            for span in self._view.selectionModel().selection()
+            for row in range(span.top(), span.bottom() + 1)
+        )
+
+    def _on_delete_clicked(self) -> None:
+        if self._session.editor is not None:
+            self._session.editor.delete(self._selected_ids())
+
+    def _on_undo_clicked(self) -> None:
+        if self._session.editor is not None:
+            self._session.editor.undo()
+
+    def _on_redo_clicked(self) -> None:
+        if self._session.editor is not None:
+            self._session.editor.redo()
+
+    def _on_take_up_clicked(self) -> None:
+        self._session.take_up_kept()
+
+    def _on_drop_clicked(self) -> None:
+        self._session.drop_kept()
+
+    def _on_save_clicked(self) -> None:
+        self._session.save_rois()
+
+    def _on_filter_changed(self, text: str) -> None:
+        with self._echo:
+            self._model.set_filter(text)
+        self._on_canvas_selection()
+
+    def _on_autosave_toggled(self, checked: bool) -> None:  # Qt's signal
+        set_autosaves(value=checked)
+        if checked and self._session.editor is not None:
+            self._session.editor.autosave_now()
+
+    def _on_time_only_toggled(self, checked: bool) -> None:  # Qt's signal
+        self._session.view.zoom_time_only = checked
+
+
+def _label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    return label

@@ -1,0 +1,1 @@
+"""A table as every dock shows it."""

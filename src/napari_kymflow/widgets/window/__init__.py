@@ -1,0 +1,1 @@
+"""The window round the docks: workers, questions, the task bar."""

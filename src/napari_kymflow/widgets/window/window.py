@@ -1,0 +1,230 @@
+"""The window around a session: pauses, workers, questions, and the last word before napari closes."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+from weakref import ref
+
+import napari
+from napari.qt.threading import thread_worker
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+
+from napari_kymflow.rois.rows import describe_roi
+from napari_kymflow.session.session import KymSession, session_of
+from napari_kymflow.user.preferences import autosaves
+from napari_kymflow.user.window import Answer, Choice, Conflict, Host
+
+_PAUSE_MS = 800
+_LONGEST_WAIT_S = 20.0
+
+
+class Job(QObject):
+    """Work in a worker, and what is done with its result in the window's own thread."""
+
+    def __init__(
+        self,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None] | None,
+        finished: Callable[["Job"], None],
+    ) -> None:
+        super().__init__()
+        self._done, self._failed, self._finished = done, failed, finished
+        self.worker = thread_worker(work)()
+        # Methods of an object that Qt knows, so that they run in its thread.
+        self.worker.returned.connect(self._on_returned)
+        self.worker.errored.connect(self._on_errored)
+
+    def _on_returned(self, result: Any) -> None:
+        self._finished(self)
+        self._done(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        """End the work after an error that is not ours; napari shows it."""
+        self._finished(self)
+        if self._failed is not None:
+            self._failed(error)
+
+
+class CloseFilter(QObject):
+    """Asks before a window closes."""
+
+    def __init__(self, window: QMainWindow, may_close: Callable[[], bool]) -> None:
+        super().__init__(window)
+        self._may_close = may_close
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
+        """Stop the closing of the window where the user would rather stay."""
+        if event.type() == QEvent.Type.Close and watched is self.parent() and not self._may_close():
+            event.ignore()
+            return True
+        return False
+
+
+class WindowHost(Host):
+    """What a session needs of napari's window.
+
+    Parameters
+    ----------
+    session
+        The session.
+    """
+
+    def __init__(self, session: KymSession) -> None:
+        self._session = session
+        self._window: Callable[[], QMainWindow | None] = _no_window
+        self._paused: Callable[[], None] = _nothing
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
+        self._timer.timeout.connect(self._on_pause)
+        self._jobs: set[Job] = set()
+        self._is_closing = False
+        self._said_close = False
+
+    def attach(self, window: QMainWindow) -> None:
+        """Have the last word before `window` closes."""
+        if self.window is None:
+            # Weakly: the session lives as long as its viewer, and the window must not live longer.
+            self._window = ref(window)
+            CloseFilter(window, self.may_close)
+
+    @property
+    def window(self) -> QMainWindow | None:
+        """The window, over which questions stand."""
+        return self._window()
+
+    @property
+    def autosaves(self) -> bool:
+        """Whether edits are saved by themselves a moment after they were made."""
+        return autosaves()
+
+    @property
+    def has_window(self) -> bool:
+        """Whether there is somebody to ask."""
+        return True
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Do something after napari has handled the mouse."""
+        # Until napari's own code for the release of the mouse has run, a changed layer would confuse it.
+        QTimer.singleShot(0, partial(self._unless_closed, action))
+
+    def after_a_pause(self, action: Callable[[], None]) -> None:
+        """Do something once nothing was asked for a moment; the last action counts."""
+        self._paused = action
+        if not self._is_closed:
+            self._timer.start()
+
+    def run(
+        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None] | None = None
+    ) -> None:
+        """Do work in a worker, then hand on what it returned or raised; at once while the window closes."""
+        if self._is_closing:
+            done(work())
+            return
+        job = Job(work, done, failed, self._jobs.discard)
+        self._jobs.add(job)
+        job.worker.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is at work, or a pause is waited for."""
+        return bool(self._jobs) or self._timer.isActive()
+
+    def may_close(self) -> bool:
+        """Save what is not saved, or ask; return False where the user would rather stay."""
+        self._timer.stop()
+        self._finish_jobs()
+        self._is_closing = True
+        try:
+            if self._session.leave():
+                editor = self._session.editor
+                self._said_close = editor is None or not editor.is_unsaved or self.ask_close(editor.failure)
+            return self._said_close
+        finally:
+            self._is_closing = False
+
+    def ask_unsaved(self, what: str) -> Answer:
+        """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
+        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved ROIs", what, parent=self.window)
+        save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
+        discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        if box.clickedButton() is save:
+            return "save"
+        return "discard" if box.clickedButton() is discard else "stay"
+
+    def ask_conflicts(self, conflicts: Sequence[Conflict]) -> Choice:
+        """Show ROIs that another window changed as well, and ask which of the two counts."""
+        lines = [
+            f"<p><b>ROI {pair.theirs.roi_id}</b><br>theirs: {describe_roi(pair.theirs)}<br>"
+            f"yours: {describe_roi(pair.mine)}</p>"
+            for pair in conflicts
+        ]
+        text = "<p>Another window saved other changes of the same ROIs. Both are on the canvas now.</p>" + "".join(lines)
+        box = QMessageBox(QMessageBox.Icon.Question, "Changed by both", text, parent=self.window)
+        mine = box.addButton("Keep mine", QMessageBox.ButtonRole.AcceptRole)
+        theirs = box.addButton("Keep theirs", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton("Keep both", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        if box.clickedButton() is mine:
+            return "mine"
+        return "theirs" if box.clickedButton() is theirs else "both"
+
+    def ask_close(self, reason: str) -> bool:
+        """Ask whether to close napari although saving failed."""
+        text = f"The ROIs could not be saved: {reason}\n\nThey are kept on this computer, and offered again next time."
+        box = QMessageBox(QMessageBox.Icon.Warning, "Not saved", text, parent=self.window)
+        close = box.addButton("Close napari", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is close
+
+    @property
+    def _is_closed(self) -> bool:
+        # napari may ask a question of its own after ours, and stay open.
+        return self._said_close and (self.window is None or not self.window.isVisible())
+
+    def _unless_closed(self, action: Callable[[], None]) -> None:
+        # napari clears its layers after the window closed, which is no deletion by hand.
+        if not self._is_closed:
+            action()
+
+    def _on_pause(self) -> None:
+        self._paused()
+
+    def _finish_jobs(self) -> None:
+        end = time.monotonic() + _LONGEST_WAIT_S
+        while self._jobs and time.monotonic() < end:
+            # Only what workers send: a canvas that is drawn while its window closes, or another window's, can fail.
+            QApplication.sendPostedEvents(None, QEvent.Type.MetaCall)
+            time.sleep(0.005)
+
+
+def host_of(viewer: "napari.viewer.Viewer") -> WindowHost:
+    """Return the window around a viewer's session; the first call puts it there."""
+    session = session_of(viewer)
+    if not isinstance(session.host, WindowHost):
+        session.host = WindowHost(session)
+    return session.host
+
+
+def attach_to_window(host: WindowHost, widget: QWidget) -> None:
+    """Let the session have the last word before the window closes that a dock has come to lie in."""
+    parent: Any = widget
+    while parent is not None and not isinstance(parent, QMainWindow):
+        parent = parent.parent()
+    if parent is not None:
+        host.attach(parent)
+
+
+def _no_window() -> None:
+    """Be no window, until a dock lies in one."""
+
+
+def _nothing() -> None:
+    """Follow on a pause before anything was asked for."""
