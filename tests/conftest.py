@@ -89,7 +89,7 @@ def older_dataset_path() -> Path:
 
 
 @pytest.fixture
-def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes | None]]]:
+def tree_picture() -> Callable[[Path], dict[str, tuple[int, bytes | None]]]:
     """A function that takes a picture of a tree: each path with its modification time and bytes."""
 
     def take(top: Path) -> dict[str, tuple[int, bytes | None]]:

@@ -1,6 +1,5 @@
 """Storage of kymflow datasets: image records, artifacts and tables in one `.zarr` folder. No GUI, no kymographs."""
 
-from kymflow_zarr.dataset.dataset import ZarrDataset
 from kymflow_zarr.dataset.manifest import Manifest, ManifestEntry
 from kymflow_zarr.formats.frames import check_storable, concatenate_frames
 from kymflow_zarr.formats.strict_json import JsonObject, JsonValue
@@ -24,6 +23,7 @@ from kymflow_zarr.tables.index import TableIndex
 from kymflow_zarr.tables.tables import ReplacedRows
 from kymflow_zarr.verify.problems import Problem
 from kymflow_zarr.verify.verify import VerifyReport
+from kymflow_zarr.zarr_dataset import ZarrDataset
 
 __all__ = [
     "MASKS_KEY",

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import write_array
-from kymflow_zarr.dataset.dataset import ZarrDataset
 from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
@@ -29,6 +28,7 @@ from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import save_revision
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source, Sources
 from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.zarr_dataset import ZarrDataset
 
 UpgradeProgress: TypeAlias = Callable[[int, int], None]
 _ZARR_DOCUMENTS = (layout.OLDER_GROUP, layout.OLDER_ARRAY)

@@ -1,108 +1,81 @@
-"""What a dataset does with folders of files: fill itself from them, and write itself as one.
+"""`ZarrDataset`: the records and tables of a dataset, and what it does with files, folders and damage.
 
-The rule of this room: it says what is asked and hands on. How a file becomes a record stands in `_import`, how a folder
-becomes the records that it was exported from in `_restore`, how it is written in `export`.
+The rule of this room: it states what is asked and hands on; the work stands in `importing`, `exporting` and `verify`.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-from numpy.typing import ArrayLike
-
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
-from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
-from kymflow_zarr.importing.content import Channels, FileContent, OnChanged, ReadFile
+from kymflow_zarr.importing.content import Channels, OnChanged, ReadFile
 from kymflow_zarr.importing.folders import IS_EXPORT, find_files
 from kymflow_zarr.importing.restore import restore_dataset
-from kymflow_zarr.importing.run import How, import_files
+from kymflow_zarr.importing.run import ImportPlan, import_files
 from kymflow_zarr.importing.sidecars import read_with_sidecars
 from kymflow_zarr.importing.tiffs import read_tiff
-from kymflow_zarr.record.attributes import DatasetAttributes
 from kymflow_zarr.record.ome import DescribeImage
-from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
+from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.reports import FailedFile, ImportReport, MovedFile, Progress
-from kymflow_zarr.tables.sources import Source, Sources
-from kymflow_zarr.tables.tables import Tables
+from kymflow_zarr.tables.sources import Source
+from kymflow_zarr.verify.garbage import find_garbage
+from kymflow_zarr.verify.problems import Problem
+from kymflow_zarr.verify.verify import VerifyProgress, VerifyReport, verify_dataset
 
 
-class DatasetFolders(ABC):
-    """The part of a dataset that knows folders outside of it; `ZarrDataset` is the only one there is."""
+class ZarrDataset(Dataset):
+    """A handle to one kymflow dataset, with everything: records, tables, import, export, verify.
 
-    path: Path
-    _tables: Tables
-    _sources: Sources
+    Opening writes nothing; parameters and errors are those of `Dataset`.
+    """
 
-    @property
-    @abstractmethod
-    def attributes(self) -> DatasetAttributes:
-        """Who the dataset is."""
+    def validate(self) -> list[Problem]:
+        """Return what is wrong with the dataset, without reading the pixels; empty when it is sound."""
+        return list(self.verify().problems)
 
-    @abstractmethod
-    def list_image_ids(self) -> list[str]:
-        """Return the ids of all records."""
-
-    @abstractmethod
-    def record(self, image_id: str) -> ZarrImageRecord:
-        """Return one record."""
-
-    @abstractmethod
-    def build_record(
+    def verify(
         self,
-        arr: ArrayLike,
         *,
-        axes: Sequence[str] | None = None,
-        chunks: Sequence[int] | None = None,
-        image_id: str | None = None,
-        created_utc: str | None = None,
-    ) -> AbstractContextManager[ZarrImageRecord]:
-        """Build a record aside."""
+        deep: bool = False,
+        repair: bool = False,
+        check_record: CheckRecord | None = None,
+        progress: VerifyProgress | None = None,
+    ) -> VerifyReport:
+        """Look for what a crash or a bad disk left behind.
 
-    @abstractmethod
-    def add_content(self, content: FileContent, source: Source) -> str:
-        """Add a record of one file."""
+        Parameters
+        ----------
+        deep
+            Whether every byte is read and every checksum compared, of pixels and masks too.
+        repair
+            Whether what can be made whole again is. Nothing is deleted: what is set aside is in `.quarantine`.
+        check_record
+            Says what else is wrong with a record; storage knows no ROI.
+        progress
+            Called before each record with the number done and the number of all.
 
-    @abstractmethod
-    def claim(self, what: str) -> AbstractContextManager[bool]:
-        """Claim a piece of work."""
+        Raises
+        ------
+        ReadOnlyError
+            When `repair` is asked of a dataset opened for reading.
+        """
+        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check_record, progress=progress)
 
-    @abstractmethod
-    def list_table_names(self) -> list[str]:
-        """Return the names of all tables but the sources."""
+    def collect_garbage(self) -> list[str]:
+        """Delete what nothing needs and is older than a day, and return where it was.
 
-    @abstractmethod
-    def load_table(
-        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
-    ) -> pd.DataFrame:
-        """Return a table."""
-
-    @abstractmethod
-    def save_table(self, name: str, df: pd.DataFrame) -> None:
-        """Write a table whole."""
-
-    @abstractmethod
-    def replace_rows(
-        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
-        """Replace the rows of some images."""
-
-    @abstractmethod
-    def load_sources_index(self) -> pd.DataFrame:
-        """Return which file each record came from."""
-
-    @abstractmethod
-    def _ensure_exists(self, *, upgraded_from: JsonObject | None = None) -> None:
-        """Make the dataset where there is none yet."""
-
-    @abstractmethod
-    def _save_manifest(self) -> object:
-        """Store the list of records."""
+        That is what stopped programs left half built, and masks of ROI saves that never got so far that a revision of the
+        metadata names them. Arrays that were saved by name are kept, whoever refers to them.
+        """
+        self._ensure_exists()
+        keys = find_garbage(self._blobs, self.list_image_ids())
+        for key in keys:
+            self._blobs.delete(key)
+        return keys
 
     def refresh_from_folder(
         self,
@@ -186,7 +159,9 @@ class DatasetFolders(ABC):
             )
         files, unreadable = find_files(Path(folder), patterns)
         self._ensure_exists()
-        how = How(read_file=read_file, channels=channels, merge_channels=merge_channels, on_changed=on_changed, renew=renew)
+        how = ImportPlan(
+            read_file=read_file, channels=channels, merge_channels=merge_channels, on_changed=on_changed, renew=renew
+        )
         report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
         if report.imported or report.replaced:
             self._save_manifest()
@@ -266,7 +241,7 @@ class DatasetFolders(ABC):
         One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
         """
         self._ensure_exists()
-        files, how = [Path(path) for path in paths], How(read_file=read_file)
+        files, how = [Path(path) for path in paths], ImportPlan(read_file=read_file)
         report = import_files(self, self._sources, files, how=how, progress=None, executor=None)
         if report.imported:
             self._save_manifest()

@@ -221,12 +221,12 @@ class TestManyRecords:
             edit_metadata(tmp_path / "gone.zarr", ["x"], MetadataEdit(accepted=True))
         assert not (tmp_path / "gone.zarr").exists()
 
-    def test_the_older_programs_dataset_is_only_read(self, older_dataset_path, snapshot):
-        before = snapshot(older_dataset_path)
+    def test_the_older_programs_dataset_is_only_read(self, older_dataset_path, tree_picture):
+        before = tree_picture(older_dataset_path)
         ids = ZarrDataset(older_dataset_path, mode="r").list_image_ids()
         report = edit_metadata(older_dataset_path, ids, MetadataEdit(um_per_pixel=0.3))
         assert (report.changed, [one.image_id for one in report.failed]) == ((), ids)
-        assert snapshot(older_dataset_path) == before
+        assert tree_picture(older_dataset_path) == before
 
 
 class TestAnotherProgram:
@@ -345,11 +345,11 @@ class TestPreview:
             pytest.param({}, 0, 0, id="nothing"),
         ],
     )
-    def test_it_counts_records_and_results(self, entered, n_changed, n_outdated, demo, snapshot):
-        before = snapshot(demo.path)
+    def test_it_counts_records_and_results(self, entered, n_changed, n_outdated, demo, tree_picture):
+        before = tree_picture(demo.path)
         preview = preview_edit(demo.path, demo.list_image_ids(), MetadataEdit(**entered))
         assert (len(preview.changed), preview.n_outdated) == (n_changed, n_outdated)
-        assert snapshot(demo.path) == before
+        assert tree_picture(demo.path) == before
 
     def test_results_that_are_outdated_already_are_not_counted_again(self, one, dataset):
         said = ComputedFrom.of([], algorithm="radon", calibration=AcqImage(one).calibration)

@@ -121,10 +121,10 @@ def test_the_tables_are_those_written(golden):
     assert (golden.list_table_names(), len(golden.load_sources_index())) == (["velocity"], 0)
 
 
-def test_reading_leaves_the_golden_store_untouched(golden, snapshot):
-    before = snapshot(GOLDEN)
+def test_reading_leaves_the_golden_store_untouched(golden, tree_picture):
+    before = tree_picture(GOLDEN)
     for record in golden.iter_records():
         record.load_array()
         record.load_revision()
     golden.validate()
-    assert snapshot(GOLDEN) == before
+    assert tree_picture(GOLDEN) == before

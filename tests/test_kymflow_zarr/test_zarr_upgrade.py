@@ -122,12 +122,12 @@ class TestReading:
     def test_it_is_sound(self, older):
         assert older.verify(deep=True).problems == ()
 
-    def test_reading_all_of_it_changes_nothing(self, older_path, snapshot):
-        before = snapshot(older_path)
+    def test_reading_all_of_it_changes_nothing(self, older_path, tree_picture):
+        before = tree_picture(older_path)
         dataset = ZarrDataset(older_path)
         dataset.verify(deep=True)
         dataset.load_manifest()
-        assert snapshot(older_path) == before
+        assert tree_picture(older_path) == before
 
     @pytest.mark.parametrize(
         "write",
@@ -140,11 +140,11 @@ class TestReading:
             pytest.param(lambda dataset, _: dataset.rebuild_manifest(), id="the manifest"),
         ],
     )
-    def test_writing_is_refused_with_the_way_out(self, older, older_record, older_path, snapshot, write):
-        before = snapshot(older_path)
+    def test_writing_is_refused_with_the_way_out(self, older, older_record, older_path, tree_picture, write):
+        before = tree_picture(older_path)
         with pytest.raises(ReadOnlyError, match=r"older program, which is only read; copy it with: napari-kymflow upgrade"):
             write(older, older_record)
-        assert snapshot(older_path) == before
+        assert tree_picture(older_path) == before
 
     def test_a_repair_is_refused(self, older):
         with pytest.raises(ReadOnlyError, match="not repaired"):
@@ -265,11 +265,11 @@ class TestUpgrade:
             upgrade_dataset(older_path, tmp_path / "new.zarr", progress=appear)
         assert len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) == 1
 
-    def test_a_place_inside_the_original_is_refused(self, older_path, snapshot):
-        before = snapshot(older_path)
+    def test_a_place_inside_the_original_is_refused(self, older_path, tree_picture):
+        before = tree_picture(older_path)
         with pytest.raises(DatasetExistsError, match=r"is inside .* which is only read; choose another place"):
             upgrade_dataset(older_path, older_path / "new.zarr")
-        assert snapshot(older_path) == before
+        assert tree_picture(older_path) == before
 
     def test_it_keeps_files_of_other_kinds(self, upgraded, older_record):
         assert (upgraded.path / "README.txt").read_text() == "of the lab"
@@ -283,10 +283,10 @@ class TestUpgrade:
         row = upgraded.load_sources_index().iloc[0]
         assert (row["source_primary_path"], row["source_size_bytes"]) == ("/data/old.tif", -1)
 
-    def test_the_original_is_untouched(self, older_path, tmp_path, snapshot):
-        before = snapshot(older_path)
+    def test_the_original_is_untouched(self, older_path, tmp_path, tree_picture):
+        before = tree_picture(older_path)
         upgrade_dataset(older_path, tmp_path / "new.zarr")
-        assert snapshot(older_path) == before
+        assert tree_picture(older_path) == before
 
     def test_nothing_else_is_left_beside_it(self, upgraded, tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["new.zarr", "older.zarr"]

@@ -17,7 +17,7 @@ from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
 from kymflow_core.roi import RoiSet
-from kymflow_core.tables.freshness import Indexed, Seen
+from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PIXELS_SHA256, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
@@ -44,7 +44,9 @@ def watched_keys(indexer: DatasetIndexer) -> list[str]:
     return [*keys, METADATA_KEY] if reads_results(indexer) and METADATA_KEY not in keys else [*keys]
 
 
-def look(dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: Indexed | None) -> tuple[Seen | None, str]:
+def inspect_image(
+    dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: Indexed | None
+) -> tuple[CurrentState | None, str]:
     """Return what an image's artifacts are now, None where it was just deleted, and the stamp of their files.
 
     Where the files have not changed since the index was written, what it says is taken, and nothing is read. Where it says
@@ -56,16 +58,16 @@ def look(dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: 
         return None, ""
     stamp = record.file_stamp(watched_keys(indexer))
     if indexed is not None and stamp == indexed.file_stamp:
-        return Seen(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
+        return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
     if indexed is None:
         is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
-        return Seen(fingerprint=_NOT_READ if is_there else ""), stamp
+        return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
     try:
         fingerprint = record.fingerprint(indexer.reads)
         changes = _changes(record, indexer)
     except FAILURES as error:
-        return Seen(problem=_reason(error)), stamp
-    return Seen(fingerprint=fingerprint, changes=tuple(change.what for change in changes)), stamp
+        return CurrentState(problem=_reason(error)), stamp
+    return CurrentState(fingerprint=fingerprint, changes=tuple(change.what for change in changes)), stamp
 
 
 def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Extraction:

@@ -25,7 +25,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class CurrentState:
     """What one image's artifacts are now.
 
     `fingerprint` is a digest of their content, empty where there is none; `changes` says what is no longer as it was when
@@ -65,7 +65,7 @@ class Freshness:
     needs_update: bool = False
 
 
-def decide(seen: Seen | None, indexed: Indexed | None, *, version: str, n_rows: int = 0) -> Freshness:
+def decide(seen: CurrentState | None, indexed: Indexed | None, *, version: str, n_rows: int = 0) -> Freshness:
     """Return what the rows of one image are worth.
 
     Parameters
@@ -101,7 +101,7 @@ def decide(seen: Seen | None, indexed: Indexed | None, *, version: str, n_rows: 
     return Freshness(state=State.FRESH, n_rows=n_rows)
 
 
-def _why_behind(seen: Seen, indexed: Indexed | None, version: str, n_rows: int) -> str:
+def _why_behind(seen: CurrentState, indexed: Indexed | None, version: str, n_rows: int) -> str:
     if indexed is None or not indexed.version:
         return "its rows were changed, or it is not known what they were made from" if n_rows else "not in the table yet"
     if indexed.version != version:

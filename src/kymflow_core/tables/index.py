@@ -26,7 +26,7 @@ UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class IndexEntries:
     """What is known of a table as it is in the file of a digest.
 
     `index` is what the index says of images, as far as it is true of that file; `n_rows` how many rows the file has of each
@@ -83,7 +83,7 @@ def _entries_of(frame: pd.DataFrame) -> dict[str, Indexed]:
     }
 
 
-def load_index(dataset: ZarrDataset, name: str) -> Known:
+def load_index(dataset: ZarrDataset, name: str) -> IndexEntries:
     """Return what the index says of the table that is there.
 
     An image whose rows are others than the index says is left out. Where the table's file is the one that the index was
@@ -94,16 +94,16 @@ def load_index(dataset: ZarrDataset, name: str) -> Known:
     digest = digest_of(dataset, name)
     if stored and digest == stored.table_digest:
         n_rows = {image_id: one.n_rows for image_id, one in index.items() if one.n_rows}
-        return Known(index=index, n_rows=n_rows, digest=digest, is_noted=True)
+        return IndexEntries(index=index, n_rows=n_rows, digest=digest, is_noted=True)
     if digest in ("", UNREADABLE):
-        return Known(digest=digest)
+        return IndexEntries(digest=digest)
     try:
         return _known_of(dataset.load_table(name), index, digest)
     except (DamagedError, FileNotFoundError):
-        return Known(digest=digest)
+        return IndexEntries(digest=digest)
 
 
-def compare_index(dataset: ZarrDataset, name: str, table: pd.DataFrame) -> Known:
+def compare_index(dataset: ZarrDataset, name: str, table: pd.DataFrame) -> IndexEntries:
     """Return what the stored index says of the images whose rows in a table are those that it says."""
     stored = dataset.load_table_index(name)
     return _known_of(table, from_frame(stored.rows) if stored else {}, "")
@@ -114,13 +114,13 @@ def save_index(dataset: ZarrDataset, name: str, index: Mapping[str, Indexed], *,
     dataset.save_table_index(name, TableIndex(to_frame(index), digest))
 
 
-def _known_of(table: pd.DataFrame, index: Mapping[str, Indexed], digest: str) -> Known:
+def _known_of(table: pd.DataFrame, index: Mapping[str, Indexed], digest: str) -> IndexEntries:
     if "image_id" not in table.columns:
-        return Known(digest=digest)
+        return IndexEntries(digest=digest)
     digests = row_digests(table)
     same = {image_id: one for image_id, one in index.items() if one.rows_digest == digests.get(image_id, 0)}
     n_rows = {str(image_id): int(count) for image_id, count in table["image_id"].value_counts().items()}
-    return Known(index=same, n_rows=n_rows, digest=digest)
+    return IndexEntries(index=same, n_rows=n_rows, digest=digest)
 
 
 def digest_of(dataset: ZarrDataset, name: str) -> str:

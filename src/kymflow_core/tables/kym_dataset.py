@@ -17,9 +17,9 @@ from kymflow_core.images.check_rois import check_rois
 from kymflow_core.images.ome_metadata import rebuild_ome
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.each_image import Cancelled, Progress, run_extraction
-from kymflow_core.tables.extraction import Extraction, look
-from kymflow_core.tables.freshness import Freshness, Indexed, Seen, State, decide
-from kymflow_core.tables.index import UNREADABLE, Known, compare_index, digest_of, load_index, save_index, with_rows
+from kymflow_core.tables.extraction import Extraction, inspect_image
+from kymflow_core.tables.freshness import CurrentState, Freshness, Indexed, State, decide
+from kymflow_core.tables.index import UNREADABLE, IndexEntries, compare_index, digest_of, load_index, save_index, with_rows
 from kymflow_core.tables.update_report import UpdateReport
 from kymflow_core.tables.writing import joined_rows, write_rows
 from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
@@ -121,7 +121,7 @@ class KymDataset:
             text of a `State`), `n_rows` in the table, `reason` (empty where fresh), `needs_update` (whether `refresh` would
             do something).
         """
-        worth, _, _ = self._look(indexer, image_ids)
+        worth, _, _ = self._inspect(indexer, image_ids)
         return pd.DataFrame(
             {
                 "image_id": pd.Series(list(worth), dtype="str"),
@@ -147,7 +147,7 @@ class KymDataset:
         otherwise as in `rebuild`.
         """
         name = indexer.table_name
-        worth, stamps, known = self._look(indexer, image_ids)
+        worth, stamps, known = self._inspect(indexer, image_ids)
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
         run = _Run(progress, cancelled, executor)
@@ -201,7 +201,7 @@ class KymDataset:
         self._set_aside_unusable(indexer)
         ids = self._image_ids()
         gone = sorted(self._ids_in_table(name) - set(ids))
-        return self._run(indexer, ids, gone, Known(), run, is_whole=True)
+        return self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
         """Make one image's rows again; the others stay as they are."""
@@ -228,7 +228,7 @@ class KymDataset:
     ) -> pd.DataFrame:
         """Return the table as `refresh` would make it, without writing anything: of a dataset that is only read, too."""
         name = indexer.table_name
-        worth, _, known = self._look(indexer)
+        worth, _, known = self._inspect(indexer)
         stale = [image_id for image_id, one in worth.items() if one.needs_update]
         if not stale and known.digest not in ("", UNREADABLE):
             return self.get_table(name)
@@ -246,9 +246,9 @@ class KymDataset:
             rebuild_ome(self.dataset)  # of which storage does not know the scale
         return report
 
-    def _look(
+    def _inspect(
         self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None
-    ) -> tuple[dict[str, Freshness], dict[str, str], Known]:
+    ) -> tuple[dict[str, Freshness], dict[str, str], IndexEntries]:
         """Return what each image's rows are worth, the stamps of its files, and what is known of the table."""
         known = load_index(self.dataset, indexer.table_name)
         version, n_rows = indexer.schema_version, known.n_rows
@@ -257,7 +257,7 @@ class KymDataset:
         asked = {*there, *n_rows} if image_ids is None else set(image_ids)
         for image_id in sorted(asked & set(there)):
             indexed = known.index.get(image_id)
-            seen, stamps[image_id] = look(self.dataset, image_id, indexer, indexed)
+            seen, stamps[image_id] = inspect_image(self.dataset, image_id, indexer, indexed)
             worth[image_id] = decide(seen, indexed, version=version, n_rows=n_rows.get(image_id, 0))
         for image_id in sorted(asked & set(n_rows) - set(there)):
             worth[image_id] = decide(None, known.index.get(image_id), version=version, n_rows=n_rows[image_id])
@@ -268,7 +268,7 @@ class KymDataset:
         indexer: DatasetIndexer,
         image_ids: Sequence[str],
         gone: Sequence[str],
-        known: Known,
+        known: IndexEntries,
         run: _Run,
         *,
         is_whole: bool = False,
@@ -307,7 +307,7 @@ class KymDataset:
         done: Sequence[Extraction],
         failed: Mapping[str, str],
         gone: Sequence[str],
-        known: Known,
+        known: IndexEntries,
         written: ReplacedRows | None,
     ) -> dict[str, Indexed]:
         """Write what the rows were made from, and return the entries of the images that were done."""
@@ -325,14 +325,14 @@ class KymDataset:
         if table is not None and replaced != known.digest:
             # Another program has written the table since it was looked at: what was known then may not be true of it.
             is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(table)
-            known = Known() if is_all else compare_index(self.dataset, name, table)
+            known = IndexEntries() if is_all else compare_index(self.dataset, name, table)
         unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items() if image_id not in gone}
         index = {**unknown, **{one: held for one, held in known.index.items() if one not in gone}, **entries}
         index = {image_id: one for image_id, one in index.items() if image_id in there or one.n_rows}
         save_index(self.dataset, name, index, digest=digest)
         return {image_id: one for image_id, one in entries.items() if image_id in there}
 
-    def _note(self, name: str, known: Known, stamps: Mapping[str, str]) -> None:
+    def _note(self, name: str, known: IndexEntries, stamps: Mapping[str, str]) -> None:
         """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
         noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
         if noted != known.index or not known.is_noted:
@@ -380,5 +380,5 @@ class KymDataset:
 
 
 def _state_after(entry: Indexed) -> State:
-    seen = Seen(fingerprint=entry.fingerprint, changes=entry.changes)
+    seen = CurrentState(fingerprint=entry.fingerprint, changes=entry.changes)
     return decide(seen, entry, version=entry.version).state

@@ -1,4 +1,4 @@
-"""A dataset: one folder of image records and the tables over them.
+"""The records and tables of one dataset: one folder, and nothing outside of it.
 
 The rule of this room: opening writes nothing. A dataset that does not exist yet is made by the first write, or by
 `ZarrDataset.create`.
@@ -26,28 +26,21 @@ from kymflow_zarr.errors import (
     DatasetNotFoundError,
     InvalidNameError,
     InvalidValueError,
-    KymflowZarrError,
     ReadOnlyError,
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.strict_json import JsonObject
-from kymflow_zarr.importing.content import FileContent
-from kymflow_zarr.importing.run import fill_record
 from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
-from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
+from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.index import TableIndex, load_table_index, save_table_index
-from kymflow_zarr.tables.sources import Source, Sources
+from kymflow_zarr.tables.sources import Sources
 from kymflow_zarr.tables.tables import ReplacedRows, Tables
-from kymflow_zarr.verify.garbage import find_garbage
-from kymflow_zarr.verify.problems import Problem
-from kymflow_zarr.verify.verify import VerifyProgress, VerifyReport, verify_dataset
-from kymflow_zarr.zarr_dataset import DatasetFolders
 
 Mode: TypeAlias = Literal["r", "a"]
 _OLDER = "is in a dataset of the older program, which is only read; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
 
 
-class ZarrDataset(DatasetFolders):
+class Dataset:
     """A handle to one kymflow dataset.
 
     Parameters
@@ -88,7 +81,7 @@ class ZarrDataset(DatasetFolders):
         self._attributes = stored or DatasetAttributes()
 
     def __repr__(self) -> str:
-        return f"ZarrDataset({str(self.path)!r}, mode={self.mode!r})"
+        return f"{type(self).__name__}({str(self.path)!r}, mode={self.mode!r})"
 
     @classmethod
     def create(cls, path: str | Path) -> Self:
@@ -326,66 +319,6 @@ class ZarrDataset(DatasetFolders):
         self._ensure_exists()
         with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:
             yield mine
-
-    def add_content(self, content: FileContent, source: Source) -> str:
-        """Add a record of one file with all that the file gave, and return its id: the file's own, where it is free."""
-        if content.image_id is not None and content.image_id not in self.list_image_ids():
-            try:
-                return self._build_content(content, source, image_id=content.image_id)
-            except FileExistsError as error:
-                if isinstance(error, KymflowZarrError):
-                    raise
-                # Taken since it was looked for: a copy of the same file comes in at the same time.
-        return self._build_content(content, source, image_id=None)
-
-    def _build_content(self, content: FileContent, source: Source, *, image_id: str | None) -> str:
-        with self.build_record(content.pixels, axes=content.axes, image_id=image_id) as draft:
-            fill_record(draft, content, source)
-        return draft.image_id
-
-    def validate(self) -> list[Problem]:
-        """Return what is wrong with the dataset, without reading the pixels; empty when it is sound."""
-        return list(self.verify().problems)
-
-    def verify(
-        self,
-        *,
-        deep: bool = False,
-        repair: bool = False,
-        check_record: CheckRecord | None = None,
-        progress: VerifyProgress | None = None,
-    ) -> VerifyReport:
-        """Look for what a crash or a bad disk left behind.
-
-        Parameters
-        ----------
-        deep
-            Whether every byte is read and every checksum compared, of pixels and masks too.
-        repair
-            Whether what can be made whole again is. Nothing is deleted: what is set aside is in `.quarantine`.
-        check_record
-            Says what else is wrong with a record; storage knows no ROI.
-        progress
-            Called before each record with the number done and the number of all.
-
-        Raises
-        ------
-        ReadOnlyError
-            When `repair` is asked of a dataset opened for reading.
-        """
-        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check_record, progress=progress)
-
-    def collect_garbage(self) -> list[str]:
-        """Delete what nothing needs and is older than a day, and return where it was.
-
-        That is what stopped programs left half built, and masks of ROI saves that never got so far that a revision of the
-        metadata names them. Arrays that were saved by name are kept, whoever refers to them.
-        """
-        self._ensure_exists()
-        keys = find_garbage(self._blobs, self.list_image_ids())
-        for key in keys:
-            self._blobs.delete(key)
-        return keys
 
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)

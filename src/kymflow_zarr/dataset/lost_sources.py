@@ -1,34 +1,22 @@
 """Records whose source the table `sources` does not have, as after an import that was stopped."""
 
-from typing import Protocol
-
 from kymflow_zarr import layout
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.errors import (
     DamagedError,
 )
-from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.sources import Source, Sources
 
 
-class Records(Protocol):
-    """What is needed to look at all records."""
-
-    def list_image_ids(self) -> list[str]:
-        """Return the ids of all records."""
-
-    def record(self, image_id: str) -> ZarrImageRecord:
-        """Return one record."""
-
-
-def find_lost_sources(target: Records, sources: Sources) -> tuple[dict[str, Source], dict[str, str]]:
+def find_lost_sources(dataset: Dataset, sources: Sources) -> tuple[dict[str, Source], dict[str, str]]:
     """Return the sources that records know of and the table does not, and why a record's own cannot be read."""
     listed = sources.image_ids()
     lost: dict[str, Source] = {}
     damaged: dict[str, str] = {}
-    for image_id in target.list_image_ids():
+    for image_id in dataset.list_image_ids():
         if image_id in listed:
             continue
-        record = target.record(image_id)
+        record = dataset.record(image_id)
         if f"{layout.PROVENANCE}{layout.JSON}" not in record.list_analysis_keys():
             continue
         try:

@@ -3,7 +3,7 @@
 The rule of this room: a reader sees the old state or the new one, never a half. A file is written beside its place,
 flushed and renamed over it; a tree (a record, an array) is built in the staging folder, flushed and renamed in.
 A flush that fails means "unknown": it is never retried and carried on from, but reported as not saved.
-What a key means on disk, and the single steps that a disk can refuse, stand in `_disk`.
+What a key means on disk, and the single steps that a disk can refuse, stand in `disk.steps`.
 """
 
 import errno

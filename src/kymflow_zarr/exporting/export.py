@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.npy import npy_to_bytes
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
@@ -25,7 +26,7 @@ from kymflow_zarr.formats.frames import frame_to_parquet
 from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
-from kymflow_zarr.record.attributes import DatasetAttributes, utc_now
+from kymflow_zarr.record.attributes import utc_now
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
@@ -37,31 +38,6 @@ NameOf: TypeAlias = Callable[[JsonObject], str]
 ExportProgress: TypeAlias = Callable[[int, int, str], None]
 _IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
 _FOLDERS = (_IMAGES_FOLDER, _TABLES_FOLDER)
-
-
-class Exported(Protocol):
-    """What an export needs of a dataset."""
-
-    path: Path
-
-    @property
-    def attributes(self) -> DatasetAttributes:
-        """Who the dataset is."""
-
-    def list_image_ids(self) -> list[str]:
-        """Return the ids of all records."""
-
-    def record(self, image_id: str) -> ZarrImageRecord:
-        """Return one record."""
-
-    def list_table_names(self) -> list[str]:
-        """Return the names of all tables but the sources."""
-
-    def load_table(self, name: str) -> pd.DataFrame:
-        """Return one table."""
-
-    def load_sources_index(self) -> pd.DataFrame:
-        """Return which file each record came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +86,7 @@ class ExportPlan:
 
 
 def export_dataset(
-    dataset: Exported, folder: Path, plan: ExportPlan, *, overwrite: bool, progress: ExportProgress | None
+    dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrite: bool, progress: ExportProgress | None
 ) -> ExportReport:
     """Write a dataset as a folder; the arguments are those of `ZarrDataset.export_legacy_folder`."""
     folder = folder.resolve()  # so that "." has a name, and a link is the folder that it leads to
@@ -150,7 +126,7 @@ def _check_apart(dataset: Path, folder: Path) -> None:
 class _Export:
     """One run of an export."""
 
-    dataset: Exported
+    dataset: Dataset
     target: Blobs
     plan: ExportPlan
     places: Places = field(default_factory=Places)

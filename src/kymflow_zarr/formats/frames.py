@@ -2,7 +2,7 @@
 
 pandas 3 hands Arrow `large_string`, pandas 2 and pyarrow `string`; files that mix them do not concatenate. So every
 string column is stored as `string`, and a column of nulls only as `string` as well. Pages have checksums, and the whole
-file a digest (`_seals`), since page checksums alone let some changes pass.
+file a digest (`formats.seals`), since page checksums alone let some changes pass.
 """
 
 import gzip

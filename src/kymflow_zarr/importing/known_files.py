@@ -96,7 +96,7 @@ class KnownFiles:
         left = [one for one in files if one not in owned and one not in refused]
         return Grouped(units=tuple((one, groups.get(one, ())) for one in left), refused=refused)
 
-    def look(self, path: Path, further: Sequence[Path] = ()) -> KnownFile:
+    def identify(self, path: Path, further: Sequence[Path] = ()) -> KnownFile:
         """Return what is known of a file; raise `OSError` where it cannot be looked at."""
         paths = (path, *further)
         found = KnownFile(path=path, further=tuple(further))

@@ -5,19 +5,19 @@ taken as it is now, and that is said; one that is missing or damaged keeps its r
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
 from kymflow_zarr.arrays.npy import npy_from_bytes
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage
@@ -33,20 +33,8 @@ from kymflow_zarr.tables.sources import Source, Sources
 from kymflow_zarr.tables.tables import IMAGE_ID, Tables
 
 
-class Restored(Protocol):
-    """What is needed of the dataset that is filled."""
-
-    def list_image_ids(self) -> list[str]:
-        """Return the ids of all records."""
-
-    def build_record(
-        self, arr: ArrayLike, *, axes: Sequence[str], image_id: str, created_utc: str
-    ) -> AbstractContextManager[ZarrImageRecord]:
-        """Build a record."""
-
-
 def restore_dataset(
-    dataset: Restored,
+    dataset: Dataset,
     tables: Tables,
     sources: Sources,
     folder: Path,
@@ -74,7 +62,7 @@ def restore_dataset(
 class _Restore:
     """One run."""
 
-    dataset: Restored
+    dataset: Dataset
     source: Blobs
     document: ExportDocument
     check_record: CheckRecord | None

@@ -6,14 +6,14 @@ sources table is written once, also when the import is interrupted, and what a k
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from kymflow_zarr import layout
-from kymflow_zarr.dataset.lost_sources import Records, find_lost_sources
+from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     DamagedError,
@@ -24,29 +24,17 @@ from kymflow_zarr.errors import (
     RecordNotFoundError,
     SourceError,
 )
+from kymflow_zarr.importing.add import add_content
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata, replace_content
 from kymflow_zarr.importing.content import Channels, FileContent, OnChanged, ReadFile
 from kymflow_zarr.importing.known_files import KnownFile, KnownFiles
 from kymflow_zarr.importing.threads import AlreadyThere, FileResult, FilesWork, in_order, threads_or
-from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.reports import FailedFile, ImportedFile, ImportReport, MovedFile, Progress
 from kymflow_zarr.tables.sources import Source, Sources
 
 
-class Target(Records, Protocol):
-    """What an import needs of a dataset."""
-
-    path: Path
-
-    def claim(self, what: str) -> AbstractContextManager[bool]:
-        """Claim a piece of work for a while; False inside the block where another program has it."""
-
-    def add_content(self, content: FileContent, source: Source) -> str:
-        """Add a record of one file, and return its id."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class How:
+class ImportPlan:
     """How files are read, and what becomes of those that have changed."""
 
     read_file: ReadFile
@@ -88,26 +76,26 @@ class _Outcome:
 
 
 def import_files(
-    target: Target,
+    dataset: Dataset,
     sources: Sources,
     files: Sequence[Path],
     *,
-    how: How,
+    how: ImportPlan,
     progress: Progress | None,
     executor: Executor | None,
 ) -> ImportReport:
     """Add a record for every file that no record came from; the arguments are those of `ZarrDataset.import_folder`."""
     outcome = _Outcome()
-    claims = Claims(target, set(target.list_image_ids()))
-    known = _known_files(target, sources, outcome)
+    claims = Claims(dataset, set(dataset.list_image_ids()))
+    known = _known_files(dataset, sources, outcome)
     files = _usable(files, outcome)
     grouped = known.group(files, how.channels.group(files) if how.channels and how.merge_channels else {})
     outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
     units = grouped.units
-    looked_at = [_look(known, path, further, outcome) for path, further in units]
-    wanted = [file for file in looked_at if file is not None and _is_wanted(file, target, how, outcome)]
+    identified = [_identify(known, path, further, outcome) for path, further in units]
+    wanted = [file for file in identified if file is not None and _is_wanted(file, dataset, how, outcome)]
     done = len(units) - len(wanted)
-    work = FilesWork(partial(_import_one, target, claims, how))
+    work = FilesWork(partial(_import_one, dataset, claims, how))
     try:
         with threads_or(executor) as pool:
             for file, future in in_order(pool, wanted, work):
@@ -160,10 +148,10 @@ def _check_is_text(place: Path) -> None:
         raise SourceError(f"its path is not UTF-8 ({shown}); rename the file, or its folder, to import it") from error
 
 
-def _look(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
+def _identify(known: KnownFiles, path: Path, further: Sequence[Path], outcome: _Outcome) -> KnownFile | None:
     """Return what is known of a file; None where it went away since it was found, or cannot be looked at."""
     try:
-        return known.look(path, further)
+        return known.identify(path, further)
     except OSError as error:
         outcome.failed.append(_unreadable(path, error))
     except KymflowZarrError as error:  # of a folder that is one image: something in it is no file
@@ -175,7 +163,7 @@ def _unreadable(path: Path, error: OSError) -> FailedFile:
     return FailedFile(path=path, reason=f"{path} cannot be read ({error.strerror or error})")
 
 
-def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> bool:
+def _is_wanted(file: KnownFile, dataset: Dataset, how: ImportPlan, outcome: _Outcome) -> bool:
     """Return whether a file is to be read, and note what becomes of it where it is not."""
     if file.standing == "new" or (file.standing == "changed" and how.on_changed == "reingest_if_changed"):
         return True
@@ -186,7 +174,7 @@ def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> 
     if file.standing == "touched" and file.source is not None:
         try:
             # The time that it has now, so that its content need not be read again at the next import.
-            outcome.seen_again[file.image_id] = file.source.moved_to(file.path, dataset=target.path, further=file.further)
+            outcome.seen_again[file.image_id] = file.source.moved_to(file.path, dataset=dataset.path, further=file.further)
         except OSError as error:
             outcome.failed.append(_unreadable(file.path, error))
             return False
@@ -196,15 +184,15 @@ def _is_wanted(file: KnownFile, target: Target, how: How, outcome: _Outcome) -> 
     return False
 
 
-def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> FileResult:
+def _import_one(dataset: Dataset, claims: "Claims", how: ImportPlan, file: KnownFile) -> FileResult:
     path, where = file.path, str(file.path.resolve())
-    with target.claim(f"import of {where}") as mine:
+    with dataset.claim(f"import of {where}") as mine:
         if not mine:
             return FailedFile(path=path, reason="another program is importing it right now; import the folder again later")
         if file.standing == "new" and claims.is_taken(where):
             return AlreadyThere(path=path)
         try:
-            source = Source.from_file(*file.paths, dataset=target.path)
+            source = Source.from_file(*file.paths, dataset=dataset.path)
             content = how.read(file)
             if not source.is_unchanged(*file.paths):
                 return FailedFile(path=path, reason="it is still being written; import it again when that is done")
@@ -212,9 +200,9 @@ def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> 
             return FailedFile(path=path, reason=str(error))
         try:
             if file.standing == "changed":
-                notes = replace_content(target.record(file.image_id), content, source, renew=how.renew)
+                notes = replace_content(dataset.record(file.image_id), content, source, renew=how.renew)
                 return ImportedFile(path=path, image_id=file.image_id, notes=(*content.notes, *notes)), source
-            image_id = target.add_content(content, source)
+            image_id = add_content(dataset, content, source)
         except (NotSavedError, ReadOnlyError, DatasetNotFoundError):  # these are true of every file
             raise
         except RecordNotFoundError:
@@ -225,37 +213,19 @@ def _import_one(target: Target, claims: "Claims", how: How, file: KnownFile) -> 
         return ImportedFile(path=path, image_id=image_id, notes=content.notes), source
 
 
-def fill_record(draft: ZarrImageRecord, content: FileContent, source: Source) -> None:
-    """Save all that one file gave, but for the pixels, into the record that is being built of it."""
-    if content.metadata:
-        draft.save_metadata_payload(content.metadata)
-    for name, value in content.json_artifacts.items():
-        draft.save_json(name, value, computed_from=content.computed_from.get(name))
-    for name, frame in content.table_artifacts.items():
-        draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
-    for name, frame in content.csv_gz_artifacts.items():
-        draft.save_df_csv_gz(name, frame)
-    for name, array in content.array_artifacts.items():
-        draft.save_array_artifact(name, array)
-    for name, array in content.masks.items():
-        draft.save_array_artifact(name, array, held_by_metadata=True)
-    draft.save_json(layout.PROVENANCE, source.to_json())
-    draft.save_ome(content.ome)
-
-
 class Claims:
     """What another import may have brought in since this one began; that it is not brought in twice.
 
     Parameters
     ----------
-    target
+    dataset
         The dataset.
     seen
         The records whose sources are known.
     """
 
-    def __init__(self, target: Target, seen: set[str]) -> None:
-        self._target = target
+    def __init__(self, dataset: Dataset, seen: set[str]) -> None:
+        self._target = dataset
         self._seen = seen
         self._paths: set[str] = set()
 
@@ -280,11 +250,11 @@ def _note(result: FileResult, file: KnownFile, outcome: _Outcome) -> None:
     (outcome.replaced if file.standing == "changed" else outcome.imported).append(imported)
 
 
-def _known_files(target: Target, sources: Sources, outcome: _Outcome) -> KnownFiles:
+def _known_files(dataset: Dataset, sources: Sources, outcome: _Outcome) -> KnownFiles:
     """Return which files the records came from, after adding what a stopped import left out of the table."""
-    lost, damaged = find_lost_sources(target, sources)
+    lost, damaged = find_lost_sources(dataset, sources)
     sources.add(lost)
     outcome.failed += [FailedFile(path=Path(where), reason=reason) for where, reason in damaged.items()]
-    there = set(target.list_image_ids())  # a file whose record was deleted may come again
+    there = set(dataset.list_image_ids())  # a file whose record was deleted may come again
     by_image = {image_id: source for image_id, source in sources.load_by_image().items() if image_id in there}
-    return KnownFiles(by_image, target.path)
+    return KnownFiles(by_image, dataset.path)

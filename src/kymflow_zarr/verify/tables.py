@@ -1,6 +1,6 @@
 """What is wrong with the tables, the sources among them, and how to make them whole again.
 
-The rule of this room: other programs go on writing. Records are listed after a table is read, since a record appears before
+The rule of this room: other programs go on writing. Dataset are listed after a table is read, since a record appears before
 its rows do, and every repair looks again before it writes, and writes by a commit.
 """
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 
 from kymflow_zarr import layout
-from kymflow_zarr.dataset.lost_sources import Records, find_lost_sources
+from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.seals import UNSEALED
@@ -17,14 +18,14 @@ from kymflow_zarr.tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.verify.problems import Findings, found
 
 
-def table_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+def table_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
     """Yield what is wrong with the tables that an indexer can make again."""
     tables = Tables(blobs)
     for name in tables.names():
         yield from _table_findings(tables, name, dataset, deep=deep, make_again=partial(tables.set_aside, name))
 
 
-def sources_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+def sources_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
     """Yield what is wrong with the sources, which the records' provenance can make again."""
     tables = Tables(blobs)
     sources = Sources(tables)
@@ -42,7 +43,7 @@ def sources_findings(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
 
 
 def _table_findings(
-    tables: Tables, name: str, dataset: Records, *, deep: bool, make_again: Callable[[], object]
+    tables: Tables, name: str, dataset: Dataset, *, deep: bool, make_again: Callable[[], object]
 ) -> Findings:
     where = layout.table_key(name)
     said = tables.problem(name, deep=deep)
@@ -68,22 +69,22 @@ def _heal(tables: Tables, name: str, make_again: Callable[[], object]) -> None:
         make_again()
 
 
-def _gone(tables: Tables, name: str, dataset: Records) -> list[str]:
+def _gone(tables: Tables, name: str, dataset: Dataset) -> list[str]:
     """Return the images that a table has rows of, and that are no records."""
     mentioned = set(tables.load(name)[IMAGE_ID].dropna().astype(str))
     return sorted(mentioned - set(dataset.list_image_ids()))
 
 
-def _delete_gone(tables: Tables, name: str, dataset: Records) -> None:
+def _delete_gone(tables: Tables, name: str, dataset: Dataset) -> None:
     tables.delete_rows(name, _gone(tables, name, dataset))
 
 
-def _add_lost(dataset: Records, sources: Sources) -> None:
+def _add_lost(dataset: Dataset, sources: Sources) -> None:
     lost, _ = find_lost_sources(dataset, sources)
     sources.add(lost)
 
 
-def _make_sources_again(dataset: Records, sources: Sources, tables: Tables) -> None:
+def _make_sources_again(dataset: Dataset, sources: Sources, tables: Tables) -> None:
     """Set the table aside and fill a new one from what every record knows of its file."""
     tables.set_aside(layout.SOURCES_TABLE)
     _add_lost(dataset, sources)

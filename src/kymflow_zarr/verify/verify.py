@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from kymflow_zarr import layout
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.formats.strict_json import JsonValue
-from kymflow_zarr.record.attributes import DatasetAttributes
-from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
+from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
 from kymflow_zarr.verify.record import empty_group_findings, record_findings, telling_group_findings
 from kymflow_zarr.verify.tables import sources_findings, table_findings
@@ -72,23 +72,9 @@ class VerifyReport:
         }
 
 
-class Records(Protocol):
-    """A dataset, as far as verifying it goes."""
-
-    @property
-    def attributes(self) -> DatasetAttributes:
-        """Who the dataset is."""
-
-    def list_image_ids(self) -> list[str]:
-        """Return the ids of all records."""
-
-    def record(self, image_id: str) -> ZarrImageRecord:
-        """Return one record."""
-
-
 def verify_dataset(
     blobs: Blobs,
-    dataset: Records,
+    dataset: Dataset,
     *,
     deep: bool,
     repair: bool,
@@ -138,7 +124,7 @@ def _repaired(finding: Finding) -> Problem:
 
 
 def _of_record(
-    blobs: Blobs, dataset: Records, image_id: str, *, deep: bool, older: bool, check: CheckRecord | None
+    blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, older: bool, check: CheckRecord | None
 ) -> Findings:
     where = layout.record_key(image_id)
     try:
@@ -200,14 +186,14 @@ def _of_strangers(blobs: Blobs) -> Findings:
             yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
 
 
-def _of_manifest(blobs: Blobs, dataset: Records, *, deep: bool) -> Findings:
+def _of_manifest(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
     if not blobs.exists(layout.MANIFEST):
         return
     renew = partial(_renew_manifest, blobs, dataset)
     yield from failing(layout.MANIFEST, partial(_manifest_problem, blobs, dataset, deep=deep), renew)
 
 
-def _manifest_problem(blobs: Blobs, dataset: Records, *, deep: bool) -> str | None:
+def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | None:
     data = blobs.read(layout.MANIFEST)
     manifest = Manifest.from_bytes(data, what=blobs.describe(layout.MANIFEST))
     if not deep:
@@ -222,6 +208,6 @@ def _manifest_problem(blobs: Blobs, dataset: Records, *, deep: bool) -> str | No
     return f"says what is not so of {lying} record{'' if lying == 1 else 's'}; it can be made again" if lying else None
 
 
-def _renew_manifest(blobs: Blobs, dataset: Records) -> None:
+def _renew_manifest(blobs: Blobs, dataset: Dataset) -> None:
     blobs.set_aside(layout.MANIFEST)
     save_manifest(blobs, load_manifest(blobs, dataset.list_image_ids()))

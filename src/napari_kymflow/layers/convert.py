@@ -1,6 +1,6 @@
 """Pure converters: a record to layer data.
 
-The rule of this room: nothing here knows a viewer, and pixels stay lazy. ROIs and shapes are in `_shapes`.
+The rule of this room: nothing here knows a viewer, and pixels stay lazy. ROIs and shapes are in `layers.shapes`.
 """
 
 from collections.abc import Sequence

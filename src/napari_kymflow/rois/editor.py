@@ -38,7 +38,7 @@ from napari_kymflow.rois.measure import RoiFacts, is_measured, measure_rois
 from napari_kymflow.rois.undo import UndoStack
 from napari_kymflow.user.window import Conflict, Host
 
-Then = Callable[[bool], None]
+WhenDone = Callable[[bool], None]
 
 
 class RoiEditor:
@@ -80,7 +80,7 @@ class RoiEditor:
         self._undo = UndoStack()
         self._present = sync.rois
         self._quiet = EchoGuard()
-        self._waiting: list[Then] = []
+        self._waiting: list[WhenDone] = []
         self._was_given_up = False
         self._outdated: frozenset[int] = frozenset()
         self._held_back: Callable[[], None] | None = None
@@ -232,7 +232,7 @@ class RoiEditor:
         self._set(both.rois)
         _say_doubled((*unsaved.doubled, *both.doubled))
 
-    def save(self, then: Then | None = None, *, unasked: bool = False) -> None:
+    def save(self, then: WhenDone | None = None, *, unasked: bool = False) -> None:
         """Save what is on screen, in a worker; `then` is told whether everything is saved.
 
         `unasked` is a save by itself, which makes no result outdated.
@@ -250,18 +250,18 @@ class RoiEditor:
             lambda error: self._on_saved(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
         )
 
-    def materialize(self, then: Then | None = None) -> None:
+    def materialize(self, then: WhenDone | None = None) -> None:
         """Save what is on screen, and write every rectangle as a mask, in a worker."""
         if self.outdating:
             show_warning("Save first, or undo: results would become outdated, as the dock says.")
             return
         self.save(lambda saved: self._on_saved_for_masks(then) if saved else None)
 
-    def _on_saved_for_masks(self, then: Then | None) -> None:
+    def _on_saved_for_masks(self, then: WhenDone | None) -> None:
         path, image_id = self.dataset.path, self.image_id
         self._host.run(lambda: materialize_rects(path, image_id), lambda result: self._on_materialized(result, then))
 
-    def _on_materialized(self, result: AcqImage | str, then: Then | None) -> None:
+    def _on_materialized(self, result: AcqImage | str, then: WhenDone | None) -> None:
         if isinstance(result, str):
             show_error(result)
             return

@@ -12,8 +12,8 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.tags import KEY, tag_of
 from napari_kymflow.session.session import KymSession
-from napari_kymflow.tables.snapshot import full_look, look_at_image, result_tables
-from napari_kymflow.tables.views import Shown, make_shown
+from napari_kymflow.tables.snapshot import full_snapshot, result_tables, snapshot_of_image
+from napari_kymflow.tables.views import DatasetViews, make_views
 from napari_kymflow.tables.work import refresh_after_save
 
 
@@ -22,7 +22,7 @@ class Followed:
     """What came of a save in the dataset at a path: what is shown of it now, or why the tables could not follow."""
 
     path: Path
-    shown: Shown | None = None
+    shown: DatasetViews | None = None
     problem: str = ""
 
 
@@ -44,7 +44,7 @@ class FollowWork:
     """
 
     def __init__(
-        self, path: Path, indexers: Sequence[DatasetIndexer], image_id: str, before: Shown | None, *, writes: bool
+        self, path: Path, indexers: Sequence[DatasetIndexer], image_id: str, before: DatasetViews | None, *, writes: bool
     ) -> None:
         self._path, self._indexers, self._image_id = path, indexers, image_id
         self._before, self._writes = before, writes
@@ -58,12 +58,12 @@ class FollowWork:
             if before is None:
                 return Followed(path=self._path)
             dataset = ZarrDataset(self._path, mode="r")
-            if before.look.is_quick:
+            if before.snapshot.is_quick:
                 # Of the other records nothing is known yet.
-                look = full_look(dataset, self._indexers)
+                snapshot = full_snapshot(dataset, self._indexers)
             else:
-                look = look_at_image(dataset, self._indexers, self._image_id, before=before.look)
-            return Followed(path=self._path, shown=make_shown(look, result_tables(self._indexers), before=before))
+                snapshot = snapshot_of_image(dataset, self._indexers, self._image_id, before=before.snapshot)
+            return Followed(path=self._path, shown=make_views(snapshot, result_tables(self._indexers), before=before))
         except (*OUR_ERRORS, OSError) as error:
             return Followed(path=self._path, problem=str(error))
 

@@ -26,7 +26,7 @@ from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.drafts import Draft, drop_draft, load_draft, records_with_drafts
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.session.mask_layers import MaskLayers
-from napari_kymflow.tables.snapshot import Look, quick_look
+from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.tables.work import installed_indexers, is_writable
 from napari_kymflow.user.window import Host
 
@@ -77,7 +77,7 @@ class KymSession:
         """The window around the session; a dock puts the real one here."""
         self.dataset: ZarrDataset | None = None
         """The open dataset."""
-        self.look = Look()
+        self.snapshot = DatasetSnapshot()
         """What the open dataset held when it was looked at last."""
         self.found = installed_indexers()
         """The indexers that fill its tables."""
@@ -193,7 +193,7 @@ class KymSession:
 
     def _take_up_dataset(self, path: Path) -> None:
         self.dataset = ZarrDataset(path)
-        self.look = quick_look(self.dataset)
+        self.snapshot = quick_snapshot(self.dataset)
         self.dataset_changed.emit()
 
     @property
@@ -209,11 +209,11 @@ class KymSession:
     @property
     def image_ids(self) -> tuple[str, ...]:
         """The ids of the open dataset's records, in the order of their acquisition."""
-        return self.look.image_ids
+        return self.snapshot.image_ids
 
-    def show_look(self, look: Look) -> None:
+    def show_snapshot(self, snapshot: DatasetSnapshot) -> None:
         """Take up what a worker saw of the open dataset."""
-        self.look = look
+        self.snapshot = snapshot
         if self.editor is not None:
             self.editor.find_results()
 

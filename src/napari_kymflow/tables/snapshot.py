@@ -18,7 +18,7 @@ from kymflow_zarr import Manifest, ZarrDataset
 from kymflow_zarr.errors import DamagedError, TableNotFoundError
 from napari_kymflow.errors import OUR_ERRORS
 
-Told: TypeAlias = Callable[[int, int, str], None]
+Progress: TypeAlias = Callable[[int, int, str], None]
 
 _IMAGES = ImageIndexer()
 _FEW = 100
@@ -33,7 +33,7 @@ _FAILURES = (*OUR_ERRORS, ValueError, TypeError, LookupError, ArithmeticError, O
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Look:
+class DatasetSnapshot:
     """What a dataset held.
 
     `image_ids` are the records in the order of their acquisition; `images` are the rows of the table `images`, made anew
@@ -56,7 +56,7 @@ class Look:
         return pd.Series([], dtype="str") if worth is None else worth.set_index("image_id")["state"]
 
 
-def quick_look(dataset: ZarrDataset) -> Look:
+def quick_snapshot(dataset: ZarrDataset) -> DatasetSnapshot:
     """Return the records as the tables have them, at once; the order of records that are not in them is by id."""
     ids = dataset.list_image_ids()
     try:
@@ -65,17 +65,17 @@ def quick_look(dataset: ZarrDataset) -> Look:
         images = _NOTHING
     if not set(ids) <= set(images["image_id"]) and len(ids) <= _FEW:
         images = _images_of(dataset.load_manifest())
-    return Look(image_ids=_in_order(ids, images), images=images)
+    return DatasetSnapshot(image_ids=_in_order(ids, images), images=images)
 
 
-def full_look(
+def full_snapshot(
     dataset: ZarrDataset,
     indexers: Sequence[DatasetIndexer],
     *,
-    before: Look | None = None,
-    told: Told | None = None,
+    before: DatasetSnapshot | None = None,
+    told: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Look:
+) -> DatasetSnapshot:
     """Return all that the docks show; safe in a worker, writes nothing.
 
     Parameters
@@ -92,8 +92,8 @@ def full_look(
     tables = KymDataset(dataset)
     worth, failed = _worth_of(tables, indexers)
     images, notes = _images_now(tables, worth.get(_IMAGES.table_name), told=told, cancelled=cancelled)
-    frames, digests, problems = _read_tables(dataset, before or Look())
-    return Look(
+    frames, digests, problems = _read_tables(dataset, before or DatasetSnapshot())
+    return DatasetSnapshot(
         image_ids=_in_order(dataset.list_image_ids(), images),
         images=images.sort_values("image_id", ignore_index=True),
         tables=frames,
@@ -105,7 +105,9 @@ def full_look(
     )
 
 
-def look_at_image(dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], image_id: str, *, before: Look) -> Look:
+def snapshot_of_image(
+    dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], image_id: str, *, before: DatasetSnapshot
+) -> DatasetSnapshot:
     """Return an earlier look with one image looked at again; safe in a worker, writes nothing."""
     own, failed = _worth_of(KymDataset(dataset), indexers, image_ids=[image_id])
     worth = {}
@@ -119,7 +121,7 @@ def look_at_image(dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], imag
         images = pd.concat([images, rows], ignore_index=True)
     except _FAILURES:
         pass  # its state says so
-    return Look(
+    return DatasetSnapshot(
         image_ids=_in_order(dataset.list_image_ids(), images),
         images=images.sort_values("image_id", ignore_index=True),
         tables=frames,
@@ -161,17 +163,17 @@ def _images_now(
     tables: KymDataset,
     worth: pd.DataFrame | None,
     *,
-    told: Told | None,
+    told: Progress | None,
     cancelled: Callable[[], bool] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the rows of all images as they are now, without the counts that may be old, and what is to be said of them."""
     if worth is None:
-        quick = quick_look(tables.dataset).images
+        quick = quick_snapshot(tables.dataset).images
         return _without_counts(quick, quick["image_id"]), ()
     stale = worth.loc[worth["needs_update"], "image_id"]
     if len(stale) > _MOST_OPENED:
         note = f"{len(stale):,} records are not in the tables as they are now: click Refresh"
-        return _without_counts(quick_look(tables.dataset).images, stale), (note,)
+        return _without_counts(quick_snapshot(tables.dataset).images, stale), (note,)
     progress = (lambda done, total: told(done, total, "images")) if told else None
     is_fresh = not len(stale) and _IMAGES.table_name in tables.dataset.list_table_names()
     try:
@@ -181,7 +183,7 @@ def _images_now(
             else tables.current_rows(_IMAGES, progress=progress, cancelled=cancelled)
         )
     except _FAILURES:
-        return _without_counts(quick_look(tables.dataset).images, stale), ()  # why is said of the table
+        return _without_counts(quick_snapshot(tables.dataset).images, stale), ()  # why is said of the table
     if len(stale) and cancelled is not None and cancelled():
         count = f"{len(stale):,} record{'' if len(stale) == 1 else 's'}"
         return _without_counts(images, stale), (f"Cancelled: the counts of {count} are not shown: click Refresh",)
@@ -194,7 +196,9 @@ def _without_counts(images: pd.DataFrame, image_ids: Collection[str]) -> pd.Data
     return images.assign(**{name: images[name].mask(rows) for name in ("n_rois", "n_events") if name in images.columns})
 
 
-def _read_tables(dataset: ZarrDataset, before: Look) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:
+def _read_tables(
+    dataset: ZarrDataset, before: DatasetSnapshot
+) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:
     """Return all tables by name, their digests, and why others cannot be read; those that did not change are not read."""
     frames, digests, problems = {}, {}, {}
     for name in dataset.list_table_names():

@@ -11,7 +11,7 @@ import pandas as pd
 
 from kymflow_core.indexers.images import EXPERIMENT
 from kymflow_core.tables.freshness import State
-from napari_kymflow.tables.snapshot import Look, counts_of
+from napari_kymflow.tables.snapshot import DatasetSnapshot, counts_of
 
 NOT_SAVED, KEPT, DAMAGED, UNKNOWN = "not saved", "not saved: ROIs were kept, open it to take them up", "damaged", "…"
 NO_CALIBRATION = "calibration unknown"
@@ -37,37 +37,37 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Shown:
+class DatasetViews:
     """All that the dock shows of a look."""
 
-    look: Look = field(default_factory=Look)
+    snapshot: DatasetSnapshot = field(default_factory=DatasetSnapshot)
     records: View = field(default_factory=lambda: View(frame=pd.DataFrame()))
     tables: Mapping[str, View] = field(default_factory=dict)
 
 
-def make_shown(look: Look, results: Sequence[str], *, before: Shown | None = None) -> Shown:
+def make_views(snapshot: DatasetSnapshot, results: Sequence[str], *, before: DatasetViews | None = None) -> DatasetViews:
     """Return what is shown of a look; views of tables that have not changed since `before` are taken from there."""
     tables = {}
-    for name in look.tables:
-        if before is not None and name in before.tables and _is_same(name, look, before.look):
+    for name in snapshot.tables:
+        if before is not None and name in before.tables and _is_same(name, snapshot, before.snapshot):
             tables[name] = before.tables[name]
         else:
-            tables[name] = table_view(look, name)
-    return Shown(look=look, records=records_view(look, results), tables=tables)
+            tables[name] = table_view(snapshot, name)
+    return DatasetViews(snapshot=snapshot, records=records_view(snapshot, results), tables=tables)
 
 
-def _is_same(name: str, look: Look, before: Look) -> bool:
-    worth, old = look.worth.get(name), before.worth.get(name)
+def _is_same(name: str, snapshot: DatasetSnapshot, before: DatasetSnapshot) -> bool:
+    worth, old = snapshot.worth.get(name), before.worth.get(name)
     return (
-        look.tables[name] is before.tables.get(name)
+        snapshot.tables[name] is before.tables.get(name)
         and worth is not None
         and old is not None
         and worth.equals(old)
-        and look.images[["image_id", "name"]].equals(before.images[["image_id", "name"]])
+        and snapshot.images[["image_id", "name"]].equals(before.images[["image_id", "name"]])
     )
 
 
-def records_view(look: Look, results: Sequence[str]) -> View:
+def records_view(snapshot: DatasetSnapshot, results: Sequence[str]) -> View:
     """Return the list of records.
 
     Parameters
@@ -77,11 +77,11 @@ def records_view(look: Look, results: Sequence[str]) -> View:
     results
         The tables of results, which make a record fresh or not.
     """
-    ids = list(look.image_ids)
-    images = look.images.drop_duplicates("image_id").set_index("image_id").reindex(ids)
-    words, reasons = _states(look, results, ids)
+    ids = list(snapshot.image_ids)
+    images = snapshot.images.drop_duplicates("image_id").set_index("image_id").reindex(ids)
+    words, reasons = _states(snapshot, results, ids)
     um, seconds = _numbers(images, "um_per_pixel"), _numbers(images, "seconds_per_line")
-    uncalibrated = (images.index.isin(look.images["image_id"]) & (um.isna() | seconds.isna())).tolist()
+    uncalibrated = (images.index.isin(snapshot.images["image_id"]) & (um.isna() | seconds.isna())).tolist()
     states = [f"{word} · {NO_CALIBRATION}" if lacks else word for word, lacks in zip(words, uncalibrated, strict=True)]
     condition = f"{EXPERIMENT}condition"
     frame = pd.DataFrame(
@@ -117,13 +117,13 @@ def with_marks(view: View, *, unsaved: Collection[str], kept: Collection[str]) -
     return View(frame=frame, tooltips=view.tooltips, note=view.note)
 
 
-def table_view(look: Look, name: str) -> View:
+def table_view(snapshot: DatasetSnapshot, name: str) -> View:
     """Return a dataset table with each row's record first, and what the row is worth second."""
-    table, worth = look.tables[name].reset_index(drop=True), look.worth.get(name)
+    table, worth = snapshot.tables[name].reset_index(drop=True), snapshot.worth.get(name)
     lacks_id = "image_id" not in table.columns
     ids = pd.Series([""] * len(table), dtype="str") if lacks_id else table["image_id"].astype("str").fillna("")
     codes, distinct = pd.factorize(ids)
-    names = look.images.drop_duplicates("image_id").set_index("image_id")["name"]
+    names = snapshot.images.drop_duplicates("image_id").set_index("image_id")["name"]
     labels = np.array([_name(names.get(one), one) for one in distinct], dtype=object)
     shown = _renamed(table.drop(columns=["image_id", "outdated"], errors="ignore"), ["record", "image_id"])
     shown.insert(0, "record", pd.Series(labels[codes] if len(labels) else [], dtype="str", index=shown.index))
@@ -143,27 +143,27 @@ def table_view(look: Look, name: str) -> View:
         shown.insert(1, "state", pd.Series(row_states, dtype="str", index=shown.index))
         tooltips["state"] = list(row_reasons)
     shown["image_id"] = ids
-    of_images = look.states(name)
+    of_images = snapshot.states(name)
     counts = counts_of(of_images)
     note = f"of {len(of_images):,} image{'' if len(of_images) == 1 else 's'} {counts}" if counts else ""
     return View(frame=shown, tooltips=tooltips, note=note)
 
 
-def _states(look: Look, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str]]:
+def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str]]:
     """Return, for each record, the word that counts, and a line for each table of results."""
-    if look.is_quick:
+    if snapshot.is_quick:
         return [UNKNOWN] * len(ids), ["Looking …"] * len(ids)
     ranks = np.zeros(len(ids), dtype=np.int64)
     lines: list[list[str]] = [[] for _ in ids]
-    for name in [name for name in results if name in look.worth]:
-        worth = look.worth[name].drop_duplicates("image_id").set_index("image_id").reindex(ids)
+    for name in [name for name in results if name in snapshot.worth]:
+        worth = snapshot.worth[name].drop_duplicates("image_id").set_index("image_id").reindex(ids)
         states = worth["state"].fillna(UNKNOWN).tolist()
         ranks = np.maximum(ranks, [_RANK[state] for state in states])
         for place, (state, count, reason) in enumerate(zip(states, worth["n_rows"], worth["reason"], strict=True)):
             lines[place].append(f"{name}: {_state_line(state, count, reason)}")
     by_rank = {0: UNKNOWN, **{rank: str(state) for state, rank in _RANK.items()}}
     words = [by_rank[int(rank)] for rank in ranks]
-    broken = look.worth.get("images", pd.DataFrame({"image_id": [], "state": [], "reason": []}))
+    broken = snapshot.worth.get("images", pd.DataFrame({"image_id": [], "state": [], "reason": []}))
     failed = broken[broken["state"] == State.FAILED.value]
     damaged = dict(zip(failed["image_id"].tolist(), failed["reason"].tolist(), strict=True))
     for place in [place for place, image_id in enumerate(ids) if image_id in damaged]:

@@ -13,7 +13,7 @@ from kymflow_core import KymDataset, UpdateReport
 from kymflow_core.indexers import INDEXERS, DatasetIndexer, FoundIndexers, find_indexers
 from kymflow_zarr import ZarrDataset
 
-How: TypeAlias = Literal["refresh", "rebuild"]
+RefreshMode: TypeAlias = Literal["refresh", "rebuild"]
 
 
 def installed_indexers() -> FoundIndexers:
@@ -29,7 +29,7 @@ def is_writable(path: Path) -> bool:
 def run_indexers(
     path: Path,
     indexers: Sequence[DatasetIndexer],
-    how: How,
+    how: RefreshMode,
     *,
     image_ids: Sequence[str] | None = None,
     told: Callable[[int, int, str], None] | None = None,

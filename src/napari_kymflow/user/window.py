@@ -1,4 +1,4 @@
-"""What a session needs of the window around it: time, workers and answers. No Qt; `widgets._window` has the real one.
+"""What a session needs of the window around it: time, workers and answers. No Qt; `widgets.window.window` has the real one.
 
 The rule of this room: without a window everything happens at once, and nothing is asked: unsaved ROIs are kept.
 """

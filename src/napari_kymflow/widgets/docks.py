@@ -61,13 +61,13 @@ def do_when_idle(dock: DatasetDock, action: Callable[[], None]) -> None:
     timer = QTimer(dock)
     timer.setInterval(_SOON_MS)
 
-    def look() -> None:
+    def check() -> None:
         if not dock.is_busy:
             timer.stop()
             timer.deleteLater()
             action()
 
-    timer.timeout.connect(look)
+    timer.timeout.connect(check)
     timer.start()
 
 

@@ -407,10 +407,10 @@ class TestVerify:
         result = run("verify", imported_path)
         assert (result.exit_code, "ROI ids must differ" in result.stdout) == (2, True)
 
-    def test_looking_writes_nothing(self, imported_path, snapshot):
-        before = snapshot(imported_path)
+    def test_looking_writes_nothing(self, imported_path, tree_picture):
+        before = tree_picture(imported_path)
         run("verify", imported_path, "--deep")
-        assert snapshot(imported_path) == before
+        assert tree_picture(imported_path) == before
 
 
 class TestUpgrade:

@@ -125,10 +125,10 @@ class TestImport:
         said = json.loads(result.stdout)["error"]
         assert (result.exit_code, said.startswith("there is no folder xxx")) == (1, True)
 
-    def test_twice_does_nothing_the_second_time(self, imported_path, scan_path, snapshot):
-        before = snapshot(imported_path)
+    def test_twice_does_nothing_the_second_time(self, imported_path, scan_path, tree_picture):
+        before = tree_picture(imported_path)
         assert run("import", scan_path.parent, imported_path).exit_code == 0
-        assert snapshot(imported_path) == before
+        assert tree_picture(imported_path) == before
 
     def test_tables_that_a_stopped_import_did_not_make_are_made_by_the_next(self, imported_path, scan_path):
         (imported_path / "tables" / "images.parquet").unlink()
@@ -143,10 +143,10 @@ class TestImport:
         result = run("import", scan_path.parent, imported_path)
         assert (result.exit_code, result.stdout) == (0, "0 imported, 2 skipped\n")
 
-    def test_indexing_twice_does_nothing(self, imported_path, snapshot):
-        before = snapshot(imported_path)
+    def test_indexing_twice_does_nothing(self, imported_path, tree_picture):
+        before = tree_picture(imported_path)
         assert run("index", imported_path).exit_code == 0
-        assert snapshot(imported_path) == before
+        assert tree_picture(imported_path) == before
 
     def test_json_has_the_ids_and_what_the_tables_got(self, scan_path, dataset_path):
         said = json.loads(run("import", scan_path.parent, dataset_path, "--json").stdout)

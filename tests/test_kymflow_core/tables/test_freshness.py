@@ -11,19 +11,19 @@ from kymflow_core.errors import IndexerError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
 from kymflow_core.roi.geometry import geometry_changes, roi_geometry
-from kymflow_core.tables.freshness import Freshness, Indexed, Seen, State, decide
+from kymflow_core.tables.freshness import CurrentState, Freshness, Indexed, State, decide
 
 VERSION = "1"
 CHANGED, OTHER_CHANGE = ("ROI 2: x1 50 → 61 after the analysis",), ("ROI 3 was deleted after the analysis",)
 
 SEEN = {
     "deleted": None,
-    "problem": Seen(problem="it cannot be read"),
-    "problem, fingerprint": Seen(fingerprint="now", problem="it cannot be read", changes=CHANGED),
-    "nothing": Seen(),
-    "nothing, changes": Seen(changes=CHANGED),
-    "there": Seen(fingerprint="now"),
-    "there, changes": Seen(fingerprint="now", changes=CHANGED),
+    "problem": CurrentState(problem="it cannot be read"),
+    "problem, fingerprint": CurrentState(fingerprint="now", problem="it cannot be read", changes=CHANGED),
+    "nothing": CurrentState(),
+    "nothing, changes": CurrentState(changes=CHANGED),
+    "there": CurrentState(fingerprint="now"),
+    "there, changes": CurrentState(fingerprint="now", changes=CHANGED),
 }
 FINGERPRINTS = {"same": "now", "other": "before", "none": ""}
 VERSIONS = {"same version": VERSION, "other version": "0"}
@@ -32,7 +32,7 @@ ERRORS = {"no error": "", "error": "it lacks a column"}
 CHANGES = {"no changes": (), "same changes": CHANGED, "other changes": OTHER_CHANGE}
 
 
-def expected(seen: Seen | None, indexed: Indexed | None) -> tuple[State, bool]:
+def expected(seen: CurrentState | None, indexed: Indexed | None) -> tuple[State, bool]:
     """What FORMAT.md says, without the reasons: written down once more, as one asks the questions."""
     if seen is None:
         return State.DELETED, True
@@ -79,14 +79,14 @@ def test_the_truth_table(seen, indexed):
     ("seen", "state", "reason"),
     [
         pytest.param(None, State.DELETED, "the image was deleted", id="deleted"),
-        pytest.param(Seen(), State.BEHIND, "its results are gone", id="nothing"),
+        pytest.param(CurrentState(), State.BEHIND, "its results are gone", id="nothing"),
         pytest.param(
-            Seen(fingerprint="now"),
+            CurrentState(fingerprint="now"),
             State.BEHIND,
             "its rows were changed, or it is not known what they were made from",
             id="there",
         ),
-        pytest.param(Seen(fingerprint="now", changes=CHANGED), State.OUTDATED, CHANGED[0], id="there, changes"),
+        pytest.param(CurrentState(fingerprint="now", changes=CHANGED), State.OUTDATED, CHANGED[0], id="there, changes"),
     ],
 )
 def test_rows_of_which_the_index_says_nothing_are_never_fresh(seen, state, reason):
@@ -95,7 +95,7 @@ def test_rows_of_which_the_index_says_nothing_are_never_fresh(seen, state, reaso
 
 
 FRESH = Indexed(fingerprint="now", version=VERSION, n_rows=2)
-THERE, THERE_CHANGED = Seen(fingerprint="now"), Seen(fingerprint="now", changes=CHANGED)
+THERE, THERE_CHANGED = CurrentState(fingerprint="now"), CurrentState(fingerprint="now", changes=CHANGED)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ THERE, THERE_CHANGED = Seen(fingerprint="now"), Seen(fingerprint="now", changes=
             Freshness(state=State.FRESH, n_rows=0),
             id="fresh with 0 rows",
         ),
-        pytest.param(Seen(), Indexed(version=VERSION), Freshness(state=State.NEVER_ANALYSED), id="never analysed"),
+        pytest.param(CurrentState(), Indexed(version=VERSION), Freshness(state=State.NEVER_ANALYSED), id="never analysed"),
         pytest.param(
             None,
             FRESH,
@@ -122,7 +122,7 @@ THERE, THERE_CHANGED = Seen(fingerprint="now"), Seen(fingerprint="now", changes=
             id="not in the table",
         ),
         pytest.param(
-            Seen(fingerprint="newer"),
+            CurrentState(fingerprint="newer"),
             FRESH,
             Freshness(state=State.BEHIND, n_rows=2, reason="its results are newer than the table", needs_update=True),
             id="behind",
@@ -139,7 +139,7 @@ THERE, THERE_CHANGED = Seen(fingerprint="now"), Seen(fingerprint="now", changes=
             id="another version",
         ),
         pytest.param(
-            Seen(),
+            CurrentState(),
             FRESH,
             Freshness(state=State.BEHIND, n_rows=2, reason="its results are gone", needs_update=True),
             id="gone",
@@ -174,7 +174,7 @@ THERE, THERE_CHANGED = Seen(fingerprint="now"), Seen(fingerprint="now", changes=
             id="failed",
         ),
         pytest.param(
-            Seen(fingerprint="newer"),
+            CurrentState(fingerprint="newer"),
             Indexed(fingerprint="now", version=VERSION, error="it lacks a column"),
             Freshness(state=State.BEHIND, reason="its results are newer than the table", needs_update=True),
             id="failed, and written anew since",

@@ -454,19 +454,19 @@ class TestWhatOtherProgramsDo:
 
 
 class TestRefresh:
-    def test_of_what_is_unchanged_nothing_is_written(self, lab, snapshot):
-        before = snapshot(lab.dataset.path)
+    def test_of_what_is_unchanged_nothing_is_written(self, lab, tree_picture):
+        before = tree_picture(lab.dataset.path)
         report = lab.kd.refresh(RADON)
-        assert snapshot(lab.dataset.path) == before
+        assert tree_picture(lab.dataset.path) == before
         assert report.summary() == "radon_report: nothing to do, 1 never analysed"
         assert report.counts == {State.FRESH: 3, State.NEVER_ANALYSED: 1}
 
     @pytest.mark.parametrize("indexer", INDEXERS, ids=lambda indexer: indexer.name)
-    def test_of_what_is_unchanged_nothing_is_written_by_any_indexer(self, lab, indexer, snapshot):
+    def test_of_what_is_unchanged_nothing_is_written_by_any_indexer(self, lab, indexer, tree_picture):
         lab.kd.rebuild(indexer)
-        before = snapshot(lab.dataset.path)
+        before = tree_picture(lab.dataset.path)
         lab.kd.refresh(indexer)
-        assert snapshot(lab.dataset.path) == before
+        assert tree_picture(lab.dataset.path) == before
 
     def test_a_second_look_reads_no_artifact(self, lab, monkeypatch):
         monkeypatch.setattr(ZarrImageRecord, "fingerprint", lambda *_: pytest.fail("an artifact was read"))
@@ -513,15 +513,15 @@ class TestRefresh:
         assert kd.refresh(RADON).summary() == "radon_report: nothing to do"
 
     @pytest.mark.parametrize("n_images", [0, 2])
-    def test_a_dataset_without_results_is_refreshed_once(self, dataset, n_images, snapshot):
+    def test_a_dataset_without_results_is_refreshed_once(self, dataset, n_images, tree_picture):
         for _ in range(n_images):
             add_image(dataset, 1)
         kd = KymDataset(dataset)
         kd.refresh(RADON)
         assert stale(kd) == set()
-        before = snapshot(dataset.path)
+        before = tree_picture(dataset.path)
         kd.refresh(RADON)
-        assert snapshot(dataset.path) == before
+        assert tree_picture(dataset.path) == before
 
     def test_what_was_only_renamed_is_read_once_and_then_known(self, lab, monkeypatch):
         edit_roi(lab.first, 1, name="new")
@@ -573,10 +573,10 @@ class TestRebuildingSome:
         assert noting.calls == [lab.first.image_id]
         assert len(lab.kd.get_table(TABLE)) == 4
 
-    def test_of_none_nothing_is_written(self, lab, snapshot):
-        before = snapshot(lab.dataset.path)
+    def test_of_none_nothing_is_written(self, lab, tree_picture):
+        before = tree_picture(lab.dataset.path)
         report = lab.kd.rebuild(RADON, image_ids=[])
-        assert (snapshot(lab.dataset.path), report.summary()) == (before, "radon_report: nothing to do")
+        assert (tree_picture(lab.dataset.path), report.summary()) == (before, "radon_report: nothing to do")
 
 
 def _analyse_and(run):
@@ -733,14 +733,14 @@ class TestLongRuns:
             )
         assert (report.is_cancelled, len(report.rows) + len(report.failed)) == (True, n)
 
-    def test_what_an_indexer_never_raises_passes_and_the_table_stays(self, lab, snapshot):
+    def test_what_an_indexer_never_raises_passes_and_the_table_stays(self, lab, tree_picture):
         def stop(image_id):
             raise KeyboardInterrupt
 
-        before = snapshot(lab.dataset.path)
+        before = tree_picture(lab.dataset.path)
         with pytest.raises(KeyboardInterrupt):
             lab.kd.rebuild(Noting(before=stop))
-        assert snapshot(lab.dataset.path) == before
+        assert tree_picture(lab.dataset.path) == before
 
 
 class TestIndexersOfOthers:
@@ -843,14 +843,14 @@ class TestReadOnly:
     def reading(self, lab):
         return KymDataset(lab.dataset.path, mode="r")
 
-    def test_freshness_and_current_rows_write_nothing(self, lab, reading, snapshot):
+    def test_freshness_and_current_rows_write_nothing(self, lab, reading, tree_picture):
         analyse(lab.first, 1, mean=9.0)
         edit_roi(lab.second, 1, x1=12)
         index_path(lab.dataset).unlink()
-        before = snapshot(lab.dataset.path)
+        before = tree_picture(lab.dataset.path)
         reading.freshness(RADON)
         rows = rows_by_image(reading.current_rows(RADON))
-        assert snapshot(lab.dataset.path) == before
+        assert tree_picture(lab.dataset.path) == before
         lab.kd.refresh(RADON)
         assert rows == stored_rows(lab.kd)
 

@@ -90,8 +90,8 @@ class TestOpening:
             ZarrDataset(tmp_path / "new.zarr", mode="r")
 
     @pytest.mark.parametrize("mode", ["r", "a"])
-    def test_reading_all_changes_no_file_and_no_time(self, complete, snapshot, mode):
-        before = snapshot(complete.path)
+    def test_reading_all_changes_no_file_and_no_time(self, complete, tree_picture, mode):
+        before = tree_picture(complete.path)
         dataset = ZarrDataset(complete.path, mode=mode)
         for record in dataset.iter_records(order_by="acquired_local_epoch_ns"):
             for read in (record.load_array, record.load_revision, record.get_axes, record.list_analysis_keys):
@@ -102,7 +102,7 @@ class TestOpening:
         dataset.load_table("velocity")
         dataset.load_sources_index()
         dataset.validate()
-        assert snapshot(complete.path) == before
+        assert tree_picture(complete.path) == before
 
     @pytest.mark.parametrize(
         "write",
@@ -116,11 +116,11 @@ class TestOpening:
             pytest.param(lambda dataset, i: dataset.record(i).save_array_artifact("m", np.zeros(3)), id="array"),
         ],
     )
-    def test_a_dataset_opened_for_reading_refuses_and_changes_nothing(self, complete, snapshot, write):
-        before, image_id = snapshot(complete.path), complete.list_image_ids()[0]
+    def test_a_dataset_opened_for_reading_refuses_and_changes_nothing(self, complete, tree_picture, write):
+        before, image_id = tree_picture(complete.path), complete.list_image_ids()[0]
         with pytest.raises(ReadOnlyError, match=r"not saved: .* opened for reading only; open it with mode 'a'"):
             write(ZarrDataset(complete.path, mode="r"), image_id)
-        assert snapshot(complete.path) == before
+        assert tree_picture(complete.path) == before
 
     def test_another_mode_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="mode 'w' is not known; use 'r' to read or 'a' to read and write"):

@@ -100,13 +100,13 @@ class TestLabels:
 
 
 class TestTarget:
-    def test_nothing_is_written_over(self, target, pixels, snapshot):
+    def test_nothing_is_written_over(self, target, pixels, tree_picture):
         target.mkdir(parents=True)
         (target / "mine.txt").write_text("mine")
-        before = snapshot(target)
+        before = tree_picture(target)
         with pytest.raises(DatasetExistsError, match=r"not exported: there is something at .*scan\.ome\.zarr already"):
             write_ome_zarr(target, pixels, axes=("y", "x"))
-        assert snapshot(target) == before
+        assert tree_picture(target) == before
 
     def test_nor_what_comes_there_meanwhile(self, target, pixels, monkeypatch):
         real = write_ome_zarr.__globals__["write_array"]

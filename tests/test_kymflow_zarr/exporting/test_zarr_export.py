@@ -230,10 +230,10 @@ class TestExport:
     def test_a_csv_begins_with_the_mark_that_excel_needs(self, exported):
         assert (exported / "radon" / "report.csv").read_bytes().startswith(b"\xef\xbb\xbf\xc2\xb5m\n")
 
-    def test_nothing_is_written_into_the_dataset(self, filled, out, snapshot):
-        before = snapshot(filled.path)
+    def test_nothing_is_written_into_the_dataset(self, filled, out, tree_picture):
+        before = tree_picture(filled.path)
         ZarrDataset(filled.path, mode="r").export_legacy_folder(out)
-        assert snapshot(filled.path) == before
+        assert tree_picture(filled.path) == before
 
     def test_without_tiffs_and_tables(self, filled, out):
         filled.export_legacy_folder(out, include_tiff=False, include_tables=False)
@@ -415,13 +415,13 @@ class TestExport:
 
 
 class TestRestore:
-    def test_a_second_import_does_nothing(self, filled, exported, out, snapshot, tmp_path):
+    def test_a_second_import_does_nothing(self, filled, exported, out, tree_picture, tmp_path):
         again = ZarrDataset(tmp_path / "again.zarr")
         again.ingest_legacy_folder(out)
-        before = snapshot(again.path)
+        before = tree_picture(again.path)
         report = again.ingest_legacy_folder(out)
         assert (report.imported, len(report.skipped), report.failed) == ((), 1, ())
-        assert snapshot(again.path) == before
+        assert tree_picture(again.path) == before
 
     def test_rows_are_added_to_a_table_that_is_there(self, filled, exported, out, tmp_path):
         again = ZarrDataset(tmp_path / "again.zarr")

@@ -71,11 +71,11 @@ class TestStoppedBeforeItsTables:
         stopped.ingest_legacy_folder(out)
         assert sorted(stopped.load_table("report")["v"]) == [2.0, 3.0, 9.0]
 
-    def test_a_complete_one_is_not_written(self, stopped, out, snapshot):
+    def test_a_complete_one_is_not_written(self, stopped, out, tree_picture):
         stopped.ingest_legacy_folder(out)
-        before = snapshot(stopped.path)
+        before = tree_picture(stopped.path)
         stopped.ingest_legacy_folder(out)
-        assert snapshot(stopped.path) == before
+        assert tree_picture(stopped.path) == before
 
 
 class TestWhatIsAnExport:

@@ -255,16 +255,16 @@ class TestListing:
     def test_a_record_knows_its_id(self, record):
         assert repr(record) == f"ZarrImageRecord({record.image_id!r})"
 
-    def test_reading_writes_nothing(self, dataset, record, snapshot):
+    def test_reading_writes_nothing(self, dataset, record, tree_picture):
         record.save_json("params", 1)
         record.save_array_artifact("mask", np.zeros(3))
         record.save_metadata_payload({"a": 1})
-        before = snapshot(Path(dataset.path))
+        before = tree_picture(Path(dataset.path))
         for read in (record.load_array, record.load_revision, record.list_analysis_keys):
             read()
         record.load_json("params")
         record.load_array_artifact("mask")
-        assert snapshot(Path(dataset.path)) == before
+        assert tree_picture(Path(dataset.path)) == before
 
 
 class TestSeals:
@@ -354,13 +354,13 @@ class TestDelete:
     @pytest.mark.parametrize(
         "key", ["params", "metadata.json", "history/metadata.00000000.json", "../zarr.json", "zarr.json"]
     )
-    def test_nothing_else_is(self, record, snapshot, record_folder, key):
+    def test_nothing_else_is(self, record, tree_picture, record_folder, key):
         record.save_metadata_payload({"a": 1})
         record.save_json("params", 1)
-        before = snapshot(record_folder)
+        before = tree_picture(record_folder)
         with pytest.raises(ArtifactNotFoundError, match=r"no JSON or table artifact named .*; it has 'params\.json'"):
             record.delete_analysis(key)
-        assert snapshot(record_folder) == before
+        assert tree_picture(record_folder) == before
 
     def test_an_array_is_deleted(self, record):
         for name in ("mask", "distance"):

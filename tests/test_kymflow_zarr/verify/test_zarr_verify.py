@@ -78,15 +78,15 @@ class TestSound:
         assert VerifyReport(records=1, damaged_records=damaged, problems=()).summary() == summary
 
     @pytest.mark.parametrize("deep", [False, True])
-    def test_looking_writes_nothing(self, lab, snapshot, deep):
-        before = snapshot(lab.path)
+    def test_looking_writes_nothing(self, lab, tree_picture, deep):
+        before = tree_picture(lab.path)
         lab.verify(deep=deep)
-        assert snapshot(lab.path) == before
+        assert tree_picture(lab.path) == before
 
-    def test_repairing_what_is_sound_writes_nothing(self, lab, snapshot):
-        before = snapshot(lab.path)
+    def test_repairing_what_is_sound_writes_nothing(self, lab, tree_picture):
+        before = tree_picture(lab.path)
         lab.verify(deep=True, repair=True)
-        assert snapshot(lab.path) == before
+        assert tree_picture(lab.path) == before
 
     def test_progress_is_told_for_each_record(self, lab):
         calls = []
@@ -126,11 +126,11 @@ class TestDamaged:
         flip(folder / "data/c/0/0")
         assert lab.verify().problems == ()
 
-    def test_a_repair_leaves_them(self, lab, folder, snapshot):
+    def test_a_repair_leaves_them(self, lab, folder, tree_picture):
         flip(folder / "data/c/0/0")
-        before = snapshot(lab.path)
+        before = tree_picture(lab.path)
         report = lab.verify(deep=True, repair=True)
-        assert (report.exit_code, snapshot(lab.path) == before) == (2, True)
+        assert (report.exit_code, tree_picture(lab.path) == before) == (2, True)
 
     def test_other_axes_than_the_pixels_have(self, lab, folder):
         path = folder / "zarr.json"

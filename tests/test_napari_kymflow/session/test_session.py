@@ -42,7 +42,7 @@ def test_a_viewer_has_one_session(viewer_model):
 
 
 def test_records_come_in_the_order_of_acquisition(demo_session):
-    names = demo_session.look.images.set_index("image_id")["name"]
+    names = demo_session.snapshot.images.set_index("image_id")["name"]
     assert names.loc[list(demo_session.image_ids)].tolist() == ["demo steady flow", "demo stall", "demo reversal"]
 
 

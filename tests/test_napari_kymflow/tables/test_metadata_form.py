@@ -246,16 +246,16 @@ def test_what_came_of_it_is_one_line(done, undone, line):
     assert describe_report(done, "Calibration", undone=undone) == line
 
 
-def test_a_form_is_read_from_records(demo_path, snapshot):
+def test_a_form_is_read_from_records(demo_path, tree_picture):
     dataset = ZarrDataset(demo_path)
     first, *others = dataset.list_image_ids()
     edit_metadata(dataset, [first], MetadataEdit(experiment={"species": "mouse"}))
-    before = snapshot(demo_path)
+    before = tree_picture(demo_path)
     found = load_form(demo_path, [first, *others])
     assert (found.image_ids, found.shapes, found.problems) == ((first, *others), ((6000, 96),), ())
     assert set(found.names) == {"demo steady flow", "demo stall", "demo reversal"}
     assert (found.fields[UM].text, found.fields[SPECIES].is_mixed, found.fields[NOTE].text) == ("0.5", True, "simulated")
-    assert snapshot(demo_path) == before
+    assert tree_picture(demo_path) == before
 
 
 def test_a_record_that_cannot_be_read_is_left_out_and_said(demo_path):

@@ -13,10 +13,10 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
 from napari_kymflow.session.after_save import FollowWork
-from napari_kymflow.tables import snapshot
+from napari_kymflow.tables import snapshot as snapshot_module
 from napari_kymflow.tables.row_place import Place, place_of
-from napari_kymflow.tables.snapshot import counts_of, full_look, look_at_image, quick_look, result_tables
-from napari_kymflow.tables.views import make_shown, table_view, with_marks
+from napari_kymflow.tables.snapshot import counts_of, full_snapshot, quick_snapshot, result_tables, snapshot_of_image
+from napari_kymflow.tables.views import make_views, table_view, with_marks
 from napari_kymflow.tables.work import refresh_after_save, run_indexers
 from napari_kymflow.widgets.dataset.actions import Outcome, describe_reports
 from napari_kymflow.widgets.dataset.folder_work import ImportWork
@@ -31,7 +31,7 @@ def dataset(demo_path):
 
 
 def shown_of(dataset, before=None):
-    return make_shown(full_look(dataset, INDEXERS, before=before.look if before else None), RESULTS, before=before)
+    return make_views(full_snapshot(dataset, INDEXERS, before=before.snapshot if before else None), RESULTS, before=before)
 
 
 def records(dataset):
@@ -39,7 +39,7 @@ def records(dataset):
 
 
 def test_a_quick_look_has_the_records_in_the_order_of_their_acquisition(dataset):
-    frame = make_shown(quick_look(dataset), RESULTS).records.frame
+    frame = make_views(quick_snapshot(dataset), RESULTS).records.frame
     assert frame["record"].tolist() == NAMES
     assert frame["state"].unique().tolist() == ["…"]
 
@@ -47,14 +47,14 @@ def test_a_quick_look_has_the_records_in_the_order_of_their_acquisition(dataset)
 def test_a_quick_look_without_tables_knows_the_names_from_the_manifest(dataset, demo_path):
     for path in (demo_path / "tables").glob("*.parquet"):
         path.unlink()
-    assert make_shown(quick_look(dataset), RESULTS).records.frame["record"].tolist() == NAMES
+    assert make_views(quick_snapshot(dataset), RESULTS).records.frame["record"].tolist() == NAMES
 
 
-def test_a_look_writes_nothing(dataset, demo_path, snapshot):
-    before = snapshot(demo_path)
+def test_a_look_writes_nothing(dataset, demo_path, tree_picture):
+    before = tree_picture(demo_path)
     shown_of(dataset)
-    quick_look(dataset)
-    assert snapshot(demo_path) == before
+    quick_snapshot(dataset)
+    assert tree_picture(demo_path) == before
 
 
 def test_a_record_has_its_numbers(dataset):
@@ -146,7 +146,7 @@ def test_a_damaged_record_says_so(dataset):
 def test_outdated_rows_are_marked_and_the_others_of_the_image_are_not(dataset):
     record = change_roi(dataset, "demo stall")
     run_indexers(dataset.path, INDEXERS, "refresh")
-    view = table_view(full_look(dataset, INDEXERS), "radon_report")
+    view = table_view(full_snapshot(dataset, INDEXERS), "radon_report")
     own = view.frame[view.frame["image_id"] == record.image_id].set_index("roi_id")["state"].to_dict()
     assert own == {1: "outdated", 2: "fresh"}
     assert view.note == "of 3 images 1 outdated"
@@ -154,21 +154,21 @@ def test_outdated_rows_are_marked_and_the_others_of_the_image_are_not(dataset):
 
 
 def test_each_row_of_a_table_begins_with_its_record(dataset):
-    view = table_view(full_look(dataset, INDEXERS), "velocity_events")
+    view = table_view(full_snapshot(dataset, INDEXERS), "velocity_events")
     assert view.frame.columns[:2].tolist() == ["record", "state"]
     assert set(view.frame["record"]) == {"demo stall", "demo reversal"}
 
 
 def test_a_table_of_somebody_else_without_images_is_shown_too(dataset, demo_path):
     pd.DataFrame({"weight": [1.5]}).to_parquet(demo_path / "tables" / "mice.parquet")
-    assert table_view(full_look(dataset, INDEXERS), "mice").frame["weight"].tolist() == [1.5]
+    assert table_view(full_snapshot(dataset, INDEXERS), "mice").frame["weight"].tolist() == [1.5]
 
 
 def test_a_damaged_table_is_named_and_the_others_are_there(dataset, demo_path):
     (demo_path / "tables" / "rois.parquet").write_bytes(b"no table")
-    look = full_look(dataset, INDEXERS)
-    assert "is not readable Parquet" in look.problems["rois"]
-    assert sorted(look.tables) == ["images", "radon_report", "velocity_events"]
+    snapshot = full_snapshot(dataset, INDEXERS)
+    assert "is not readable Parquet" in snapshot.problems["rois"]
+    assert sorted(snapshot.tables) == ["images", "radon_report", "velocity_events"]
 
 
 def test_unsaved_records_are_marked_and_the_view_stays_as_it_was(dataset):
@@ -190,15 +190,15 @@ def test_a_table_that_did_not_change_is_not_read_and_shown_again(dataset):
 
 
 def test_looking_at_one_image_again_is_looking_at_all(dataset):
-    before = full_look(dataset, INDEXERS)
+    before = full_snapshot(dataset, INDEXERS)
     record = change_roi(dataset, "demo stall")
     refresh_after_save(dataset.path, INDEXERS, [record.image_id])
-    one, everything = look_at_image(dataset, INDEXERS, record.image_id, before=before), full_look(dataset, INDEXERS)
+    one, everything = snapshot_of_image(dataset, INDEXERS, record.image_id, before=before), full_snapshot(dataset, INDEXERS)
     assert one.image_ids == everything.image_ids
     for name in RESULTS:
-        left, right = (look.worth[name].sort_values("image_id", ignore_index=True) for look in (one, everything))
+        left, right = (snapshot.worth[name].sort_values("image_id", ignore_index=True) for snapshot in (one, everything))
         pd.testing.assert_frame_equal(left, right)
-    left, right = (make_shown(look, RESULTS).records for look in (one, everything))
+    left, right = (make_views(snapshot, RESULTS).records for snapshot in (one, everything))
     pd.testing.assert_frame_equal(left.frame, right.frame, check_dtype=False)
     assert left.tooltips == right.tooltips
 
@@ -231,7 +231,7 @@ def test_what_is_not_fresh_is_counted():
 
 def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(dataset):
     record = change_roi(dataset, "demo stall")
-    frame = table_view(full_look(dataset, INDEXERS), "radon_report").frame
+    frame = table_view(full_snapshot(dataset, INDEXERS), "radon_report").frame
     assert frame[frame["image_id"] == record.image_id]["state"].tolist() == ["outdated"] * 2
 
 
@@ -244,33 +244,33 @@ def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(da
 )
 def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, most, note):
     record = add_events(dataset, "demo stall")
-    monkeypatch.setattr(snapshot, "_MOST_OPENED", most)
-    look = full_look(dataset, INDEXERS, cancelled=lambda: True)
-    frame = make_shown(look, RESULTS).records.frame
+    monkeypatch.setattr(snapshot_module, "_MOST_OPENED", most)
+    snapshot = full_snapshot(dataset, INDEXERS, cancelled=lambda: True)
+    frame = make_views(snapshot, RESULTS).records.frame
     assert frame["events"].isna().tolist() == [image_id == record.image_id for image_id in frame["image_id"]]
     assert frame["ROIs"].isna().sum() == 1
-    assert note in look.notes[0]
+    assert note in snapshot.notes[0]
 
 
 def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_path):
-    before = make_shown(quick_look(dataset), RESULTS)
+    before = make_views(quick_snapshot(dataset), RESULTS)
     followed = FollowWork(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)()
     assert followed.path == demo_path
     assert followed.shown.records.frame["state"].tolist() == ["fresh"] * 3
 
 
 def test_a_record_that_nobody_looked_at_is_not_called_never_analysed(dataset):
-    look = full_look(dataset, INDEXERS)
+    snapshot = full_snapshot(dataset, INDEXERS)
     known = dataset.list_image_ids()[0]
     with dataset.build_record(np.zeros((20, 8), np.uint16)) as draft:
         draft.save_metadata_payload({"header": {"name": "new"}})
-    again = look_at_image(dataset, INDEXERS, known, before=look)
-    shown = make_shown(again, RESULTS).records
+    again = snapshot_of_image(dataset, INDEXERS, known, before=snapshot)
+    shown = make_views(again, RESULTS).records
     assert sorted(shown.frame["state"]) == ["fresh", "fresh", "fresh", "…"]
 
 
 def test_a_cancelled_run_is_not_called_up_to_date(demo_path, dataset):
-    outcome = Outcome(demo_path, make_shown(quick_look(dataset), RESULTS), (), is_cancelled=True)
+    outcome = Outcome(demo_path, make_views(quick_snapshot(dataset), RESULTS), (), is_cancelled=True)
     assert describe_reports(outcome) == "Cancelled; no table was changed"
 
 
@@ -284,9 +284,9 @@ def damage_body(path):
 @pytest.mark.parametrize("name", ["images", "radon_report"])
 def test_a_table_with_a_sound_footer_and_a_damaged_body_does_not_end_the_look(dataset, demo_path, name):
     damage_body(demo_path / "tables" / f"{name}.parquet")
-    look = full_look(dataset, INDEXERS)
-    assert name in look.problems
-    assert make_shown(look, RESULTS).records.frame["record"].tolist() == NAMES
+    snapshot = full_snapshot(dataset, INDEXERS)
+    assert name in snapshot.problems
+    assert make_views(snapshot, RESULTS).records.frame["record"].tolist() == NAMES
 
 
 class FailingIndexer:
@@ -306,10 +306,10 @@ class FailingIndexer:
 
 def test_an_indexer_that_fails_does_not_end_the_look(dataset):
     indexers = [*INDEXERS, FailingIndexer()]
-    look = full_look(dataset, indexers)
-    assert "no keys" in look.problems["diameter"]
-    assert make_shown(look, [*RESULTS, "diameter"]).records.frame["state"].tolist() == ["fresh"] * 3
-    assert "diameter" not in look_at_image(dataset, indexers, look.image_ids[0], before=look).worth
+    snapshot = full_snapshot(dataset, indexers)
+    assert "no keys" in snapshot.problems["diameter"]
+    assert make_views(snapshot, [*RESULTS, "diameter"]).records.frame["state"].tolist() == ["fresh"] * 3
+    assert "diameter" not in snapshot_of_image(dataset, indexers, snapshot.image_ids[0], before=snapshot).worth
 
 
 HANDLE = SimpleNamespace(progress=lambda done, total, name: None, cancelled=lambda: False)
@@ -367,7 +367,7 @@ ODD = {
 def test_a_table_that_somebody_else_wrote_is_shown(dataset, demo_path, name, make):
     frame = pd.DataFrame(make(dataset.list_image_ids()))
     frame.to_parquet(demo_path / "tables" / f"{name}.parquet")
-    assert sorted(quick_look(dataset).image_ids) == dataset.list_image_ids()
+    assert sorted(quick_snapshot(dataset).image_ids) == dataset.list_image_ids()
     before = shown_of(dataset)
     shown = shown_of(dataset, before)
     assert sorted(shown.records.frame["image_id"]) == dataset.list_image_ids()
@@ -377,27 +377,29 @@ def test_a_table_that_somebody_else_wrote_is_shown(dataset, demo_path, name, mak
 def test_columns_that_have_our_names_are_shown_beside_ours(dataset, demo_path):
     ids = dataset.list_image_ids()
     pd.DataFrame({"image_id": ids, "record": ["x", None, "z"]}).to_parquet(demo_path / "tables" / "mine.parquet")
-    frame = table_view(full_look(dataset, INDEXERS), "mine").frame
+    frame = table_view(full_snapshot(dataset, INDEXERS), "mine").frame
     assert frame["record (table)"].tolist()[::2] == ["x", "z"]
     assert set(frame["record"]) == set(NAMES)
 
 
 def test_many_records_without_their_table_are_looked_at_twice(dataset, demo_path, monkeypatch):
-    monkeypatch.setattr(snapshot, "_MOST_OPENED", 1)
-    monkeypatch.setattr(snapshot, "_FEW", 1)
+    monkeypatch.setattr(snapshot_module, "_MOST_OPENED", 1)
+    monkeypatch.setattr(snapshot_module, "_FEW", 1)
     (demo_path / "tables" / "images.parquet").unlink()
     assert len(shown_of(dataset, shown_of(dataset)).records.frame) == 3
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, ZeroDivisionError, OSError])
 def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error):
-    look = full_look(dataset, INDEXERS)
+    snapshot = full_snapshot(dataset, INDEXERS)
 
     def fail(self, record):
         raise error("odd")
 
-    monkeypatch.setattr(snapshot.ImageIndexer, "extract_rows", fail)
-    assert sorted(look_at_image(dataset, INDEXERS, look.image_ids[0], before=look).image_ids) == sorted(look.image_ids)
+    monkeypatch.setattr(snapshot_module.ImageIndexer, "extract_rows", fail)
+    assert sorted(snapshot_of_image(dataset, INDEXERS, snapshot.image_ids[0], before=snapshot).image_ids) == sorted(
+        snapshot.image_ids
+    )
 
 
 @pytest.mark.parametrize(

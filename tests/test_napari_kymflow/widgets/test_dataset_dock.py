@@ -14,8 +14,8 @@ from kymflow_core import AcqImage, KymDataset
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.session.after_save import Followed
 from napari_kymflow.session.session import session_of
-from napari_kymflow.tables.snapshot import full_look, result_tables
-from napari_kymflow.tables.views import make_shown
+from napari_kymflow.tables.snapshot import full_snapshot, result_tables
+from napari_kymflow.tables.views import make_views
 from napari_kymflow.user.recent import note_folder, recent_datasets
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS, DatasetDock
 
@@ -245,7 +245,7 @@ def test_what_is_outdated_stays_so_after_a_refresh(dock, session, qtbot):
 @pytest.mark.story
 def test_the_reason_is_the_tooltip_of_the_state(dock, session, qtbot):
     change_roi_of(session, "demo stall")
-    dock.do.look()
+    dock.do.show_newest()
     wait(dock, qtbot)
     model = dock._panels[RECORDS].model
     index = model.index(1, model.column_names.index("state"))
@@ -281,7 +281,7 @@ def test_a_refresh_of_fresh_tables_says_that_there_was_nothing_to_do(dock, sessi
 
 def test_rebuilding_all_makes_missing_tables(dock, session, qtbot):
     (session.path / "tables" / "velocity_events.parquet").unlink()
-    dock.do.look()
+    dock.do.show_newest()
     wait(dock, qtbot)
     assert tabs(dock)[4] == "velocity_events (not made yet)"
     dock._rebuild.trigger()
@@ -313,7 +313,7 @@ def test_updating_the_open_image_changes_only_its_rows(dock, session, qtbot):
 
 def test_a_damaged_table_is_named_and_a_refresh_makes_it_anew(dock, session, qtbot):
     (session.path / "tables" / "velocity_events.parquet").write_bytes(b"no table")
-    dock.do.look()
+    dock.do.show_newest()
     wait(dock, qtbot)
     assert tabs(dock)[4] == "velocity_events (damaged)"
     assert "is not readable Parquet" in dock._bar.text
@@ -514,12 +514,12 @@ def test_a_cancelled_rebuild_leaves_sound_tables(dock, session, monkeypatch, qtb
 def test_what_followed_a_save_in_a_copy_of_the_dataset_is_not_shown(dock, session, tmp_path):
     copy = shutil.copytree(session.path, tmp_path / "copy.zarr")
     indexers = session.found.indexers
-    shown = make_shown(full_look(ZarrDataset(copy), indexers), result_tables(indexers))
-    before = session.look
+    shown = make_views(full_snapshot(ZarrDataset(copy), indexers), result_tables(indexers))
+    before = session.snapshot
     dock._on_refreshed(Followed(path=copy, shown=shown))
-    assert session.look is before
+    assert session.snapshot is before
     dock._on_refreshed(Followed(path=session.path, shown=shown))
-    assert session.look is shown.look
+    assert session.snapshot is shown.snapshot
 
 
 def test_a_dataset_that_is_opened_while_a_task_runs_is_looked_at_after_it(dock, session, lab_path, qtbot):
@@ -527,7 +527,7 @@ def test_a_dataset_that_is_opened_while_a_task_runs_is_looked_at_after_it(dock, 
     dock.do.open_dataset(lab_path)
     wait(dock, qtbot)
     assert session.path == lab_path
-    qtbot.waitUntil(lambda: not session.look.is_quick and not dock.is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.snapshot.is_quick and not dock.is_busy, timeout=20_000)
     assert "…" not in column(dock, "state")
 
 
@@ -630,13 +630,13 @@ def test_a_table_in_front_says_that_the_dock_is_looking(dock, session, lab_path,
 def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, qtbot):
     path = session.path / "tables" / "mine.parquet"
     pd.DataFrame({"v": [[1], [2]]}).to_parquet(path)
-    dock.do.look()
+    dock.do.show_newest()
     wait(dock, qtbot)
     dock.show_tab("mine")
     panel = dock._panels["mine"]
     path.unlink()
     with qtbot.waitSignal(panel.destroyed):
-        dock.do.look()
+        dock.do.show_newest()
     wait(dock, qtbot)
     assert "mine" not in dock._panels
 

@@ -68,7 +68,7 @@ def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot)
 def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_path):
     opened = session_of(viewer)
     opened.open_dataset(lab_path)
-    opened.open_record(opened.look.images.set_index("name").loc["Capillary2_no_txt", "image_id"])
+    opened.open_record(opened.snapshot.images.set_index("name").loc["Capillary2_no_txt", "image_id"])
     opened.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._state.text()
     assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]

@@ -132,7 +132,7 @@ def test_beside_another_table_the_open_record_is_meant(dock, session):
 @pytest.mark.story
 def test_what_others_entered_is_offered(dock, session, qtbot):
     edit_metadata(session.path, [session.image_ids[1]], MetadataEdit(experiment={"species": "mouse"}))
-    dock.do.look()
+    dock.do.show_newest()
     wait(dock, qtbot)
     completer = ask(dock, qtbot, "Experiment")._inputs[SPECIES].completer()
     assert completer.model().index(0, 0).data() == "mouse"

@@ -143,10 +143,10 @@ class TestSound:
         verified()
         assert (dialog._repair.isEnabled(), dialog._repair.toolTip()) == (False, "Nothing was found that can be repaired")
 
-    def test_looking_writes_nothing(self, demo_path, verified, snapshot):
-        before = snapshot(demo_path)
+    def test_looking_writes_nothing(self, demo_path, verified, tree_picture):
+        before = tree_picture(demo_path)
         verified()
-        assert snapshot(demo_path) == before
+        assert tree_picture(demo_path) == before
 
 
 class TestProblems:

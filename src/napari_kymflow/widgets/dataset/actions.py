@@ -17,9 +17,9 @@ from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportReport, ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
-from napari_kymflow.tables.snapshot import full_look, result_tables
-from napari_kymflow.tables.views import Shown, make_shown
-from napari_kymflow.tables.work import How, run_indexers
+from napari_kymflow.tables.snapshot import full_snapshot, result_tables
+from napari_kymflow.tables.views import DatasetViews, make_views
+from napari_kymflow.tables.work import RefreshMode, run_indexers
 from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
 from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
 
@@ -29,7 +29,7 @@ class Outcome:
     """What a worker did, and what the dataset held then."""
 
     path: Path
-    shown: Shown
+    shown: DatasetViews
     reports: Sequence[UpdateReport] = ()
     imported: ImportReport | None = None
     """What an import did; None where it was cancelled, or nothing was imported."""
@@ -55,17 +55,17 @@ class DatasetActions(QObject):
         Called with what there is to show.
     """
 
-    def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, show: Callable[[Shown], None]) -> None:
+    def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, show: Callable[[DatasetViews], None]) -> None:
         # An object that Qt knows: connections to its methods do not keep the dock alive.
         super().__init__(parent)
         self._parent, self._session, self._bar, self._show = parent, session, bar, show
-        self.shown: Shown | None = None
+        self.shown: DatasetViews | None = None
         self._dialogs: dict[Path, VerifyDialog] = {}
-        self._is_looked_at = False
+        self._is_showing_newest = False
 
-    def look(self) -> None:
+    def show_newest(self) -> None:
         """Look at the open dataset in a worker; where something runs already, that ends with a look."""
-        if self._session.path is not None and not self._bar.is_running and not self._is_looked_at:
+        if self._session.path is not None and not self._bar.is_running and not self._is_showing_newest:
             self._run("Looking at the records", [], "refresh", None, said=False)
 
     def refresh(self) -> None:
@@ -120,7 +120,7 @@ class DatasetActions(QObject):
         if not self._session.leave():
             return
         dialog = self._dialogs[path] = VerifyDialog(path, self._parent)
-        dialog.repaired.connect(self.look)
+        dialog.repaired.connect(self.show_newest)
         dialog.destroyed.connect(partial(self._on_dialog_gone, path))
         dialog.show()
 
@@ -131,7 +131,7 @@ class DatasetActions(QObject):
         self,
         title: str,
         indexers: Sequence[DatasetIndexer],
-        how: How,
+        how: RefreshMode,
         image_ids: Sequence[str] | None,
         *,
         said: bool = True,
@@ -140,44 +140,44 @@ class DatasetActions(QObject):
         if path is None:
             return
         work = _TableWork(path, self._session.found.indexers, indexers, how, image_ids, self.shown)
-        self._bar.run(title, work, self._on_done if said else self._on_looked, partial(self.on_failed, path))
+        self._bar.run(title, work, self._on_done if said else self._on_shown, partial(self.on_failed, path))
 
     def on_failed(self, path: Path | None, reason: str) -> None:
         """Look at the dataset that was opened while the failed task ran, if there is one: nobody did yet."""
         if path != self._session.path:
-            self.look()
+            self.show_newest()
 
     def take_up(self, outcome: Outcome) -> bool:
         """Show what a worker saw; return False where another dataset is open by now."""
         if outcome.path != self._session.path:
             return False
         self.shown = outcome.shown
-        self._session.show_look(outcome.shown.look)
+        self._session.show_snapshot(outcome.shown.snapshot)
         self._show(outcome.shown)
         return True
 
     def open_and_take_up(self, outcome: Outcome) -> bool:
         """Open the dataset that a worker filled, and show what it saw; return False where nothing could be shown."""
         if outcome.path != self._session.path:
-            self._is_looked_at = True
+            self._is_showing_newest = True
             try:
                 self.open_dataset(outcome.path)
             finally:
-                self._is_looked_at = False
+                self._is_showing_newest = False
         if not self.take_up(outcome) and self.shown is None:
-            self.look()
+            self.show_newest()
             return False
         return True
 
-    def _on_looked(self, outcome: Outcome) -> str:
+    def _on_shown(self, outcome: Outcome) -> str:
         if not self.take_up(outcome):
-            self.look()
+            self.show_newest()
             return ""
-        problems = [*outcome.shown.look.problems.values(), *outcome.shown.look.notes, *self._session.found.problems]
+        problems = [*outcome.shown.snapshot.problems.values(), *outcome.shown.snapshot.notes, *self._session.found.problems]
         damaged = outcome.shown.records.frame.get("state")
         count = 0 if damaged is None else int(damaged.str.startswith("damaged").sum())
         if count:
-            total = len(outcome.shown.look.image_ids)
+            total = len(outcome.shown.snapshot.image_ids)
             problems.insert(0, f"{total - count} of {total} records open; {count} damaged: see More → Verify…")
         if problems:
             self._bar.show_result("; ".join(problems), "warning")
@@ -185,7 +185,7 @@ class DatasetActions(QObject):
 
     def _on_done(self, outcome: Outcome) -> str:
         if not self.take_up(outcome):
-            self.look()
+            self.show_newest()
             return ""
         failures = failures_of(outcome)
         for text in failures[:1]:
@@ -204,9 +204,9 @@ class _TableWork:
         path: Path,
         known: Sequence[DatasetIndexer],
         indexers: Sequence[DatasetIndexer],
-        how: How,
+        how: RefreshMode,
         image_ids: Sequence[str] | None,
-        before: Shown | None,
+        before: DatasetViews | None,
     ) -> None:
         self._path, self._known, self._indexers = path, known, indexers
         self._how, self._image_ids, self._before = how, image_ids, before
@@ -220,17 +220,19 @@ class _TableWork:
             told=handle.progress,
             cancelled=handle.cancelled,
         )
-        shown = look_at_all(self._path, self._known, self._before, handle)
+        shown = load_views(self._path, self._known, self._before, handle)
         return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
 
 
-def look_at_all(path: Path, known: Sequence[DatasetIndexer], before: Shown | None, handle: TaskHandle) -> Shown:
+def load_views(
+    path: Path, known: Sequence[DatasetIndexer], before: DatasetViews | None, handle: TaskHandle
+) -> DatasetViews:
     """Return what is shown of a dataset now; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
-    look = full_look(
-        dataset, known, before=before.look if before else None, told=handle.progress, cancelled=handle.cancelled
+    snapshot = full_snapshot(
+        dataset, known, before=before.snapshot if before else None, told=handle.progress, cancelled=handle.cancelled
     )
-    return make_shown(look, result_tables(known), before=before)
+    return make_views(snapshot, result_tables(known), before=before)
 
 
 def describe_reports(outcome: Outcome) -> str:

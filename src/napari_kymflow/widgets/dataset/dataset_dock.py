@@ -17,7 +17,7 @@ from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.session.after_save import Followed, FollowWork
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.row_place import place_of
-from napari_kymflow.tables.views import Shown, View, records_view, with_marks
+from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import autorefreshes, record_keys
 from napari_kymflow.user.recent import forget_recent, note_recent, recent_datasets
 from napari_kymflow.widgets.dataset.actions import DatasetActions
@@ -54,7 +54,7 @@ class DatasetDock(QWidget):
         self._bar = TaskBar(self)
         self.do = DatasetActions(self, self._session, self._bar, self._show)
         self.exchange = ExchangeActions(self, self._session, self._bar, self.do)
-        self._shown = Shown()
+        self._shown = DatasetViews()
         self._current: dict[str, View] = {}
         self._waiting: set[tuple[Path, str]] = set()
         self._is_refreshing = False
@@ -177,16 +177,16 @@ class DatasetDock(QWidget):
         self.do.shown = None
         if dataset is not None:
             note_recent(dataset.path)
-            look = self._session.look
-            self._show(Shown(look=look, records=records_view(look, [])))
-            self.do.look()
+            snapshot = self._session.snapshot
+            self._show(DatasetViews(snapshot=snapshot, records=records_view(snapshot, [])))
+            self.do.show_newest()
         self._show_state()
 
-    def _show(self, shown: Shown) -> None:
+    def _show(self, shown: DatasetViews) -> None:
         """Show a look at the dataset; tables that are not in front are filled when they come to it."""
         self._shown = shown
         known = [indexer.table_name for indexer in self._session.found.indexers]
-        names = [RECORDS, *dict.fromkeys([*known, *shown.look.tables])]
+        names = [RECORDS, *dict.fromkeys([*known, *shown.snapshot.tables])]
         for name in [name for name in self._panels if name not in names]:
             panel = self._panels.pop(name)
             self._current.pop(name, None)
@@ -220,12 +220,12 @@ class DatasetDock(QWidget):
         menu.popup(point)
 
     def _title(self, name: str) -> str:
-        look = self._shown.look
-        if name == RECORDS or look.is_quick:
+        snapshot = self._shown.snapshot
+        if name == RECORDS or snapshot.is_quick:
             return name
-        if name in look.tables:
-            return f"{name} ({len(look.tables[name]):,})"
-        return f"{name} (damaged)" if name in look.problems else f"{name} (not made yet)"
+        if name in snapshot.tables:
+            return f"{name} ({len(snapshot.tables[name]):,})"
+        return f"{name} (damaged)" if name in snapshot.problems else f"{name} (not made yet)"
 
     def _fill_current(self) -> None:
         """Show in the front panel what it does not show yet."""
@@ -234,15 +234,17 @@ class DatasetDock(QWidget):
         if name == RECORDS:
             marked = self._marked_records()
         else:
-            marked = self._shown.tables.get(name, View(frame=pd.DataFrame(), note=self._shown.look.problems.get(name, "")))
+            marked = self._shown.tables.get(
+                name, View(frame=pd.DataFrame(), note=self._shown.snapshot.problems.get(name, ""))
+            )
         if self._current.get(name) is not marked:
             self._current[name] = marked
-            fits = self._shown.look.is_quick != self._was_quick
-            self._was_quick = self._shown.look.is_quick
+            fits = self._shown.snapshot.is_quick != self._was_quick
+            self._was_quick = self._shown.snapshot.is_quick
             panel.set_frame(marked.frame, tooltips=marked.tooltips, note=marked.note, fits=fits)
 
     def _marked_records(self) -> View:
-        ids = self._shown.look.image_ids
+        ids = self._shown.snapshot.image_ids
         unsaved, kept = set(self._session.unsaved_ids), self._session.ids_with_kept_rois(ids)
         return with_marks(self._shown.records, unsaved=unsaved, kept=kept)
 
@@ -304,7 +306,7 @@ class DatasetDock(QWidget):
             self._bar.show_result(f"The tables could not follow: {followed.problem}", "warning")
         elif followed.shown is not None and followed.path == self._session.path:
             self.do.shown = followed.shown
-            self._session.show_look(followed.shown.look)
+            self._session.show_snapshot(followed.shown.snapshot)
             self._show(followed.shown)
         self._show_state()
         self._refresh_next()
@@ -336,7 +338,7 @@ class DatasetDock(QWidget):
         self._export_image.setEnabled(self._session.image_id is not None and not running)
         self._verify.setEnabled(dataset is not None and not running)
         self.metadata.follow(can_edit=writable)
-        is_looking = self._bar.is_running and self._shown.look.is_quick
+        is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
         self._state.setText(_EMPTY if dataset is None else self._describe(dataset))

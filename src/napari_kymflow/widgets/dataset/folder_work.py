@@ -19,7 +19,7 @@ from kymflow_zarr.reports import FailedFile, MovedFile
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.tables.work import run_indexers
 from napari_kymflow.user.recent import note_folder
-from napari_kymflow.widgets.dataset.actions import Outcome, look_at_all
+from napari_kymflow.widgets.dataset.actions import Outcome, load_views
 from napari_kymflow.widgets.window.task_bar import TaskHandle
 
 
@@ -90,7 +90,7 @@ class ImportWork:
             reports = run_indexers(path, self._known, "refresh", told=handle.progress, cancelled=handle.cancelled)
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
-        shown = look_at_all(path, self._known, None, handle)
+        shown = load_views(path, self._known, None, handle)
         return Outcome(path, shown, reports, report, n_new, is_cancelled=handle.cancelled(), problem=problem)
 
 

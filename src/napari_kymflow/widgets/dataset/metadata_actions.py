@@ -17,10 +17,10 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.after_save import show_new_metadata
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form, run_edit
-from napari_kymflow.tables.views import Shown
+from napari_kymflow.tables.views import DatasetViews
 from napari_kymflow.tables.work import refresh_after_save
 from napari_kymflow.user.preferences import autorefreshes
-from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, look_at_all
+from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, load_views
 from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog, What
 from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
 
@@ -110,7 +110,7 @@ class MetadataActions(QObject):
         if path is not None and ids and not self._bar.is_running:
             work = partial(_load, path, ids)
             what_is_read = f"Reading the metadata of {len(ids)} record{'' if len(ids) == 1 else 's'}"
-            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._look_elsewhere, path))
+            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._open_elsewhere, path))
 
     def take_back(self) -> None:
         """Put back what the last edit changed."""
@@ -120,7 +120,7 @@ class MetadataActions(QObject):
 
     def _on_read(self, what: What, form: MetadataForm) -> str:
         if form.path != self._session.path:
-            self._do.look()
+            self._do.show_newest()
             return ""
         if not form.image_ids:
             show_error(form.problems[0])
@@ -152,12 +152,12 @@ class MetadataActions(QObject):
         before = self._do.shown if path == self._session.path else None
         work = EditWork(path, self._session.found.indexers, step, image_ids, before, writes_tables=autorefreshes())
         done = partial(self._on_done, what, undone=isinstance(step, EditReport))
-        self._bar.run(title, work, done, partial(self._look_elsewhere, path))
+        self._bar.run(title, work, done, partial(self._open_elsewhere, path))
 
-    def _look_elsewhere(self, path: Path, reason: str) -> None:
+    def _open_elsewhere(self, path: Path, reason: str) -> None:
         """Look at the dataset that was opened while a task that failed ran, if there is one: nobody did yet."""
         if path != self._session.path:
-            self._do.look()
+            self._do.show_newest()
 
     def _on_done(self, what: What, edited: Edited, *, undone: bool) -> str:
         report, outcome = edited.report, edited.outcome
@@ -168,7 +168,7 @@ class MetadataActions(QObject):
         for failed in report.failed[:1]:
             show_error(f"{failed.name}: {failed.reason}")
         if not self._do.take_up(outcome):
-            self._do.look()
+            self._do.show_newest()
             return ""
         changed = [change.image_id for change in report.changed]
         show_new_metadata(self._session, changed)
@@ -206,7 +206,7 @@ class EditWork:
         known: Sequence[DatasetIndexer],
         step: MetadataEdit | EditReport,
         image_ids: Sequence[str],
-        before: Shown | None,
+        before: DatasetViews | None,
         *,
         writes_tables: bool,
     ) -> None:
@@ -223,13 +223,13 @@ class EditWork:
                 reports = refresh_after_save(self._path, self._known, ids)
             except OUR_ERRORS as error:
                 problem = f"the tables could not follow: {error}"
-        shown = look_at_all(self._path, self._known, self._before, handle)
+        shown = load_views(self._path, self._known, self._before, handle)
         return Edited(report, Outcome(self._path, shown, reports, problem=problem))
 
 
 def suggestions_of(session: KymSession, form: MetadataForm) -> Mapping[str, Sequence[str]]:
     """Return what stands in the other records of the dataset, so that one thing is not written in two ways."""
-    images, found = session.look.images, {}
+    images, found = session.snapshot.images, {}
     for key in form.keys:
         column = f"{EXPERIMENT_COLUMN}{key}"
         if column in images.columns:

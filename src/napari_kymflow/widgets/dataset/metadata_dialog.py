@@ -109,7 +109,7 @@ class MetadataDialog(QDialog):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._preview_edit)
         self._lay_out(what, suggestions or {})
         self._on_edited()
 
@@ -249,20 +249,20 @@ class MetadataDialog(QDialog):
         self._say(None, _CALCULATING)
         self._timer.start()
 
-    def _look(self) -> None:
+    def _preview_edit(self) -> None:
         """Find out in the background what saving would do; once more where something else was entered meanwhile."""
         if self._edit is None or self._is_looking:
             return
         self._is_looking = True
         edit = self._edit
-        self._run(partial(_preview, self._form, edit), partial(self._on_looked, edit))
+        self._run(partial(_preview, self._form, edit), partial(self._on_previewed, edit))
 
-    def _on_looked(self, edit: MetadataEdit, preview: EditPreview | str) -> None:
+    def _on_previewed(self, edit: MetadataEdit, preview: EditPreview | str) -> None:
         if self._gone.is_set():
             return
         self._is_looking = False
         if edit is not self._edit:
-            self._look()
+            self._preview_edit()
             return
         if isinstance(preview, str):
             self._say("error", preview)

@@ -173,7 +173,7 @@ class VerifyDialog(QDialog):
     def verify(self) -> None:
         """Look for damage in the background."""
         self._show(None)
-        work = partial(_look, self._path, self._deep.isChecked())
+        work = partial(_find_problems, self._path, self._deep.isChecked())
         self.task_bar.run(f"Verifying {self._path.name} …", work, self._on_verified)
 
     def repair(self) -> None:
@@ -302,7 +302,7 @@ def _urgency(problem: Problem) -> int:
     return ("error", "warning", "info").index(describe_state(problem)[0])
 
 
-def _look(path: Path, deep: bool, handle: TaskHandle) -> Checked | None:
+def _find_problems(path: Path, deep: bool, handle: TaskHandle) -> Checked | None:
     """Return what is wrong with a dataset; None where the user stopped it; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     try:
