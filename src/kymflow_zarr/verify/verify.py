@@ -17,6 +17,7 @@ from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
@@ -155,7 +156,7 @@ def _of_left_overs(blobs: Blobs, *, repair: bool) -> Findings:
             age = blobs.age_seconds(key, now=now)
         except FileNotFoundError:  # whoever was building it is done
             continue
-        place = blobs.place_of(key)
+        place = place_of(key)
         if name.startswith("replaced-") and place and not blobs.exists(place):
             if age > MISSED_AFTER_SECONDS:
                 yield from found(place, "is missing; a stopped program had moved it aside", partial(blobs.put_back, key))

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import tifffile
 
+from kymflow_zarr.importing.add import add_content
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.importing import tiffs as ingest_module
@@ -595,7 +596,7 @@ class TestTwoImportsAtOnce:
         content = FileContent(pixels=pixels, axes=("y", "x"), image_id=record.image_id)
         tifffile.imwrite(tmp_path / "x.tif", pixels)
         monkeypatch.setattr(dataset, "list_image_ids", list)
-        image_id = dataset.add_content(content, Source.from_file(tmp_path / "x.tif"))
+        image_id = add_content(dataset, content, Source.from_file(tmp_path / "x.tif"))
         assert image_id != record.image_id
         assert dataset.record(image_id).get_shape() == pixels.shape
 
