@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_zarr.importing.add import add_content
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.importing import tiffs as ingest_module
+from kymflow_zarr.importing.add import add_content
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.reports import FailedFile, ImportedFile

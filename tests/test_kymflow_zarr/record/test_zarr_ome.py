@@ -7,10 +7,10 @@ import pytest
 import zarr
 from ome_zarr_models.v05 import Image
 
-from kymflow_zarr.importing.add import add_content
 from kymflow_zarr import OmeDescription, ZarrDataset
 from kymflow_zarr.errors import DamagedError, InvalidValueError, ReadOnlyError
 from kymflow_zarr.formats.seals import seal_document
+from kymflow_zarr.importing.add import add_content
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.record.ome import image_to_ome, is_ome_image, ome_order
 from kymflow_zarr.tables.sources import Source
