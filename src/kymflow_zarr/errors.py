@@ -20,7 +20,7 @@ KymflowZarrError
 ├── SourceError            (ValueError)         a file or folder that cannot be imported
 ├── ConflictError          (RuntimeError)       somebody else saved first
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
-└── NotSavedError          (OSError)            the disk failed; the old state stands
+└── NotSavedError          (OSError)            the disk failed; the old state is unchanged
 ```
 """
 
@@ -30,7 +30,7 @@ class KymflowZarrError(Exception):
 
 
 class DatasetNotFoundError(KymflowZarrError, FileNotFoundError):
-    """Nothing, or not a folder, stands at a dataset's path."""
+    """There is nothing, or no folder, at a dataset's path."""
 
 
 class NotADatasetError(KymflowZarrError, ValueError):
@@ -94,4 +94,4 @@ class ReadOnlyError(KymflowZarrError, PermissionError):
 
 
 class NotSavedError(KymflowZarrError, OSError):
-    """The disk failed while saving; what was there before still stands."""
+    """The disk failed while saving; what was there before is unchanged."""

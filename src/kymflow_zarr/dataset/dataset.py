@@ -151,7 +151,7 @@ class Dataset:
         """Add a record with these pixels and return it; arguments as in `ZarrImageRecord.save_array`."""
         with self.build_record(arr, axes=axes, chunks=chunks) as draft:
             pass
-        # Not looked for: it is there, and who is told otherwise adds it again.
+        # Not checked on the disk: a wrong "not there" would make the caller add the image a second time.
         return self._record(draft.image_id)
 
     @contextmanager
@@ -226,7 +226,7 @@ class Dataset:
         columns
             Only these columns, in this order; the others are not read.
         image_ids
-            Only these images' rows; of the others, no more is read than stands together with them.
+            Only these images' rows; other rows are read only where they share a block of the file.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What stands at a dataset's path: nothing, a dataset, one of the older program, a half-made one, or something else."""
+"""What is at a dataset's path: nothing, a dataset, one of the older program, a half-made one, or something else."""
 
 import uuid
 

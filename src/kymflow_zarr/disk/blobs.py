@@ -1,6 +1,6 @@
 """Bytes in and out of a dataset, atomically: the only code that touches a file system or a zarr store.
 
-The rule of this room: a reader sees the old state or the new one, never a half. A file is written beside its place,
+The rule of this room: a reader sees the old state or the new one, never a half. A file is written next to its place,
 flushed and renamed over it; a tree (a record, an array) is built in the staging folder, flushed and renamed in.
 A flush that fails means "unknown": it is never retried and carried on from, but reported as not saved.
 The single steps that a disk can refuse are in `disk.steps`; how a tree gets to its place is in `disk.staging`.
@@ -31,7 +31,7 @@ SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
 
 CLAIM_SECONDS = 600
-"""How long a claim is respected of a program of which one cannot tell whether it was stopped."""
+"""How long a claim counts whose program may have been stopped."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
@@ -54,7 +54,7 @@ class Blobs:
     keep_reserve
         Whether even small files may not use the reserve.
     fixed
-        Whether the folder is never made by writing into it: who writes into a record that was deleted makes no ghost of it.
+        Whether writing never makes the folder: a write into a deleted record must not bring back a part of it.
     why_read_only
         What the refusal says.
     """
@@ -228,7 +228,7 @@ class Blobs:
                 steps.flush_folder(os.path.dirname(path))
 
     def forget(self, key: str) -> None:
-        """Remove a file that nothing needs, without waiting for the disk; one that is gone already is no error."""
+        """Remove a file that nothing needs, without waiting for the disk; a file that is gone already is no error."""
         with self._writing(key), suppress(FileNotFoundError):
             os.unlink(self._path(key))
 

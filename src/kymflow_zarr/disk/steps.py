@@ -164,7 +164,7 @@ def replace(source: str, target: str) -> None:
 def link(source: str, target: str) -> None:
     """Give a file a second name that nobody has; raise `FileExistsError` where somebody has it.
 
-    Where the disk knows no hard links, the file is copied beside the target and moved there exclusively.
+    Where the disk knows no hard links, the file is copied next to the target and moved there exclusively.
     """
     try:
         os.link(source, target)

@@ -1,7 +1,7 @@
 """A dataset as a folder of TIFFs, JSON, CSV, Parquet and .npy files, from which the same dataset can be made again.
 
 The rule of this room: the dataset is only read. A new folder appears whole or not at all; what of a damaged record cannot
-be read is said, and the rest goes out.
+be read is in the report, and the rest is exported.
 """
 
 import hashlib
@@ -73,9 +73,9 @@ class ExportPlan:
     friendly_names
         Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
     scales_of
-        What the metadata say of the scale of each axis.
+        Returns the scale of each axis that the metadata state.
     name_of
-        What the metadata say of the name of an image that came from no file.
+        Returns the name that the metadata state, for an image without a source file.
     """
 
     include_tiff: bool = True
@@ -99,7 +99,7 @@ def export_dataset(
     if target.exists("") and (not target.is_folder("") or target.names("", hidden=True)):
         if not overwrite or not target.is_folder(""):
             raise taken
-        # Stopped halfway, the folder would say of new files what was true of the old ones.
+        # Otherwise, if the export stopped halfway, the old document would describe the new files.
         target.forget(DOCUMENT)
         return _Export(dataset, target, plan).run(folder, progress)
     place = Blobs(folder.parent, read_only=False)
@@ -166,7 +166,7 @@ class _Export:
     def _source_paths(self) -> dict[str, str]:
         try:
             frame = self.dataset.load_sources_index()
-        except (KymflowZarrError, OSError):  # which is said of the table
+        except (KymflowZarrError, OSError):  # the table's own entry reports it
             return {}
         return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 

@@ -1,7 +1,7 @@
 """The artifacts of one record, by name: JSON, tables and arrays.
 
-The rule of this room: a name is refused or used as it is, and what cannot be stored or read is said with the name. Writing
-is by the naming rule; reading takes whatever name is there, since older datasets have others.
+The rule of this room: a name is refused or used as it is, and an error names the artifact that cannot be stored
+or read. Writing follows the naming rule; reading takes whatever name is there, since older datasets have others.
 """
 
 import io

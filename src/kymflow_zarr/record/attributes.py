@@ -123,7 +123,7 @@ _OF_OME = ("version", "multiscales")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAttributes:
-    """What a record's group says of its pixels: the axes, and when the record was made."""
+    """What a record's group states: the axes of the pixels, and when the record was made."""
 
     axes: tuple[str, ...]
     created_utc: str = field(default_factory=utc_now)
@@ -154,7 +154,7 @@ def record_to_bytes(attributes: RecordAttributes, described: OmeDescription | No
 def with_ome(document: JsonObject, axes: tuple[str, ...], described: OmeDescription | None) -> dict[str, JsonValue]:
     """Return the document of a record's group with its OME-Zarr metadata made anew; all else is left.
 
-    They can be replaced at any time, so the seal does not cover them, but a digest of them that stands beside it; what
+    They can be replaced at any time, so the seal does not cover them, but a digest of them next to it does; what
     other programs added to them is theirs.
     """
     ome = image_to_ome(axes, described)

@@ -68,7 +68,7 @@ class ZarrImageRecord(Artifacts):
     """A handle to one image record of a dataset; get one from `ZarrDataset.record`.
 
     Opening and reading write nothing. Everything here is authoritative: nothing can rebuild it. What is saved and loaded by
-    name, artifacts and arrays, stands in `Artifacts`.
+    name, artifacts and arrays, is in `Artifacts`.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ class ZarrImageRecord(Artifacts):
         DamagedError
             When the record's own attributes were changed: they are not sealed anew with that.
         NotSavedError
-            When the disk fails or is full; the old metadata stand.
+            When the disk fails or is full; the old metadata are unchanged.
         """
         self._check_there()
         axes = self.load_attributes().axes

@@ -157,12 +157,14 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
         _commit(blobs, current.payload, number)
         number += 1
     saved = _commit(blobs, payload, number)
-    # Where the copy fails it is saved all the same: the commit stands, and the copy that is left is an older revision's,
-    # which every reader recognises.
+    # Where the copy fails the save is done all the same: the commit is there, and every reader recognises
+    # the copy that is left as an older revision's.
     with suppress(KymflowZarrError, OSError):
         _keep_foreign_copy(blobs, saved.number)
         blobs.write(RECORD_METADATA, text)
-        if blobs.exists(revision_key(saved.number + 1)):  # somebody saved meanwhile, and this copy may lie over theirs
+        if blobs.exists(
+            revision_key(saved.number + 1)
+        ):  # another program saved in between, and this copy may have replaced theirs
             write_readable_copy(blobs)
     return saved
 
@@ -197,7 +199,7 @@ def adopt_edit(blobs: Blobs) -> None:
 
 
 def write_readable_copy(blobs: Blobs) -> None:
-    """Make `metadata.json` again from the newest revision; what stands there and cannot be read is set aside."""
+    """Make `metadata.json` again from the newest revision; a copy that cannot be read is set aside."""
     newest = load_revision(blobs)
     _keep_foreign_copy(blobs, newest.number)
     blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))

@@ -110,7 +110,7 @@ def verify_dataset(
 
 
 def _settle(findings: Findings, *, repair: bool) -> list[Problem]:
-    """Return what is said of the findings, after repairing them where that is asked."""
+    """Return the problems of the findings, after repairing them where `repair` asks for it."""
     return [_repaired(finding) if repair else finding.problem() for finding in list(findings)]
 
 

@@ -215,7 +215,7 @@ class TestTiffSidecarStore:
 
     def test_a_folder_in_a_files_place_is_not_found(self, store, tmp_path):
         (tmp_path / "a.params.json").mkdir()
-        with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'params' beside"):
+        with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'params' next to"):
             store.load_dict("params")
 
 
