@@ -31,7 +31,7 @@ def index(
     dataset: Annotated[Path, typer.Argument(help="The dataset.")],
     *,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make all rows again, fresh ones too, and what OME-Zarr is told.")
+        bool, typer.Option("--rebuild", help="Make all rows again, fresh ones too, and the OME-Zarr metadata.")
     ] = False,
     jobs: Jobs = 1,
     as_json: AsJson = False,
@@ -151,7 +151,7 @@ def are_behind(dataset: ZarrDataset) -> bool:
 
 
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
-    """Bring every table up to date, say what happened, and return whether an image failed."""
+    """Bring every table up to date, print what was done, and return whether an image failed."""
     kym, found = KymDataset(dataset), find_indexers(INDEXERS)
     for problem in found.problems:
         output.problem(problem, "yellow")
