@@ -17,8 +17,9 @@ from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.masks import ArraySource, RoiMasks
-from kymflow_core.roi.pixels import RoiStats, drawn_mask, is_older_mask, mask_box, pixel_stats, rect_mask, roi_box
+from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
+from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
+from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
 
 _MANY = 8
@@ -173,7 +174,7 @@ class AcqImage:
         return self._pixels_of(self.rois.get(roi_id))
 
     def roi_extent(self, roi_id: int) -> RoiExtent:
-        """Return where a ROI lies in s and µm; of a mask, the box of its pixels.
+        """Return where a ROI lies in s and µm: the smallest rectangle that holds its pixels.
 
         Raises
         ------
@@ -183,8 +184,13 @@ class AcqImage:
             When there is no ROI of that id; it is a `KeyError`.
         """
         roi, calibration = self.rois.get(roi_id), self.calibration
-        box = roi_box(roi, self.slice_shape) if isinstance(roi, RectROI) else mask_box(self.mask_of(roi))
-        return RoiExtent.of_box(box or (slice(0, 0), slice(0, 0)), calibration)
+        return RoiExtent.of_box(self.bounds_of(roi).slices, calibration)
+
+    def bounds_of(self, roi: ROI) -> Bounds:
+        """Return the smallest rectangle of whole pixels that holds the pixels of any ROI, saved or not."""
+        is_stored = isinstance(roi, MaskROI) and roi.reference is not None
+        bounds = None if is_stored else roi_bounds(roi, self.slice_shape)
+        return mask_bounds(self.mask_of(roi)) if bounds is None else bounds
 
     def roi_stats(self, roi_id: int) -> RoiStats:
         """Return mean, standard deviation, minimum, maximum and number of the pixels inside a ROI, in its z and channel."""
@@ -209,9 +215,8 @@ class AcqImage:
             place = roi.z, roi.channel
             if place not in slices:
                 slices[place] = self.slice_pixels(z=roi.z, channel=roi.channel)
-            box = roi_box(roi, self.slice_shape)
-            inside = slices[place][box] if isinstance(roi, RectROI) and box else slices[place][self.mask_of(roi)]
-            found[roi.roi_id] = pixel_stats(inside)
+            inside = self.bounds_of(roi).slices if isinstance(roi, RectROI) else self.mask_of(roi)
+            found[roi.roi_id] = pixel_stats(slices[place][inside])
         return found
 
     def within(self, roi: RectROI) -> RectROI:
@@ -328,26 +333,25 @@ class AcqImage:
     def mask_of(self, roi: ROI) -> NDArray[np.bool_]:
         """Return any ROI, saved or not, as a boolean image (y, x), as `get_roi_mask`."""
         if isinstance(roi, MaskROI) and roi.reference is not None:
-            return self._load_mask(roi.reference)
+            stored = self._masks.load(str(array_name(roi.reference)))
+            whole = whole_mask(roi, stored, self.slice_shape)
+            if whole is None:
+                raise RoiError(
+                    f"the mask {roi.reference!r} of ROI {roi.roi_id} has the shape {stored.shape}, and the image "
+                    f"{self.slice_shape} (y, x); draw the ROI again"
+                )
+            return whole
         mask = drawn_mask(roi, self.slice_shape)
         if mask is None:
             raise RoiError(f"ROI {roi.roi_id} has neither a mask nor a shape")
         return mask
 
     def load_mask(self, name: str) -> NDArray[np.bool_]:
-        """Return the array artifact `name` as a mask of the whole slice (y, x).
-
-        The older program stored the mask of a rectangle as an array of the rectangle's own shape, all True. Such a one is
-        known by its shape, and placed at the rectangle that refers to it.
-        """
+        """Return the array artifact `name` as a mask of the whole slice (y, x); as it is where it does not fit."""
         stored = self._masks.load(name)
-        if stored.shape == self.slice_shape:
-            return stored.astype(np.bool_)
-        owners = (roi for roi in self.rois if isinstance(roi, RectROI) and roi.mask_ref == array_group_key(name))
-        for roi in owners:
-            if is_older_mask(stored, roi):
-                return rect_mask(roi, self.slice_shape)
-        return stored.astype(np.bool_)
+        owners = (roi for roi in self.rois if roi.mask_ref == array_group_key(name))
+        wholes = (whole_mask(roi, stored, self.slice_shape) for roi in owners)
+        return next((whole for whole in wholes if whole is not None), stored.astype(np.bool_))
 
     def list_mask_names(self) -> list[str]:
         """Return the array artifacts that a ROI refers to as its mask and that are there, sorted."""
@@ -356,14 +360,11 @@ class AcqImage:
         wanted = {array_name(roi.mask_ref) for roi in self.rois if roi.mask_ref}
         return [name for name in self.source.list_array_artifacts() if name in wanted]
 
-    def mask_state(self, roi: ROI) -> str:
-        """Return whether a ROI has a stored mask: "" for none, "mask", or "mask outdated" for a rectangle changed since."""
-        if roi.mask_ref is None:
-            return ""
-        if isinstance(roi, MaskROI):
-            return "mask"
-        stored = self._load_mask(roi.mask_ref)
-        return "mask" if np.array_equal(stored, rect_mask(roi, self.slice_shape)) else "mask outdated"
+    def stored_mask(self, roi: ROI) -> StoredMask:
+        """Return the stored mask of any ROI, saved or not, with its state; one that is lost or damaged is no error."""
+        if not isinstance(self.source, ArraySource):
+            return StoredMask(state=mask_state(roi, None, self.slice_shape))
+        return load_stored_mask(self.source, roi, self.slice_shape)
 
     def _adopt(self, revision: Revision) -> None:
         metadata = revision.payload
@@ -383,12 +384,6 @@ class AcqImage:
             raise NotImplementedError(f"ROI {roi_id} is a mask; this works on rectangles only yet")
         return roi
 
-    def _load_mask(self, reference: str) -> NDArray[np.bool_]:
-        name = array_name(reference)
-        if name is None:
-            raise RoiError(f"mask_ref must be 'analysis_arrays/<name>', not {reference!r}")
-        return self.load_mask(name)
-
     @property
     def _masks(self) -> RoiMasks:
         if not isinstance(self.source, ArraySource):
@@ -404,12 +399,10 @@ class AcqImage:
         return mask
 
     def _pixels_of(self, roi: ROI) -> NDArray[Any]:
-        box = roi_box(roi, self.slice_shape)
         mask = None if isinstance(roi, RectROI) else self.mask_of(roi)
-        if box is None and mask is not None:
-            box = mask_box(mask)
-        pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
-        return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
+        box = (self.bounds_of(roi) if mask is None else mask_bounds(mask)).slices
+        pixels = self._read(roi.z, roi.channel, box)
+        return pixels if mask is None else np.ma.MaskedArray(pixels, mask=~mask[box])
 
     def _read(self, z: int, channel: int, box: tuple[slice, slice]) -> NDArray[Any]:
         sizes = dict(zip(self.axes, self.pixels.shape, strict=True))

@@ -17,8 +17,8 @@ from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
 from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_core.older_program import results as older_results
-from kymflow_core.roi import RectROI, RoiSet
-from kymflow_core.roi.pixels import is_older_mask
+from kymflow_core.roi import RoiSet
+from kymflow_core.roi.masks import whole_mask
 from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
@@ -117,10 +117,9 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     wanted = {name: roi for roi in held if roi.mask_ref and (name := array_name(roi.mask_ref))}
     masks = {**content.masks, **{name: array for name, array in content.array_artifacts.items() if name in wanted}}
     sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
-    shape = sizes.get("y"), sizes.get("x")
+    shape = sizes.get("y", 1), sizes.get("x", 1)
     for name, mask in masks.items():
-        roi = wanted.get(name)
-        if mask.shape != shape and not (isinstance(roi, RectROI) and is_older_mask(mask, roi)):
+        if whole_mask(wanted.get(name), mask, shape) is None:
             raise SourceError(
                 f"the mask {name!r} beside {path} has the shape {mask.shape}, the image {shape} (y, x); mend or remove "
                 "it, then import again"

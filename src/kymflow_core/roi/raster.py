@@ -10,6 +10,7 @@ that napari's `to_masks` has, in a hundredth of its time.
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,9 @@ _ELLIPSE_VERTICES = 100
 _MOST_ROWS = 256
 _MOST_CROSSINGS = 1 << 20
 """How many crossings of rows with edges are held at once, at most."""
+
+Runs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""The row of each run of pixels, and its first and last pixel."""
 
 
 def shape_problems(shape_type: object, vertices: object) -> list[str]:
@@ -70,29 +74,31 @@ def shape_mask(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> 
     RoiError
         When the type is not known.
     """
-    points = np.asarray(vertices, dtype=np.float64).reshape(-1, 2)
-    if shape_type not in SHAPE_TYPES:
-        raise RoiError(f"a shape of type {shape_type!r} has no pixels; known are {list(SHAPE_TYPES)}")
     mask = np.zeros(shape, dtype=np.bool_)
-    if shape_type in _OPEN_TYPES:
-        _draw_path(mask, points)
-    else:
-        _fill_polygon(mask, outline(shape_type, points))
+    for rows, first, last in shape_runs(shape_type, vertices, shape, rows_at_once=_MOST_ROWS):
+        _paint(mask, rows, first, last)
     return mask
 
 
 def has_pixels(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> bool:
     """Return whether a drawn shape has any pixel of an image; faster than its mask, since the first one is enough."""
-    y0, y1, x0, x1 = bounding_box(shape_type, vertices, shape)
-    if x0 == x1:
-        return False
-    # By an even shift: halves are rounded to even numbers.
-    y0, x0 = y0 - y0 % 2, x0 - x0 % 2
-    points = np.asarray(vertices, dtype=np.float64)
-    return any(
-        shape_mask(shape_type, points - (start, x0), (min(_MOST_ROWS, y1 - start), x1 - x0)).any()
-        for start in range(y0, y1, _MOST_ROWS)
-    )
+    return any(rows.size for rows, _, _ in shape_runs(shape_type, vertices, shape, rows_at_once=_MOST_ROWS))
+
+
+def shape_runs(
+    shape_type: str, vertices: ArrayLike, shape: tuple[int, int], *, rows_at_once: int = _MOST_CROSSINGS
+) -> Iterator[Runs]:
+    """Yield the pixels of a drawn shape within an image as runs along rows, some rows at a time; some runs overlap.
+
+    Parameters are those of `shape_mask`, and so are the errors.
+    """
+    points = np.asarray(vertices, dtype=np.float64).reshape(-1, 2)
+    if shape_type not in SHAPE_TYPES:
+        raise RoiError(f"a shape of type {shape_type!r} has no pixels; known are {list(SHAPE_TYPES)}")
+    if shape_type in _OPEN_TYPES:
+        yield from _path_runs(points, shape)
+    else:
+        yield from _polygon_runs(outline(shape_type, points), shape, rows_at_once)
 
 
 def outline(shape_type: str, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -105,8 +111,11 @@ def outline(shape_type: str, vertices: NDArray[np.float64]) -> NDArray[np.float6
     return np.asarray(vertices.mean(axis=0) + around, dtype=np.float64)
 
 
-def bounding_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return `(y0, y1, x0, x1)`, half-open in pixels, that holds all of a shape; empty where it misses the image."""
+def clip_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return `(y0, y1, x0, x1)`, half-open in pixels, outside of which a shape has no pixel; empty outside the image.
+
+    It may be larger than the pixels need: `bounds.shape_bounds` is exact.
+    """
     points = outline(shape_type, np.asarray(vertices, dtype=np.float64))
     low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
     (y0, x0), (y1, x1) = np.clip(low, 0, shape).astype(int), np.clip(high + 1, 0, shape).astype(int)
@@ -121,31 +130,36 @@ def _is_vertex(value: object) -> bool:
     )
 
 
-def _fill_polygon(mask: NDArray[np.bool_], points: NDArray[np.float64]) -> None:
-    """Set the pixels inside and on a closed outline."""
-    y0, y1, x0, x1 = bounding_box("polygon", points, (mask.shape[0], mask.shape[1]))
+def _paint(mask: NDArray[np.bool_], rows: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
+    """Set the pixels of runs."""
+    if np.array_equal(first, last):
+        mask[rows, first] = True
+        return
+    y0, y1, x0, x1 = rows.min(), rows.max() + 1, first.min(), last.max() + 1
+    counts = np.int16 if len(rows) < np.iinfo(np.int16).max else np.int32
+    steps = np.zeros((y1 - y0, x1 - x0 + 1), dtype=counts)
+    np.add.at(steps, (rows - y0, first - x0), 1)
+    np.add.at(steps, (rows - y0, last - x0 + 1), -1)
+    mask[y0:y1, x0:x1] |= np.cumsum(steps, axis=1, dtype=counts, out=steps)[:, :-1] > 0
+
+
+def _polygon_runs(points: NDArray[np.float64], shape: tuple[int, int], rows_at_once: int) -> Iterator[Runs]:
+    """Yield the runs of pixels inside and on a closed outline."""
+    y0, y1, x0, x1 = clip_box("polygon", points, shape)
     if y0 == y1 or x0 == x1:
         return
     edges = np.hstack([points, np.roll(points, -1, axis=0)])
     edges = edges[edges[:, 0] != edges[:, 2]]
-    counts = np.int16 if len(edges) < np.iinfo(np.int16).max // 4 else np.int32
-    for start, stop in _row_blocks(y0, y1, len(edges)):
-        steps = np.zeros((stop - start, x1 - x0 + 1), dtype=counts)
-        for above in (True, False):
-            rows, first, last = _spans(edges, start, stop, above=above)
-            first, last = np.maximum(first, x0), np.minimum(last, x1 - 1)
-            seen = first <= last
-            np.add.at(steps, (rows[seen] - start, first[seen] - x0), 1)
-            np.add.at(steps, (rows[seen] - start, last[seen] - x0 + 1), -1)
-        mask[start:stop, x0:x1] |= np.cumsum(steps, axis=1, dtype=counts, out=steps)[:, :-1] > 0
+    step = max(1, min(rows_at_once, _MOST_CROSSINGS // max(1, len(edges))))
+    for start in range(y0, y1, step):
+        spans = (_spans(edges, start, min(start + step, y1), above=above) for above in (True, False))
+        rows, first, last = (np.concatenate(part) for part in zip(*spans, strict=True))
+        first, last = np.maximum(first, x0), np.minimum(last, x1 - 1)
+        is_run = first <= last
+        yield rows[is_run], first[is_run], last[is_run]
     on_centre = points[(points == np.rint(points)).all(axis=1)].astype(np.int64)
-    on_centre = on_centre[((on_centre >= 0) & (on_centre < mask.shape)).all(axis=1)]
-    mask[on_centre[:, 0], on_centre[:, 1]] = True
-
-
-def _row_blocks(start: int, stop: int, edges: int) -> Iterator[tuple[int, int]]:
-    step = max(1, min(_MOST_ROWS, _MOST_CROSSINGS // max(1, edges)))
-    return ((row, min(row + step, stop)) for row in range(start, stop, step))
+    on_centre = on_centre[((on_centre >= 0) & (on_centre < shape)).all(axis=1)]
+    yield on_centre[:, 0], on_centre[:, 1], on_centre[:, 1]
 
 
 def _spans(
@@ -175,20 +189,19 @@ def _spans(
     return row[::2], begin + (before >= 0), end - (after < 0)
 
 
-def _draw_path(mask: NDArray[np.bool_], points: NDArray[np.float64]) -> None:
-    """Set the pixels that the segments between rounded vertices pass."""
+def _path_runs(points: NDArray[np.float64], shape: tuple[int, int]) -> Iterator[Runs]:
+    """Yield the pixels that the segments between rounded vertices pass, each as a run."""
     places = np.rint(points).astype(np.int64)
     for begin, end in pairwise(places):
         length, sign = np.abs(end - begin), np.sign(end - begin)
         along = 0 if length[0] > length[1] else 1
         across = 1 - along
         # Only the steps within the image, however far the segment reaches.
-        limits = sorted(((0 - begin[along]) * sign[along], (mask.shape[along] - 1 - begin[along]) * sign[along]))
+        limits = sorted(((0 - begin[along]) * sign[along], (shape[along] - 1 - begin[along]) * sign[along]))
         steps = np.arange(max(0, limits[0]), min(length[along], limits[1]) + 1)
         place = np.empty((2, len(steps)), dtype=np.int64)
         place[along] = begin[along] + sign[along] * steps
         aside = (2 * length[across] * steps + length[along]) // max(1, 2 * length[along])
         place[across] = begin[across] + sign[across] * aside
-        inside = (place[across] >= 0) & (place[across] < mask.shape[across])
-        inside &= (place[along] >= 0) & (place[along] < mask.shape[along])
-        mask[place[0, inside], place[1, inside]] = True
+        y, x = place[:, ((place >= 0) & (place < np.array(shape)[:, np.newaxis])).all(axis=0)]
+        yield y, x, x

@@ -12,7 +12,7 @@ that is drawn by hand becomes the pixels whose centres it covers; the vertices o
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from kymflow_core import RectROI, RoiSet
 from kymflow_core.roi import ROI, DrawnShape, MaskROI, mask_of_rect, rect_of_mask
+from kymflow_core.roi.bounds import Bounds
 from kymflow_core.roi.pixels import covered_range, drawn_range
 from kymflow_core.roi.polygons import is_simple
 from kymflow_core.roi.raster import has_pixels, shape_problems
@@ -46,15 +47,6 @@ _DECIMALS = 3
 _MOST_COMPARED = 1500
 _ROUNDING = 4e-7
 """napari keeps vertices as 32-bit floats."""
-
-
-class Bounds(NamedTuple):
-    """Half-open ranges of whole pixels."""
-
-    x0: int
-    x1: int
-    y0: int
-    y1: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,13 @@ from psygnal import Signal
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI, merge_roi_sets
+from kymflow_core.roi.bounds import Bounds, roi_bounds
 from kymflow_core.tables.roi_results import RoiResults, outdated_results, outdated_roi_ids, results_by_roi
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import RecordNotFoundError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.roi_sync import RoiSync
-from napari_kymflow.layers.shapes import COLOR, Bounds
+from napari_kymflow.layers.shapes import COLOR
 from napari_kymflow.rois.commit_rois import (
     Disagreement,
     NotSaved,
@@ -157,6 +158,12 @@ class RoiEditor:
         """Make the last edit that was taken back again."""
         self._show(self._undo.redo(self.rois))
         self._autosave()
+
+    def bounds_of(self, roi: ROI) -> Bounds | None:
+        """Return where the pixels of a ROI on screen lie; None for a painted one that is not measured yet, or is lost."""
+        measured, facts = self.facts.get(roi.roi_id, (None, None))
+        known = facts.bounds if facts and measured and is_measured(roi, measured) else None
+        return roi_bounds(roi, self.image.slice_shape) if known is None else known
 
     def edit(self, roi_id: int, **changes: Any) -> None:
         """Change fields of one ROI, such as its name; raise `RoiError` where they are not valid."""

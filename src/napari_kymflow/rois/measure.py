@@ -6,6 +6,8 @@ from pathlib import Path
 
 from kymflow_core import AcqImage
 from kymflow_core.roi import ROI
+from kymflow_core.roi.bounds import Bounds, roi_bounds
+from kymflow_core.roi.masks import MaskState
 from kymflow_core.roi.pixels import RoiStats
 from kymflow_core.tables.roi_results import has_same_pixels
 from kymflow_zarr import ZarrDataset
@@ -14,10 +16,11 @@ from napari_kymflow.errors import OUR_ERRORS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoiFacts:
-    """What is measured of one ROI: the pixels inside, and "", "mask", "mask outdated" or "mask damaged"."""
+    """What is measured of one ROI: the pixels inside, where they lie, what its stored mask is worth; None where unknown."""
 
-    stats: RoiStats | None
-    mask_state: str
+    stats: RoiStats | None = None
+    bounds: Bounds | None = None
+    mask_state: MaskState | None = None
 
 
 def measure_rois(path: Path, image_id: str, rois: Sequence[ROI]) -> dict[int, tuple[ROI, RoiFacts]]:
@@ -25,12 +28,17 @@ def measure_rois(path: Path, image_id: str, rois: Sequence[ROI]) -> dict[int, tu
     try:
         image = AcqImage(ZarrDataset(path, mode="r").record(image_id))
     except OUR_ERRORS:
-        return {roi.roi_id: (roi, RoiFacts(stats=None, mask_state="")) for roi in rois}
+        return {roi.roi_id: (roi, RoiFacts()) for roi in rois}
     try:
         measured = image.measure_many(rois)
     except OUR_ERRORS:  # one of them; the others are measured all the same
         measured = {roi.roi_id: stats for roi in rois if (stats := _measured(image, roi)) is not None}
-    return {roi.roi_id: (roi, RoiFacts(stats=measured.get(roi.roi_id), mask_state=_mask_state(image, roi))) for roi in rois}
+    return {roi.roi_id: (roi, _facts(image, roi, measured.get(roi.roi_id))) for roi in rois}
+
+
+def _facts(image: AcqImage, roi: ROI, stats: RoiStats | None) -> RoiFacts:
+    stored = image.stored_mask(roi)
+    return RoiFacts(stats=stats, bounds=roi_bounds(roi, image.slice_shape, stored.pixels), mask_state=stored.state)
 
 
 def _measured(image: AcqImage, roi: ROI) -> RoiStats | None:
@@ -38,13 +46,6 @@ def _measured(image: AcqImage, roi: ROI) -> RoiStats | None:
         return image.measure(roi)
     except OUR_ERRORS:
         return None
-
-
-def _mask_state(image: AcqImage, roi: ROI) -> str:
-    try:
-        return image.mask_state(roi)
-    except OUR_ERRORS:
-        return "mask damaged"
 
 
 def is_measured(roi: ROI, measured: ROI) -> bool:

@@ -1,13 +1,13 @@
 """ROIs as rows of text, and text back to ranges: what the ROI dock shows. No Qt."""
 
-import math
 import re
 from collections.abc import Sequence
 
 from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI
-from napari_kymflow.layers.shapes import Bounds
+from kymflow_core.roi.bounds import NOWHERE, Bounds
+from kymflow_core.roi.masks import mask_state
 from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.measure import RoiFacts
 
@@ -28,24 +28,9 @@ def roi_kind(roi: ROI) -> str:
     return "rotated rectangle" if roi.drawn.type == "rectangle" else roi.drawn.type
 
 
-def roi_bounds(roi: ROI) -> Bounds | None:
-    """Return the whole pixels around a ROI; None for a mask that nobody drew."""
-    if isinstance(roi, RectROI):
-        return Bounds(x0=roi.x0, x1=roi.x1, y0=roi.y0, y1=roi.y1)
-    if roi.drawn is None:
-        return None
-    lines, pixels = zip(*roi.drawn.vertices, strict=True)
-    return Bounds(
-        x0=max(0, math.ceil(min(pixels))),
-        x1=math.floor(max(pixels)) + 1,
-        y0=max(0, math.ceil(min(lines))),
-        y1=math.floor(max(lines)) + 1,
-    )
-
-
-def roi_texts(roi: ROI, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[str, ...]:
-    """Return one text for each of `COLUMNS`."""
-    bounds = roi_bounds(roi)
+def roi_texts(roi: ROI, bounds: Bounds | None, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[str, ...]:
+    """Return one text for each of `COLUMNS`; `bounds` are those of the ROI's pixels, where they are known."""
+    bounds = None if bounds == NOWHERE else bounds
     per_line, per_pixel = (tag.seconds_per_line, tag.um_per_pixel) if tag else (None, None)
     return (
         str(roi.roi_id),
@@ -83,9 +68,8 @@ def matches(roi: ROI, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def describe_roi(roi: ROI) -> str:
-    """Return a ROI as one line, for questions."""
-    bounds = roi_bounds(roi)
+def describe_roi(roi: ROI, bounds: Bounds | None) -> str:
+    """Return a ROI, whose pixels have the `bounds`, as one line, for questions."""
     where = f"lines {bounds.y0} – {bounds.y1}, pixels {bounds.x0} – {bounds.x1}" if bounds else "a painted mask"
     said = f", note: {roi.note}" if roi.note else ""
     return f"“{roi.name or f'ROI {roi.roi_id}'}”, {roi_kind(roi)}, {where}, channel {roi.channel}, z {roi.z}{said}"
@@ -106,6 +90,6 @@ def _mean(facts: RoiFacts | None) -> str:
 
 
 def _mask_text(roi: ROI, facts: RoiFacts | None) -> str:
-    if roi.mask_ref is None and not isinstance(roi, RectROI):
-        return "with the save"
-    return "" if facts is None else facts.mask_state
+    if roi.mask_ref is None:
+        return mask_state(roi, None, (0, 0))
+    return (facts and facts.mask_state) or ""

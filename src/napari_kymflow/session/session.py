@@ -315,18 +315,19 @@ class KymSession:
         seconds
             From when to when, in s from the first line; shown with some time before and after.
         lines
-            The half-open range of lines of a ROI whose place is not known from its own values, as of a painted mask.
+            The half-open range of lines of a ROI whose place is not known, as of a painted one that is not measured yet.
         caption
             What is written on the canvas.
         """
         roi = self.rois.get(roi_id) if roi_id is not None and roi_id in self.rois else None
+        bounds = self.editor.bounds_of(roi) if roi is not None and self.editor is not None else None
         per_line = self.tag.seconds_per_line if self.tag else None
         if seconds is not None and per_line:
             middle = sum(seconds) / 2
             half = max(seconds[1] - seconds[0], _LEAST_SECONDS) * _CONTEXT / 2
             self.view.go_to_lines((middle - half) / per_line, (middle + half) / per_line, caption=caption)
-        elif isinstance(roi, RectROI):
-            self.view.go_to_lines(roi.y0, roi.y1, caption=caption)
+        elif bounds is not None and bounds.y0 < bounds.y1:
+            self.view.go_to_lines(bounds.y0, bounds.y1, caption=caption)
         elif lines is not None and lines[0] < lines[1]:
             self.view.go_to_lines(*lines, caption=caption)
         if roi is not None and self.sync is not None:

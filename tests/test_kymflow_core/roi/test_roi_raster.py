@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_core.errors import RoiError
-from kymflow_core.roi.raster import SHAPE_TYPES, bounding_box, has_pixels, outline, shape_mask, shape_problems
+from kymflow_core.roi.raster import SHAPE_TYPES, clip_box, has_pixels, outline, shape_mask, shape_problems
 
 everyday = settings(max_examples=100, deadline=None)
 shapes = st.tuples(st.integers(1, 14), st.integers(1, 14))
@@ -50,9 +50,9 @@ def test_the_mask_is_a_boolean_image(drawn, shape):
 
 @everyday
 @given(any_shapes, shapes)
-def test_the_bounding_box_has_all_pixels(drawn, shape):
+def test_no_pixel_lies_outside_the_clip_box(drawn, shape):
     mask = shape_mask(*drawn, shape)
-    y0, y1, x0, x1 = bounding_box(*drawn, shape)
+    y0, y1, x0, x1 = clip_box(*drawn, shape)
     assert 0 <= y0 <= y1 <= shape[0]
     assert 0 <= x0 <= x1 <= shape[1]
     mask[y0:y1, x0:x1] = False

@@ -10,7 +10,7 @@ from napari.utils.notifications import notification_manager
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape
-from napari_kymflow.layers.shapes import Bounds
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.window import Host
 

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QWidget
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
+from kymflow_core.roi.bounds import NOWHERE, Bounds
 from napari_kymflow.errors import OUR_ERRORS
-from napari_kymflow.layers.shapes import Bounds, color_of
+from napari_kymflow.layers.shapes import color_of
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.revisions import RoiRevision, load_revisions
-from napari_kymflow.rois.rows import roi_bounds
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
 
@@ -232,9 +232,9 @@ class RoiActions:
     def _selected_bounds(self, editor: RoiEditor, *, lines: tuple[int, int] | None = None) -> Bounds:
         height, width = editor.image.slice_shape
         selected = editor.sync.selected_ids
-        around = roi_bounds(editor.rois.get(selected[0])) if selected else None
+        around = editor.bounds_of(editor.rois.get(selected[0])) if selected else None
         start, stop = lines or (0, height)
-        return around or Bounds(x0=0, x1=width, y0=start, y1=stop)
+        return Bounds(x0=0, x1=width, y0=start, y1=stop) if around in (None, NOWHERE) else around
 
     @staticmethod
     def _add(editor: RoiEditor, bounds: Bounds) -> None:

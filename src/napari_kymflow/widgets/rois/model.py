@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
 from napari_kymflow.layers.shapes import color_of
-from napari_kymflow.rois.rows import COLUMNS, EDITABLE, matches, parse_range, roi_bounds, roi_texts
+from napari_kymflow.rois.rows import COLUMNS, EDITABLE, matches, parse_range, roi_texts
 from napari_kymflow.session.session import KymSession
 
 _ALIGNED_RIGHT = ("id", "lines", "pixels", "time (s)", "space (µm)", "mean ± std", "channel", "z")
@@ -113,7 +113,7 @@ class RoiModel(QAbstractTableModel):
                 editor.edit(roi.roi_id, **{column: text})
             else:
                 start, stop = parse_range(text)
-                bounds = roi_bounds(roi)
+                bounds = editor.bounds_of(roi)
                 ends = {"y0": start, "y1": stop} if column == "lines" else {"x0": start, "x1": stop}
                 if bounds is not None:
                     editor.set_bounds(roi.roi_id, bounds._replace(**ends))
@@ -126,7 +126,8 @@ class RoiModel(QAbstractTableModel):
         if roi.roi_id not in self._texts:
             editor = self._session.editor
             measured = editor.facts.get(roi.roi_id) if editor else None
-            self._texts[roi.roi_id] = roi_texts(roi, self._session.tag, measured[1] if measured else None)
+            bounds = editor.bounds_of(roi) if editor else None
+            self._texts[roi.roi_id] = roi_texts(roi, bounds, self._session.tag, measured[1] if measured else None)
         return self._texts[roi.roi_id][column]
 
     def _tip(self, roi: ROI, column: int, *, unsaved: bool) -> str | None:

@@ -11,6 +11,7 @@ from napari.qt.threading import thread_worker
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
+from kymflow_core.roi import ROI
 from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
@@ -161,8 +162,8 @@ class WindowHost(Host):
     def ask_conflicts(self, conflicts: Sequence[Conflict]) -> Choice:
         """Show ROIs that another window changed as well, and ask which of the two counts."""
         lines = [
-            f"<p><b>ROI {pair.theirs.roi_id}</b><br>theirs: {describe_roi(pair.theirs)}<br>"
-            f"yours: {describe_roi(pair.mine)}</p>"
+            f"<p><b>ROI {pair.theirs.roi_id}</b><br>theirs: {self._described(pair.theirs)}<br>"
+            f"yours: {self._described(pair.mine)}</p>"
             for pair in conflicts
         ]
         text = "<p>Another window saved other changes of the same ROIs. Both are on the canvas now.</p>" + "".join(lines)
@@ -174,6 +175,10 @@ class WindowHost(Host):
         if box.clickedButton() is mine:
             return "mine"
         return "theirs" if box.clickedButton() is theirs else "both"
+
+    def _described(self, roi: ROI) -> str:
+        editor = self._session.editor
+        return describe_roi(roi, editor.bounds_of(roi) if editor else None)
 
     def ask_close(self, reason: str) -> bool:
         """Ask whether to close napari although saving failed."""
