@@ -300,7 +300,7 @@ class TestUpgrade:
         assert notes.read_text() == "by a person"
 
     def test_it_keeps_the_tables(self, upgraded, older):
-        pd.testing.assert_frame_equal(upgraded.load_table("radon_report"), older.load_table("radon_report"))
+        pd.testing.assert_frame_equal(upgraded.load_table("radon_report"), older.tables.load("radon_report"))
 
     def test_it_knows_where_the_images_came_from(self, upgraded):
         row = upgraded.load_sources_index().iloc[0]

@@ -30,10 +30,10 @@ def compare_record(old: OlderRecord, new: ZarrImageRecord) -> None:
 
 def compare_tables(old: OlderDataset, new: Dataset) -> None:
     """Raise `DamagedError` unless the copy has the same records and tables."""
-    if old.list_image_ids() != new.list_image_ids() or old.list_table_names() != new.list_table_names():
+    if old.list_image_ids() != new.list_image_ids() or old.tables.names() != new.list_table_names():
         raise DamagedError(f"not upgraded: the copy of {old.path} has other records or tables; the disk may be failing")
-    for name in old.list_table_names():
-        check_alike(old.load_table(name).equals(new.load_table(name)), f"table {name!r}")
+    for name in old.tables.names():
+        check_alike(old.tables.load(name).equals(new.load_table(name)), f"table {name!r}")
 
 
 def check_alike(alike: object, what: str) -> None:

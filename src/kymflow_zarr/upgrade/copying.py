@@ -54,7 +54,7 @@ def copy_record(old: OlderRecord, new: Blobs, describe: DescribeImage | None) ->
 def copy_tables(old: OlderDataset, new: Blobs) -> set[str]:
     """Write the tables, and the sources from what the table and the records say; return which files they were."""
     converted = set()
-    for name in old.list_table_names():
+    for name in old.tables.names():
         key = layout.table_key(name)
         new.write(key, table_to_parquet(table_from_parquet(old.blobs.read(key), what=old.blobs.describe(key))))
         converted.add(key)

@@ -13,36 +13,24 @@ from numpy.typing import NDArray
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
 from kymflow_zarr.arrays.foreign import load_foreign_array
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.recognize import is_uuid, load_older_attributes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, NotADatasetError
 from kymflow_zarr.formats.frames import frame_from_parquet, gunzip, table_from_parquet, table_to_frame
-from kymflow_zarr.formats.strict_json import (
-    MAX_BYTES,
-    MAX_DOCUMENT_BYTES,
-    JsonObject,
-    JsonValue,
-    from_bytes,
-    object_from_bytes,
-)
+from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr.record.attributes import RecordAttributes
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source
 from kymflow_zarr.tables.tables import IMAGE_ID, Tables
-from kymflow_zarr.zarr_dataset import ZarrDataset
 
 JSON_GZ = ".json.gz"
-METADATA_GZ = "analysis/metadata.json.gz"
+METADATA_GZ = f"{layout.METADATA}{JSON_GZ}"
 _ENDINGS = (layout.JSON, JSON_GZ, layout.PARQUET)
-_NO_ARTIFACTS = (layout.GROUP_DOCUMENT, layout.METADATA_KEY, f"{layout.METADATA}{JSON_GZ}")
+_NO_ARTIFACTS = (layout.GROUP_DOCUMENT, layout.METADATA_KEY, METADATA_GZ)
 
 
 class OlderDataset:
     """A dataset of the older program.
-
-    Parameters
-    ----------
-    path
-        The dataset's folder.
 
     Raises
     ------
@@ -61,16 +49,10 @@ class OlderDataset:
         self.blobs = Blobs(self.path, read_only=True)
         attributes = load_older_attributes(self.blobs)
         if attributes is None:
-            ZarrDataset(self.path, mode="r")  # raises where there is no dataset at all
+            Dataset(self.path, mode="r")  # raises where there is no dataset at all
             raise NotADatasetError(f"{self.path} is a dataset of this format already; there is nothing to upgrade")
-        self.attributes: JsonObject = attributes
-        """What it says of itself."""
-        self._tables = Tables(self.blobs)
-
-    @property
-    def created_utc(self) -> str:
-        """When it was made; empty where it does not say."""
-        return str(self.attributes.get("created_utc", ""))
+        self.attributes = attributes
+        self.tables = Tables(self.blobs)
 
     def list_image_ids(self) -> list[str]:
         """Return the ids of all records, sorted."""
@@ -79,14 +61,6 @@ class OlderDataset:
     def record(self, image_id: str) -> "OlderRecord":
         """Return one record."""
         return OlderRecord(self.blobs.sub(layout.record_key(image_id)), image_id)
-
-    def list_table_names(self) -> list[str]:
-        """Return the names of the tables, sorted, `sources` left out."""
-        return self._tables.names()
-
-    def load_table(self, name: str) -> pd.DataFrame:
-        """Return a table."""
-        return self._tables.load(name)
 
     def load_sources(self) -> dict[str, Source]:
         """Return what the dataset's own table says of its files, as far as it has rows of records."""
@@ -103,15 +77,7 @@ class OlderDataset:
 
 
 class OlderRecord:
-    """One image record of a dataset of the older program; each `load_` raises `DamagedError` where that cannot be read.
-
-    Parameters
-    ----------
-    blobs
-        The record's folder.
-    image_id
-        The record's uuid.
-    """
+    """One record of a dataset of the older program; each `load_` raises `DamagedError` where that cannot be read."""
 
     def __init__(self, blobs: Blobs, image_id: str) -> None:
         self.blobs = blobs
@@ -121,10 +87,10 @@ class OlderRecord:
         """Return the axes and the time of creation."""
         where = self.blobs.describe(layout.V2_ATTRIBUTES)
         try:
-            data = self.blobs.read(layout.V2_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
+            attributes = object_from_bytes(self._text(layout.V2_ATTRIBUTES), what=where)
         except FileNotFoundError as error:
             raise DamagedError(f"{where} is missing; restore it from a backup") from error
-        return RecordAttributes.from_json(object_from_bytes(data, what=where), where=where)
+        return RecordAttributes.from_json(attributes, where=where)
 
     def load_array(self) -> NDArray[Any]:
         """Return the pixels."""
@@ -132,19 +98,20 @@ class OlderRecord:
 
     def load_metadata(self) -> dict[str, JsonValue]:
         """Return the metadata, packed or not; empty where there are none."""
-        for key in (layout.RECORD_METADATA, METADATA_GZ):
+        for key in (layout.RECORD_METADATA, f"{layout.RECORD_ANALYSIS}/{METADATA_GZ}"):
             if self.blobs.exists(key):
                 return object_from_bytes(self._text(key), what=self.blobs.describe(key), lenient=True)
         return {}
 
     def list_analysis_keys(self) -> list[str]:
         """Return the JSON and Parquet artifacts with their endings; of one that is there packed too, only the other."""
-        keys = [
+        keys = self.blobs.files(layout.RECORD_ANALYSIS)
+        return [
             key
-            for key in self.blobs.files(layout.RECORD_ANALYSIS)
+            for key in keys
             if key.endswith(_ENDINGS) and key not in _NO_ARTIFACTS and not key.startswith("history/")
+            if not (key.endswith(JSON_GZ) and f"{artifact_name(key)}{layout.JSON}" in keys)
         ]
-        return [key for key in keys if not self._is_packed_copy(key, keys)]
 
     def load_json(self, key: str) -> JsonValue:
         """Return one of `list_analysis_keys` that is JSON."""
@@ -158,9 +125,9 @@ class OlderRecord:
 
     def list_array_artifacts(self) -> list[str]:
         """Return the names of the array artifacts, sorted."""
+        folders = {name: layout.array_group_key(name) for name in self.blobs.names(layout.RECORD_ARRAYS)}
         inside = (layout.RECORD_DATA, layout.V2_GROUP)
-        names = self.blobs.names(layout.RECORD_ARRAYS)
-        return [name for name in names if any(self.blobs.exists(f"{layout.array_group_key(name)}/{one}") for one in inside)]
+        return [name for name, key in folders.items() if any(self.blobs.exists(f"{key}/{one}") for one in inside)]
 
     def load_array_artifact(self, name: str) -> NDArray[Any]:
         """Return an array artifact."""
@@ -176,10 +143,6 @@ class OlderRecord:
     def _text(self, path: str) -> bytes:
         data = self.blobs.read(path, limit=MAX_BYTES)
         return gunzip(data, limit=MAX_BYTES, what=self.blobs.describe(path)) if path.endswith(JSON_GZ) else data
-
-    @staticmethod
-    def _is_packed_copy(key: str, keys: list[str]) -> bool:
-        return key.endswith(JSON_GZ) and f"{artifact_name(key)}{layout.JSON}" in keys
 
 
 def artifact_name(key: str) -> str:

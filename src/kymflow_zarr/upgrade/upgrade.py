@@ -4,7 +4,6 @@ The rule of this room: the older dataset is only read, the copy appears whole or
 original, array by array and file by file, before it does.
 """
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +94,8 @@ def upgrade_dataset(
 def _copy(
     source: OlderDataset, draft: Blobs, describe: DescribeImage | None, progress: UpgradeProgress | None
 ) -> UpgradeReport:
-    attributes = DatasetAttributes(
-        dataset_id=str(uuid.uuid4()), created_utc=source.created_utc, upgraded_from=source.attributes
-    )
+    created_utc = str(source.attributes.get("created_utc", ""))
+    attributes = DatasetAttributes(created_utc=created_utc, upgraded_from=source.attributes)
     draft.write(layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
     for group in GROUPS:
         draft.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
@@ -114,7 +112,7 @@ def _copy(
             raise DamagedError(f"not upgraded: {error}") from error
         compare_record(old, ZarrImageRecord(new, image_id))
         converted |= {f"{key}/{path}" for path in same}
-    tables = tuple(source.list_table_names())
+    tables = tuple(source.tables.names())
     converted |= copy_tables(source, draft)
     copy_other_files(source.blobs, draft, converted)
     return UpgradeReport(records=len(ids), tables=tables)
