@@ -33,7 +33,7 @@ from kymflow_zarr import (
 from kymflow_zarr.errors import ArtifactNotFoundError
 
 IMAGE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-_ENDINGS = (".json", ".json.gz", ".parquet", ".csv.gz")
+_ENDINGS = (".json", ".parquet", ".csv.gz")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

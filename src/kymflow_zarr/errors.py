@@ -7,6 +7,7 @@ KymflowZarrError
 ├── DatasetNotFoundError   (FileNotFoundError)  nothing, or no folder, at the path
 ├── NotADatasetError       (ValueError)         a folder, but not one of ours
 ├── UnsupportedVersionError (ValueError)        ours, but of a format version that this program cannot use
+│   └── OlderDatasetError                       of the older program: `upgrade` makes a copy that opens
 ├── DatasetExistsError     (FileExistsError)    asked to create what is there
 ├── RecordNotFoundError    (FileNotFoundError)  no such image id
 ├── ArtifactNotFoundError  (FileNotFoundError)  no such JSON, Parquet or array artifact
@@ -39,6 +40,22 @@ class NotADatasetError(KymflowZarrError, ValueError):
 
 class UnsupportedVersionError(KymflowZarrError, ValueError):
     """The dataset has a format version that this program cannot use."""
+
+
+class OlderDatasetError(UnsupportedVersionError):
+    """The dataset was written by the older program; `upgrade` makes a copy that opens.
+
+    Parameters
+    ----------
+    path
+        The dataset's folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} was written by the older program, and is not opened as it is; make a copy in today's format with: "
+            "napari-kymflow upgrade OLD.zarr NEW.zarr"
+        )
 
 
 class DatasetExistsError(KymflowZarrError, FileExistsError):

@@ -55,8 +55,6 @@ class Blobs:
         Whether even small files may not use the reserve.
     fixed
         Whether writing never makes the folder: a write into a deleted record must not bring back a part of it.
-    why_read_only
-        What the refusal says.
     """
 
     def __init__(
@@ -68,7 +66,6 @@ class Blobs:
         draft: bool = False,
         keep_reserve: bool = False,
         fixed: bool = False,
-        why_read_only: str = "is in a dataset opened for reading only; open it with mode 'a'",
     ) -> None:
         self.root = root
         self.read_only = read_only
@@ -79,7 +76,6 @@ class Blobs:
         self._fixed = fixed
         self._no_links: set[str] = set()
         self._keep_reserve = keep_reserve
-        self._why_read_only = why_read_only
 
     def __repr__(self) -> str:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
@@ -93,7 +89,6 @@ class Blobs:
             draft=self._draft,
             keep_reserve=self._keep_reserve,
             fixed=True,
-            why_read_only=self._why_read_only,
         )
 
     def describe(self, key: str) -> str:
@@ -396,7 +391,8 @@ class Blobs:
     def _writing(self, key: str) -> Iterator[None]:
         """Turn the operating system's refusals into our errors; let `FileExistsError` and our own pass."""
         if self.read_only:
-            raise ReadOnlyError(f"not saved: {self.describe(key)} {self._why_read_only}")
+            where = self.describe(key)
+            raise ReadOnlyError(f"not saved: {where} is in a dataset opened for reading only; open it with mode 'a'")
         try:
             yield
         except (FileExistsError, ReadOnlyError, NotSavedError):

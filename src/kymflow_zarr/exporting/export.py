@@ -23,7 +23,6 @@ from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedE
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
 from kymflow_zarr.formats.frames import frame_to_parquet
-from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
 from kymflow_zarr.record.attributes import utc_now
@@ -148,7 +147,7 @@ class _Export:
             dataset_id=attributes.dataset_id,
             created_utc=attributes.created_utc,
             exported_utc=utc_now(),
-            schema_version=layout.OLDER_SCHEMA_VERSION if attributes.is_older else layout.SCHEMA_VERSION,
+            schema_version=layout.SCHEMA_VERSION,
             images=tuple(images),
             tables=tuple(tables),
             further={"upgraded_from": attributes.upgraded_from} if attributes.upgraded_from else {},
@@ -230,13 +229,10 @@ class _Export:
                 yield from self._analysis(record, folder, key)
 
     def _analysis(self, record: ZarrImageRecord, folder: str, key: str) -> Iterator[ExportedFile]:
-        if key.endswith((layout.JSON, layout.JSON_GZ)):
-            name = key.removesuffix(layout.JSON_GZ).removesuffix(layout.JSON)
-            value = record.load_json(name)
-            # The older program packed it, and may have written NaN.
-            is_older = key.endswith(layout.JSON_GZ) or self.dataset.attributes.is_older
-            data = artifact_to_bytes(value, what=key) if is_older else record.load_analysis_bytes(key)
-            yield self._write(f"{folder}/{name}{layout.JSON}", data, "json", name)
+        if key.endswith(layout.JSON):
+            name = key.removesuffix(layout.JSON)
+            record.load_json(name)
+            yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "json", name)
         elif key.endswith(layout.PARQUET):
             name = key.removesuffix(layout.PARQUET)
             frame = record.load_df_parquet(name)

@@ -93,7 +93,7 @@ def artifact_to_bytes(value: JsonValue, *, what: str, computed_from: JsonObject 
     return to_readable_bytes(seal_document(document), what=what)
 
 
-def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> JsonValue:
+def artifact_from_bytes(data: bytes, *, what: str) -> JsonValue:
     """Return the value in the file of a JSON artifact, sealed or not: inverse of `artifact_to_bytes`.
 
     Raises
@@ -101,7 +101,7 @@ def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> Jso
     DamagedError
         When it is no JSON, or not what was sealed.
     """
-    document = from_bytes(data, what=what, lenient=lenient)
+    document = from_bytes(data, what=what)
     if not isinstance(document, Mapping) or document_seal_state(document) == "unsealed":
         return document
     if document_seal_state(document) == "broken":

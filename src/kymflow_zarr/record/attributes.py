@@ -23,8 +23,6 @@ from kymflow_zarr.layout import (
     ATTRIBUTES,
     ATTRIBUTES_KEY,
     FORMAT,
-    OLDER_FORMAT,
-    OLDER_SCHEMA_VERSION,
     OME,
     SCHEMA_VERSION,
 )
@@ -40,13 +38,11 @@ def utc_now() -> str:
 class DatasetAttributes:
     """Who a dataset is: its id, and when it was made.
 
-    `is_older` is one of the older program, which is only read. `upgraded_from` is what the attributes of such a dataset
-    said, in a copy of it in the new format.
+    `upgraded_from` is, in a copy of a dataset of the older program, what the attributes of that one said.
     """
 
     dataset_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_utc: str = field(default_factory=utc_now)
-    is_older: bool = False
     upgraded_from: JsonObject = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -89,28 +85,6 @@ class DatasetAttributes:
         return cls(
             dataset_id=dataset_id, created_utc=created_utc, upgraded_from=older if isinstance(older, Mapping) else {}
         )
-
-    @classmethod
-    def from_older_json(cls, attributes: JsonObject, *, where: str) -> Self:
-        """Read the attributes of a dataset of the older program, which has no id: it gets one of its time of creation.
-
-        Raises
-        ------
-        NotADatasetError
-            When they are not such a dataset's.
-        UnsupportedVersionError
-            When they are of another version of its format.
-        """
-        if attributes.get("format") != OLDER_FORMAT:
-            raise NotADatasetError(f"{where} is a zarr group, but not a kymflow dataset")
-        if attributes.get("schema_version") != OLDER_SCHEMA_VERSION:
-            raise UnsupportedVersionError(
-                f"{where} has schema version {attributes.get('schema_version')} of the older program; "
-                f"this program reads version {OLDER_SCHEMA_VERSION}"
-            )
-        created_utc = str(attributes.get("created_utc", ""))
-        dataset_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{OLDER_FORMAT} {created_utc}"))
-        return cls(dataset_id=dataset_id, created_utc=created_utc, is_older=True)
 
 
 OF_RECORD = ("axes", "created_utc")

@@ -47,7 +47,7 @@ _NOT_OURS_CHANGED = "was changed since it was written, but nothing in it that is
 
 
 def record_findings(
-    blobs: Blobs, record: ZarrImageRecord, *, where: str, deep: bool, older: bool, check: CheckRecord | None
+    blobs: Blobs, record: ZarrImageRecord, *, where: str, deep: bool, check: CheckRecord | None
 ) -> Findings:
     """Yield what is wrong with one record.
 
@@ -61,22 +61,17 @@ def record_findings(
         Its folder's key in the dataset, for messages.
     deep
         Whether every byte is looked at.
-    older
-        Whether the dataset is one of the older program, which has neither seals nor a history.
     check
         What else is wrong with it.
     """
     yield from failing(where, partial(_attributes_problem, blobs, record))
-    if older:
-        yield from failing(where, record.load_revision)
-    else:
-        yield from _metadata_findings(blobs, where, deep=deep)
+    yield from _metadata_findings(blobs, where, deep=deep)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
         yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)
     for key in record.list_analysis_keys():
-        yield from _artifact_findings(blobs, record, key, where, deep=deep and not older)
-    if deep and not older:
+        yield from _artifact_findings(blobs, record, key, where, deep=deep)
+    if deep:
         yield from _group_findings(blobs, record, where)
     if check is not None:
         yield from _checked(record, where, check)
@@ -195,8 +190,6 @@ def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: s
         yield from _parquet_findings(blobs, path, place, deep=deep)
     elif key.endswith(layout.JSON):
         yield from failing(place, partial(_load, record.load_json, key, layout.JSON))
-    elif key.endswith(layout.JSON_GZ):
-        yield from failing(place, partial(_load, record.load_json, key, layout.JSON_GZ))
     else:
         yield from failing(place, partial(_load, record.load_df_csv_gz, key, layout.CSV_GZ))
 

@@ -168,8 +168,6 @@ class KymSession:
     @property
     def is_read_only(self) -> str:
         """Why the open dataset can only be looked at; empty where it can be changed."""
-        if self.is_older:
-            return "written by the older program"
         return "" if self.dataset is None or is_writable(self.dataset.path) else "on a disk that cannot be written to"
 
     def open_dataset(self, path: str | Path) -> bool:
@@ -200,11 +198,6 @@ class KymSession:
     def path(self) -> Path | None:
         """Where the open dataset is."""
         return self.dataset.path if self.dataset else None
-
-    @property
-    def is_older(self) -> bool:
-        """Whether the open dataset is one of the older program, which is only read."""
-        return self.dataset is not None and self.dataset.attributes.is_older
 
     @property
     def image_ids(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from platformdirs import user_config_path
 _FORMAT = "kymflow_recent"
 _VERSION = 1
 _MOST = 10
-_DOCUMENTS = ("zarr.json", ".zattrs")
+_DOCUMENT = "zarr.json"
 
 
 def recent_path() -> Path:
@@ -96,6 +96,6 @@ def _save(paths: list[Path], folders: dict[str, str]) -> None:
 
 def _is_there(path: Path) -> bool:
     try:
-        return any((path / name).is_file() for name in _DOCUMENTS)
+        return (path / _DOCUMENT).is_file()
     except OSError:  # a folder that may not be looked into
         return False

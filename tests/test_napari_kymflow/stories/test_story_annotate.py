@@ -373,12 +373,6 @@ def test_a_folder_that_cannot_be_written_to_is_only_to_look_at(open_window, demo
     assert not window.rois_dock._model.flags(index) & Qt.ItemFlag.ItemIsEditable
 
 
-def test_a_dataset_of_the_older_program_says_how_to_make_a_copy_that_can_be_changed(open_window, older_dataset_path):
-    window = open_window(older_dataset_path)
-    assert "napari-kymflow upgrade OLD.zarr NEW.zarr" in window.rois_dock._warning.text()
-    assert not any(button.isEnabled() for button in (*window.rois_dock._buttons.values(), window.rois_dock._add))
-
-
 # Saved or not.
 
 

@@ -62,12 +62,6 @@ def test_a_relative_path_is_kept_whole(make, tmp_path, monkeypatch):
     assert recent_datasets() == (path,)
 
 
-def test_a_dataset_of_the_older_program_is_listed(make):
-    path = make("old.zarr", ".zattrs")
-    note_recent(path)
-    assert recent_datasets() == (path,)
-
-
 def test_one_that_is_gone_is_left_out(make):
     first, second = make("a.zarr"), make("b.zarr")
     note_recent(first)

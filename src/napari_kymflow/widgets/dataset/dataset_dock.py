@@ -23,6 +23,7 @@ from napari_kymflow.user.recent import forget_recent, note_recent, recent_datase
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
+from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
 from napari_kymflow.widgets.window.task_bar import TaskBar
@@ -54,6 +55,7 @@ class DatasetDock(QWidget):
         self._bar = TaskBar(self)
         self.do = DatasetActions(self, self._session, self._bar, self._show)
         self.exchange = ExchangeActions(self, self._session, self._bar, self.do)
+        self.upgrade = UpgradeActions(self, self._session, self._bar, self.do)
         self._shown = DatasetViews()
         self._current: dict[str, View] = {}
         self._waiting: set[tuple[Path, str]] = set()

@@ -24,10 +24,6 @@ _READ_ONLY = (
     "<b>Only to look at</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
     "the TIFFs into a new dataset."
 )
-_OLDER = (
-    "<b>Only to look at</b>: this dataset was written by the older program. To draw ROIs, make a copy that can be changed: "
-    "napari-kymflow upgrade OLD.zarr NEW.zarr"
-)
 
 
 class RoiDock(QWidget):
@@ -205,9 +201,7 @@ class RoiDock(QWidget):
         if editor is None:
             return ""
         lines: list[str] = []
-        if self._session.is_older:
-            lines.append(_OLDER)
-        elif not editor.can_save:
+        if not editor.can_save:
             lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
         if editor.failure and editor.is_unsaved:
             lines.append(f"<b>Not saved</b>: {editor.failure}. Your ROIs are kept; click Save to try again.")
