@@ -1,4 +1,4 @@
-"""ROIs as rows of text, and text back to ranges: what the ROI dock shows. No Qt."""
+"""ROIs in words, and words back to ranges. No Qt."""
 
 import math
 import re
@@ -8,13 +8,7 @@ from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI
 from napari_kymflow.layers.shapes import Bounds
-from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.measure import RoiFacts
-
-COLUMNS = ("id", "name", "kind", "mean ± std", "lines", "pixels", "time (s)", "space (µm)", "mask", "note", "channel", "z")
-EDITABLE = ("name", "note", "lines", "pixels")
-MISSING = "–"
-UNKNOWN = "unknown"
 
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-|–|:|to|\s)\s*(\d+)\s*")
 
@@ -40,26 +34,6 @@ def roi_bounds(roi: ROI) -> Bounds | None:
         x1=math.floor(max(pixels)) + 1,
         y0=max(0, math.ceil(min(lines))),
         y1=math.floor(max(lines)) + 1,
-    )
-
-
-def roi_texts(roi: ROI, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[str, ...]:
-    """Return one text for each of `COLUMNS`."""
-    bounds = roi_bounds(roi)
-    per_line, per_pixel = (tag.seconds_per_line, tag.um_per_pixel) if tag else (None, None)
-    return (
-        str(roi.roi_id),
-        roi.name,
-        roi_kind(roi),
-        _mean(facts),
-        f"{bounds.y0} – {bounds.y1}" if bounds else MISSING,
-        f"{bounds.x0} – {bounds.x1}" if bounds else MISSING,
-        _scaled(bounds and (bounds.y0, bounds.y1), per_line, 3),
-        _scaled(bounds and (bounds.x0, bounds.x1), per_pixel, 2),
-        _mask_text(roi, facts),
-        roi.note,
-        str(roi.channel),
-        str(roi.z),
     )
 
 
@@ -91,21 +65,8 @@ def describe_roi(roi: ROI) -> str:
     return f"“{roi.name or f'ROI {roi.roi_id}'}”, {roi_kind(roi)}, {where}, channel {roi.channel}, z {roi.z}{said}"
 
 
-def _scaled(ends: tuple[int, int] | None, unit: float | None, digits: int) -> str:
-    if ends is None:
-        return MISSING
-    return f"{ends[0] * unit:.{digits}f} – {ends[1] * unit:.{digits}f}" if unit else UNKNOWN
-
-
-def _mean(facts: RoiFacts | None) -> str:
-    if facts is None:
-        return "…"
-    if facts.stats is None or not facts.stats.n:
-        return MISSING
-    return f"{facts.stats.mean:.4g} ± {facts.stats.std:.3g}"
-
-
-def _mask_text(roi: ROI, facts: RoiFacts | None) -> str:
+def mask_text(roi: ROI, facts: RoiFacts | None) -> str:
+    """Return what the list says of a ROI's mask."""
     if roi.mask_ref is None and not isinstance(roi, RectROI):
         return "with the save"
     return "" if facts is None else facts.mask_state
