@@ -695,7 +695,7 @@ def test_painted_masks_are_saved_as_they_were_painted_and_a_new_number_is_a_new_
     assert changed.sum() > before.sum()
     assert new.any()
     trigger(window.rois_dock._more, "Save labels as ROIs")
-    qtbot.waitUntil(lambda: window.stored.ids == (1, 2, 3, 4) and not window.session.host.is_busy)
+    qtbot.waitUntil(lambda: window.stored.ids == (1, 2, 3, 4) and not window.session.window.is_busy)
     image = AcqImage.from_zarr(window.path, window.session.image_id)
     assert [(roi.roi_id, roi.name) for roi in image.rois][2:] == [(3, "painted"), (4, "label 70")]
     np.testing.assert_array_equal(image.get_roi_mask(3), changed)

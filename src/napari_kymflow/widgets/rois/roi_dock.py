@@ -14,7 +14,7 @@ from napari_kymflow.widgets.rois.actions import RoiActions
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
-from napari_kymflow.widgets.window.window import attach_to_window, host_of
+from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 _WIDTH = 560
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
@@ -41,7 +41,7 @@ class RoiDock(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._session = session_of(napari_viewer)
-        self._host = host_of(napari_viewer)
+        self._window = window_of(napari_viewer)
         self._echo = EchoGuard()
         self._actions = RoiActions(self._session, self)
         self._state = _label()
@@ -100,7 +100,7 @@ class RoiDock(QWidget):
         self._attach()
 
     def _attach(self) -> None:
-        attach_to_window(self._host, self)
+        attach_to_window(self._window, self)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)

@@ -28,11 +28,9 @@ from qtpy.QtWidgets import (
 
 from napari_kymflow.tables.filters import FilterError, rows_that_match, rows_with_text
 from napari_kymflow.tables.save_rows import SAVE_KINDS, SaveKind, Written, rows_to_clipboard_text, save_rows
+from napari_kymflow.user.window import OnDone, Work
 from napari_kymflow.widgets.table.frame_model import FrameModel
 from napari_kymflow.widgets.table.view import ColumnArranger, FilterHeader, forget_selection, make_table_view
-
-Work = Callable[[], Any]
-Done = Callable[[Any], None]
 
 _TYPING_MS = 200
 _MOST_COPIED_AT_ONCE = 20_000
@@ -66,7 +64,7 @@ class TablePanel(QWidget):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.run_in_background: Callable[[Work, Done], None] = _run_here
+        self.run_in_background: Callable[[Work, OnDone], None] = _run_here
         self.unit = "row"
         self._name = name
         self._note = ""
@@ -363,7 +361,7 @@ def _label(alignment: Any) -> QLabel:
     return label
 
 
-def _run_here(work: Work, done: Done) -> None:
+def _run_here(work: Work, done: OnDone) -> None:
     done(work())
 
 
