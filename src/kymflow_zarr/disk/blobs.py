@@ -10,7 +10,6 @@ import errno
 import os
 import shutil
 import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -177,7 +176,7 @@ class Blobs:
             if self._draft:
                 steps.write_file(path, data, flush=False)
                 return
-            with self._beside(path) as temporary:
+            with steps.temporary_file(path) as temporary:
                 steps.write_file(temporary, data)
                 steps.replace(temporary, path)
                 steps.flush_folder(os.path.dirname(path))
@@ -188,7 +187,7 @@ class Blobs:
         with self._writing(key):
             self._check_space(key, len(data))
             self._make_folders(os.path.dirname(path))
-            with self._beside(path) as temporary:
+            with steps.temporary_file(path) as temporary:
                 steps.write_file(temporary, data, flush=not self._draft)
                 steps.link(temporary, path)
                 try:
@@ -203,7 +202,7 @@ class Blobs:
     def duplicate(self, source: str, key: str) -> None:
         """Replace the file `key` by another name of the file `source`, without writing its bytes again where possible."""
         path = self._path(key)
-        with self._writing(key), self._beside(path) as temporary:
+        with self._writing(key), steps.temporary_file(path) as temporary:
             self._make_folders(os.path.dirname(path))
             steps.link(self._path(source), temporary)
             steps.replace(temporary, path)
@@ -377,15 +376,6 @@ class Blobs:
                 f"{RESERVE_BYTES >> 20} MB are kept so that ROIs can be saved); make room and try again",
                 self.describe(key),
             )
-
-    @contextmanager
-    def _beside(self, path: str) -> Iterator[str]:
-        temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
-        try:
-            yield temporary
-        finally:
-            with suppress(OSError):  # what is left is reported by verify; the save is not undone by it
-                os.unlink(temporary)
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[None]:
