@@ -14,10 +14,11 @@ from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.channel_files import CHANNEL_FILES
 from kymflow_core.images.check_rois import check_rois
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_files import import_ome_zarr
 from kymflow_core.images.ome_metadata import describe_metadata, update_ome
 from kymflow_core.metadata_edit import BY_HAND
-from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from kymflow_core.roi import MaskROI, RectROI
 from kymflow_zarr import FileContent, ImportReport, JsonObject, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.exporting.export import ExportProgress, ExportReport
@@ -87,7 +88,7 @@ def import_folder(
         # What was read is in; that OME-Zarr could not be told of it, or the record is gone again, is no reason to fail.
         with suppress(KymflowZarrError):
             record = dataset.record(file.image_id)
-            update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
+            update_ome(record, RecordMetadata.load(record).header)
     if relink:
         failed = dataset.relink(report.moved)
         lost = {one.path for one in failed}
@@ -144,14 +145,14 @@ def export_folder(
         friendly_names=friendly_names,
         overwrite=overwrite,
         scales_of=scales_of,
-        name_of=lambda metadata: AcquisitionHeader.of_metadata(metadata).name,
+        name_of=lambda metadata: RecordMetadata.from_json(metadata).header.name,
         progress=progress,
     )
 
 
 def scales_of(metadata: JsonObject) -> dict[str, Scale]:
     """Return the seconds of a line and the µm of a pixel, as far as a record's metadata know them."""
-    header = AcquisitionHeader.of_metadata(metadata)
+    header = RecordMetadata.from_json(metadata).header
     return scales_of_calibration(um_per_pixel=header.um_per_pixel, seconds_per_line=header.seconds_per_line)
 
 
@@ -172,7 +173,7 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
     SourceError
         When the image has another shape now, and a ROI of the record does not fit it.
     """
-    metadata = record.load_metadata_payload()
+    metadata = RecordMetadata.load(record)
     if record.get_axes() != content.axes:
         raise SourceError(
             f"it has the axes {content.axes} now, and its record {record.get_axes()}; import it under another name, as a "
@@ -180,7 +181,7 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
         )
     if record.get_shape() != content.pixels.shape:
         _check_rois_fit(record, metadata, content)
-    old, new = (AcquisitionHeader.of_metadata(one) for one in (metadata, content.metadata))
+    old, new = metadata.header, RecordMetadata.from_json(content.metadata).header
     keeps = old.is_calibrated and (old.calibration_source == BY_HAND or not new.is_calibrated)
     if keeps:
         new = replace(
@@ -189,9 +190,8 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
             um_per_pixel=old.um_per_pixel,
             calibration_source=old.calibration_source,
         )
-    own = metadata.get("header")
-    header = {**(own if isinstance(own, Mapping) else {}), **new.to_json(), "shape": list(content.pixels.shape)}
-    return Renewed(metadata={**metadata, "header": header}, notes=tuple(_notes(old, new, content)))
+    renewed = metadata.with_header(replace(new, shape=content.pixels.shape))
+    return Renewed(metadata=renewed.to_json(), notes=tuple(_notes(old, new, content)))
 
 
 def _notes(old: AcquisitionHeader, new: AcquisitionHeader, content: FileContent) -> Iterator[str]:
@@ -199,15 +199,15 @@ def _notes(old: AcquisitionHeader, new: AcquisitionHeader, content: FileContent)
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             yield f"its calibration was {before or 'unknown'} and is {now or 'unknown'} {unit} now"
-    if content.table_artifacts or content.json_artifacts or content.array_artifacts or content.metadata.get("rois"):
+    has_rois = RecordMetadata.from_json(content.metadata).n_rois > 0
+    if content.table_artifacts or content.json_artifacts or content.array_artifacts or has_rois:
         yield "ROIs and results beside it were not read again: its record keeps its own"
 
 
-def _check_rois_fit(record: ZarrImageRecord, metadata: JsonObject, content: FileContent) -> None:
+def _check_rois_fit(record: ZarrImageRecord, metadata: RecordMetadata, content: FileContent) -> None:
     sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
-    rois = metadata.get("rois")
     try:
-        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+        held = metadata.rois
     except KymflowError as error:
         raise SourceError(f"the ROIs of its record cannot be read: {error}") from error
     outside = [

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader, HeaderReader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers import DatasetIndexer, normalize_table_name
 from kymflow_zarr import (
     MASKS_KEY,
@@ -33,6 +34,7 @@ from kymflow_zarr import (
 from kymflow_zarr.errors import ArtifactNotFoundError
 
 IMAGE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+_OTHER_METADATA = RecordMetadata().with_header(AcquisitionHeader(name="other"))
 _ENDINGS = (".json", ".parquet", ".csv.gz")
 
 
@@ -253,7 +255,7 @@ class IndexerContract:
             read,
             json={**{name: {"roi_id": 999} for name in names if f"{name}.json" not in self.indexer.reads}, **read.json},
             tables={**{name: other for name in names if f"{name}.parquet" not in self.indexer.reads}, **read.tables},
-            metadata=read.metadata if METADATA_KEY in self.indexer.reads else {"rois": [], "header": {"name": "other"}},
+            metadata=read.metadata if METADATA_KEY in self.indexer.reads else _OTHER_METADATA.to_json(),
             arrays={**dict.fromkeys([*example.arrays, "of_somebody_else"], np.zeros((2, 2))), **read.arrays},
         )
 

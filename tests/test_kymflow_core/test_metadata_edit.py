@@ -255,7 +255,7 @@ class TestAnotherProgram:
         assert change.before == {SPECIES: "hamster"}
 
     def test_one_who_keeps_saving_makes_it_fail(self, monkeypatch, one, dataset):
-        self.between(monkeypatch, one, times=2)
+        self.between(monkeypatch, one, times=5)
         report = edit(one, dataset, um_per_pixel=0.3)
         assert (report.changed, "changed by another program" in report.failed[0].reason) == ((), True)
         assert one.load_metadata_payload()["header"] == HEADER

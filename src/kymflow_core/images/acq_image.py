@@ -4,7 +4,7 @@ The rule of this room: what is saved is one commit. New masks are written first,
 refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.errors import ImageError, RoiError
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
-from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
+from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
 
 _MANY = 8
 _LARGEST_SLICE = 512 * 2**20
@@ -100,8 +100,7 @@ class AcqImage:
     @property
     def experiment_metadata(self) -> JsonObject:
         """What the laboratory notes of the experiment: species, condition, depth and so on."""
-        value = self.metadata.get("experiment_metadata")
-        return value if isinstance(value, Mapping) else {}
+        return self.metadata.experiment
 
     @property
     def calibration(self) -> Calibration:
@@ -253,7 +252,7 @@ class AcqImage:
                 self._masks.check_there(roi.roi_id, roi.reference)
             if roi.reference is None:
                 rois = rois.replace(replace(roi, reference=self._masks.save_new(roi.roi_id, self._pixels_drawn(roi))))
-        payload: dict[str, JsonValue] = {**self.metadata, "rois": rois.to_json(), "next_roi_id": rois.next_id}
+        payload = self.metadata.with_rois(rois).to_json()
         self._adopt(self.source.save_metadata_payload(payload, expected=self._revision))
 
     def add_mask_roi(self, mask: ArrayLike, *, name: str = "", note: str = "", channel: int = 1, z: int = 0) -> MaskROI:
@@ -367,16 +366,10 @@ class AcqImage:
         return load_stored_mask(self.source, roi, self.slice_shape)
 
     def _adopt(self, revision: Revision) -> None:
-        metadata = revision.payload
-        rois, next_id = metadata.get("rois"), metadata.get("next_roi_id")
-        if rois is not None and not isinstance(rois, list):
-            raise RoiError(f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected")
         self._revision = revision
-        self.metadata = metadata
-        self.header = AcquisitionHeader.of_metadata(metadata)
-        self.rois = RoiSet.from_json(
-            rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1
-        )
+        self.metadata = RecordMetadata.from_json(revision.payload)
+        self.header = self.metadata.header
+        self.rois = self.metadata.rois
 
     def _rect(self, roi_id: int) -> RectROI:
         roi = self.rois.get(roi_id)

@@ -3,7 +3,6 @@
 The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and both are said in the notes.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
 from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_core.older_program import results as older_results
-from kymflow_core.roi import RoiSet
 from kymflow_core.roi.masks import whole_mask
-from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_name
+from kymflow_zarr import FileContent, Revision, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
 from kymflow_zarr.importing.tiffs import read_tiff
@@ -54,14 +53,14 @@ def read_acquisition_file(path: Path) -> FileContent:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
     metadata = _metadata(header, sidecar)
     if saved is not None:
-        metadata = {**saved.payload, "header": header.to_json()}
+        metadata = RecordMetadata.from_json(saved.payload).with_header(header)
     if beside.metadata is not None:
-        metadata, header = _metadata_of_export(beside.metadata, header)
+        metadata, header = _metadata_of_export(RecordMetadata.from_json(beside.metadata), header)
     if not header.is_calibrated:
         notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
     content = replace(
         tiff,
-        metadata=metadata,
+        metadata=metadata.to_json(),
         masks=masks,
         json_artifacts={**(sidecar.json_artifacts if sidecar is not None else {}), **results.json_artifacts},
         table_artifacts=results.table_artifacts,
@@ -75,8 +74,7 @@ def read_acquisition_file(path: Path) -> FileContent:
 def read_for_import(path: Path) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
     content = read_acquisition_file(path)
-    rois = content.metadata.get("rois")
-    for roi in RoiSet.from_json(rois if isinstance(rois, list) else []):
+    for roi in RecordMetadata.from_json(content.metadata).rois:
         name = array_name(roi.mask_ref) if roi.mask_ref else None
         if name and name not in content.masks:
             raise SourceError(
@@ -96,22 +94,20 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
         raise SourceError(str(error)) from error
 
 
-def _metadata_of_export(metadata: JsonObject, header: AcquisitionHeader) -> tuple[dict[str, JsonValue], AcquisitionHeader]:
+def _metadata_of_export(metadata: RecordMetadata, header: AcquisitionHeader) -> tuple[RecordMetadata, AcquisitionHeader]:
     """Return a record's metadata, and its header; where they have none, the header is what the TIFF says."""
-    said = metadata.get("header")
-    own = AcquisitionHeader.of_metadata(metadata)
+    own = metadata.header
     if not own.is_calibrated and header.is_calibrated:
         seconds, um = header.seconds_per_line, header.um_per_pixel
         own = replace(own, seconds_per_line=seconds, um_per_pixel=um, calibration_source=header.calibration_source)
-        return {**metadata, "header": {**(said if isinstance(said, Mapping) else {}), **own.to_json()}}, own
-    return {**metadata, "header": said if isinstance(said, Mapping) else header.to_json()}, own if said else header
+        return metadata.with_header(own), own
+    return (metadata, own) if metadata.has_header else (metadata.with_header(header), header)
 
 
 def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     """Hold the arrays that ROIs refer to with the metadata; raise `SourceError` where one does not fit the image."""
-    rois = content.metadata.get("rois")
     try:
-        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+        held = RecordMetadata.from_json(content.metadata).rois
     except KymflowError as error:
         raise SourceError(f"{path}: {error}; mend the file beside it, then import again") from error
     wanted = {name: roi for roi in held if roi.mask_ref and (name := array_name(roi.mask_ref))}
@@ -128,11 +124,9 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     return replace(content, masks=masks, array_artifacts=arrays)
 
 
-def _metadata(header: AcquisitionHeader, sidecar: older_results.Sidecar | None) -> dict[str, JsonValue]:
-    metadata: dict[str, JsonValue] = {"header": header.to_json()}
-    if sidecar is not None:
-        metadata["experiment_metadata"] = sidecar.experiment_metadata
-        metadata["rois"] = sidecar.rois.to_json()
-        metadata["next_roi_id"] = sidecar.rois.next_id
-        metadata["accepted"] = sidecar.accepted
-    return metadata
+def _metadata(header: AcquisitionHeader, sidecar: older_results.Sidecar | None) -> RecordMetadata:
+    metadata = RecordMetadata().with_header(header)
+    if sidecar is None:
+        return metadata
+    noted = metadata.with_experiment(sidecar.experiment_metadata).with_accepted(accepted=sidecar.accepted)
+    return noted.with_rois(sidecar.rois)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from kymflow_core.errors import KymflowError
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.roi.masks import whole_mask
-from kymflow_core.roi.roi_set import RoiSet
 from kymflow_core.roi.rois import ROI
 from kymflow_zarr import ZarrImageRecord, array_name
 from kymflow_zarr.errors import DamagedError
@@ -13,11 +13,7 @@ from kymflow_zarr.errors import DamagedError
 def check_rois(record: ZarrImageRecord) -> Iterator[str]:
     """Yield what is wrong: ids that stand twice, envelopes that cannot be read, masks that are not there or do not fit."""
     try:
-        rois = record.load_metadata_payload().get("rois")
-        if rois is not None and not isinstance(rois, list):
-            yield f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected"
-            return
-        held = RoiSet.from_json(rois or [])
+        held = RecordMetadata.load(record).rois
     except KymflowError as error:
         yield str(error)
         return

@@ -5,8 +5,9 @@ import pandas as pd
 
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
-from kymflow_core.roi import ROI, RectROI, RoiSet
+from kymflow_core.roi import ROI, RectROI
 from kymflow_core.roi.bounds import NOWHERE, roi_bounds
 from kymflow_core.roi.masks import StoredMask, load_stored_mask
 from kymflow_zarr import MASKS_KEY, METADATA_KEY, JsonObject
@@ -52,17 +53,14 @@ class RoiIndexer:
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's ROIs, in their order."""
-        metadata = rec.load_metadata_payload()
-        envelopes = metadata.get("rois")
-        if envelopes is not None and not isinstance(envelopes, list):
-            raise IndexerError(f"the ROIs of image {rec.image_id} are no list")
+        metadata = RecordMetadata.load(rec)
         try:
-            rois = RoiSet.from_json(envelopes or [])
+            rois = metadata.rois
         except KymflowError as error:
             raise IndexerError(f"the ROIs of image {rec.image_id} cannot be read: {error}") from error
         sizes = dict(zip(rec.get_axes(), rec.get_shape(), strict=True))
         shape = sizes.get("y", 1), sizes.get("x", 1)
-        header = AcquisitionHeader.of_metadata(metadata)
+        header = metadata.header
         rows = pd.DataFrame([_row(roi, load_stored_mask(rec, roi, shape), shape, header) for roi in rois])
         return rows_of(rows, _DTYPES, image_id=rec.image_id, what="ROIs")
 
