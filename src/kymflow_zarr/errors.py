@@ -25,6 +25,8 @@ KymflowZarrError
 ```
 """
 
+from typing import Self
+
 
 class KymflowZarrError(Exception):
     """Root of the storage errors; the one class that a GUI needs to catch."""
@@ -43,16 +45,12 @@ class UnsupportedVersionError(KymflowZarrError, ValueError):
 
 
 class OlderDatasetError(UnsupportedVersionError):
-    """The dataset was written by the older program; `upgrade` makes a copy that opens.
+    """The dataset was written by the older program; `upgrade` makes a copy that opens."""
 
-    Parameters
-    ----------
-    path
-        The dataset's folder.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
+    @classmethod
+    def at(cls, path: str) -> Self:
+        """Return the error of the dataset in a folder."""
+        return cls(
             f"{path} was written by the older program, and is not opened as it is; make a copy in today's format with: "
             "napari-kymflow upgrade OLD.zarr NEW.zarr"
         )

@@ -27,7 +27,7 @@ def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
         raise DatasetNotFoundError(f"{where} is a file; a dataset is a folder whose name ends in .zarr")
     if not blobs.exists(layout.GROUP_DOCUMENT):
         if load_older_attributes(blobs) is not None:
-            raise OlderDatasetError(where)
+            raise OlderDatasetError.at(where)
         if any(is_uuid(name) for name in blobs.names(layout.IMAGES)):
             raise DamagedError(f"{where} has image records but no {layout.GROUP_DOCUMENT}; restore that file from a backup")
         if not _is_unfinished(blobs):

@@ -148,7 +148,7 @@ def _attributes(blobs: Blobs, path: Path) -> JsonObject:
         document = object_from_bytes(data, what=blobs.describe(name), lenient=True)
         if name == V2_ATTRIBUTES:
             if document.get("format") == OLDER_FORMAT:
-                raise OlderDatasetError(str(path))
+                raise OlderDatasetError.at(str(path))
             return document
         attributes = _object(document.get(ATTRIBUTES))
         if "format" in _object(attributes.get(ATTRIBUTES_KEY)):

@@ -11,8 +11,8 @@ from napari_kymflow.user.new_places import ZARR, copy_place, copy_problem
 _WIDTH = 640
 _BUSY = "Kymflow is at work; the copy can be made when that is done."
 _OFFER = (
-    "<b>{name}</b> was written by the older program. It is not opened as it is, but as a copy in today's format. The copy "
-    "has everything that is in the dataset, and is compared with it before it opens. The original stays as it is."
+    "<b>{name}</b> was written by the older program. To open it, make a copy in today's format. The copy has everything "
+    "that is in the dataset, and is compared with it before it opens. The original stays as it is."
 )
 
 
@@ -75,7 +75,7 @@ class UpgradeDialog(QDialog):
         layout.addLayout(buttons)
         # Two lines for the problem, so that the dialog keeps its height when there is one.
         self._problem.setMinimumHeight(2 * self._problem.fontMetrics().lineSpacing())
-        self.resize(_WIDTH, self.sizeHint().height())
+        self.resize(_WIDTH, layout.totalHeightForWidth(_WIDTH))
 
     def set_busy(self, is_busy: bool) -> None:  # Qt's signal
         """Let the copy be made, or not while something else runs."""
