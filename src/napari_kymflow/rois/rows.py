@@ -23,9 +23,7 @@ def roi_kind(roi: ROI) -> str:
     """Return what people call the ROI: "rectangle", "polygon", "ellipse" and so on, or "mask"."""
     if isinstance(roi, RectROI):
         return "rectangle"
-    if roi.drawn is None:
-        return "mask"
-    return "rotated rectangle" if roi.drawn.type == "rectangle" else roi.drawn.type
+    return "mask" if roi.drawn is None else roi.drawn.kind.label
 
 
 def roi_texts(roi: ROI, bounds: Bounds | None, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[str, ...]:
