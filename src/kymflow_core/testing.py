@@ -35,7 +35,7 @@ from kymflow_zarr.errors import ArtifactNotFoundError
 
 IMAGE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _OTHER_METADATA = RecordMetadata().with_header(AcquisitionHeader(name="other"))
-_ENDINGS = (".json", ".json.gz", ".parquet", ".csv.gz")
+_ENDINGS = (".json", ".parquet", ".csv.gz")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -171,7 +171,7 @@ class IndexerContract:
         assert self.examples
 
     def test_every_row_has_the_image_id_and_the_required_columns(self) -> None:
-        """The required columns may stand anywhere."""
+        """The required columns may be in any order."""
         for example in self.examples:
             rows = self._rows(replace(example, image_id="another"))
             assert set(rows["image_id"]) == {"another"}
@@ -272,7 +272,7 @@ class HeaderReaderContract:
     reader
         An instance.
     files
-        An example: the content of each file by its ending, such as `{".xml": b"<scan/>"}`, which is written beside a TIFF.
+        An example: the content of each file by its ending, such as `{".xml": b"<scan/>"}`, which is written next to a TIFF.
         For a reader of what is in the TIFF itself, `{".tif": …}`.
     shape
         The shape of the TIFF's pixels: lines, pixels.
@@ -291,17 +291,17 @@ class HeaderReaderContract:
     shape: ClassVar[tuple[int, int]] = (40, 12)
 
     def test_it_is_a_header_reader_with_a_name(self) -> None:
-        """See `HeaderReader`; the name stands in the table of images."""
+        """See `HeaderReader`; the table of images has the name."""
         assert isinstance(self.reader, HeaderReader)
         assert isinstance(self.reader.name, str)
         assert self.reader.name
 
     def test_another_tiff_is_not_its_own(self, tmp_path: Path) -> None:
-        """Of a TIFF with nothing beside it, it says nothing."""
+        """For a TIFF without such files it returns nothing."""
         assert self.reader.read(self._write(tmp_path, {}), self.shape) is None
 
     def test_the_example_is_read(self, tmp_path: Path) -> None:
-        """Something is said of it, and if a shape is, it is that of the TIFF."""
+        """It returns a header, whose shape, if stated, is that of the TIFF."""
         header = self.reader.read(self._write(tmp_path, self.files), self.shape)
         assert isinstance(header, AcquisitionHeader)
         assert header != AcquisitionHeader()

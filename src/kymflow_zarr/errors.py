@@ -7,6 +7,7 @@ KymflowZarrError
 ├── DatasetNotFoundError   (FileNotFoundError)  nothing, or no folder, at the path
 ├── NotADatasetError       (ValueError)         a folder, but not one of ours
 ├── UnsupportedVersionError (ValueError)        ours, but of a format version that this program cannot use
+│   └── OlderDatasetError                       of the older program: `upgrade` makes a copy that opens
 ├── DatasetExistsError     (FileExistsError)    asked to create what is there
 ├── RecordNotFoundError    (FileNotFoundError)  no such image id
 ├── ArtifactNotFoundError  (FileNotFoundError)  no such JSON, Parquet or array artifact
@@ -20,7 +21,7 @@ KymflowZarrError
 ├── SourceError            (ValueError)         a file or folder that cannot be imported
 ├── ConflictError          (RuntimeError)       somebody else saved first
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
-└── NotSavedError          (OSError)            the disk failed; the old state stands
+└── NotSavedError          (OSError)            the disk failed; the old state is unchanged
 ```
 """
 
@@ -30,7 +31,7 @@ class KymflowZarrError(Exception):
 
 
 class DatasetNotFoundError(KymflowZarrError, FileNotFoundError):
-    """Nothing, or not a folder, stands at a dataset's path."""
+    """There is nothing, or no folder, at a dataset's path."""
 
 
 class NotADatasetError(KymflowZarrError, ValueError):
@@ -39,6 +40,22 @@ class NotADatasetError(KymflowZarrError, ValueError):
 
 class UnsupportedVersionError(KymflowZarrError, ValueError):
     """The dataset has a format version that this program cannot use."""
+
+
+class OlderDatasetError(UnsupportedVersionError):
+    """The dataset was written by the older program; `upgrade` makes a copy that opens.
+
+    Parameters
+    ----------
+    path
+        The dataset's folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} was written by the older program, and is not opened as it is; make a copy in today's format with: "
+            "napari-kymflow upgrade OLD.zarr NEW.zarr"
+        )
 
 
 class DatasetExistsError(KymflowZarrError, FileExistsError):
@@ -94,4 +111,4 @@ class ReadOnlyError(KymflowZarrError, PermissionError):
 
 
 class NotSavedError(KymflowZarrError, OSError):
-    """The disk failed while saving; what was there before still stands."""
+    """The disk failed while saving; what was there before is unchanged."""

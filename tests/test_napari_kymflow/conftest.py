@@ -66,11 +66,11 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
         return ask
 
-    from napari_kymflow.widgets.window.window import WindowHost
+    from napari_kymflow.widgets.window.window import NapariWindow
 
-    monkeypatch.setattr(WindowHost, "ask_unsaved", answer("unsaved", "discard"))
-    monkeypatch.setattr(WindowHost, "ask_conflicts", answer("conflicts", "both"))
-    monkeypatch.setattr(WindowHost, "ask_close", answer("close", True))
+    monkeypatch.setattr(NapariWindow, "ask_unsaved", answer("unsaved", "discard"))
+    monkeypatch.setattr(NapariWindow, "ask_conflicts", answer("conflicts", "both"))
+    monkeypatch.setattr(NapariWindow, "ask_close", answer("close", True))
     return given
 
 

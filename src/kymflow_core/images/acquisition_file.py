@@ -21,7 +21,7 @@ from kymflow_core.roi.masks import whole_mask
 from kymflow_zarr import FileContent, Revision, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
-from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.importing.tiffs import read_tiff_and_tags
 from kymflow_zarr.stores import TiffSidecarStore
 
 
@@ -37,7 +37,7 @@ def read_acquisition_file(path: Path) -> FileContent:
         When the TIFF, or a file beside it, cannot be read, or a mask does not fit the image: then nothing of it is
         imported, so that it can be mended and imported whole.
     """
-    tiff = read_tiff(path)
+    tiff, tags = read_tiff_and_tags(path)
     saved, masks = _saved_beside(path)
     beside = read_sidecars(path, passed_over=lambda name: name == KYMFLOW or name in masks)
     sidecar, results = None, older_results.Results()
@@ -47,7 +47,7 @@ def read_acquisition_file(path: Path) -> FileContent:
         except KymflowError as error:
             raise SourceError(str(error)) from error
     found = installed_header_readers()
-    read = read_header(path, tiff.pixels.shape, found.readers)
+    read = read_header(path, tiff.pixels.shape, found.readers, tags=tags)
     header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")

@@ -34,7 +34,7 @@ class RadonReportIndexer:
     name = "radon report"
     table_name = "radon_report"
     schema_version = "2"
-    reads = (f"{ARTIFACT}.parquet", f"{ARTIFACT}.json", f"{ARTIFACT}.json.gz")
+    reads = (f"{ARTIFACT}.parquet", f"{ARTIFACT}.json")
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, mean_velocity, median_velocity, n_valid, notes`."""
@@ -45,7 +45,7 @@ class RadonReportIndexer:
         keys = rec.list_analysis_keys()
         if f"{ARTIFACT}.parquet" in keys:
             frame = rec.load_df_parquet(ARTIFACT)
-        elif {f"{ARTIFACT}.json", f"{ARTIFACT}.json.gz"} & set(keys):  # the older program packed its own
+        elif f"{ARTIFACT}.json" in keys:
             frame = self._of_json(rec)
         else:
             frame = pd.DataFrame()

@@ -18,7 +18,8 @@ from kymflow_core.roi.polygons import cross, is_simple
 from kymflow_core.roi.raster import outline, shape_mask
 from kymflow_core.roi.rois import ROI, DrawnShape, RectROI
 from kymflow_core.roi_files.outline import mask_regions
-from kymflow_core.roi_files.shared import MOST_PIXELS, NO_MASKS, not_carried, painted_mask, roi_title, save_whole
+from kymflow_core.roi_files.shared import MOST_PIXELS, NO_MASKS, not_carried, painted_mask, roi_title
+from kymflow_zarr.disk.local_file import save_file
 
 _COORDINATES = "[x, y] in pixels: x to the right, y down, pixel i spans i to i + 1"
 _ENDINGS = (".geojson", ".json")
@@ -90,7 +91,7 @@ def save_geojson(
     if path.suffix.lower() not in _ENDINGS:
         raise RoiError(f"cannot write GeoJSON to {path.name!r}: the name must end in {' or '.join(_ENDINGS)}")
     collection = rois_to_geojson(rois, masks=masks, um_per_pixel=um_per_pixel, seconds_per_line=seconds_per_line)
-    save_whole(path, json.dumps(collection, allow_nan=False, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
+    save_file(path, json.dumps(collection, allow_nan=False, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
     return tuple(collection["kymflow"]["lost"])
 
 

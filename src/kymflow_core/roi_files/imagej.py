@@ -21,7 +21,8 @@ from kymflow_core.roi.rois import ROI
 from kymflow_core.roi_files.imagej_geometry import NotTakenError
 from kymflow_core.roi_files.imagej_read import parse_imagej, read_all
 from kymflow_core.roi_files.imagej_write import archive_of, encode
-from kymflow_core.roi_files.shared import NO_MASKS, roi_title, save_whole
+from kymflow_core.roi_files.shared import NO_MASKS, roi_title
+from kymflow_zarr.disk.local_file import save_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def rois_to_imagej(
         written.append((roi, content))
     if ending == ".roi" and not written:
         raise RoiError(f"cannot write {path.name!r}: {lost[-1]}")
-    save_whole(path, written[0][1] if ending == ".roi" else archive_of(written))
+    save_file(path, written[0][1] if ending == ".roi" else archive_of(written))
     return tuple(lost)
 
 

@@ -1,7 +1,7 @@
-"""What one image gives a table: looked at, and extracted. Safe in threads and in other processes.
+"""What one image gives a table: inspected, and extracted. Safe in threads and in other processes.
 
-The rule of this room: one image that cannot be read is an answer, not an error; and what is said of an image is of one
-moment: where its files change while they are read, they are read again.
+The rule of this room: an image that cannot be read is a result, not an error. All statements about an image are of one
+moment: if its files change while they are read, they are read again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _NOT_READ = "not read"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Extraction:
-    """What one image gave; `rows` is None where it failed, and then `entry.error` says why."""
+    """What one image gave; `rows` is None where it failed, and then `entry.error` has the reason."""
 
     image_id: str
     entry: Indexed

@@ -35,7 +35,7 @@ from kymflow_zarr.arrays.chunks import (
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
-from kymflow_zarr.layout import GROUP_DOCUMENT, OLDER_ARRAY, OLDER_ATTRIBUTES
+from kymflow_zarr.layout import GROUP_DOCUMENT, V2_ARRAY, V2_ATTRIBUTES
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
@@ -52,8 +52,17 @@ _GZIP_OR_ZLIB = 47
 _STEP = 2**20
 
 
-def load_foreign_array(blobs: Blobs, key: str) -> NDArray[Any]:
+def load_foreign_array(blobs: Blobs, key: str, *, most_unstored: int = MOST_UNSTORED_BYTES) -> NDArray[Any]:
     """Read an array whole.
+
+    Parameters
+    ----------
+    blobs
+        The folder that holds it.
+    key
+        The array's own folder.
+    most_unstored
+        The size in bytes from which on at least half of its chunks must be there.
 
     Raises
     ------
@@ -64,13 +73,16 @@ def load_foreign_array(blobs: Blobs, key: str) -> NDArray[Any]:
     """
     name, document = _document(blobs, key)
     where = blobs.describe(key)
-    codec = _older_codec(document, where) if name == OLDER_ARRAY else ""
-    plan = _plan_of_older(document, where) if name == OLDER_ARRAY else _plan(document, where)
+    is_v2 = name == V2_ARRAY
+    codec = _v2_codec(document, where) if is_v2 else None
+    plan = _v2_plan(document, where) if is_v2 else _plan(document, where)
     blobs.check_links(key)
-    _check_files(blobs, key, plan, codec, where)
+    names = _check_files(blobs, key, plan, most_unstored)
+    if is_v2:
+        _check_v2_files(blobs, key, names, codec, plan.chunk_nbytes)
     try:
         with checked_codecs({"zstd": _ZSTD, "gzip": _GZIP}):
-            array = zarr.open_array(blobs.store(key, complete=False), mode="r", zarr_format=2 if plan.older else 3)
+            array = zarr.open_array(blobs.store(key, complete=False), mode="r", zarr_format=2 if is_v2 else 3)
         return np.asarray(array[...])
     except DamagedError as error:
         raise DamagedError(f"the array {where} is damaged: {error}") from error
@@ -155,7 +167,7 @@ register_codec("gzip", CheckedGzip, qualname=_GZIP)
 
 
 def _document(blobs: Blobs, key: str) -> tuple[str, JsonObject]:
-    for name in (GROUP_DOCUMENT, OLDER_ARRAY):
+    for name in (GROUP_DOCUMENT, V2_ARRAY):
         path = f"{key}/{name}"
         try:
             data = blobs.read(path, limit=MAX_DOCUMENT_BYTES)
@@ -193,7 +205,7 @@ def _plan(document: JsonObject, where: str) -> ArrayPlan:
     return replace(plan, separator=_separator(separator, where), prefix="c" if name == "default" else "")
 
 
-def _plan_of_older(document: JsonObject, where: str) -> ArrayPlan:
+def _v2_plan(document: JsonObject, where: str) -> ArrayPlan:
     dtype = document.get("dtype")
     try:
         parsed = np.dtype(dtype if isinstance(dtype, str) else "V")
@@ -203,7 +215,7 @@ def _plan_of_older(document: JsonObject, where: str) -> ArrayPlan:
         raise DamagedError(f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers and booleans are read")
     chunks = document.get("chunks")
     plan = check_plan(document.get("shape"), chunks, chunks, parsed.itemsize, where=where)
-    return replace(plan, separator=_separator(document.get("dimension_separator", "."), where), prefix="", older=True)
+    return replace(plan, separator=_separator(document.get("dimension_separator", "."), where), prefix="")
 
 
 def _separator(value: JsonValue, where: str) -> str:
@@ -212,7 +224,7 @@ def _separator(value: JsonValue, where: str) -> str:
     return str(value)
 
 
-def _older_codec(document: JsonObject, where: str) -> str | None:
+def _v2_codec(document: JsonObject, where: str) -> str | None:
     """Return the codec of an array of zarr v2; others than these, and all filters, could run code or take any memory."""
     compressor = document.get("compressor")
     codec = compressor.get("id") if isinstance(compressor, Mapping) else compressor
@@ -224,23 +236,30 @@ def _older_codec(document: JsonObject, where: str) -> str | None:
     return codec if isinstance(codec, str) else None
 
 
-def _check_files(blobs: Blobs, key: str, plan: ArrayPlan, codec: str | None, where: str) -> None:
-    """Look at the files of the chunks before anything is unpacked; a missing one stands for the fill value."""
+def _check_files(blobs: Blobs, key: str, plan: ArrayPlan, most_unstored: int) -> list[str]:
+    """Return which files of chunks there are, none of them too large; a missing one stands for the fill value."""
+    where = blobs.describe(key)
     if plan.nbytes > MAX_ARRAY_BYTES:
         raise DamagedError(
             f"the array {where} needs {plan.nbytes >> 30} GB of memory; {MAX_ARRAY_BYTES >> 30} are the most"
         )
     names = sorted(plan.files())
     there = [name for name in names if blobs.exists(f"{key}/{name}")]
-    if plan.nbytes > MOST_UNSTORED_BYTES and 2 * len(there) < len(names):
+    if plan.nbytes > most_unstored and 2 * len(there) < len(names):
         raise DamagedError(f"the array {where} has {plan.nbytes >> 20} MB, and of its {len(names)} files only {len(there)}")
     most = 2 * math.prod(plan.file) * plan.item_bytes + 2**20
     for name in there:
         chunk = f"{key}/{name}"
         if blobs.size(chunk) > most:
             raise DamagedError(f"{blobs.describe(chunk)} has {blobs.size(chunk)} bytes; at most {most} are believable")
-        if plan.older:
-            check_unpacked(codec, blobs.read(chunk), plan.chunk_nbytes, where=blobs.describe(chunk))
-    attributes = f"{key}/{OLDER_ATTRIBUTES}"
-    if plan.older and blobs.exists(attributes) and blobs.size(attributes) > MAX_DOCUMENT_BYTES:
+    return there
+
+
+def _check_v2_files(blobs: Blobs, key: str, names: list[str], codec: str | None, expected: int) -> None:
+    """Look at the chunks of an array of zarr v2, and at its attributes, before anything is unpacked."""
+    for name in names:
+        chunk = f"{key}/{name}"
+        check_unpacked(codec, blobs.read(chunk), expected, where=blobs.describe(chunk))
+    attributes = f"{key}/{V2_ATTRIBUTES}"
+    if blobs.exists(attributes) and blobs.size(attributes) > MAX_DOCUMENT_BYTES:
         raise DamagedError(f"{blobs.describe(attributes)} has {blobs.size(attributes)} bytes, which is not believable")

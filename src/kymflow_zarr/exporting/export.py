@@ -1,7 +1,7 @@
 """A dataset as a folder of TIFFs, JSON, CSV, Parquet and .npy files, from which the same dataset can be made again.
 
 The rule of this room: the dataset is only read. A new folder appears whole or not at all; what of a damaged record cannot
-be read is said, and the rest goes out.
+be read is in the report, and the rest is exported.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedE
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
 from kymflow_zarr.formats.frames import frame_to_parquet
-from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
 from kymflow_zarr.record.attributes import utc_now
@@ -73,9 +72,9 @@ class ExportPlan:
     friendly_names
         Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
     scales_of
-        What the metadata say of the scale of each axis.
+        Returns the scale of each axis that the metadata state.
     name_of
-        What the metadata say of the name of an image that came from no file.
+        Returns the name that the metadata state, for an image without a source file.
     """
 
     include_tiff: bool = True
@@ -99,7 +98,7 @@ def export_dataset(
     if target.exists("") and (not target.is_folder("") or target.names("", hidden=True)):
         if not overwrite or not target.is_folder(""):
             raise taken
-        # Stopped halfway, the folder would say of new files what was true of the old ones.
+        # Otherwise, if the export stopped halfway, the old document would describe the new files.
         target.forget(DOCUMENT)
         return _Export(dataset, target, plan).run(folder, progress)
     place = Blobs(folder.parent, read_only=False)
@@ -148,7 +147,7 @@ class _Export:
             dataset_id=attributes.dataset_id,
             created_utc=attributes.created_utc,
             exported_utc=utc_now(),
-            schema_version=layout.OLDER_SCHEMA_VERSION if attributes.is_older else layout.SCHEMA_VERSION,
+            schema_version=layout.SCHEMA_VERSION,
             images=tuple(images),
             tables=tuple(tables),
             further={"upgraded_from": attributes.upgraded_from} if attributes.upgraded_from else {},
@@ -166,7 +165,7 @@ class _Export:
     def _source_paths(self) -> dict[str, str]:
         try:
             frame = self.dataset.load_sources_index()
-        except (KymflowZarrError, OSError):  # which is said of the table
+        except (KymflowZarrError, OSError):  # the table's own entry reports it
             return {}
         return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 
@@ -230,13 +229,10 @@ class _Export:
                 yield from self._analysis(record, folder, key)
 
     def _analysis(self, record: ZarrImageRecord, folder: str, key: str) -> Iterator[ExportedFile]:
-        if key.endswith((layout.JSON, layout.JSON_GZ)):
-            name = key.removesuffix(layout.JSON_GZ).removesuffix(layout.JSON)
-            value = record.load_json(name)
-            # The older program packed it, and may have written NaN.
-            is_older = key.endswith(layout.JSON_GZ) or self.dataset.attributes.is_older
-            data = artifact_to_bytes(value, what=key) if is_older else record.load_analysis_bytes(key)
-            yield self._write(f"{folder}/{name}{layout.JSON}", data, "json", name)
+        if key.endswith(layout.JSON):
+            name = key.removesuffix(layout.JSON)
+            record.load_json(name)
+            yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "json", name)
         elif key.endswith(layout.PARQUET):
             name = key.removesuffix(layout.PARQUET)
             frame = record.load_df_parquet(name)

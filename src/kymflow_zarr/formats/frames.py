@@ -36,7 +36,7 @@ def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str]
     Raises
     ------
     InvalidValueError
-        When a column's name is no string, stands twice, or its values do not fit one Arrow type.
+        When a column's name is no string or occurs twice, or its values do not fit one Arrow type.
     """
     return table_to_parquet(frame_to_table(frame, what=what), notes=notes)
 

@@ -4,6 +4,7 @@ The rule of this room: what a TIFF cannot hold as it is gives no TIFF (None), ne
 """
 
 import io
+import lzma
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,12 @@ UNREADABLE_TIFF = (
     RuntimeError,
     EOFError,
     MemoryError,
+    ImportError,
+    AttributeError,
+    SyntaxError,
+    lzma.LZMAError,
 )
-"""What tifffile was seen to raise over TIFFs with one bit flipped."""
+"""What tifffile and the codecs that it calls were seen to raise over damaged TIFFs and where a package is missing."""
 
 
 _IMAGEJ_DTYPES = ("u1", "u2", "f4")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.foreign import load_foreign_array
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.errors import KymflowZarrError, OlderDatasetError, SourceError
 from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.folders import dataset_around, is_there
@@ -23,10 +23,11 @@ from kymflow_zarr.layout import (
     ATTRIBUTES,
     ATTRIBUTES_KEY,
     GROUP_DOCUMENT,
-    OLDER_ATTRIBUTES,
+    OLDER_FORMAT,
     OME,
     OME_LABELS,
     OME_VERSION,
+    V2_ATTRIBUTES,
 )
 from kymflow_zarr.record.ome import TYPES, OmeDescription, ome_order
 
@@ -62,7 +63,7 @@ class OmeImage:
 
 def is_ome_folder(path: Path) -> bool:
     """Return whether a folder of any name is a zarr group, as an image in a collection is, and no part of our datasets."""
-    is_group = is_there(path / GROUP_DOCUMENT) or is_there(path / OLDER_ATTRIBUTES)
+    is_group = is_there(path / GROUP_DOCUMENT) or is_there(path / V2_ATTRIBUTES)
     return is_group and dataset_around(path) is None
 
 
@@ -73,13 +74,15 @@ def find_ome_image(path: Path) -> OmeImage:
     ------
     SourceError
         When it is no such folder, something else of OME-Zarr's, of a version that is not read, or damaged.
+    OlderDatasetError
+        When it is a dataset of the older program.
     """
     blobs = Blobs(path.absolute(), read_only=True)
     if not blobs.is_folder(""):
         raise SourceError(f"there is no folder {path}; an OME-Zarr image is a folder, whose name ends in .zarr")
     try:
         attributes = _attributes(blobs, path)
-    except SourceError:
+    except (OlderDatasetError, SourceError):
         raise
     except (KymflowZarrError, OSError) as error:
         raise SourceError(f"{path} cannot be read ({error})") from error
@@ -136,20 +139,22 @@ def read_ome_zarr(path: Path) -> FileContent:
 
 def _attributes(blobs: Blobs, path: Path) -> JsonObject:
     """Return the attributes that OME-Zarr has a say in."""
-    for name in (GROUP_DOCUMENT, OLDER_ATTRIBUTES):
+    for name in (GROUP_DOCUMENT, V2_ATTRIBUTES):
         try:
             data = blobs.read(name, limit=MAX_DOCUMENT_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             continue
         # Some programs write NaN, as the limits of a channel's display say.
         document = object_from_bytes(data, what=blobs.describe(name), lenient=True)
-        if name == OLDER_ATTRIBUTES:
+        if name == V2_ATTRIBUTES:
+            if document.get("format") == OLDER_FORMAT:
+                raise OlderDatasetError(str(path))
             return document
         attributes = _object(document.get(ATTRIBUTES))
         if "format" in _object(attributes.get(ATTRIBUTES_KEY)):
             raise SourceError(f"{path} is a kymflow dataset; its images are the folders in {path / 'images'}")
         return _object(attributes.get(OME))
-    raise SourceError(f"{path} is no OME-Zarr image: it has neither {GROUP_DOCUMENT} nor {OLDER_ATTRIBUTES}")
+    raise SourceError(f"{path} is no OME-Zarr image: it has neither {GROUP_DOCUMENT} nor {V2_ATTRIBUTES}")
 
 
 def _check_version(version: JsonValue, path: Path) -> None:

@@ -45,8 +45,8 @@ class Source:
 
     `source_relative_path` leads to it from the dataset's folder; empty where there is no such way, as to another drive.
     Of a record that was made of several files, one a channel, `source_further_paths` is a JSON list of the names of the
-    others, which lie beside the first; its size is that of all, its time that of the newest, and its digest that of the
-    digests of all. It is empty where there is one file.
+    others, which are in the folder of the first; its size is that of all, its time that of the newest, and its
+    digest that of the digests of all. It is empty where there is one file.
     """
 
     source_primary_path: str
@@ -132,7 +132,7 @@ class Source:
         return tuple(dict.fromkeys((Path(self.source_primary_path), *relative)))
 
     def further_names(self) -> tuple[str, ...]:
-        """Return the names of the files beside the first that the record was made of as well."""
+        """Return the names of the record's further files, which are in the folder of the first."""
         if not self.source_further_paths:
             return ()
         try:

@@ -1,4 +1,4 @@
-"""ROIs as rows of text, and text back to ranges: what the ROI dock shows. No Qt."""
+"""ROIs in words, and words back to ranges. No Qt."""
 
 import re
 from collections.abc import Sequence
@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI
-from kymflow_core.roi.bounds import NOWHERE, Bounds
+from kymflow_core.roi.bounds import Bounds
 from kymflow_core.roi.masks import mask_state
-from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.measure import RoiFacts
-
-COLUMNS = ("id", "name", "kind", "mean ± std", "lines", "pixels", "time (s)", "space (µm)", "mask", "note", "channel", "z")
-EDITABLE = ("name", "note", "lines", "pixels")
-MISSING = "–"
-UNKNOWN = "unknown"
 
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-|–|:|to|\s)\s*(\d+)\s*")
 
@@ -24,26 +18,6 @@ def roi_kind(roi: ROI) -> str:
     if isinstance(roi, RectROI):
         return "rectangle"
     return "mask" if roi.drawn is None else roi.drawn.kind.label
-
-
-def roi_texts(roi: ROI, bounds: Bounds | None, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[str, ...]:
-    """Return one text for each of `COLUMNS`; `bounds` are those of the ROI's pixels, where they are known."""
-    bounds = None if bounds == NOWHERE else bounds
-    per_line, per_pixel = (tag.seconds_per_line, tag.um_per_pixel) if tag else (None, None)
-    return (
-        str(roi.roi_id),
-        roi.name,
-        roi_kind(roi),
-        _mean(facts),
-        f"{bounds.y0} – {bounds.y1}" if bounds else MISSING,
-        f"{bounds.x0} – {bounds.x1}" if bounds else MISSING,
-        _scaled(bounds and (bounds.y0, bounds.y1), per_line, 3),
-        _scaled(bounds and (bounds.x0, bounds.x1), per_pixel, 2),
-        _mask_text(roi, facts),
-        roi.note,
-        str(roi.channel),
-        str(roi.z),
-    )
 
 
 def parse_range(text: str) -> tuple[int, int]:
@@ -73,21 +47,8 @@ def describe_roi(roi: ROI, bounds: Bounds | None) -> str:
     return f"“{roi.name or f'ROI {roi.roi_id}'}”, {roi_kind(roi)}, {where}, channel {roi.channel}, z {roi.z}{said}"
 
 
-def _scaled(ends: tuple[int, int] | None, unit: float | None, digits: int) -> str:
-    if ends is None:
-        return MISSING
-    return f"{ends[0] * unit:.{digits}f} – {ends[1] * unit:.{digits}f}" if unit else UNKNOWN
-
-
-def _mean(facts: RoiFacts | None) -> str:
-    if facts is None:
-        return "…"
-    if facts.stats is None or not facts.stats.n:
-        return MISSING
-    return f"{facts.stats.mean:.4g} ± {facts.stats.std:.3g}"
-
-
-def _mask_text(roi: ROI, facts: RoiFacts | None) -> str:
+def mask_text(roi: ROI, facts: RoiFacts | None) -> str:
+    """Return the state of a ROI's mask, as the list shows it."""
     if roi.mask_ref is None:
         return mask_state(roi, None, (0, 0))
     return (facts and facts.mask_state) or ""

@@ -1,6 +1,5 @@
 """A dataset as a folder, and the same dataset again."""
 
-import gzip
 import hashlib
 import io
 import json
@@ -380,15 +379,6 @@ class TestExport:
         assert again.ingest_legacy_folder(out).failed == ()
         check_same(dataset, again)
 
-    def test_json_that_is_packed_goes_out_as_json(self, dataset, out, tmp_path):
-        record = dataset.add_image(np.zeros((3, 4)))
-        packed = gzip.compress(b'{"v": 1}')
-        (dataset.path / "images" / record.image_id / "analysis" / "x.json.gz").write_bytes(packed)
-        dataset.export_legacy_folder(out)
-        again = ZarrDataset(tmp_path / "again.zarr")
-        again.ingest_legacy_folder(out)
-        assert again.record(record.image_id).load_json("x") == {"v": 1}
-
     def test_an_export_that_is_stopped_leaves_nothing(self, filled, out):
         def stop(*_args):
             raise KeyboardInterrupt
@@ -570,11 +560,6 @@ class TestRestore:
         assert (report.failed, report.records) == ((), 2)
         check_same(upgraded, again)
         assert again.attributes.upgraded_from == upgraded.attributes.upgraded_from
-
-    @pytest.mark.shared
-    def test_the_older_programs_dataset_is_exported_as_it_is(self, older_dataset_path, out):
-        report = ZarrDataset(older_dataset_path).export_legacy_folder(out)
-        assert (report.failed, report.records) == ((), 2)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -19,6 +19,7 @@ import tifffile
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.importing import tiffs as ingest_module
+from kymflow_zarr.importing.add import add_content
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.reports import FailedFile, ImportedFile
@@ -179,7 +180,7 @@ class TestReadTiff:
         def fail(*_args):
             raise error
 
-        monkeypatch.setattr(ingest_module, "_check_complete", fail)
+        monkeypatch.setattr(ingest_module, "read_pixels", fail)
         with pytest.raises(SourceError, match=rf"x\.tif cannot be read as a TIFF \({str(error) or 'AssertionError'}\)"):
             read_tiff(tiff)
 
@@ -595,7 +596,7 @@ class TestTwoImportsAtOnce:
         content = FileContent(pixels=pixels, axes=("y", "x"), image_id=record.image_id)
         tifffile.imwrite(tmp_path / "x.tif", pixels)
         monkeypatch.setattr(dataset, "list_image_ids", list)
-        image_id = dataset.add_content(content, Source.from_file(tmp_path / "x.tif"))
+        image_id = add_content(dataset, content, Source.from_file(tmp_path / "x.tif"))
         assert image_id != record.image_id
         assert dataset.record(image_id).get_shape() == pixels.shape
 

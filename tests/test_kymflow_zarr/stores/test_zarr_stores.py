@@ -215,7 +215,7 @@ class TestTiffSidecarStore:
 
     def test_a_folder_in_a_files_place_is_not_found(self, store, tmp_path):
         (tmp_path / "a.params.json").mkdir()
-        with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'params' beside"):
+        with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'params' next to"):
             store.load_dict("params")
 
 
@@ -246,7 +246,7 @@ class TestTwoTiffs:
         with pytest.raises(
             InvalidNameError,
             match=r"artifact name 'b' is not allowed for a\.tif: its file would be named as if it belonged to a\.b\.tif, "
-            "which lies beside it; choose another name",
+            "which is in the same folder; choose another name",
         ):
             short.save_dict("b", {})
 
@@ -267,7 +267,7 @@ class TestTwoTiffs:
         other = add_tiff(tmp_path, twin)
         for store in (short, other):
             for use in (lambda s: s.save_dict("x", {}), lambda s: s.load_dict("x"), lambda s: s.list_array_artifacts()):
-                with pytest.raises(InvalidNameError, match=r"they would be those of [aA]\.(tif|tiff|TIF) as well"):
+                with pytest.raises(InvalidNameError, match=r"they would also be those of [aA]\.(tif|tiff|TIF)"):
                     use(store)
 
     def test_their_pixels_are_read_all_the_same(self, short, tmp_path):

@@ -14,11 +14,12 @@ from kymflow_core.roi.bounds import roi_bounds
 from kymflow_core.roi.masks import MaskState
 from kymflow_core.roi.pixels import RoiStats
 from napari_kymflow.layers.tags import LayerTag
+from napari_kymflow.rois.columns import COLUMNS, ListedRoi
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.measure import RoiFacts
 from napari_kymflow.rois.revisions import describe_changes, load_revisions
-from napari_kymflow.rois.rows import COLUMNS, describe_roi, matches, parse_range, roi_texts
+from napari_kymflow.rois.rows import describe_roi, matches, parse_range
 
 MASKED = {"mask_ref": "analysis_arrays/roi_mask_4"}
 RECT = RectROI(roi_id=4, name="cell", note="odd", x0=2, x1=8, y0=10, y1=30, z=1, channel=2, meta=MASKED)
@@ -30,7 +31,8 @@ FACTS = RoiFacts(stats=RoiStats(mean=12.3456, std=1.5, min=1, max=20, n=9), mask
 
 
 def row(roi, tag=TAG, facts=FACTS):
-    return dict(zip(COLUMNS, roi_texts(roi, roi_bounds(roi, (100, 50)), tag, facts), strict=True))
+    bounds = roi_bounds(roi, (100, 50))
+    return {column.name: column.text(ListedRoi(roi=roi, tag=tag, bounds=bounds, facts=facts)) for column in COLUMNS}
 
 
 def test_a_rectangle_as_a_row():

@@ -161,7 +161,7 @@ def rename_first_elsewhere(session, demo_path):
 )
 def test_a_roi_that_both_changed_is_asked_about_and_saved_as_answered(choice, names, demo_session, demo_path):
     asked = []
-    demo_session.host.ask_conflicts = lambda conflicts: asked.extend(conflicts) or choice
+    demo_session.window.ask_conflicts = lambda conflicts: asked.extend(conflicts) or choice
     demo_session.editor.edit(1, name="mine")
     rename_first_elsewhere(demo_session, demo_path)
     assert demo_session.save_rois()

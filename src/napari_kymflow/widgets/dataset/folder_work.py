@@ -10,12 +10,14 @@ from pathlib import Path
 from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
 from kymflow_core.folders import PATTERNS, export_folder, import_folder, is_export, is_ome_zarr
 from kymflow_core.images.channel_files import group_channels
+from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.importing.content import OnChanged
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.reports import FailedFile, MovedFile
+from kymflow_zarr.upgrade import UpgradeReport, upgrade_dataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.tables.work import run_indexers
 from napari_kymflow.user.recent import note_folder
@@ -148,6 +150,33 @@ class ExportImageWork:
         count = sum(len(ids) for ids in labels.values())
         masks = f" with {count} mask{'' if count == 1 else 's'} as labels" if count else ""
         return f"Wrote {self._target.name}{masks}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """What was copied of an older dataset, and what the copy holds."""
+
+    report: UpgradeReport
+    outcome: Outcome
+
+
+class UpgradeWork:
+    """Copies a dataset of the older program, and looks at the copy; called in a worker."""
+
+    def __init__(self, original: Path, place: Path, known: Sequence[DatasetIndexer]) -> None:
+        self._original, self._place, self._known = original, place, known
+
+    def __call__(self, handle: TaskHandle) -> Upgraded | None:
+        """Return what was copied; None where it was cancelled, and nothing was."""
+        tell = _stoppable(handle)
+        try:
+            report = upgrade_dataset(
+                self._original, self._place, describe=describe_metadata, progress=lambda done, total: tell(done, total, "")
+            )
+        except _CancelledError:
+            return None
+        path = self._place.resolve()
+        return Upgraded(report=report, outcome=Outcome(path, load_views(path, self._known, None, handle)))
 
 
 def _stoppable(handle: TaskHandle) -> Callable[[int, int, str], None]:

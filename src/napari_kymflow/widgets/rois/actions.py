@@ -131,7 +131,7 @@ class RoiActions:
 
         def choose(editor: RoiEditor, ids: tuple[int, ...]) -> None:
             path, shape, image_id = editor.dataset.path, editor.image.slice_shape, editor.image_id
-            self._session.host.run(
+            self._session.window.run(
                 lambda: records_of_shape(path, shape, without=image_id),
                 lambda records: self._on_records_found(editor, ids, records),
             )
@@ -144,7 +144,7 @@ class RoiActions:
         path, _ = QFileDialog.getOpenFileName(self._parent, "ROIs of ImageJ", "", _IMAGEJ)
         if not path or editor is None:
             return
-        self._session.host.run(
+        self._session.window.run(
             lambda: _tried(lambda: import_imagej(Path(path), editor)),
             lambda found: self._on_imported(editor, Path(path).name, found),
         )
@@ -161,7 +161,7 @@ class RoiActions:
         path = Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(ending)
         wanted = self._session.selected_roi_ids or editor.rois.ids
         count = f"{len(wanted)} ROI{'' if len(wanted) == 1 else 's'}"
-        self._session.host.run(
+        self._session.window.run(
             lambda: _tried(lambda: export_rois(path, editor, wanted)),
             lambda lost: show_error(lost) if isinstance(lost, str) else _say(f"{count} were written to {path.name}", lost),
         )
@@ -172,7 +172,7 @@ class RoiActions:
         if editor is None:
             return
         path, image_id = editor.dataset.path, editor.image_id
-        self._session.host.run(
+        self._session.window.run(
             lambda: load_revisions(path, image_id), lambda revisions: self._on_revisions_loaded(editor, revisions)
         )
 
@@ -216,7 +216,7 @@ class RoiActions:
             return
         rois, chosen = [editor.rois.get(roi_id) for roi_id in ids], dialog.chosen
         path, image_id = editor.dataset.path, editor.image_id
-        self._session.host.run(
+        self._session.window.run(
             lambda: copy_rois(path, image_id, rois, chosen), lambda failed: self._on_copied(chosen, records, failed)
         )
 
