@@ -4,7 +4,7 @@ The rule of this room: what is saved is one commit. New masks are written first,
 refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -21,9 +21,6 @@ from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
-
-_MANY = 8
-_LARGEST_SLICE = 512 * 2**20
 
 
 class ImageSource(Protocol):
@@ -108,15 +105,22 @@ class AcqImage:
         name = self.name or str(getattr(self.source, "image_id", "this image"))
         return Calibration.of(self.header, record=name)
 
-    def slice_pixels(self, *, z: int = 0, channel: int = 1) -> NDArray[Any]:
-        """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1).
+    def slice_pixels(self, *, z: int = 0, channel: int = 1, bounds: Bounds | None = None) -> NDArray[Any]:
+        """Read one 2-D slice (y, x), or a part of it: the first time point, at `z` (from 0) and `channel` (from 1).
 
         Raises
         ------
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        return self._read(z, channel, (slice(None), slice(None)))
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        at = {"z": z, "c": channel - 1}
+        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
+        if outside:
+            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
+        rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
+        place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
+        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
 
     @property
     def channels_available(self) -> tuple[int, ...]:
@@ -199,24 +203,6 @@ class AcqImage:
         """Return the statistics of any ROI, saved or not, as `roi_stats`."""
         pixels = self._pixels_of(roi)
         return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
-
-    def measure_many(self, rois: Sequence[ROI]) -> dict[int, RoiStats]:
-        """Return the statistics of many ROIs, saved or not, by id; raises as `measure`.
-
-        Where a slice is small enough to be held (512 MB), it is read once, and not once for each ROI.
-        """
-        lines, pixels = self.slice_shape
-        if len(rois) < _MANY or lines * pixels * self.pixels.dtype.itemsize > _LARGEST_SLICE:
-            return {roi.roi_id: self.measure(roi) for roi in rois}
-        slices: dict[tuple[int, int], NDArray[Any]] = {}
-        found: dict[int, RoiStats] = {}
-        for roi in rois:
-            place = roi.z, roi.channel
-            if place not in slices:
-                slices[place] = self.slice_pixels(z=roi.z, channel=roi.channel)
-            inside = self.bounds_of(roi).slices if isinstance(roi, RectROI) else self.mask_of(roi)
-            found[roi.roi_id] = pixel_stats(slices[place][inside])
-        return found
 
     def within(self, roi: RectROI) -> RectROI:
         """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
@@ -393,15 +379,6 @@ class AcqImage:
 
     def _pixels_of(self, roi: ROI) -> NDArray[Any]:
         mask = None if isinstance(roi, RectROI) else self.mask_of(roi)
-        box = (self.bounds_of(roi) if mask is None else mask_bounds(mask)).slices
-        pixels = self._read(roi.z, roi.channel, box)
-        return pixels if mask is None else np.ma.MaskedArray(pixels, mask=~mask[box])
-
-    def _read(self, z: int, channel: int, box: tuple[slice, slice]) -> NDArray[Any]:
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
-        at = {"z": z, "c": channel - 1}
-        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
-        if outside:
-            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
-        place: dict[str, int | slice] = {**at, "y": box[0], "x": box[1]}
-        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+        bounds = self.bounds_of(roi) if mask is None else mask_bounds(mask)
+        pixels = self.slice_pixels(z=roi.z, channel=roi.channel, bounds=bounds)
+        return pixels if mask is None else np.ma.MaskedArray(pixels, mask=~mask[bounds.slices])

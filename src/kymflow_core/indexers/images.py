@@ -7,12 +7,13 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 
+from kymflow_core.artifacts import VELOCITY_EVENTS
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
-from kymflow_core.indexers.velocity_events import ARTIFACT as EVENTS
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
 from kymflow_zarr.errors import KymflowZarrError
 
+_EVENTS = f"{VELOCITY_EVENTS}.parquet"
 _DTYPES = {
     "name": "str",
     "acquired": "str",
@@ -47,7 +48,7 @@ class ImageIndexer:
     name = "images"
     table_name = IMAGES
     schema_version = "2"
-    reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, f"{EVENTS}.parquet")
+    reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, _EVENTS)
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above, without those of the experiment."""
@@ -65,7 +66,7 @@ class ImageIndexer:
             "name": header.name,
             "acquired": local_time(header.acquired_local_epoch_ns),
             "n_rois": metadata.n_rois,
-            "n_events": _number_of_events(rec) if f"{EVENTS}.parquet" in keys else np.nan,
+            "n_events": _number_of_events(rec) if _EVENTS in keys else np.nan,
             "shape": " × ".join(map(str, sizes.values())),
             "axes": ",".join(sizes),
             "lines": lines,
@@ -84,7 +85,7 @@ class ImageIndexer:
 
 def _number_of_events(rec: ArtifactReader) -> float:
     try:
-        return float(len(rec.load_df_parquet(EVENTS)))
+        return float(len(rec.load_df_parquet(VELOCITY_EVENTS)))
     except KymflowZarrError:
         return np.nan
 

@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from kymflow_core.artifacts import RADON_REPORT, VELOCITY_EVENTS
 from kymflow_core.calibration import HasCalibration, positive
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
@@ -24,8 +25,6 @@ from kymflow_zarr.importing.folders import beside, is_there
 
 RESULTS_FOLDER = "flow-analysis"
 RADON_VELOCITY = "radon_velocity"
-RADON_REPORT = "radon_report"
-VELOCITY_EVENTS = "velocity_events"
 
 _EVENT_COLUMNS = {
     "t_start": "t0_s",

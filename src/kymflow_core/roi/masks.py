@@ -47,24 +47,19 @@ class StoredMask:
 class MaskReader(Protocol):
     """What holds masks to read: a record, or a TIFF with its sidecars."""
 
-    def list_array_artifacts(self) -> list[str]:
-        """Return the names of the array artifacts."""
-
     def load_array_artifact(self, name: str) -> NDArray[Any]:
         """Return an array artifact."""
 
 
 def load_stored_mask(source: MaskReader, roi: ROI, shape: tuple[int, int]) -> StoredMask:
     """Return the mask that a ROI of an image of `shape` (y, x) refers to; a lost or damaged one is a state, no error."""
-    stored = None
-    name = array_name(roi.mask_ref) if roi.mask_ref is not None else None
-    if name is not None and name in source.list_array_artifacts():
-        try:
-            stored = source.load_array_artifact(name)
-        except ArtifactNotFoundError:  # deleted since it was listed
-            return StoredMask(state=MaskState.MISSING)
-        except (DamagedError, SourceError):
-            return StoredMask(state=MaskState.DAMAGED)
+    name, stored = array_name(roi.mask_ref) if roi.mask_ref is not None else None, None
+    try:
+        stored = None if name is None else source.load_array_artifact(name)
+    except ArtifactNotFoundError:
+        return StoredMask(state=MaskState.MISSING)
+    except (DamagedError, SourceError):
+        return StoredMask(state=MaskState.DAMAGED)
     pixels = None if stored is None else whole_mask(roi, stored, shape)
     return StoredMask(state=mask_state(roi, stored, shape), pixels=pixels)
 
@@ -99,13 +94,16 @@ def whole_mask(roi: ROI | None, stored: NDArray[Any], shape: tuple[int, int]) ->
     known by its shape, and placed at the rectangle.
     """
     if stored.shape == shape:
-        return stored.astype(np.bool_)
+        return stored.astype(np.bool_, copy=False)
     return rect_mask(roi, shape) if isinstance(roi, RectROI) and is_older_mask(stored, roi) else None
 
 
 @runtime_checkable
 class ArraySource(MaskReader, Protocol):
     """What holds masks, to read and to write."""
+
+    def list_array_artifacts(self) -> list[str]:
+        """Return the names of the array artifacts."""
 
     def save_array_artifact(
         self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None, held_by_metadata: bool = False

@@ -8,7 +8,7 @@ pixels that its segments pass, found by Bresenham's algorithm between rounded ve
 that napari's `to_masks` has, in a hundredth of its time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -16,14 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.errors import RoiError
+from kymflow_core.roi.shape_kinds import SHAPE_KINDS
 
-SHAPE_TYPES = ("ellipse", "polygon", "rectangle", "path", "line")
-"""What can be drawn; `rectangle` is a rotated one, since an upright one is a `RectROI`."""
-
-_OPEN_TYPES = ("path", "line")
-_LEAST_VERTICES = {"ellipse": 4, "rectangle": 4, "polygon": 3, "path": 2, "line": 2}
-_FARTHEST = 1e9
-_ELLIPSE_VERTICES = 100
 _MOST_ROWS = 256
 _MOST_CROSSINGS = 1 << 20
 """How many crossings of rows with edges are held at once, at most."""
@@ -32,32 +26,13 @@ Runs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """The row of each run of pixels, and its first and last pixel."""
 
 
-def shape_problems(shape_type: object, vertices: object) -> list[str]:
-    """Return what is wrong with a drawn shape; nothing where it has pixels to ask for."""
-    if shape_type not in SHAPE_TYPES:
-        return [f"meta.shape.type must be one of {list(SHAPE_TYPES)}, not {shape_type!r}"]
-    if not isinstance(vertices, Sequence) or isinstance(vertices, str):
-        return [f"meta.shape.vertices must be a list of [y, x], not {vertices!r}"]
-    wrong = [vertex for vertex in vertices if not _is_vertex(vertex)]
-    if wrong:
-        return [f"meta.shape.vertices must be finite numbers [y, x], not {wrong[0]!r}"]
-    far = [vertex for vertex in vertices if max(map(abs, vertex)) > _FARTHEST]
-    if far:
-        return [f"meta.shape.vertices must lie within {_FARTHEST:g} pixels of the image, not {far[0]!r}"]
-    least = _LEAST_VERTICES[str(shape_type)]
-    exact = shape_type in ("ellipse", "rectangle", "line")
-    if len(vertices) < least or (exact and len(vertices) != least):
-        return [f"meta.shape needs {least} vertices for the type {shape_type!r}, not {len(vertices)}"]
-    return []
-
-
 def shape_mask(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the pixels of a drawn shape.
 
     Parameters
     ----------
     shape_type
-        One of `SHAPE_TYPES`.
+        One of `SHAPE_KINDS`.
     vertices
         Array (n, 2) of (y, x) in pixels, where pixel i spans i - 0.5 to i + 0.5. An ellipse has the four corners of the
         rectangle around it, which may be rotated.
@@ -93,22 +68,18 @@ def shape_runs(
     Parameters are those of `shape_mask`, and so are the errors.
     """
     points = np.asarray(vertices, dtype=np.float64).reshape(-1, 2)
-    if shape_type not in SHAPE_TYPES:
-        raise RoiError(f"a shape of type {shape_type!r} has no pixels; known are {list(SHAPE_TYPES)}")
-    if shape_type in _OPEN_TYPES:
-        yield from _path_runs(points, shape)
-    else:
+    if shape_type not in SHAPE_KINDS:
+        raise RoiError(f"a shape of type {shape_type!r} has no pixels; known are {list(SHAPE_KINDS)}")
+    if SHAPE_KINDS[shape_type].is_closed:
         yield from _polygon_runs(outline(shape_type, points), shape, rows_at_once)
+    else:
+        yield from _path_runs(points, shape)
 
 
 def outline(shape_type: str, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the polygon (n, 2) that a shape is on screen: an ellipse as 100 points, others as they are."""
-    if shape_type != "ellipse":
-        return vertices
-    angles = np.linspace(0, 2 * np.pi, num=_ELLIPSE_VERTICES)
-    first, second = (vertices[1] - vertices[0]) / 2, (vertices[2] - vertices[1]) / 2
-    around = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
-    return np.asarray(vertices.mean(axis=0) + around, dtype=np.float64)
+    drawn = SHAPE_KINDS[shape_type].outline
+    return vertices if drawn is None else drawn(vertices)
 
 
 def clip_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -120,14 +91,6 @@ def clip_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tu
     low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
     (y0, x0), (y1, x1) = np.clip(low, 0, shape).astype(int), np.clip(high + 1, 0, shape).astype(int)
     return int(y0), int(max(y0, y1)), int(x0), int(max(x0, x1))
-
-
-def _is_vertex(value: object) -> bool:
-    return (
-        isinstance(value, Sequence)
-        and len(value) == len(("y", "x"))
-        and all(isinstance(at, int | float) and not isinstance(at, bool) and np.isfinite(at) for at in value)
-    )
 
 
 def _paint(mask: NDArray[np.bool_], rows: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]) -> None:

@@ -125,13 +125,13 @@ def _geometry(roi: ROI, masks: Mapping[int, NDArray[np.bool_]]) -> tuple[dict[st
 
 def _drawn_geometry(drawn: DrawnShape) -> tuple[dict[str, Any] | None, list[str]]:
     vertices = np.array(drawn.vertices, dtype=np.float64)
-    if drawn.type in ("path", "line"):
+    if not drawn.kind.is_closed:
         return {"type": "LineString", "coordinates": (vertices[:, ::-1] + 0.5).tolist()}, []
     points = _without_repeats(outline(drawn.type, vertices))[:, ::-1] + 0.5
     area = _area(points)
     if area != 0 and is_simple(points):
         ring = points if area > 0 else points[::-1]
-        said = [f"the ellipse became a polygon of {len(points)} sides"] if drawn.type == "ellipse" else []
+        said = [f"the {drawn.type} became a polygon of {len(points)} sides"] if drawn.kind.outline is not None else []
         return {"type": "Polygon", "coordinates": [_closed(ring.tolist())]}, said
     low, high = np.floor(vertices.min(axis=0)), np.ceil(vertices.max(axis=0)) + 1
     if np.prod(high - low) > MOST_PIXELS:

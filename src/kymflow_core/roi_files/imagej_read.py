@@ -14,8 +14,9 @@ import numpy as np
 from roifile import ROI_COLOR_NONE, ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
 from kymflow_core.errors import RoiError
-from kymflow_core.roi.raster import has_pixels, shape_problems
+from kymflow_core.roi.raster import has_pixels
 from kymflow_core.roi.rois import ROI, DrawnShape, MaskROI, RectROI
+from kymflow_core.roi.shape_kinds import shape_problems
 from kymflow_core.roi_files.imagej_geometry import (
     NotTakenError,
     PixelsIn,

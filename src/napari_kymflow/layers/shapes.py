@@ -23,7 +23,8 @@ from kymflow_core.roi import ROI, DrawnShape, MaskROI, mask_of_rect, rect_of_mas
 from kymflow_core.roi.bounds import Bounds
 from kymflow_core.roi.pixels import covered_range, drawn_range
 from kymflow_core.roi.polygons import is_simple
-from kymflow_core.roi.raster import has_pixels, shape_problems
+from kymflow_core.roi.raster import has_pixels
+from kymflow_core.roi.shape_kinds import shape_problems
 from napari_kymflow.layers.tags import LayerTag
 
 LayerData: TypeAlias = tuple[Any, ...]
@@ -137,7 +138,7 @@ def crosses_itself(drawn: DrawnShape) -> bool:
 
     It is shown as a closed path: napari cannot fill every polygon of this kind, and then raises an error.
     """
-    if drawn.type != "polygon":
+    if not (drawn.kind.is_closed and drawn.kind.any_number):
         return False
     return len(drawn.vertices) > _MOST_COMPARED or not is_simple(np.asarray(drawn.vertices, dtype=np.float64))
 
@@ -245,11 +246,11 @@ def reconcile(
 
 def _reopened(drawn: LayerShape, old: ROI | None) -> LayerShape:
     """Return the polygon that is shown as a closed path as a polygon."""
-    if not isinstance(old, MaskROI) or old.drawn is None or drawn.shape_type != "path" or old.drawn.type != "polygon":
+    if not isinstance(old, MaskROI) or old.drawn is None or drawn.shape_type != "path" or not old.drawn.kind.is_closed:
         return drawn
     vertices = np.asarray(drawn.vertices)
     closed = len(vertices) > 1 and np.array_equal(vertices[0], vertices[-1])
-    return replace(drawn, shape_type="polygon", vertices=vertices[:-1] if closed else vertices)
+    return replace(drawn, shape_type=old.drawn.type, vertices=vertices[:-1] if closed else vertices)
 
 
 def _moved(old: ROI, region: Bounds | DrawnShape) -> ROI:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeAlias
 
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI
 from kymflow_core.roi.bounds import NOWHERE, Bounds
 from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.editor import RoiEditor
-from napari_kymflow.rois.measure import RoiFacts
 from napari_kymflow.rois.rows import mask_text, parse_range, roi_kind
 
 Axis: TypeAlias = Literal["y", "x"]

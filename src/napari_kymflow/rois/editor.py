@@ -15,6 +15,7 @@ from psygnal import Signal
 
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI, merge_roi_sets
 from kymflow_core.roi.bounds import Bounds, roi_bounds
 from kymflow_core.tables.roi_results import RoiResults, outdated_results, outdated_roi_ids, results_by_roi
@@ -35,7 +36,7 @@ from napari_kymflow.rois.commit_rois import (
     rebase,
 )
 from napari_kymflow.rois.drafts import Draft, drop_draft, free_draft_number, keep_draft
-from napari_kymflow.rois.measure import RoiFacts, is_measured, measure_rois
+from napari_kymflow.rois.measure import is_measured, measure_rois
 from napari_kymflow.rois.undo import UndoStack
 from napari_kymflow.user.window import Conflict, Window
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI
 from kymflow_core.roi.bounds import Bounds
 from kymflow_core.roi.masks import mask_state
-from napari_kymflow.rois.measure import RoiFacts
 
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-|–|:|to|\s)\s*(\d+)\s*")
 
@@ -17,9 +17,7 @@ def roi_kind(roi: ROI) -> str:
     """Return what people call the ROI: "rectangle", "polygon", "ellipse" and so on, or "mask"."""
     if isinstance(roi, RectROI):
         return "rectangle"
-    if roi.drawn is None:
-        return "mask"
-    return "rotated rectangle" if roi.drawn.type == "rectangle" else roi.drawn.type
+    return "mask" if roi.drawn is None else roi.drawn.kind.label
 
 
 def parse_range(text: str) -> tuple[int, int]:

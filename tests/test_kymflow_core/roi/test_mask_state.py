@@ -10,6 +10,7 @@ from kymflow_core.images.check_rois import check_rois
 from kymflow_core.indexers import RoiIndexer
 from kymflow_core.roi import DrawnShape
 from kymflow_core.roi.masks import MaskState, load_stored_mask, mask_state
+from kymflow_zarr.errors import ArtifactNotFoundError
 
 SHAPE = (30, 20)
 REFERENCE = "analysis_arrays/m"
@@ -57,11 +58,9 @@ class Arrays:
     def __init__(self, stored):
         self._stored = stored
 
-    def list_array_artifacts(self):
-        return [] if self._stored is None else ["m"]
-
     def load_array_artifact(self, name):
-        assert name == "m"
+        if name != "m" or self._stored is None:
+            raise ArtifactNotFoundError(name)
         return self._stored
 
 

@@ -12,7 +12,7 @@ from kymflow_core.indexers import RoiIndexer
 from kymflow_core.roi import DrawnShape
 from kymflow_core.roi.bounds import NOWHERE, Bounds, mask_bounds, roi_bounds
 from kymflow_core.roi.pixels import drawn_mask
-from kymflow_core.roi.raster import SHAPE_TYPES
+from kymflow_core.roi.shape_kinds import SHAPE_KINDS
 from kymflow_core.roi_files.geojson import rois_to_geojson
 from kymflow_zarr import ZarrDataset
 
@@ -52,7 +52,7 @@ counts = {"polygon": (3, 9), "path": (2, 6), "ellipse": (4, 4), "rectangle": (4,
 
 @st.composite
 def drawn_rois(draw):
-    shape_type = draw(st.sampled_from(SHAPE_TYPES))
+    shape_type = draw(st.sampled_from(list(SHAPE_KINDS)))
     least, most = counts[shape_type]
     return drawn(shape_type, *draw(st.lists(st.tuples(coordinates, coordinates), min_size=least, max_size=most)))
 

@@ -9,6 +9,7 @@ from napari.utils.notifications import notification_manager
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import DrawnShape
 from kymflow_core.roi.bounds import roi_bounds
 from kymflow_core.roi.masks import MaskState
@@ -17,7 +18,6 @@ from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.columns import COLUMNS, ListedRoi
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.files import export_rois, import_imagej
-from napari_kymflow.rois.measure import RoiFacts
 from napari_kymflow.rois.revisions import describe_changes, load_revisions
 from napari_kymflow.rois.rows import describe_roi, matches, parse_range
 
