@@ -1,10 +1,10 @@
 """Which process runs which tests, so that one `pytest` uses all cores and tests the lower floors without napari.
 
-A process that has napari loaded cannot show that the headless floors do without it, and its large heap makes each of their
-tests slower. So there are two kinds of process: `headless` ones run `HEADLESS` and load none of `PLUGINS`; `window` ones run
-everything else. A run of both kinds starts one worker of each kind per core: whichever kind is done first leaves its core to
-the other. A run of one kind starts one worker per core, a run of a few files none. With `-n 0` everything runs in this
-process, as the debugger needs it.
+A process that has napari loaded cannot show that the headless floors do without it, and its large heap makes their tests
+slower. So there are two kinds of process: `headless` ones run `HEADLESS` and load none of `PLUGINS`, `window` ones run
+everything else. A run of both kinds starts one worker of each kind a core: whichever kind is done first leaves its core to
+the other. A run of one kind starts one worker a core, a run of a few files none. With `-n 0` everything runs in this
+process, as a debugger needs it.
 """
 
 import gc
