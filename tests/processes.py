@@ -10,7 +10,8 @@ process, as a debugger needs it.
 import gc
 import os
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ TESTS = Path(__file__).parent
 HEADLESS = (TESTS / "test_kymflow_zarr", TESTS / "test_kymflow_core")
 PLUGINS = ("napari", "napari-plugin-engine", "npe2", "pytest-qt", "xvfb")
 """Plugins of pytest that load napari or Qt; pyproject.toml switches them off, and `pytest_addoption` on again."""
+WITH_A_WINDOW = {"napari", "npe2", "magicgui", "vispy", "psygnal", "qtpy", "superqt", "PyQt6", "PySide6", "pytestqt"}
+"""Packages that no headless process loads."""
 KINDS = ("window", "headless")
 KIND = "KYMFLOW_TESTS"
-"""The environment variable that tells a worker its kind, where a run has both."""
+"""The environment variable that chooses a kind, for one worker of a run that has both, or for a whole run."""
 MOST_CORES = 4
 RAM_DISK = Path("/dev/shm")
 ROOM = 4 << 30
@@ -30,7 +33,9 @@ ROOM = 4 << 30
 
 
 def asked_kinds(config: pytest.Config) -> set[str]:
-    """Return the kinds of the tests that the command line names."""
+    """Return the kinds of the tests that this process and its workers run."""
+    if KIND in os.environ:
+        return {os.environ[KIND]}
     kinds = set()
     for argument in asked(config):
         if argument in TESTS.parents or argument == TESTS:
@@ -50,15 +55,18 @@ def kind_of(path: Path) -> str:
     return "headless" if any(path.is_relative_to(folder) for folder in HEADLESS) else "window"
 
 
-def own_kinds(config: pytest.Config) -> set[str]:
-    """Return the kinds of the tests that this process itself runs."""
-    return {os.environ[KIND]} if KIND in os.environ else asked_kinds(config)
+@pytest.fixture(scope="session", autouse=True)
+def _no_window_below_the_plugin(pytestconfig: pytest.Config) -> Iterator[None]:
+    """The tests of the lower floors never load napari or Qt: nothing of them is there when their process ends."""
+    yield
+    if "window" not in asked_kinds(pytestconfig):
+        assert not WITH_A_WINDOW & set(sys.modules)
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Load the plugins for tests with a window, where this process runs such tests."""
     config = pluginmanager.get_plugin("pytestconfig")
-    if "window" in own_kinds(config):
+    if "window" in asked_kinds(config):
         for name in PLUGINS:
             pluginmanager.unblock(name)
             pluginmanager.unblock(f"pytest_{name}")

@@ -37,7 +37,8 @@ def minimums():
     listed = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["napari"],
-        *project["dependency-groups"]["test"],
+        *project["dependency-groups"]["core-test"],
+        *(one for one in project["dependency-groups"]["test"] if one != {"include-group": "core-test"}),
     ]
     return dict(_REQUIREMENT.fullmatch(requirement).groups() for requirement in listed)
 
