@@ -6,10 +6,9 @@ original, array by array and file by file, before it does.
 
 import re
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -28,9 +27,9 @@ from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import save_revision
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source, Sources
 from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.watch import UNWATCHED, Watch
 from kymflow_zarr.zarr_dataset import ZarrDataset
 
-UpgradeProgress: TypeAlias = Callable[[int, int], None]
 _ZARR_DOCUMENTS = (layout.OLDER_GROUP, layout.OLDER_ARRAY)
 """What zarr itself writes, and writes again in another form."""
 _CHUNK = re.compile(r"\d+([./]\d+)*")
@@ -55,7 +54,7 @@ def upgrade_dataset(
     new: str | Path,
     *,
     describe: DescribeImage | None = None,
-    progress: UpgradeProgress | None = None,
+    watch: Watch = UNWATCHED,
 ) -> UpgradeReport:
     """Copy a dataset of the older program (`schema_version: 1`, zarr v2) into a new dataset.
 
@@ -71,8 +70,8 @@ def upgrade_dataset(
         Where the copy is to be; nothing may be there.
     describe
         Says what a record's metadata say of its axes; without, every step in its OME-Zarr metadata is 1.
-    progress
-        Called before each record with the number done and the number of all.
+    watch
+        Told before each record how far the copy is; cancelled, it leaves nothing at `new`.
 
     Raises
     ------
@@ -97,7 +96,7 @@ def upgrade_dataset(
     place = Blobs(target.parent, read_only=False)
     try:
         with place.build(target.name, keep_reserve=True, replace=False) as draft:
-            report = _copy(source, Blobs(source.path, read_only=True), draft, describe, progress)
+            report = _copy(source, Blobs(source.path, read_only=True), draft, describe, watch)
             _compare(source, ZarrDataset(draft.root, mode="r"))
     except FileExistsError as error:
         raise taken from error
@@ -111,7 +110,7 @@ def _copy(
     old: Blobs,
     draft: Blobs,
     describe: DescribeImage | None,
-    progress: UpgradeProgress | None,
+    watch: Watch,
 ) -> UpgradeReport:
     said = old.read(layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
     attributes = DatasetAttributes(
@@ -125,8 +124,8 @@ def _copy(
     converted = {layout.OLDER_ATTRIBUTES, layout.MANIFEST}
     ids = source.list_image_ids()
     for done, image_id in enumerate(ids):
-        if progress:
-            progress(done, len(ids))
+        watch.check("the copy")
+        watch.progress(done, len(ids), "")
         key = layout.record_key(image_id)
         try:
             made = _copy_record(source.record(image_id), old.sub(key), draft.sub(key), describe)

@@ -23,6 +23,7 @@ from zarr.storage import LocalStore
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import parts_of
+from kymflow_zarr.disk.presence import Presence
 from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
 from kymflow_zarr.layout import QUARANTINE, STAGING
 
@@ -32,6 +33,7 @@ SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
 
 CLAIM_SECONDS = 600
+PRESENT_SECONDS = 7 * 24 * 3600
 """How long a claim is respected of a program of which one cannot tell whether it was stopped."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -263,11 +265,31 @@ class Blobs:
             self.forget(key)
             self.create(key, me)
 
-    def _is_given_up(self, key: str) -> bool:
+    @contextmanager
+    def present(self, what: str) -> Iterator[Presence]:
+        """Be one of the programs that do something, for all others to see, while the block runs."""
+        start = f"claim-{what}-"
+
+        def all_present() -> set[str]:
+            return {f"{STAGING}/{name}" for name in self.names(STAGING) if name.startswith(start)}
+
+        for key in all_present():
+            if self._is_given_up(key, after=PRESENT_SECONDS):
+                self.forget(key)
+        presence = Presence(all_present, f"{STAGING}/{start}{uuid.uuid4().hex}")
+        self._take(presence.key)
+        try:
+            yield presence
+        finally:
+            if not presence.stays:
+                with suppress(NotSavedError, ReadOnlyError):  # others then look themselves
+                    self.forget(presence.key)
+
+    def _is_given_up(self, key: str, *, after: float = CLAIM_SECONDS) -> bool:
         """Return whether a claim is one of a program that was stopped."""
         try:
             host, _, number = self.read(key, limit=1000).decode(errors="replace").rpartition(" ")
-            if self.age_seconds(key, now=self.now()) > CLAIM_SECONDS:
+            if self.age_seconds(key, now=self.now()) > after:
                 return True
         except FileNotFoundError:
             return True

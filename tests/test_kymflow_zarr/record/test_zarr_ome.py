@@ -10,6 +10,7 @@ from ome_zarr_models.v05 import Image
 from kymflow_zarr import OmeDescription, ZarrDataset
 from kymflow_zarr.errors import DamagedError, InvalidValueError, ReadOnlyError
 from kymflow_zarr.formats.seals import seal_document
+from kymflow_zarr.importing.add import add_content
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.record.ome import image_to_ome, is_ome_image, ome_order
 from kymflow_zarr.tables.sources import Source
@@ -94,7 +95,7 @@ def test_a_record_whose_channels_come_last_says_nothing(dataset, axes):
 
 
 def test_what_was_imported_says_what_the_reader_knew(dataset, pixels):
-    image_id = dataset.add_content(FileContent(pixels=pixels, axes=("y", "x"), ome=LINE_SCAN), SOURCE)
+    image_id = add_content(dataset, FileContent(pixels=pixels, axes=("y", "x"), ome=LINE_SCAN), SOURCE)
     assert attributes_of(dataset.path / "images" / image_id)["ome"] == image_to_ome(("y", "x"), LINE_SCAN)
 
 
