@@ -50,7 +50,7 @@ class TestInstalled:
     @pytest.mark.parametrize("value", ["no_such_package:READER", "kymflow_zarr:NO_SUCH_READER"])
     def test_one_that_cannot_be_loaded_is_named(self, monkeypatch, value):
         install(monkeypatch, value)
-        with pytest.raises(SourceError, match="cannot be loaded: .* install its package again"):
+        with pytest.raises(SourceError, match=r"cannot be loaded: .* install its package again"):
             installed_reader()
 
     def test_something_else_is_named(self, monkeypatch):
