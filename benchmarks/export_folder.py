@@ -1,4 +1,4 @@
-"""Export a dataset and make it again of the folder: `export_folder` and `import_folder` against plain tifffile and pandas.
+"""Export a dataset and make it again of the folder: `export_legacy_folder`, `import_folder` against tifffile and pandas.
 
 Ours writes for each record the TIFF that Fiji reads with its scale (and reads it back to compare), every revision and
 artifact, each table as CSV and Parquet, and a digest of each file; the import checks all digests and seals each chunk.
@@ -15,7 +15,6 @@ import zarr
 from _kymographs import kymographs
 from _measure import Way, compare, parser_of, seconds, working_folder
 
-from kymflow_core.folders import export_folder, import_folder
 from kymflow_zarr import ZarrDataset
 
 WINDOWS = 7_500
@@ -31,8 +30,8 @@ def there_and_back(dataset: ZarrDataset, folder: Path) -> float:
     """Export and import by our way."""
 
     def run() -> None:
-        export_folder(dataset, folder / "out")
-        import_folder(ZarrDataset(folder / "again.zarr"), folder / "out")
+        dataset.export_legacy_folder(folder / "out")
+        ZarrDataset(folder / "again.zarr").import_folder(folder / "out")
 
     return seconds(run)
 

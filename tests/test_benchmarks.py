@@ -13,6 +13,7 @@ TINY = {
     "refresh_tables.py": ["--images", "3", "--rows", "4", "--updated", "2"],
     "table_panel.py": ["--rows", "100"],
     "import_tiffs.py": ["--files", "2", "--lines", "40", "--pixels", "8"],
+    "import_growth.py": ["--files", "2", "4"],
     "manifest.py": ["--records", "3"],
     "replace_rows.py": ["--rows", "100", "--images", "10", "--replaced", "2"],
     "export_folder.py": ["--records", "2", "--lines", "40", "--pixels", "8"],

@@ -10,6 +10,9 @@ from typing import Protocol, Self
 from kymflow_core.errors import CalibrationError
 from kymflow_zarr import JsonValue
 
+BY_HAND = "entered by hand"
+"""The source of a calibration that somebody entered."""
+
 
 class HasCalibration(Protocol):
     """What may know how long a line takes and how wide a pixel is: an `AcquisitionHeader` or a `Calibration`."""

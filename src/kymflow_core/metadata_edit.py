@@ -11,19 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from kymflow_core.calibration import positive
+from kymflow_core.calibration import BY_HAND, positive
 from kymflow_core.errors import KymflowError, MetadataError
 from kymflow_core.images.metadata import ACCEPTED as ACCEPTED_KEY
 from kymflow_core.images.metadata import EXPERIMENT, HEADER, RecordMetadata, change_metadata
 from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
-from kymflow_core.tables.each_image import Cancelled, Progress
 from kymflow_core.tables.extraction import FAILURES, statements_of
-from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import JsonObject, JsonValue, Revision, Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.watch import UNWATCHED
 
-BY_HAND: Final = "entered by hand"
-"""The source of a calibration that somebody entered."""
 KNOWN_KEYS: Final = (
     "species",
     "sex",
@@ -169,8 +167,7 @@ def edit_metadata(
     image_ids: Iterable[str],
     edit: MetadataEdit,
     *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
+    watch: Watch = UNWATCHED,
 ) -> EditReport:
     """Enter calibration and experiment metadata for some records of a dataset.
 
@@ -185,25 +182,22 @@ def edit_metadata(
         The records.
     edit
         What is entered.
-    progress
-        Called after each record with the number done and the number of all.
-    cancelled
-        Asked before each record; what was changed by then stays.
+    watch
+        Told after each record how far the work is; cancelled, what was changed by then stays.
 
     Examples
     --------
     >>> report = edit_metadata("lab.zarr", [image_id], MetadataEdit(um_per_pixel=0.284))  # doctest: +SKIP
     >>> undo_edit("lab.zarr", report)  # doctest: +SKIP
     """
-    return _each(dataset, image_ids, lambda record, metadata: _plan_edit(edit, metadata), progress, cancelled)
+    return _each(dataset, image_ids, lambda record, metadata: _plan_edit(edit, metadata), watch)
 
 
 def undo_edit(
     dataset: ZarrDataset | str | Path,
     report: EditReport,
     *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
+    watch: Watch = UNWATCHED,
 ) -> EditReport:
     """Put back what an edit changed: exactly what was there before, as new revisions.
 
@@ -214,7 +208,7 @@ def undo_edit(
     def plan(record: ZarrImageRecord, metadata: JsonObject) -> _Plan:
         return _plan_undo(changes[record.image_id], metadata)
 
-    return _each(dataset, changes, plan, progress, cancelled)
+    return _each(dataset, changes, plan, watch)
 
 
 def preview_edit(
@@ -278,15 +272,14 @@ def _each(
     dataset: ZarrDataset | str | Path,
     image_ids: Iterable[str],
     make_plan: _MakePlan,
-    progress: Progress | None,
-    cancelled: Cancelled | None,
+    watch: Watch,
 ) -> EditReport:
     # Read mode first: a dataset that is gone is never made anew in its place.
     opened = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(ZarrDataset(dataset, mode="r").path)
     wanted = list(dict.fromkeys(image_ids))
     changed, unchanged, failed, done = list[RecordChange](), list[str](), list[NotChanged](), 0
     for done, image_id in enumerate(wanted, start=1):
-        if cancelled is not None and cancelled():
+        if watch.is_cancelled():
             done -= 1
             break
         name = image_id[:8]
@@ -305,8 +298,7 @@ def _each(
                 failed.append(NotChanged(image_id=image_id, name=name, reason=plan.refused))
             elif plan.payload is None:
                 unchanged.append(image_id)
-        if progress is not None:
-            progress(done, len(wanted))
+        watch.progress(done, len(wanted), name)
     return EditReport(
         changed=tuple(changed), unchanged=tuple(unchanged), failed=tuple(failed), is_cancelled=done < len(wanted)
     )

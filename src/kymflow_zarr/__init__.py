@@ -5,6 +5,8 @@ from kymflow_zarr.formats.frames import check_storable, concatenate_frames
 from kymflow_zarr.formats.strict_json import JsonObject, JsonValue
 from kymflow_zarr.importing.changed_file import pixels_digest
 from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.file_reader import FileReader
+from kymflow_zarr.importing.plan import ImportPlan
 from kymflow_zarr.layout import (
     MASKS_KEY,
     METADATA_KEY,
@@ -23,6 +25,7 @@ from kymflow_zarr.tables.index import TableIndex
 from kymflow_zarr.tables.tables import ReplacedRows
 from kymflow_zarr.verify.problems import Problem
 from kymflow_zarr.verify.verify import VerifyReport
+from kymflow_zarr.watch import Watch
 from kymflow_zarr.zarr_dataset import ZarrDataset
 
 __all__ = [
@@ -32,6 +35,8 @@ __all__ = [
     "PIXELS_SHA256",
     "PROVENANCE",
     "FileContent",
+    "FileReader",
+    "ImportPlan",
     "ImportReport",
     "JsonObject",
     "JsonValue",
@@ -43,6 +48,7 @@ __all__ = [
     "Revision",
     "TableIndex",
     "VerifyReport",
+    "Watch",
     "ZarrDataset",
     "ZarrImageRecord",
     "array_group_key",

@@ -20,6 +20,7 @@ KymflowZarrError
 ├── DamagedError           (ValueError)         what is on disk is not what was written
 ├── SourceError            (ValueError)         a file or folder that cannot be imported
 ├── ConflictError          (RuntimeError)       somebody else saved first
+├── CancelledError         (RuntimeError)       somebody stopped work that is done whole or not at all
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
 └── NotSavedError          (OSError)            the disk failed; the old state is unchanged
 ```
@@ -102,6 +103,10 @@ class SourceError(KymflowZarrError, ValueError):
 
 class ConflictError(KymflowZarrError, RuntimeError):
     """Somebody else saved first; nothing was written."""
+
+
+class CancelledError(KymflowZarrError, RuntimeError):
+    """Work that is done whole or not at all was stopped by the person who asked for it."""
 
 
 class ReadOnlyError(KymflowZarrError, PermissionError):

@@ -7,24 +7,27 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.document import load_export
-from kymflow_zarr.exporting.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
-from kymflow_zarr.importing.changed_file import Renew, keep_metadata
-from kymflow_zarr.importing.content import Channels, OnChanged, ReadFile
+from kymflow_zarr.exporting.export import ExportPlan, ExportReport, NameOf, ScalesOf, export_dataset
+from kymflow_zarr.importing.content import ReadFile
+from kymflow_zarr.importing.file_reader import FileReader, installed_reader
 from kymflow_zarr.importing.folders import IS_EXPORT, find_files
+from kymflow_zarr.importing.ome_zarr import find_ome_image, is_ome_folder
+from kymflow_zarr.importing.plan import ImportPlan, OnChanged, PlanFields
 from kymflow_zarr.importing.restore import restore_dataset
-from kymflow_zarr.importing.run import ImportPlan, import_files
-from kymflow_zarr.importing.sidecars import read_with_sidecars
+from kymflow_zarr.importing.run import import_files
 from kymflow_zarr.importing.tiffs import read_tiff
-from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import CheckRecord
-from kymflow_zarr.reports import FailedFile, ImportReport, MovedFile, Progress
+from kymflow_zarr.reports import FailedFile, ImportReport, MovedFile
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.verify.garbage import find_garbage
 from kymflow_zarr.verify.problems import Problem
-from kymflow_zarr.verify.verify import VerifyProgress, VerifyReport, verify_dataset
+from kymflow_zarr.verify.verify import VerifyReport, verify_dataset
+from kymflow_zarr.watch import UNWATCHED, Watch
 
 
 class ZarrDataset(Dataset):
@@ -43,7 +46,7 @@ class ZarrDataset(Dataset):
         deep: bool = False,
         repair: bool = False,
         check_record: CheckRecord | None = None,
-        progress: VerifyProgress | None = None,
+        watch: Watch = UNWATCHED,
     ) -> VerifyReport:
         """Look for what a crash or a bad disk left behind.
 
@@ -54,16 +57,19 @@ class ZarrDataset(Dataset):
         repair
             Whether what can be made whole again is. Nothing is deleted: what is set aside is in `.quarantine`.
         check_record
-            Says what else is wrong with a record; storage knows no ROI.
-        progress
-            Called before each record with the number done and the number of all.
+            Says what else is wrong with a record; by default as the installed reader knows it, since storage knows no ROI.
+        watch
+            Told before each record how far the work is.
 
         Raises
         ------
         ReadOnlyError
             When `repair` is asked of a dataset opened for reading.
+        CancelledError
+            When it was cancelled; what was repaired by then stays.
         """
-        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check_record, progress=progress)
+        check = check_record or installed_reader().check_record
+        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check, watch=watch)
 
     def collect_garbage(self) -> list[str]:
         """Delete what nothing needs and is older than a day, and return where it was.
@@ -78,16 +84,11 @@ class ZarrDataset(Dataset):
         return keys
 
     def refresh_from_folder(
-        self,
-        folder: str | Path,
-        pattern: str = "*.tif",
-        *,
-        mode: OnChanged = "skip",
-        read_file: ReadFile = read_with_sidecars,
+        self, folder: str | Path, pattern: str = "*.tif", *, mode: OnChanged = "skip", read_file: ReadFile | None = None
     ) -> list[str]:
         """Import the TIFFs below a folder that are not in the dataset yet, and return the new image ids.
 
-        See `import_folder`, which also says what was skipped, what has moved, what was read again and what failed.
+        See `import_folder`, whose report also says what was skipped, has moved, was read again, and failed.
 
         Parameters
         ----------
@@ -96,53 +97,44 @@ class ZarrDataset(Dataset):
         pattern
             File names, with `*`.
         mode
-            As `on_changed` of `import_folder`.
+            As `on_changed` of an `ImportPlan`.
         read_file
-            Reads one file and what lies beside it.
+            Reads one file, instead of the installed reader.
         """
-        report = self.import_folder(folder, patterns=[pattern], read_file=read_file, on_changed=mode)
-        return [file.image_id for file in report.imported]
+        plan = ImportPlan(patterns=(pattern,), on_changed=mode, read_file=read_file)
+        return [file.image_id for file in self.import_folder(folder, plan).imported]
 
     def import_folder(
         self,
         folder: str | Path,
+        plan: ImportPlan | None = None,
         *,
-        patterns: Sequence[str] = ("*.tif", "*.tiff"),
-        read_file: ReadFile = read_tiff,
-        on_changed: OnChanged = "skip",
-        renew: Renew = keep_metadata,
-        channels: Channels | None = None,
-        merge_channels: bool = False,
-        progress: Progress | None = None,
+        watch: Watch = UNWATCHED,
         executor: Executor | None = None,
+        **fields: Unpack[PlanFields],
     ) -> ImportReport:
         """Add a record for every matching file below a folder that no record came from.
 
+        Files are read with the reader that is installed, with headers, ROIs and results; see
+        `kymflow_zarr.importing.file_reader`. A folder that `export_legacy_folder` wrote gives the records that it was made
+        of, and a folder that is one OME-Zarr image becomes one record.
+
         A file is known by its path, also by that from the dataset's folder, and where that is new by its content: a file
-        whose content a record has, and which is no longer where that record's file was, is said to have moved, and is not
+        whose content a record has, and which is no longer where that record's file was, is reported as moved, and is not
         imported twice; see `relink`.
 
         Parameters
         ----------
         folder
             Where to look, with all its subfolders.
-        patterns
-            File names, with `*`; upper and lower case are the same.
-        read_file
-            Reads one file and what lies beside it.
-        on_changed
-            "skip" only says which files have changed since they were imported. "reingest_if_changed" gives their records
-            the new pixels: id, ROIs and history stay, and results are outdated.
-        renew
-            Says which metadata a record has with the pixels of its changed file.
-        channels
-            How several files, one a channel, become one record, and are read again where they are one already.
-        merge_channels
-            Whether new files are put together so; by default each is a record.
-        progress
-            Called for each new file with the number done, the number of all, and the file's name.
+        plan
+            How it is imported; by default as an `ImportPlan` without arguments.
+        watch
+            Told for each new file how far the import is; cancelled, it stops between files.
         executor
             Threads that work on several files at once, such as a `ThreadPoolExecutor`; by default its own, at most four.
+        **fields
+            Fields of the plan, instead of those that it has.
 
         Raises
         ------
@@ -153,18 +145,18 @@ class ZarrDataset(Dataset):
         NotSavedError
             When the disk is full or fails; the files imported before stay imported.
         """
-        if on_changed not in ("skip", "reingest_if_changed"):
-            raise ValueError(
-                f"mode {on_changed!r} is not known; use 'skip' to leave changed files alone, or 'reingest_if_changed'"
-            )
-        files, unreadable = find_files(Path(folder), patterns)
-        self._ensure_exists()
-        how = ImportPlan(
-            read_file=read_file, channels=channels, merge_channels=merge_channels, on_changed=on_changed, renew=renew
-        )
-        report = import_files(self, self._sources, files, how=how, progress=progress, executor=executor)
-        if report.imported or report.replaced:
-            self._save_manifest()
+        folder, plan = Path(folder), replace(plan or ImportPlan(), **fields)
+        if self.is_export(folder):
+            return self._restore(folder, plan.reader(), watch)
+        if self.is_ome_zarr(folder):
+            return self.import_ome_zarr(folder, read_file=plan.read_file)
+        files, unreadable = find_files(folder, plan.patterns)
+        report = self._import(files, plan, watch, executor)
+        if plan.relink:
+            lost = self.relink(report.moved)
+            gone = {one.path for one in lost}
+            noted = tuple(one for one in report.moved if one.path not in gone)
+            report = replace(report, moved=noted, failed=(*report.failed, *lost))
         notes = tuple(f"{one.path} was passed over: {one.reason}" for one in unreadable if one.reason == IS_EXPORT)
         failed = tuple(one for one in unreadable if one.reason != IS_EXPORT)
         return replace(report, failed=(*failed, *report.failed), notes=notes)
@@ -174,22 +166,26 @@ class ZarrDataset(Dataset):
         """Return whether a folder is one that `export_legacy_folder` wrote; raise `SourceError` where it cannot be used."""
         return load_export(Path(folder)) is not None
 
+    @staticmethod
+    def is_ome_zarr(folder: str | Path) -> bool:
+        """Return whether a folder is imported as one OME-Zarr image, by its name or by what is in it."""
+        return Path(folder).suffix == ".zarr" or is_ome_folder(Path(folder))
+
     def ingest_legacy_folder(
         self,
         root: str | Path,
         *,
         pattern: str = "*.tif",
         include_sidecars: bool = True,
-        read_file: ReadFile = read_with_sidecars,
-        check_record: CheckRecord | None = None,
-        describe: DescribeImage | None = None,
-        progress: Progress | None = None,
+        read_file: ReadFile | None = None,
+        watch: Watch = UNWATCHED,
     ) -> ImportReport:
-        """Import a folder that `export_legacy_folder` wrote, or any folder of TIFFs with files beside them.
+        """Import a folder that `export_legacy_folder` wrote, or any folder of TIFFs with their sidecars.
 
         An exported folder gives the records that it was made of: their ids, pixels, metadata with history, artifacts, and
-        their rows in the tables. Records whose id the dataset has are skipped. Of other folders each TIFF becomes a record,
-        as by `import_folder`, with the artifacts beside it; see `kymflow_zarr.importing.sidecars`.
+        their rows in the tables. Records whose id the dataset has are skipped. Where files of a record were changed since
+        the export and it is no longer sound, it is left out. Of other folders each TIFF becomes a record, as by
+        `import_folder`.
 
         Parameters
         ----------
@@ -198,41 +194,39 @@ class ZarrDataset(Dataset):
         pattern
             Which files of a folder that is no export.
         include_sidecars
-            Whether what lies beside a TIFF is read; an exported folder is always read whole.
-        check_record
-            Says what is wrong with a record of an exported folder that storage cannot know of. Where files of the record
-            were changed since the export, it stays out; else it comes in as it was, and that is said.
-        describe
-            Says what OME-Zarr is told of a record that comes back; storage knows no scale.
-        read_file, progress
-            As in `import_folder`.
+            Whether more than the pixels of a TIFF is read; an exported folder is always read whole.
+        read_file, watch
+            As in `refresh_from_folder` and `import_folder`.
 
         Raises
         ------
         SourceError
             When the folder cannot be read, has no file that matches, or is an export of a later version.
         ReadOnlyError, NotSavedError
-            When the dataset cannot be written; what came in before stays.
+            When the dataset cannot be written; what was imported before stays.
         """
-        folder = Path(root)
-        document = load_export(folder)
-        if document is None:
-            read = read_file if include_sidecars else read_tiff
-            return self.import_folder(folder, patterns=[pattern], read_file=read, progress=progress)
-        older = document.further.get("upgraded_from")
-        self._ensure_exists(upgraded_from=older if isinstance(older, Mapping) else None)
-        report = restore_dataset(
-            self,
-            self._tables,
-            self._sources,
-            folder,
-            document,
-            check_record=check_record,
-            describe=describe,
-            progress=progress,
-        )
-        if report.imported:
-            self._save_manifest()
+        plan = ImportPlan(patterns=(pattern,), read_file=read_file if include_sidecars else read_tiff)
+        return self.import_folder(root, plan, watch=watch)
+
+    def import_ome_zarr(self, path: str | Path, *, read_file: ReadFile | None = None) -> ImportReport:
+        """Add a record for a foreign OME-Zarr image, 0.4 or 0.5, unless one came from it before.
+
+        Returns
+        -------
+        ImportReport
+            With the record's id in `imported`, or the path in `skipped`, and in `changed` where it is not as it was.
+
+        Raises
+        ------
+        SourceError
+            When the folder is no image of OME-Zarr, of a kind that is not read, or damaged; nothing was added.
+        ReadOnlyError, NotSavedError
+            When the dataset cannot be written.
+        """
+        find_ome_image(Path(path))  # before every byte of a folder that may be anything is digested
+        report = self.import_paths([path], read_file=read_file or installed_reader().read_image_folder)
+        if report.failed:
+            raise SourceError(report.failed[0].reason)
         return report
 
     def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
@@ -240,12 +234,7 @@ class ZarrDataset(Dataset):
 
         One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
         """
-        self._ensure_exists()
-        files, how = [Path(path) for path in paths], ImportPlan(read_file=read_file)
-        report = import_files(self, self._sources, files, how=how, progress=None, executor=None)
-        if report.imported:
-            self._save_manifest()
-        return report
+        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), UNWATCHED, None)
 
     def export_legacy_folder(
         self,
@@ -257,7 +246,7 @@ class ZarrDataset(Dataset):
         overwrite: bool = False,
         scales_of: ScalesOf | None = None,
         name_of: NameOf | None = None,
-        progress: ExportProgress | None = None,
+        watch: Watch = UNWATCHED,
     ) -> ExportReport:
         """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
 
@@ -274,27 +263,31 @@ class ZarrDataset(Dataset):
         overwrite
             Whether files may be written into a folder that has others; none is removed.
         scales_of
-            What a record's metadata say of the scale of its axes, for the tags of the TIFFs.
+            What a record's metadata say of the scale of its axes, for the tags of the TIFFs; by default as the installed
+            reader knows it.
         name_of
-            What they say of the name of an image that came from no file.
-        progress
-            Called before each record with the number done, the number of all, and its name.
+            What they say of the name of an image that came from no file; by default likewise.
+        watch
+            Told before each record how far the export is.
 
         Raises
         ------
+        CancelledError
+            When it was cancelled; a new folder is not there then.
         FolderNotEmptyError
             When there is something at `export_dir`, or it lies inside the dataset.
         ReadOnlyError, NotSavedError
             When the folder cannot be written; a new one is not there then.
         """
+        reader = installed_reader()
         plan = ExportPlan(
             include_tiff=include_tiff,
             include_tables=include_tables,
             friendly_names=friendly_names,
-            scales_of=scales_of or (lambda _metadata: {}),
-            name_of=name_of or (lambda _metadata: ""),
+            scales_of=scales_of or reader.scales_of,
+            name_of=name_of or reader.name_of,
         )
-        return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
+        return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, watch=watch)
 
     def load_sources(self) -> dict[str, Source]:
         """Return which file each imported record came from, by image id; raise `DamagedError` where that cannot be read."""
@@ -323,3 +316,30 @@ class ZarrDataset(Dataset):
                 failed.append(FailedFile(path=one.path, reason=reason))
         self._sources.add(now)
         return tuple(failed)
+
+    def _import(self, files: Sequence[Path], plan: ImportPlan, watch: Watch, executor: Executor | None) -> ImportReport:
+        self._ensure_exists()
+        report = import_files(self, self._sources, files, plan=plan, watch=watch, executor=executor)
+        if report.has_changed:
+            self._save_manifest()
+        return report
+
+    def _restore(self, folder: Path, reader: FileReader, watch: Watch) -> ImportReport:
+        document = load_export(folder)
+        if document is None:
+            raise SourceError(f"{folder} is no exported dataset any more; look what became of its files, and try again")
+        older = document.further.get("upgraded_from")
+        self._ensure_exists(upgraded_from=older if isinstance(older, Mapping) else None)
+        report = restore_dataset(
+            self,
+            self._tables,
+            self._sources,
+            folder,
+            document,
+            check_record=reader.check_record,
+            describe=reader.describe,
+            watch=watch,
+        )
+        if report.imported:
+            self._save_manifest()
+        return report

@@ -21,12 +21,11 @@ from kymflow_core import (
     edit_metadata,
     simulate,
 )
-from kymflow_core.folders import export_folder, import_folder, ingest_legacy_folder, is_export
 from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.images.channel_files import group_channels
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import INDEXERS
-from kymflow_zarr import ZarrDataset, ZarrImageRecord, pixels_digest
+from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord, pixels_digest, zarr_dataset
 from kymflow_zarr.errors import SourceError
 
 UNSAID = "the pixels were replaced after the analysis, or before: it does not say of which pixels it is"
@@ -52,7 +51,7 @@ class TestSidecars:
         return scan_path
 
     def test_every_file_becomes_an_artifact(self, with_files, dataset):
-        import_folder(dataset, with_files.parent)
+        dataset.import_folder(with_files.parent)
         record = only(dataset)
         assert record.load_json("params") == {"window": 16, "score": None}
         assert record.load_df_parquet("trace")["v"].tolist() == [1.5]
@@ -61,17 +60,17 @@ class TestSidecars:
         assert record.list_array_artifacts() == ["distance", "labels"]
 
     def test_without_sidecars_they_stay_out(self, with_files, dataset):
-        ingest_legacy_folder(dataset, with_files.parent, include_sidecars=False)
+        dataset.ingest_legacy_folder(with_files.parent, include_sidecars=False)
         assert only(dataset).list_analysis_keys() == ["provenance.json"]
 
     def test_arrays_of_a_user_are_no_garbage(self, with_files, dataset):
-        import_folder(dataset, with_files.parent)
+        dataset.import_folder(with_files.parent)
         assert not only(dataset).is_held_by_metadata("labels")
 
     def test_a_file_belongs_to_the_longest_name(self, scan_path, dataset):
         tifffile.imwrite(scan_path.with_name("scan.b.tif"), np.ones((4, 3), np.uint8))
         scan_path.with_name("scan.b.params.json").write_text("{}")
-        report = import_folder(dataset, scan_path.parent)
+        report = dataset.import_folder(scan_path.parent)
         keys = {file.path.name: dataset.record(file.image_id).list_analysis_keys() for file in report.imported}
         assert keys == {"scan.b.tif": ["params.json", "provenance.json"], "scan.tif": ["provenance.json"]}
 
@@ -80,13 +79,13 @@ class TestSidecars:
         folder.mkdir()
         np.save(folder / "whose.npy", np.ones(3))
         np.save(folder / "scan.labels.npy", np.ones(3))
-        report = import_folder(dataset, scan_path.parent)
+        report = dataset.import_folder(scan_path.parent)
         names = {file.path.name: dataset.record(file.image_id).list_array_artifacts() for file in report.imported}
         assert names == {"scan.tif": ["labels"], "sound.tif": []}
 
     def test_a_seal_of_ours_is_no_part_of_the_value(self, scan_path, dataset):
         scan_path.with_name("scan.params.json").write_text('{"window": 16, "kymflow": {"sha256": "0"}}')
-        import_folder(dataset, scan_path.parent)
+        dataset.import_folder(scan_path.parent)
         assert only(dataset).load_json("params") == {"window": 16}
 
     @pytest.mark.parametrize(
@@ -99,19 +98,19 @@ class TestSidecars:
     )
     def test_a_name_that_every_record_needs_is_said_in_words(self, scan_path, dataset, name, taken, other):
         scan_path.with_name(name).write_text('{"a": 1}')
-        (failed,) = import_folder(dataset, scan_path.parent).failed
+        (failed,) = dataset.import_folder(scan_path.parent).failed
         assert f"{name} cannot be imported: every record has a file named {taken!r} of its own; rename" in failed.reason
         assert f"for example to {other}, then import again" in failed.reason
 
     def test_a_provenance_of_somebody_else_is_kept_under_another_name(self, scan_path, dataset):
         scan_path.with_name("scan.provenance.json").write_text('{"by": "me"}')
-        import_folder(dataset, scan_path.parent)
+        dataset.import_folder(scan_path.parent)
         assert only(dataset).load_json("legacy/provenance") == {"by": "me"}
         assert only(dataset).load_json("provenance")["source_primary_path"] == str(scan_path)
 
     def test_a_name_that_no_artifact_can_have_is_said(self, scan_path, dataset):
         scan_path.with_name("scan.My Notes.json").write_text("{}")
-        (file,) = import_folder(dataset, scan_path.parent).imported
+        (file,) = dataset.import_folder(scan_path.parent).imported
         assert any("scan.My Notes.json was not imported: artifact name 'My Notes'" in note for note in file.notes)
 
     @pytest.mark.parametrize(
@@ -142,7 +141,7 @@ class TestSidecars:
         path = scan_path.parent / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
-        report = import_folder(dataset, scan_path.parent)
+        report = dataset.import_folder(scan_path.parent)
         (failed,) = report.failed
         assert (failed.path, [file.path for file in report.imported]) == (scan_path, [second_scan_path])
         assert reason in failed.reason
@@ -150,33 +149,33 @@ class TestSidecars:
 
     def test_an_npy_with_objects_is_refused(self, scan_path, dataset):
         np.save(scan_path.with_name("scan.array.npy"), np.array([{}]), allow_pickle=True)
-        (failed,) = import_folder(dataset, scan_path.parent).failed
+        (failed,) = dataset.import_folder(scan_path.parent).failed
         assert "holds values of dtype object; only numbers and booleans are read" in failed.reason
 
     def test_a_mask_of_another_shape_keeps_its_scan_out(self, scan_path, dataset):
         AcqImage.from_path(scan_path).add_mask_roi(np.ones((40, 12), bool))
         (mask,) = scan_path.parent.glob("scan.*.npy")
         np.save(mask, np.ones((40, 11), bool))
-        (failed,) = import_folder(dataset, scan_path.parent).failed
+        (failed,) = dataset.import_folder(scan_path.parent).failed
         assert "has the shape (40, 11), the image (40, 12) (y, x); mend or remove it, then import again" in failed.reason
 
     def test_of_two_tiffs_of_one_stem_files_beside_them_are_refused(self, scan_path, dataset):
         tifffile.imwrite(scan_path.with_suffix(".tiff"), np.ones((4, 3), np.uint8))
         scan_path.with_name("scan.params.json").write_text("{}")
-        report = import_folder(dataset, scan_path.parent)
+        report = dataset.import_folder(scan_path.parent)
         assert report.imported == ()
         assert "could belong to scan.tif as well as to scan.tiff; rename one of the two" in report.failed[0].reason
 
     def test_of_two_tiffs_of_one_stem_without_files_beside_both_come_in(self, scan_path, dataset):
         tifffile.imwrite(scan_path.with_suffix(".tiff"), np.ones((4, 3), np.uint8))
-        assert len(import_folder(dataset, scan_path.parent).imported) == 2
+        assert len(dataset.import_folder(scan_path.parent).imported) == 2
 
     def test_a_long_name_and_a_long_path_come_in(self, scan_folder, dataset):
         deep = scan_folder / ("d" * 150) / ("e" * 150)
         deep.mkdir(parents=True)
         for name in ("short.tif", f"{'n' * 245}.tif"):
             tifffile.imwrite(deep / name, np.ones((4, 3), np.uint8))
-        report = import_folder(dataset, scan_folder)
+        report = dataset.import_folder(scan_folder)
         assert (report.failed, len(report.imported)) == ((), 2)
 
 
@@ -197,14 +196,14 @@ class TestFolderOfOneRecord:
         return folder
 
     def test_it_becomes_the_record_that_it_was(self, record_folder, scan_folder, dataset):
-        import_folder(dataset, scan_folder)
+        dataset.import_folder(scan_folder)
         record = only(dataset)
         assert record.image_id == record_folder.name
         assert record.load_metadata_payload()["accepted"] is True
         assert record.list_analysis_keys() == ["legacy/provenance.json", "provenance.json", "radon/params.json"]
 
     def test_a_mask_of_the_crops_shape_is_taken(self, record_folder, scan_folder, dataset):
-        import_folder(dataset, scan_folder)
+        dataset.import_folder(scan_folder)
         assert AcqImage(only(dataset)).get_roi_mask(1).sum() == 24
         assert only(dataset).is_held_by_metadata("roi_mask_1")
         assert KymDataset(dataset).verify(deep=True).problems == ()
@@ -215,14 +214,14 @@ class TestFolderOfOneRecord:
         (scan_folder / "metadata.json").write_text(text)
         (scan_folder / "package.json").write_text("{}")
         (scan_folder / "image.res.json").write_text("{}")
-        assert import_folder(dataset, scan_folder).failed == ()
+        assert dataset.import_folder(scan_folder).failed == ()
         assert only(dataset).list_analysis_keys() == ["provenance.json", "res.json"]
         assert list(only(dataset).load_metadata_payload()) == ["header"]
 
     def test_a_folder_of_two_tiffs_is_no_records(self, record_folder, dataset):
         tifffile.imwrite(record_folder / "other.tif", np.ones((4, 3), np.uint16))
         (record_folder / "other.res.json").write_text("{}")
-        report = import_folder(dataset, record_folder)
+        report = dataset.import_folder(record_folder)
         keys = {file.path.name: dataset.record(file.image_id).list_analysis_keys() for file in report.imported}
         assert keys == {"image.tif": ["provenance.json"], "other.tif": ["provenance.json", "res.json"]}
         (image,) = (file for file in report.imported if file.path.name == "image.tif")
@@ -230,13 +229,13 @@ class TestFolderOfOneRecord:
 
     def test_metadata_that_cannot_be_read_keep_the_image_out(self, record_folder, dataset):
         (record_folder / "metadata.json").write_text("{")
-        (failed,) = import_folder(dataset, record_folder).failed
+        (failed,) = dataset.import_folder(record_folder).failed
         assert "metadata.json is not readable JSON" in failed.reason
 
     def test_where_the_id_is_taken_it_gets_another(self, record_folder, scan_folder, dataset):
-        import_folder(dataset, scan_folder)
+        dataset.import_folder(scan_folder)
         copy = shutil.copytree(record_folder, scan_folder.parent / "copy" / record_folder.name)
-        assert len(import_folder(dataset, copy.parent).imported) == 1
+        assert len(dataset.import_folder(copy.parent).imported) == 1
         assert len(dataset.list_image_ids()) == 2
 
 
@@ -268,7 +267,7 @@ class TestChannels:
         return scan_folder
 
     def test_on_request_they_are_one_record(self, two_channels, dataset):
-        (file,) = import_folder(dataset, two_channels, merge_channels=True).imported
+        (file,) = dataset.import_folder(two_channels, merge_channels=True).imported
         image = AcqImage(only(dataset))
         assert (image.axes, image.pixels.shape, image.header.shape) == (("c", "y", "x"), (2, 40, 12), (2, 40, 12))
         assert image.roi_stats(1).mean == 2
@@ -277,16 +276,16 @@ class TestChannels:
     def test_what_lies_beside_a_further_channel_is_named(self, two_channels, dataset):
         shutil.copy(two_channels / "scan_C1.json", two_channels / "scan_C2.json")
         (two_channels / "scan_C2.params.json").write_text("{}")
-        (file,) = import_folder(dataset, two_channels, merge_channels=True).imported
+        (file,) = dataset.import_folder(two_channels, merge_channels=True).imported
         said = "what lies beside scan_C2.tif is not in the record: 1 ROI, legacy/sidecar, params"
         assert any(note.startswith(said) for note in file.notes)
 
     def test_unasked_they_are_two(self, two_channels, dataset):
-        assert len(import_folder(dataset, two_channels).imported) == 2
+        assert len(dataset.import_folder(two_channels).imported) == 2
 
     def test_channels_that_do_not_fit_are_said(self, two_channels, dataset):
         tifffile.imwrite(two_channels / "scan_C2.tif", np.ones((40, 11), np.uint16))
-        (failed,) = import_folder(dataset, two_channels, merge_channels=True).failed
+        (failed,) = dataset.import_folder(two_channels, merge_channels=True).failed
         assert "scan_C2.tif has uint16 pixels of the shape (40, 11); import them one by one" in failed.reason
 
 
@@ -298,24 +297,24 @@ class TestChangedFile:
         scan_path.with_suffix(".json").write_text(json.dumps(sidecar))
         (scan_path.parent / "flow-analysis").mkdir()
         (scan_path.parent / "flow-analysis" / "scan_radon.csv").write_text("roi_id,time,velocity\n1,0.1,0.5\n")
-        import_folder(dataset, scan_path.parent)
+        dataset.import_folder(scan_path.parent)
         KymDataset(dataset).refresh(RadonReportIndexer())
         return dataset
 
     def test_results_are_outdated_where_an_exported_image_was_edited(self, analysed, tmp_path):
         folder = tmp_path / "out"
-        export_folder(analysed, folder)
+        analysed.export_legacy_folder(folder)
         path = folder / "images" / only(analysed).image_id / "image.tif"
         tifffile.imwrite(path, tifffile.imread(path) + 1)
         again = ZarrDataset(tmp_path / "again.zarr")
-        import_folder(again, folder)
+        again.import_folder(folder)
         KymDataset(again).refresh(RadonReportIndexer())
         (row,) = KymDataset(again).freshness(RadonReportIndexer()).to_dict("records")
         assert (row["state"], row["reason"].startswith("the pixels were replaced")) == ("outdated", True)
 
     def test_its_results_are_outdated(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
         (row,) = KymDataset(analysed).freshness(RadonReportIndexer()).to_dict("records")
         assert (row["state"], row["reason"]) == (
             "outdated",
@@ -335,7 +334,7 @@ class TestChangedFile:
         replace_array = ZarrImageRecord.replace_array
         monkeypatch.setattr(ZarrImageRecord, "replace_array", save_between)
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
         KymDataset(analysed).refresh(RadonReportIndexer())
         assert KymDataset(analysed).freshness(RadonReportIndexer())["state"].tolist() == ["outdated"]
 
@@ -343,13 +342,13 @@ class TestChangedFile:
         record = only(analysed)
         record.save_df_parquet("radon_report", record.load_df_parquet("radon_report"))
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
         (row,) = KymDataset(analysed).freshness(RadonReportIndexer()).to_dict("records")
         assert (row["state"], "it does not say of which pixels it is" in row["reason"]) == ("outdated", True)
 
     def test_a_result_of_the_new_pixels_is_fresh(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
         record = only(analysed)
         said = ComputedFrom.of(AcqImage(record).rois, algorithm="x", pixels=pixels_digest(record.load_array()))
         record.save_df_parquet("radon_report", record.load_df_parquet("radon_report"), computed_from=said.to_json())
@@ -366,7 +365,7 @@ class TestChangedFile:
             with monkeypatch.context() as patch:
                 patch.setattr(ZarrImageRecord, step, stop)
                 with pytest.raises(KeyboardInterrupt):
-                    import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+                    analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
             if step == "replace_array":
                 KymDataset(analysed).refresh(images)
         assert only(analysed).get_shape() == (50, 12)
@@ -381,41 +380,41 @@ class TestChangedFile:
             tifffile.imwrite(scan_folder / "scan.tif", np.full((40, 12), value, np.uint16), imagej=True, **options)
 
         write(1, 0.2, 0.001)
-        import_folder(dataset, scan_folder)
+        dataset.import_folder(scan_folder)
         if by_hand:
             edit_metadata(dataset, dataset.list_image_ids(), MetadataEdit(um_per_pixel=0.3))
         write(2, 0.4, 0.002)
-        (file,) = import_folder(dataset, scan_folder, on_changed="reingest_if_changed").replaced
+        (file,) = dataset.import_folder(scan_folder, on_changed="reingest_if_changed").replaced
         header = AcqImage(only(dataset)).header
         assert (header.um_per_pixel, header.seconds_per_line) == pytest.approx(expected)
         assert any("its calibration was 0.2 and is 0.4 µm per pixel now" in note for note in file.notes) is not by_hand
 
     def test_what_lies_beside_it_is_said_not_to_be_read_again(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        (file,) = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed").replaced
+        (file,) = analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed").replaced
         assert "ROIs and results beside it were not read again: its record keeps its own" in file.notes
 
     def test_its_rois_stay(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
         assert AcqImage(only(analysed)).rois.ids == (1,)
 
     def test_more_lines_are_taken_where_the_rois_fit(self, analysed, scan_path):
         tifffile.imwrite(scan_path, np.ones((50, 12), np.uint16))
-        report = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed")
+        report = analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed")
         image = AcqImage(only(analysed))
         assert (len(report.replaced), image.pixels.shape, image.header.shape) == (1, (50, 12), (50, 12))
         assert KymDataset(analysed).verify(deep=True).problems == ()
 
     def test_fewer_lines_than_a_roi_has_are_refused(self, analysed, scan_path):
         tifffile.imwrite(scan_path, np.ones((5, 12), np.uint16))
-        (failed,) = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed").failed
+        (failed,) = analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed").failed
         assert "from (40, 12) to (5, 12), which the ROIs [1] of its record do not fit; delete them" in failed.reason
         assert AcqImage(only(analysed)).pixels.shape == (40, 12)
 
     def test_other_axes_are_refused(self, analysed, scan_path):
         tifffile.imwrite(scan_path, np.ones((2, 40, 12), np.uint16), metadata={"axes": "ZYX"})
-        (failed,) = import_folder(analysed, scan_path.parent, on_changed="reingest_if_changed").failed
+        (failed,) = analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed").failed
         assert "it has the axes ('z', 'y', 'x') now, and its record ('y', 'x')" in failed.reason
 
 
@@ -437,9 +436,9 @@ def demo(tmp_path_factory) -> ZarrDataset:
 def again(demo, tmp_path_factory) -> ZarrDataset:
     """The dataset that was made of the demo's export."""
     folder = tmp_path_factory.mktemp("exported") / "demo"
-    export_folder(demo, folder)
+    demo.export_legacy_folder(folder)
     dataset = ZarrDataset(folder.with_name("again.zarr"))
-    import_folder(dataset, folder)
+    dataset.import_folder(folder)
     return dataset
 
 
@@ -466,7 +465,7 @@ class TestExport:
         assert KymDataset(again).verify(deep=True).problems == ()
 
     def test_fiji_reads_the_calibration(self, demo, tmp_path):
-        export_folder(demo, tmp_path / "out")
+        demo.export_legacy_folder(tmp_path / "out")
         path = next((tmp_path / "out" / "images").glob("*/image.tif"))
         with tifffile.TiffFile(path) as tiff:
             x, y = (tiff.pages[0].tags[name].value for name in ("XResolution", "YResolution"))
@@ -475,10 +474,10 @@ class TestExport:
         assert (said["unit"], said["yunit"]) == ("um", "s")
 
     def test_the_image_alone_keeps_its_calibration(self, demo, dataset, tmp_path, scan_folder):
-        export_folder(demo, tmp_path / "out")
+        demo.export_legacy_folder(tmp_path / "out")
         path = next((tmp_path / "out" / "images").glob("*/image.tif"))
         shutil.copy(path, scan_folder / "alone.tif")
-        import_folder(dataset, scan_folder)
+        dataset.import_folder(scan_folder)
         header = AcqImage(only(dataset)).header
         assert (header.um_per_pixel, header.seconds_per_line) == pytest.approx((0.5, 0.001))
 
@@ -493,35 +492,35 @@ class TestExport:
             if done == 1:
                 raise KeyboardInterrupt
 
-        export_folder(demo, tmp_path / "out")
+        demo.export_legacy_folder(tmp_path / "out")
         dataset = ZarrDataset(tmp_path / "stopped.zarr")
         with pytest.raises(KeyboardInterrupt):
-            import_folder(dataset, tmp_path / "out", progress=stop)
+            dataset.import_folder(tmp_path / "out", watch=Watch(progress=stop))
         record = only(dataset)
         document = json.loads((dataset.path / "images" / record.image_id / "zarr.json").read_text())
         (multiscale,) = document["attributes"]["ome"]["multiscales"]
         assert multiscale["datasets"][0]["coordinateTransformations"][0]["scale"] == [0.001, 0.5]
 
     def test_an_export_is_known_as_one(self, demo, tmp_path):
-        export_folder(demo, tmp_path / "out")
-        assert (is_export(tmp_path / "out"), is_export(tmp_path)) == (True, False)
+        demo.export_legacy_folder(tmp_path / "out")
+        assert (ZarrDataset.is_export(tmp_path / "out"), ZarrDataset.is_export(tmp_path)) == (True, False)
 
     def test_an_export_of_a_later_version_is_no_folder_of_tiffs(self, dataset, scan_path):
         (scan_path.parent / "dataset.json").write_text('{"format": "kymflow_export", "version": 9}')
         with pytest.raises(SourceError, match="is of version 9; this program reads version 1: update it"):
-            import_folder(dataset, scan_path.parent)
+            dataset.import_folder(scan_path.parent)
 
     def test_a_foreign_dataset_json_is_passed_over(self, dataset, scan_path):
         (scan_path.parent / "dataset.json").write_text('{"mine": 1}')
-        assert len(import_folder(dataset, scan_path.parent).imported) == 1
+        assert len(dataset.import_folder(scan_path.parent).imported) == 1
 
 
 @pytest.mark.shared
 class TestLaboratorysFiles:
     def test_they_go_out_and_come_back(self, lab_import, tmp_path):
-        report = export_folder(lab_import.dataset, tmp_path / "out", friendly_names=True)
+        report = lab_import.dataset.export_legacy_folder(tmp_path / "out", friendly_names=True)
         again = ZarrDataset(tmp_path / "again.zarr")
-        import_folder(again, tmp_path / "out")
+        again.import_folder(tmp_path / "out")
         assert (report.failed, report.notes) == ((), ())
         for record in lab_import.dataset.iter_records():
             other = again.record(record.image_id)
@@ -570,7 +569,7 @@ def test_a_tiff_with_rois_saved_beside_it_comes_in_with_them(scan_path, dataset)
     image = AcqImage.from_path(scan_path)
     image.save_rois(image.rois.add(RectROI(roi_id=1, x0=0, x1=3, y0=1, y1=9)))
     image.add_mask_roi(np.eye(40, 12, dtype=bool))
-    import_folder(dataset, scan_path.parent)
+    dataset.import_folder(scan_path.parent)
     assert AcqImage(only(dataset)).rois == image.rois
     assert read_acquisition_file(scan_path).array_artifacts == {}
 
@@ -578,16 +577,16 @@ def test_a_tiff_with_rois_saved_beside_it_comes_in_with_them(scan_path, dataset)
 def test_files_that_move_again_before_they_are_linked_are_said_to_have_failed(
     scan_path, second_scan_path, dataset, monkeypatch
 ):
-    import_folder(dataset, scan_path.parent)
+    dataset.import_folder(scan_path.parent)
     moved = scan_path.parent.rename(scan_path.parent.with_name("moved"))
-    load = ZarrDataset.import_folder
+    load = zarr_dataset.import_files
 
     def load_and_move(*args, **options):
         report = load(*args, **options)
         (moved / scan_path.name).rename(moved / "again.tif")
         return report
 
-    monkeypatch.setattr(ZarrDataset, "import_folder", load_and_move)
-    report = import_folder(dataset, moved, relink=True)
+    monkeypatch.setattr(zarr_dataset, "import_files", load_and_move)
+    report = dataset.import_folder(moved, relink=True)
     assert [one.path.name for one in report.moved] == [second_scan_path.name]
     assert [one.path.name for one in report.failed] == [scan_path.name]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from kymflow_core import AcqImage, KymDataset
-from kymflow_core.folders import export_folder, import_folder
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.arrays.npy import npy_to_bytes
 
@@ -14,9 +13,9 @@ from kymflow_zarr.arrays.npy import npy_to_bytes
 @pytest.fixture
 def out(scan_path, dataset, tmp_path):
     """An exported record with a mask."""
-    import_folder(dataset, scan_path.parent)
+    dataset.import_folder(scan_path.parent)
     AcqImage(next(dataset.iter_records())).add_mask_roi(np.ones((40, 12), bool))
-    export_folder(dataset, tmp_path / "out")
+    dataset.export_legacy_folder(tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -29,7 +28,7 @@ def target(tmp_path) -> ZarrDataset:
 def test_a_mask_of_another_shape_keeps_its_record_out(out, target):
     (mask,) = out.rglob("array_artifacts/*.npy")
     mask.write_bytes(npy_to_bytes(np.ones((3, 3), bool)))
-    (failed,) = import_folder(target, out).failed
+    (failed,) = target.import_folder(out).failed
     assert "ROI 1 has a mask of shape (3, 3) in an image of {'y': 40, 'x': 12}; mend them, then import" in failed.reason
     assert target.list_image_ids() == []
 
@@ -37,7 +36,7 @@ def test_a_mask_of_another_shape_keeps_its_record_out(out, target):
 def test_a_roi_that_cannot_be_read_keeps_its_record_out(out, target):
     (path,) = out.rglob("metadata.json")
     path.write_text(json.dumps({"header": {}, "rois": [{"roi_id": "q"}]}))
-    (failed,) = import_folder(target, out).failed
+    (failed,) = target.import_folder(out).failed
     assert "files of it were changed since the export, and " in failed.reason
     assert target.list_image_ids() == []
 
@@ -45,5 +44,5 @@ def test_a_roi_that_cannot_be_read_keeps_its_record_out(out, target):
 def test_one_that_was_mended_comes_in(out, target):
     (path,) = out.rglob("metadata.json")
     path.write_text(json.dumps({"header": {"name": "mine"}, "rois": []}))
-    assert len(import_folder(target, out).imported) == 1
+    assert len(target.import_folder(out).imported) == 1
     assert KymDataset(target).verify(deep=True).exit_code == 0

@@ -9,7 +9,7 @@ import pytest
 from kymflow_core import AcqImage, ComputedFrom, MetadataEdit, edit_metadata, preview_edit, simulate, undo_edit
 from kymflow_core.errors import MetadataError
 from kymflow_core.simulate import Scan
-from kymflow_zarr import ZarrDataset, ZarrImageRecord
+from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ConflictError, DatasetNotFoundError, NotSavedError, OlderDatasetError
 
 HEADER = {"name": "scan", "seconds_per_line": 0.002, "um_per_pixel": 0.25, "calibration_source": "olympus_txt", "lab": "x"}
@@ -207,12 +207,12 @@ class TestManyRecords:
 
     def test_progress_is_told(self, ids, dataset):
         told = []
-        edit_metadata(dataset, ids, MetadataEdit(accepted=False), progress=lambda *step: told.append(step))
+        edit_metadata(dataset, ids, MetadataEdit(accepted=False), watch=Watch(progress=lambda *step: told.append(step[:2])))
         assert told == [(1, 3), (2, 3), (3, 3)]
 
     def test_a_cancelled_edit_keeps_what_it_did(self, records, ids, dataset):
         answers = iter([False, True])
-        report = edit_metadata(dataset, ids, MetadataEdit(accepted=False), cancelled=lambda: next(answers))
+        report = edit_metadata(dataset, ids, MetadataEdit(accepted=False), watch=Watch(is_cancelled=lambda: next(answers)))
         assert [record.load_metadata_payload()["accepted"] for record in records] == [False, True, True]
         assert report.summary() == "Cancelled: 1 record changed"
 

@@ -1,6 +1,7 @@
 """Fixtures of the storage floor."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,14 @@ from numpy.typing import NDArray
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from kymflow_zarr.disk.blobs import Blobs
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_installed_reader() -> Iterator[None]:
+    """Storage by itself: no package brings a reader, so that a TIFF and its sidecars are read, and nothing else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kymflow_zarr.importing.file_reader.entry_points", lambda group: ())
+        yield
 
 
 @pytest.fixture

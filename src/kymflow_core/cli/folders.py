@@ -10,15 +10,19 @@ import typer
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, source_folder
-from kymflow_core.folders import PATTERNS, export_folder, import_folder
 from kymflow_core.images.ome_metadata import describe_metadata
-from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
+from kymflow_zarr.importing.plan import TIFF_PATTERNS
 from kymflow_zarr.upgrade import upgrade_dataset
 
 Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'. May be given again.")]
 Reread = Annotated[bool, typer.Option("--reread-changed", help="Read files again whose content has changed.")]
 Relink = Annotated[bool, typer.Option("--relink", help="Note where files are now that have moved.")]
 Merge = Annotated[bool, typer.Option("--merge-channels", help="Make one record of scan_C1.tif and scan_C2.tif.")]
+Complete = Annotated[
+    bool,
+    typer.Option("--complete", help="Add headers, ROIs and results to records that were imported without them."),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, max=4, help="How many files are read at once; by default one more than there are processors."),
@@ -32,10 +36,11 @@ def import_command(
     ],
     dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr; made if it is not there.")],
     *,
-    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = list(TIFF_PATTERNS),  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
+    complete: Complete = False,
     jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -49,10 +54,8 @@ def import_command(
     """
     output = Output(as_json, quiet, advice=_AGAIN)
     with output.running():
-        target = ZarrDataset(dataset)
-        _import(
-            target, folder, output, pattern=pattern, reread=reread_changed, relink=relink, merge=merge_channels, jobs=jobs
-        )
+        plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
+        _import(ZarrDataset(dataset), folder, plan, output, jobs=jobs)
 
 
 def refresh(
@@ -61,10 +64,11 @@ def refresh(
         Path | None, typer.Argument(help="The folder to look in; by default the one that has all files of the dataset.")
     ] = None,
     *,
-    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = list(TIFF_PATTERNS),  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
+    complete: Complete = False,
     jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -78,17 +82,8 @@ def refresh(
         target = existing(dataset)
         where = folder or source_folder(target)
         output.say(f"Looking in {where}")
-        _import(
-            target,
-            where,
-            output,
-            pattern=pattern,
-            reread=reread_changed,
-            relink=relink,
-            merge=merge_channels,
-            jobs=jobs,
-            index=True,
-        )
+        plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
+        _import(target, where, plan, output, jobs=jobs, index=True)
 
 
 def export(
@@ -109,15 +104,14 @@ def export(
     output = Output(as_json, quiet, advice="A new folder is not there; of one that was written into, some files are.")
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
-        with output.progress("exporting") as tell:
-            report = export_folder(
-                opened,
+        with output.progress("exporting") as watch:
+            report = opened.export_legacy_folder(
                 folder,
                 include_tiff=tiff,
                 include_tables=tables,
                 friendly_names=friendly_names,
                 overwrite=overwrite,
-                progress=tell,
+                watch=watch,
             )
         for note in report.notes:
             output.say(note, "yellow")
@@ -151,49 +145,40 @@ def upgrade(
     """
     output = Output(as_json, quiet, advice="Nothing was copied.")
     with output.running():
-        with output.progress("copying records") as tell:
-            report = upgrade_dataset(old, new, describe=describe_metadata, progress=tell)
+        with output.progress("copying records") as watch:
+            report = upgrade_dataset(old, new, describe=describe_metadata, watch=watch)
         output.say(report.summary())
         output.result(records=report.records, tables=list(report.tables))
 
 
+def _plan(pattern: list[str], reread: bool, relink: bool, merge: bool, complete: bool) -> ImportPlan:
+    return ImportPlan(
+        patterns=pattern,
+        on_changed="reingest_if_changed" if reread else "skip",
+        merge_channels=merge,
+        relink=relink,
+        complete=complete,
+    )
+
+
 def _import(
-    target: ZarrDataset,
-    folder: Path,
-    output: Output,
-    *,
-    pattern: list[str],
-    reread: bool,
-    relink: bool,
-    merge: bool,
-    jobs: int | None,
-    index: bool = False,
+    target: ZarrDataset, folder: Path, plan: ImportPlan, output: Output, *, jobs: int | None, index: bool = False
 ) -> None:
-    """Import a folder, bring the tables up to date where something came in, and say what happened."""
+    """Import a folder, bring the tables up to date where something changed, and report what happened."""
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
-    with output.progress("looking for files") as tell, pool as executor:
-        report = import_folder(
-            target,
-            folder,
-            patterns=pattern,
-            on_changed="reingest_if_changed" if reread else "skip",
-            merge_channels=merge,
-            relink=relink,
-            progress=tell,
-            executor=executor,
-        )
+    with output.progress("looking for files") as watch, pool as executor:
+        report = target.import_folder(folder, plan, watch=watch, executor=executor)
     output.result(**_as_json(report))
-    is_new = bool(report.imported or report.replaced)
     # Also where nothing is new: an import may have been stopped while it made the tables.
-    is_wanted = is_new or index or are_behind(target)
+    is_wanted = report.has_changed or index or are_behind(target)
     index_failed = update_tables(target, output, rebuild=False, jobs=1) if is_wanted else False
-    _say(report, output, relinked=relink)
+    _say(report, output, relinked=plan.relink)
     if report.failed or index_failed:
         fail()
 
 
 def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
-    for file in (*report.imported, *report.replaced):
+    for file in (*report.imported, *report.replaced, *report.completed):
         for note in file.notes:
             output.say(f"{file.path.name}: {note}", "yellow")
     for path in report.changed:
@@ -201,6 +186,8 @@ def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
     for moved in report.moved:
         what = "noted" if relinked else "--relink notes it"
         output.say(f"{moved.path.name}: known as {moved.was.name}, and has moved from {moved.was.parent}; {what}", "yellow")
+    if report.incomplete:
+        output.say(f"{report.describe_incomplete()}; --complete adds what is missing", "yellow")
     for note in report.notes:
         output.say(note, "yellow")
     for failure in report.failed:
@@ -215,6 +202,10 @@ def _as_json(report: ImportReport) -> dict[str, object]:
             {"path": str(file.path), "image_id": file.image_id, "notes": list(file.notes)} for file in report.imported
         ],
         "replaced": [{"path": str(file.path), "image_id": file.image_id} for file in report.replaced],
+        "completed": [{"path": str(file.path), "image_id": file.image_id} for file in report.completed],
+        "incomplete": [
+            {"path": str(one.path), "image_id": one.image_id, "reader": one.reader} for one in report.incomplete
+        ],
         "skipped": len(report.skipped),
         "changed": [str(path) for path in report.changed],
         "moved": [{"path": str(one.path), "was": str(one.was), "image_id": one.image_id} for one in report.moved],

@@ -6,7 +6,7 @@ The rule of this room: in JSON, standard output is one document and nothing else
 import errno
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kymflow_core.errors import KymflowError
+from kymflow_zarr import Watch
 from kymflow_zarr.errors import KymflowZarrError
 
 FAILED, STOPPED = 1, 130
@@ -31,9 +32,6 @@ _TO_DO = {
 }
 
 Color: TypeAlias = Literal["", "green", "yellow", "red"]
-Tell: TypeAlias = Callable[..., None]
-"""Told the number done, the number of all, and perhaps a name."""
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print what was done as JSON, for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but problems.")]
 Jobs = Annotated[int, typer.Option(min=1, help="How many images are worked on at once.")]
@@ -94,7 +92,7 @@ class Output:
             raise typer.Exit(code)
 
     @contextmanager
-    def progress(self, what: str, *, of: str = "") -> Iterator[Tell]:
+    def progress(self, what: str, *, of: str = "") -> Iterator[Watch]:
         """Show a bar while the block runs, on a terminal only, and note how far it comes, and of what."""
         self.done, self.total, self.of = 0, 0, of
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -103,15 +101,15 @@ class Output:
         bar = Progress(*columns, console=console, disable=hidden)
         task = bar.add_task(what, total=None)
 
-        def tell(done: int, total: int, name: str = "") -> None:
+        def tell(done: int, total: int, name: str) -> None:
             self.done, self.total = done, total
             bar.update(task, completed=done, total=total, description=escape(_printable(name or what, console.encoding)))
 
         if hidden:  # never begun: older versions of rich print an empty line at the end also of a hidden one
-            yield tell
+            yield Watch(progress=tell)
             return
         with bar:
-            yield tell
+            yield Watch(progress=tell)
             bar.update(task, completed=self.total, total=self.total, description="done")
 
 

@@ -63,9 +63,9 @@ def verify(
     """
     output = Output(as_json, quiet, failed_code=DAMAGED, advice="What was repaired by then stays.")
     with output.running():
-        with output.progress("looking at records") as tell:
+        with output.progress("looking at records") as watch:
             opened = ZarrDataset(dataset, mode="a" if repair else "r")
-            report = KymDataset(opened).verify(deep=deep, repair=repair, progress=tell)
+            report = KymDataset(opened).verify(deep=deep, repair=repair, watch=watch)
         output.result(**report.to_json())
         for problem in report.problems:
             output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))

@@ -159,8 +159,8 @@ def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: 
     with _processes(jobs) as executor:
         for indexer in found.indexers:
             run = kym.rebuild if rebuild else kym.refresh
-            with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as tell:
-                reports.append(run(indexer, progress=tell, executor=executor))
+            with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as watch:
+                reports.append(run(indexer, watch=watch, executor=executor))
     for report in reports:
         output.say(report.summary())
         for image_id, reason in report.failed.items():

@@ -20,13 +20,14 @@ from kymflow_core.older_program import results as older_results
 from kymflow_core.roi.masks import whole_mask
 from kymflow_zarr import FileContent, Revision, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
 from kymflow_zarr.stores import TiffSidecarStore
 
 
-def read_acquisition_file(path: Path) -> FileContent:
-    """Read a TIFF, its header, its sidecars and its results; a `ReadFile` for `ZarrDataset.import_folder`.
+def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> FileContent:
+    """Read a TIFF, its header, its sidecars and its results; `listing` is of its folder, which is listed anew without.
 
     Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts beside a TIFF
     (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`.
@@ -39,7 +40,7 @@ def read_acquisition_file(path: Path) -> FileContent:
     """
     tiff, tags = read_tiff_and_tags(path)
     saved, masks = _saved_beside(path)
-    beside = read_sidecars(path, passed_over=lambda name: name == KYMFLOW or name in masks)
+    beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
     sidecar, results = None, older_results.Results()
     if beside.metadata is None:
         try:
@@ -71,9 +72,9 @@ def read_acquisition_file(path: Path) -> FileContent:
     return _with_masks_held(path, with_sidecars(content, beside))
 
 
-def read_for_import(path: Path) -> FileContent:
+def read_for_import(path: Path, listing: FolderListing | None = None) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
-    content = read_acquisition_file(path)
+    content = read_acquisition_file(path, listing)
     for roi in RecordMetadata.from_json(content.metadata).rois:
         name = array_name(roi.mask_ref) if roi.mask_ref else None
         if name and name not in content.masks:

@@ -15,7 +15,7 @@ from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import FileContent
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.importing.content import Channels
+from kymflow_zarr.importing.listing import FolderListing
 
 _CHANNEL = re.compile(r"(?P<scan>.+?)(?:[_-][Cc](?P<short>[0-9]{1,2})|[_-]?C(?P<long>[0-9]{3}))")
 
@@ -32,16 +32,18 @@ def group_channels(files: Sequence[Path]) -> dict[Path, list[Path]]:
     return {first: others for first, *others in ordered if others}
 
 
-def read_channels(paths: Sequence[Path]) -> FileContent:
-    """Read the files of one scan as an image with the axes `c, y, x`, and what lies beside the first of them.
+def read_channels(paths: Sequence[Path], listing: FolderListing | None = None) -> FileContent:
+    """Read the files of one scan as an image with the axes `c, y, x`, and the sidecars of the first of them.
+
+    `listing` is of their folder, which is listed anew without.
 
     Raises
     ------
     SourceError
         When one cannot be read, has no lines of pixels alone, or another shape or dtype than the first.
     """
-    first = read_for_import(paths[0])
-    others = [read_for_import(path) for path in paths[1:]]
+    first = read_for_import(paths[0], listing)
+    others = [read_for_import(path, listing) for path in paths[1:]]
     pixels = [first.pixels, *(other.pixels for other in others)]
     for path, channel in zip(paths, pixels, strict=True):
         if channel.ndim != 2 or (channel.shape, channel.dtype) != (pixels[0].shape, pixels[0].dtype):
@@ -76,7 +78,3 @@ def _left_out(path: Path, content: FileContent) -> list[str]:
     return [
         f"what lies beside {path.name} is not in the record: {', '.join(found)}; import without merging channels to have it"
     ]
-
-
-CHANNEL_FILES = Channels(group=group_channels, read=read_channels)
-"""What `ZarrDataset.import_folder` needs to put the files of one scan together."""

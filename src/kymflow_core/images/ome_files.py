@@ -18,9 +18,8 @@ from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import NOTES, describe_header
 from kymflow_core.roi import ROI, MaskROI
 from kymflow_zarr import FileContent, ImportReport, JsonObject, JsonValue, OmeDescription, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.ome_zarr import LabelImage, write_ome_zarr
-from kymflow_zarr.importing.ome_zarr import OME_ATTRIBUTES, find_ome_image, read_ome_zarr
+from kymflow_zarr.importing.ome_zarr import OME_ATTRIBUTES, read_ome_zarr
 
 LABELS = "rois"
 SOURCE = "ome_zarr"
@@ -102,11 +101,7 @@ def import_ome_zarr(dataset: ZarrDataset, path: str | Path) -> ImportReport:
     ReadOnlyError, NotSavedError
         When the dataset cannot be written.
     """
-    find_ome_image(Path(path))  # before every byte of a folder that may be anything is digested
-    report = dataset.import_paths([path], read_file=read_foreign_image)
-    if report.failed:
-        raise SourceError(report.failed[0].reason)
-    return report
+    return dataset.import_ome_zarr(path, read_file=read_foreign_image)
 
 
 def read_foreign_image(path: Path) -> FileContent:

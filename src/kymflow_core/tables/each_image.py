@@ -3,16 +3,12 @@
 The rule of this room: it knows no table. Progress is reported in the thread that started the run.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import TypeAlias
 
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.extraction import Extraction, extract, extract_many
-from kymflow_zarr import ZarrDataset
-
-Progress: TypeAlias = Callable[[int, int], None]
-Cancelled: TypeAlias = Callable[[], bool]
+from kymflow_zarr import Watch, ZarrDataset
 
 _CHUNK = 16
 """Images that an executor is given together: each call costs about as much as one image."""
@@ -25,23 +21,21 @@ def run_extraction(
     indexer: DatasetIndexer,
     image_ids: Sequence[str],
     *,
-    progress: Progress | None,
-    cancelled: Cancelled | None,
+    watch: Watch,
     executor: Executor | None,
 ) -> list[Extraction]:
     """Return what the images gave, in their order; without those that were not begun when the run was cancelled."""
     found: dict[str, Extraction] = {}
     one_by_one = (extract(dataset, indexer, image_id) for image_id in image_ids)
-    stream = _spread(dataset, indexer, image_ids, cancelled, executor) if executor else one_by_one
-    for done, extraction in enumerate(_until(stream, cancelled), start=1):
+    stream = _spread(dataset, indexer, image_ids, watch, executor) if executor else one_by_one
+    for done, extraction in enumerate(_until(stream, watch), start=1):
         found[extraction.image_id] = extraction
-        if progress:
-            progress(done, len(image_ids))
+        watch.progress(done, len(image_ids), indexer.table_name)
     return [found[image_id] for image_id in image_ids if image_id in found]
 
 
-def _until(stream: Iterator[Extraction], cancelled: Cancelled | None) -> Iterator[Extraction]:
-    while not (cancelled and cancelled()):
+def _until(stream: Iterator[Extraction], watch: Watch) -> Iterator[Extraction]:
+    while not watch.is_cancelled():
         try:
             yield next(stream)
         except StopIteration:
@@ -52,13 +46,13 @@ def _spread(
     dataset: ZarrDataset,
     indexer: DatasetIndexer,
     image_ids: Sequence[str],
-    cancelled: Cancelled | None,
+    watch: Watch,
     executor: Executor,
 ) -> Generator[Extraction, None, None]:
     chunks = iter([image_ids[start : start + _CHUNK] for start in range(0, len(image_ids), _CHUNK)])
     pending: set[Future[list[Extraction]]] = set()
     while True:
-        while len(pending) < _WAITING and not (cancelled and cancelled()):
+        while len(pending) < _WAITING and not watch.is_cancelled():
             chunk = next(chunks, None)
             if chunk is None:
                 break

@@ -13,16 +13,15 @@ from typing import Literal
 
 import pandas as pd
 
-from kymflow_core.images.check_rois import check_rois
 from kymflow_core.images.ome_metadata import rebuild_ome
 from kymflow_core.indexers.protocol import DatasetIndexer
-from kymflow_core.tables.each_image import Cancelled, Progress, run_extraction
+from kymflow_core.tables.each_image import run_extraction
 from kymflow_core.tables.extraction import Extraction, inspect_image
 from kymflow_core.tables.freshness import CurrentState, Freshness, Indexed, State, decide
 from kymflow_core.tables.index import UNREADABLE, IndexEntries, compare_index, digest_of, load_index, save_index, with_rows
 from kymflow_core.tables.update_report import UpdateReport
 from kymflow_core.tables.writing import joined_rows, write_rows
-from kymflow_zarr import ReplacedRows, VerifyReport, ZarrDataset
+from kymflow_zarr import ReplacedRows, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import (
     ConflictError,
     DamagedError,
@@ -31,14 +30,14 @@ from kymflow_zarr.errors import (
     ReadOnlyError,
     TableNotFoundError,
 )
+from kymflow_zarr.watch import UNWATCHED
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     """How a run is watched, stopped and spread."""
 
-    progress: Progress | None
-    cancelled: Cancelled | None
+    watch: Watch
     executor: Executor | None
 
 
@@ -137,8 +136,7 @@ class KymDataset:
         indexer: DatasetIndexer,
         *,
         image_ids: Iterable[str] | None = None,
-        progress: Progress | None = None,
-        cancelled: Cancelled | None = None,
+        watch: Watch = UNWATCHED,
         executor: Executor | None = None,
     ) -> UpdateReport:
         """Update exactly the images whose rows are not what their artifacts say, and remove rows of deleted images.
@@ -150,9 +148,9 @@ class KymDataset:
         worth, stamps, known = self._inspect(indexer, image_ids)
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
-        run = _Run(progress, cancelled, executor)
+        run = _Run(watch, executor)
         if image_ids is None and (not known.digest or self._set_aside_unusable(indexer)):
-            return self.rebuild(indexer, progress=progress, cancelled=cancelled, executor=executor)
+            return self.rebuild(indexer, watch=watch, executor=executor)
         if wanted or gone:
             report = self._run(indexer, wanted, gone, known, run)
         else:
@@ -166,8 +164,7 @@ class KymDataset:
         indexer: DatasetIndexer,
         *,
         image_ids: Iterable[str] | None = None,
-        progress: Progress | None = None,
-        cancelled: Cancelled | None = None,
+        watch: Watch = UNWATCHED,
         executor: Executor | None = None,
     ) -> UpdateReport:
         """Throw a table's rows away and make them again from the artifacts of all images, or of some.
@@ -178,11 +175,9 @@ class KymDataset:
             Makes the rows.
         image_ids
             Only these images; the rows of the others stay. By default all, and rows of deleted images are removed.
-        progress
-            Called after each image with the number done and the number of all.
-        cancelled
-            Asked before each image; where it returns True, the table gets what was done by then, and the rows of the other
-            images stay.
+        watch
+            Told after each image how far the work is. Cancelled, the table gets what was done by then, and the rows of the
+            other images stay.
         executor
             Any `concurrent.futures.Executor`, also one of other processes or machines that see the same path; by default
             one image is read after another.
@@ -194,7 +189,7 @@ class KymDataset:
         NotSavedError
             When the disk is full or fails; the old table is unchanged.
         """
-        name, run = indexer.table_name, _Run(progress, cancelled, executor)
+        name, run = indexer.table_name, _Run(watch, executor)
         if image_ids is not None:
             wanted = list(dict.fromkeys(image_ids))
             return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
@@ -212,19 +207,17 @@ class KymDataset:
         indexer: DatasetIndexer,
         image_ids: Iterable[str],
         *,
-        progress: Progress | None = None,
-        cancelled: Cancelled | None = None,
+        watch: Watch = UNWATCHED,
         executor: Executor | None = None,
     ) -> UpdateReport:
         """Make some images' rows again with one write; the others stay. As `rebuild` of these images."""
-        return self.rebuild(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled, executor=executor)
+        return self.rebuild(indexer, image_ids=image_ids, watch=watch, executor=executor)
 
     def current_rows(
         self,
         indexer: DatasetIndexer,
         *,
-        progress: Progress | None = None,
-        cancelled: Cancelled | None = None,
+        watch: Watch = UNWATCHED,
     ) -> pd.DataFrame:
         """Return the table as `refresh` would make it, without writing anything: of a dataset that is only read, too."""
         name = indexer.table_name
@@ -234,14 +227,14 @@ class KymDataset:
             return self.get_table(name)
         gone = [image_id for image_id in stale if worth[image_id].state is State.DELETED]
         present = [image_id for image_id in stale if image_id not in gone]
-        done = run_extraction(self.dataset, indexer, present, progress=progress, cancelled=cancelled, executor=None)
+        done = run_extraction(self.dataset, indexer, present, watch=watch, executor=None)
         rows = {one.image_id: one.rows for one in done if one.rows is not None}
         failed = {one.image_id: one.entry.error for one in done if one.rows is None}
         return joined_rows(self.dataset, indexer, rows, failed, gone)
 
-    def verify(self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
+    def verify(self, *, deep: bool = False, repair: bool = False, watch: Watch = UNWATCHED) -> VerifyReport:
         """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
-        report = self.dataset.verify(deep=deep, repair=repair, check_record=check_rois, progress=progress)
+        report = self.dataset.verify(deep=deep, repair=repair, watch=watch)
         if any(problem.repaired for problem in report.problems):
             rebuild_ome(self.dataset)  # of which storage does not know the scale
         return report
@@ -279,8 +272,7 @@ class KymDataset:
             self.dataset,
             indexer,
             image_ids,
-            progress=run.progress,
-            cancelled=run.cancelled,
+            watch=run.watch,
             executor=run.executor,
         )
         is_complete = len(done) == len(image_ids)

@@ -21,6 +21,7 @@ from kymflow_zarr.arrays.arrays import check_axes, write_array
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.presence import Presence
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
@@ -102,9 +103,13 @@ class Dataset:
         """Return the ids of all records, sorted."""
         return [name for name in self._blobs.names(layout.IMAGES) if is_uuid(name)]
 
+    def has_record(self, image_id: str) -> bool:
+        """Return whether there is a record of that id, damaged or not."""
+        return is_uuid(image_id) and self._blobs.exists(layout.record_key(image_id))
+
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
-        if not is_uuid(image_id) or not self._blobs.exists(layout.record_key(image_id)):
+        if not self.has_record(image_id):
             count = len(self.list_image_ids())
             there = f"{count} record{'' if count == 1 else 's'}"
             raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
@@ -316,6 +321,13 @@ class Dataset:
         self._ensure_exists()
         with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:
             yield mine
+
+    @contextmanager
+    def importing(self) -> Iterator[Presence]:
+        """Note, while the block runs, that this program imports; what it gives tells whether others do."""
+        self._ensure_exists()
+        with self._blobs.present("import") as presence:
+            yield presence
 
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from zarr.storage import LocalStore
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import parts_of
+from kymflow_zarr.disk.presence import Presence
 from kymflow_zarr.disk.staging import Staging, place_of, remove_empty
 from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
 from kymflow_zarr.layout import QUARANTINE, STAGING
@@ -31,6 +33,8 @@ SMALL_BYTES = 256 * 1024
 
 CLAIM_SECONDS = 600
 """How long a claim counts whose program may have been stopped."""
+PRESENT_SECONDS = 7 * 24 * 3600
+"""How long a program counts as present that may have been stopped."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
@@ -250,11 +254,31 @@ class Blobs:
             self.forget(key)
             self.create(key, me)
 
-    def _is_given_up(self, key: str) -> bool:
+    @contextmanager
+    def present(self, what: str) -> Iterator[Presence]:
+        """Be one of the programs that do something, for all others to see, while the block runs."""
+        start = f"claim-{what}-"
+
+        def all_present() -> set[str]:
+            return {f"{STAGING}/{name}" for name in self.names(STAGING) if name.startswith(start)}
+
+        for key in all_present():
+            if self._is_given_up(key, after=PRESENT_SECONDS):
+                self.forget(key)
+        presence = Presence(all_present, f"{STAGING}/{start}{uuid.uuid4().hex}")
+        self._take(presence.key)
+        try:
+            yield presence
+        finally:
+            if not presence.stays:
+                with suppress(NotSavedError, ReadOnlyError):  # others then look themselves
+                    self.forget(presence.key)
+
+    def _is_given_up(self, key: str, *, after: float = CLAIM_SECONDS) -> bool:
         """Return whether a claim is one of a program that was stopped."""
         try:
             host, _, number = self.read(key, limit=1000).decode(errors="replace").rpartition(" ")
-            if self.age_seconds(key, now=self.now()) > CLAIM_SECONDS:
+            if self.age_seconds(key, now=self.now()) > after:
                 return True
         except FileNotFoundError:
             return True

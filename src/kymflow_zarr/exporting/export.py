@@ -30,13 +30,23 @@ from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
 from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.watch import Watch
 
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 """Returns the scale of each axis that a record's metadata give."""
 NameOf: TypeAlias = Callable[[JsonObject], str]
-ExportProgress: TypeAlias = Callable[[int, int, str], None]
 _IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
 _FOLDERS = (_IMAGES_FOLDER, _TABLES_FOLDER)
+
+
+def no_scales(_metadata: JsonObject) -> Mapping[str, Scale]:
+    """Return that no scale is known: a `ScalesOf`."""
+    return {}
+
+
+def no_name(_metadata: JsonObject) -> str:
+    """Return that no name is known: a `NameOf`."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +90,11 @@ class ExportPlan:
     include_tiff: bool = True
     include_tables: bool = True
     friendly_names: bool = False
-    scales_of: ScalesOf = lambda _metadata: {}
-    name_of: NameOf = lambda _metadata: ""
+    scales_of: ScalesOf = no_scales
+    name_of: NameOf = no_name
 
 
-def export_dataset(
-    dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrite: bool, progress: ExportProgress | None
-) -> ExportReport:
+def export_dataset(dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrite: bool, watch: Watch) -> ExportReport:
     """Write a dataset as a folder; the arguments are those of `ZarrDataset.export_legacy_folder`."""
     folder = folder.resolve()  # so that "." has a name, and a link is the folder that it leads to
     target = Blobs(folder, read_only=False)
@@ -100,11 +108,11 @@ def export_dataset(
             raise taken
         # Otherwise, if the export stopped halfway, the old document would describe the new files.
         target.forget(DOCUMENT)
-        return _Export(dataset, target, plan).run(folder, progress)
+        return _Export(dataset, target, plan).run(folder, watch)
     place = Blobs(folder.parent, read_only=False)
     try:
         with place.build(folder.name, keep_reserve=True, replace=False, over_empty=True) as draft:
-            return _Export(dataset, draft, plan).run(folder, progress)
+            return _Export(dataset, draft, plan).run(folder, watch)
     except FileExistsError as error:
         if isinstance(error, KymflowZarrError):
             raise
@@ -132,13 +140,13 @@ class _Export:
     failed: list[FailedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def run(self, folder: Path, progress: ExportProgress | None) -> ExportReport:
+    def run(self, folder: Path, watch: Watch) -> ExportReport:
         """Write all, the document last: it speaks only of files that are there."""
         ids, images = self.dataset.list_image_ids(), []
         sources = self._source_paths()
         for done, image_id in enumerate(ids):
-            if progress:
-                progress(done, len(ids), _file_name(sources.get(image_id, "")) or image_id)
+            watch.check("the export")
+            watch.progress(done, len(ids), _file_name(sources.get(image_id, "")) or image_id)
             with self._noting(Path(layout.record_key(image_id))):
                 images.append(self._export_record(self.dataset.record(image_id), sources.get(image_id, "")))
         tables = list(self._tables())

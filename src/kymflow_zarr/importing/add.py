@@ -10,7 +10,7 @@ from kymflow_zarr.tables.sources import Source
 
 def add_content(dataset: Dataset, content: FileContent, source: Source) -> str:
     """Add a record of one file with all that the file gave, and return its id: the file's own, where it is free."""
-    if content.image_id is not None and content.image_id not in dataset.list_image_ids():
+    if content.image_id is not None and not dataset.has_record(content.image_id):
         try:
             return _build(dataset, content, source, image_id=content.image_id)
         except FileExistsError as error:

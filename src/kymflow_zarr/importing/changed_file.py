@@ -7,6 +7,7 @@ again.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow_zarr import layout
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.sources import Source
 
@@ -56,7 +58,9 @@ def keep_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
     return Renewed(metadata=record.load_metadata_payload())
 
 
-def replace_content(record: ZarrImageRecord, content: FileContent, source: Source, *, renew: Renew) -> tuple[str, ...]:
+def replace_content(
+    record: ZarrImageRecord, content: FileContent, source: Source, *, renew: Renew, describe: DescribeImage | None = None
+) -> tuple[str, ...]:
     """Give a record the pixels of its changed file, and return what is worth knowing.
 
     Raises
@@ -73,4 +77,7 @@ def replace_content(record: ZarrImageRecord, content: FileContent, source: Sourc
         record.save_metadata_payload(metadata, expected=revision)
     record.replace_array(content.pixels, axes=content.axes)
     record.save_json(layout.PROVENANCE, source.to_json())
+    if describe is not None:
+        with suppress(KymflowZarrError):  # derived, and the record has its pixels: no reason to fail
+            record.save_ome(describe(metadata))
     return renewed.notes

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 from numpy.typing import NDArray
@@ -37,16 +37,13 @@ class FileContent:
 
 
 ReadFile: TypeAlias = Callable[[Path], FileContent]
-OnChanged: TypeAlias = Literal["skip", "reingest_if_changed"]
-"""What becomes of a file that has changed since it was imported: it is said, or its record gets the new pixels."""
+GroupFiles: TypeAlias = Callable[[Sequence[Path]], Mapping[Path, Sequence[Path]]]
+"""Returns, of the files that were found, the first of each image of several files with the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
-    """How several files, one a channel, become one record.
+    """How several files, one a channel, become one record: which belong together, and how they are read."""
 
-    `group` returns, of the files that were found, the first of each such record with the others; `read` reads them.
-    """
-
-    group: Callable[[Sequence[Path]], Mapping[Path, Sequence[Path]]]
+    group: GroupFiles
     read: Callable[[Sequence[Path]], FileContent]

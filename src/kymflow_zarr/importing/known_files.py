@@ -4,11 +4,11 @@ The rule of this room: content decides, time only saves reading it. Nothing is w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kymflow_zarr.tables.sources import UNKNOWN, Source, digest_of_files, size_and_time
+from kymflow_zarr.tables.sources import UNKNOWN, Digested, Source, size_and_time_of
 
 Standing: TypeAlias = Literal["new", "same", "touched", "changed", "moved"]
 
@@ -19,7 +19,7 @@ class KnownFile:
 
     "same" has the size and time that it had, "touched" only its content, "changed" not even that. "moved" is a file
     with the content of one that is no longer where it was, at an unknown place or at that of another, as where two names
-    were exchanged.
+    were exchanged. `digested` is its content, where that had to be read to know.
     """
 
     path: Path
@@ -27,6 +27,7 @@ class KnownFile:
     standing: Standing = "new"
     image_id: str = ""
     source: Source | None = None
+    digested: Digested | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -58,17 +59,25 @@ class KnownFiles:
         self._by_place: dict[str, str] = {}
         self._by_way: dict[str, str] = {}
         self._dataset = dataset
-        self._by_size: dict[int, list[str]] = {}
-        self._gone: list[Source] = []
+        self._by_content: dict[tuple[int, str], list[str]] = {}
+        self._gone: dict[str, list[Source]] = {}
         self._taken: set[str] = set()
+        self._places: dict[Path, str] = {}
         for image_id, source in sources.items():
             places = source.places(dataset)
-            self._by_size.setdefault(source.source_size_bytes, []).append(image_id)
+            self._by_content.setdefault((source.source_size_bytes, source.source_sha256), []).append(image_id)
             if not any(place.exists() for place in places):
-                self._gone.append(source)
+                self._gone.setdefault(_name_of(source), []).append(source)
             for place, known in zip(places, (self._by_place, self._by_way), strict=False):
                 for one in (place, *(place.with_name(name) for name in source.further_names())):
                     known.setdefault(str(one), image_id)
+        self._sizes = {size for size, _ in self._by_content}
+
+    def place_of(self, path: Path) -> str:
+        """Return where a file really is, links followed; found out once."""
+        if path not in self._places:
+            self._places[path] = str(path.resolve())
+        return self._places[path]
 
     def group(self, files: Sequence[Path], wanted: Mapping[Path, Sequence[Path]]) -> Grouped:
         """Return which files make one record: those that do already, whatever is wanted, and new ones that are to.
@@ -100,18 +109,18 @@ class KnownFiles:
         """Return what is known of a file; raise `OSError` where it cannot be looked at."""
         paths = (path, *further)
         found = KnownFile(path=path, further=tuple(further))
-        image_id = self._by_place.get(str(path.resolve()))
+        image_id = self._by_place.get(self.place_of(path))
         if image_id is not None:
             found = self._of_known(paths, image_id)
-        elif (by_way := self._by_way.get(str(path.resolve()))) is not None:
+        elif (by_way := self._by_way.get(self.place_of(path))) is not None:
             there = self._of_known(paths, by_way)
             # Else the dataset was moved to where another file has the same name.
             found = there if there.standing != "changed" else found
         if found.standing not in ("new", "changed"):
             return found
-        moved = self._find_moved(paths)
+        digested, moved = self._find_moved(paths)
         if moved is None:
-            return found
+            return replace(found, digested=digested)
         return KnownFile(path=path, further=tuple(further), standing="moved", image_id=moved, source=self._sources[moved])
 
     def _known_groups(self, files: Sequence[Path]) -> dict[Path, tuple[Path, ...]]:
@@ -120,7 +129,7 @@ class KnownFiles:
         groups: dict[Path, tuple[Path, ...]] = {}
         for path in files:
             image_id = self._id_of(path)
-            known = [self._sources[image_id]] if image_id else [one for one in self._gone if _name_of(one) == path.name]
+            known = [self._sources[image_id]] if image_id else self._gone.get(path.name, [])
             for source in known:
                 others = tuple(path.with_name(name) for name in source.further_names())
                 if not others or path.name != _name_of(source) or not there.issuperset(others):
@@ -131,7 +140,7 @@ class KnownFiles:
 
     def _id_of(self, path: Path) -> str | None:
         """Return the record that a file is known to belong to by its place."""
-        place = str(path.resolve())
+        place = self.place_of(path)
         return self._by_place.get(place) or self._by_way.get(place)
 
     def _of_known(self, paths: tuple[Path, ...], image_id: str) -> KnownFile:
@@ -145,18 +154,20 @@ class KnownFiles:
             standing = "touched"
         return KnownFile(path=paths[0], further=paths[1:], standing=standing, image_id=image_id, source=source)
 
-    def _find_moved(self, paths: tuple[Path, ...]) -> str | None:
-        """Return the record whose file has this content and is no longer where it was; of several, one of the same name."""
-        candidates = set(self._by_size.get(sum(size_and_time(one)[0] for one in paths), [])) - self._taken
-        if not candidates:
-            return None
-        digest = digest_of_files(paths)
-        same = [image_id for image_id in candidates if self._sources[image_id].source_sha256 == digest]
+    def _find_moved(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
+        """Return the content, where it was read, and the record whose file has it and is no longer where it was.
+
+        Of several records, that of a file of the same name.
+        """
+        if size_and_time_of(paths)[0] not in self._sizes:
+            return None, None
+        digested = Digested.of(paths)
+        same = [one for one in self._by_content.get((digested.size, digested.sha256), []) if one not in self._taken]
         same.sort(key=lambda image_id: (_name_of(self._sources[image_id]) != paths[0].name, image_id))
         found = next((image_id for image_id in same if not self._is_where_it_was(self._sources[image_id])), None)
         if found is not None:
             self._taken.add(found)  # a second copy is another file
-        return found
+        return digested, found
 
     def _is_where_it_was(self, source: Source) -> bool:
         """Return whether one of the places that a record's file may be at has its content."""

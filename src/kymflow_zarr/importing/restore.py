@@ -6,6 +6,7 @@ taken as it is now, and that is said; one that is missing or damaged keeps its r
 
 import hashlib
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ from kymflow_zarr.formats.tiff import tiff_to_array
 from kymflow_zarr.importing.changed_file import pixels_digest
 from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
-from kymflow_zarr.reports import FailedFile, ImportedFile, ImportReport, Progress
+from kymflow_zarr.reports import FailedFile, ImportedFile, ImportReport
 from kymflow_zarr.tables.sources import Source, Sources
 from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.watch import Watch
 
 
 def restore_dataset(
@@ -42,20 +44,24 @@ def restore_dataset(
     *,
     check_record: CheckRecord | None,
     describe: DescribeImage | None,
-    progress: Progress | None,
+    watch: Watch,
 ) -> ImportReport:
     """Add the records of an exported folder that the dataset does not have, and their rows to its tables."""
     run = _Restore(dataset, Blobs(folder, read_only=True), document, check_record, describe)
+    is_cancelled = False
     there = set(dataset.list_image_ids())
-    try:
-        for done, image in enumerate(document.images):
-            if progress:
-                progress(done, len(document.images), image.folder)
-            run.restore(image, there)
-    finally:
-        # What came in has its rows, also when the rest was cancelled.
-        run.restore_tables(tables, sources)
-    return run.report()
+    adds = any(image.image_id not in there for image in document.images)
+    with dataset.importing() if adds else nullcontext():
+        try:
+            for done, image in enumerate(document.images):
+                if is_cancelled := watch.is_cancelled():
+                    break
+                watch.progress(done, len(document.images), image.folder)
+                run.restore(image, there)
+        finally:
+            # What was imported has its rows, also when the rest was cancelled.
+            run.restore_tables(tables, sources)
+    return replace(run.report(), is_cancelled=is_cancelled)
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ The rule of this room: a file belongs to one TIFF only, and it is read whole or 
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,15 +25,13 @@ from kymflow_zarr.errors import InvalidNameError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.frames import MAX_CSV_BYTES, frame_from_csv_gz, frame_from_parquet, read_notes
 from kymflow_zarr.formats.seals import SEAL, computed_from_of_artifact, has_seal_of_ours_or_none, unsealed_value
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue, from_bytes, object_from_bytes
-from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.listing import FolderListing, split_ending
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.layout import ARRAYS_FOLDER
 from kymflow_zarr.names import check_name
 
 RECORD_IMAGE = "image"
-_ENDINGS = (layout.CSV_GZ, layout.JSON, layout.PARQUET, ".csv", ".npy")
-"""The longest first: ".csv.gz" is no ".gz"."""
 _OF_RECORD = frozenset({"header", "rois"})
 """What the metadata of a record have, the older program's too, and those of other programs hardly."""
 _WINS = "its results in another file give one of that name; rename the file, then import again to have both"
@@ -55,15 +53,22 @@ class Sidecars:
     notes: tuple[str, ...] = ()
 
 
-def read_with_sidecars(path: Path) -> FileContent:
-    """Read a TIFF with the artifacts beside it; a `ReadFile` that knows no microscope and no ROI.
+def read_with_sidecars(path: Path, listing: FolderListing | None = None) -> FileContent:
+    """Read a TIFF with the artifacts in its sidecars; a `ReadFile` that knows no microscope and no ROI.
+
+    Parameters
+    ----------
+    path
+        The TIFF.
+    listing
+        What lies in its folder; listed anew where it is not given.
 
     Raises
     ------
     SourceError
         When the TIFF, or a file beside it, cannot be read.
     """
-    return with_sidecars(read_tiff(path), read_sidecars(path))
+    return with_sidecars(read_tiff(path), read_sidecars(path, listing=listing))
 
 
 def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
@@ -88,13 +93,17 @@ def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
     )
 
 
-def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda name: False) -> Sidecars:
+def read_sidecars(
+    path: Path, *, listing: FolderListing | None = None, passed_over: Callable[[str], bool] = lambda name: False
+) -> Sidecars:
     """Read the artifacts beside a TIFF.
 
     Parameters
     ----------
     path
         The TIFF.
+    listing
+        What lies in its folder; listed anew where it is not given.
     passed_over
         Tells which names are somebody else's, and are left to them.
 
@@ -105,12 +114,12 @@ def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda nam
     """
     blobs = Blobs(path.parent, read_only=True)
     try:
-        names = blobs.names("")
-        metadata = _metadata_of_record(blobs, path, names)
+        listing = listing or FolderListing.of(path.parent)
+        metadata = _metadata_of_record(blobs, path, listing)
         is_record = metadata is not None
-        found = dict(_files_of_record(blobs) if is_record else _files_of_tiff(blobs, path, names))
+        found = dict(_files_of_record(blobs) if is_record else _files_of_tiff(listing, path))
         run = _Reading(blobs=blobs, folder=path.parent)
-        if not is_record and path.stem == RECORD_IMAGE and layout.METADATA_KEY in names:
+        if not is_record and path.stem == RECORD_IMAGE and layout.METADATA_KEY in listing.names:
             run.notes.append(
                 f"{layout.METADATA_KEY} was not imported: it has no header and no ROIs, or other TIFFs lie beside this one"
             )
@@ -133,12 +142,12 @@ def read_sidecars(path: Path, *, passed_over: Callable[[str], bool] = lambda nam
     )
 
 
-def _metadata_of_record(blobs: Blobs, path: Path, names: Sequence[str]) -> JsonObject | None:
+def _metadata_of_record(blobs: Blobs, path: Path, listing: FolderListing) -> JsonObject | None:
     """Return the metadata of the record whose folder a TIFF lies in; None where the folder is no record's.
 
     A record's folder has no other TIFF, and is named for an id, or its `metadata.json` says something of a header or ROIs.
     """
-    if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in names or len(_tiffs(names)) > 1:
+    if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in listing.names or listing.n_tiffs > 1:
         return None
     where = str(path.with_name(layout.METADATA_KEY))
     data = blobs.read(layout.METADATA_KEY, limit=MAX_BYTES)
@@ -148,38 +157,28 @@ def _metadata_of_record(blobs: Blobs, path: Path, names: Sequence[str]) -> JsonO
     return value if isinstance(value, Mapping) and not _OF_RECORD.isdisjoint(value) else None
 
 
-def _tiffs(names: Sequence[str]) -> list[str]:
-    return [name for name in names if PurePosixPath(name).suffix.lower() in TIFF_ENDINGS]
-
-
 def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact in a record's folder, with its file."""
     for key in blobs.files(""):
         in_arrays = key.startswith(f"{ARRAYS_FOLDER}/")
-        name, ending = _split(key.removeprefix(f"{ARRAYS_FOLDER}/") if key.endswith(".npy") and in_arrays else key)
+        name, ending = split_ending(key.removeprefix(f"{ARRAYS_FOLDER}/") if key.endswith(".npy") and in_arrays else key)
         is_own = key == layout.METADATA_KEY or key.startswith("history/") or (name, ending) == (RECORD_IMAGE, ".npy")
         if ending and not is_own:
             yield (_free_name(name, ending), ending), key
 
 
-def _files_of_tiff(blobs: Blobs, path: Path, names: list[str]) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield name and ending of each artifact beside a TIFF, with its file."""
-    stems = {PurePosixPath(name).stem for name in _tiffs(names)}
-    twins = [name for name in names if _is_twin(name, path)]
-    arrays = [f"{ARRAYS_FOLDER}/{name}" for name in blobs.names(ARRAYS_FOLDER)]
-    for key in [*names, *arrays]:
+def _files_of_tiff(listing: FolderListing, path: Path) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield name and ending of each artifact next to a TIFF, with its file."""
+    if listing.n_tiffs == 1:
+        for file_name in listing.arrays:
+            yield split_ending(file_name), f"{ARRAYS_FOLDER}/{file_name}"
+    for key in listing.sidecars.get(path.stem, ()):
         file_name = key.rpartition("/")[2]
-        name, ending = _split(file_name)
-        alone = key.startswith(ARRAYS_FOLDER) and len(stems) == 1 and ending == ".npy"
-        if alone and not name.startswith(f"{path.stem}."):
-            yield (name, ending), key
-            continue
-        if not ending or not name.startswith(f"{path.stem}.") or _owner(name, stems) != path.stem:
-            continue
-        if twins:
+        if twin := listing.twin_of(path.name):
             raise SourceError(
-                f"{path.with_name(file_name)} could belong to {path.name} as well as to {twins[0]}; rename one of the two"
+                f"{path.with_name(file_name)} could belong to {path.name} as well as to {twin}; rename one of the two"
             )
+        name, ending = split_ending(file_name)
         yield (_free_name(name.removeprefix(f"{path.stem}."), ending), ending), key
 
 
@@ -194,22 +193,6 @@ def _is_taken(name: str, ending: str) -> bool:
         return name == layout.GROUP_DOCUMENT
     stored = f"{name}{layout.JSON if ending == layout.JSON else layout.PARQUET}"
     return name == layout.METADATA or name.startswith("history/") or stored.rpartition("/")[2] == layout.GROUP_DOCUMENT
-
-
-def _is_twin(name: str, path: Path) -> bool:
-    other = PurePosixPath(name)
-    return name != path.name and other.suffix.lower() in TIFF_ENDINGS and other.stem.casefold() == path.stem.casefold()
-
-
-def _owner(name: str, stems: set[str]) -> str:
-    """Return the longest stem of a TIFF that a name is or begins with: of "a.b.c" or "a.b", the TIFF "a.b" before "a"."""
-    return max((stem for stem in stems if name == stem or name.startswith(f"{stem}.")), key=len, default="")
-
-
-def _split(key: str) -> tuple[str, str]:
-    """Return a file's name without its ending, and its ending; the latter empty where it is no artifact's."""
-    ending = next((ending for ending in _ENDINGS if key.lower().endswith(ending)), "")
-    return key[: len(key) - len(ending)], ending
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ and noting that it did. So what came in is noted by the threads that do the work
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
 from typing import TypeAlias
@@ -25,9 +25,10 @@ _AHEAD = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyThere:
-    """A file that another import brought in since this one began."""
+    """A file that another import brought in, or a record that it completed, since this one began."""
 
     path: Path
+    known: Mapping[str, Source] = field(default_factory=dict)
 
 
 FileResult: TypeAlias = tuple[ImportedFile, Source] | FailedFile | AlreadyThere
@@ -54,6 +55,8 @@ class FilesWork:
             if isinstance(result, tuple):
                 imported, source = result
                 self._sources[imported.image_id] = source
+            elif isinstance(result, AlreadyThere):
+                self._sources |= result.known
             return result
         finally:
             with self._change:
@@ -69,13 +72,19 @@ class FilesWork:
 
 
 def in_order(
-    pool: Executor, files: Sequence[KnownFile], work: Callable[[KnownFile], FileResult]
+    pool: Executor, files: Sequence[KnownFile], work: Callable[[KnownFile], FileResult], is_cancelled: Callable[[], bool]
 ) -> Iterator[tuple[KnownFile, "Future[FileResult]"]]:
-    """Yield each file with its result to wait for; only a few are ahead, since each holds an image in memory."""
+    """Yield each file with its result to wait for; only a few are ahead, since each holds an image in memory.
+
+    When it is cancelled, those that were begun are still waited for.
+    """
     rest = iter(files)
     pending: deque[tuple[KnownFile, Future[FileResult]]] = deque()
     try:
         while True:
+            if is_cancelled():
+                rest = iter(())
+                pending = deque(one for one in pending if not one[1].cancel())
             for file in itertools.islice(rest, _AHEAD - len(pending)):
                 pending.append((file, pool.submit(work, file)))
             if not pending:

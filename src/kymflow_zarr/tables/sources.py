@@ -31,12 +31,29 @@ _FIELDS = {
     "ingested_epoch_ns": int,
     "source_relative_path": str,
     "source_further_paths": str,
+    "reader": str,
+    "reader_version": str,
 }
-_OPTIONAL = ("source_relative_path", "source_further_paths")
-"""Fields that the first version of the program did not write."""
+_OPTIONAL = ("source_relative_path", "source_further_paths", "reader", "reader_version")
+"""Fields that earlier versions of the program did not write."""
 
 UNKNOWN = -1
 _PART_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digested:
+    """The content of the files of one record, with the size and the time that they had just before it was read."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    @classmethod
+    def of(cls, paths: Sequence[Path]) -> Self:
+        """Read and digest files, or a folder that is one image; raises as `Source.from_file`."""
+        size, mtime_ns = size_and_time_of(paths)
+        return cls(size=size, mtime_ns=mtime_ns, sha256=digest_of_files(paths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +63,8 @@ class Source:
     `source_relative_path` leads to it from the dataset's folder; empty where there is no such way, as to another drive.
     Of a record that was made of several files, one a channel, `source_further_paths` is a JSON list of the names of the
     others, which are in the folder of the first; its size is that of all, its time that of the newest, and its
-    digest that of the digests of all. It is empty where there is one file.
+    digest that of the digests of all. It is empty where there is one file. `reader` and `reader_version` name what read
+    it; both are empty where that was not noted.
     """
 
     source_primary_path: str
@@ -56,9 +74,11 @@ class Source:
     ingested_epoch_ns: int
     source_relative_path: str = ""
     source_further_paths: str = ""
+    reader: str = ""
+    reader_version: str = ""
 
     @classmethod
-    def from_file(cls, path: Path, *further: Path, dataset: Path | None = None) -> Self:
+    def from_file(cls, path: Path, *further: Path, dataset: Path | None = None, digested: Digested | None = None) -> Self:
         """Look at a file on disk, a folder that is one image, or several files that make one record; digest the content.
 
         Parameters
@@ -69,18 +89,22 @@ class Source:
             The others.
         dataset
             The dataset's folder, from which the relative path leads.
+        digested
+            The content, where it was read already; taken where size and time are still the same.
 
         Raises
         ------
         SourceError
             When a symbolic link leads out of a folder, or something in it is no file.
         """
-        size, mtime_ns = _size_and_time((path, *further))
+        size, mtime_ns = size_and_time_of((path, *further))
+        if digested is None or (digested.size, digested.mtime_ns) != (size, mtime_ns):
+            digested = Digested.of((path, *further))
         return cls(
             source_primary_path=str(path.resolve()),
             source_mtime_ns=mtime_ns,
             source_size_bytes=size,
-            source_sha256=digest_of_files((path, *further)),
+            source_sha256=digested.sha256,
             ingested_epoch_ns=time.time_ns(),
             source_relative_path=_relative_path(path, dataset) if dataset else "",
             source_further_paths=json.dumps([one.name for one in further]) if further else "",
@@ -109,11 +133,11 @@ class Source:
 
     def is_unchanged(self, path: Path, *further: Path) -> bool:
         """Return whether the files still have the size and time that they had."""
-        return _size_and_time((path, *further)) == (self.source_size_bytes, self.source_mtime_ns)
+        return size_and_time_of((path, *further)) == (self.source_size_bytes, self.source_mtime_ns)
 
     def has_content_of(self, path: Path, *further: Path) -> bool:
         """Return whether files have the content that was read; False where their content was not noted."""
-        size, _ = _size_and_time((path, *further))
+        size, _ = size_and_time_of((path, *further))
         return size == self.source_size_bytes and digest_of_files((path, *further)) == self.source_sha256
 
     def moved_to(self, path: Path, *, dataset: Path, further: Sequence[Path] = ()) -> Self:
@@ -121,7 +145,7 @@ class Source:
         return replace(
             self,
             source_primary_path=str(path.resolve()),
-            source_mtime_ns=_size_and_time((path, *further))[1],
+            source_mtime_ns=size_and_time_of((path, *further))[1],
             source_relative_path=_relative_path(path, dataset),
             source_further_paths=json.dumps([one.name for one in further]) if further else "",
         )
@@ -235,7 +259,8 @@ class Sources:
     def add(self, sources: Mapping[str, Source]) -> None:
         """Add or replace some images' rows, with one write."""
         if sources:
-            rows = {image_id: sources_to_frame({image_id: source}) for image_id, source in sources.items()}
+            frame = sources_to_frame(sources)
+            rows = {image_id: frame.iloc[[at]] for at, image_id in enumerate(frame[IMAGE_ID])}
             self._tables.replace_rows(SOURCES_TABLE, rows)
 
 
@@ -252,7 +277,8 @@ def digest_of_files(paths: Sequence[Path]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def _size_and_time(paths: Sequence[Path]) -> tuple[int, int]:
+def size_and_time_of(paths: Sequence[Path]) -> tuple[int, int]:
+    """Return the size of several files together, and the time of the newest; of each as `size_and_time`."""
     found = [size_and_time(path) for path in paths]
     return sum(size for size, _ in found), max(time_ns for _, time_ns in found)
 

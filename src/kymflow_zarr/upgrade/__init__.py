@@ -3,6 +3,6 @@
 `older` reads, `copying` writes, `comparing` compares, and `upgrade` does all three.
 """
 
-from kymflow_zarr.upgrade.upgrade import UpgradeProgress, UpgradeReport, upgrade_dataset
+from kymflow_zarr.upgrade.upgrade import UpgradeReport, upgrade_dataset
 
-__all__ = ["UpgradeProgress", "UpgradeReport", "upgrade_dataset"]
+__all__ = ["UpgradeReport", "upgrade_dataset"]

@@ -4,10 +4,8 @@ The rule of this room: the older dataset is only read, the copy appears whole or
 original, array by array and file by file, before it does.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
@@ -20,8 +18,7 @@ from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.upgrade.comparing import compare_record, compare_tables
 from kymflow_zarr.upgrade.copying import copy_other_files, copy_record, copy_tables
 from kymflow_zarr.upgrade.older import OlderDataset
-
-UpgradeProgress: TypeAlias = Callable[[int, int], None]
+from kymflow_zarr.watch import UNWATCHED, Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,7 @@ def upgrade_dataset(
     new: str | Path,
     *,
     describe: DescribeImage | None = None,
-    progress: UpgradeProgress | None = None,
+    watch: Watch = UNWATCHED,
 ) -> UpgradeReport:
     """Copy a dataset of the older program (`schema_version: 1`, zarr v2) into a new dataset.
 
@@ -59,8 +56,8 @@ def upgrade_dataset(
         Where the copy is to be; nothing may be there.
     describe
         Says what a record's metadata say of its axes; without, every step in its OME-Zarr metadata is 1.
-    progress
-        Called before each record with the number done and the number of all. What it raises stops the upgrade.
+    watch
+        Gets before each record how far the copy is; cancelled, it leaves nothing at `new`.
 
     Raises
     ------
@@ -82,7 +79,7 @@ def upgrade_dataset(
     place = Blobs(target.parent, read_only=False)
     try:
         with place.build(target.name, keep_reserve=True, replace=False) as draft:
-            report = _copy(source, draft, describe, progress)
+            report = _copy(source, draft, describe, watch)
             compare_tables(source, Dataset(draft.root, mode="r"))
     except FileExistsError as error:
         raise taken from error
@@ -91,9 +88,7 @@ def upgrade_dataset(
     return report
 
 
-def _copy(
-    source: OlderDataset, draft: Blobs, describe: DescribeImage | None, progress: UpgradeProgress | None
-) -> UpgradeReport:
+def _copy(source: OlderDataset, draft: Blobs, describe: DescribeImage | None, watch: Watch) -> UpgradeReport:
     created_utc = str(source.attributes.get("created_utc", ""))
     attributes = DatasetAttributes(created_utc=created_utc, upgraded_from=source.attributes)
     draft.write(layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
@@ -102,8 +97,8 @@ def _copy(
     converted = {layout.V2_ATTRIBUTES, layout.MANIFEST}
     ids = source.list_image_ids()
     for done, image_id in enumerate(ids):
-        if progress:
-            progress(done, len(ids))
+        watch.check("the copy")
+        watch.progress(done, len(ids), "")
         key = layout.record_key(image_id)
         old, new = source.record(image_id), draft.sub(key)
         try:

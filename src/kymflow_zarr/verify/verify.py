@@ -7,10 +7,8 @@ left behind only after `LEFT_AFTER_SECONDS`.
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TypeAlias
 
 from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
@@ -24,12 +22,12 @@ from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
 from kymflow_zarr.verify.record import empty_group_findings, record_findings, telling_group_findings
 from kymflow_zarr.verify.tables import sources_findings, table_findings
+from kymflow_zarr.watch import Watch
 
 LEFT_AFTER_SECONDS = 24 * 3600
 MISSED_AFTER_SECONDS = 60
 """After which something that was moved out of its place, and is missing there, is not about to be replaced."""
 
-VerifyProgress: TypeAlias = Callable[[int, int], None]
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
@@ -80,7 +78,7 @@ def verify_dataset(
     deep: bool,
     repair: bool,
     check_record: CheckRecord | None,
-    progress: VerifyProgress | None,
+    watch: Watch,
 ) -> VerifyReport:
     """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
     if repair and blobs.read_only:
@@ -89,8 +87,8 @@ def verify_dataset(
     problems: list[Problem] = []
     damaged = set()
     for done, image_id in enumerate(ids):
-        if progress:
-            progress(done, len(ids))
+        watch.check("looking for damage")
+        watch.progress(done, len(ids), "")
         findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
         of_record = _settle(findings, repair=repair)
         if not blobs.exists(layout.record_key(image_id)):  # deleted while it was looked at

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow_core.folders import scales_of_calibration
+from kymflow_core.images.file_reader import scales_of_calibration
 from kymflow_zarr.errors import InvalidValueError
 from kymflow_zarr.formats.tiff import array_to_tiff, is_for_imagej
 

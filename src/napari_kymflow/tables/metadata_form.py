@@ -5,7 +5,7 @@ The rule of this room: a field that was not touched changes nothing, and what se
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,8 @@ from kymflow_core.metadata_edit import (
     Field,
     values_of,
 )
-from kymflow_zarr import JsonValue, ZarrDataset
+from kymflow_zarr import JsonValue, Watch, ZarrDataset
+from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.errors import OUR_ERRORS
 
 SEVERAL: Final = "(several)"
@@ -257,13 +258,12 @@ def run_edit(
     step: "MetadataEdit | EditReport",
     image_ids: Sequence[str] = (),
     *,
-    told: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> EditReport:
     """Make an edit in some records, or take back what a report says; safe in a worker."""
     if isinstance(step, EditReport):
-        return undo_edit(path, step, progress=told, cancelled=cancelled)
-    return edit_metadata(path, image_ids, step, progress=told, cancelled=cancelled)
+        return undo_edit(path, step, watch=watch)
+    return edit_metadata(path, image_ids, step, watch=watch)
 
 
 def _number(text: str) -> float | None:

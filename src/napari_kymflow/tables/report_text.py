@@ -16,9 +16,11 @@ def import_headline(report: ImportReport) -> str:
     parts = [
         f"{len(report.imported)} imported",
         f"{len(report.replaced)} read again" if report.replaced else "",
+        f"{len(report.completed)} completed" if report.completed else "",
         f"{unchanged} skipped (unchanged)",
         f"{len(report.changed)} changed since" if report.changed else "",
         f"{len(report.moved)} moved" if report.moved else "",
+        f"{len(report.incomplete)} may lack {report.reads}" if report.incomplete else "",
         f"{len(report.failed)} failed" if report.failed else "",
     ]
     return " · ".join(filter(None, parts))
@@ -27,12 +29,15 @@ def import_headline(report: ImportReport) -> str:
 def import_details(report: ImportReport) -> str:
     """Return a paragraph for each kind of thing that there is to say; empty where there is none."""
     moved = [f"{one.path}\n    was {one.was}" for one in report.moved]
-    notes = [f"{file.path.name}: {note}" for file in (*report.imported, *report.replaced) for note in file.notes]
+    read = (*report.imported, *report.replaced, *report.completed)
+    notes = [f"{file.path.name}: {note}" for file in read for note in file.notes]
+    incomplete = [f"{one.path}\n    imported by {one.reader or 'an unknown reader'}" for one in report.incomplete]
     return _paragraphs(
         {
             "Not imported; mend these and import the folder again:": _reasons(report.failed),
             "Changed since they were imported; their records are as they were:": [str(path) for path in report.changed],
             "In the dataset already, but moved or renamed since; they were not imported twice:": moved,
+            f"In the dataset, but perhaps without {report.reads} of their files:": incomplete,
             "Worth knowing:": [*report.notes, *notes],
         }
     )

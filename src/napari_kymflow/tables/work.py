@@ -4,14 +4,14 @@ The rule of this room: a dataset that is gone is never made anew in its place.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kymflow_core import KymDataset, UpdateReport
 from kymflow_core.indexers import INDEXERS, DatasetIndexer, FoundIndexers, find_indexers
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
+from kymflow_zarr.watch import UNWATCHED
 
 RefreshMode: TypeAlias = Literal["refresh", "rebuild"]
 
@@ -32,8 +32,7 @@ def run_indexers(
     how: RefreshMode,
     *,
     image_ids: Sequence[str] | None = None,
-    told: Callable[[int, int, str], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> list[UpdateReport]:
     """Bring tables of a dataset up to date, and return what was done; safe in a worker.
 
@@ -47,10 +46,8 @@ def run_indexers(
         "refresh": what is not fresh; "rebuild": all rows anew.
     image_ids
         Only these images; by default all.
-    told
-        Called with the number of images done, of all, and the table.
-    cancelled
-        Asked between images; the tables that were not begun then stay as they are.
+    watch
+        Told with the name of each table how far it is; cancelled, the tables that were not begun stay as they are.
 
     Raises
     ------
@@ -63,9 +60,8 @@ def run_indexers(
     reports = []
     for indexer in indexers:
         run = tables.refresh if how == "refresh" else tables.rebuild
-        progress = partial(_tell, told, indexer.table_name) if told else None
-        reports.append(run(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled))
-        if cancelled and cancelled():
+        reports.append(run(indexer, image_ids=image_ids, watch=watch))
+        if watch.is_cancelled():
             break
     return reports
 
@@ -74,7 +70,3 @@ def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_ids
     """Bring some images' rows up to date in the tables that are there; a table that nobody has made is not begun."""
     there = ZarrDataset(path, mode="r").list_table_names()
     return run_indexers(path, [one for one in indexers if one.table_name in there], "refresh", image_ids=image_ids)
-
-
-def _tell(told: Callable[[int, int, str], None], table_name: str, done: int, total: int) -> None:
-    told(done, total, table_name)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from typer.testing import CliRunner
 
 from kymflow_core import KymDataset
 from kymflow_core.cli import app
-from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.file_reader import FILE_READER
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk import steps
+from kymflow_zarr.importing.sidecars import read_with_sidecars
+from kymflow_zarr.importing.tiffs import read_tiff
 
 COMMANDS = ["import", "refresh", "index", "freshness", "tables", "export", "upgrade", "verify", "info"]
 
@@ -172,14 +175,15 @@ class TestImport:
             tifffile.imwrite(scan_folder / f"{number}.tif", np.full((8, 6), number, np.uint16))
         inside, most = [], []
 
-        def read(path):
+        def read(path, listing):
             inside.append(path)
             time.sleep(0.1)
             most.append(len(inside))
             inside.remove(path)
-            return read_acquisition_file(path)
+            return read_with_sidecars(path, listing)
 
-        monkeypatch.setattr("kymflow_core.folders.read_for_import", read)
+        reader = replace(FILE_READER, read=read)
+        monkeypatch.setattr("kymflow_zarr.importing.plan.installed_reader", lambda: reader)
         run("import", scan_folder, dataset_path, "--jobs", 1)
         assert most == [1] * 4
 
@@ -195,6 +199,14 @@ class TestImport:
         scripted = subprocess.run([*command, "--json"], capture_output=True, env=environment, encoding="utf-8")
         (failure,) = json.loads(scripted.stdout)["failed"]
         assert (scripted.returncode, Path(failure["path"]).name) == (1, "caf\udce9.tif")
+
+    def test_what_was_not_read_is_offered_and_added_on_request(self, scan_path, dataset_path):
+        ZarrDataset(dataset_path).import_folder(scan_path.parent, read_file=read_tiff)
+        offered = run("import", scan_path.parent, dataset_path)
+        assert "headers, ROIs and results of its file; --complete adds what is missing" in offered.stdout
+        assert len(json.loads(run("import", scan_path.parent, dataset_path, "--json").stdout)["incomplete"]) == 1
+        assert "0 imported, 1 completed, 0 skipped" in run("import", scan_path.parent, dataset_path, "--complete").stdout
+        assert run("import", scan_path.parent, dataset_path).stdout == "0 imported, 1 skipped\n"
 
     def test_a_changed_file_is_named_and_read_again_on_request(self, imported_path, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)

@@ -11,7 +11,6 @@ from ome_zarr_models.v05.labels import Labels
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet, export_ome_zarr, import_ome_zarr
 from kymflow_core.errors import RoiError, RoiNotFoundError
-from kymflow_core.folders import import_folder
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.ome_files import read_foreign_image
 from kymflow_zarr import OmeDescription
@@ -84,20 +83,20 @@ class TestExport:
     def test_one_in_a_collection_comes_in_by_the_name_of_its_folder(self, image, dataset, tmp_path):
         export_ome_zarr(image, tmp_path / "0.zarr")
         inside = (tmp_path / "0.zarr").rename(tmp_path / "0")
-        assert len(import_folder(dataset, inside).imported) == 1
+        assert len(dataset.import_folder(inside).imported) == 1
 
     def test_one_that_moved_is_not_imported_twice(self, image, dataset, target, tmp_path):
         export_ome_zarr(image, target)
-        (first,) = import_folder(dataset, target).imported
+        (first,) = dataset.import_folder(target).imported
         moved = target.rename(tmp_path / "moved.ome.zarr")
-        report = import_folder(dataset, moved)
+        report = dataset.import_folder(moved)
         assert ([one.image_id for one in report.moved], report.imported) == ([first.image_id], ())
 
     @pytest.mark.skipif(sys.platform == "win32", reason="makes a symbolic link")
     def test_one_with_a_link_in_it_stays_out_and_the_next_comes_in(self, image, dataset, target, tmp_path):
         other = tmp_path / "other.ome.zarr"
         export_ome_zarr(image, target)
-        import_folder(dataset, target)
+        dataset.import_folder(target)
         export_ome_zarr(image, other, roi_ids=[])
         moved = target.rename(tmp_path / "moved.ome.zarr")
         (tmp_path / "secret").touch()
@@ -108,7 +107,7 @@ class TestExport:
 
     def test_a_record_of_a_dataset_does_not_come_in_so(self, image, dataset):
         with pytest.raises(SourceError, match="is a dataset of this program already"):
-            import_folder(dataset, dataset.path / "images" / image.source.image_id)
+            dataset.import_folder(dataset.path / "images" / image.source.image_id)
 
     def test_without_masks_there_are_no_labels(self, image, target):
         assert export_ome_zarr(image, target, roi_ids=[]) == {}

@@ -32,7 +32,7 @@ from laboratory import (
 
 from kymflow_core import AcqImage, ComputedFrom, KymDataset, State, VelocityEventsIndexer
 from kymflow_core.indexers import INDEXERS
-from kymflow_zarr import ZarrDataset, ZarrImageRecord
+from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ReadOnlyError, TableNotFoundError
 
 
@@ -597,7 +597,7 @@ OPERATIONS = [
     pytest.param(_analyse_and(lambda lab: lab.kd.rebuild(RADON)), id="rebuild"),
     pytest.param(_analyse_and(lambda lab: lab.kd.rebuild(RADON, image_ids=[lab.first.image_id])), id="rebuild of one"),
     pytest.param(_analyse_and(lambda lab: lab.kd.update_image(RADON, lab.first.image_id)), id="update"),
-    pytest.param(_analyse_and(lambda lab: lab.kd.rebuild(RADON, cancelled=lambda: True)), id="cancelled"),
+    pytest.param(_analyse_and(lambda lab: lab.kd.rebuild(RADON, watch=Watch(is_cancelled=lambda: True))), id="cancelled"),
     pytest.param(lambda lab: lab.first.save_df_parquet(TABLE, NOT_A_REPORT) or lab.kd.refresh(RADON), id="failing"),
     pytest.param(lambda lab: lab.dataset.delete_image(lab.first.image_id), id="image deleted"),
     pytest.param(lambda lab: tamper(lab.dataset, lab.first.image_id), id="changed by pandas"),
@@ -669,7 +669,7 @@ class TestLongRuns:
         for record in lab.records[:3]:
             analyse(record, 1)
         calls = []
-        getattr(lab.kd, run)(RADON, progress=lambda done, total: calls.append((done, total)))
+        getattr(lab.kd, run)(RADON, watch=Watch(progress=lambda done, total, _: calls.append((done, total))))
         total = 4 if run == "rebuild" else 3
         assert calls == [(done, total) for done in range(1, total + 1)]
 
@@ -682,7 +682,7 @@ class TestLongRuns:
         done: list[int] = []
         some = {"image_ids": sorted(record.image_id for record in lab.records[:3])} if run == "update_images" else {}
         report = getattr(lab.kd, run)(
-            RADON, **some, progress=lambda number, _: done.append(number), cancelled=lambda: len(done) >= n
+            RADON, **some, watch=Watch(progress=lambda number, *_: done.append(number), is_cancelled=lambda: len(done) >= n)
         )
         assert (report.is_cancelled, len(report.rows)) == (True, n)
         assert report.summary().endswith("cancelled")
@@ -700,7 +700,7 @@ class TestLongRuns:
         for _ in range(3):
             analyse(add_image(dataset, 1), 1)
         kd, done = KymDataset(dataset), []
-        kd.rebuild(RADON, progress=lambda number, _: done.append(number), cancelled=lambda: len(done) >= 1)
+        kd.rebuild(RADON, watch=Watch(progress=lambda number, *_: done.append(number), is_cancelled=lambda: len(done) >= 1))
         assert (len(kd.get_table(TABLE)), len(stale(kd))) == (1, 2)
 
     @pytest.mark.parametrize("kind", ["none", "threads", "processes"])
@@ -728,8 +728,7 @@ class TestLongRuns:
                 RADON,
                 ids,
                 executor=executor,
-                progress=lambda number, _: done.append(number),
-                cancelled=lambda: len(done) >= n,
+                watch=Watch(progress=lambda number, *_: done.append(number), is_cancelled=lambda: len(done) >= n),
             )
         assert (report.is_cancelled, len(report.rows) + len(report.failed)) == (True, n)
 

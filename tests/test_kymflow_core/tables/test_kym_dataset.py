@@ -5,7 +5,7 @@ import pytest
 from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_core.tables.update_report import UpdateReport
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, ReadOnlyError, TableNotFoundError
 
 INDEXER = RadonReportIndexer()
@@ -56,7 +56,7 @@ def test_rebuilding_throws_the_table_away(tables, analysed):
 
 def test_rebuilding_says_how_far_it_is(dataset, analysed):
     calls = []
-    KymDataset(dataset).rebuild(INDEXER, progress=lambda done, total: calls.append((done, total)))
+    KymDataset(dataset).rebuild(INDEXER, watch=Watch(progress=lambda done, total, _: calls.append((done, total))))
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -27,7 +27,7 @@ from laboratory import (
 )
 
 from kymflow_core import AcqImage, KymDataset
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
 
 NUMBERS = st.integers(0, 5)
 MEANS = st.sampled_from([0.25, 0.5, 0.75])
@@ -124,7 +124,9 @@ class Laboratory(RuleBasedStateMachine):
     @rule(number=NUMBERS, n=st.integers(0, 2))
     def refresh_and_cancel(self, number: int, n: int) -> None:
         done: list[int] = []
-        self.windows[number % 2].refresh(RADON, progress=lambda one, _: done.append(one), cancelled=lambda: len(done) >= n)
+        self.windows[number % 2].refresh(
+            RADON, watch=Watch(progress=lambda one, *_: done.append(one), is_cancelled=lambda: len(done) >= n)
+        )
 
     @rule(numbers=st.lists(NUMBERS, max_size=3))
     def update_some(self, numbers: list[int]) -> None:

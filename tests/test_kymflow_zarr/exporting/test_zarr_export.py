@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from kymflow_zarr import ZarrDataset, ZarrImageRecord
+from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.arrays.npy import npy_to_bytes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, SourceError
@@ -247,7 +247,7 @@ class TestExport:
 
     def test_progress_is_told(self, filled, out):
         told = []
-        filled.export_legacy_folder(out, progress=lambda *args: told.append(args))
+        filled.export_legacy_folder(out, watch=Watch(progress=lambda *args: told.append(args)))
         assert told == [(0, 1, filled.list_image_ids()[0])]
 
     def test_a_folder_with_other_files_is_refused(self, filled, out):
@@ -283,7 +283,7 @@ class TestExport:
             (out / "precious.txt").write_text("mine")
 
         with pytest.raises(FolderNotEmptyError, match="there is something at"):
-            filled.export_legacy_folder(out, progress=come)
+            filled.export_legacy_folder(out, watch=Watch(progress=come))
         assert [path.name for path in out.iterdir()] == ["precious.txt"]
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
@@ -316,7 +316,7 @@ class TestExport:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            filled.export_legacy_folder(out, overwrite=True, progress=stop)
+            filled.export_legacy_folder(out, overwrite=True, watch=Watch(progress=stop))
         assert not (out / "dataset.json").exists()
 
     def test_a_disk_that_is_full_leaves_nothing(self, filled, out, monkeypatch):
@@ -338,7 +338,7 @@ class TestExport:
             if done == 0:
                 shutil.rmtree(filled.path / "images" / filled.list_image_ids()[-1])
 
-        report = filled.export_legacy_folder(out, progress=lose)
+        report = filled.export_legacy_folder(out, watch=Watch(progress=lose))
         assert (report.records, len(report.failed)) == (1, 1)
         assert "no record" in report.failed[0].reason
         assert other.image_id
@@ -384,7 +384,7 @@ class TestExport:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            filled.export_legacy_folder(out, progress=stop)
+            filled.export_legacy_folder(out, watch=Watch(progress=stop))
         assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
 
     def test_what_is_damaged_is_said_and_the_rest_goes_out(self, filled, out, record_folder):
@@ -542,7 +542,7 @@ class TestRestore:
 
         again = ZarrDataset(tmp_path / "again.zarr")
         with pytest.raises(KeyboardInterrupt):
-            again.ingest_legacy_folder(out, progress=stop)
+            again.ingest_legacy_folder(out, watch=Watch(progress=stop))
         assert set(again.load_table("report")["image_id"]) == set(again.list_image_ids())
         again.ingest_legacy_folder(out)
         check_same(filled, again)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_zarr import FileContent, ImportReport, ZarrDataset
+from kymflow_zarr import FileContent, ImportReport, Watch, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotADatasetError, ReadOnlyError, SourceError
 from kymflow_zarr.importing import tiffs as ingest_module
 from kymflow_zarr.importing.add import add_content
@@ -336,7 +336,7 @@ class TestImport:
 
     def test_progress_is_told_before_each_file(self, dataset, tiff_folder):
         told = []
-        dataset.import_folder(tiff_folder, progress=lambda *args: told.append(args))
+        dataset.import_folder(tiff_folder, watch=Watch(progress=lambda *args: told.append(args)))
         assert told == [(0, 3, "a.tif"), (1, 3, "b.tif"), (2, 3, "c.tif")]
 
     def test_refresh_returns_the_new_ids(self, dataset, tiff_folder):
@@ -510,7 +510,7 @@ class TestInterruptedImport:
 
         monkeypatch.setattr("kymflow_zarr.importing.threads._AHEAD", 1)
         with pytest.raises(KeyboardInterrupt):
-            dataset.import_folder(tiff_folder, progress=interrupt)
+            dataset.import_folder(tiff_folder, watch=Watch(progress=interrupt))
         return ZarrDataset(dataset.path)
 
     def test_what_was_imported_stays(self, interrupted):
@@ -595,10 +595,10 @@ class TestTwoImportsAtOnce:
     def test_an_id_that_is_taken_after_it_was_looked_for_is_not_used(self, dataset, record, pixels, tmp_path, monkeypatch):
         content = FileContent(pixels=pixels, axes=("y", "x"), image_id=record.image_id)
         tifffile.imwrite(tmp_path / "x.tif", pixels)
-        monkeypatch.setattr(dataset, "list_image_ids", list)
+        monkeypatch.setattr(dataset, "has_record", lambda _id: False)
         image_id = add_content(dataset, content, Source.from_file(tmp_path / "x.tif"))
         assert image_id != record.image_id
-        assert dataset.record(image_id).get_shape() == pixels.shape
+        assert ZarrDataset(dataset.path).record(image_id).get_shape() == pixels.shape
 
     def test_the_claim_of_a_program_that_was_killed_is_passed_over(self, dataset, tiff_folder):
         with dataset.claim(f"import of {(tiff_folder / 'a.tif').resolve()}"):

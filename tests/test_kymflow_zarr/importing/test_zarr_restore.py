@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import tifffile
 from kymflow_zarr import ZarrDataset, pixels_digest
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError, SourceError
+from kymflow_zarr.importing.file_reader import PLAIN
 from kymflow_zarr.importing.restore import _Restore
 from kymflow_zarr.tables.sources import Source
 
@@ -240,22 +242,23 @@ def test_a_number_that_no_revision_has_is_not_restored(number, record):
 
 
 class TestCheckedRecords:
-    @staticmethod
-    def find_fault(record):
-        """Say of a record with an artifact that it is wrong."""
-        return ["ROI 1 is odd"] if record.list_analysis_keys() else []
+    @pytest.fixture(autouse=True)
+    def fault_finding_reader(self, monkeypatch):
+        """An installed reader that finds a record with an artifact wrong."""
+        reader = replace(PLAIN, check_record=lambda record: ["ROI 1 is odd"] if record.list_analysis_keys() else [])
+        monkeypatch.setattr("kymflow_zarr.importing.plan.installed_reader", lambda: reader)
 
     def test_a_changed_one_stays_out(self, out, target):
         (path,) = out.rglob("params.json")
         path.write_text(path.read_text().replace("16", "32"))
-        report = target.ingest_legacy_folder(out, check_record=self.find_fault)
+        report = target.ingest_legacy_folder(out)
         assert (len(report.imported), len(target.list_image_ids())) == (1, 1)
         assert report.failed[0].reason == (
             "files of it were changed since the export, and ROI 1 is odd; mend them, then import"
         )
 
     def test_one_that_was_exported_so_comes_in_and_that_is_said(self, out, target):
-        report = target.ingest_legacy_folder(out, check_record=self.find_fault)
+        report = target.ingest_legacy_folder(out)
         assert sorted(file.notes for file in report.imported) == [(), ("it is as it was exported, and ROI 1 is odd",)]
 
 

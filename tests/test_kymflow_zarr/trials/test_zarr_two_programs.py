@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ArtifactExistsError, DamagedError, NotSavedError, PixelsExistError, RecordNotFoundError
@@ -139,7 +139,7 @@ class TestLazyArrays:
 class TestVerifyingWhatOthersAreAt:
     def test_a_record_that_is_deleted_while_it_is_looked_at_is_no_damage(self, dataset, record):
         other = ZarrDataset(dataset.path)
-        report = dataset.verify(progress=lambda _done, _total: other.delete_image(record.image_id))
+        report = dataset.verify(watch=Watch(progress=lambda *_: other.delete_image(record.image_id)))
         assert report.problems == ()
 
     @pytest.mark.parametrize("repair", [False, True])

@@ -12,7 +12,7 @@ import pytest
 import zarr
 from numcodecs import Blosc
 
-from kymflow_zarr import OmeDescription, ZarrDataset
+from kymflow_zarr import OmeDescription, Watch, ZarrDataset
 from kymflow_zarr.arrays.foreign import load_foreign_array
 from kymflow_zarr.errors import (
     DamagedError,
@@ -281,11 +281,11 @@ class TestUpgrade:
         assert (row["source_primary_path"], row["source_size_bytes"], row["source_mtime_ns"]) == ("/lab/a.tif", 7, -1)
 
     def test_what_appears_at_its_place_meanwhile_is_not_touched(self, older_path, tmp_path):
-        def appear(_done, _total):
+        def appear(*_step):
             ZarrDataset.create(tmp_path / "new.zarr").add_image(np.ones((2, 2)))
 
         with pytest.raises(DatasetExistsError, match=r"there is something at .* already"):
-            upgrade_dataset(older_path, tmp_path / "new.zarr", progress=appear)
+            upgrade_dataset(older_path, tmp_path / "new.zarr", watch=Watch(progress=appear))
         assert len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) == 1
 
     def test_a_place_inside_the_original_is_refused(self, older_path, tree_picture):
@@ -320,7 +320,9 @@ class TestUpgrade:
 
     def test_it_reports_its_progress(self, older_path, tmp_path):
         calls = []
-        upgrade_dataset(older_path, tmp_path / "new.zarr", progress=lambda done, total: calls.append((done, total)))
+        upgrade_dataset(
+            older_path, tmp_path / "new.zarr", watch=Watch(progress=lambda done, total, _: calls.append((done, total)))
+        )
         assert calls == [(0, 1)]
 
     def test_a_damaged_original_leaves_nothing(self, older_path, older_record, tmp_path):

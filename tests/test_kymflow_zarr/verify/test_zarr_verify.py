@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.errors import DamagedError, ReadOnlyError
 from kymflow_zarr.formats.seals import seal_around_foreign
 from kymflow_zarr.formats.strict_json import to_readable_bytes
@@ -90,7 +90,7 @@ class TestSound:
 
     def test_progress_is_told_for_each_record(self, lab):
         calls = []
-        lab.verify(progress=lambda done, total: calls.append((done, total)))
+        lab.verify(watch=Watch(progress=lambda done, total, _: calls.append((done, total))))
         assert calls == [(0, 3), (1, 3), (2, 3)]
 
     def test_repairing_for_reading_only_is_refused(self, lab):

@@ -10,7 +10,7 @@ import pytest
 from kymflow_core import KymDataset
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.indexers import INDEXERS
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
 from napari_kymflow.session.after_save import FollowWork
 from napari_kymflow.tables import snapshot as snapshot_module
@@ -220,7 +220,7 @@ def test_indexing_a_dataset_that_is_gone_makes_no_new_one(demo_path):
 
 
 def test_a_cancelled_run_begins_no_further_table(dataset):
-    reports = run_indexers(dataset.path, INDEXERS, "rebuild", cancelled=lambda: True)
+    reports = run_indexers(dataset.path, INDEXERS, "rebuild", watch=Watch(is_cancelled=lambda: True))
     assert [report.is_cancelled for report in reports] == [True]
 
 
@@ -245,7 +245,7 @@ def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(da
 def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, most, note):
     record = add_events(dataset, "demo stall")
     monkeypatch.setattr(snapshot_module, "_MOST_OPENED", most)
-    snapshot = full_snapshot(dataset, INDEXERS, cancelled=lambda: True)
+    snapshot = full_snapshot(dataset, INDEXERS, watch=Watch(is_cancelled=lambda: True))
     frame = make_views(snapshot, RESULTS).records.frame
     assert frame["events"].isna().tolist() == [image_id == record.image_id for image_id in frame["image_id"]]
     assert frame["ROIs"].isna().sum() == 1
@@ -422,9 +422,10 @@ def test_a_row_is_where_its_numbers_say(values, place):
 
 def test_a_cancelled_import_says_how_many_images_came_in(tmp_path, olympus_folder):
     folder = one_tiff(olympus_folder, tmp_path)
-    shutil.copy(folder / "first.tif", folder / "second.tif")
+    for number in range(8):  # more than are read ahead
+        shutil.copy(folder / "first.tif", folder / f"copy {number}.tif")
     told = []
-    handle = SimpleNamespace(progress=lambda *step: told.append(step), cancelled=lambda: len(told) > 1)
+    handle = SimpleNamespace(progress=lambda *step: told.append(step), cancelled=lambda: bool(told))
     outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(handle)
-    assert outcome.imported is None
-    assert outcome.n_new == len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) > 0
+    assert outcome.imported.is_cancelled
+    assert len(outcome.imported.imported) == len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) > 0

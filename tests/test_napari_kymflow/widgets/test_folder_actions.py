@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.importing.tiffs import read_tiff
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
@@ -111,6 +112,19 @@ def test_changed_files_are_read_again_by_one_click(filled, scans, tmp_path, qtbo
     assert filled._bar.text == "0 imported · 1 read again · 1 skipped (unchanged)"
     values = {int(AcqImage(record).pixels[0, 0]) for record in ZarrDataset(tmp_path / "lab.zarr", mode="r").iter_records()}
     assert values == {9, 1}
+
+
+@pytest.mark.story
+def test_what_was_not_read_is_added_by_one_click(dock, scans, tmp_path, qtbot):
+    ZarrDataset(tmp_path / "lab.zarr").import_folder(scans, read_file=read_tiff)
+    dock.exchange.import_folder(scans, tmp_path / "lab.zarr")
+    wait(dock, qtbot)
+    assert dock._bar.text == "0 imported · 2 skipped (unchanged) · 2 may lack headers, ROIs and results"
+    dock.exchange.dialog.buttons["Add what is missing"].click()
+    wait(dock, qtbot)
+    assert dock._bar.text == "0 imported · 2 completed · 0 skipped (unchanged)"
+    records = ZarrDataset(tmp_path / "lab.zarr", mode="r").iter_records()
+    assert sorted(record.load_metadata_payload()["header"]["name"] for record in records) == ["first", "second"]
 
 
 @pytest.mark.story

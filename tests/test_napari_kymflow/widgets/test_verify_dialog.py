@@ -1,6 +1,7 @@
 """The dialog that verifies and repairs a dataset: what it shows, asks, allows, and leaves alone."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from napari.utils.notifications import notification_manager
@@ -83,12 +84,12 @@ def slow(monkeypatch):
     gate = threading.Event()
     real = KymDataset.verify
 
-    def verify(self, *, deep=False, repair=False, progress=None):
-        def wait(done, total):
-            progress(done, total)
+    def verify(self, *, deep=False, repair=False, watch):
+        def wait(*step):
+            watch.progress(*step)
             gate.wait(10)
 
-        return real(self, deep=deep, repair=repair, progress=wait)
+        return real(self, deep=deep, repair=repair, watch=replace(watch, progress=wait))
 
     monkeypatch.setattr(KymDataset, "verify", verify)
     yield gate

@@ -22,7 +22,7 @@ from napari_kymflow.tables.snapshot import full_snapshot, result_tables
 from napari_kymflow.tables.views import DatasetViews, make_views
 from napari_kymflow.tables.work import RefreshMode, run_indexers
 from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
-from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
+from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle, watch_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,7 @@ class Outcome:
     shown: DatasetViews
     reports: Sequence[UpdateReport] = ()
     imported: ImportReport | None = None
-    """What an import did; None where it was cancelled, or nothing was imported."""
-    n_new: int = 0
-    """How many images came in."""
+    """What an import did; None where nothing was imported."""
     is_cancelled: bool = False
     problem: str = ""
     """Why the tables could not follow an import."""
@@ -227,8 +225,7 @@ class _TableWork:
             self._indexers,
             self._how,
             image_ids=self._image_ids,
-            told=handle.progress,
-            cancelled=handle.cancelled,
+            watch=watch_of(handle),
         )
         shown = load_views(self._path, self._known, self._before, handle)
         return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
@@ -239,9 +236,7 @@ def load_views(
 ) -> DatasetViews:
     """Return what is shown of a dataset now; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
-    snapshot = full_snapshot(
-        dataset, known, before=before.snapshot if before else None, told=handle.progress, cancelled=handle.cancelled
-    )
+    snapshot = full_snapshot(dataset, known, before=before.snapshot if before else None, watch=watch_of(handle))
     return make_views(snapshot, result_tables(known), before=before)
 
 

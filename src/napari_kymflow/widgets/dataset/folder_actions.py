@@ -11,7 +11,7 @@ from pathlib import Path
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.reports import FailedFile
 from napari_kymflow.errors import OUR_ERRORS
@@ -30,7 +30,6 @@ from napari_kymflow.widgets.dataset.folder_work import (
     ExportImageWork,
     ExportWork,
     FindChannels,
-    ImportOptions,
     ImportWork,
     RelinkWork,
 )
@@ -39,6 +38,7 @@ from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _RELINK = "Note where they are"
 _REREAD = "Read changed files again"
+_COMPLETE = "Add what is missing"
 
 
 class ExchangeActions(QObject):
@@ -94,10 +94,10 @@ class ExchangeActions(QObject):
         if folder is not None:
             self.import_folder(folder, dataset.path)
 
-    def import_folder(self, folder: Path, target: Path, options: ImportOptions | None = None) -> None:
+    def import_folder(self, folder: Path, target: Path, plan: ImportPlan | None = None) -> None:
         """Import a folder in a worker, refresh the tables, and open the dataset."""
         path = self._session.path
-        work = ImportWork(folder, target, self._session.found.indexers, is_there=target.resolve() == path, options=options)
+        work = ImportWork(folder, target, self._session.found.indexers, is_there=target.resolve() == path, plan=plan)
         done = partial(self._on_imported, folder, target)
         self._bar.run(f"Importing {folder.name}", work, done, partial(self._do.on_failed, path))
 
@@ -144,7 +144,7 @@ class ExchangeActions(QObject):
                 "channels? Otherwise each file becomes an image of its own.",
             )
             merge = answer == QMessageBox.StandardButton.Yes
-        self.import_folder(folder, target, ImportOptions(merge_channels=merge))
+        self.import_folder(folder, target, ImportPlan(merge_channels=merge))
         return ""
 
     def _on_imported(self, folder: Path, target: Path, outcome: Outcome) -> str:
@@ -153,10 +153,12 @@ class ExchangeActions(QObject):
             return ""
         if report is not None and needs_reading(report):
             self._show_report(report, folder, target)
-        counts = f"Cancelled after {outcome.n_new} new image{'' if outcome.n_new == 1 else 's'}: what came in stays"
-        if report is not None:
-            headline = import_headline(report)
-            counts = f"Cancelled: the tables may be behind. {headline}" if outcome.is_cancelled else headline
+        counts = "" if report is None else import_headline(report)
+        if report is not None and report.is_cancelled:
+            new = len(report.imported)
+            counts = f"Cancelled after {new} new image{'' if new == 1 else 's'}, which stay{'s' if new == 1 else ''}"
+        elif outcome.is_cancelled:
+            counts = f"Cancelled: the tables may be behind. {counts}"
         problems = [*failures_of(outcome), *([outcome.problem] if outcome.problem else [])]
         if report is None or report.failed or problems or outcome.is_cancelled:
             self._bar.show_result("; ".join([counts, *problems]), "warning")
@@ -170,8 +172,12 @@ class ExchangeActions(QObject):
             actions[_RELINK] = (tip, lambda: self._relink(target, report))
         if report.changed:
             tip = "Their records get the new pixels; ROIs and history stay, and results made before are outdated"
-            again = ImportOptions(on_changed="reingest_if_changed")
+            again = ImportPlan(on_changed="reingest_if_changed")
             actions[_REREAD] = (tip, lambda: self.import_folder(folder, target, again))
+        if report.incomplete:
+            tip = f"Adds {report.reads} to these records; what was drawn, edited or entered since stays as it is"
+            complete = ImportPlan(complete=True)
+            actions[_COMPLETE] = (tip, lambda: self.import_folder(folder, target, complete))
         self._show("Import", import_headline(report), import_details(report), actions)
 
     def _relink(self, target: Path, report: ImportReport) -> None:

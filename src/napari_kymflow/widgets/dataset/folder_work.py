@@ -3,18 +3,16 @@
 The rule of this room: no widget is touched. Work that is cancelled stops between files, and what came in stays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
-from kymflow_core.folders import PATTERNS, export_folder, import_folder, is_export, is_ome_zarr
-from kymflow_core.images.channel_files import group_channels
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import DatasetIndexer
-from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr import ImportPlan, ZarrDataset
+from kymflow_zarr.errors import CancelledError
 from kymflow_zarr.exporting.export import ExportReport
-from kymflow_zarr.importing.content import OnChanged
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.reports import FailedFile, MovedFile
 from kymflow_zarr.upgrade import UpgradeReport, upgrade_dataset
@@ -22,19 +20,7 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.tables.work import run_indexers
 from napari_kymflow.user.recent import note_folder
 from napari_kymflow.widgets.dataset.actions import Outcome, load_views
-from napari_kymflow.widgets.window.task_bar import TaskHandle
-
-
-class _CancelledError(Exception):
-    """Stops work from its progress callback."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportOptions:
-    """How a folder is imported; as in `kymflow_core.folders.import_folder`."""
-
-    on_changed: OnChanged = "skip"
-    merge_channels: bool = False
+from napari_kymflow.widgets.window.task_bar import TaskHandle, watch_of
 
 
 class ImportWork:
@@ -50,7 +36,7 @@ class ImportWork:
         The tables.
     is_there
         Whether the dataset was there when the user asked for it: if it is gone by now, none is made in its place.
-    options
+    plan
         How it is imported.
     """
 
@@ -61,39 +47,28 @@ class ImportWork:
         known: Sequence[DatasetIndexer],
         *,
         is_there: bool,
-        options: ImportOptions | None = None,
+        plan: ImportPlan | None = None,
     ) -> None:
         self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
-        self._options = options or ImportOptions()
+        self._plan = plan
 
     def __call__(self, handle: TaskHandle) -> Outcome:
         """Import, and return what came of it; raise `DatasetNotFoundError` where the dataset is gone."""
         if self._is_there:
             ZarrDataset(self._target, mode="r")
         dataset = ZarrDataset(self._target)
-        seen = set(dataset.list_image_ids())
-        report: ImportReport | None
-        try:
-            report = import_folder(
-                dataset,
-                self._folder,
-                on_changed=self._options.on_changed,
-                merge_channels=self._options.merge_channels,
-                progress=_stoppable(handle),
-            )
-        except _CancelledError:
-            report = None
-        n_new = len(set(dataset.list_image_ids()) - seen)
-        if not is_ome_zarr(self._folder) and not is_export(self._folder):
+        watch = watch_of(handle)
+        report = dataset.import_folder(self._folder, self._plan, watch=watch)
+        if not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
             note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""
         try:
-            reports = run_indexers(path, self._known, "refresh", told=handle.progress, cancelled=handle.cancelled)
+            reports = run_indexers(path, self._known, "refresh", watch=watch)
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
         shown = load_views(path, self._known, None, handle)
-        return Outcome(path, shown, reports, report, n_new, is_cancelled=handle.cancelled(), problem=problem)
+        return Outcome(path, shown, reports, report, is_cancelled=handle.cancelled(), problem=problem)
 
 
 class FindChannels:
@@ -104,10 +79,11 @@ class FindChannels:
 
     def __call__(self, handle: TaskHandle) -> tuple[str, ...]:
         """Return the names of the first files of such scans; none where the folder is no folder of TIFFs."""
-        if is_ome_zarr(self._folder) or is_export(self._folder):
+        if ZarrDataset.is_ome_zarr(self._folder) or ZarrDataset.is_export(self._folder):
             return ()
-        files, _ = find_files(self._folder, PATTERNS)
-        return tuple(path.name for path in group_channels(files))
+        plan = ImportPlan()
+        files, _ = find_files(self._folder, plan.patterns)
+        return tuple(path.name for path in plan.reader().group(files))
 
 
 class RelinkWork:
@@ -132,8 +108,8 @@ class ExportWork:
         """Return what was written; None where it was cancelled, and nothing was."""
         dataset = ZarrDataset(self._path, mode="r")
         try:
-            return export_folder(dataset, self._folder, friendly_names=True, progress=_stoppable(handle))
-        except _CancelledError:
+            return dataset.export_legacy_folder(self._folder, friendly_names=True, watch=watch_of(handle))
+        except CancelledError:
             return None
 
 
@@ -161,28 +137,16 @@ class Upgraded:
 
 
 class UpgradeWork:
-    """Copies a dataset of the older program, and looks at the copy; called in a worker."""
+    """Copies a dataset of the older program, and takes a snapshot of the copy; called in a worker."""
 
     def __init__(self, original: Path, place: Path, known: Sequence[DatasetIndexer]) -> None:
         self._original, self._place, self._known = original, place, known
 
     def __call__(self, handle: TaskHandle) -> Upgraded | None:
         """Return what was copied; None where it was cancelled, and nothing was."""
-        tell = _stoppable(handle)
         try:
-            report = upgrade_dataset(
-                self._original, self._place, describe=describe_metadata, progress=lambda done, total: tell(done, total, "")
-            )
-        except _CancelledError:
+            report = upgrade_dataset(self._original, self._place, describe=describe_metadata, watch=watch_of(handle))
+        except CancelledError:
             return None
         path = self._place.resolve()
         return Upgraded(report=report, outcome=Outcome(path, load_views(path, self._known, None, handle)))
-
-
-def _stoppable(handle: TaskHandle) -> Callable[[int, int, str], None]:
-    def tell(done: int, total: int, name: str) -> None:
-        handle.progress(done, total, name)
-        if handle.cancelled():
-            raise _CancelledError
-
-    return tell

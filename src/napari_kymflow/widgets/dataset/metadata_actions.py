@@ -22,7 +22,7 @@ from napari_kymflow.tables.work import refresh_after_save
 from napari_kymflow.user.preferences import autorefreshes
 from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, load_views
 from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog, What
-from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
+from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle, watch_of
 
 _UNDO = "Undo last change of calibration / experiment"
 _MOST_SUGGESTED = 200
@@ -215,7 +215,7 @@ class EditWork:
 
     def __call__(self, handle: TaskHandle) -> Edited:
         """Edit, and return what came of it."""
-        report = run_edit(self._path, self._step, self._image_ids, told=handle.progress, cancelled=handle.cancelled)
+        report = run_edit(self._path, self._step, self._image_ids, watch=watch_of(handle))
         reports, problem = list[UpdateReport](), ""
         if report.changed and self._writes_tables:
             try:

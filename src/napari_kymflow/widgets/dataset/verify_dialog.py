@@ -26,8 +26,9 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core import KymDataset
-from kymflow_zarr import Problem, VerifyReport, ZarrDataset
-from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, TaskHandle, kind_icon
+from kymflow_zarr import Problem, VerifyReport, Watch, ZarrDataset
+from kymflow_zarr.errors import CancelledError
+from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, TaskHandle, kind_icon, watch_of
 
 _INTRODUCTION = "Looks for what a crash or a bad disk left behind. Looking changes nothing."
 _NOT_YET = "Verify first"
@@ -53,10 +54,6 @@ class Checked:
     def damaged(self) -> int:
         """How many problems only a backup can make good."""
         return sum(problem.state == "damaged" and not problem.repaired for problem in self.report.problems)
-
-
-class _StoppedError(Exception):
-    """The user wants no more of it."""
 
 
 class ProblemList(QListWidget):
@@ -299,8 +296,8 @@ def _find_problems(path: Path, deep: bool, handle: TaskHandle) -> Checked | None
     """Return what is wrong with a dataset; None where the user stopped it; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     try:
-        report = KymDataset(dataset).verify(deep=deep, progress=partial(_tell, handle))
-    except _StoppedError:
+        report = KymDataset(dataset).verify(deep=deep, watch=watch_of(handle))
+    except CancelledError:
         return None
     return Checked(report=report, deep=deep)
 
@@ -309,11 +306,5 @@ def _mend(path: Path, deep: bool, handle: TaskHandle) -> Checked:
     """Repair a dataset, and return what was wrong with it; safe in a worker."""
     # Where nothing is, opening for writing would be the start of a new dataset.
     ZarrDataset(path, mode="r")
-    report = KymDataset(ZarrDataset(path, mode="a")).verify(deep=deep, repair=True, progress=handle.progress)
+    report = KymDataset(ZarrDataset(path, mode="a")).verify(deep=deep, repair=True, watch=Watch(progress=handle.progress))
     return Checked(report=report, deep=deep)
-
-
-def _tell(handle: TaskHandle, done: int, total: int) -> None:
-    if handle.cancelled():
-        raise _StoppedError
-    handle.progress(done, total)

@@ -17,6 +17,7 @@ from qtpy.QtCore import QEvent, QObject, QPointF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
+from kymflow_zarr import Watch
 from napari_kymflow.errors import OUR_ERRORS
 
 Kind: TypeAlias = Literal["info", "warning", "error"]
@@ -135,6 +136,11 @@ class ElidedLabel(QLabel):
 
     def _elide(self) -> None:
         self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width()))
+
+
+def watch_of(handle: TaskHandle) -> Watch:
+    """Return what work of the lower floors reports to and asks whether to stop."""
+    return Watch(progress=handle.progress, is_cancelled=handle.cancelled)
 
 
 class TaskBar(QWidget):

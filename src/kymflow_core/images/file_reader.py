@@ -1,0 +1,53 @@
+"""What this package knows of files, as the reader that storage finds by the entry point `kymflow_zarr.file_readers`."""
+
+from collections.abc import Mapping
+
+from kymflow_core.images.acquisition_file import read_for_import
+from kymflow_core.images.changed_image import completed_metadata, renewed_metadata
+from kymflow_core.images.channel_files import group_channels, read_channels
+from kymflow_core.images.check_rois import check_rois
+from kymflow_core.images.metadata import HEADER, RecordMetadata
+from kymflow_core.images.ome_files import read_foreign_image
+from kymflow_core.images.ome_metadata import describe_metadata
+from kymflow_zarr import FileReader, JsonObject
+from kymflow_zarr.formats.tiff import Scale
+
+
+def scales_of_calibration(*, um_per_pixel: float | None, seconds_per_line: float | None) -> dict[str, Scale]:
+    """Return the scales of a kymograph's axes, x in µm and y in s, as far as they are known."""
+    found = {"y": (seconds_per_line, "s"), "x": (um_per_pixel, "um")}
+    return {axis: Scale(size=size, unit=unit) for axis, (size, unit) in found.items() if size is not None}
+
+
+def _scales_of(metadata: JsonObject) -> dict[str, Scale]:
+    header = RecordMetadata.from_json(metadata).header
+    return scales_of_calibration(um_per_pixel=header.um_per_pixel, seconds_per_line=header.seconds_per_line)
+
+
+def _name_of(metadata: JsonObject) -> str:
+    return RecordMetadata.from_json(metadata).header.name
+
+
+def _has_read(metadata: JsonObject) -> bool:
+    """Return whether a header was read: one that was only entered by hand has no fields of a microscope."""
+    header = metadata.get(HEADER)
+    return isinstance(header, Mapping) and "fields" in header
+
+
+FILE_READER = FileReader(
+    name="kymflow_core",
+    version=1,
+    reads="headers, ROIs and results",
+    read=read_for_import,
+    group_files=group_channels,
+    read_channels=read_channels,
+    read_image_folder=read_foreign_image,
+    renew=renewed_metadata,
+    merge_metadata=completed_metadata,
+    has_read=_has_read,
+    describe=describe_metadata,
+    check_record=check_rois,
+    scales_of=_scales_of,
+    name_of=_name_of,
+)
+"""Reads TIFFs with their microscope's header, ROIs and results."""

@@ -1,0 +1,66 @@
+"""What another import may have added since this one began, so that nothing is added twice.
+
+The rule of this room: an import is present in the dataset until the sources table has what it added. So where no other is
+present, and the table is the one that this import knows, nobody has added anything, however many records there are.
+"""
+
+from contextlib import suppress
+from threading import Lock
+
+from kymflow_zarr import layout
+from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.disk.presence import Presence
+from kymflow_zarr.errors import ArtifactNotFoundError, DamagedError, RecordNotFoundError
+from kymflow_zarr.record.record import ZarrImageRecord
+from kymflow_zarr.tables.sources import Source
+
+
+class Claims:
+    """The records that came since an import began; made before it looks which files are known.
+
+    Parameters
+    ----------
+    dataset
+        The dataset.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._lock = Lock()
+        self._table: str | None = None  # so that the first question lists the records, after this import is present
+        self._seen = set(dataset.list_image_ids())
+        self._paths: set[str] = set()
+
+    def note(self, image_id: str) -> None:
+        """Take a record for one that this import added itself."""
+        with self._lock:
+            self._seen.add(image_id)
+
+    def is_taken(self, where: str, presence: Presence) -> bool:
+        """Return whether a record that came since has this file; to be asked while the file is claimed."""
+        has_company = presence.has_company()
+        with self._lock:
+            # Read before the records are listed: whoever wrote the table by then has its records in the list.
+            table = self._table_digest()
+            if has_company or table != self._table:
+                for image_id in set(self._dataset.list_image_ids()) - self._seen:
+                    with suppress(RecordNotFoundError):  # deleted in between
+                        own = provenance_of(self._dataset.record(image_id))
+                        self._paths |= {own.source_primary_path} if own else set()
+                    self._seen.add(image_id)
+                self._table = table
+            return where in self._paths
+
+    def _table_digest(self) -> str:
+        try:
+            return self._dataset.table_digest(layout.SOURCES_TABLE)
+        except DamagedError:
+            return ""
+
+
+def provenance_of(record: ZarrImageRecord) -> Source | None:
+    """Return what a record itself notes of its file; None where it notes nothing, or that cannot be read."""
+    try:
+        return Source.from_json(record.load_json(layout.PROVENANCE), where=f"provenance of {record.image_id}")
+    except (DamagedError, ArtifactNotFoundError):
+        return None

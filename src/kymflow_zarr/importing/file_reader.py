@@ -1,0 +1,139 @@
+"""What an installed package knows of files, as one value; found by its entry point.
+
+The rule of this room: storage knows no microscope and no ROI. What reads them is registered by a package in the entry-point
+group `kymflow_zarr.file_readers`; where no package is, a TIFF and its sidecars are read, and nothing else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from kymflow_zarr.errors import SourceError
+from kymflow_zarr.exporting.export import NameOf, ScalesOf, no_name, no_scales
+from kymflow_zarr.formats.strict_json import JsonObject
+from kymflow_zarr.importing.changed_file import Renew, keep_metadata
+from kymflow_zarr.importing.complete_record import MergeMetadata
+from kymflow_zarr.importing.content import Channels, FileContent, GroupFiles, ReadFile
+from kymflow_zarr.importing.listing import FolderListing
+from kymflow_zarr.importing.ome_zarr import read_ome_zarr
+from kymflow_zarr.importing.sidecars import read_with_sidecars
+from kymflow_zarr.record.ome import DescribeImage
+from kymflow_zarr.record.record import CheckRecord
+from kymflow_zarr.tables.sources import Source
+
+GROUP = "kymflow_zarr.file_readers"
+
+ReadListed: TypeAlias = Callable[[Path, FolderListing], FileContent]
+"""Reads one file, given what lies in its folder; raises `SourceError` where it cannot."""
+ReadChannels: TypeAlias = Callable[[Sequence[Path], FolderListing], FileContent]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReader:
+    """What a package knows of files: how they are read, grouped, described and checked.
+
+    Parameters
+    ----------
+    name, version
+        What a record notes of the reader that made it. The version grows when the reader knows more of a file than before.
+    reads
+        What it reads next to the pixels, in a person's words, such as "headers, ROIs and results".
+    read
+        Reads one file.
+    group_files, read_channels
+        Which files, one a channel, are one image, and how they are read together.
+    read_image_folder
+        Reads a folder that is one OME-Zarr image.
+    renew
+        Which metadata a record has with the pixels of its changed file.
+    merge_metadata
+        Which metadata a record has with what an earlier reader did not read; None where the reader completes no records.
+    has_read
+        Whether a record's metadata show that this reader made them, of records that do not say who did.
+    describe, check_record, scales_of, name_of
+        What OME-Zarr is told of a record, what else is wrong with one, and what its metadata say of scales and name.
+    """
+
+    name: str
+    version: int = 0
+    reads: str = ""
+    read: ReadListed
+    group_files: GroupFiles | None = None
+    read_channels: ReadChannels | None = None
+    read_image_folder: ReadFile = read_ome_zarr
+    renew: Renew = keep_metadata
+    merge_metadata: MergeMetadata | None = None
+    has_read: Callable[[JsonObject], bool] = bool
+    describe: DescribeImage | None = None
+    check_record: CheckRecord | None = None
+    scales_of: ScalesOf = no_scales
+    name_of: NameOf = no_name
+
+    @classmethod
+    def of(cls, read_file: ReadFile) -> Self:
+        """Return a reader that reads files as a function does, and knows no more."""
+        name = f"{read_file.__module__}.{getattr(read_file, '__qualname__', type(read_file).__qualname__)}"
+        return cls(name=name, read=lambda path, _listing: read_file(path))
+
+    def with_channels(self, channels: Channels) -> Self:
+        """Return the reader with another way to put channels together."""
+        return replace(self, group_files=channels.group, read_channels=lambda paths, _listing: channels.read(paths))
+
+    def group(self, files: Sequence[Path]) -> Mapping[Path, Sequence[Path]]:
+        """Return, of each image of several files, the first with the others."""
+        return self.group_files(files) if self.group_files else {}
+
+    def read_record(self, paths: Sequence[Path], listing: FolderListing) -> FileContent:
+        """Read the file of a record, or its files, one a channel."""
+        if len(paths) == 1:
+            return self.read(paths[0], listing)
+        if self.read_channels is None:
+            raise SourceError(f"{paths[0]} is one of several files of a scan; say how their channels are read together")
+        return self.read_channels(paths, listing)
+
+    def signed(self, source: Source) -> Source:
+        """Return a source that notes this reader."""
+        return replace(source, reader=self.name, reader_version=str(self.version))
+
+    def knows_more_than(self, source: Source, metadata: Callable[[], JsonObject]) -> bool:
+        """Return whether this reader may add to a record of that source, which another reader, or an earlier one, made."""
+        if self.merge_metadata is None:
+            return False
+        if not source.reader:
+            return not self.has_read(metadata())
+        noted = int(source.reader_version) if source.reader_version.isdecimal() else 0
+        return source.reader != self.name or noted < self.version
+
+
+PLAIN = FileReader(name="kymflow_zarr", version=1, read=read_with_sidecars)
+"""Reads a TIFF and its sidecars: what is used where no package brings a reader."""
+
+
+def installed_reader() -> FileReader:
+    """Return the reader that a package brings, else one of TIFFs and their sidecars.
+
+    Raises
+    ------
+    SourceError
+        When there are several, or the one that is there does not work.
+    """
+    points = tuple(entry_points(group=GROUP))
+    if len(points) > 1:
+        names = ", ".join(f"{point.name!r} ({point.value})" for point in points)
+        raise SourceError(f"several installed packages read files: {names}; keep one of them, or give read_file")
+    if not points:
+        return PLAIN
+    try:
+        reader = points[0].load()
+    except (ImportError, AttributeError) as error:
+        raise SourceError(
+            f"the file reader {points[0].name!r} ({points[0].value}) cannot be loaded: {error}; install its package again"
+        ) from error
+    if not isinstance(reader, FileReader):
+        raise SourceError(
+            f"the file reader {points[0].name!r} ({points[0].value}) is a {type(reader).__name__}, not a FileReader; "
+            "install its package again, in a version for this one"
+        )
+    return reader
