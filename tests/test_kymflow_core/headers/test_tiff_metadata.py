@@ -10,6 +10,7 @@ from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
 from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr.disk.steps import open_regular
 
 SHAPE = (40, 12)
@@ -108,7 +109,7 @@ def test_where_unit_and_resolution_unit_contradict_each_other_the_size_is_unknow
         path, pixels, imagej=True, resolution=(per_unit, 1.0), resolutionunit=resolutionunit, metadata={"unit": unit}
     )
     content = read_acquisition_file(path)
-    header = AcquisitionHeader.of_metadata(content.metadata)
+    header = RecordMetadata.from_json(content.metadata).header
     assert header.um_per_pixel == (None if um_per_pixel is None else pytest.approx(um_per_pixel, rel=1e-4))
     said = f"its unit along x is {unit!r}, and its resolution is stated per {resolutionunit.lower()}; it is unknown"
     assert any(said in note for note in content.notes) is (um_per_pixel is None)
@@ -129,14 +130,14 @@ def test_the_time_between_frames_of_one_line_is_that_of_a_line(metadata, seconds
     tifffile.imwrite(
         path, pixels[:, None], imagej=True, resolution=(4, 4), metadata={"axes": "TYX", "unit": "um", **metadata}
     )
-    header = AcquisitionHeader.of_metadata(read_acquisition_file(path).metadata)
+    header = RecordMetadata.from_json(read_acquisition_file(path).metadata).header
     assert (header.seconds_per_line, header.um_per_pixel) == (seconds_per_line, 0.25)
 
 
 def test_a_long_text_of_imagej_is_kept_whole(tmp_path, pixels):
     text = "a line of settings\n" * 400
     tifffile.imwrite(tmp_path / "scan.tif", pixels, imagej=True, metadata={"Info": text})
-    header = AcquisitionHeader.of_metadata(read_acquisition_file(tmp_path / "scan.tif").metadata)
+    header = RecordMetadata.from_json(read_acquisition_file(tmp_path / "scan.tif").metadata).header
     assert header.fields["ImageJ"]["Info"] == text
 
 
@@ -271,7 +272,7 @@ def test_the_file_is_opened_once(tmp_path, pixels, monkeypatch):
 
     monkeypatch.setattr("kymflow_zarr.importing.tiffs.open_regular", count)
     content = read_acquisition_file(tmp_path / "scan.tif")
-    assert AcquisitionHeader.of_metadata(content.metadata).is_calibrated
+    assert RecordMetadata.from_json(content.metadata).header.is_calibrated
     assert len(opened) == 1
 
 
