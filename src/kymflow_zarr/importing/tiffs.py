@@ -90,8 +90,8 @@ def _errors_of(path: Path) -> Iterator[None]:
         text = _one_line(error)
         if isinstance(error, ImportError) or "imagecodecs" in text:
             raise SourceError(
-                f"{path} is packed in a way that needs the package imagecodecs ({text}): install it with `{_INSTALL_CODECS}`, "
-                "then import again"
+                f"{path} is packed in a way that needs the package imagecodecs ({text}): install it with "
+                f"`{_INSTALL_CODECS}`, then import again"
             ) from error
         raise SourceError(f"{path} cannot be read as a TIFF ({text})") from error
     except OSError as error:
