@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.headers.tiff_metadata import imagej_info
 from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.channel_files import CHANNEL_FILES
 from kymflow_core.images.check_rois import check_rois
@@ -145,6 +146,7 @@ def export_folder(
         overwrite=overwrite,
         scales_of=scales_of,
         name_of=lambda metadata: AcquisitionHeader.of_metadata(metadata).name,
+        info_of=lambda metadata: imagej_info(AcquisitionHeader.of_metadata(metadata)),
         progress=progress,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.exporting.document import load_export
-from kymflow_zarr.exporting.export import ExportPlan, ExportProgress, ExportReport, NameOf, ScalesOf, export_dataset
+from kymflow_zarr.exporting.export import ExportPlan, ExportProgress, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
 from kymflow_zarr.importing.content import Channels, OnChanged, ReadFile
 from kymflow_zarr.importing.folders import IS_EXPORT, find_files
@@ -257,6 +257,7 @@ class ZarrDataset(Dataset):
         overwrite: bool = False,
         scales_of: ScalesOf | None = None,
         name_of: NameOf | None = None,
+        info_of: InfoOf | None = None,
         progress: ExportProgress | None = None,
     ) -> ExportReport:
         """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
@@ -275,8 +276,8 @@ class ZarrDataset(Dataset):
             Whether files may be written into a folder that has others; none is removed.
         scales_of
             What a record's metadata say of the scale of its axes, for the tags of the TIFFs.
-        name_of
-            What they say of the name of an image that came from no file.
+        name_of, info_of
+            What they say of the name of an image that came from no file, and what they have of ImageJ's `Info`.
         progress
             Called before each record with the number done, the number of all, and its name.
 
@@ -293,6 +294,7 @@ class ZarrDataset(Dataset):
             friendly_names=friendly_names,
             scales_of=scales_of or (lambda _metadata: {}),
             name_of=name_of or (lambda _metadata: ""),
+            info_of=info_of or (lambda _metadata: ""),
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, progress=progress)
 

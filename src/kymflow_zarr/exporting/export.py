@@ -4,6 +4,7 @@ The rule of this room: the dataset is only read. A new folder appears whole or n
 be read is said, and the rest goes out.
 """
 
+import codecs
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
+from kymflow_zarr.formats.csv import frame_to_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
 from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
@@ -32,6 +34,7 @@ from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
 from kymflow_zarr.tables.tables import IMAGE_ID
 
+InfoOf: TypeAlias = Callable[[JsonObject], str]
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 """Returns the scale of each axis that a record's metadata give."""
 NameOf: TypeAlias = Callable[[JsonObject], str]
@@ -74,8 +77,8 @@ class ExportPlan:
         Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
     scales_of
         What the metadata say of the scale of each axis.
-    name_of
-        What the metadata say of the name of an image that came from no file.
+    name_of, info_of
+        What the metadata say of the name of an image that came from no file, and what they have of ImageJ's `Info`.
     """
 
     include_tiff: bool = True
@@ -83,6 +86,7 @@ class ExportPlan:
     friendly_names: bool = False
     scales_of: ScalesOf = lambda _metadata: {}
     name_of: NameOf = lambda _metadata: ""
+    info_of: InfoOf = lambda _metadata: ""
 
 
 def export_dataset(
@@ -215,7 +219,8 @@ class _Export:
         if not self.plan.include_tiff:
             return
         array, axes = record.load_array(), record.get_axes()
-        tiff = array_to_tiff(array, axes, self.plan.scales_of(record.load_metadata_payload()))
+        metadata = record.load_metadata_payload()
+        tiff = array_to_tiff(array, axes, self.plan.scales_of(metadata), info=self.plan.info_of(metadata))
         if tiff is None:
             self.notes.append(
                 f"{folder}: a TIFF cannot hold {array.dtype} pixels of the shape {array.shape}; they are in {_IMAGE}.npy"
@@ -241,7 +246,7 @@ class _Export:
             name = key.removesuffix(layout.PARQUET)
             frame = record.load_df_parquet(name)
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "table", name)
-            yield self._write(f"{folder}/{name}.csv", frame_to_csv(frame), "csv", name)
+            yield self._write(f"{folder}/{name}.csv", _csv_for_excel(frame), "csv", name)
         else:
             name = key.removesuffix(layout.CSV_GZ)
             record.load_df_csv_gz(name)
@@ -269,7 +274,7 @@ class _Export:
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
                 data = frame_to_parquet(frame, what=f"table {name!r}")
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
-                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", frame_to_csv(frame), "csv", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", _csv_for_excel(frame), "csv", name)
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)
@@ -308,6 +313,6 @@ def _file_name(path: str) -> str:
     return PurePosixPath(path.replace("\\", "/")).name
 
 
-def frame_to_csv(frame: pd.DataFrame) -> bytes:
+def _csv_for_excel(frame: pd.DataFrame) -> bytes:
     """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
-    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+    return codecs.BOM_UTF8 + frame_to_csv(frame)
