@@ -17,10 +17,12 @@ from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
 from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_core.older_program import results as older_results
-from kymflow_core.roi import RectROI, RoiSet
-from kymflow_core.roi.pixels import is_older_mask
-from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_name
+from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
+from kymflow_core.roi.pixels import drawn_mask, is_older_mask
+from kymflow_core.roi_files.imagej import rois_from_imagej_tiff
+from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_group_key, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
 from kymflow_zarr.stores import TiffSidecarStore
@@ -52,7 +54,9 @@ def read_acquisition_file(path: Path) -> FileContent:
     header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
-    metadata = _metadata(header, sidecar)
+    metadata, of_imagej = _metadata(header, sidecar, tiff, tags)
+    if saved is None and beside.metadata is None:
+        notes = (*notes, *of_imagej)
     if saved is not None:
         metadata = {**saved.payload, "header": header.to_json()}
     if beside.metadata is not None:
@@ -74,7 +78,7 @@ def read_acquisition_file(path: Path) -> FileContent:
 
 def read_for_import(path: Path) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
-    content = read_acquisition_file(path)
+    content = _with_masks_of_drawn(read_acquisition_file(path))
     rois = content.metadata.get("rois")
     for roi in RoiSet.from_json(rois if isinstance(rois, list) else []):
         name = array_name(roi.mask_ref) if roi.mask_ref else None
@@ -84,6 +88,27 @@ def read_for_import(path: Path) -> FileContent:
                 "there, or remove the ROI from the file beside the TIFF, then import again"
             )
     return content
+
+
+def _with_masks_of_drawn(content: FileContent) -> FileContent:
+    """Return a file's content with the masks of ROIs that are drawn only, since a record holds the pixels of each."""
+    listed = content.metadata.get("rois")
+    rois = RoiSet.from_json(listed if isinstance(listed, list) else [])
+    sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
+    masks = dict(content.masks)
+    for roi in rois:
+        if not isinstance(roi, MaskROI) or roi.reference is not None:
+            continue
+        name = f"roi_mask_{roi.roi_id}"
+        while name in masks or name in content.array_artifacts:
+            name += "_"
+        mask = drawn_mask(roi, (sizes["y"], sizes["x"]))
+        if mask is not None:
+            masks[name] = mask
+            rois = rois.replace(replace(roi, reference=array_group_key(name)))
+    if len(masks) == len(content.masks):
+        return content
+    return replace(content, masks=masks, metadata={**content.metadata, "rois": rois.to_json()})
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:
@@ -129,11 +154,33 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     return replace(content, masks=masks, array_artifacts=arrays)
 
 
-def _metadata(header: AcquisitionHeader, sidecar: older_results.Sidecar | None) -> dict[str, JsonValue]:
+def _metadata(
+    header: AcquisitionHeader, sidecar: older_results.Sidecar | None, tiff: FileContent, tags: TiffTags
+) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """Return the metadata of a TIFF that was not saved by this program, and what to know of the ROIs inside it."""
     metadata: dict[str, JsonValue] = {"header": header.to_json()}
+    rois = sidecar.rois if sidecar is not None else RoiSet()
+    inside, notes = _rois_inside(tiff, tags, next_id=rois.next_id)
+    rois = RoiSet.of((*rois, *inside), next_id=rois.next_id)
     if sidecar is not None:
         metadata["experiment_metadata"] = sidecar.experiment_metadata
-        metadata["rois"] = sidecar.rois.to_json()
-        metadata["next_roi_id"] = sidecar.rois.next_id
         metadata["accepted"] = sidecar.accepted
-    return metadata
+    if sidecar is not None or len(rois):
+        metadata["rois"] = rois.to_json()
+        metadata["next_roi_id"] = rois.next_id
+    return metadata, notes
+
+
+def _rois_inside(tiff: FileContent, tags: TiffTags, *, next_id: int) -> tuple[tuple[ROI, ...], tuple[str, ...]]:
+    """Return the ROIs that ImageJ saved in a TIFF."""
+    sizes = dict(zip(tiff.axes, tiff.pixels.shape, strict=True))
+    shape = sizes.get("y", 0), sizes.get("x", 0)
+    found = rois_from_imagej_tiff(tags.imagej, next_id=next_id, shape=shape)
+    if not found.rois and not found.lost:
+        return (), ()
+    if tags.page_lines != shape[0]:
+        count = len(found.rois) + len(found.lost)
+        return (), (f"{count} of ImageJ's ROIs in it were left out: they lie in images of {tags.page_lines} lines",)
+    names = ", ".join(repr(roi.name) for roi in found.rois[:5])
+    taken = (f"ImageJ's ROIs in it were taken: {names}{' …' if len(found.rois) > 5 else ''}",) if found.rois else ()
+    return found.rois, (*taken, *(f"of ImageJ's ROIs in it, {line}" for line in found.lost))
