@@ -16,8 +16,11 @@ from typing import Self
 from kymflow_core.calibration import positive
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
+from kymflow_zarr.disk.steps import read_regular
+from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.importing.folders import beside, is_there
 
+_MOST_BYTES = 2**24
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 _NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
 # The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else, and the end of "2.84e-1".
@@ -43,8 +46,8 @@ class OlympusReader:
         if not is_there(text):
             return None
         try:
-            olympus = OlympusHeader.parse(text.read_bytes())
-        except (HeaderError, OSError) as error:
+            olympus = OlympusHeader.parse(read_regular(str(text), _MOST_BYTES))
+        except (HeaderError, DamagedError, OSError) as error:
             raise HeaderError(f"{text.name}: {error}") from error
         sizes = (olympus.lines, olympus.pixels)
         return AcquisitionHeader(

@@ -97,6 +97,13 @@ class OmeXmlReader:
         return _ome_header(images[0], shape)
 
 
+def imagej_info(header: AcquisitionHeader) -> str:
+    """Return ImageJ's `Info` of the TIFF that a header was read from; empty where there was none."""
+    entries = header.fields.get(_IMAGEJ)
+    info = entries.get("Info") if isinstance(entries, Mapping) else None
+    return info if isinstance(info, str) else ""
+
+
 def _tags_of(path: Path) -> TiffTags:
     try:
         return load_tags(path)

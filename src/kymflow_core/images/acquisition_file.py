@@ -17,9 +17,13 @@ from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
 from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_core.older_program import results as older_results
+from kymflow_core.roi import ROI, MaskROI, RoiSet
 from kymflow_core.roi.masks import whole_mask
-from kymflow_zarr import FileContent, Revision, array_name
+from kymflow_core.roi.pixels import drawn_mask
+from kymflow_core.roi_files.imagej import rois_from_imagej_tiff
+from kymflow_zarr import FileContent, Revision, array_group_key, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
@@ -52,7 +56,9 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
     header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
-    metadata = _metadata(header, sidecar)
+    metadata, of_imagej = _metadata(header, sidecar, tiff, tags)
+    if saved is None and beside.metadata is None:
+        notes = (*notes, *of_imagej)
     if saved is not None:
         metadata = RecordMetadata.from_json(saved.payload).with_header(header)
     if beside.metadata is not None:
@@ -74,7 +80,7 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
 
 def read_for_import(path: Path, listing: FolderListing | None = None) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
-    content = read_acquisition_file(path, listing)
+    content = _with_masks_of_drawn(read_acquisition_file(path, listing))
     for roi in RecordMetadata.from_json(content.metadata).rois:
         name = array_name(roi.mask_ref) if roi.mask_ref else None
         if name and name not in content.masks:
@@ -83,6 +89,27 @@ def read_for_import(path: Path, listing: FolderListing | None = None) -> FileCon
                 "there, or remove the ROI from the file beside the TIFF, then import again"
             )
     return content
+
+
+def _with_masks_of_drawn(content: FileContent) -> FileContent:
+    """Return a file's content with the masks of ROIs that are drawn only, since a record holds the pixels of each."""
+    metadata = RecordMetadata.from_json(content.metadata)
+    rois = metadata.rois
+    sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
+    masks = dict(content.masks)
+    for roi in rois:
+        if not isinstance(roi, MaskROI) or roi.reference is not None:
+            continue
+        name = f"roi_mask_{roi.roi_id}"
+        while name in masks or name in content.array_artifacts:
+            name += "_"
+        mask = drawn_mask(roi, (sizes["y"], sizes["x"]))
+        if mask is not None:
+            masks[name] = mask
+            rois = rois.replace(replace(roi, reference=array_group_key(name)))
+    if len(masks) == len(content.masks):
+        return content
+    return replace(content, masks=masks, metadata=metadata.with_rois(rois).to_json())
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:
@@ -125,9 +152,29 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     return replace(content, masks=masks, array_artifacts=arrays)
 
 
-def _metadata(header: AcquisitionHeader, sidecar: older_results.Sidecar | None) -> RecordMetadata:
+def _metadata(
+    header: AcquisitionHeader, sidecar: older_results.Sidecar | None, tiff: FileContent, tags: TiffTags
+) -> tuple[RecordMetadata, tuple[str, ...]]:
+    """Return the metadata of a TIFF that was not saved by this program, and what to know of the ROIs inside it."""
     metadata = RecordMetadata().with_header(header)
-    if sidecar is None:
-        return metadata
-    noted = metadata.with_experiment(sidecar.experiment_metadata).with_accepted(accepted=sidecar.accepted)
-    return noted.with_rois(sidecar.rois)
+    rois = sidecar.rois if sidecar is not None else RoiSet()
+    inside, notes = _rois_inside(tiff, tags, next_id=rois.next_id)
+    rois = RoiSet.of((*rois, *inside), next_id=rois.next_id)
+    if sidecar is not None:
+        metadata = metadata.with_experiment(sidecar.experiment_metadata).with_accepted(accepted=sidecar.accepted)
+    return metadata.with_rois(rois) if sidecar is not None or len(rois) else metadata, notes
+
+
+def _rois_inside(tiff: FileContent, tags: TiffTags, *, next_id: int) -> tuple[tuple[ROI, ...], tuple[str, ...]]:
+    """Return the ROIs that ImageJ saved in a TIFF."""
+    sizes = dict(zip(tiff.axes, tiff.pixels.shape, strict=True))
+    shape = sizes.get("y", 0), sizes.get("x", 0)
+    found = rois_from_imagej_tiff(tags.imagej, next_id=next_id, shape=shape)
+    if not found.rois and not found.lost:
+        return (), ()
+    if tags.page_lines != shape[0]:
+        count = len(found.rois) + len(found.lost)
+        return (), (f"{count} of ImageJ's ROIs in it were left out: they lie in images of {tags.page_lines} lines",)
+    names = ", ".join(repr(roi.name) for roi in found.rois[:5])
+    taken = (f"ImageJ's ROIs in it were taken: {names}{' …' if len(found.rois) > 5 else ''}",) if found.rois else ()
+    return found.rois, (*taken, *(f"of ImageJ's ROIs in it, {line}" for line in found.lost))

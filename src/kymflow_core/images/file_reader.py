@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kymflow_core.headers.tiff_metadata import imagej_info
 from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.changed_image import completed_metadata, renewed_metadata
 from kymflow_core.images.channel_files import group_channels, read_channels
@@ -28,6 +29,10 @@ def _name_of(metadata: JsonObject) -> str:
     return RecordMetadata.from_json(metadata).header.name
 
 
+def _info_of(metadata: JsonObject) -> str:
+    return imagej_info(RecordMetadata.from_json(metadata).header)
+
+
 def _has_read(metadata: JsonObject) -> bool:
     """Return whether a header was read: one that was only entered by hand has no fields of a microscope."""
     header = metadata.get(HEADER)
@@ -49,5 +54,6 @@ FILE_READER = FileReader(
     check_record=check_rois,
     scales_of=_scales_of,
     name_of=_name_of,
+    info_of=_info_of,
 )
 """Reads TIFFs with their microscope's header, ROIs and results."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer
@@ -107,23 +108,39 @@ def check_unpacked(codec: str | None, data: bytes, expected: int, *, where: str)
     if codec == "blosc":
         check_blosc_header(data[:BLOSC_HEADER_BYTES], expected, len(data), where=where)
         return
-    size = len(data) if codec is None else _zstd_size(data) if codec == "zstd" else _deflated_size(data, expected)
+    size = len(data) if codec is None else (_zstd_size if codec == "zstd" else _deflated_size)(data, expected)
     if size != expected:
-        said = "does not say to how many bytes it unpacks" if size is None else f"unpacks to {size} bytes or more"
+        said = "is damaged: it cannot be unpacked" if size is None else f"unpacks to {size} bytes or more"
         raise DamagedError(f"{where} {said}; {expected} are expected")
 
 
-def _zstd_size(data: bytes) -> int | None:
-    """Return the content size in a frame's header (RFC 8878, section 3.1.1.1); None where it states none."""
+def _zstd_size(data: bytes, expected: int) -> int | None:
+    """Return to how many bytes a zstd frame unpacks, counting to one more than `expected`; None for other bytes.
+
+    The header may state it (RFC 8878, section 3.1.1.1); Bio-Formats and others, which pack a stream, leave it out.
+    """
     if data[:4] != _ZSTD_MAGIC or len(data) < 6:
         return None
     flags = data[4]
     is_single_segment, size_flag = bool(flags & 0x20), flags >> 6
     length = (1 if is_single_segment else 0, 2, 4, 8)[size_flag]
     start = 5 + (0 if is_single_segment else 1) + (0, 1, 2, 4)[flags & 0x03]
-    if not length or len(data) < start + length:
+    if len(data) < start + length:
         return None
+    if not length:
+        return _counted_zstd(data, expected)
     return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
+
+
+def _counted_zstd(data: bytes, expected: int) -> int | None:
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            size = 0
+            while size <= expected and (part := stream.read(_STEP)):
+                size += len(part)
+    except OSError:
+        return None
+    return size
 
 
 def _deflated_size(data: bytes, expected: int) -> int | None:

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from io import BufferedReader
 
 from kymflow_zarr.errors import DamagedError
 
@@ -52,7 +52,7 @@ def exists(path: str) -> bool:
     return True
 
 
-def open_regular(path: str) -> BinaryIO:
+def open_regular(path: str) -> BufferedReader:
     """Open a file for reading; raise `DamagedError` for a pipe or device, which could block or never end."""
     return os.fdopen(_open_regular(path)[0], "rb")
 

@@ -4,6 +4,7 @@ The rule of this room: the dataset is only read. A new folder appears whole or n
 be read is in the report, and the rest is exported.
 """
 
+import codecs
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
+from kymflow_zarr.formats.csv import frame_to_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
@@ -32,6 +34,7 @@ from kymflow_zarr.tables.sources import SOURCE_PATH
 from kymflow_zarr.tables.tables import IMAGE_ID
 from kymflow_zarr.watch import Watch
 
+InfoOf: TypeAlias = Callable[[JsonObject], str]
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 """Returns the scale of each axis that a record's metadata give."""
 NameOf: TypeAlias = Callable[[JsonObject], str]
@@ -44,7 +47,7 @@ def no_scales(_metadata: JsonObject) -> Mapping[str, Scale]:
     return {}
 
 
-def no_name(_metadata: JsonObject) -> str:
+def no_text(_metadata: JsonObject) -> str:
     """Return that no name is known: a `NameOf`."""
     return ""
 
@@ -83,15 +86,16 @@ class ExportPlan:
         Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
     scales_of
         Returns the scale of each axis that the metadata state.
-    name_of
-        Returns the name that the metadata state, for an image without a source file.
+    name_of, info_of
+        Return the name that the metadata state, for an image without a source file, and ImageJ's `Info`.
     """
 
     include_tiff: bool = True
     include_tables: bool = True
     friendly_names: bool = False
     scales_of: ScalesOf = no_scales
-    name_of: NameOf = no_name
+    name_of: NameOf = no_text
+    info_of: InfoOf = no_text
 
 
 def export_dataset(dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrite: bool, watch: Watch) -> ExportReport:
@@ -222,7 +226,8 @@ class _Export:
         if not self.plan.include_tiff:
             return
         array, axes = record.load_array(), record.get_axes()
-        tiff = array_to_tiff(array, axes, self.plan.scales_of(record.load_metadata_payload()))
+        metadata = record.load_metadata_payload()
+        tiff = array_to_tiff(array, axes, self.plan.scales_of(metadata), info=self.plan.info_of(metadata))
         if tiff is None:
             self.notes.append(
                 f"{folder}: a TIFF cannot hold {array.dtype} pixels of the shape {array.shape}; they are in {_IMAGE}.npy"
@@ -245,7 +250,7 @@ class _Export:
             name = key.removesuffix(layout.PARQUET)
             frame = record.load_df_parquet(name)
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "table", name)
-            yield self._write(f"{folder}/{name}.csv", frame_to_csv(frame), "csv", name)
+            yield self._write(f"{folder}/{name}.csv", _csv_for_excel(frame), "csv", name)
         else:
             name = key.removesuffix(layout.CSV_GZ)
             record.load_df_csv_gz(name)
@@ -273,7 +278,7 @@ class _Export:
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
                 data = frame_to_parquet(frame, what=f"table {name!r}")
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
-                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", frame_to_csv(frame), "csv", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", _csv_for_excel(frame), "csv", name)
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)
@@ -312,6 +317,6 @@ def _file_name(path: str) -> str:
     return PurePosixPath(path.replace("\\", "/")).name
 
 
-def frame_to_csv(frame: pd.DataFrame) -> bytes:
+def _csv_for_excel(frame: pd.DataFrame) -> bytes:
     """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
-    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+    return codecs.BOM_UTF8 + frame_to_csv(frame)

@@ -6,7 +6,7 @@ it is instead. Clauses are those of https://ngff.openmicroscopy.org/0.4 and 0.5.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ def read_ome_zarr(path: Path) -> FileContent:
     """Read an OME-Zarr image of another program, at its full resolution; a `ReadFile`.
 
     Its axes come in the order t, c, z, y, x, in which the record is an OME-Zarr image too; those of length 1 that are not y
-    or x are left out, as of a TIFF. What the metadata said stands in the JSON artifact `ome_source`.
+    or x are left out, as of a TIFF, and one line at each time is a line of one image. What the metadata said stands in the
+    JSON artifact `ome_source`.
 
     Raises
     ------
@@ -122,9 +123,12 @@ def read_ome_zarr(path: Path) -> FileContent:
     """
     image = find_ome_image(path)
     pixels = _load(image)
-    order = ome_order(image.axes)
-    if pixels.ndim != len(image.axes) or order is None:
+    if pixels.ndim != len(image.axes):
         raise SourceError(f"{path} is damaged: it states the axes {image.axes} for pixels of shape {pixels.shape}")
+    image, pixels = _with_lines_of_times(image, pixels)
+    order = ome_order(image.axes)
+    if order is None:
+        raise SourceError(f"{path} is damaged: it states the axes {image.axes}, which make no image")
     kept = [at for at in order if image.axes[at] in "yx" or pixels.shape[at] != 1]
     dropped = tuple(at for at in range(pixels.ndim) if at not in kept)
     ranks = np.argsort(np.argsort(kept))
@@ -135,6 +139,20 @@ def read_ome_zarr(path: Path) -> FileContent:
         notes=image.notes,
         ome=image.described,
     )
+
+
+def _with_lines_of_times(image: OmeImage, pixels: NDArray[Any]) -> tuple[OmeImage, NDArray[Any]]:
+    """Return an image that has one line at each time as one image of these lines, which are its y; others as they are."""
+    sizes = dict(zip(image.axes, pixels.shape, strict=True))
+    if sizes["y"] != 1 or sizes.get("t", 1) == 1 or sizes.get("z", 1) != 1:
+        return image, pixels
+    described = replace(
+        image.described,
+        steps={{"t": "y"}.get(axis, axis): step for axis, step in image.described.steps.items() if axis != "y"},
+        units={{"t": "y"}.get(axis, axis): unit for axis, unit in image.described.units.items() if axis != "y"},
+    )
+    axes = tuple({"t": "y"}.get(axis, axis) for axis in image.axes if axis != "y")
+    return replace(image, axes=axes, described=described), pixels.squeeze(image.axes.index("y"))
 
 
 def _attributes(blobs: Blobs, path: Path) -> JsonObject:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kymflow_zarr.arrays.arrays import infer_axes
 from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import DamagedError, SourceError
-from kymflow_zarr.formats.tiff import UNREADABLE_TIFF
+from kymflow_zarr.formats.tiff import UNREADABLE_TIFF, imagej_signed, is_imagej_signed
 from kymflow_zarr.formats.tiff_tags import TiffTags, tags_of
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.tiff_pages import TiffImage, check_last_page, find_image, read_pixels
@@ -25,8 +25,6 @@ _INSTALL_CODECS = "pip install imagecodecs"
 _AXIS_LETTERS = frozenset("TZCYX")
 _TIMES = frozenset("TIQ")
 """Letters of an axis along which lines were recorded; "I" and "Q" are tifffile's for pages of which no more is stated."""
-_SIGNED_16_BIT = (0, -(2**15), 1)
-"""ImageJ's calibration of signed 16-bit numbers: a straight line (`cf`) that begins at `c0` and has the slope `c1`."""
 
 
 def read_tiff(path: Path) -> FileContent:
@@ -142,15 +140,12 @@ def _lines_of_times(pixels: NDArray[Any], letters: str) -> tuple[NDArray[Any], s
 
 
 def _as_imagej_shows(pixels: NDArray[Any], tags: TiffTags) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return the values that ImageJ shows for those of the file, and a note where they are not what is stored.
-
-    `ij.measure.Calibration.isSigned16Bit` of ImageJ 1.54: 16-bit numbers of a straight line from -32768 with the slope 1.
-    """
+    """Return the values that ImageJ shows for those of the file, and a note where they are not what is stored."""
     function, begin, slope = (tags.imagej.get(key) for key in ("cf", "c0", "c1"))
     if function is None or (begin, slope) == (None, None):
         return pixels, ()
-    if (function, begin, slope) == _SIGNED_16_BIT and pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2:
-        return (pixels.astype(np.int32) - 2**15).astype(np.int16), ()
+    if is_imagej_signed(tags.imagej, pixels.dtype):
+        return imagej_signed(pixels), ()
     note = (
         f"ImageJ shows its values through a calibration (function {function}, c0 {begin}, c1 {slope}, unit "
         f"{tags.imagej.get('vunit', 'none')!r}); the values of the file were stored"

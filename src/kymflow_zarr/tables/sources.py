@@ -17,6 +17,7 @@ from typing import Any, Self, cast
 import pandas as pd
 
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.layout import SOURCES_TABLE
@@ -191,8 +192,11 @@ def size_and_time(path: Path) -> tuple[int, int]:
 def _digest(path: Path) -> str:
     """Return the sha256 of a file; of a folder, that of the sorted relative paths with the digests of their files."""
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with open_regular(str(path)) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except DamagedError as error:  # a pipe or a device
+            raise SourceError(str(error)) from error
     blobs, hasher = Blobs(path, read_only=True), hashlib.sha256()
     try:
         for key in _files_of(blobs):
