@@ -384,6 +384,7 @@ class TestGone:
         assert seen == []
 
 
+@pytest.mark.everyday
 def test_napari_names_the_task_by_its_title(bar, gate, make_napari_viewer):
     viewer = make_napari_viewer()
     bar.run("Importing day 1 …", wait_at(gate), str)
