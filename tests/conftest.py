@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["processes"]
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 COUNTED = pytest.StashKey[Counter[str]]()
 

@@ -7,7 +7,7 @@ KymflowError
 ├── ImageError        (ValueError)  an image that cannot be shown or measured
 ├── RoiNotFoundError  (KeyError)    no ROI of that id
 ├── HeaderError       (ValueError)  a microscope header that cannot be understood
-├── SidecarError      (ValueError)  a file beside a TIFF that cannot be understood
+├── SidecarError      (ValueError)  a file next to a TIFF cannot be understood
 ├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
 ├── MetadataError     (ValueError)  a value that cannot be entered as metadata
 ├── CommandError      (ValueError)  a command that cannot be carried out as it was given
@@ -45,7 +45,7 @@ class HeaderError(KymflowError, ValueError):
 
 
 class SidecarError(KymflowError, ValueError):
-    """A file beside a TIFF cannot be understood."""
+    """A file next to a TIFF cannot be understood."""
 
 
 class CalibrationError(KymflowError, ValueError):

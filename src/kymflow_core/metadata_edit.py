@@ -7,17 +7,19 @@ what happened is returned, with the values before, so that it can be undone. Wha
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from kymflow_core.calibration import BY_HAND, positive
 from kymflow_core.errors import KymflowError, MetadataError
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import ACCEPTED as ACCEPTED_KEY
+from kymflow_core.images.metadata import EXPERIMENT, HEADER, RecordMetadata, change_metadata
 from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
 from kymflow_core.tables.extraction import FAILURES, statements_of
-from kymflow_zarr import JsonObject, JsonValue, Watch, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import ConflictError, KymflowZarrError
+from kymflow_zarr import JsonObject, JsonValue, Revision, Watch, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.watch import UNWATCHED
 
 KNOWN_KEYS: Final = (
@@ -36,14 +38,12 @@ KNOWN_KEYS: Final = (
 Field: TypeAlias = tuple[str, str]
 """Where a value stands in a record's metadata: the section, empty for none, and the key in it."""
 
-EXPERIMENT: Final = "experiment_metadata"
-ACCEPTED: Final[Field] = ("", "accepted")
+ACCEPTED: Final[Field] = ("", ACCEPTED_KEY)
 CALIBRATION: Final[tuple[Field, ...]] = (
-    ("header", "seconds_per_line"),
-    ("header", "um_per_pixel"),
-    ("header", "calibration_source"),
+    (HEADER, "seconds_per_line"),
+    (HEADER, "um_per_pixel"),
+    (HEADER, "calibration_source"),
 )
-_TRIES = 2
 _FAILURES = (KymflowError, KymflowZarrError, OSError)
 
 
@@ -88,7 +88,7 @@ class MetadataEdit:
     def apply(self, metadata: JsonObject) -> dict[Field, JsonValue]:
         """Return the fields that the edit gives metadata other values in, and these values."""
         wanted: dict[Field, JsonValue] = {}
-        now = AcquisitionHeader.of_metadata(metadata)
+        now = RecordMetadata.from_json(metadata).header
         seconds, um = self.seconds_per_line, self.um_per_pixel
         if (seconds is not None and seconds != now.seconds_per_line) or (um is not None and um != now.um_per_pixel):
             values = (
@@ -230,8 +230,8 @@ def preview_edit(
             record = opened.record(image_id)
             metadata = record.load_metadata_payload()
             wanted = edit.apply(metadata)
-            now = AcquisitionHeader.of_metadata(metadata)
-            then = AcquisitionHeader.of_metadata(_with(metadata, wanted, wanted))
+            now = RecordMetadata.from_json(metadata).header
+            then = RecordMetadata.from_json(_with(metadata, wanted, wanted)).header
             is_calibration = any(one in wanted for one in CALIBRATION)
             stated = [one for indexer in indexers for one in statements_of(record, indexer)] if is_calibration else []
         except FAILURES:
@@ -285,8 +285,8 @@ def _each(
         name = image_id[:8]
         try:
             record = opened.record(image_id)
-            name = AcquisitionHeader.of_metadata(record.load_metadata_payload()).name or name
-            plan = _commit(record, make_plan)
+            name = RecordMetadata.load(record).header.name or name
+            plan = change_metadata(record.load_revision, partial(_commit, record, make_plan))
         except _FAILURES as error:
             failed.append(NotChanged(image_id=image_id, name=name, reason=str(error)))
         else:
@@ -304,20 +304,11 @@ def _each(
     )
 
 
-def _commit(record: ZarrImageRecord, make_plan: _MakePlan) -> _Plan:
-    """Save what is planned upon the newest metadata; once more where another program saved in between."""
-    for attempt in range(1, _TRIES + 1):
-        revision = record.load_revision()
-        plan = make_plan(record, revision.payload)
-        if plan.payload is None:
-            break
-        try:
-            record.save_metadata_payload(plan.payload, expected=revision)
-            update_ome(record, AcquisitionHeader.of_metadata(plan.payload))
-            break
-        except ConflictError:
-            if attempt == _TRIES:
-                raise
+def _commit(record: ZarrImageRecord, make_plan: _MakePlan, newest: Revision) -> _Plan:
+    plan = make_plan(record, newest.payload)
+    if plan.payload is not None:
+        record.save_metadata_payload(plan.payload, expected=newest)
+        update_ome(record, RecordMetadata.from_json(plan.payload).header)
     return plan
 
 

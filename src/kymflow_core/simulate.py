@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kymflow_core.artifacts import RADON_REPORT, VELOCITY_EVENTS
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.roi import RectROI, RoiSet
@@ -146,18 +148,12 @@ def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator, *, acq
         ]
     )
     with dataset.build_record(simulate_kymograph(scan, rng=rng)) as draft:
-        draft.save_metadata_payload(
-            {
-                "header": header.to_json(),
-                "experiment_metadata": {"note": "simulated"},
-                "rois": rois.to_json(),
-                "next_roi_id": rois.next_id,
-            }
-        )
+        metadata = RecordMetadata().with_header(header).with_experiment({"note": "simulated"}).with_rois(rois)
+        draft.save_metadata_payload(metadata.to_json())
         stated = ComputedFrom.of(rois, algorithm="simulation", calibration=header).to_json()
-        draft.save_df_parquet("radon_report", _true_report(scan, rois), computed_from=stated)
+        draft.save_df_parquet(RADON_REPORT, _true_report(scan, rois), computed_from=stated)
         first = ComputedFrom.of([rois.get(1)], algorithm="simulation", calibration=header).to_json()
-        draft.save_df_parquet("velocity_events", _true_events(scan), computed_from=first)
+        draft.save_df_parquet(VELOCITY_EVENTS, _true_events(scan), computed_from=first)
         AcqImage(draft).materialize_rect_roi_mask(2)
         draft.save_ome(describe_header(header))
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader, HeaderReader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers import DatasetIndexer, normalize_table_name
 from kymflow_zarr import (
     MASKS_KEY,
@@ -33,7 +34,8 @@ from kymflow_zarr import (
 from kymflow_zarr.errors import ArtifactNotFoundError
 
 IMAGE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-_ENDINGS = (".json", ".json.gz", ".parquet", ".csv.gz")
+_OTHER_METADATA = RecordMetadata().with_header(AcquisitionHeader(name="other"))
+_ENDINGS = (".json", ".parquet", ".csv.gz")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -169,7 +171,7 @@ class IndexerContract:
         assert self.examples
 
     def test_every_row_has_the_image_id_and_the_required_columns(self) -> None:
-        """The required columns may stand anywhere."""
+        """The required columns may be in any order."""
         for example in self.examples:
             rows = self._rows(replace(example, image_id="another"))
             assert set(rows["image_id"]) == {"another"}
@@ -253,7 +255,7 @@ class IndexerContract:
             read,
             json={**{name: {"roi_id": 999} for name in names if f"{name}.json" not in self.indexer.reads}, **read.json},
             tables={**{name: other for name in names if f"{name}.parquet" not in self.indexer.reads}, **read.tables},
-            metadata=read.metadata if METADATA_KEY in self.indexer.reads else {"rois": [], "header": {"name": "other"}},
+            metadata=read.metadata if METADATA_KEY in self.indexer.reads else _OTHER_METADATA.to_json(),
             arrays={**dict.fromkeys([*example.arrays, "of_somebody_else"], np.zeros((2, 2))), **read.arrays},
         )
 
@@ -270,7 +272,7 @@ class HeaderReaderContract:
     reader
         An instance.
     files
-        An example: the content of each file by its ending, such as `{".xml": b"<scan/>"}`, which is written beside a TIFF.
+        An example: the content of each file by its ending, such as `{".xml": b"<scan/>"}`, which is written next to a TIFF.
         For a reader of what is in the TIFF itself, `{".tif": …}`.
     shape
         The shape of the TIFF's pixels: lines, pixels.
@@ -289,17 +291,17 @@ class HeaderReaderContract:
     shape: ClassVar[tuple[int, int]] = (40, 12)
 
     def test_it_is_a_header_reader_with_a_name(self) -> None:
-        """See `HeaderReader`; the name stands in the table of images."""
+        """See `HeaderReader`; the table of images has the name."""
         assert isinstance(self.reader, HeaderReader)
         assert isinstance(self.reader.name, str)
         assert self.reader.name
 
     def test_another_tiff_is_not_its_own(self, tmp_path: Path) -> None:
-        """Of a TIFF with nothing beside it, it says nothing."""
+        """For a TIFF without such files it returns nothing."""
         assert self.reader.read(self._write(tmp_path, {}), self.shape) is None
 
     def test_the_example_is_read(self, tmp_path: Path) -> None:
-        """Something is said of it, and if a shape is, it is that of the TIFF."""
+        """It returns a header, whose shape, if stated, is that of the TIFF."""
         header = self.reader.read(self._write(tmp_path, self.files), self.shape)
         assert isinstance(header, AcquisitionHeader)
         assert header != AcquisitionHeader()

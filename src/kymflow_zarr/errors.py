@@ -7,6 +7,7 @@ KymflowZarrError
 ├── DatasetNotFoundError   (FileNotFoundError)  nothing, or no folder, at the path
 ├── NotADatasetError       (ValueError)         a folder, but not one of ours
 ├── UnsupportedVersionError (ValueError)        ours, but of a format version that this program cannot use
+│   └── OlderDatasetError                       of the older program: `upgrade` makes a copy that opens
 ├── DatasetExistsError     (FileExistsError)    asked to create what is there
 ├── RecordNotFoundError    (FileNotFoundError)  no such image id
 ├── ArtifactNotFoundError  (FileNotFoundError)  no such JSON, Parquet or array artifact
@@ -21,9 +22,11 @@ KymflowZarrError
 ├── ConflictError          (RuntimeError)       somebody else saved first
 ├── CancelledError         (RuntimeError)       somebody stopped work that is done whole or not at all
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
-└── NotSavedError          (OSError)            the disk failed; the old state stands
+└── NotSavedError          (OSError)            the disk failed; the old state is unchanged
 ```
 """
+
+from typing import Self
 
 
 class KymflowZarrError(Exception):
@@ -31,7 +34,7 @@ class KymflowZarrError(Exception):
 
 
 class DatasetNotFoundError(KymflowZarrError, FileNotFoundError):
-    """Nothing, or not a folder, stands at a dataset's path."""
+    """There is nothing, or no folder, at a dataset's path."""
 
 
 class NotADatasetError(KymflowZarrError, ValueError):
@@ -40,6 +43,18 @@ class NotADatasetError(KymflowZarrError, ValueError):
 
 class UnsupportedVersionError(KymflowZarrError, ValueError):
     """The dataset has a format version that this program cannot use."""
+
+
+class OlderDatasetError(UnsupportedVersionError):
+    """The dataset was written by the older program; `upgrade` makes a copy that opens."""
+
+    @classmethod
+    def at(cls, path: str) -> Self:
+        """Return the error of the dataset in a folder."""
+        return cls(
+            f"{path} was written by the older program, and is not opened as it is; make a copy in today's format with: "
+            "napari-kymflow upgrade OLD.zarr NEW.zarr"
+        )
 
 
 class DatasetExistsError(KymflowZarrError, FileExistsError):
@@ -99,4 +114,4 @@ class ReadOnlyError(KymflowZarrError, PermissionError):
 
 
 class NotSavedError(KymflowZarrError, OSError):
-    """The disk failed while saving; what was there before still stands."""
+    """The disk failed while saving; what was there before is unchanged."""

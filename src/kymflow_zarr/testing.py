@@ -339,7 +339,7 @@ class PixelStoreContract(ABC):
     def test_axes_are_those_of_the_dimensions_unless_given(
         self, tmp_path: Path, shape: tuple[int, ...], axes: tuple[str, ...]
     ) -> None:
-        """A store that is told nothing else of its pixels."""
+        """A store whose caller states nothing else about its pixels."""
         assert self.make_store(tmp_path, numbers(shape, "u2")).get_axes() == axes
 
     def test_there_is_one_axis_a_dimension(self, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Unpack
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.document import load_export
-from kymflow_zarr.exporting.export import ExportPlan, ExportReport, NameOf, ScalesOf, export_dataset
+from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.content import ReadFile
 from kymflow_zarr.importing.file_reader import FileReader, installed_reader
 from kymflow_zarr.importing.folders import IS_EXPORT, find_files
@@ -246,6 +246,7 @@ class ZarrDataset(Dataset):
         overwrite: bool = False,
         scales_of: ScalesOf | None = None,
         name_of: NameOf | None = None,
+        info_of: InfoOf | None = None,
         watch: Watch = UNWATCHED,
     ) -> ExportReport:
         """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
@@ -263,10 +264,10 @@ class ZarrDataset(Dataset):
         overwrite
             Whether files may be written into a folder that has others; none is removed.
         scales_of
-            What a record's metadata say of the scale of its axes, for the tags of the TIFFs; by default as the installed
-            reader knows it.
-        name_of
-            What they say of the name of an image that came from no file; by default likewise.
+            Returns the scale of each axis that a record's metadata state, for the tags of the TIFFs; by default as the
+            installed reader knows it.
+        name_of, info_of
+            Return the name that they state for an image without a source file, and ImageJ's `Info`; by default likewise.
         watch
             Shows before each record how far the export is.
 
@@ -286,6 +287,7 @@ class ZarrDataset(Dataset):
             friendly_names=friendly_names,
             scales_of=scales_of or reader.scales_of,
             name_of=name_of or reader.name_of,
+            info_of=info_of or reader.info_of,
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, watch=watch)
 

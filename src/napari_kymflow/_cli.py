@@ -9,7 +9,7 @@ import typer
 
 from kymflow_core.cli import AsJson, Output, Quiet, app
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import DatasetNotFoundError
+from kymflow_zarr.errors import DatasetNotFoundError, OlderDatasetError
 from napari_kymflow._reader import locate
 
 _WINDOW = (1500, 950)
@@ -56,6 +56,8 @@ def open_command(
     """Open napari on a dataset.
 
     Example: napari-kymflow open lab.zarr
+
+    Of a dataset of the older program, napari offers to make a copy in today's format.
     """
     output = Output(as_json, quiet)
     with output.running():
@@ -64,7 +66,12 @@ def open_command(
             raise DatasetNotFoundError(
                 f"there is no kymflow dataset at {dataset}; make one with: napari-kymflow import FOLDER {dataset}"
             )
-        output.result(dataset=str(located[0]), records=len(ZarrDataset(located[0], mode="r").list_image_ids()))
+        output.result(dataset=str(located[0]))
+        try:
+            output.result(records=len(ZarrDataset(located[0], mode="r").list_image_ids()))
+        except OlderDatasetError:
+            if screenshot is not None:  # nobody is there to answer the dialog that offers a copy
+                raise
         _show(dataset, screenshot, output)
 
 

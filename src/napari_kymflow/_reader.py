@@ -1,7 +1,8 @@
 """Opens dropped datasets: sniffs fast, hands back a reader, never raises.
 
 The rule of this room: what a folder is, its attributes say, never its name. A folder that is not ours is declined with one
-small file read; a dataset of ours that is broken gives one message. Nothing heavy is imported until something is ours.
+small file read; a dataset of ours that is broken gives one message. Of a dataset of the older program, a copy is offered.
+Nothing heavy is imported until something is ours.
 """
 
 import json
@@ -46,6 +47,7 @@ def read(path: str | Sequence[str]) -> Layers:
     from napari.components import ViewerModel
     from napari.utils.notifications import show_error
 
+    from kymflow_zarr.errors import OlderDatasetError
     from napari_kymflow.errors import OUR_ERRORS
     from napari_kymflow.session.session import session_of
 
@@ -60,6 +62,14 @@ def read(path: str | Sequence[str]) -> Layers:
     try:
         if not session.open_dataset(dataset_path):
             return NOTHING
+    except OlderDatasetError as error:
+        if viewer is None:
+            show_error(str(error))
+        else:
+            from napari_kymflow.widgets.docks import offer_copy
+
+            offer_copy(viewer, dataset_path)
+        return NOTHING
     except OUR_ERRORS as error:
         show_error(str(error))
         return NOTHING
@@ -100,11 +110,6 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
         say(
             f"{count if layers is NOTHING else f'At least {count}'}: {reasons[0]}. "
             f"To see all that is wrong: napari-kymflow verify {session.path}"
-        )
-    if session.is_older:
-        show_info(
-            "This dataset was written by the older program. It can be looked at, but not changed. To copy it into one that "
-            f"can: napari-kymflow upgrade {session.path} NEW.zarr"
         )
     return layers
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from napari.utils.notifications import show_error, show_info, show_warning
 
-from kymflow_core.roi_files.shared import save_whole
+from kymflow_zarr.disk.local_file import save_file
 from kymflow_zarr.errors import InvalidValueError
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.imagej_tiff import pixels_to_tiff
@@ -42,7 +42,7 @@ def write_tiff(path: str, layer_data: Sequence[FullLayerData]) -> list[str]:
     axes = _axes(attributes, pixels.ndim)
     try:
         tiff = pixels_to_tiff(pixels, axes, um_per_pixel=tag.um_per_pixel, seconds_per_line=tag.seconds_per_line)
-        save_whole(target, tiff.content)
+        save_file(target, tiff.content)
     except InvalidValueError as error:
         show_error(f"not saved: {error}")
         return []

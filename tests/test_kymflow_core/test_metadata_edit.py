@@ -10,7 +10,7 @@ from kymflow_core import AcqImage, ComputedFrom, MetadataEdit, edit_metadata, pr
 from kymflow_core.errors import MetadataError
 from kymflow_core.simulate import Scan
 from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import ConflictError, DatasetNotFoundError, NotSavedError
+from kymflow_zarr.errors import ConflictError, DatasetNotFoundError, NotSavedError, OlderDatasetError
 
 HEADER = {"name": "scan", "seconds_per_line": 0.002, "um_per_pixel": 0.25, "calibration_source": "olympus_txt", "lab": "x"}
 METADATA = {
@@ -221,11 +221,10 @@ class TestManyRecords:
             edit_metadata(tmp_path / "gone.zarr", ["x"], MetadataEdit(accepted=True))
         assert not (tmp_path / "gone.zarr").exists()
 
-    def test_the_older_programs_dataset_is_only_read(self, older_dataset_path, tree_picture):
+    def test_the_older_programs_dataset_is_refused(self, older_dataset_path, tree_picture):
         before = tree_picture(older_dataset_path)
-        ids = ZarrDataset(older_dataset_path, mode="r").list_image_ids()
-        report = edit_metadata(older_dataset_path, ids, MetadataEdit(um_per_pixel=0.3))
-        assert (report.changed, [one.image_id for one in report.failed]) == ((), ids)
+        with pytest.raises(OlderDatasetError, match="napari-kymflow upgrade"):
+            edit_metadata(older_dataset_path, ["x"], MetadataEdit(um_per_pixel=0.3))
         assert tree_picture(older_dataset_path) == before
 
 
@@ -256,7 +255,7 @@ class TestAnotherProgram:
         assert change.before == {SPECIES: "hamster"}
 
     def test_one_who_keeps_saving_makes_it_fail(self, monkeypatch, one, dataset):
-        self.between(monkeypatch, one, times=2)
+        self.between(monkeypatch, one, times=5)
         report = edit(one, dataset, um_per_pixel=0.3)
         assert (report.changed, "changed by another program" in report.failed[0].reason) == ((), True)
         assert one.load_metadata_payload()["header"] == HEADER

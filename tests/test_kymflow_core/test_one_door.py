@@ -25,6 +25,7 @@ from kymflow_core import (
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.images.file_reader import FILE_READER
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from kymflow_zarr.importing.file_reader import installed_reader
 from kymflow_zarr.importing.tiffs import read_tiff
@@ -34,7 +35,7 @@ CAPILLARY1 = "Capillary1_0001.tif"
 
 
 def header_of(record: ZarrImageRecord) -> AcquisitionHeader:
-    return AcquisitionHeader.of_metadata(record.load_metadata_payload())
+    return RecordMetadata.from_json(record.load_metadata_payload()).header
 
 
 def rois_of(record: ZarrImageRecord) -> RoiSet:

@@ -135,7 +135,7 @@ def test_every_demo_image_has_two_rois_within_it(name, demo_images):
 def test_every_demo_image_has_one_mask_that_is_right(name, demo_images):
     image = demo_images[name]
     assert image.source.list_array_artifacts() == ["roi_mask_2"]
-    assert [image.mask_state(roi) for roi in image.rois] == ["", "mask"]
+    assert [image.stored_mask(roi).state for roi in image.rois] == ["", "mask"]
 
 
 @pytest.mark.parametrize("scan", DEMO_SCANS, ids=lambda scan: scan.name)

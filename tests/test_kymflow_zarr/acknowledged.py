@@ -26,7 +26,7 @@ def contents_of(path: Path, image_id: str) -> Contents:
         "images": {digest(dataset.record(one).load_array()) for one in dataset.list_image_ids()},
         "files": set(dataset.load_sources_index()["source_primary_path"]),
         "rois": {roi.name: roi.note for roi in image.rois},
-        "masks": {roi.name for roi in image.rois if image.mask_state(roi) == "mask"},
+        "masks": {roi.name for roi in image.rois if image.stored_mask(roi).state == "mask"},
         "rows": {one: set(rows["value"]) for one, rows in tables["events"].groupby("image_id")},
         "table": set(tables["velocity"]["value"]) if "velocity" in tables else None,
         "json": record.load_json("params"),

@@ -9,7 +9,6 @@ import gzip
 import io
 import json
 import os
-import signal
 import struct
 import sys
 import zlib
@@ -25,13 +24,14 @@ from numcodecs import Blosc
 from numcodecs.checksum32 import CRC32C
 
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.frames import table_to_parquet
 from kymflow_zarr.formats.seals import seal_document
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.stores import TiffSidecarStore
+from kymflow_zarr.upgrade.older import OlderRecord
 
-SECONDS = 10
 PIXELS = np.arange(120, dtype=np.uint16).reshape(20, 6)
 
 
@@ -132,7 +132,19 @@ def older_array(dataset: Dataset, **changes: object) -> object:
     }
     (dataset.folder / "data/zarr.json").unlink()
     dataset.replace("data/.zarray", json.dumps({**document, **changes}).encode())
-    return load_pixels(dataset)
+    return older_record(dataset).load_array()
+
+
+def older_record(dataset: Dataset) -> OlderRecord:
+    return OlderRecord(Blobs(dataset.folder, read_only=True), dataset.folder.name)
+
+
+def older_json(content: Callable[[], bytes]) -> "Case":
+    def attempt(dataset: Dataset) -> object:
+        dataset.replace("analysis/a.json.gz", content())
+        return older_record(dataset).load_json("a.json.gz")
+
+    return attempt
 
 
 def chunk_bomb(dataset: Dataset, read: Callable[[Dataset], object]) -> object:
@@ -143,6 +155,11 @@ def chunk_bomb(dataset: Dataset, read: Callable[[Dataset], object]) -> object:
 def older_chunk_bomb(dataset: Dataset) -> object:
     dataset.replace("data/0.0", blosc_bomb())
     return older_array(dataset)
+
+
+def older_gzip_bomb(dataset: Dataset) -> object:
+    dataset.replace("data/0.0", gzip_bomb())
+    return older_array(dataset, compressor={"id": "gzip", "level": 1})
 
 
 @functools.cache
@@ -284,16 +301,16 @@ CASES: dict[str, Case] = {
     "zarr metadata with a data type of 1e12 bytes": lambda d: (d.edit_array(data_type="r8000000000000"), load_pixels(d)),
     "zarr v2 metadata with a pickle filter": lambda d: older_array(d, filters=[{"id": "pickle", "protocol": 2}]),
     "zarr v2 metadata with a pickle compressor": lambda d: older_array(d, compressor={"id": "pickle"}),
-    "zarr v2 metadata with gzip": lambda d: older_array(d, compressor={"id": "gzip", "level": 1}),
     "zarr v2 metadata with objects": lambda d: older_array(d, dtype="|O"),
     "zarr v2 metadata with a structured data type": lambda d: older_array(d, dtype=[["a", "<u2"]]),
     "zarr v2 metadata with 1e15 elements": lambda d: older_array(d, shape=[10**9, 10**6], chunks=[10**9, 10**6]),
     "a bomb in a chunk, read whole": lambda dataset: chunk_bomb(dataset, load_pixels),
     "a bomb in a chunk, read in part": lambda dataset: chunk_bomb(dataset, slice_pixels),
     "a bomb in a zarr v2 chunk": older_chunk_bomb,
+    "a bomb in a zarr v2 chunk of gzip": older_gzip_bomb,
     "a bomb in the manifest": manifest_bomb,
     "a bomb as CSV": of_artifact("a.csv.gz", gzip_bomb, lambda record: record.load_df_csv_gz("a")),
-    "a bomb as JSON": of_artifact("a.json.gz", gzip_bomb, lambda record: record.load_json("a")),
+    "a bomb as JSON": older_json(gzip_bomb),
     "JSON nested 10,000 deep": of_artifact("a.json", lambda: b"[" * 10_000 + b"]" * 10_000, lambda r: r.load_json("a")),
     "JSON objects nested 10,000 deep": of_artifact(
         "a.json", lambda: b'{"a":' * 10_000 + b"1" + b"}" * 10_000, lambda r: r.load_json("a")
@@ -348,7 +365,7 @@ CASES: dict[str, Case] = {
     "a TIFF of 8 bytes": tiff(b"II*\0\x08\0\0\0"),
     "an empty TIFF": tiff(b""),
     "a TIFF that points to itself": tiff(b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),
-    "gzip of nothing": of_artifact("a.json.gz", lambda: gzip.compress(b""), lambda record: record.load_json("a")),
+    "gzip of nothing": older_json(lambda: gzip.compress(b"")),
 }
 
 
@@ -360,27 +377,19 @@ def peak_bytes() -> int:
 
 
 def try_case(name: str, folder: Path) -> dict[str, object]:
-    """Try one case and say how it ended; `SECONDS` are given to it."""
+    """Try one case and say how it ended."""
     folder.mkdir()
     dataset = make_dataset(folder / "hostile.zarr")
-    signal.alarm(SECONDS)
     try:
         result = CASES[name](dataset)
     except KymflowZarrError as error:
         return {"ours": True, "said": str(error), "peak": peak_bytes()}
     except BaseException as error:  # noqa: BLE001  whatever else comes is what the test is about
         return {"ours": False, "said": f"{type(error).__name__}: {str(error)[:200]}", "peak": peak_bytes()}
-    finally:
-        signal.alarm(0)
     return {"ours": False, "said": f"no error, but {str(result)[:200]}", "peak": peak_bytes()}
 
 
-def _stop(_number: int, _frame: object) -> None:
-    raise TimeoutError(f"not done after {SECONDS} s")
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGALRM, _stop)
     top = Path(sys.argv[1])
     gzip_bomb(), blosc_bomb()
     for number, name in enumerate(CASES):

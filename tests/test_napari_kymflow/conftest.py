@@ -1,21 +1,27 @@
-"""Viewers and datasets for the plugin's tests; no X server is needed, but canvas screenshots are skipped without one."""
+"""Viewers and datasets for the plugin's tests; no X server is needed, but canvas screenshots are skipped without one.
+
+Every process loads this file, also one without napari (see `processes`); so it imports napari in its fixtures only.
+"""
 
 import os
 import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from napari.components import ViewerModel
 
 from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.simulate import make_demo_dataset
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
-from napari_kymflow.session.session import KymSession, session_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_kymflow.session.session import KymSession
 
 os.environ.setdefault("NAPARI_CONFIG", "")
 _HAS_SCREEN = sys.platform != "linux" or "DISPLAY" in os.environ or shutil.which("Xvfb") is not None
@@ -66,11 +72,11 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
         return ask
 
-    from napari_kymflow.widgets.window.window import WindowHost
+    from napari_kymflow.widgets.window.window import NapariWindow
 
-    monkeypatch.setattr(WindowHost, "ask_unsaved", answer("unsaved", "discard"))
-    monkeypatch.setattr(WindowHost, "ask_conflicts", answer("conflicts", "both"))
-    monkeypatch.setattr(WindowHost, "ask_close", answer("close", True))
+    monkeypatch.setattr(NapariWindow, "ask_unsaved", answer("unsaved", "discard"))
+    monkeypatch.setattr(NapariWindow, "ask_conflicts", answer("conflicts", "both"))
+    monkeypatch.setattr(NapariWindow, "ask_close", answer("close", True))
     return given
 
 
@@ -121,14 +127,18 @@ def lab_path(_lab_original: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def viewer_model() -> ViewerModel:
+def viewer_model() -> "ViewerModel":
     """A viewer without Qt and without a canvas."""
+    from napari.components import ViewerModel
+
     return ViewerModel()
 
 
 @pytest.fixture
-def demo_session(viewer_model: ViewerModel, demo_path: Path) -> KymSession:
+def demo_session(viewer_model: "ViewerModel", demo_path: Path) -> "KymSession":
     """The demo dataset in `viewer_model`, its first record open: 6000 lines of 96 pixels."""
+    from napari_kymflow.session.session import session_of
+
     opened = session_of(viewer_model)
     opened.open_dataset(demo_path)
     opened.open_record(opened.image_ids[0])

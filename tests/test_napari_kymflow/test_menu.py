@@ -93,7 +93,7 @@ def test_without_a_dataset_there_is_nothing_to_export(viewer, called):
 
 
 def test_a_dataset_that_is_only_read_can_be_exported(viewer, session, called, monkeypatch, qtbot):
-    monkeypatch.setattr(type(session), "is_read_only", "written by the older program")
+    monkeypatch.setattr(type(session), "is_read_only", "on a disk that cannot be written to")
     export_dataset(viewer)
     qtbot.waitUntil(lambda: called == ["choose_and_export"])
 
@@ -109,11 +109,11 @@ def test_while_the_dock_is_at_work_nothing_is_begun(viewer, session, called, qtb
 
 
 def test_into_a_dataset_that_is_only_read_nothing_is_imported(viewer, session, called, monkeypatch):
-    monkeypatch.setattr(type(session), "is_read_only", "written by the older program")
+    monkeypatch.setattr(type(session), "is_read_only", "on a disk that cannot be written to")
     import_tiff_folder(viewer)
     assert called == []
     assert last_message() == (
-        "demo.zarr can only be looked at (written by the older program), so nothing can be imported into it."
+        "demo.zarr can only be looked at (on a disk that cannot be written to), so nothing can be imported into it."
     )
 
 

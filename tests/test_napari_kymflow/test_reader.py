@@ -10,6 +10,7 @@ import zarr
 from napari.utils.notifications import notification_manager
 
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.upgrade import upgrade_dataset
 from napari_kymflow import _reader
 from napari_kymflow._reader import NOTHING, get_reader
 from napari_kymflow.layers.tags import tag_of
@@ -131,14 +132,14 @@ def test_a_broken_dataset_gives_one_message_and_no_layer(demo_path, messages, da
     assert expected in messages()[0]
 
 
-def test_a_dataset_of_the_older_program_opens_and_says_that_it_is_only_read(older_dataset_path, messages):
-    layers = _reader.read(str(older_dataset_path))
-    assert layers[0][0].shape == (400, 38)
-    assert ["can be looked at, but not changed" in text for text in messages()] == [True]
+def test_without_a_window_a_dataset_of_the_older_program_is_refused_with_the_way_out(older_dataset_path, messages):
+    assert get_reader(str(older_dataset_path))(str(older_dataset_path)) == NOTHING
+    assert ["napari-kymflow upgrade OLD.zarr NEW.zarr" in text for text in messages()] == [True]
 
 
-def test_a_mask_of_the_older_program_lies_at_its_rectangle(older_dataset_path):
-    ((mask, _, _),) = [layer for layer in _reader.read(str(older_dataset_path)) if layer[1]["name"] == "mask"]
+def test_a_mask_of_the_older_program_lies_at_its_rectangle(older_dataset_path, tmp_path):
+    upgrade_dataset(older_dataset_path, tmp_path / "new.zarr")
+    ((mask, _, _),) = [layer for layer in _reader.read(str(tmp_path / "new.zarr")) if layer[1]["name"] == "mask"]
     inside = np.zeros((400, 38), np.uint8)
     inside[5:60, 3:15] = 1
     np.testing.assert_array_equal(mask, inside)

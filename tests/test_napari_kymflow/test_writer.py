@@ -89,7 +89,7 @@ class TestTiff:
         def full(*_args):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(Path, "write_bytes", full)
+        monkeypatch.setattr("os.write", full)
         assert save(write_tiff, tmp_path / "a.tif", layers["pixels"]) == []
         assert (messages()[-1], (tmp_path / "a.tif").read_text()) == (
             f"not saved: {tmp_path / 'a.tif'}: No space left on device",

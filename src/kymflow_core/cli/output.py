@@ -22,7 +22,7 @@ from kymflow_zarr import Watch
 from kymflow_zarr.errors import KymflowZarrError
 
 FAILED, STOPPED = 1, 130
-"""Something failed and is said; stopped by Ctrl-C (128 and the number of its signal, as shells have it)."""
+"""Something failed, and the output names it; stopped by Ctrl-C (128 and the number of its signal, as shells have it)."""
 
 _TO_DO = {
     errno.EACCES: "ask for permission",
@@ -39,9 +39,9 @@ Jobs = Annotated[int, typer.Option(min=1, help="How many images are worked on at
 
 @dataclass(slots=True)
 class Output:
-    """Where one run of a command says what it does.
+    """The output of one run of a command.
 
-    `done` and `total` are how far it came, `of` says of what; `advice` is what to do after it was stopped.
+    `done` and `total` are how far it came, in units of `of`; `advice` is what to do after it was stopped.
     """
 
     as_json: bool = False
@@ -64,7 +64,7 @@ class Output:
             _print(Console(stderr=True), text, color)
 
     def result(self, **values: object) -> None:
-        """Add to what a script is told."""
+        """Add to the JSON for scripts."""
         self._result |= values
 
     @contextmanager
@@ -114,7 +114,7 @@ class Output:
 
 
 def _sentence(error: KymflowError | KymflowZarrError | OSError) -> str:
-    """Return what an error says to a person; of one that the system raised, which file, why, and what to do."""
+    """Return an error's text for a person; of one that the system raised, which file, why, and what to do."""
     if isinstance(error, KymflowError | KymflowZarrError):
         return str(error)
     what = error.filename if isinstance(error.filename, str) else "a file"
@@ -128,7 +128,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def fail(code: int = FAILED) -> NoReturn:
-    """End the command with an exit code, after what was wrong was said."""
+    """End the command with an exit code, after the problem was printed."""
     raise typer.Exit(code)
 
 

@@ -28,8 +28,6 @@ def info(
         opened = ZarrDataset(dataset, mode="r")
         manifest = opened.load_manifest()
         output.say(f"{dataset}: {manifest.summary()}")
-        if opened.attributes.is_older:
-            output.say("  written by the older program: read only; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr")
         for name in opened.list_table_names():
             rows = _rows(opened, name)
             what = "damaged, see below" if rows is None else counted(rows, "row")
@@ -38,7 +36,6 @@ def info(
         output.result(
             path=str(opened.path),
             dataset_id=opened.dataset_id,
-            is_older=opened.attributes.is_older,
             records=len(opened.list_image_ids()),
             tables={name: _rows(opened, name) for name in opened.list_table_names()},
             problems=[str(problem) for problem in problems],
@@ -86,8 +83,6 @@ def _rows(dataset: ZarrDataset, name: str) -> int | None:
 
 def _not_fresh(dataset: ZarrDataset, name: str) -> str:
     """Return how many images' rows are not fresh, such as " (1 outdated, 3 never analysed)"; empty where all are."""
-    if dataset.attributes.is_older:
-        return ""
     for indexer in INDEXERS:
         if indexer.table_name == name:
             counts = KymDataset(dataset).freshness(indexer)["state"].value_counts()

@@ -1,7 +1,6 @@
 """The commands for tables: `index`, `freshness`, `tables`."""
 
 import math
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from kymflow_core.tables.extraction import OUTDATED
 from kymflow_core.tables.freshness import State
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk.local_file import saving_file
 from kymflow_zarr.tables.tables import IMAGE_ID
 
 _MOST_ROWS = 20
@@ -31,7 +31,7 @@ def index(
     dataset: Annotated[Path, typer.Argument(help="The dataset.")],
     *,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make all rows again, fresh ones too, and what OME-Zarr is told.")
+        bool, typer.Option("--rebuild", help="Make all rows again, fresh ones too, and the OME-Zarr metadata.")
     ] = False,
     jobs: Jobs = 1,
     as_json: AsJson = False,
@@ -151,7 +151,7 @@ def are_behind(dataset: ZarrDataset) -> bool:
 
 
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
-    """Bring every table up to date, say what happened, and return whether an image failed."""
+    """Bring every table up to date, print what was done, and return whether an image failed."""
     kym, found = KymDataset(dataset), find_indexers(INDEXERS)
     for problem in found.problems:
         output.problem(problem, "yellow")
@@ -195,18 +195,14 @@ def _processes(jobs: int) -> Iterator[Executor | None]:
 def _save(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix not in (".csv", ".parquet"):
         raise CommandError(f"{path} ends in neither .csv nor .parquet; give a name that does")
-    beside = path.with_name(f".{uuid.uuid4().hex[:12]}.part")  # short: the name of the table may be as long as can be
     try:
         if path.exists():
             raise CommandError(f"there is something at {path} already; give another name")
-        try:
+        with saving_file(path) as temporary:
             if path.suffix == ".csv":
-                frame.to_csv(beside, index=False, encoding="utf-8-sig")
+                frame.to_csv(temporary, index=False, encoding="utf-8-sig")
             else:
-                frame.to_parquet(beside, index=False)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+                frame.to_parquet(temporary, index=False)
     except OSError as error:
         raise CommandError(
             f"{path} cannot be written ({error.strerror or error}); choose another folder, or another name"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kymflow_core.errors import CommandError
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source
@@ -32,7 +32,7 @@ def names_of(dataset: ZarrDataset, image_ids: Iterable[str]) -> dict[str, str]:
 
 def _name(dataset: ZarrDataset, image_id: str) -> str:
     try:
-        header = AcquisitionHeader.of_metadata(dataset.record(image_id).load_metadata_payload())
+        header = RecordMetadata.load(dataset.record(image_id)).header
     except KymflowZarrError:  # damaged, or deleted: the id says which it is
         return image_id[:8]
     return header.name or image_id[:8]

@@ -62,12 +62,6 @@ class AcquisitionHeader:
             fields=fields if isinstance(fields, Mapping) else {},
         )
 
-    @classmethod
-    def of_metadata(cls, metadata: JsonObject) -> Self:
-        """Read the `header` of a record's metadata; nothing is known where they have none."""
-        header = metadata.get("header")
-        return cls.from_json(header if isinstance(header, Mapping) else {})
-
     @property
     def is_calibrated(self) -> bool:
         """Whether both the time of a line and the size of a pixel are known."""

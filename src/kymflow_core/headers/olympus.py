@@ -13,14 +13,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from kymflow_core.calibration import positive
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
+from kymflow_zarr.disk.steps import read_regular
+from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.importing.folders import beside, is_there
 
+_MOST_BYTES = 2**24
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
-# The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else.
-_X_DIMENSION = re.compile(r"(?P<pixels>\d+)\s*,.*?(?<![\d.])(?<!\d,)(?P<um_per_pixel>[\d.]+)\s*\[um/pixel\]")
-_T_DIMENSION = re.compile(r".*?(?P<start>[\d.]+)\s*-\s*(?P<stop>[\d.]+)\s*\[(?P<unit>s|ms)\]")
+_NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
+# The look-behind refuses "0,284", a decimal comma, of which "284" would be taken else, and the end of "2.84e-1".
+_X_DIMENSION = re.compile(rf"(?P<pixels>\d+)\s*,.*?(?<![\d.eE+-])(?<!\d,)(?P<um_per_pixel>{_NUMBER})\s*\[um/pixel\]")
+_T_DIMENSION = re.compile(rf"(?P<count>\d+)\s*,\s*(?P<start>{_NUMBER})\s*-\s*(?P<stop>{_NUMBER})\s*\[(?P<unit>s|ms)\]")
 _IMAGE_SIZE = re.compile(r"(?P<pixels>\d+)\s*\*\s*(?P<lines>\d+)\s*\[pixel\]")
 _DATE_FORMAT = "%m/%d/%Y %I:%M:%S.%f"
 _HALF_DAYS = {"AM": timedelta(), "PM": timedelta(hours=12)}
@@ -41,8 +46,8 @@ class OlympusReader:
         if not is_there(text):
             return None
         try:
-            olympus = OlympusHeader.parse(text.read_bytes())
-        except (HeaderError, OSError) as error:
+            olympus = OlympusHeader.parse(read_regular(str(text), _MOST_BYTES))
+        except (HeaderError, DamagedError, OSError) as error:
             raise HeaderError(f"{text.name}: {error}") from error
         sizes = (olympus.lines, olympus.pixels)
         return AcquisitionHeader(
@@ -73,7 +78,8 @@ class OlympusHeader:
 
     `duration_seconds` is the time of all lines, from the `T Dimension`, which is exact to a millisecond (the "unit
     converted" image size is rounded). `sections` has every entry of the file: of a section, or a key in it, that occurs
-    again, the second is called "… #2". `unread` says what was not understood, and is therefore not known.
+    again, the second is called "… #2". `unread` says what was not understood, and is therefore not known. In a movie or a
+    stack the rows of an image are no lines in time: `rows_are_times` is False, and the time of a line is not known.
     """
 
     sections: Mapping[str, Mapping[str, str]]
@@ -83,6 +89,7 @@ class OlympusHeader:
     duration_seconds: float | None
     acquired_local_epoch_ns: int | None
     channels: tuple[OlympusChannel, ...]
+    rows_are_times: bool = True
     unread: tuple[str, ...] = ()
 
     @property
@@ -93,7 +100,7 @@ class OlympusHeader:
     @property
     def seconds_per_line(self) -> float | None:
         """The duration divided by the header's own number of lines."""
-        if not self.lines or not self.duration_seconds:
+        if not self.lines or not self.duration_seconds or not self.rows_are_times:
             return None
         return self.duration_seconds / self.lines
 
@@ -115,15 +122,24 @@ class OlympusHeader:
         size = _match(_IMAGE_SIZE, image, "Image Size")
         date = sections["General"].get("Date")
         acquired = _epoch_ns(date)
-        is_odd = bool(date) and acquired is None
+        um_per_pixel = _number(x["um_per_pixel"], "X Dimension") if x else None
+        lines = int(size["lines"]) if size else None
+        other_rows = _rows_that_are_no_times(sections, t, lines)
+        problems = {
+            f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}": bool(date) and acquired is None,
+            f"no time of a line is stated: {other_rows}": bool(other_rows),
+            f"its 'X Dimension' has a size that no pixel has: {um_per_pixel}": um_per_pixel is not None
+            and um_per_pixel < 0,
+        }
         return cls(
             sections=sections,
             pixels=int(size["pixels"]) if size else int(x["pixels"]) if x else None,
-            lines=int(size["lines"]) if size else None,
-            um_per_pixel=(_number(x["um_per_pixel"], "X Dimension") or None) if x else None,
+            lines=lines,
+            um_per_pixel=positive(um_per_pixel),
             duration_seconds=_duration(t) if t else None,
             acquired_local_epoch_ns=acquired,
-            unread=(f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}",) if is_odd else (),
+            rows_are_times=not other_rows,
+            unread=tuple(text for text, is_there in problems.items() if is_there),
             channels=tuple(
                 _channel(int(match["number"]), entries)
                 for name, entries in sections.items()
@@ -201,6 +217,25 @@ def _match(pattern: re.Pattern[str], entries: Mapping[str, str], key: str) -> re
     if match is None:
         raise HeaderError(f"its {key!r} cannot be understood: {text!r}")
     return match
+
+
+def _rows_that_are_no_times(
+    sections: Mapping[str, Mapping[str, str]], t_dimension: re.Match[str] | None, lines: int | None
+) -> str:
+    """Return why an image's rows are not the lines of a line scan; empty where they are.
+
+    A line scan has the primary dimensions "X * T" and the scan mode "XT"; its T dimension counts 1, or its lines.
+    """
+    stated = {
+        "Primary Dimensions": sections.get("Image", {}).get("Primary Dimensions", ""),
+        "Scan Mode": sections["General"].get("Scan Mode", ""),
+    }
+    for key, text in stated.items():
+        axes = [letter for letter in re.sub(r"[^A-Z]", "", text.upper()) if letter in "XYZT"]
+        if axes and axes[:2] != ["X", "T"]:
+            return f"its {key!r} is {text!r}, which is no line scan"
+    count = int(t_dimension["count"]) if t_dimension else 1
+    return "" if count in (1, lines) else f"its 'T Dimension' counts {count} images of {lines} lines"
 
 
 def _duration(t_dimension: re.Match[str]) -> float:

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader
+from kymflow_zarr.formats.tiff_tags import TiffTags
 
 _SAME_CALIBRATION = 1e-3
 """Two programs round one number differently: Olympus' own files differ in the fifth digit."""
@@ -51,6 +52,14 @@ class HeaderReader(Protocol):
         """
 
 
+@runtime_checkable
+class TagsHeaderReader(HeaderReader, Protocol):
+    """Reads what is written in the TIFF itself, from the tags of the file that the import has opened already."""
+
+    def read_tags(self, tags: TiffTags, shape: tuple[int, ...]) -> AcquisitionHeader | None:
+        """Return what `read` returns for the file that has these tags; raise as `read`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundHeader:
     """The header that several readers made, and what a person who imports should know of it."""
@@ -59,14 +68,22 @@ class FoundHeader:
     notes: tuple[str, ...] = ()
 
 
-def read_header(path: Path, shape: tuple[int, ...], readers: Sequence[HeaderReader]) -> FoundHeader:
-    """Return what all readers together know of the TIFF at `path`, whose pixels have `shape`; see the rule of this room."""
+def read_header(
+    path: Path, shape: tuple[int, ...], readers: Sequence[HeaderReader], *, tags: TiffTags | None = None
+) -> FoundHeader:
+    """Return what all readers together know of the TIFF at `path`, whose pixels have `shape`; see the rule of this room.
+
+    With `tags`, those of the open TIFF, a `TagsHeaderReader` does not open it again.
+    """
     header = AcquisitionHeader(name=path.stem, shape=shape)
     notes: list[str] = []
     sources: dict[str, str] = {}
     for reader in readers:
         try:
-            said = reader.read(path, shape)
+            if tags is not None and isinstance(reader, TagsHeaderReader):
+                said = reader.read_tags(tags, shape)
+            else:
+                said = reader.read(path, shape)
         except HeaderError as error:
             notes.append(f"the header {reader.name} was not used: {error}")
             continue

@@ -1,147 +1,207 @@
 """What is written into a TIFF itself: by ImageJ, and as OME-XML.
 
-The rule of this room: only what is stated, in a unit that fits, is taken. Columns are space, so their unit must be one of
-length; rows are time, so a row in µm is no time of a line. The 72 dpi of any TIFF are no calibration.
+The rule of this room: only what is stated, in a unit that fits, is taken; where two statements contradict each other, the
+number is unknown, and that is reported. Columns are space, so their unit must be one of length; rows are time, so a row in
+µm is no time of a line. The 72 dpi of any TIFF are no calibration.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-import tifffile
+import numpy as np
 
 from kymflow_core.calibration import positive
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
+from kymflow_zarr.errors import SourceError
+from kymflow_zarr.formats.ome_xml import OmeImage, parse_ome_images, tag_of
+from kymflow_zarr.formats.tiff_tags import TiffTags
+from kymflow_zarr.importing.tiffs import load_tags
 
 _MICRO = re.compile(r"\u00b5|\u03bc|\\u00b5|\\u03bc", re.IGNORECASE)
 """How the sign for micro is written: U+00B5, U+03BC, and as ImageJ escapes both."""
 _LONGEST_SIGN = 2
+_INCHES = ("in", "inch", "inches")
+_CENTIMETRES = ("cm", "centimeter", "centimeters", "centimetre", "centimetres")
 _UM = {
     **dict.fromkeys(("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"), 1.0),
-    "nm": 0.001,
-    "mm": 1000.0,
+    **dict.fromkeys(("pm", "picometer", "picometers"), 1e-6),
+    **dict.fromkeys(("\u00c5", "\u212b", "angstrom", "angstroms"), 1e-4),
+    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1e-3),
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1e3),
+    **dict.fromkeys(_CENTIMETRES, 1e4),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e6),
+    **dict.fromkeys(_INCHES, 25_400.0),
 }
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 0.001),
-    **dict.fromkeys(("us", "usec", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "usecs", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nsecs", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
 }
-_DOCUMENT_TYPE = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_NAMES = {"inch": _INCHES, "centimeter": _CENTIMETRES}
+_SAME_STEP = 0.01
+"""How much the times of lines may differ from even ones, relative to the time of a line."""
+_SCREEN_DPI = 72.0
 _LONGEST_ENTRY = 200
+_LONGEST_TEXT = 2**20
+"""Characters of a text such as ImageJ's `Info`."""
 _IMAGEJ, _OME = "ImageJ", "OME Pixels"
 
 
 class ImageJReader:
     """Takes the calibration that ImageJ, or a program that writes as it does, put into a TIFF.
 
-    The resolution tags are pixels per `unit` along x and per `yunit`, or else `unit`, along y.
+    The resolution tags are pixels per `unit` along x and per `yunit`, or else `unit`, along y. Where they are stated per
+    centimetre and the unit is "um", ImageJ takes them per centimetre (`ij.io.TiffDecoder` of ImageJ 1.54). Where each frame
+    is one line, `finterval` is the time of a line.
     """
 
     name = "imagej_tiff"
 
     def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
         """Return what ImageJ wrote; None for another TIFF; raises `HeaderError`."""
-        return _read_tiff(path, _imagej_header)
+        return self.read_tags(_tags_of(path), shape)
+
+    def read_tags(self, tags: TiffTags, shape: tuple[int, ...]) -> AcquisitionHeader | None:
+        """Return what ImageJ wrote, of the tags of an open TIFF."""
+        return _imagej_header(tags, shape) if tags.imagej else None
 
 
 class OmeXmlReader:
     """Takes the calibration from the OME-XML in a TIFF.
 
-    `TimeIncrement` is the time of a line only where the image's rows are its time points, which is where one time point is
-    one line.
+    `TimeIncrement`, or else the planes' `DeltaT`, is the time of a line only where the image's rows are its time points,
+    which is where one time point is one line.
     """
 
     name = "ome_xml"
 
     def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
         """Return what the OME-XML says; None for a TIFF without; raises `HeaderError`."""
-        return _read_tiff(path, lambda tiff: _ome_header(tiff.ome_metadata, shape) if tiff.is_ome else None)
+        return self.read_tags(_tags_of(path), shape)
+
+    def read_tags(self, tags: TiffTags, shape: tuple[int, ...]) -> AcquisitionHeader | None:
+        """Return what the OME-XML says, of the tags of an open TIFF; raises `HeaderError`."""
+        if not tags.ome_xml:
+            return None
+        try:
+            images = parse_ome_images(tags.ome_xml)
+        except SourceError as error:
+            raise HeaderError(str(error)) from error
+        return _ome_header(images[0], shape)
 
 
-def _read_tiff(path: Path, read: Callable[[tifffile.TiffFile], AcquisitionHeader | None]) -> AcquisitionHeader | None:
+def imagej_info(header: AcquisitionHeader) -> str:
+    """Return ImageJ's `Info` of the TIFF that a header was read from; empty where there was none."""
+    entries = header.fields.get(_IMAGEJ)
+    info = entries.get("Info") if isinstance(entries, Mapping) else None
+    return info if isinstance(info, str) else ""
+
+
+def _tags_of(path: Path) -> TiffTags:
     try:
-        with tifffile.TiffFile(path) as tiff:
-            return read(tiff)
-    except tifffile.TiffFileError as error:
-        raise HeaderError(f"{path.name} is no TIFF that can be read: {error}") from error
+        return load_tags(path)
+    except SourceError as error:
+        raise HeaderError(str(error)) from error
 
 
-def _imagej_header(tiff: tifffile.TiffFile) -> AcquisitionHeader | None:
-    said = tiff.imagej_metadata if tiff.is_imagej else None
-    if not said:
-        return None
-    unit = str(said.get("unit", ""))
-    per_unit_x, per_unit_y = (_resolution(tiff, name) for name in ("XResolution", "YResolution"))
-    fields = {str(key): text for key, value in said.items() if len(text := str(value)) <= _LONGEST_ENTRY}
+def _imagej_header(tags: TiffTags, shape: tuple[int, ...]) -> AcquisitionHeader:
+    said = tags.imagej
+    unit = _plain(str(said.get("unit", "")))
+    yunit = _plain(str(said.get("yunit", unit)))
+    rows_are_times = tags.page_lines == 1 and shape[-2] > 1
+    x = _size(tags, "x", unit, _UM)
+    y = _interval(said) if rows_are_times else _size(tags, "y", yunit, _SECONDS)
+    texts = {str(key): value if isinstance(value, str) else str(value) for key, value in said.items()}
+    limits = {key: _LONGEST_TEXT if isinstance(said[key], str) else _LONGEST_ENTRY for key in texts}
     return AcquisitionHeader(
-        um_per_pixel=_size(per_unit_x, _UM.get(_plain(unit))),
-        seconds_per_line=_size(per_unit_y, _SECONDS.get(_plain(str(said.get("yunit", unit))))),
-        fields={_IMAGEJ: fields},
+        um_per_pixel=x if isinstance(x, float) else None,
+        seconds_per_line=y if isinstance(y, float) else None,
+        fields={_IMAGEJ: {key: text for key, text in texts.items() if len(text) <= limits[key]}},
+        unread=tuple(text for text in (x, y) if isinstance(text, str)),
     )
 
 
-def _resolution(tiff: tifffile.TiffFile, name: str) -> float | None:
-    """Return a resolution tag as pixels per unit."""
-    tag = tiff.pages.first.tags.get(name)
-    value = tag.value if tag is not None else None
-    if not isinstance(value, tuple) or len(value) != 2 or not value[1]:
+def _size(tags: TiffTags, axis: str, unit: str, units: Mapping[str, float]) -> float | str | None:
+    """Return the step along an axis; a text where the unit and that of the resolution contradict each other."""
+    per_unit = positive(tags.per_unit["xy".index(axis)])
+    factor = units.get(unit)
+    if per_unit is None or factor is None:
         return None
-    return positive(value[0] / value[1])
+    stated = tags.resolution_unit
+    if unit in _INCHES and per_unit == _SCREEN_DPI:
+        return None
+    if stated == "centimeter" and unit == "um":
+        return positive(_UM["cm"] / per_unit)
+    if stated in (None, "none") or unit in _NAMES[stated]:
+        return positive(factor / per_unit)
+    return f"its unit along {axis} is {unit!r}, and its resolution is stated per {stated}"
 
 
-def _size(per_unit: float | None, unit: float | None) -> float | None:
-    return positive(unit / per_unit) if per_unit is not None and unit is not None else None
+def _interval(said: Mapping[str, object]) -> float | None:
+    """Return ImageJ's time between frames, in s; its unit is a second where it states none."""
+    value, factor = said.get("finterval"), _SECONDS.get(_plain(str(said.get("tunit", "s"))))
+    return positive(value * factor) if isinstance(value, int | float) and factor is not None else None
 
 
-def _ome_header(xml: str | None, shape: tuple[int, ...]) -> AcquisitionHeader | None:
-    pixels, image = _first_pixels(xml or "")
-    entries = dict(pixels.attrib)
-    sizes = {axis: int(size) if (size := entries.get(f"Size{axis}", "")).isdecimal() else 1 for axis in "TYX"}
-    rows_are_times = sizes["T"] > 1 and sizes["Y"] == 1 and sizes["T"] == shape[-2]
+def _ome_header(found: OmeImage, shape: tuple[int, ...]) -> AcquisitionHeader:
+    entries = dict(found.pixels.attrib)
+    sizes = {axis: found.size(axis) for axis in "TYX"}
+    rows_are_times = sizes["T"] > 1 and sizes["Y"] == 1 and shape[-2] > 1
     lines = sizes["T"] if rows_are_times else sizes["Y"]
-    channels = [element.get("Name", "") for element in pixels if _tag(element) == "Channel"]
+    channels = [element.get("Name", "") for element in found.pixels if tag_of(element) == "Channel"]
     return AcquisitionHeader(
         shape=(lines, sizes["X"]) if {"SizeX", "SizeY"} <= set(entries) else (),
         um_per_pixel=_quantity(entries, "PhysicalSizeX", "µm", _UM),
-        seconds_per_line=_quantity(entries, "TimeIncrement", "s", _SECONDS) if rows_are_times else None,
-        acquired_local_epoch_ns=_acquired(image),
+        seconds_per_line=_seconds_between_times(found.pixels, entries) if rows_are_times else None,
+        acquired_local_epoch_ns=_acquired(found.image),
         channel_names=tuple(channels) if any(channels) else (),
         fields={_OME: entries},
     )
 
 
-def _first_pixels(xml: str) -> tuple[ElementTree.Element, ElementTree.Element]:
-    """Return the description of the first image's pixels, and that of the image."""
-    if _DOCUMENT_TYPE.search(xml):
-        # It can define entities that unfold to any size.
-        raise HeaderError("its OME-XML has a document type, which no OME-XML has")
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise HeaderError(f"its OME-XML is broken: {error}") from error
-    for image in (element for element in root.iter() if _tag(element) == "Image"):
-        for pixels in (element for element in image if _tag(element) == "Pixels"):
-            return pixels, image
-    raise HeaderError("its OME-XML describes no pixels")
+def _seconds_between_times(pixels: ElementTree.Element, entries: Mapping[str, str]) -> float | None:
+    """Return `TimeIncrement`, else the step of the planes' `DeltaT` where it is even."""
+    stated = _quantity(entries, "TimeIncrement", "s", _SECONDS)
+    if stated is not None:
+        return stated
+    first = [
+        element.attrib
+        for element in pixels
+        if tag_of(element) == "Plane" and element.get("TheC", "0") == element.get("TheZ", "0") == "0"
+    ]
+    numbered = {int(plane["TheT"]): plane for plane in first if plane.get("TheT", "").isdecimal()}
+    times = np.array([_quantity(numbered[t], "DeltaT", "s", _SECONDS, zero=True) for t in sorted(numbered)], np.float64)
+    steps = np.diff(times)
+    if not steps.size or sorted(numbered) != list(range(len(numbered))) or not np.isfinite(steps).all():
+        return None
+    step = float(times[-1] - times[0]) / steps.size
+    return positive(step) if np.abs(steps - step).max() <= _SAME_STEP * abs(step) else None
 
 
-def _quantity(entries: Mapping[str, str], name: str, unit: str, units: Mapping[str, float]) -> float | None:
-    """Return a quantity in µm or s; None where it is not stated, or in a unit that does not fit."""
+def _quantity(
+    entries: Mapping[str, str], name: str, unit: str, units: Mapping[str, float], *, zero: bool = False
+) -> float | None:
+    """Return a quantity in µm or s; None where it is not stated, or in a unit that does not fit, or 0 unless it may be."""
     factor = units.get(_plain(entries.get(f"{name}Unit", unit)))
     if name not in entries or factor is None:
         return None
     try:
-        return positive(float(entries[name]) * factor)
+        value = float(entries[name]) * factor
     except ValueError as error:
         raise HeaderError(f"its {name} is no number: {entries[name]!r}") from error
+    return value if zero else positive(value)
 
 
 def _acquired(image: ElementTree.Element) -> int | None:
     """Return the wall-clock time of acquisition in ns since 1970; None where it is stated in a time zone, or not at all."""
-    text = next((element.text for element in image if _tag(element) == "AcquisitionDate"), None)
+    text = next((element.text for element in image if tag_of(element) == "AcquisitionDate"), None)
     try:
         taken = datetime.fromisoformat((text or "").strip())
     except ValueError:
@@ -149,11 +209,6 @@ def _acquired(image: ElementTree.Element) -> int | None:
     if taken.tzinfo is not None:
         return None  # local time where? a laboratory's clock is what the other headers have
     return wall_clock_ns(taken)
-
-
-def _tag(element: ElementTree.Element) -> str:
-    """Return an element's name without its schema, of which there are many versions."""
-    return str(element.tag).rpartition("}")[2]
 
 
 def _plain(unit: str) -> str:

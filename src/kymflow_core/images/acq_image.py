@@ -4,7 +4,7 @@ The rule of this room: what is saved is one commit. New masks are written first,
 refer to them; a crash between leaves a mask that nobody refers to, never a reference to nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,15 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.errors import ImageError, RoiError
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.masks import ArraySource, RoiMasks
-from kymflow_core.roi.pixels import RoiStats, drawn_mask, is_older_mask, mask_box, pixel_stats, rect_mask, roi_box
-from kymflow_zarr import JsonObject, JsonValue, Revision, ZarrDataset, array_group_key, array_name
-
-_MANY = 8
-_LARGEST_SLICE = 512 * 2**20
+from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
+from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
+from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
+from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
 
 
 class ImageSource(Protocol):
@@ -99,8 +97,7 @@ class AcqImage:
     @property
     def experiment_metadata(self) -> JsonObject:
         """What the laboratory notes of the experiment: species, condition, depth and so on."""
-        value = self.metadata.get("experiment_metadata")
-        return value if isinstance(value, Mapping) else {}
+        return self.metadata.experiment
 
     @property
     def calibration(self) -> Calibration:
@@ -108,15 +105,22 @@ class AcqImage:
         name = self.name or str(getattr(self.source, "image_id", "this image"))
         return Calibration.of(self.header, record=name)
 
-    def slice_pixels(self, *, z: int = 0, channel: int = 1) -> NDArray[Any]:
-        """Read one 2-D slice (y, x): the first time point, at `z` (from 0) and `channel` (from 1).
+    def slice_pixels(self, *, z: int = 0, channel: int = 1, bounds: Bounds | None = None) -> NDArray[Any]:
+        """Read one 2-D slice (y, x), or a part of it: the first time point, at `z` (from 0) and `channel` (from 1).
 
         Raises
         ------
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        return self._read(z, channel, (slice(None), slice(None)))
+        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        at = {"z": z, "c": channel - 1}
+        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
+        if outside:
+            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
+        rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
+        place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
+        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
 
     @property
     def channels_available(self) -> tuple[int, ...]:
@@ -173,7 +177,7 @@ class AcqImage:
         return self._pixels_of(self.rois.get(roi_id))
 
     def roi_extent(self, roi_id: int) -> RoiExtent:
-        """Return where a ROI lies in s and µm; of a mask, the box of its pixels.
+        """Return where a ROI lies in s and µm: the smallest rectangle that holds its pixels.
 
         Raises
         ------
@@ -183,8 +187,13 @@ class AcqImage:
             When there is no ROI of that id; it is a `KeyError`.
         """
         roi, calibration = self.rois.get(roi_id), self.calibration
-        box = roi_box(roi, self.slice_shape) if isinstance(roi, RectROI) else mask_box(self.mask_of(roi))
-        return RoiExtent.of_box(box or (slice(0, 0), slice(0, 0)), calibration)
+        return RoiExtent.of_box(self.bounds_of(roi).slices, calibration)
+
+    def bounds_of(self, roi: ROI) -> Bounds:
+        """Return the smallest rectangle of whole pixels that holds the pixels of any ROI, saved or not."""
+        is_stored = isinstance(roi, MaskROI) and roi.reference is not None
+        bounds = None if is_stored else roi_bounds(roi, self.slice_shape)
+        return mask_bounds(self.mask_of(roi)) if bounds is None else bounds
 
     def roi_stats(self, roi_id: int) -> RoiStats:
         """Return mean, standard deviation, minimum, maximum and number of the pixels inside a ROI, in its z and channel."""
@@ -194,25 +203,6 @@ class AcqImage:
         """Return the statistics of any ROI, saved or not, as `roi_stats`."""
         pixels = self._pixels_of(roi)
         return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
-
-    def measure_many(self, rois: Sequence[ROI]) -> dict[int, RoiStats]:
-        """Return the statistics of many ROIs, saved or not, by id; raises as `measure`.
-
-        Where a slice is small enough to be held (512 MB), it is read once, and not once for each ROI.
-        """
-        lines, pixels = self.slice_shape
-        if len(rois) < _MANY or lines * pixels * self.pixels.dtype.itemsize > _LARGEST_SLICE:
-            return {roi.roi_id: self.measure(roi) for roi in rois}
-        slices: dict[tuple[int, int], NDArray[Any]] = {}
-        found: dict[int, RoiStats] = {}
-        for roi in rois:
-            place = roi.z, roi.channel
-            if place not in slices:
-                slices[place] = self.slice_pixels(z=roi.z, channel=roi.channel)
-            box = roi_box(roi, self.slice_shape)
-            inside = slices[place][box] if isinstance(roi, RectROI) and box else slices[place][self.mask_of(roi)]
-            found[roi.roi_id] = pixel_stats(inside)
-        return found
 
     def within(self, roi: RectROI) -> RectROI:
         """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
@@ -248,7 +238,7 @@ class AcqImage:
                 self._masks.check_there(roi.roi_id, roi.reference)
             if roi.reference is None:
                 rois = rois.replace(replace(roi, reference=self._masks.save_new(roi.roi_id, self._pixels_drawn(roi))))
-        payload: dict[str, JsonValue] = {**self.metadata, "rois": rois.to_json(), "next_roi_id": rois.next_id}
+        payload = self.metadata.with_rois(rois).to_json()
         self._adopt(self.source.save_metadata_payload(payload, expected=self._revision))
 
     def add_mask_roi(self, mask: ArrayLike, *, name: str = "", note: str = "", channel: int = 1, z: int = 0) -> MaskROI:
@@ -328,26 +318,25 @@ class AcqImage:
     def mask_of(self, roi: ROI) -> NDArray[np.bool_]:
         """Return any ROI, saved or not, as a boolean image (y, x), as `get_roi_mask`."""
         if isinstance(roi, MaskROI) and roi.reference is not None:
-            return self._load_mask(roi.reference)
+            stored = self._masks.load(str(array_name(roi.reference)))
+            whole = whole_mask(roi, stored, self.slice_shape)
+            if whole is None:
+                raise RoiError(
+                    f"the mask {roi.reference!r} of ROI {roi.roi_id} has the shape {stored.shape}, and the image "
+                    f"{self.slice_shape} (y, x); draw the ROI again"
+                )
+            return whole
         mask = drawn_mask(roi, self.slice_shape)
         if mask is None:
             raise RoiError(f"ROI {roi.roi_id} has neither a mask nor a shape")
         return mask
 
     def load_mask(self, name: str) -> NDArray[np.bool_]:
-        """Return the array artifact `name` as a mask of the whole slice (y, x).
-
-        The older program stored the mask of a rectangle as an array of the rectangle's own shape, all True. Such a one is
-        known by its shape, and placed at the rectangle that refers to it.
-        """
+        """Return the array artifact `name` as a mask of the whole slice (y, x); as it is where it does not fit."""
         stored = self._masks.load(name)
-        if stored.shape == self.slice_shape:
-            return stored.astype(np.bool_)
-        owners = (roi for roi in self.rois if isinstance(roi, RectROI) and roi.mask_ref == array_group_key(name))
-        for roi in owners:
-            if is_older_mask(stored, roi):
-                return rect_mask(roi, self.slice_shape)
-        return stored.astype(np.bool_)
+        owners = (roi for roi in self.rois if roi.mask_ref == array_group_key(name))
+        wholes = (whole_mask(roi, stored, self.slice_shape) for roi in owners)
+        return next((whole for whole in wholes if whole is not None), stored.astype(np.bool_))
 
     def list_mask_names(self) -> list[str]:
         """Return the array artifacts that a ROI refers to as its mask and that are there, sorted."""
@@ -356,38 +345,23 @@ class AcqImage:
         wanted = {array_name(roi.mask_ref) for roi in self.rois if roi.mask_ref}
         return [name for name in self.source.list_array_artifacts() if name in wanted]
 
-    def mask_state(self, roi: ROI) -> str:
-        """Return whether a ROI has a stored mask: "" for none, "mask", or "mask outdated" for a rectangle changed since."""
-        if roi.mask_ref is None:
-            return ""
-        if isinstance(roi, MaskROI):
-            return "mask"
-        stored = self._load_mask(roi.mask_ref)
-        return "mask" if np.array_equal(stored, rect_mask(roi, self.slice_shape)) else "mask outdated"
+    def stored_mask(self, roi: ROI) -> StoredMask:
+        """Return the stored mask of any ROI, saved or not, with its state; one that is lost or damaged is no error."""
+        if not isinstance(self.source, ArraySource):
+            return StoredMask(state=mask_state(roi, None, self.slice_shape))
+        return load_stored_mask(self.source, roi, self.slice_shape)
 
     def _adopt(self, revision: Revision) -> None:
-        metadata = revision.payload
-        rois, next_id = metadata.get("rois"), metadata.get("next_roi_id")
-        if rois is not None and not isinstance(rois, list):
-            raise RoiError(f"the ROIs of the metadata are a JSON {type(rois).__name__}; a list is expected")
         self._revision = revision
-        self.metadata = metadata
-        self.header = AcquisitionHeader.of_metadata(metadata)
-        self.rois = RoiSet.from_json(
-            rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1
-        )
+        self.metadata = RecordMetadata.from_json(revision.payload)
+        self.header = self.metadata.header
+        self.rois = self.metadata.rois
 
     def _rect(self, roi_id: int) -> RectROI:
         roi = self.rois.get(roi_id)
         if isinstance(roi, MaskROI):
             raise NotImplementedError(f"ROI {roi_id} is a mask; this works on rectangles only yet")
         return roi
-
-    def _load_mask(self, reference: str) -> NDArray[np.bool_]:
-        name = array_name(reference)
-        if name is None:
-            raise RoiError(f"mask_ref must be 'analysis_arrays/<name>', not {reference!r}")
-        return self.load_mask(name)
 
     @property
     def _masks(self) -> RoiMasks:
@@ -404,18 +378,7 @@ class AcqImage:
         return mask
 
     def _pixels_of(self, roi: ROI) -> NDArray[Any]:
-        box = roi_box(roi, self.slice_shape)
         mask = None if isinstance(roi, RectROI) else self.mask_of(roi)
-        if box is None and mask is not None:
-            box = mask_box(mask)
-        pixels = self._read(roi.z, roi.channel, box or (slice(None), slice(None)))
-        return pixels if mask is None or box is None else np.ma.MaskedArray(pixels, mask=~mask[box])
-
-    def _read(self, z: int, channel: int, box: tuple[slice, slice]) -> NDArray[Any]:
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
-        at = {"z": z, "c": channel - 1}
-        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
-        if outside:
-            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
-        place: dict[str, int | slice] = {**at, "y": box[0], "x": box[1]}
-        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+        bounds = self.bounds_of(roi) if mask is None else mask_bounds(mask)
+        pixels = self.slice_pixels(z=roi.z, channel=roi.channel, bounds=bounds)
+        return pixels if mask is None else np.ma.MaskedArray(pixels, mask=~mask[bounds.slices])

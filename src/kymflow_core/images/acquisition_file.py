@@ -3,7 +3,6 @@
 The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and both are said in the notes.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,21 @@ from numpy.typing import NDArray
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
 from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
 from kymflow_core.older_program import results as older_results
-from kymflow_core.roi import RectROI, RoiSet
-from kymflow_core.roi.pixels import is_older_mask
-from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_name
+from kymflow_core.roi import ROI, MaskROI, RoiSet
+from kymflow_core.roi.masks import whole_mask
+from kymflow_core.roi.pixels import drawn_mask
+from kymflow_core.roi_files.imagej import rois_from_imagej_tiff
+from kymflow_zarr import FileContent, Revision, array_group_key, array_name
 from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
-from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.importing.tiffs import read_tiff_and_tags
 from kymflow_zarr.stores import TiffSidecarStore
 
 
@@ -39,7 +42,7 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
         When the TIFF, or a file beside it, cannot be read, or a mask does not fit the image: then nothing of it is
         imported, so that it can be mended and imported whole.
     """
-    tiff = read_tiff(path)
+    tiff, tags = read_tiff_and_tags(path)
     saved, masks = _saved_beside(path)
     beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
     sidecar, results = None, older_results.Results()
@@ -49,20 +52,22 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
         except KymflowError as error:
             raise SourceError(str(error)) from error
     found = installed_header_readers()
-    read = read_header(path, tiff.pixels.shape, found.readers)
+    read = read_header(path, tiff.pixels.shape, found.readers, tags=tags)
     header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
-    metadata = _metadata(header, sidecar)
+    metadata, of_imagej = _metadata(header, sidecar, tiff, tags)
+    if saved is None and beside.metadata is None:
+        notes = (*notes, *of_imagej)
     if saved is not None:
-        metadata = {**saved.payload, "header": header.to_json()}
+        metadata = RecordMetadata.from_json(saved.payload).with_header(header)
     if beside.metadata is not None:
-        metadata, header = _metadata_of_export(beside.metadata, header)
+        metadata, header = _metadata_of_export(RecordMetadata.from_json(beside.metadata), header)
     if not header.is_calibrated:
         notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
     content = replace(
         tiff,
-        metadata=metadata,
+        metadata=metadata.to_json(),
         masks=masks,
         json_artifacts={**(sidecar.json_artifacts if sidecar is not None else {}), **results.json_artifacts},
         table_artifacts=results.table_artifacts,
@@ -75,9 +80,8 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
 
 def read_for_import(path: Path, listing: FolderListing | None = None) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
-    content = read_acquisition_file(path, listing)
-    rois = content.metadata.get("rois")
-    for roi in RoiSet.from_json(rois if isinstance(rois, list) else []):
+    content = _with_masks_of_drawn(read_acquisition_file(path, listing))
+    for roi in RecordMetadata.from_json(content.metadata).rois:
         name = array_name(roi.mask_ref) if roi.mask_ref else None
         if name and name not in content.masks:
             raise SourceError(
@@ -85,6 +89,27 @@ def read_for_import(path: Path, listing: FolderListing | None = None) -> FileCon
                 "there, or remove the ROI from the file beside the TIFF, then import again"
             )
     return content
+
+
+def _with_masks_of_drawn(content: FileContent) -> FileContent:
+    """Return a file's content with the masks of ROIs that are drawn only, since a record holds the pixels of each."""
+    metadata = RecordMetadata.from_json(content.metadata)
+    rois = metadata.rois
+    sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
+    masks = dict(content.masks)
+    for roi in rois:
+        if not isinstance(roi, MaskROI) or roi.reference is not None:
+            continue
+        name = f"roi_mask_{roi.roi_id}"
+        while name in masks or name in content.array_artifacts:
+            name += "_"
+        mask = drawn_mask(roi, (sizes["y"], sizes["x"]))
+        if mask is not None:
+            masks[name] = mask
+            rois = rois.replace(replace(roi, reference=array_group_key(name)))
+    if len(masks) == len(content.masks):
+        return content
+    return replace(content, masks=masks, metadata=metadata.with_rois(rois).to_json())
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:
@@ -97,31 +122,28 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
         raise SourceError(str(error)) from error
 
 
-def _metadata_of_export(metadata: JsonObject, header: AcquisitionHeader) -> tuple[dict[str, JsonValue], AcquisitionHeader]:
+def _metadata_of_export(metadata: RecordMetadata, header: AcquisitionHeader) -> tuple[RecordMetadata, AcquisitionHeader]:
     """Return a record's metadata, and its header; where they have none, the header is what the TIFF says."""
-    said = metadata.get("header")
-    own = AcquisitionHeader.of_metadata(metadata)
+    own = metadata.header
     if not own.is_calibrated and header.is_calibrated:
         seconds, um = header.seconds_per_line, header.um_per_pixel
         own = replace(own, seconds_per_line=seconds, um_per_pixel=um, calibration_source=header.calibration_source)
-        return {**metadata, "header": {**(said if isinstance(said, Mapping) else {}), **own.to_json()}}, own
-    return {**metadata, "header": said if isinstance(said, Mapping) else header.to_json()}, own if said else header
+        return metadata.with_header(own), own
+    return (metadata, own) if metadata.has_header else (metadata.with_header(header), header)
 
 
 def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     """Hold the arrays that ROIs refer to with the metadata; raise `SourceError` where one does not fit the image."""
-    rois = content.metadata.get("rois")
     try:
-        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
+        held = RecordMetadata.from_json(content.metadata).rois
     except KymflowError as error:
         raise SourceError(f"{path}: {error}; mend the file beside it, then import again") from error
     wanted = {name: roi for roi in held if roi.mask_ref and (name := array_name(roi.mask_ref))}
     masks = {**content.masks, **{name: array for name, array in content.array_artifacts.items() if name in wanted}}
     sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
-    shape = sizes.get("y"), sizes.get("x")
+    shape = sizes.get("y", 1), sizes.get("x", 1)
     for name, mask in masks.items():
-        roi = wanted.get(name)
-        if mask.shape != shape and not (isinstance(roi, RectROI) and is_older_mask(mask, roi)):
+        if whole_mask(wanted.get(name), mask, shape) is None:
             raise SourceError(
                 f"the mask {name!r} beside {path} has the shape {mask.shape}, the image {shape} (y, x); mend or remove "
                 "it, then import again"
@@ -130,11 +152,29 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     return replace(content, masks=masks, array_artifacts=arrays)
 
 
-def _metadata(header: AcquisitionHeader, sidecar: older_results.Sidecar | None) -> dict[str, JsonValue]:
-    metadata: dict[str, JsonValue] = {"header": header.to_json()}
+def _metadata(
+    header: AcquisitionHeader, sidecar: older_results.Sidecar | None, tiff: FileContent, tags: TiffTags
+) -> tuple[RecordMetadata, tuple[str, ...]]:
+    """Return the metadata of a TIFF that was not saved by this program, and what to know of the ROIs inside it."""
+    metadata = RecordMetadata().with_header(header)
+    rois = sidecar.rois if sidecar is not None else RoiSet()
+    inside, notes = _rois_inside(tiff, tags, next_id=rois.next_id)
+    rois = RoiSet.of((*rois, *inside), next_id=rois.next_id)
     if sidecar is not None:
-        metadata["experiment_metadata"] = sidecar.experiment_metadata
-        metadata["rois"] = sidecar.rois.to_json()
-        metadata["next_roi_id"] = sidecar.rois.next_id
-        metadata["accepted"] = sidecar.accepted
-    return metadata
+        metadata = metadata.with_experiment(sidecar.experiment_metadata).with_accepted(accepted=sidecar.accepted)
+    return metadata.with_rois(rois) if sidecar is not None or len(rois) else metadata, notes
+
+
+def _rois_inside(tiff: FileContent, tags: TiffTags, *, next_id: int) -> tuple[tuple[ROI, ...], tuple[str, ...]]:
+    """Return the ROIs that ImageJ saved in a TIFF."""
+    sizes = dict(zip(tiff.axes, tiff.pixels.shape, strict=True))
+    shape = sizes.get("y", 0), sizes.get("x", 0)
+    found = rois_from_imagej_tiff(tags.imagej, next_id=next_id, shape=shape)
+    if not found.rois and not found.lost:
+        return (), ()
+    if tags.page_lines != shape[0]:
+        count = len(found.rois) + len(found.lost)
+        return (), (f"{count} of ImageJ's ROIs in it were left out: they lie in images of {tags.page_lines} lines",)
+    names = ", ".join(repr(roi.name) for roi in found.rois[:5])
+    taken = (f"ImageJ's ROIs in it were taken: {names}{' …' if len(found.rois) > 5 else ''}",) if found.rois else ()
+    return found.rois, (*taken, *(f"of ImageJ's ROIs in it, {line}" for line in found.lost))

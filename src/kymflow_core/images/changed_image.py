@@ -12,6 +12,7 @@ import numpy as np
 from kymflow_core.calibration import BY_HAND
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import EXPERIMENT, HEADER, ROIS, RecordMetadata
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
 from kymflow_zarr import FileContent, JsonObject, JsonValue, ZarrImageRecord, array_name
 from kymflow_zarr.errors import SourceError
@@ -30,7 +31,7 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
     SourceError
         When the image has another shape now, and a ROI of the record does not fit it.
     """
-    metadata = record.load_metadata_payload()
+    metadata = RecordMetadata.load(record)
     if record.get_axes() != content.axes:
         raise SourceError(
             f"it has the axes {content.axes} now, and its record {record.get_axes()}; import it under another name, as a "
@@ -38,7 +39,7 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
         )
     if record.get_shape() != content.pixels.shape:
         _check_rois_fit(record, metadata, content)
-    old, new = (AcquisitionHeader.of_metadata(one) for one in (metadata, content.metadata))
+    old, new = metadata.header, RecordMetadata.from_json(content.metadata).header
     keeps = old.is_calibrated and (old.calibration_source == BY_HAND or not new.is_calibrated)
     if keeps:
         new = replace(
@@ -47,9 +48,8 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
             um_per_pixel=old.um_per_pixel,
             calibration_source=old.calibration_source,
         )
-    own = metadata.get("header")
-    header = {**(own if isinstance(own, Mapping) else {}), **new.to_json(), "shape": list(content.pixels.shape)}
-    return Renewed(metadata={**metadata, "header": header}, notes=tuple(_notes(old, new, content)))
+    renewed = metadata.with_header(replace(new, shape=content.pixels.shape))
+    return Renewed(metadata=renewed.to_json(), notes=tuple(_notes(old, new, content)))
 
 
 def _notes(old: AcquisitionHeader, new: AcquisitionHeader, content: FileContent) -> Iterator[str]:
@@ -57,17 +57,14 @@ def _notes(old: AcquisitionHeader, new: AcquisitionHeader, content: FileContent)
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             yield f"its calibration was {before or 'unknown'} and is {now or 'unknown'} {unit} now"
-    if content.table_artifacts or content.json_artifacts or content.array_artifacts or content.metadata.get("rois"):
+    has_rois = RecordMetadata.from_json(content.metadata).n_rois > 0
+    if content.table_artifacts or content.json_artifacts or content.array_artifacts or has_rois:
         yield "ROIs and results beside it were not read again: its record keeps its own"
 
 
-def _check_rois_fit(record: ZarrImageRecord, metadata: JsonObject, content: FileContent) -> None:
+def _check_rois_fit(record: ZarrImageRecord, metadata: RecordMetadata, content: FileContent) -> None:
     sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
-    rois = metadata.get("rois")
-    try:
-        held = RoiSet.from_json(rois if isinstance(rois, list) else [])
-    except KymflowError as error:
-        raise SourceError(f"the ROIs of its record cannot be read: {error}") from error
+    held = _rois_of(metadata)
     outside = [
         roi.roi_id
         for roi in held
@@ -98,15 +95,15 @@ def completed_metadata(record: ZarrImageRecord, content: FileContent) -> Merged:
         When the ROIs of the record cannot be read.
     """
     own, new = record.load_metadata_payload(), content.metadata
-    held, of_file = _rois_of(own), _rois_of(new)
+    held, of_file = _rois_of(RecordMetadata.from_json(own)), _rois_of(RecordMetadata.from_json(new))
     added, notes = _rois_to_add(record, held, of_file, content)
     metadata: dict[str, JsonValue] = {**new, **{key: value for key, value in own.items() if value is not None}}
-    metadata["header"] = _with_entries(_header_with_calibration(own, new), new.get("header"))
-    if "experiment_metadata" in new:
-        metadata["experiment_metadata"] = _with_entries(own.get("experiment_metadata"), new["experiment_metadata"])
-    if "rois" in new:
+    metadata[HEADER] = _with_entries(_header_with_calibration(own, new), new.get(HEADER))
+    if EXPERIMENT in new:
+        metadata[EXPERIMENT] = _with_entries(own.get(EXPERIMENT), new[EXPERIMENT])
+    if ROIS in new:
         rois = RoiSet.of((*held, *added), next_id=max(held.next_id, of_file.next_id))
-        metadata |= {"rois": rois.to_json(), "next_roi_id": rois.next_id}
+        metadata = RecordMetadata.from_json(metadata).with_rois(rois).to_json()
     drawn = {roi.roi_id for roi in held if roi not in of_file.rois}
     unstated = {
         name
@@ -126,10 +123,9 @@ def completed_metadata(record: ZarrImageRecord, content: FileContent) -> Merged:
     )
 
 
-def _rois_of(metadata: JsonObject) -> RoiSet:
-    rois, next_id = metadata.get("rois"), metadata.get("next_roi_id")
+def _rois_of(metadata: RecordMetadata) -> RoiSet:
     try:
-        return RoiSet.from_json(rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1)
+        return metadata.rois
     except KymflowError as error:
         raise SourceError(f"the ROIs of its record cannot be read: {error}") from error
 
@@ -157,9 +153,9 @@ def _rois_to_add(
 
 def _header_with_calibration(own: JsonObject, new: JsonObject) -> JsonObject:
     """Return the record's header, with the numbers of the calibration that only the file knows, and whose they are."""
-    held = own.get("header")
+    held = own.get(HEADER)
     header = dict(held) if isinstance(held, Mapping) else {}
-    known, read = AcquisitionHeader.of_metadata(own), AcquisitionHeader.of_metadata(new)
+    known, read = (RecordMetadata.from_json(one).header for one in (own, new))
     lacking = {
         key: value
         for key in ("seconds_per_line", "um_per_pixel")

@@ -5,13 +5,14 @@ not fit together are not put together, but said.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from kymflow_core.images.acquisition_file import read_for_import
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import FileContent
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.importing.listing import FolderListing
@@ -52,14 +53,13 @@ def read_channels(paths: Sequence[Path], listing: FolderListing | None = None) -
                 "by one"
             )
     names = ", ".join(path.name for path in paths)
-    header = first.metadata.get("header")
-    shape = [len(paths), *pixels[0].shape]
-    metadata = {**first.metadata, "header": {**header, "shape": shape}} if isinstance(header, Mapping) else first.metadata
+    metadata = RecordMetadata.from_json(first.metadata)
+    header = replace(metadata.header, shape=(len(paths), *pixels[0].shape))
     return replace(
         first,
         pixels=np.stack(pixels),
         axes=("c", "y", "x"),
-        metadata=metadata,
+        metadata=metadata.with_header(header).to_json(),
         notes=(
             *first.notes,
             f"{len(paths)} channels in one record: {names}",
@@ -70,8 +70,7 @@ def read_channels(paths: Sequence[Path], listing: FolderListing | None = None) -
 
 def _left_out(path: Path, content: FileContent) -> list[str]:
     """Say what lies beside the file of a further channel and is not in the record."""
-    rois = content.metadata.get("rois")
-    count = len(rois) if isinstance(rois, list) else 0
+    count = RecordMetadata.from_json(content.metadata).n_rois
     names = [*content.json_artifacts, *content.table_artifacts, *content.csv_gz_artifacts, *content.array_artifacts]
     found = [*([f"{count} ROI{'' if count == 1 else 's'}"] if count else []), *sorted([*names, *content.masks])]
     if not found:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.headers.tiff_metadata import imagej_info
 from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.changed_image import completed_metadata, renewed_metadata
 from kymflow_core.images.channel_files import group_channels, read_channels
 from kymflow_core.images.check_rois import check_rois
+from kymflow_core.images.metadata import HEADER, RecordMetadata
 from kymflow_core.images.ome_files import read_foreign_image
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_zarr import FileReader, JsonObject
@@ -20,17 +21,21 @@ def scales_of_calibration(*, um_per_pixel: float | None, seconds_per_line: float
 
 
 def _scales_of(metadata: JsonObject) -> dict[str, Scale]:
-    header = AcquisitionHeader.of_metadata(metadata)
+    header = RecordMetadata.from_json(metadata).header
     return scales_of_calibration(um_per_pixel=header.um_per_pixel, seconds_per_line=header.seconds_per_line)
 
 
 def _name_of(metadata: JsonObject) -> str:
-    return AcquisitionHeader.of_metadata(metadata).name
+    return RecordMetadata.from_json(metadata).header.name
+
+
+def _info_of(metadata: JsonObject) -> str:
+    return imagej_info(RecordMetadata.from_json(metadata).header)
 
 
 def _has_read(metadata: JsonObject) -> bool:
     """Return whether a header was read: one that was only entered by hand has no fields of a microscope."""
-    header = metadata.get("header")
+    header = metadata.get(HEADER)
     return isinstance(header, Mapping) and "fields" in header
 
 
@@ -49,5 +54,6 @@ FILE_READER = FileReader(
     check_record=check_rois,
     scales_of=_scales_of,
     name_of=_name_of,
+    info_of=_info_of,
 )
 """Reads TIFFs with their microscope's header, ROIs and results."""

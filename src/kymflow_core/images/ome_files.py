@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kymflow_core.errors import RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import NOTES, describe_header
 from kymflow_core.roi import ROI, MaskROI
 from kymflow_zarr import FileContent, ImportReport, JsonObject, JsonValue, OmeDescription, ZarrDataset, ZarrImageRecord
@@ -99,7 +100,7 @@ def read_foreign_image(path: Path) -> FileContent:
     if not header.is_calibrated:
         units = {axis: content.ome.units.get(axis, "no unit") for axis in "yx"} if content.ome else {}
         notes = (*notes, f"calibration unknown: its axes are stated in {units.get('y')} (y) and {units.get('x')} (x)")
-    return replace(content, metadata={"header": header.to_json()}, notes=notes)
+    return replace(content, metadata=RecordMetadata().with_header(header).to_json(), notes=notes)
 
 
 def _has_mask(roi: ROI) -> bool:

@@ -6,6 +6,7 @@ stands in the notes.
 """
 
 from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import JsonObject, JsonValue, OmeDescription, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError
 
@@ -31,7 +32,7 @@ def describe_header(header: AcquisitionHeader) -> OmeDescription:
 
 def describe_metadata(metadata: JsonObject) -> OmeDescription:
     """Return what a record's metadata say of its axes, as `describe_header` of their header."""
-    return describe_header(AcquisitionHeader.of_metadata(metadata))
+    return describe_header(RecordMetadata.from_json(metadata).header)
 
 
 def update_ome(record: ZarrImageRecord, header: AcquisitionHeader) -> str:
@@ -65,7 +66,7 @@ def rebuild_ome(dataset: ZarrDataset) -> dict[str, str]:
     reasons = {}
     for record in dataset.iter_records():
         try:
-            said = update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
+            said = update_ome(record, RecordMetadata.load(record).header)
         except KymflowZarrError as error:
             said = str(error)
         if said:

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kymflow_core.errors import SidecarError
-from kymflow_core.roi import RoiSet
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import JsonObject, Revision, array_name
 from kymflow_zarr.importing.folders import is_there
 from kymflow_zarr.stores import TiffSidecarStore
@@ -65,7 +65,5 @@ def load_saved_masks(path: Path, metadata: JsonObject) -> dict[str, NDArray[Any]
         When one is not there, or cannot be read.
     """
     store = TiffSidecarStore(path)
-    rois = metadata.get("rois")
-    held = RoiSet.from_json(rois if isinstance(rois, list) else [])
-    names = {array_name(roi.mask_ref) for roi in held if roi.mask_ref}
+    names = {array_name(roi.mask_ref) for roi in RecordMetadata.from_json(metadata).rois if roi.mask_ref}
     return {name: store.load_array_artifact(name) for name in sorted(name for name in names if name)}

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.metadata import HEADER
 from kymflow_core.images.tiff_sidecar import load_saved, save_beside
 from kymflow_zarr import FileContent, JsonObject, Revision
 from kymflow_zarr.errors import ArtifactExistsError, ConflictError
@@ -39,7 +40,7 @@ class TiffSource:
         saved = load_saved(self._store)
         if saved is None:
             return Revision(number=0, payload=beside)
-        header = {key: value for key, value in beside.items() if key == "header"}
+        header = {key: value for key, value in beside.items() if key == HEADER}
         return Revision(number=saved.number, payload={**saved.payload, **header}, saved_utc=saved.saved_utc)
 
     def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:

@@ -7,12 +7,13 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.artifacts import VELOCITY_EVENTS
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
-from kymflow_core.indexers.velocity_events import ARTIFACT as EVENTS
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
 from kymflow_zarr.errors import KymflowZarrError
 
+_EVENTS = f"{VELOCITY_EVENTS}.parquet"
 _DTYPES = {
     "name": "str",
     "acquired": "str",
@@ -47,7 +48,7 @@ class ImageIndexer:
     name = "images"
     table_name = IMAGES
     schema_version = "2"
-    reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, f"{EVENTS}.parquet")
+    reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, _EVENTS)
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above, without those of the experiment."""
@@ -55,9 +56,8 @@ class ImageIndexer:
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's row."""
-        keys, metadata = rec.list_analysis_keys(), rec.load_metadata_payload()
-        experiment, rois = metadata.get("experiment_metadata"), metadata.get("rois")
-        header = AcquisitionHeader.of_metadata(metadata)
+        keys, metadata = rec.list_analysis_keys(), RecordMetadata.load(rec)
+        header = metadata.header
         provenance = rec.load_json(PROVENANCE) if PROVENANCE_KEY in keys else None
         sizes = dict(zip(rec.get_axes(), rec.get_shape(), strict=True))
         lines, pixels = sizes.get("y", 0), sizes.get("x", 0)
@@ -65,8 +65,8 @@ class ImageIndexer:
         row = {
             "name": header.name,
             "acquired": local_time(header.acquired_local_epoch_ns),
-            "n_rois": len(rois) if isinstance(rois, list) else 0,
-            "n_events": _number_of_events(rec) if f"{EVENTS}.parquet" in keys else np.nan,
+            "n_rois": metadata.n_rois,
+            "n_events": _number_of_events(rec) if _EVENTS in keys else np.nan,
             "shape": " × ".join(map(str, sizes.values())),
             "axes": ",".join(sizes),
             "lines": lines,
@@ -77,15 +77,15 @@ class ImageIndexer:
             "length_um": pixels * um,
             "calibration_source": header.calibration_source or "",
             "source": _source(provenance),
-            "accepted": _text(metadata.get("accepted")) or "",
-            **_columns_of(experiment if isinstance(experiment, Mapping) else {}),
+            "accepted": _text(metadata.accepted) or "",
+            **_columns_of(metadata.experiment),
         }
         return rows_of(pd.DataFrame([row]), _DTYPES, image_id=rec.image_id, what="image")
 
 
 def _number_of_events(rec: ArtifactReader) -> float:
     try:
-        return float(len(rec.load_df_parquet(EVENTS)))
+        return float(len(rec.load_df_parquet(VELOCITY_EVENTS)))
     except KymflowZarrError:
         return np.nan
 

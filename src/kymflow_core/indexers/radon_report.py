@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from kymflow_core.artifacts import RADON_REPORT
 from kymflow_core.errors import IndexerError
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 
-ARTIFACT = "radon_report"
+_TABLE, _JSON = f"{RADON_REPORT}.parquet", f"{RADON_REPORT}.json"
 
 _DTYPES = {
     "roi_id": "int64",
@@ -32,9 +33,9 @@ class RadonReportIndexer:
     """
 
     name = "radon report"
-    table_name = "radon_report"
+    table_name = RADON_REPORT
     schema_version = "2"
-    reads = (f"{ARTIFACT}.parquet", f"{ARTIFACT}.json", f"{ARTIFACT}.json.gz")
+    reads = (_TABLE, _JSON)
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, mean_velocity, median_velocity, n_valid, notes`."""
@@ -43,19 +44,19 @@ class RadonReportIndexer:
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's reports."""
         keys = rec.list_analysis_keys()
-        if f"{ARTIFACT}.parquet" in keys:
-            frame = rec.load_df_parquet(ARTIFACT)
-        elif {f"{ARTIFACT}.json", f"{ARTIFACT}.json.gz"} & set(keys):  # the older program packed its own
+        if _TABLE in keys:
+            frame = rec.load_df_parquet(RADON_REPORT)
+        elif _JSON in keys:
             frame = self._of_json(rec)
         else:
             frame = pd.DataFrame()
         mapped = frame.rename(columns={old: new for old, new in _OLDER_NAMES.items() if new not in frame.columns})
-        return rows_of(mapped, _DTYPES, image_id=rec.image_id, what=ARTIFACT)
+        return rows_of(mapped, _DTYPES, image_id=rec.image_id, what=RADON_REPORT)
 
     @staticmethod
     def _of_json(rec: ArtifactReader) -> pd.DataFrame:
-        value = rec.load_json(ARTIFACT)
+        value = rec.load_json(RADON_REPORT)
         reports = value if isinstance(value, list) else [value]
         if not all(isinstance(report, Mapping) for report in reports):
-            raise IndexerError(f"{ARTIFACT} of image {rec.image_id} is neither an object nor a list of objects")
+            raise IndexerError(f"{RADON_REPORT} of image {rec.image_id} is neither an object nor a list of objects")
         return pd.DataFrame([dict(report) for report in reports if isinstance(report, Mapping)])

@@ -2,9 +2,8 @@
 
 import pandas as pd
 
+from kymflow_core.artifacts import VELOCITY_EVENTS
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
-
-ARTIFACT = "velocity_events"
 
 _DTYPES = {
     "roi_id": "int64",
@@ -23,9 +22,9 @@ class VelocityEventsIndexer:
     """
 
     name = "velocity events"
-    table_name = "velocity_events"
+    table_name = VELOCITY_EVENTS
     schema_version = "2"
-    reads = (f"{ARTIFACT}.parquet",)
+    reads = (f"{VELOCITY_EVENTS}.parquet",)
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, event_id, t0_s, t1_s, kind, score`."""
@@ -34,7 +33,7 @@ class VelocityEventsIndexer:
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's events."""
         try:
-            frame = rec.load_df_parquet(ARTIFACT)
+            frame = rec.load_df_parquet(VELOCITY_EVENTS)
         except FileNotFoundError:
             frame = pd.DataFrame()
-        return rows_of(frame, _DTYPES, image_id=rec.image_id, what=ARTIFACT)
+        return rows_of(frame, _DTYPES, image_id=rec.image_id, what=VELOCITY_EVENTS)

@@ -14,18 +14,22 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from kymflow_core.artifacts import RADON_REPORT, VELOCITY_EVENTS
 from kymflow_core.calibration import HasCalibration, positive
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
 from kymflow_core.roi import RoiSet
 from kymflow_core.roi.geometry import roi_geometry
 from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr.disk.steps import read_regular
+from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.formats.csv import parse_csv
+from kymflow_zarr.formats.frames import MAX_CSV_BYTES
+from kymflow_zarr.formats.strict_json import MAX_BYTES
 from kymflow_zarr.importing.folders import beside, is_there
 
 RESULTS_FOLDER = "flow-analysis"
 RADON_VELOCITY = "radon_velocity"
-RADON_REPORT = "radon_report"
-VELOCITY_EVENTS = "velocity_events"
 
 _EVENT_COLUMNS = {
     "t_start": "t0_s",
@@ -237,11 +241,11 @@ def _fastest_visible(windows: pd.DataFrame) -> "pd.Series[float]":
 
 def _read_velocity(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise SidecarError(
-            f"{path} cannot be read as a table ({_one_line(error)}); mend or remove it, then import again"
-        ) from error
+        frame = parse_csv(read_regular(str(path), MAX_CSV_BYTES), where=str(path)).frame
+    except KymflowZarrError as error:
+        raise SidecarError(str(error)) from error
+    except OSError as error:
+        raise SidecarError(f"{path} cannot be read ({error.strerror or error})") from error
     missing = [name for name in ("roi_id", "time", "velocity") if name not in frame.columns]
     if missing:
         raise SidecarError(f"{path} lacks the columns {missing}; mend or remove it, then import again")
@@ -249,7 +253,7 @@ def _read_velocity(path: Path) -> pd.DataFrame:
         frame.insert(1, "channel", 1)
     try:
         return frame.astype({"roi_id": "int64", "channel": "int64", "time": "float64", "velocity": "float64"})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise SidecarError(
             f"{path} has text or gaps where numbers are expected ({_one_line(error)}); mend or remove it, then import again"
         ) from error
@@ -263,7 +267,7 @@ def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
     numbers = dict.fromkeys(frame.columns.intersection(list(_EVENT_NUMBERS)), "float64")
     try:
         frame = frame.astype({**numbers, "roi_id": "int64", "channel": "int64"})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise SidecarError(f"{where}: an event has no number where one is expected ({_one_line(error)})") from error
     frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
     return frame
@@ -286,7 +290,8 @@ def _event_rows(events: JsonValue, where: str) -> Iterator[dict[str, JsonValue]]
 
 def _read_json(path: Path) -> dict[str, JsonValue]:
     try:
-        document = json.loads(path.read_bytes(), parse_constant=lambda _: None, parse_float=_finite)
+        data = read_regular(str(path), MAX_BYTES)
+        document = json.loads(data, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError, OSError) as error:
         raise SidecarError(f"{path} cannot be read as JSON ({error}); mend or remove it, then import again") from error
     if not isinstance(document, dict):

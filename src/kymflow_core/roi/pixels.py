@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow_core.roi.raster import bounding_box, shape_mask
+from kymflow_core.roi.raster import shape_mask
 from kymflow_core.roi.rois import ROI, RectROI
 
 
@@ -47,25 +47,6 @@ def rect_mask(roi: RectROI, shape: tuple[int, int]) -> NDArray[np.bool_]:
     mask = np.zeros(shape, dtype=np.bool_)
     mask[roi.y0 : roi.y1, roi.x0 : roi.x1] = True
     return mask
-
-
-def roi_box(roi: ROI, shape: tuple[int, int]) -> tuple[slice, slice] | None:
-    """Return the rows and columns, of an image of `shape` (y, x), that hold all of a ROI; None for a stored mask."""
-    if isinstance(roi, RectROI):
-        y0, y1, x0, x1 = (roi.y0, roi.y1, roi.x0, roi.x1)
-    elif roi.drawn is not None:
-        y0, y1, x0, x1 = bounding_box(roi.drawn.type, roi.drawn.vertices, shape)
-    else:
-        return None
-    return slice(y0, min(y1, shape[0])), slice(x0, min(x1, shape[1]))
-
-
-def mask_box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Return the rows and columns that hold all pixels of a mask; empty ones where it has none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return slice(0, 0), slice(0, 0)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def drawn_mask(roi: ROI, shape: tuple[int, int]) -> NDArray[np.bool_] | None:

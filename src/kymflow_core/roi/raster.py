@@ -8,43 +8,22 @@ pixels that its segments pass, found by Bresenham's algorithm between rounded ve
 that napari's `to_masks` has, in a hundredth of its time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.errors import RoiError
+from kymflow_core.roi.shape_kinds import SHAPE_KINDS
 
-SHAPE_TYPES = ("ellipse", "polygon", "rectangle", "path", "line")
-"""What can be drawn; `rectangle` is a rotated one, since an upright one is a `RectROI`."""
-
-_OPEN_TYPES = ("path", "line")
-_LEAST_VERTICES = {"ellipse": 4, "rectangle": 4, "polygon": 3, "path": 2, "line": 2}
-_FARTHEST = 1e9
-_ELLIPSE_VERTICES = 100
 _MOST_ROWS = 256
 _MOST_CROSSINGS = 1 << 20
 """How many crossings of rows with edges are held at once, at most."""
 
-
-def shape_problems(shape_type: object, vertices: object) -> list[str]:
-    """Return what is wrong with a drawn shape; nothing where it has pixels to ask for."""
-    if shape_type not in SHAPE_TYPES:
-        return [f"meta.shape.type must be one of {list(SHAPE_TYPES)}, not {shape_type!r}"]
-    if not isinstance(vertices, Sequence) or isinstance(vertices, str):
-        return [f"meta.shape.vertices must be a list of [y, x], not {vertices!r}"]
-    wrong = [vertex for vertex in vertices if not _is_vertex(vertex)]
-    if wrong:
-        return [f"meta.shape.vertices must be finite numbers [y, x], not {wrong[0]!r}"]
-    far = [vertex for vertex in vertices if max(map(abs, vertex)) > _FARTHEST]
-    if far:
-        return [f"meta.shape.vertices must lie within {_FARTHEST:g} pixels of the image, not {far[0]!r}"]
-    least = _LEAST_VERTICES[str(shape_type)]
-    exact = shape_type in ("ellipse", "rectangle", "line")
-    if len(vertices) < least or (exact and len(vertices) != least):
-        return [f"meta.shape needs {least} vertices for the type {shape_type!r}, not {len(vertices)}"]
-    return []
+Runs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""The row of each run of pixels, and its first and last pixel."""
 
 
 def shape_mask(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -53,7 +32,7 @@ def shape_mask(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> 
     Parameters
     ----------
     shape_type
-        One of `SHAPE_TYPES`.
+        One of `SHAPE_KINDS`.
     vertices
         Array (n, 2) of (y, x) in pixels, where pixel i spans i - 0.5 to i + 0.5. An ellipse has the four corners of the
         rectangle around it, which may be rotated.
@@ -70,82 +49,80 @@ def shape_mask(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> 
     RoiError
         When the type is not known.
     """
-    points = np.asarray(vertices, dtype=np.float64).reshape(-1, 2)
-    if shape_type not in SHAPE_TYPES:
-        raise RoiError(f"a shape of type {shape_type!r} has no pixels; known are {list(SHAPE_TYPES)}")
     mask = np.zeros(shape, dtype=np.bool_)
-    if shape_type in _OPEN_TYPES:
-        _draw_path(mask, points)
-    else:
-        _fill_polygon(mask, outline(shape_type, points))
+    for rows, first, last in shape_runs(shape_type, vertices, shape, rows_at_once=_MOST_ROWS):
+        _paint(mask, rows, first, last)
     return mask
 
 
 def has_pixels(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> bool:
     """Return whether a drawn shape has any pixel of an image; faster than its mask, since the first one is enough."""
-    y0, y1, x0, x1 = bounding_box(shape_type, vertices, shape)
-    if x0 == x1:
-        return False
-    # By an even shift: halves are rounded to even numbers.
-    y0, x0 = y0 - y0 % 2, x0 - x0 % 2
-    points = np.asarray(vertices, dtype=np.float64)
-    return any(
-        shape_mask(shape_type, points - (start, x0), (min(_MOST_ROWS, y1 - start), x1 - x0)).any()
-        for start in range(y0, y1, _MOST_ROWS)
-    )
+    return any(rows.size for rows, _, _ in shape_runs(shape_type, vertices, shape, rows_at_once=_MOST_ROWS))
+
+
+def shape_runs(
+    shape_type: str, vertices: ArrayLike, shape: tuple[int, int], *, rows_at_once: int = _MOST_CROSSINGS
+) -> Iterator[Runs]:
+    """Yield the pixels of a drawn shape within an image as runs along rows, some rows at a time; some runs overlap.
+
+    Parameters are those of `shape_mask`, and so are the errors.
+    """
+    points = np.asarray(vertices, dtype=np.float64).reshape(-1, 2)
+    if shape_type not in SHAPE_KINDS:
+        raise RoiError(f"a shape of type {shape_type!r} has no pixels; known are {list(SHAPE_KINDS)}")
+    if SHAPE_KINDS[shape_type].is_closed:
+        yield from _polygon_runs(outline(shape_type, points), shape, rows_at_once)
+    else:
+        yield from _path_runs(points, shape)
 
 
 def outline(shape_type: str, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the polygon (n, 2) that a shape is on screen: an ellipse as 100 points, others as they are."""
-    if shape_type != "ellipse":
-        return vertices
-    angles = np.linspace(0, 2 * np.pi, num=_ELLIPSE_VERTICES)
-    first, second = (vertices[1] - vertices[0]) / 2, (vertices[2] - vertices[1]) / 2
-    around = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
-    return np.asarray(vertices.mean(axis=0) + around, dtype=np.float64)
+    drawn = SHAPE_KINDS[shape_type].outline
+    return vertices if drawn is None else drawn(vertices)
 
 
-def bounding_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return `(y0, y1, x0, x1)`, half-open in pixels, that holds all of a shape; empty where it misses the image."""
+def clip_box(shape_type: str, vertices: ArrayLike, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return `(y0, y1, x0, x1)`, half-open in pixels, outside of which a shape has no pixel; empty outside the image.
+
+    It may be larger than the pixels need: `bounds.shape_bounds` is exact.
+    """
     points = outline(shape_type, np.asarray(vertices, dtype=np.float64))
     low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
     (y0, x0), (y1, x1) = np.clip(low, 0, shape).astype(int), np.clip(high + 1, 0, shape).astype(int)
     return int(y0), int(max(y0, y1)), int(x0), int(max(x0, x1))
 
 
-def _is_vertex(value: object) -> bool:
-    return (
-        isinstance(value, Sequence)
-        and len(value) == len(("y", "x"))
-        and all(isinstance(at, int | float) and not isinstance(at, bool) and np.isfinite(at) for at in value)
-    )
+def _paint(mask: NDArray[np.bool_], rows: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
+    """Set the pixels of runs."""
+    if np.array_equal(first, last):
+        mask[rows, first] = True
+        return
+    y0, y1, x0, x1 = rows.min(), rows.max() + 1, first.min(), last.max() + 1
+    counts = np.int16 if len(rows) < np.iinfo(np.int16).max else np.int32
+    steps = np.zeros((y1 - y0, x1 - x0 + 1), dtype=counts)
+    np.add.at(steps, (rows - y0, first - x0), 1)
+    np.add.at(steps, (rows - y0, last - x0 + 1), -1)
+    mask[y0:y1, x0:x1] |= np.cumsum(steps, axis=1, dtype=counts, out=steps)[:, :-1] > 0
 
 
-def _fill_polygon(mask: NDArray[np.bool_], points: NDArray[np.float64]) -> None:
-    """Set the pixels inside and on a closed outline."""
-    y0, y1, x0, x1 = bounding_box("polygon", points, (mask.shape[0], mask.shape[1]))
+def _polygon_runs(points: NDArray[np.float64], shape: tuple[int, int], rows_at_once: int) -> Iterator[Runs]:
+    """Yield the runs of pixels inside and on a closed outline."""
+    y0, y1, x0, x1 = clip_box("polygon", points, shape)
     if y0 == y1 or x0 == x1:
         return
     edges = np.hstack([points, np.roll(points, -1, axis=0)])
     edges = edges[edges[:, 0] != edges[:, 2]]
-    counts = np.int16 if len(edges) < np.iinfo(np.int16).max // 4 else np.int32
-    for start, stop in _row_blocks(y0, y1, len(edges)):
-        steps = np.zeros((stop - start, x1 - x0 + 1), dtype=counts)
-        for above in (True, False):
-            rows, first, last = _spans(edges, start, stop, above=above)
-            first, last = np.maximum(first, x0), np.minimum(last, x1 - 1)
-            seen = first <= last
-            np.add.at(steps, (rows[seen] - start, first[seen] - x0), 1)
-            np.add.at(steps, (rows[seen] - start, last[seen] - x0 + 1), -1)
-        mask[start:stop, x0:x1] |= np.cumsum(steps, axis=1, dtype=counts, out=steps)[:, :-1] > 0
+    step = max(1, min(rows_at_once, _MOST_CROSSINGS // max(1, len(edges))))
+    for start in range(y0, y1, step):
+        spans = (_spans(edges, start, min(start + step, y1), above=above) for above in (True, False))
+        rows, first, last = (np.concatenate(part) for part in zip(*spans, strict=True))
+        first, last = np.maximum(first, x0), np.minimum(last, x1 - 1)
+        is_run = first <= last
+        yield rows[is_run], first[is_run], last[is_run]
     on_centre = points[(points == np.rint(points)).all(axis=1)].astype(np.int64)
-    on_centre = on_centre[((on_centre >= 0) & (on_centre < mask.shape)).all(axis=1)]
-    mask[on_centre[:, 0], on_centre[:, 1]] = True
-
-
-def _row_blocks(start: int, stop: int, edges: int) -> Iterator[tuple[int, int]]:
-    step = max(1, min(_MOST_ROWS, _MOST_CROSSINGS // max(1, edges)))
-    return ((row, min(row + step, stop)) for row in range(start, stop, step))
+    on_centre = on_centre[((on_centre >= 0) & (on_centre < shape)).all(axis=1)]
+    yield on_centre[:, 0], on_centre[:, 1], on_centre[:, 1]
 
 
 def _spans(
@@ -175,20 +152,19 @@ def _spans(
     return row[::2], begin + (before >= 0), end - (after < 0)
 
 
-def _draw_path(mask: NDArray[np.bool_], points: NDArray[np.float64]) -> None:
-    """Set the pixels that the segments between rounded vertices pass."""
+def _path_runs(points: NDArray[np.float64], shape: tuple[int, int]) -> Iterator[Runs]:
+    """Yield the pixels that the segments between rounded vertices pass, each as a run."""
     places = np.rint(points).astype(np.int64)
     for begin, end in pairwise(places):
         length, sign = np.abs(end - begin), np.sign(end - begin)
         along = 0 if length[0] > length[1] else 1
         across = 1 - along
         # Only the steps within the image, however far the segment reaches.
-        limits = sorted(((0 - begin[along]) * sign[along], (mask.shape[along] - 1 - begin[along]) * sign[along]))
+        limits = sorted(((0 - begin[along]) * sign[along], (shape[along] - 1 - begin[along]) * sign[along]))
         steps = np.arange(max(0, limits[0]), min(length[along], limits[1]) + 1)
         place = np.empty((2, len(steps)), dtype=np.int64)
         place[along] = begin[along] + sign[along] * steps
         aside = (2 * length[across] * steps + length[along]) // max(1, 2 * length[along])
         place[across] = begin[across] + sign[across] * aside
-        inside = (place[across] >= 0) & (place[across] < mask.shape[across])
-        inside &= (place[along] >= 0) & (place[along] < mask.shape[along])
-        mask[place[0, inside], place[1, inside]] = True
+        y, x = place[:, ((place >= 0) & (place < np.array(shape)[:, np.newaxis])).all(axis=0)]
+        yield y, x, x

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias, cast
 
 from kymflow_core.errors import ReservedRoiError, RoiError
-from kymflow_core.roi.raster import shape_problems
+from kymflow_core.roi.shape_kinds import SHAPE_KINDS, ShapeKind, shape_problems
 from kymflow_zarr import JsonObject, JsonValue, array_name
 
 ENVELOPE_VERSION = "1.0"
@@ -118,13 +118,18 @@ class RectROI(BaseROI):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnShape:
-    """What a person drew: one of `raster.SHAPE_TYPES`, and its vertices as (y, x) in pixels.
+    """What a person drew: one of `SHAPE_KINDS`, and its vertices as (y, x) in pixels.
 
     It is kept beside the mask that it means, in `meta.shape`, so that it can be edited again.
     """
 
     type: str
     vertices: tuple[tuple[float, float], ...]
+
+    @property
+    def kind(self) -> ShapeKind:
+        """What holds for all shapes of this type."""
+        return SHAPE_KINDS[self.type]
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return what stands in `meta.shape`."""

@@ -18,7 +18,8 @@ from kymflow_core.roi.polygons import cross, is_simple
 from kymflow_core.roi.raster import outline, shape_mask
 from kymflow_core.roi.rois import ROI, DrawnShape, RectROI
 from kymflow_core.roi_files.outline import mask_regions
-from kymflow_core.roi_files.shared import MOST_PIXELS, NO_MASKS, not_carried, painted_mask, roi_title, save_whole
+from kymflow_core.roi_files.shared import MOST_PIXELS, NO_MASKS, not_carried, painted_mask, roi_title
+from kymflow_zarr.disk.local_file import save_file
 
 _COORDINATES = "[x, y] in pixels: x to the right, y down, pixel i spans i to i + 1"
 _ENDINGS = (".geojson", ".json")
@@ -90,7 +91,7 @@ def save_geojson(
     if path.suffix.lower() not in _ENDINGS:
         raise RoiError(f"cannot write GeoJSON to {path.name!r}: the name must end in {' or '.join(_ENDINGS)}")
     collection = rois_to_geojson(rois, masks=masks, um_per_pixel=um_per_pixel, seconds_per_line=seconds_per_line)
-    save_whole(path, json.dumps(collection, allow_nan=False, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
+    save_file(path, json.dumps(collection, allow_nan=False, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
     return tuple(collection["kymflow"]["lost"])
 
 
@@ -124,13 +125,13 @@ def _geometry(roi: ROI, masks: Mapping[int, NDArray[np.bool_]]) -> tuple[dict[st
 
 def _drawn_geometry(drawn: DrawnShape) -> tuple[dict[str, Any] | None, list[str]]:
     vertices = np.array(drawn.vertices, dtype=np.float64)
-    if drawn.type in ("path", "line"):
+    if not drawn.kind.is_closed:
         return {"type": "LineString", "coordinates": (vertices[:, ::-1] + 0.5).tolist()}, []
     points = _without_repeats(outline(drawn.type, vertices))[:, ::-1] + 0.5
     area = _area(points)
     if area != 0 and is_simple(points):
         ring = points if area > 0 else points[::-1]
-        said = [f"the ellipse became a polygon of {len(points)} sides"] if drawn.type == "ellipse" else []
+        said = [f"the {drawn.type} became a polygon of {len(points)} sides"] if drawn.kind.outline is not None else []
         return {"type": "Polygon", "coordinates": [_closed(ring.tolist())]}, said
     low, high = np.floor(vertices.min(axis=0)), np.ceil(vertices.max(axis=0)) + 1
     if np.prod(high - low) > MOST_PIXELS:

@@ -9,19 +9,22 @@ lower sides only, whereas here all belong to it (`ij.io.RoiDecoder`, `ij.process
 `ij.gui.EllipseRoi` of ImageJ 1.54). Where that makes a difference, it is counted and said.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from roifile import ImagejRoi
 
 from kymflow_core.errors import RoiError
 from kymflow_core.roi.rois import ROI
 from kymflow_core.roi_files.imagej_geometry import NotTakenError
-from kymflow_core.roi_files.imagej_read import parse_imagej, read_all
+from kymflow_core.roi_files.imagej_read import decode_roi, parse_imagej, read_all, rois_in_tiff
 from kymflow_core.roi_files.imagej_write import archive_of, encode
-from kymflow_core.roi_files.shared import NO_MASKS, roi_title, save_whole
+from kymflow_core.roi_files.shared import NO_MASKS, roi_title
+from kymflow_zarr.disk.local_file import save_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def rois_to_imagej(
         written.append((roi, content))
     if ending == ".roi" and not written:
         raise RoiError(f"cannot write {path.name!r}: {lost[-1]}")
-    save_whole(path, written[0][1] if ending == ".roi" else archive_of(written))
+    save_file(path, written[0][1] if ending == ".roi" else archive_of(written))
     return tuple(lost)
 
 
@@ -104,19 +107,49 @@ def rois_from_imagej(path: Path, *, next_id: int, shape: tuple[int, int]) -> Imp
     FileNotFoundError
         When there is no such file.
     """
-    rois: list[ROI] = []
     lost: list[str] = []
-    for file_name, theirs in read_all(path, _ending(path), lost):
-        title = theirs.name or file_name
-        common = {"roi_id": next_id + len(rois), "name": title}
+    rois = _parsed(read_all(path, _ending(path), lost), lost, next_id=next_id, shape=shape)
+    return ImportedRois(rois=rois, lost=tuple(lost))
+
+
+def rois_from_imagej_tiff(entries: Mapping[str, Any], *, next_id: int, shape: tuple[int, int]) -> ImportedRois:
+    """Read the selection and the overlay that ImageJ saved inside a TIFF, as `rois_from_imagej` reads a file of ROIs.
+
+    Parameters
+    ----------
+    entries
+        ImageJ's entries in the TIFF, `kymflow_zarr.formats.tiff_tags.TiffTags.imagej`.
+    next_id
+        The id of the first ROI; the others count on.
+    shape
+        The image's shape (y, x).
+    """
+    lost: list[str] = []
+
+    def decoded() -> Iterator[tuple[str, ImagejRoi]]:
+        for name, content in rois_in_tiff(entries):
+            try:
+                yield name, decode_roi(content)
+            except NotTakenError as reason:
+                lost.append(f"{name!r}: left out: {reason}")
+
+    return ImportedRois(rois=_parsed(decoded(), lost, next_id=next_id, shape=shape), lost=tuple(lost))
+
+
+def _parsed(
+    named: Iterable[tuple[str, ImagejRoi]], lost: list[str], *, next_id: int, shape: tuple[int, int]
+) -> tuple[ROI, ...]:
+    rois: list[ROI] = []
+    for name, theirs in named:
+        title = theirs.name or name
         try:
-            roi, said = parse_imagej(theirs, shape, common)
+            roi, said = parse_imagej(theirs, shape, {"roi_id": next_id + len(rois), "name": title})
         except NotTakenError as reason:
             lost.append(f"{title!r}: left out: {reason}")
             continue
         rois.append(roi)
         lost += [f"{title!r}: {line}" for line in said]
-    return ImportedRois(rois=tuple(rois), lost=tuple(lost))
+    return tuple(rois)
 
 
 def _ending(path: Path) -> str:

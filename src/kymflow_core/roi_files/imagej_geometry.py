@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow_core.roi.raster import bounding_box, shape_mask
+from kymflow_core.roi.raster import clip_box, shape_mask
 from kymflow_core.roi.rois import DrawnShape
 from kymflow_core.roi_files.shared import MOST_PIXELS
 
@@ -86,7 +86,7 @@ def pixels_in_oval(left: int, top: int, right: int, bottom: int) -> PixelsIn:
 
 def compared(drawn: DrawnShape, theirs: PixelsIn, shape: tuple[int, int] = (FARTHEST, FARTHEST)) -> list[str]:
     """Return a line on how many pixels of an image of `shape` are a drawn shape's here and not in ImageJ, or there only."""
-    y0, y1, x0, x1 = bounding_box(drawn.type, drawn.vertices, shape)
+    y0, y1, x0, x1 = clip_box(drawn.type, drawn.vertices, shape)
     first, stop = (max(0, y0 - 1), max(0, x0 - 1)), (min(y1 + 1, shape[0]), min(x1 + 1, shape[1]))
     size = (stop[0] - first[0], stop[1] - first[1])
     if size[0] * size[1] > MOST_PIXELS:

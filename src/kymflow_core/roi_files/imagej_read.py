@@ -6,7 +6,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 from roifile import ROI_COLOR_NONE, ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
 from kymflow_core.errors import RoiError
-from kymflow_core.roi.raster import has_pixels, shape_problems
+from kymflow_core.roi.raster import has_pixels
 from kymflow_core.roi.rois import ROI, DrawnShape, MaskROI, RectROI
+from kymflow_core.roi.shape_kinds import shape_problems
 from kymflow_core.roi_files.imagej_geometry import (
     NotTakenError,
     PixelsIn,
@@ -54,7 +55,7 @@ def read_all(path: Path, ending: str, lost: list[str]) -> Iterator[tuple[str, Im
     content = path.read_bytes()
     if ending == ".roi":
         try:
-            yield path.stem, _decoded(content)
+            yield path.stem, decode_roi(content)
         except NotTakenError as reason:
             raise RoiError(f"{path.name!r} cannot be read: {reason}; save the selection in ImageJ anew") from reason
         return
@@ -65,7 +66,7 @@ def read_all(path: Path, ending: str, lost: list[str]) -> Iterator[tuple[str, Im
             continue
         found += 1
         try:
-            yield name.rpartition("/")[2][: -len(".roi")], _decoded(entry)
+            yield name.rpartition("/")[2][: -len(".roi")], decode_roi(entry)
         except NotTakenError as reason:
             lost.append(f"{name!r}: left out: {reason}")
     if not found:
@@ -107,7 +108,23 @@ def _check_size(file_name: str, entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _decoded(content: bytes) -> ImagejRoi:
+def rois_in_tiff(entries: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+    """Return the selection and the overlay that ImageJ saved in a TIFF, each ROI once, with a name for it.
+
+    Parameters
+    ----------
+    entries
+        What tifffile finds in ImageJ's private tags: the bytes of one ROI as `ROI`, of any number as `Overlays`.
+    """
+    selection, overlay = entries.get("ROI"), entries.get("Overlays")
+    named = [("selection", selection)] if isinstance(selection, bytes) else []
+    listed = overlay if isinstance(overlay, list | tuple) else [overlay]
+    named += [(f"overlay {number}", one) for number, one in enumerate(listed, 1) if isinstance(one, bytes)]
+    return [(name, content) for at, (name, content) in enumerate(named) if content not in [one for _, one in named[:at]]]
+
+
+def decode_roi(content: bytes) -> ImagejRoi:
+    """Return ImageJ's ROI in the bytes of one; raise `NotTakenError` where they are damaged or another thing."""
     if content[:4] != b"Iout":
         raise NotTakenError(f"it is no ImageJ ROI, which would begin with b'Iout', not with {content[:4]!r}")
     try:

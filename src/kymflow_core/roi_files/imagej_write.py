@@ -77,11 +77,12 @@ def _to_imagej(roi: ROI, masks: Mapping[int, NDArray[np.bool_]]) -> tuple[Imagej
     vertices = np.array(roi.drawn.vertices, dtype=np.float64)
     check_reach(np.abs(vertices).max())
     points = vertices[:, ::-1]
-    if roi.drawn.type not in ("path", "line"):
+    if roi.drawn.kind.is_closed:
         return _area_to_imagej(roi.drawn, points + 0.5)
-    if roi.drawn.type == "path" or len(points) > len(("begin", "end")):
-        return _of_points(points, ROI_TYPE.POLYLINE), []
-    theirs = ImagejRoi(roitype=ROI_TYPE.LINE)
+    roi_type = ROI_TYPE[roi.drawn.kind.imagej_type]
+    if roi_type != ROI_TYPE.LINE:
+        return _of_points(points, roi_type), []
+    theirs = ImagejRoi(roitype=roi_type)
     _set_bounds(theirs, points)
     (theirs.x1, theirs.y1), (theirs.x2, theirs.y2) = points.tolist()
     return theirs, []
@@ -112,19 +113,22 @@ def _mask_to_imagej(mask: NDArray[np.bool_]) -> ImagejRoi:
 
 
 def _area_to_imagej(drawn: DrawnShape, corners: Points) -> tuple[ImagejRoi, list[str]]:
-    axis = None if drawn.type == "polygon" else axis_of(corners)
+    subtype = ROI_SUBTYPE[drawn.kind.imagej_subtype]
+    has_axis = subtype != ROI_SUBTYPE.UNDEFINED
+    axis = axis_of(corners) if has_axis else None
     if axis is None:
-        points = outline(drawn.type, corners)
-        said = [] if drawn.type == "polygon" else [f"the {drawn.type} is skewed or has no size, and became a polygon"]
+        points = outline(drawn.type, corners[:, ::-1])[:, ::-1]
+        said = [f"the {drawn.type} is skewed or has no size, and became a polygon"] if has_axis else []
         held = points.astype(np.float32).astype(np.float64)
         return _of_points(points, ROI_TYPE.POLYGON), said + compared(drawn, pixels_in_polygon(held))
-    if drawn.type == "ellipse":
+    is_ellipse = subtype == ROI_SUBTYPE.ELLIPSE
+    if is_ellipse:
         axis[4] /= math.dist(axis[:2], axis[2:4])
     axis = axis.astype(np.float32).astype(np.float64)
-    points = ellipse_points(axis) if drawn.type == "ellipse" else corners_round(axis)
+    points = ellipse_points(axis) if is_ellipse else corners_round(axis)
     # ImageJ takes the points only for a sign that there are any, and makes them anew.
-    theirs = _of_points(points, ROI_TYPE.FREEHAND, whole=False)
-    theirs.subtype = ROI_SUBTYPE.ELLIPSE if drawn.type == "ellipse" else ROI_SUBTYPE.ROTATED_RECT
+    theirs = _of_points(points, ROI_TYPE[drawn.kind.imagej_type], whole=False)
+    theirs.subtype = subtype
     theirs.x1, theirs.y1, theirs.x2, theirs.y2 = axis[:4].tolist()
     # The file has a float where `roifile` has three integers.
     parameter = struct.unpack(">BBh", struct.pack(">f", axis[4]))

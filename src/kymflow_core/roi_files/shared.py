@@ -1,8 +1,6 @@
-"""What every file of ROIs needs: titles, painted masks, and a save that is whole or not there."""
+"""What every file of ROIs needs: titles and painted masks."""
 
-import uuid
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -14,16 +12,6 @@ from kymflow_core.roi.rois import ROI
 NO_MASKS: Mapping[int, NDArray[np.bool_]] = MappingProxyType({})
 MOST_PIXELS = 1 << 28
 """How large the box round a drawn shape may be for its pixels to be looked at."""
-
-
-def save_whole(path: Path, content: bytes) -> None:
-    """Write a file whole to a temporary name beside it, and rename it over."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def roi_title(roi: ROI) -> str:

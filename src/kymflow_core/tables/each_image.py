@@ -1,6 +1,6 @@
 """Runs the extraction of many images: one after another, or by any executor. Stops between images.
 
-The rule of this room: it knows no table. Progress is told in the thread that asked for the run.
+The rule of this room: it knows no table. Progress is reported in the thread that started the run.
 """
 
 from collections.abc import Generator, Iterator, Sequence

@@ -1,7 +1,7 @@
-"""What one image gives a table: looked at, and extracted. Safe in threads and in other processes.
+"""What one image gives a table: inspected, and extracted. Safe in threads and in other processes.
 
-The rule of this room: one image that cannot be read is an answer, not an error; and what is said of an image is of one
-moment: where its files change while they are read, they are read again.
+The rule of this room: an image that cannot be read is a result, not an error. All statements about an image are of one
+moment: if its files change while they are read, they are read again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,10 @@ import pandas as pd
 from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import IndexerError, KymflowError
-from kymflow_core.headers import AcquisitionHeader
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
-from kymflow_core.roi import RoiSet
 from kymflow_core.tables.freshness import CurrentState, Indexed
-from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PIXELS_SHA256, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import METADATA_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
@@ -31,7 +30,7 @@ _NOT_READ = "not read"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Extraction:
-    """What one image gave; `rows` is None where it failed, and then `entry.error` says why."""
+    """What one image gave; `rows` is None where it failed, and then `entry.error` has the reason."""
 
     image_id: str
     entry: Indexed
@@ -139,15 +138,10 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
     statements = list(_stated(record, indexer))
     if not statements:
         return []
-    metadata = record.load_metadata_payload()
-    envelopes, pixels = metadata.get("rois"), metadata.get(PIXELS_SHA256)
-    rois = RoiSet.from_json(envelopes if isinstance(envelopes, list) else [])
-    calibration = AcquisitionHeader.of_metadata(metadata)
-    digest = pixels if isinstance(pixels, str) else ""
-    found = [
-        one for said in statements for one in (said or ComputedFrom()).changes(rois, calibration=calibration, pixels=digest)
-    ]
-    return list(dict.fromkeys(found))
+    metadata = RecordMetadata.load(record)
+    rois, header, pixels = metadata.rois, metadata.header, metadata.pixels_sha256
+    changes = ((one or ComputedFrom()).changes(rois, calibration=header, pixels=pixels) for one in statements)
+    return list(dict.fromkeys(change for found in changes for change in found))
 
 
 def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[ComputedFrom]:

@@ -28,8 +28,8 @@ class State(StrEnum):
 class CurrentState:
     """What one image's artifacts are now.
 
-    `fingerprint` is a digest of their content, empty where there is none; `changes` says what is no longer as it was when
-    they were computed; `problem` says why they cannot be read.
+    `fingerprint` is a digest of their content, empty where there is none; `changes` lists what is no longer as it was when
+    they were computed; `problem` is the reason why they cannot be read.
     """
 
     fingerprint: str = ""

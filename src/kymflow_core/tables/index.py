@@ -29,7 +29,7 @@ UNREADABLE = "unreadable"
 class IndexEntries:
     """What is known of a table as it is in the file of a digest.
 
-    `index` is what the index says of images, as far as it is true of that file; `n_rows` how many rows the file has of each
+    `index` has the index's entries that are true of that file, by image; `n_rows` how many rows the file has of each
     image that it has some of. `is_noted` says whether the stored index was written for that file.
     """
 
@@ -84,9 +84,9 @@ def _entries_of(frame: pd.DataFrame) -> dict[str, Indexed]:
 
 
 def load_index(dataset: ZarrDataset, name: str) -> IndexEntries:
-    """Return what the index says of the table that is there.
+    """Return the index's entries that are true of the table as it is now.
 
-    An image whose rows are others than the index says is left out. Where the table's file is the one that the index was
+    An image whose rows differ from its entry is left out. Where the table's file is the one that the index was
     made for, that is known at once. Otherwise all rows are compared.
     """
     stored = dataset.load_table_index(name)
@@ -104,7 +104,7 @@ def load_index(dataset: ZarrDataset, name: str) -> IndexEntries:
 
 
 def compare_index(dataset: ZarrDataset, name: str, table: pd.DataFrame) -> IndexEntries:
-    """Return what the stored index says of the images whose rows in a table are those that it says."""
+    """Return the stored entries of those images whose rows in the table still agree with them."""
     stored = dataset.load_table_index(name)
     return _known_of(table, from_frame(stored.rows) if stored else {}, "")
 

@@ -55,7 +55,7 @@ class KymDataset:
     def __init__(self, dataset: str | Path | ZarrDataset, mode: Literal["r", "a"] = "a") -> None:
         self.dataset = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(dataset, mode=mode)
         self.tables: dict[str, pd.DataFrame] = {}
-        """The tables that were read, by name; `save_table` writes what stands here."""
+        """The tables that were read, by name; `save_table` writes these."""
         self._digests: dict[str, str] = {}
 
     def load_tables(self, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
@@ -187,7 +187,7 @@ class KymDataset:
         ReadOnlyError
             When the dataset cannot be written.
         NotSavedError
-            When the disk is full or fails; the old table stands.
+            When the disk is full or fails; the old table is unchanged.
         """
         name, run = indexer.table_name, _Run(watch, executor)
         if image_ids is not None:
@@ -266,7 +266,7 @@ class KymDataset:
         *,
         is_whole: bool = False,
     ) -> UpdateReport:
-        """Extract, write the table once, then its index, and say what was done."""
+        """Extract, write the table once, then its index, and return what was done."""
         name = indexer.table_name
         done = run_extraction(
             self.dataset,

@@ -11,9 +11,9 @@ from kymflow_core.tables.freshness import State
 class UpdateReport:
     """What an indexer run did.
 
-    `rows` are the images whose rows were made anew, with the number of their rows; `failed` says why images failed: their
-    rows stay as they were, marked as outdated. `removed` are deleted images whose rows were taken out of the table.
-    `states` is what the rows of the images are worth after the run, `is_cancelled` whether it was stopped before its end.
+    `rows` are the images whose rows were made anew, with the number of their rows. `failed` has the reasons why images
+    failed: their rows stay as they were, marked as outdated. `removed` are deleted images whose rows were taken out of the
+    table. `states` is what the rows of the images are worth after the run, `is_cancelled` whether it was stopped early.
     """
 
     table_name: str

@@ -8,7 +8,7 @@ large files suit network and synchronized folders. zarr encodes into memory; `Bl
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,16 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import MemoryStore
 
 from kymflow_zarr.arrays.chunks import (
-    BLOSC_HEADER_BYTES,
     MAX_CHUNK_BYTES,
     ArrayPlan,
-    check_blosc_header,
     checked_codecs,
     plan_of_document,
-    plan_of_older_document,
 )
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 from kymflow_zarr.formats.seals import document_seal_state, seal_document, strip_foreign
 from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
-from kymflow_zarr.layout import ATTRIBUTES, GROUP_DOCUMENT, OLDER_ARRAY
+from kymflow_zarr.layout import ATTRIBUTES, GROUP_DOCUMENT
 
 CHUNK_LENGTH = 512
 CHUNK_BYTES = 2**20
@@ -151,7 +148,7 @@ def write_array(
 
 
 def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
-    """Open an array lazily, for reading; of this program or of the older one.
+    """Open an array lazily, for reading.
 
     Raises
     ------
@@ -179,10 +176,7 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
 
 def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
     """Return how an array lies on disk, from its checked metadata alone; raise as `open_array`."""
-    name, document = _document(blobs, key)
-    where = blobs.describe(key)
-    if name == OLDER_ARRAY:
-        return plan_of_older_document(document, where=where)
+    document, where = _document(blobs, key), blobs.describe(key)
     if document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "broken":
         raise DamagedError(f"the metadata of the array {where} were changed; restore it from a backup")
     return plan_of_document(document, where=where)
@@ -190,13 +184,9 @@ def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
 
 def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
     """Return an array's shape; raise as `open_array`. What was sealed by this program is not checked again."""
-    name, document = _document(blobs, key)
+    document = _document(blobs, key)
     shape = document.get("shape")
-    if (
-        name == GROUP_DOCUMENT
-        and isinstance(shape, list)
-        and document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "whole"
-    ):
+    if isinstance(shape, list) and document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "whole":
         return tuple(shape)
     return array_plan(blobs, key).shape
 
@@ -207,13 +197,11 @@ def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
     blobs.check_links(key)
     # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
     missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(_inside(key, name))]
-    if missing and not plan.older:
+    if missing:
         raise DamagedError(
             f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
             "restore it from a backup"
         )
-    if plan.older and plan.compressed:
-        _check_older_chunks(blobs, key, plan.files() - set(missing), plan.chunk_nbytes)
     return plan
 
 
@@ -234,30 +222,20 @@ def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
     plan = check_complete(blobs, key)
     try:
         with checked_codecs():
-            return zarr.open_array(blobs.store(key, complete=not plan.older), mode="r"), plan
+            return zarr.open_array(blobs.store(key, complete=True), mode="r"), plan
     except UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error
 
 
-def _document(blobs: Blobs, key: str) -> tuple[str, JsonObject]:
-    """Return which metadata document an array has, and what it says."""
-    for name in (GROUP_DOCUMENT, OLDER_ARRAY):
-        try:
-            data = blobs.read(_inside(key, name), limit=MAX_DOCUMENT_BYTES)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        return name, object_from_bytes(data, what=blobs.describe(_inside(key, name)))
-    raise FileNotFoundError(blobs.describe(key))
-
-
-def _check_older_chunks(blobs: Blobs, key: str, names: Iterable[str], expected: int) -> None:
-    """Look at the headers of the older program's chunks, which have no checksum."""
-    for name in names:
-        chunk = _inside(key, name)
-        with blobs.open(chunk) as file:
-            header = file.read(BLOSC_HEADER_BYTES)
-        check_blosc_header(header, expected, blobs.size(chunk), where=blobs.describe(chunk))
+def _document(blobs: Blobs, key: str) -> JsonObject:
+    """Return the metadata document of an array."""
+    document = _inside(key, GROUP_DOCUMENT)
+    try:
+        data = blobs.read(document, limit=MAX_DOCUMENT_BYTES)
+    except NotADirectoryError as error:
+        raise FileNotFoundError(blobs.describe(key)) from error
+    return object_from_bytes(data, what=blobs.describe(document))
 
 
 def _default_chunk(shape: Sequence[int], axes: Sequence[str], item_bytes: int) -> tuple[int, ...]:

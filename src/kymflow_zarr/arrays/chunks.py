@@ -1,14 +1,14 @@
 """What an array's metadata document may say, and what a chunk may unpack to: checked before anything is allocated.
 
-The rule of this room: nothing from a file is believed before it is checked here. A document has one of two chains of
-codecs: ours, or that of the older program. zarr and numcodecs are only handed what has passed.
+The rule of this room: nothing from a file is believed before it is checked here. A document has the one chain of
+codecs that this program writes. zarr and numcodecs are only handed what has passed.
 """
 
 import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,7 @@ INDEX_CODECS = ["bytes", "crc32c"]
 class ArrayPlan:
     """How an array lies on disk, from a document that was checked.
 
-    `chunk` is what is unpacked at once, `file` the part of the array in one file: a shard, or the same as `chunk`. An
-    `older` array is of the older program: its chunks of zeros may be missing.
+    `chunk` is what is unpacked at once, `file` the part of the array in one file: a shard, or the same as `chunk`.
     """
 
     shape: tuple[int, ...]
@@ -50,8 +49,6 @@ class ArrayPlan:
     file: tuple[int, ...]
     separator: str = "/"
     prefix: str = "c"
-    older: bool = False
-    compressed: bool = True
 
     @property
     def nbytes(self) -> int:
@@ -102,38 +99,6 @@ def plan_of_document(document: JsonObject, *, where: str) -> ArrayPlan:
             f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers are read; restore it from a backup"
         )
     return check_plan(document.get("shape"), chunk, chunk_file, np.dtype(dtype).itemsize, where=where)
-
-
-def plan_of_older_document(document: JsonObject, *, where: str) -> ArrayPlan:
-    """Return the plan in a `.zarray` of the older program (zarr v2 specification, "Arrays"): Blosc and no filters.
-
-    Raises
-    ------
-    DamagedError
-        When it has filters or another codec, which could run code or allocate without limit.
-    """
-    compressor, dtype = document.get("compressor"), document.get("dtype")
-    codec = compressor.get("id") if isinstance(compressor, Mapping) else compressor
-    if document.get("filters") is not None or codec not in ("blosc", None) or document.get("zarr_format") != 2:
-        raise DamagedError(
-            f"the array {where} has filters, or a codec ({str(codec)[:80]!r}), that are not read; restore it from a backup"
-        )
-    try:
-        parsed = np.dtype(dtype if isinstance(dtype, str) else "")
-    except TypeError as error:
-        raise DamagedError(
-            f"the array {where} has the data type {str(dtype)[:80]!r}, which is not known; restore it from a backup"
-        ) from error
-    if parsed.kind not in "biufc" or not isinstance(dtype, str):
-        raise DamagedError(
-            f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers are read; restore it from a backup"
-        )
-    separator = document.get("dimension_separator", ".")
-    if separator not in (".", "/"):
-        raise DamagedError(f"the array {where} has the separator {str(separator)[:80]!r}; restore it from a backup")
-    chunks = document.get("chunks")
-    plan = check_plan(document.get("shape"), chunks, chunks, parsed.itemsize, where=where)
-    return replace(plan, separator=str(separator), prefix="", older=True, compressed=codec is not None)
 
 
 def check_blosc_header(header: bytes, expected: int, stored: int, *, where: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer
@@ -35,7 +36,7 @@ from kymflow_zarr.arrays.chunks import (
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
-from kymflow_zarr.layout import GROUP_DOCUMENT, OLDER_ARRAY, OLDER_ATTRIBUTES
+from kymflow_zarr.layout import GROUP_DOCUMENT, V2_ARRAY, V2_ATTRIBUTES
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
@@ -52,8 +53,17 @@ _GZIP_OR_ZLIB = 47
 _STEP = 2**20
 
 
-def load_foreign_array(blobs: Blobs, key: str) -> NDArray[Any]:
+def load_foreign_array(blobs: Blobs, key: str, *, most_unstored: int = MOST_UNSTORED_BYTES) -> NDArray[Any]:
     """Read an array whole.
+
+    Parameters
+    ----------
+    blobs
+        The folder that holds it.
+    key
+        The array's own folder.
+    most_unstored
+        The size in bytes from which on at least half of its chunks must be there.
 
     Raises
     ------
@@ -64,13 +74,16 @@ def load_foreign_array(blobs: Blobs, key: str) -> NDArray[Any]:
     """
     name, document = _document(blobs, key)
     where = blobs.describe(key)
-    codec = _older_codec(document, where) if name == OLDER_ARRAY else ""
-    plan = _plan_of_older(document, where) if name == OLDER_ARRAY else _plan(document, where)
+    is_v2 = name == V2_ARRAY
+    codec = _v2_codec(document, where) if is_v2 else None
+    plan = _v2_plan(document, where) if is_v2 else _plan(document, where)
     blobs.check_links(key)
-    _check_files(blobs, key, plan, codec, where)
+    names = _check_files(blobs, key, plan, most_unstored)
+    if is_v2:
+        _check_v2_files(blobs, key, names, codec, plan.chunk_nbytes)
     try:
         with checked_codecs({"zstd": _ZSTD, "gzip": _GZIP}):
-            array = zarr.open_array(blobs.store(key, complete=False), mode="r", zarr_format=2 if plan.older else 3)
+            array = zarr.open_array(blobs.store(key, complete=False), mode="r", zarr_format=2 if is_v2 else 3)
         return np.asarray(array[...])
     except DamagedError as error:
         raise DamagedError(f"the array {where} is damaged: {error}") from error
@@ -95,23 +108,39 @@ def check_unpacked(codec: str | None, data: bytes, expected: int, *, where: str)
     if codec == "blosc":
         check_blosc_header(data[:BLOSC_HEADER_BYTES], expected, len(data), where=where)
         return
-    size = len(data) if codec is None else _zstd_size(data) if codec == "zstd" else _deflated_size(data, expected)
+    size = len(data) if codec is None else (_zstd_size if codec == "zstd" else _deflated_size)(data, expected)
     if size != expected:
-        said = "does not say to how many bytes it unpacks" if size is None else f"unpacks to {size} bytes or more"
+        said = "is damaged: it cannot be unpacked" if size is None else f"unpacks to {size} bytes or more"
         raise DamagedError(f"{where} {said}; {expected} are expected")
 
 
-def _zstd_size(data: bytes) -> int | None:
-    """Return the content size in a frame's header (RFC 8878, section 3.1.1.1); None where it states none."""
+def _zstd_size(data: bytes, expected: int) -> int | None:
+    """Return to how many bytes a zstd frame unpacks, counting to one more than `expected`; None for other bytes.
+
+    The header may state it (RFC 8878, section 3.1.1.1); Bio-Formats and others, which pack a stream, leave it out.
+    """
     if data[:4] != _ZSTD_MAGIC or len(data) < 6:
         return None
     flags = data[4]
     is_single_segment, size_flag = bool(flags & 0x20), flags >> 6
     length = (1 if is_single_segment else 0, 2, 4, 8)[size_flag]
     start = 5 + (0 if is_single_segment else 1) + (0, 1, 2, 4)[flags & 0x03]
-    if not length or len(data) < start + length:
+    if len(data) < start + length:
         return None
+    if not length:
+        return _counted_zstd(data, expected)
     return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
+
+
+def _counted_zstd(data: bytes, expected: int) -> int | None:
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            size = 0
+            while size <= expected and (part := stream.read(_STEP)):
+                size += len(part)
+    except OSError:
+        return None
+    return size
 
 
 def _deflated_size(data: bytes, expected: int) -> int | None:
@@ -155,7 +184,7 @@ register_codec("gzip", CheckedGzip, qualname=_GZIP)
 
 
 def _document(blobs: Blobs, key: str) -> tuple[str, JsonObject]:
-    for name in (GROUP_DOCUMENT, OLDER_ARRAY):
+    for name in (GROUP_DOCUMENT, V2_ARRAY):
         path = f"{key}/{name}"
         try:
             data = blobs.read(path, limit=MAX_DOCUMENT_BYTES)
@@ -193,7 +222,7 @@ def _plan(document: JsonObject, where: str) -> ArrayPlan:
     return replace(plan, separator=_separator(separator, where), prefix="c" if name == "default" else "")
 
 
-def _plan_of_older(document: JsonObject, where: str) -> ArrayPlan:
+def _v2_plan(document: JsonObject, where: str) -> ArrayPlan:
     dtype = document.get("dtype")
     try:
         parsed = np.dtype(dtype if isinstance(dtype, str) else "V")
@@ -203,7 +232,7 @@ def _plan_of_older(document: JsonObject, where: str) -> ArrayPlan:
         raise DamagedError(f"the array {where} has the data type {str(dtype)[:80]!r}; only numbers and booleans are read")
     chunks = document.get("chunks")
     plan = check_plan(document.get("shape"), chunks, chunks, parsed.itemsize, where=where)
-    return replace(plan, separator=_separator(document.get("dimension_separator", "."), where), prefix="", older=True)
+    return replace(plan, separator=_separator(document.get("dimension_separator", "."), where), prefix="")
 
 
 def _separator(value: JsonValue, where: str) -> str:
@@ -212,7 +241,7 @@ def _separator(value: JsonValue, where: str) -> str:
     return str(value)
 
 
-def _older_codec(document: JsonObject, where: str) -> str | None:
+def _v2_codec(document: JsonObject, where: str) -> str | None:
     """Return the codec of an array of zarr v2; others than these, and all filters, could run code or take any memory."""
     compressor = document.get("compressor")
     codec = compressor.get("id") if isinstance(compressor, Mapping) else compressor
@@ -224,23 +253,30 @@ def _older_codec(document: JsonObject, where: str) -> str | None:
     return codec if isinstance(codec, str) else None
 
 
-def _check_files(blobs: Blobs, key: str, plan: ArrayPlan, codec: str | None, where: str) -> None:
-    """Look at the files of the chunks before anything is unpacked; a missing one stands for the fill value."""
+def _check_files(blobs: Blobs, key: str, plan: ArrayPlan, most_unstored: int) -> list[str]:
+    """Return which files of chunks there are, none of them too large; a missing one stands for the fill value."""
+    where = blobs.describe(key)
     if plan.nbytes > MAX_ARRAY_BYTES:
         raise DamagedError(
             f"the array {where} needs {plan.nbytes >> 30} GB of memory; {MAX_ARRAY_BYTES >> 30} are the most"
         )
     names = sorted(plan.files())
     there = [name for name in names if blobs.exists(f"{key}/{name}")]
-    if plan.nbytes > MOST_UNSTORED_BYTES and 2 * len(there) < len(names):
+    if plan.nbytes > most_unstored and 2 * len(there) < len(names):
         raise DamagedError(f"the array {where} has {plan.nbytes >> 20} MB, and of its {len(names)} files only {len(there)}")
     most = 2 * math.prod(plan.file) * plan.item_bytes + 2**20
     for name in there:
         chunk = f"{key}/{name}"
         if blobs.size(chunk) > most:
             raise DamagedError(f"{blobs.describe(chunk)} has {blobs.size(chunk)} bytes; at most {most} are believable")
-        if plan.older:
-            check_unpacked(codec, blobs.read(chunk), plan.chunk_nbytes, where=blobs.describe(chunk))
-    attributes = f"{key}/{OLDER_ATTRIBUTES}"
-    if plan.older and blobs.exists(attributes) and blobs.size(attributes) > MAX_DOCUMENT_BYTES:
+    return there
+
+
+def _check_v2_files(blobs: Blobs, key: str, names: list[str], codec: str | None, expected: int) -> None:
+    """Look at the chunks of an array of zarr v2, and at its attributes, before anything is unpacked."""
+    for name in names:
+        chunk = f"{key}/{name}"
+        check_unpacked(codec, blobs.read(chunk), expected, where=blobs.describe(chunk))
+    attributes = f"{key}/{V2_ATTRIBUTES}"
+    if blobs.exists(attributes) and blobs.size(attributes) > MAX_DOCUMENT_BYTES:
         raise DamagedError(f"{blobs.describe(attributes)} has {blobs.size(attributes)} bytes, which is not believable")

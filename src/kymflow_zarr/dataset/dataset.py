@@ -27,7 +27,6 @@ from kymflow_zarr.errors import (
     DatasetNotFoundError,
     InvalidNameError,
     InvalidValueError,
-    ReadOnlyError,
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.strict_json import JsonObject
@@ -38,7 +37,6 @@ from kymflow_zarr.tables.sources import Sources
 from kymflow_zarr.tables.tables import ReplacedRows, Tables
 
 Mode: TypeAlias = Literal["r", "a"]
-_OLDER = "is in a dataset of the older program, which is only read; copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
 
 
 class Dataset:
@@ -50,7 +48,7 @@ class Dataset:
         The dataset's folder; its name ends in `.zarr` by custom.
     mode
         "r" reads only; every write raises `ReadOnlyError`. "a" reads and writes, and where there is nothing at `path` the
-        first write makes the dataset. A dataset of the older program is only read, in either mode.
+        first write makes the dataset.
 
     Raises
     ------
@@ -58,6 +56,8 @@ class Dataset:
         When mode is "r" and there is nothing, or `path` is a file.
     NotADatasetError
         When the folder is something else.
+    OlderDatasetError
+        When the dataset was written by the older program; `upgrade` makes a copy that opens.
     UnsupportedVersionError
         When the dataset is of a newer format.
     DamagedError
@@ -71,9 +71,6 @@ class Dataset:
         self.mode: Mode = mode
         self._blobs = Blobs(self.path, read_only=mode == "r")
         stored = load_attributes(self._blobs)
-        if stored is not None and stored.is_older:
-            self.mode = "r"
-            self._blobs = Blobs(self.path, read_only=True, why_read_only=_OLDER)
         self._tables = Tables(self._blobs)
         self._sources = Sources(self._tables)
         if stored is None and mode == "r":
@@ -99,7 +96,7 @@ class Dataset:
 
     @property
     def attributes(self) -> DatasetAttributes:
-        """Who the dataset is, and whether it is one of the older program."""
+        """Who the dataset is, and when it was made."""
         return self._attributes
 
     def list_image_ids(self) -> list[str]:
@@ -156,7 +153,7 @@ class Dataset:
         """Add a record with these pixels and return it; arguments as in `ZarrImageRecord.save_array`."""
         with self.build_record(arr, axes=axes, chunks=chunks) as draft:
             pass
-        # Not looked for: it is there, and who is told otherwise adds it again.
+        # Not checked on the disk: a wrong "not there" would make the caller add the image a second time.
         return self._record(draft.image_id)
 
     @contextmanager
@@ -231,7 +228,7 @@ class Dataset:
         columns
             Only these columns, in this order; the others are not read.
         image_ids
-            Only these images' rows; of the others, no more is read than stands together with them.
+            Only these images' rows; other rows are read only where they share a block of the file.
 
         Raises
         ------
@@ -336,8 +333,6 @@ class Dataset:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)
 
     def _ensure_exists(self, *, upgraded_from: JsonObject | None = None) -> None:
-        if self._attributes.is_older:
-            raise ReadOnlyError(f"not saved: {self.path} {_OLDER}")
         if self._exists and not self._blobs.exists(layout.GROUP_DOCUMENT):
             raise DatasetNotFoundError(
                 f"the dataset {self.path} is no longer there: deleted, moved, or its disk is gone; nothing was written"

@@ -39,7 +39,7 @@ class ManifestEntry:
     problem: str | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
-        """Return the entry as it stands in the file."""
+        """Return the entry as the file has it."""
         return asdict(self)
 
     @classmethod

@@ -1,11 +1,17 @@
-"""What stands at a dataset's path: nothing, a dataset, one of the older program, a half-made one, or something else."""
+"""What is at a dataset's path: nothing, a dataset, one of the older program, a half-made one, or something else."""
 
 import uuid
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import DamagedError, DatasetNotFoundError, NotADatasetError
-from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, object_from_bytes
+from kymflow_zarr.errors import (
+    DamagedError,
+    DatasetNotFoundError,
+    NotADatasetError,
+    OlderDatasetError,
+    UnsupportedVersionError,
+)
+from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes
 from kymflow_zarr.record.attributes import DatasetAttributes, group_from_bytes
 
 GROUPS = (layout.IMAGES, layout.TABLES, layout.INDEX)
@@ -13,15 +19,15 @@ GROUPS = (layout.IMAGES, layout.TABLES, layout.INDEX)
 
 
 def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
-    """Return a dataset's attributes, None where there is nothing at its path."""
+    """Return a dataset's attributes, None where there is nothing at its path; raise as `Dataset`."""
     where = blobs.describe("")
     if not blobs.exists(""):
         return None
     if not blobs.is_folder(""):
         raise DatasetNotFoundError(f"{where} is a file; a dataset is a folder whose name ends in .zarr")
     if not blobs.exists(layout.GROUP_DOCUMENT):
-        if blobs.exists(layout.OLDER_ATTRIBUTES):
-            return _load_older(blobs)
+        if load_older_attributes(blobs) is not None:
+            raise OlderDatasetError.at(where)
         if any(is_uuid(name) for name in blobs.names(layout.IMAGES)):
             raise DamagedError(f"{where} has image records but no {layout.GROUP_DOCUMENT}; restore that file from a backup")
         if not _is_unfinished(blobs):
@@ -32,10 +38,31 @@ def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
     return DatasetAttributes.from_json(group_from_bytes(data, where=document), where=where)
 
 
-def _load_older(blobs: Blobs) -> DatasetAttributes:
-    data = blobs.read(layout.OLDER_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
-    where = blobs.describe(layout.OLDER_ATTRIBUTES)
-    return DatasetAttributes.from_older_json(object_from_bytes(data, what=where), where=blobs.describe(""))
+def load_older_attributes(blobs: Blobs) -> JsonObject | None:
+    """Return what the attributes of a dataset of the older program say; None where there is none at the path.
+
+    Raises
+    ------
+    NotADatasetError
+        When there is a zarr group of another kind.
+    UnsupportedVersionError
+        When it is a dataset of another version of the older program.
+    DamagedError
+        When the attributes cannot be read.
+    """
+    if blobs.exists(layout.GROUP_DOCUMENT) or not blobs.exists(layout.V2_ATTRIBUTES):
+        return None
+    data = blobs.read(layout.V2_ATTRIBUTES, limit=MAX_DOCUMENT_BYTES)
+    where, attributes = blobs.describe(""), object_from_bytes(data, what=blobs.describe(layout.V2_ATTRIBUTES))
+    if attributes.get("format") != layout.OLDER_FORMAT:
+        raise NotADatasetError(f"{where} is a zarr group, but not a kymflow dataset")
+    version = attributes.get("schema_version")
+    if version != layout.OLDER_SCHEMA_VERSION:
+        raise UnsupportedVersionError(
+            f"{where} has schema version {version} of the older program; only version {layout.OLDER_SCHEMA_VERSION} can be "
+            "copied into today's format"
+        )
+    return attributes
 
 
 def _is_unfinished(blobs: Blobs) -> bool:

@@ -1,22 +1,20 @@
 """Bytes in and out of a dataset, atomically: the only code that touches a file system or a zarr store.
 
-The rule of this room: a reader sees the old state or the new one, never a half. A file is written beside its place,
+The rule of this room: a reader sees the old state or the new one, never a half. A file is written next to its place,
 flushed and renamed over it; a tree (a record, an array) is built in the staging folder, flushed and renamed in.
 A flush that fails means "unknown": it is never retried and carried on from, but reported as not saved.
-What a key means on disk, and the single steps that a disk can refuse, stand in `disk.steps`.
+The single steps that a disk can refuse are in `disk.steps`; how a tree gets to its place is in `disk.staging`.
 """
 
 import errno
 import os
 import shutil
 import socket
-import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, unquote
 
 from zarr.storage import LocalStore
 
@@ -24,6 +22,7 @@ from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import parts_of
 from kymflow_zarr.disk.presence import Presence
+from kymflow_zarr.disk.staging import Staging, place_of, remove_empty
 from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
 from kymflow_zarr.layout import QUARANTINE, STAGING
 
@@ -33,8 +32,9 @@ SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
 
 CLAIM_SECONDS = 600
+"""How long a claim counts whose program may have been stopped."""
 PRESENT_SECONDS = 7 * 24 * 3600
-"""How long a claim is respected of a program of which one cannot tell whether it was stopped."""
+"""How long a program counts as present that may have been stopped."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
@@ -57,9 +57,7 @@ class Blobs:
     keep_reserve
         Whether even small files may not use the reserve.
     fixed
-        Whether the folder is never made by writing into it: who writes into a record that was deleted makes no ghost of it.
-    why_read_only
-        What the refusal says.
+        Whether writing never makes the folder: a write into a deleted record must not bring back a part of it.
     """
 
     def __init__(
@@ -71,17 +69,16 @@ class Blobs:
         draft: bool = False,
         keep_reserve: bool = False,
         fixed: bool = False,
-        why_read_only: str = "is in a dataset opened for reading only; open it with mode 'a'",
     ) -> None:
         self.root = root
         self.read_only = read_only
         self._folder = str(root)
         self._top = top or root
+        self._staging = Staging(self._top)
         self._draft = draft
         self._fixed = fixed
         self._no_links: set[str] = set()
         self._keep_reserve = keep_reserve
-        self._why_read_only = why_read_only
 
     def __repr__(self) -> str:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
@@ -95,7 +92,6 @@ class Blobs:
             draft=self._draft,
             keep_reserve=self._keep_reserve,
             fixed=True,
-            why_read_only=self._why_read_only,
         )
 
     def describe(self, key: str) -> str:
@@ -151,15 +147,8 @@ class Blobs:
 
     def now(self) -> float:
         """Return what time it is for the disk, whose clock may not be this machine's."""
-        staging = str(self._top / STAGING)
         with self._writing(STAGING):
-            steps.make_folders(staging)
-            probe = os.path.join(staging, f".{uuid.uuid4().hex}.tmp")
-            steps.write_file(probe, b"", flush=False)
-            try:
-                return os.stat(probe).st_mtime
-            finally:
-                os.unlink(probe)
+            return self._staging.now()
 
     def is_folder(self, key: str) -> bool:
         """Return whether there is a folder."""
@@ -191,7 +180,7 @@ class Blobs:
             if self._draft:
                 steps.write_file(path, data, flush=False)
                 return
-            with self._beside(path) as temporary:
+            with steps.temporary_file(path) as temporary:
                 steps.write_file(temporary, data)
                 steps.replace(temporary, path)
                 steps.flush_folder(os.path.dirname(path))
@@ -202,7 +191,7 @@ class Blobs:
         with self._writing(key):
             self._check_space(key, len(data))
             self._make_folders(os.path.dirname(path))
-            with self._beside(path) as temporary:
+            with steps.temporary_file(path) as temporary:
                 steps.write_file(temporary, data, flush=not self._draft)
                 steps.link(temporary, path)
                 try:
@@ -217,7 +206,7 @@ class Blobs:
     def duplicate(self, source: str, key: str) -> None:
         """Replace the file `key` by another name of the file `source`, without writing its bytes again where possible."""
         path = self._path(key)
-        with self._writing(key), self._beside(path) as temporary:
+        with self._writing(key), steps.temporary_file(path) as temporary:
             self._make_folders(os.path.dirname(path))
             steps.link(self._path(source), temporary)
             steps.replace(temporary, path)
@@ -228,7 +217,7 @@ class Blobs:
         path = self._path(key)
         with self._writing(key):
             if os.path.isdir(path):
-                aside = self._new_staging_path("deleted", path)
+                aside = self._staging.new_path("deleted", path)
                 steps.rename(path, aside)
                 steps.flush_folder(os.path.dirname(path))
                 shutil.rmtree(aside, ignore_errors=True)
@@ -237,7 +226,7 @@ class Blobs:
                 steps.flush_folder(os.path.dirname(path))
 
     def forget(self, key: str) -> None:
-        """Remove a file that nothing needs, without waiting for the disk; one that is gone already is no error."""
+        """Remove a file that nothing needs, without waiting for the disk; a file that is gone already is no error."""
         with self._writing(key), suppress(FileNotFoundError):
             os.unlink(self._path(key))
 
@@ -297,14 +286,13 @@ class Blobs:
 
     def forget_empty_staging(self) -> None:
         """Remove the staging folder where nothing is in it."""
-        with suppress(OSError):
-            os.rmdir(self._top / STAGING)
+        self._staging.forget_if_empty()
 
     def set_aside(self, key: str) -> str:
         """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now."""
         path = self._path(key)
         with self._writing(key):
-            kept = self._new_quarantine_path(path)
+            kept = self._staging.new_quarantine_path(path)
             steps.rename(path, kept)
             steps.flush_folder(os.path.dirname(kept))
             steps.flush_folder(os.path.dirname(path))
@@ -314,18 +302,13 @@ class Blobs:
         """Keep a file in the quarantine as well; what is written in its place later does not change it there."""
         path = self._path(key)
         with self._writing(key):
-            kept = self._new_quarantine_path(path)
+            kept = self._staging.new_quarantine_path(path)
             steps.link(path, kept)
             steps.flush_folder(os.path.dirname(kept))
 
-    def place_of(self, key: str) -> str | None:
-        """Return the key of the place that something in the staging folder was made for, or moved out of."""
-        _, marked, quoted = key.rpartition("~")
-        return unquote(quoted) if marked else None
-
     def put_back(self, key: str) -> None:
         """Move what a stopped program had moved out of its place back to it."""
-        place = self._path(self.place_of(key) or "")
+        place = self._path(place_of(key) or "")
         with self._writing(key):
             steps.rename(self._path(key), place)
             steps.flush_folder(os.path.dirname(place))
@@ -354,7 +337,7 @@ class Blobs:
         """
         place = self._path(key)
         with self._writing(key):
-            draft = self._new_staging_path("building", place)
+            draft = self._staging.new_path("building", place)
             os.mkdir(draft)
         try:
             reserve = keep_reserve or self._keep_reserve
@@ -363,8 +346,9 @@ class Blobs:
                 if not self._draft:
                     steps.flush_tree(draft)
                 if over_empty:
-                    _remove_empty(place, like=draft)
-                self._publish(draft, place, replace=replace)
+                    remove_empty(place, like=draft)
+                self._make_folders(os.path.dirname(place))
+                self._staging.publish(draft, place, replace=replace, flush=not self._draft)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -401,55 +385,9 @@ class Blobs:
         if os.path.islink(path):
             steps.check_link(path, str(self._top))
 
-    def _quoted(self, path: str) -> str:
-        return quote(os.path.relpath(path, self._top).replace(os.sep, "/"), safe="")[:200]
-
-    def _new_quarantine_path(self, place: str) -> str:
-        quarantine = str(self._top / QUARANTINE)
-        steps.make_folders(quarantine)
-        return os.path.join(quarantine, f"{uuid.uuid4().hex[:12]}~{self._quoted(place)}")
-
-    def _new_staging_path(self, what: str, place: str) -> str:
-        staging = str(self._top / STAGING)
-        steps.make_folders(staging)
-        return os.path.join(staging, f"{what}-{uuid.uuid4().hex[:12]}~{self._quoted(place)}")
-
-    def _publish(self, draft: str, place: str, *, replace: bool) -> None:
-        self._make_folders(os.path.dirname(place))
-        old = draft
-        if not replace:
-            steps.rename_folder(draft, place)
-        elif os.path.exists(place) or not _moved_to_free_place(draft, place):
-            old = self._exchange(draft, place)
-        if not self._draft:
-            try:
-                steps.flush_folder(os.path.dirname(place))
-            except OSError:
-                if not replace:
-                    # It will be called "not saved", so it must not stay: who adds it again would have it twice.
-                    with suppress(OSError):
-                        steps.rename(place, draft)
-                raise
-        # Only now: a power cut could undo the moves, and what was removed would be gone all the same.
-        shutil.rmtree(old, ignore_errors=True)
-
     def _make_folders(self, path: str) -> None:
         below = self._folder if self._fixed and not self._draft else ""
         steps.make_folders(path, below=below, flush=not self._draft)
-
-    def _exchange(self, draft: str, place: str) -> str:
-        """Put a tree in the place of another, and return where the other is now."""
-        if steps.swap(draft, place):
-            return draft
-        # Not at once: a crash between leaves the old one in the staging folder, from where verify puts it back.
-        replaced = self._new_staging_path("replaced", place)
-        steps.rename(place, replaced)
-        try:
-            steps.rename(draft, place)
-        except OSError:
-            steps.rename(replaced, place)
-            raise
-        return replaced
 
     def _check_space(self, key: str, size: int) -> None:
         if size <= SMALL_BYTES and not self._keep_reserve:
@@ -464,19 +402,11 @@ class Blobs:
             )
 
     @contextmanager
-    def _beside(self, path: str) -> Iterator[str]:
-        temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
-        try:
-            yield temporary
-        finally:
-            with suppress(OSError):  # what is left is reported by verify; the save is not undone by it
-                os.unlink(temporary)
-
-    @contextmanager
     def _writing(self, key: str) -> Iterator[None]:
         """Turn the operating system's refusals into our errors; let `FileExistsError` and our own pass."""
         if self.read_only:
-            raise ReadOnlyError(f"not saved: {self.describe(key)} {self._why_read_only}")
+            where = self.describe(key)
+            raise ReadOnlyError(f"not saved: {where} is in a dataset opened for reading only; open it with mode 'a'")
         try:
             yield
         except (FileExistsError, ReadOnlyError, NotSavedError):
@@ -503,25 +433,3 @@ def free_bytes(path: Path) -> int:
     while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def _remove_empty(place: str, *, like: str) -> None:
-    """Remove a folder that is empty, and let another one be readable to whom it was; raise where something is in it."""
-    try:
-        os.chmod(like, stat.S_IMODE(os.stat(place).st_mode))
-        os.rmdir(place)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place) from error
-        raise
-
-
-def _moved_to_free_place(draft: str, place: str) -> bool:
-    """Move a tree to a place that was free a moment ago; return False where it no longer is."""
-    try:
-        steps.rename_folder(draft, place)
-    except FileExistsError:
-        return False
-    return True

@@ -9,8 +9,10 @@ import os
 import stat
 import sys
 import time
-from contextlib import suppress
-from typing import BinaryIO
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 
 from kymflow_zarr.errors import DamagedError
 
@@ -50,7 +52,7 @@ def exists(path: str) -> bool:
     return True
 
 
-def open_regular(path: str) -> BinaryIO:
+def open_regular(path: str) -> BufferedReader:
     """Open a file for reading; raise `DamagedError` for a pipe or device, which could block or never end."""
     return os.fdopen(_open_regular(path)[0], "rb")
 
@@ -104,6 +106,17 @@ def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
             _flush_descriptor(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def temporary_file(place: str) -> Iterator[str]:
+    """Give a free name next to a file's place to write to; what still has it after the block is removed."""
+    temporary = os.path.join(os.path.dirname(place), f".{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):  # what is left is reported by verify; the save is not undone by it
+            os.unlink(temporary)
 
 
 def make_folders(path: str, *, below: str = "", flush: bool = True) -> None:
@@ -164,7 +177,7 @@ def replace(source: str, target: str) -> None:
 def link(source: str, target: str) -> None:
     """Give a file a second name that nobody has; raise `FileExistsError` where somebody has it.
 
-    Where the disk knows no hard links, the file is copied beside the target and moved there exclusively.
+    Where the disk knows no hard links, the file is copied next to the target and moved there exclusively.
     """
     try:
         os.link(source, target)
@@ -231,7 +244,7 @@ def flush_folder(path: str) -> None:
     if sys.platform == "win32":  # a folder cannot be opened there; NTFS journals its names
         return
     try:
-        _flush_path(path)
+        flush_file(path)
     except OSError as error:
         if error.errno not in _CANNOT_FLUSH:  # many network disks flush files only, as SQLite and PostgreSQL know
             raise
@@ -241,11 +254,12 @@ def flush_tree(top: str) -> None:
     """Flush all files and folders of a tree to the disk."""
     for folder, _, names in os.walk(top, topdown=False):
         for name in names:
-            _flush_path(os.path.join(folder, name))
+            flush_file(os.path.join(folder, name))
         flush_folder(folder)
 
 
-def _flush_path(path: str) -> None:
+def flush_file(path: str) -> None:
+    """Flush a file to the disk itself."""
     # Windows flushes only descriptors that can write.
     descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:

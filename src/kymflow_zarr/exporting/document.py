@@ -1,6 +1,6 @@
 """`dataset.json` of an exported folder: which file is what, so that the folder can become a dataset again.
 
-The rule of this room: a document that was read is sound, and what is wrong with another is said at once.
+The rule of this room: a document that was read is sound, and all that is wrong with another is in one error.
 """
 
 import errno
@@ -30,7 +30,7 @@ _MAX_BYTES = 2**28
 _MAX_ATTRIBUTES_BYTES = MAX_DOCUMENT_BYTES // 4
 """Of what goes on into the new dataset's own document, where it is indented deeper."""
 _HEAD_BYTES = 2**16
-"""Where the name of the format stands, also after somebody's editor has sorted the keys."""
+"""Where the name of the format is, also after somebody's editor has sorted the keys."""
 
 FileKind: TypeAlias = Literal["image", "metadata", "revision", "json", "table", "csv", "csv_gz", "array", "array_tiff"]
 """What an exported file holds. "csv" and "array_tiff" are copies of a "table" and an "array" for other programs."""
@@ -98,7 +98,7 @@ def _check_array(file: ExportedFile) -> None:
     if not _DTYPE.fullmatch(file.dtype):
         problems.append(f"{file.dtype!r} is no type of numbers")
     if problems:
-        raise SourceError(f"what it says of {file.path} cannot be: {'; '.join(problems)[:300]}")
+        raise SourceError(f"its entry for {file.path} is not valid: {'; '.join(problems)[:300]}")
 
 
 def _check_place(path: str) -> None:

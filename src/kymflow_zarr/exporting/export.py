@@ -1,9 +1,10 @@
 """A dataset as a folder of TIFFs, JSON, CSV, Parquet and .npy files, from which the same dataset can be made again.
 
 The rule of this room: the dataset is only read. A new folder appears whole or not at all; what of a damaged record cannot
-be read is said, and the rest goes out.
+be read is in the report, and the rest is exported.
 """
 
+import codecs
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,8 +23,8 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
+from kymflow_zarr.formats.csv import frame_to_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
-from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
 from kymflow_zarr.record.attributes import utc_now
@@ -33,6 +34,7 @@ from kymflow_zarr.tables.sources import SOURCE_PATH
 from kymflow_zarr.tables.tables import IMAGE_ID
 from kymflow_zarr.watch import Watch
 
+InfoOf: TypeAlias = Callable[[JsonObject], str]
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 """Returns the scale of each axis that a record's metadata give."""
 NameOf: TypeAlias = Callable[[JsonObject], str]
@@ -45,7 +47,7 @@ def no_scales(_metadata: JsonObject) -> Mapping[str, Scale]:
     return {}
 
 
-def no_name(_metadata: JsonObject) -> str:
+def no_text(_metadata: JsonObject) -> str:
     """Return that no name is known: a `NameOf`."""
     return ""
 
@@ -83,16 +85,17 @@ class ExportPlan:
     friendly_names
         Whether a record's folder has the name of its file and the beginning of its id; by default the id alone.
     scales_of
-        What the metadata say of the scale of each axis.
-    name_of
-        What the metadata say of the name of an image that came from no file.
+        Returns the scale of each axis that the metadata state.
+    name_of, info_of
+        Return the name that the metadata state, for an image without a source file, and ImageJ's `Info`.
     """
 
     include_tiff: bool = True
     include_tables: bool = True
     friendly_names: bool = False
     scales_of: ScalesOf = no_scales
-    name_of: NameOf = no_name
+    name_of: NameOf = no_text
+    info_of: InfoOf = no_text
 
 
 def export_dataset(dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrite: bool, watch: Watch) -> ExportReport:
@@ -107,7 +110,7 @@ def export_dataset(dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrit
     if target.exists("") and (not target.is_folder("") or target.names("", hidden=True)):
         if not overwrite or not target.is_folder(""):
             raise taken
-        # Stopped halfway, the folder would say of new files what was true of the old ones.
+        # Otherwise, if the export stopped halfway, the old document would describe the new files.
         target.forget(DOCUMENT)
         return _Export(dataset, target, plan).run(folder, watch)
     place = Blobs(folder.parent, read_only=False)
@@ -156,7 +159,7 @@ class _Export:
             dataset_id=attributes.dataset_id,
             created_utc=attributes.created_utc,
             exported_utc=utc_now(),
-            schema_version=layout.OLDER_SCHEMA_VERSION if attributes.is_older else layout.SCHEMA_VERSION,
+            schema_version=layout.SCHEMA_VERSION,
             images=tuple(images),
             tables=tuple(tables),
             further={"upgraded_from": attributes.upgraded_from} if attributes.upgraded_from else {},
@@ -174,7 +177,7 @@ class _Export:
     def _source_paths(self) -> dict[str, str]:
         try:
             frame = self.dataset.load_sources_index()
-        except (KymflowZarrError, OSError):  # which is said of the table
+        except (KymflowZarrError, OSError):  # the table's own entry reports it
             return {}
         return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 
@@ -223,7 +226,8 @@ class _Export:
         if not self.plan.include_tiff:
             return
         array, axes = record.load_array(), record.get_axes()
-        tiff = array_to_tiff(array, axes, self.plan.scales_of(record.load_metadata_payload()))
+        metadata = record.load_metadata_payload()
+        tiff = array_to_tiff(array, axes, self.plan.scales_of(metadata), info=self.plan.info_of(metadata))
         if tiff is None:
             self.notes.append(
                 f"{folder}: a TIFF cannot hold {array.dtype} pixels of the shape {array.shape}; they are in {_IMAGE}.npy"
@@ -238,18 +242,15 @@ class _Export:
                 yield from self._analysis(record, folder, key)
 
     def _analysis(self, record: ZarrImageRecord, folder: str, key: str) -> Iterator[ExportedFile]:
-        if key.endswith((layout.JSON, layout.JSON_GZ)):
-            name = key.removesuffix(layout.JSON_GZ).removesuffix(layout.JSON)
-            value = record.load_json(name)
-            # The older program packed it, and may have written NaN.
-            is_older = key.endswith(layout.JSON_GZ) or self.dataset.attributes.is_older
-            data = artifact_to_bytes(value, what=key) if is_older else record.load_analysis_bytes(key)
-            yield self._write(f"{folder}/{name}{layout.JSON}", data, "json", name)
+        if key.endswith(layout.JSON):
+            name = key.removesuffix(layout.JSON)
+            record.load_json(name)
+            yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "json", name)
         elif key.endswith(layout.PARQUET):
             name = key.removesuffix(layout.PARQUET)
             frame = record.load_df_parquet(name)
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "table", name)
-            yield self._write(f"{folder}/{name}.csv", frame_to_csv(frame), "csv", name)
+            yield self._write(f"{folder}/{name}.csv", _csv_for_excel(frame), "csv", name)
         else:
             name = key.removesuffix(layout.CSV_GZ)
             record.load_df_csv_gz(name)
@@ -277,7 +278,7 @@ class _Export:
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
                 data = frame_to_parquet(frame, what=f"table {name!r}")
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
-                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", frame_to_csv(frame), "csv", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", _csv_for_excel(frame), "csv", name)
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)
@@ -316,6 +317,6 @@ def _file_name(path: str) -> str:
     return PurePosixPath(path.replace("\\", "/")).name
 
 
-def frame_to_csv(frame: pd.DataFrame) -> bytes:
+def _csv_for_excel(frame: pd.DataFrame) -> bytes:
     """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
-    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+    return codecs.BOM_UTF8 + frame_to_csv(frame)

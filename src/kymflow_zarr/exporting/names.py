@@ -1,6 +1,6 @@
 """Where the files of an export lie: names that every disk can have, and no two that are one on some.
 
-The rule of this room: pure. A file's place is made from its name; what its name was stands in the export's document.
+The rule of this room: pure. A file's place is made from its name; its original name is in the export's document.
 """
 
 import re

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.errors import DamagedError, InvalidValueError, SourceError
+from kymflow_zarr.formats.csv import frame_to_csv, parse_own_csv
 from kymflow_zarr.formats.seals import BLANK, PARQUET_SEAL, UNSEALED, SealState, parquet_seal_state, seal_parquet
 
 MAX_CELLS = 100_000_000
@@ -26,17 +27,28 @@ MAX_CSV_BYTES = 2**27
 ROW_GROUP = 65_536
 """Rows that are read together: few images' rows can be read without all others."""
 
+_NULLABLE = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+}
+"""pandas' types of integers with gaps; its usual ones become floats, which lose digits."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 """What pyarrow and pandas were seen to raise over files that somebody changed."""
 
 
 def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None) -> bytes:
-    """Return sealed Parquet bytes of a frame's columns; its index is not stored. `notes` as in `table_to_parquet`.
+    """Return sealed Parquet bytes of a frame, a named index as columns. `notes` as in `table_to_parquet`.
 
     Raises
     ------
     InvalidValueError
-        When a column's name is no string, stands twice, or its values do not fit one Arrow type.
+        When a column's name is no string or occurs twice, or its values do not fit one Arrow type.
     """
     return table_to_parquet(frame_to_table(frame, what=what), notes=notes)
 
@@ -146,9 +158,19 @@ def read_parts(
 
 
 def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
-    """Return an Arrow table as a frame."""
+    """Return an Arrow table as a frame; integers keep their digits also where others are missing."""
     try:
         frame: pd.DataFrame = table.to_pandas()
+        for name in frame.columns.intersection(table.column_names):
+            column = table[name]
+            if not _has_gaps_among_integers(column):
+                continue
+            nullable = _NULLABLE.get(column.type)
+            # Lists and objects as Python's own: pandas would make floats of the integers in them.
+            exact = (
+                column.to_pandas(types_mapper=_NULLABLE.get) if nullable else pd.Series(column.to_pylist(), dtype=object)
+            )
+            frame[name] = exact.set_axis(frame.index)
         # Other programs store a frame's index; here it is a column like the others.
         frame = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     except _UNREADABLE as error:
@@ -157,7 +179,8 @@ def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
 
 
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
-    """Return a frame as an Arrow table of plain types; raise as `frame_to_parquet`."""
+    """Return a frame as an Arrow table of plain types, a named index as columns; raise as `frame_to_parquet`."""
+    frame = with_index_as_columns(frame, what=what)
     names = [str(name) for name in frame.columns]
     if list(frame.columns) != names or len(set(names)) != len(names):
         raise InvalidValueError(f"{what}: column names must be different strings, not {list(frame.columns)}")
@@ -166,6 +189,44 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise InvalidValueError(f"{what} cannot be stored as a table: {error}") from error
     return table.cast(_plain(table.schema))
+
+
+def _has_gaps_among_integers(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Return whether values are missing among integers, also in lists and objects."""
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return bool(column.null_count)
+    if not pa.types.is_nested(kind):
+        return False
+    parts = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return any(_has_gaps_among_integers(child) for part in parts for child in _children(part))
+
+
+def _children(array: pa.Array) -> list[pa.Array]:
+    if pa.types.is_map(array.type):
+        return [array.keys, array.items]
+    return array.flatten() if pa.types.is_struct(array.type) else [array.flatten()]
+
+
+def with_index_as_columns(frame: pd.DataFrame, *, what: str) -> pd.DataFrame:
+    """Return a frame whose named index, as of `groupby(…).mean()`, is columns like the others; numbers of rows are dropped.
+
+    Raises
+    ------
+    InvalidValueError
+        When the index has values and no name, or the name of another column.
+    """
+    index = frame.index
+    names = [name for name in index.names if name is not None]
+    if not names and (not len(frame) or (index.nlevels == 1 and pd.api.types.is_integer_dtype(index.dtype))):
+        return frame
+    taken = [name for name in names if name in frame.columns]
+    if len(names) < index.nlevels or taken:
+        problem = f"the name of a column, {taken[0]!r}" if taken else "values and no name"
+        raise InvalidValueError(
+            f"{what}: its index has {problem}; name it with rename_axis(…), or leave it out with reset_index(drop=True)"
+        )
+    return frame.reset_index()
 
 
 def concatenate_frames(frames: Sequence[pd.DataFrame], *, what: str) -> pd.DataFrame:
@@ -192,9 +253,9 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
 
 
 def frame_to_csv_gz(frame: pd.DataFrame, *, what: str) -> bytes:
-    """Return a frame as gzipped CSV, the same bytes for the same frame; its index is not stored."""
+    """Return a frame as gzipped CSV, the same bytes for the same frame; its index as in `frame_to_parquet`."""
     frame_to_table(frame, what=what)
-    text = frame.to_csv(index=False, lineterminator="\n").encode()
+    text = frame_to_csv(with_index_as_columns(frame, what=what))
     if len(text) > MAX_CSV_BYTES:
         raise InvalidValueError(f"{what} has {len(text) >> 20} MB as CSV, at most {MAX_CSV_BYTES >> 20} MB; use Parquet")
     return gzip.compress(text, mtime=0)
@@ -204,10 +265,8 @@ def frame_from_csv_gz(data: bytes, *, what: str) -> pd.DataFrame:
     """Return the frame in gzipped CSV; raise `DamagedError` when it cannot be read."""
     text = gunzip(data, limit=MAX_CSV_BYTES, what=what)
     try:
-        return pd.read_csv(io.BytesIO(text))
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except _UNREADABLE as error:
+        return parse_own_csv(text, where=what)
+    except SourceError as error:
         raise DamagedError(f"{what} is not readable CSV ({error})") from error
 
 

@@ -20,7 +20,7 @@ VALUE = "value"
 UNSEALED = "has no seal, so damage in it cannot be seen"
 PARQUET_SEAL = b"kymflow_sha256"
 BLANK = b"0" * 64
-"""What stands in a Parquet file where its digest will be, while that digest is made."""
+"""The place holder for the digest in a Parquet file while the digest is calculated."""
 
 SealState: TypeAlias = Literal["whole", "unsealed", "broken"]
 
@@ -45,7 +45,7 @@ def seal_document(document: JsonObject, *, holder: str | None = None) -> dict[st
     Parameters
     ----------
     document
-        The object. What else stands under the reserved key stays, and is covered too.
+        The object. Other values under the reserved key stay, and the seal covers them too.
     holder
         The key of the object inside it that carries the reserved key, such as a zarr document's "attributes"; by default it
         is the document itself.
@@ -64,7 +64,7 @@ def document_seal_state(document: JsonObject, *, holder: str | None = None) -> S
 
 
 def _open_part(document: JsonObject, holder: str | None) -> tuple[JsonObject, JsonObject]:
-    """Return the object that carries the reserved key, and what stands under that key beside the digest."""
+    """Return the object that carries the reserved key, and the other values under that key."""
     inner = document.get(holder, {}) if holder else document
     carrier = inner if isinstance(inner, Mapping) else {}
     reserved = carrier.get(SEAL)
@@ -82,7 +82,7 @@ def _with(document: JsonObject, holder: str | None, carrier: dict[str, JsonValue
 def artifact_to_bytes(value: JsonValue, *, what: str, computed_from: JsonObject | None = None) -> bytes:
     """Return the file of a JSON artifact: an object with its seal added; anything else becomes the `value` of an object.
 
-    `computed_from` stands under the reserved key, beside the digest, which covers it.
+    `computed_from` is stored under the reserved key, next to the digest, which covers it.
     """
     if isinstance(value, Mapping) and SEAL in value:
         raise InvalidValueError(f"{what} cannot be stored as JSON: its key {SEAL!r} is reserved; choose another")
@@ -93,7 +93,7 @@ def artifact_to_bytes(value: JsonValue, *, what: str, computed_from: JsonObject 
     return to_readable_bytes(seal_document(document), what=what)
 
 
-def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> JsonValue:
+def artifact_from_bytes(data: bytes, *, what: str) -> JsonValue:
     """Return the value in the file of a JSON artifact, sealed or not: inverse of `artifact_to_bytes`.
 
     Raises
@@ -101,7 +101,7 @@ def artifact_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> Jso
     DamagedError
         When it is no JSON, or not what was sealed.
     """
-    document = from_bytes(data, what=what, lenient=lenient)
+    document = from_bytes(data, what=what)
     if not isinstance(document, Mapping) or document_seal_state(document) == "unsealed":
         return document
     if document_seal_state(document) == "broken":

@@ -4,6 +4,7 @@ The rule of this room: what a TIFF cannot hold as it is gives no TIFF (None), ne
 """
 
 import io
+import lzma
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,18 @@ UNREADABLE_TIFF = (
     RuntimeError,
     EOFError,
     MemoryError,
+    ImportError,
+    AttributeError,
+    SyntaxError,
+    lzma.LZMAError,
 )
-"""What tifffile was seen to raise over TIFFs with one bit flipped."""
+"""What tifffile and the codecs that it calls were seen to raise over damaged TIFFs and where a package is missing."""
 
 
-_IMAGEJ_DTYPES = ("u1", "u2", "f4")
-"""What ImageJ itself has: 8 and 16 bits without sign, and 32-bit floats."""
+_IMAGEJ_DTYPES = ("u1", "u2", "i2", "f4")
+"""What ImageJ itself has: 8 bits without sign, 16 bits with or without, and 32-bit floats."""
+_SIGNED: Mapping[str, str | float] = {"cf": 0, "c0": -32768.0, "c1": 1.0, "vunit": "Gray Value"}
+"""How ImageJ writes signed 16-bit numbers: 32768 higher, with a straight line that brings them back."""
 _IMAGEJ_ORDER = "tzcyx"
 _PIXEL = "pixel"
 _FINEST = 10**9
@@ -57,7 +64,7 @@ class Scale:
     unit: str
 
 
-def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str, Scale]) -> bytes | None:
+def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str, Scale], *, info: str = "") -> bytes | None:
     """Return an array of at least 2 dimensions as a TIFF; None where a TIFF cannot hold it.
 
     An array of a dtype and of axes that ImageJ knows becomes an ImageJ hyperstack. There `scales` stand as ImageJ writes
@@ -73,6 +80,8 @@ def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str,
         One name a dimension.
     scales
         The scale of each axis of which it is known.
+    info
+        The text that ImageJ shows as the image's info.
     """
     if array.ndim < 2 or array.size == 0:
         return None
@@ -83,7 +92,10 @@ def array_to_tiff(array: NDArray[Any], axes: Sequence[str], scales: Mapping[str,
     resolution = per_unit.get("x", (1, 1)), per_unit.get("y", (1, 1))
     if is_for_imagej(pixels, axes):
         order = [axis for axis in _IMAGEJ_ORDER if axis in axes]
-        metadata = {"axes": "".join(order).upper(), **_imagej_entries(said)}
+        metadata = {"axes": "".join(order).upper(), **_imagej_entries(said), **({"Info": info} if info else {})}
+        if pixels.dtype.kind == "i":
+            metadata |= _SIGNED
+            pixels = imagej_signed(pixels)
         ordered = np.ascontiguousarray(pixels.transpose([list(axes).index(axis) for axis in order]))
         tifffile.imwrite(buffer, ordered, imagej=True, resolution=resolution, metadata=metadata)
     else:
@@ -113,10 +125,12 @@ def tiff_to_array(
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as tiff:
             pixels = tiff.series[0].asarray()
+            of_imagej = tiff.is_imagej
+            if of_imagej and is_imagej_signed(tiff.imagej_metadata or {}, pixels.dtype):
+                pixels = imagej_signed(pixels)
     except (*UNREADABLE_TIFF, OSError) as error:
         raise SourceError(f"{what} cannot be read as a TIFF ({' '.join(str(error).split())})") from error
     stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
-    of_imagej = is_for_imagej(np.empty(tuple(shape), stored), axes)
     order = [list(axes).index(axis) for axis in _IMAGEJ_ORDER if axis in axes] if of_imagej else list(range(len(shape)))
     written = [shape[at] for at in order]
     if _without_ones(pixels.shape) != _without_ones(written) or pixels.dtype.newbyteorder("=") != stored.newbyteorder("="):
@@ -126,6 +140,17 @@ def tiff_to_array(
         )
     pixels = pixels.reshape(written).transpose(np.argsort(order))
     return np.ascontiguousarray(pixels != 0 if dtype == np.bool_ else pixels.astype(dtype, copy=False))
+
+
+def is_imagej_signed(entries: Mapping[str, Any], dtype: np.dtype[Any]) -> bool:
+    """Return whether ImageJ shows 16-bit numbers as signed ones (`ij.measure.Calibration.isSigned16Bit` of ImageJ 1.54)."""
+    return dtype.kind == "u" and dtype.itemsize == 2 and all(entries.get(key) == _SIGNED[key] for key in ("cf", "c0", "c1"))
+
+
+def imagej_signed(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return signed 16-bit numbers as ImageJ stores them, and those that it stores as they are: its own inverse."""
+    to = np.dtype(np.uint16 if pixels.dtype.kind == "i" else np.int16)
+    return (pixels.astype(np.uint16, copy=False) ^ np.uint16(1 << 15)).view(to)
 
 
 def _without_ones(shape: Sequence[int]) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.exporting.export import NameOf, ScalesOf, no_name, no_scales
+from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, no_scales, no_text
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
 from kymflow_zarr.importing.complete_record import MergeMetadata
@@ -52,8 +52,10 @@ class FileReader:
         Which metadata a record has with what an earlier reader did not read; None where the reader completes no records.
     has_read
         Whether a record's metadata show that this reader made them, of records that do not say who did.
-    describe, check_record, scales_of, name_of
-        What OME-Zarr is told of a record, what else is wrong with one, and what its metadata say of scales and name.
+    describe, check_record
+        The OME description of a record, and what else is wrong with it.
+    scales_of, name_of, info_of
+        The scales, the name and ImageJ's `Info` that a record's metadata state.
     """
 
     name: str
@@ -69,7 +71,8 @@ class FileReader:
     describe: DescribeImage | None = None
     check_record: CheckRecord | None = None
     scales_of: ScalesOf = no_scales
-    name_of: NameOf = no_name
+    name_of: NameOf = no_text
+    info_of: InfoOf = no_text
 
     @classmethod
     def of(cls, read_file: ReadFile) -> Self:

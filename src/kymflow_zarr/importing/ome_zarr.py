@@ -6,7 +6,7 @@ it is instead. Clauses are those of https://ngff.openmicroscopy.org/0.4 and 0.5.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.foreign import load_foreign_array
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.errors import KymflowZarrError, OlderDatasetError, SourceError
 from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.folders import dataset_around, is_there
@@ -23,10 +23,11 @@ from kymflow_zarr.layout import (
     ATTRIBUTES,
     ATTRIBUTES_KEY,
     GROUP_DOCUMENT,
-    OLDER_ATTRIBUTES,
+    OLDER_FORMAT,
     OME,
     OME_LABELS,
     OME_VERSION,
+    V2_ATTRIBUTES,
 )
 from kymflow_zarr.record.ome import TYPES, OmeDescription, ome_order
 
@@ -62,7 +63,7 @@ class OmeImage:
 
 def is_ome_folder(path: Path) -> bool:
     """Return whether a folder of any name is a zarr group, as an image in a collection is, and no part of our datasets."""
-    is_group = is_there(path / GROUP_DOCUMENT) or is_there(path / OLDER_ATTRIBUTES)
+    is_group = is_there(path / GROUP_DOCUMENT) or is_there(path / V2_ATTRIBUTES)
     return is_group and dataset_around(path) is None
 
 
@@ -73,13 +74,15 @@ def find_ome_image(path: Path) -> OmeImage:
     ------
     SourceError
         When it is no such folder, something else of OME-Zarr's, of a version that is not read, or damaged.
+    OlderDatasetError
+        When it is a dataset of the older program.
     """
     blobs = Blobs(path.absolute(), read_only=True)
     if not blobs.is_folder(""):
         raise SourceError(f"there is no folder {path}; an OME-Zarr image is a folder, whose name ends in .zarr")
     try:
         attributes = _attributes(blobs, path)
-    except SourceError:
+    except (OlderDatasetError, SourceError):
         raise
     except (KymflowZarrError, OSError) as error:
         raise SourceError(f"{path} cannot be read ({error})") from error
@@ -110,7 +113,8 @@ def read_ome_zarr(path: Path) -> FileContent:
     """Read an OME-Zarr image of another program, at its full resolution; a `ReadFile`.
 
     Its axes come in the order t, c, z, y, x, in which the record is an OME-Zarr image too; those of length 1 that are not y
-    or x are left out, as of a TIFF. What the metadata said stands in the JSON artifact `ome_source`.
+    or x are left out, as of a TIFF, and one line at each time is a line of one image. What the metadata said stands in the
+    JSON artifact `ome_source`.
 
     Raises
     ------
@@ -119,9 +123,12 @@ def read_ome_zarr(path: Path) -> FileContent:
     """
     image = find_ome_image(path)
     pixels = _load(image)
-    order = ome_order(image.axes)
-    if pixels.ndim != len(image.axes) or order is None:
+    if pixels.ndim != len(image.axes):
         raise SourceError(f"{path} is damaged: it states the axes {image.axes} for pixels of shape {pixels.shape}")
+    image, pixels = _with_lines_of_times(image, pixels)
+    order = ome_order(image.axes)
+    if order is None:
+        raise SourceError(f"{path} is damaged: it states the axes {image.axes}, which make no image")
     kept = [at for at in order if image.axes[at] in "yx" or pixels.shape[at] != 1]
     dropped = tuple(at for at in range(pixels.ndim) if at not in kept)
     ranks = np.argsort(np.argsort(kept))
@@ -134,22 +141,38 @@ def read_ome_zarr(path: Path) -> FileContent:
     )
 
 
+def _with_lines_of_times(image: OmeImage, pixels: NDArray[Any]) -> tuple[OmeImage, NDArray[Any]]:
+    """Return an image that has one line at each time as one image of these lines, which are its y; others as they are."""
+    sizes = dict(zip(image.axes, pixels.shape, strict=True))
+    if sizes["y"] != 1 or sizes.get("t", 1) == 1 or sizes.get("z", 1) != 1:
+        return image, pixels
+    described = replace(
+        image.described,
+        steps={{"t": "y"}.get(axis, axis): step for axis, step in image.described.steps.items() if axis != "y"},
+        units={{"t": "y"}.get(axis, axis): unit for axis, unit in image.described.units.items() if axis != "y"},
+    )
+    axes = tuple({"t": "y"}.get(axis, axis) for axis in image.axes if axis != "y")
+    return replace(image, axes=axes, described=described), pixels.squeeze(image.axes.index("y"))
+
+
 def _attributes(blobs: Blobs, path: Path) -> JsonObject:
     """Return the attributes that OME-Zarr has a say in."""
-    for name in (GROUP_DOCUMENT, OLDER_ATTRIBUTES):
+    for name in (GROUP_DOCUMENT, V2_ATTRIBUTES):
         try:
             data = blobs.read(name, limit=MAX_DOCUMENT_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             continue
         # Some programs write NaN, as the limits of a channel's display say.
         document = object_from_bytes(data, what=blobs.describe(name), lenient=True)
-        if name == OLDER_ATTRIBUTES:
+        if name == V2_ATTRIBUTES:
+            if document.get("format") == OLDER_FORMAT:
+                raise OlderDatasetError.at(str(path))
             return document
         attributes = _object(document.get(ATTRIBUTES))
         if "format" in _object(attributes.get(ATTRIBUTES_KEY)):
             raise SourceError(f"{path} is a kymflow dataset; its images are the folders in {path / 'images'}")
         return _object(attributes.get(OME))
-    raise SourceError(f"{path} is no OME-Zarr image: it has neither {GROUP_DOCUMENT} nor {OLDER_ATTRIBUTES}")
+    raise SourceError(f"{path} is no OME-Zarr image: it has neither {GROUP_DOCUMENT} nor {V2_ATTRIBUTES}")
 
 
 def _check_version(version: JsonValue, path: Path) -> None:

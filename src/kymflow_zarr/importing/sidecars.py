@@ -7,7 +7,6 @@ The rule of this room: a file belongs to one TIFF only, and it is read whole or 
 """
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,8 @@ from kymflow_zarr.arrays.npy import npy_from_bytes
 from kymflow_zarr.dataset.recognize import is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError, KymflowZarrError, SourceError
-from kymflow_zarr.formats.frames import MAX_CSV_BYTES, frame_from_csv_gz, frame_from_parquet, read_notes
+from kymflow_zarr.formats.csv import parse_csv
+from kymflow_zarr.formats.frames import MAX_CSV_BYTES, frame_from_parquet, gunzip, read_notes
 from kymflow_zarr.formats.seals import SEAL, computed_from_of_artifact, has_seal_of_ours_or_none, unsealed_value
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr.importing.content import FileContent
@@ -35,7 +35,6 @@ RECORD_IMAGE = "image"
 _OF_RECORD = frozenset({"header", "rois"})
 """What the metadata of a record have, the older program's too, and those of other programs hardly."""
 _WINS = "its results in another file give one of that name; rename the file, then import again to have both"
-_LEADING_ZERO = re.compile(rb"(?:^|[,\r\n\"\s])[+-]?0[0-9]")
 _NOTE = f"kymflow_{layout.COMPUTED_FROM}".encode()
 
 
@@ -239,33 +238,16 @@ class _Reading:
             note = read_notes(io.BytesIO(data), what=where).get(_NOTE)
             self._note_statement(name, None if note is None else from_bytes(note, what=where))
         elif ending == layout.CSV_GZ:
-            self.csv_gz[name] = frame_from_csv_gz(self.blobs.read(key, limit=MAX_CSV_BYTES), what=where)
+            packed = self.blobs.read(key, limit=MAX_CSV_BYTES)
+            self.csv_gz[name] = self._table(gunzip(packed, limit=MAX_CSV_BYTES, what=where), where)
         elif (name, layout.PARQUET) not in others:
-            self.tables[name] = _frame_from_csv(self.blobs.read(key, limit=MAX_CSV_BYTES), where=where)
+            self.tables[name] = self._table(self.blobs.read(key, limit=MAX_CSV_BYTES), where)
+
+    def _table(self, data: bytes, where: str) -> pd.DataFrame:
+        table = parse_csv(data, where=where)
+        self.notes += table.notes
+        return table.frame
 
     def _note_statement(self, name: str, said: JsonValue) -> None:
         if isinstance(said, Mapping):
             self.computed_from[name] = said
-
-
-def _with_numbers_of_zeros_as_text(frame: pd.DataFrame, data: bytes) -> pd.DataFrame:
-    """Return a frame whose columns have the text of the file where that begins with zeros: "007" is a name, not 7."""
-    text = pd.read_csv(io.BytesIO(data), encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    names = [
-        name
-        for name in frame.columns
-        if pd.api.types.is_numeric_dtype(frame[name]) and text[name].str.match(r"\s*[+-]?0\d").any()
-    ]
-    return frame.assign(**{str(name): text[name].where(frame[name].notna()) for name in names})
-
-
-def _frame_from_csv(data: bytes, *, where: str) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(io.BytesIO(data), encoding="utf-8-sig")
-        if _LEADING_ZERO.search(data):
-            frame = _with_numbers_of_zeros_as_text(frame, data)
-    except (ValueError, OverflowError) as error:
-        raise SourceError(
-            f"{where} cannot be read as a table ({' '.join(str(error).split())}); mend or remove it, then import again"
-        ) from error
-    return frame.set_axis([str(column) for column in frame.columns], axis="columns")

@@ -1,58 +1,108 @@
-"""TIFF folders into a dataset: one record a file, each whole or not at all.
+"""One TIFF as the content of a record: its pixels and axes, and what is written in it.
 
-The rule of this room: storage does not know what lies beside a TIFF. How a file is read is an argument (`ReadFile`), and
-one file that cannot be read is reported and does not stop the others.
+The rule of this room: storage does not know the files next to a TIFF. A file is opened once, and whatever goes wrong with
+it is a `SourceError` of that file.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.arrays import infer_axes
-from kymflow_zarr.errors import SourceError
-from kymflow_zarr.formats.tiff import UNREADABLE_TIFF
+from kymflow_zarr.disk.steps import open_regular
+from kymflow_zarr.errors import DamagedError, SourceError
+from kymflow_zarr.formats.tiff import UNREADABLE_TIFF, imagej_signed, is_imagej_signed
+from kymflow_zarr.formats.tiff_tags import TiffTags, tags_of
 from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.tiff_pages import TiffImage, check_last_page, find_image, read_pixels
 
+_INSTALL_CODECS = "pip install imagecodecs"
 _AXIS_LETTERS = frozenset("TZCYX")
+_TIMES = frozenset("TIQ")
+"""Letters of an axis along which lines were recorded; "I" and "Q" are tifffile's for pages of which no more is stated."""
 
 
 def read_tiff(path: Path) -> FileContent:
-    """Read a TIFF's pixels and axes, and nothing else.
+    """Read a TIFF's pixels and axes, and nothing else; as `read_tiff_and_tags`."""
+    return read_tiff_and_tags(path)[0]
 
-    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels). The samples of
-    a pixel, such as red, green and blue, become channels before `y,x`.
+
+def read_tiff_and_tags(path: Path) -> tuple[FileContent, TiffTags]:
+    """Read a TIFF's pixels and axes, and what is written in it.
+
+    A 2-D TIFF is `y,x` whatever its own axes say ("TX" for a line scan: rows are lines, columns are pixels), and so is one
+    that has a single line at each time. The samples of a pixel, such as red, green and blue, become channels before `y,x`.
+    Of a file that belongs to a set, its own pixels are read, and no other file. The values are those that ImageJ shows:
+    signed where it says that its 16-bit numbers are.
 
     Raises
     ------
     SourceError
-        When the file is no TIFF, is truncated, or holds no image of at least 2 dimensions.
+        When the file is no TIFF, has not all the bytes that it states, or holds no image of at least 2 dimensions.
     """
+    with _opened(path) as tiff:
+        tags = tags_of(tiff)
+        image = find_image(tiff, tags, file_name=path.name)
+        check_last_page(tiff)
+        pixels = read_pixels(tiff, image)
+    return _content(path, image, tags, pixels), tags
+
+
+def load_tags(path: Path) -> TiffTags:
+    """Return what is written in a TIFF, without reading its pixels; raise `SourceError` where it cannot be read."""
+    with _opened(path) as tiff:
+        return tags_of(tiff)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    # These three would open other files, wherever the text in the file says that they are.
+    own_pages_only: dict[str, Any] = {"is_ome": False, "is_mmstack": False, "is_ndtiff": False}
+    with (
+        _errors_of(path),
+        open_regular(str(path)) as file,
+        tifffile.TiffFile(file, name=path.name, **own_pages_only) as tiff,
+    ):
+        if not len(tiff.pages):
+            raise SourceError("is a TIFF without an image in it; copy it again from the microscope")
+        yield tiff
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turn whatever tifffile, a codec or the disk raises while a file is read into a `SourceError` that names the file."""
     try:
-        with tifffile.TiffFile(path) as tiff:
-            series = _first_series(path, tiff)
-            _check_complete(path, tiff, series)
-            pixels = series.asarray()
-            letters = str(series.axes)
-            others = [str(one.shape) for one in tiff.series[1:]]
-    except SourceError:
-        raise
+        yield
+    except SourceError as error:
+        text = str(error)
+        whole = text.startswith(("is ", "holds "))
+        raise SourceError(f"{path} {text}" if whole else f"{path} cannot be imported: {text}") from error
+    except DamagedError as error:  # a pipe or a device
+        raise SourceError(f"{error}; only files are imported") from error
     except UNREADABLE_TIFF as error:
-        raise SourceError(f"{path} cannot be read as a TIFF ({_one_line(error)})") from error
+        text = _one_line(error)
+        if isinstance(error, ImportError) or "imagecodecs" in text:
+            raise SourceError(
+                f"{path} is packed in a way that needs the package imagecodecs ({text}): "
+                f"install it with `{_INSTALL_CODECS}`, then import again"
+            ) from error
+        raise SourceError(f"{path} cannot be read as a TIFF ({text})") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
-    if letters == "TYX" and pixels.ndim == 3 and pixels.shape[1] == 1:
-        # One line at each time, as OME-TIFF writes a line scan.
-        pixels, letters = pixels[:, 0], "YX"
+
+
+def _content(path: Path, image: TiffImage, tags: TiffTags, pixels: NDArray[Any]) -> FileContent:
+    pixels, letters = _without_ones(pixels, image.letters)
+    pixels, letters = _lines_of_times(pixels, letters)
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
-    notes: tuple[str, ...] = ()
-    if others:
-        text = (
-            f"it holds {1 + len(others)} images, and only the first was imported, of the shape {pixels.shape}; the others "
-            f"have {', '.join(others[:5])}: save each as a TIFF of its own to import them"
-        )
-        notes = (text,)
+    pixels, values = _as_imagej_shows(pixels, tags)
+    notes = (*image.notes, *values, *_others(image, pixels.shape))
     samples = _samples_axis(letters, pixels.ndim)
     if samples is None:
         return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim), notes=notes)
@@ -63,34 +113,44 @@ def read_tiff(path: Path) -> FileContent:
     return FileContent(pixels=np.ascontiguousarray(np.moveaxis(pixels, samples, channels)), axes=axes, notes=(*notes, note))
 
 
-def _first_series(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    if not len(tiff.pages) or not tiff.series:
-        raise SourceError(f"{path} is a TIFF without an image in it; copy it again from the microscope")
-    return tiff.series[0]
-
-
-def _check_complete(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    # tifffile gives zeros, not an error, for strips that lie behind the end of a truncated file, and leaves out pages.
-    size = tiff.filehandle.size
-    pages = len(tiff.pages)
-    tiff.filehandle.seek(tiff.pages.next_page_offset or size)
-    next_page = tiff.filehandle.read(tiff.tiff.offsetsize)
-    if any(next_page) or len(next_page) < tiff.tiff.offsetsize:
-        raise SourceError(
-            f"{path} is truncated: it has {size} bytes and {pages} pages, and more should follow; "
-            "copy it again from the microscope"
+def _others(image: TiffImage, shape: tuple[int, ...]) -> Iterator[str]:
+    if image.others:
+        yield (
+            f"it holds {1 + len(image.others)} images, and only the first was imported, of the shape {shape}; the others "
+            f"have {', '.join(image.others[:5])}: save each as a TIFF of its own to import them"
         )
-    end = max(
-        (
-            offset + count
-            for page in series.pages
-            if page is not None
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-        ),
-        default=0,
+
+
+def _without_ones(pixels: NDArray[Any], letters: str) -> tuple[NDArray[Any], str]:
+    """Return pixels without the dimensions of length 1 that are neither y nor x."""
+    kept = [at for at, letter in enumerate(letters) if letter in "YX" or pixels.shape[at] != 1]
+    return pixels.reshape([pixels.shape[at] for at in kept]), "".join(letters[at] for at in kept)
+
+
+def _lines_of_times(pixels: NDArray[Any], letters: str) -> tuple[NDArray[Any], str]:
+    """Return a line scan that is stored as one line at each time as lines of one image, each channel for itself."""
+    sizes = dict(zip(letters, pixels.shape, strict=True))
+    times = [letter for letter in letters if letter in _TIMES]
+    if sizes.get("Y") != 1 or len(times) != 1 or not set(letters) <= {*times, *"CYXS"}:
+        return pixels, letters
+    pixels, letters = pixels.squeeze(letters.index("Y")), letters.replace("Y", "")
+    order = sorted(letters, key=f"C{times[0]}XS".index)
+    moved = np.ascontiguousarray(pixels.transpose([letters.index(letter) for letter in order]))
+    return moved, "".join(order).replace(times[0], "Y")
+
+
+def _as_imagej_shows(pixels: NDArray[Any], tags: TiffTags) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the values that ImageJ shows for those of the file, and a note where they are not what is stored."""
+    function, begin, slope = (tags.imagej.get(key) for key in ("cf", "c0", "c1"))
+    if function is None or (begin, slope) == (None, None):
+        return pixels, ()
+    if is_imagej_signed(tags.imagej, pixels.dtype):
+        return imagej_signed(pixels), ()
+    note = (
+        f"ImageJ shows its values through a calibration (function {function}, c0 {begin}, c1 {slope}, unit "
+        f"{tags.imagej.get('vunit', 'none')!r}); the values of the file were stored"
     )
-    if end > size:
-        raise SourceError(f"{path} is truncated: it has {size} bytes of at least {end}; copy it again from the microscope")
+    return pixels, (note,)
 
 
 def _samples_axis(letters: str, dimensions: int) -> int | None:

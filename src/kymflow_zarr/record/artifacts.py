@@ -1,7 +1,7 @@
 """The artifacts of one record, by name: JSON, tables and arrays.
 
-The rule of this room: a name is refused or used as it is, and what cannot be stored or read is said with the name. Writing
-is by the naming rule; reading takes whatever name is there, since older datasets have others.
+The rule of this room: a name is refused or used as it is, and an error names the artifact that cannot be stored
+or read. Writing follows the naming rule; reading takes whatever name is there, since copies of older datasets have others.
 """
 
 import io
@@ -28,7 +28,6 @@ from kymflow_zarr.formats.frames import (
     frame_from_parquet,
     frame_to_csv_gz,
     frame_to_parquet,
-    gunzip,
     read_notes,
 )
 from kymflow_zarr.formats.seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
@@ -84,7 +83,7 @@ class Artifacts:
         self._write(name, layout.JSON, data)
 
     def load_json(self, name: str) -> JsonValue:
-        """Return the JSON artifact `name`, also one that the older program wrote as `.json.gz`, or with NaN, which is null.
+        """Return the JSON artifact `name`.
 
         Raises
         ------
@@ -94,13 +93,8 @@ class Artifacts:
             When it cannot be read, or is not what was saved.
         """
         key = layout.artifact_key(name, layout.JSON)
-        packed = layout.artifact_key(name, layout.JSON_GZ)
-        if not self._blobs.exists(key) and self._blobs.exists(packed):
-            what = self._blobs.describe(packed)
-            text = gunzip(self._blobs.read(packed), limit=MAX_BYTES, what=what)
-            return artifact_from_bytes(text, what=what, lenient=self._is_older())
         data = self._read(name, layout.JSON, "JSON", limit=MAX_BYTES)
-        return artifact_from_bytes(data, what=self._blobs.describe(key), lenient=self._is_older())
+        return artifact_from_bytes(data, what=self._blobs.describe(key))
 
     def save_df_parquet(self, name: str, df: pd.DataFrame, *, computed_from: JsonObject | None = None) -> None:
         """Write or replace the table artifact `name`; the frame's index is not stored. Otherwise as `save_json`."""
@@ -166,7 +160,7 @@ class Artifacts:
         """
         own = (layout.GROUP_DOCUMENT, layout.METADATA_KEY)
         is_hidden = key.rpartition("/")[2].startswith(".")
-        if is_hidden or key in own or key.startswith("history/") or not key.endswith(layout.RESTORED_ENDINGS):
+        if is_hidden or key in own or key.startswith("history/") or not key.endswith(layout.ARTIFACT_ENDINGS):
             raise InvalidNameError(f"{key!r} is no JSON, Parquet or CSV artifact of a record")
         if key.endswith(layout.JSON):
             artifact_from_bytes(data, what=key)
@@ -195,7 +189,7 @@ class Artifacts:
 
     def list_analysis_keys(self) -> list[str]:
         """Return the JSON and table artifacts with their endings, such as `radon_report.parquet`; no metadata."""
-        own = (layout.GROUP_DOCUMENT, f"{layout.METADATA}.json", f"{layout.METADATA}.json.gz")
+        own = (layout.GROUP_DOCUMENT, layout.METADATA_KEY)
         return [
             key
             for key in self._blobs.files(layout.RECORD_ANALYSIS)
@@ -304,12 +298,8 @@ class Artifacts:
     def _is_array(self, name: str) -> bool:
         """Return whether a name among the arrays is one; some systems put folders of their own everywhere."""
         folder = layout.array_group_key(name)
-        inside = (layout.RECORD_DATA, layout.GROUP_DOCUMENT, layout.OLDER_GROUP)
+        inside = (layout.RECORD_DATA, layout.GROUP_DOCUMENT)
         return name != layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
-
-    def _is_older(self) -> bool:
-        """Return whether the older program wrote the record."""
-        return self._blobs.exists(layout.OLDER_ATTRIBUTES)
 
     def _array(self, name: str, read: Callable[[str], T]) -> T:
         try:

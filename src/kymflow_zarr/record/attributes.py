@@ -23,8 +23,6 @@ from kymflow_zarr.layout import (
     ATTRIBUTES,
     ATTRIBUTES_KEY,
     FORMAT,
-    OLDER_FORMAT,
-    OLDER_SCHEMA_VERSION,
     OME,
     SCHEMA_VERSION,
 )
@@ -40,13 +38,11 @@ def utc_now() -> str:
 class DatasetAttributes:
     """Who a dataset is: its id, and when it was made.
 
-    `is_older` is one of the older program, which is only read. `upgraded_from` is what the attributes of such a dataset
-    said, in a copy of it in the new format.
+    `upgraded_from` is, in a copy of a dataset of the older program, what the attributes of that one said.
     """
 
     dataset_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_utc: str = field(default_factory=utc_now)
-    is_older: bool = False
     upgraded_from: JsonObject = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -90,28 +86,6 @@ class DatasetAttributes:
             dataset_id=dataset_id, created_utc=created_utc, upgraded_from=older if isinstance(older, Mapping) else {}
         )
 
-    @classmethod
-    def from_older_json(cls, attributes: JsonObject, *, where: str) -> Self:
-        """Read the attributes of a dataset of the older program, which has no id: it gets one of its time of creation.
-
-        Raises
-        ------
-        NotADatasetError
-            When they are not such a dataset's.
-        UnsupportedVersionError
-            When they are of another version of its format.
-        """
-        if attributes.get("format") != OLDER_FORMAT:
-            raise NotADatasetError(f"{where} is a zarr group, but not a kymflow dataset")
-        if attributes.get("schema_version") != OLDER_SCHEMA_VERSION:
-            raise UnsupportedVersionError(
-                f"{where} has schema version {attributes.get('schema_version')} of the older program; "
-                f"this program reads version {OLDER_SCHEMA_VERSION}"
-            )
-        created_utc = str(attributes.get("created_utc", ""))
-        dataset_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{OLDER_FORMAT} {created_utc}"))
-        return cls(dataset_id=dataset_id, created_utc=created_utc, is_older=True)
-
 
 OF_RECORD = ("axes", "created_utc")
 """The attributes of a record's group that are this program's; what else is there is another program's."""
@@ -123,7 +97,7 @@ _OF_OME = ("version", "multiscales")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAttributes:
-    """What a record's group says of its pixels: the axes, and when the record was made."""
+    """What a record's group states: the axes of the pixels, and when the record was made."""
 
     axes: tuple[str, ...]
     created_utc: str = field(default_factory=utc_now)
@@ -154,7 +128,7 @@ def record_to_bytes(attributes: RecordAttributes, described: OmeDescription | No
 def with_ome(document: JsonObject, axes: tuple[str, ...], described: OmeDescription | None) -> dict[str, JsonValue]:
     """Return the document of a record's group with its OME-Zarr metadata made anew; all else is left.
 
-    They can be replaced at any time, so the seal does not cover them, but a digest of them that stands beside it; what
+    They can be replaced at any time, so the seal does not cover them, but a digest of them next to it does; what
     other programs added to them is theirs.
     """
     ome = image_to_ome(axes, described)

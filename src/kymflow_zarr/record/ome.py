@@ -41,7 +41,7 @@ class OmeDescription:
 
 
 DescribeImage: TypeAlias = Callable[[JsonObject], OmeDescription | None]
-"""Says, from a record's metadata, what OME-Zarr is told of its image."""
+"""Returns the OME description of an image from its record's metadata."""
 
 
 def ome_order(axes: Sequence[str]) -> tuple[int, ...] | None:

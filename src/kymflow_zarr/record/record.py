@@ -26,7 +26,6 @@ from kymflow_zarr.errors import (
     InvalidNameError,
     InvalidValueError,
     PixelsExistError,
-    ReadOnlyError,
 )
 from kymflow_zarr.formats.seals import (
     document_seal_state,
@@ -60,7 +59,7 @@ from kymflow_zarr.record.revisions import (
     write_readable_copy,
 )
 
-_PIXELS_DOCUMENTS = tuple(f"{layout.RECORD_DATA}/{name}" for name in (layout.GROUP_DOCUMENT, layout.OLDER_ARRAY))
+_PIXELS_DOCUMENT = f"{layout.RECORD_DATA}/{layout.GROUP_DOCUMENT}"
 """What says the shape of the pixels."""
 
 
@@ -68,7 +67,7 @@ class ZarrImageRecord(Artifacts):
     """A handle to one image record of a dataset; get one from `ZarrDataset.record`.
 
     Opening and reading write nothing. Everything here is authoritative: nothing can rebuild it. What is saved and loaded by
-    name, artifacts and arrays, stands in `Artifacts`.
+    name, artifacts and arrays, is in `Artifacts`.
 
     Parameters
     ----------
@@ -143,21 +142,17 @@ class ZarrImageRecord(Artifacts):
 
     def load_attributes(self) -> RecordAttributes:
         """Return the axes and the time of creation."""
-        for name in (layout.GROUP_DOCUMENT, layout.OLDER_ATTRIBUTES):
-            where = self._blobs.describe(name)
-            try:
-                data = self._blobs.read(name, limit=MAX_DOCUMENT_BYTES)
-            except FileNotFoundError:
-                continue
-            document = object_from_bytes(data, what=where)
-            if name == layout.OLDER_ATTRIBUTES:
-                return RecordAttributes.from_json(document, where=where)
-            attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
-            ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
-            if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
-                self._check_changed_attributes(attributes, where)
-            return attributes
-        raise DamagedError(f"{self._blobs.describe(layout.GROUP_DOCUMENT)} is missing; restore it from a backup")
+        where = self._blobs.describe(layout.GROUP_DOCUMENT)
+        try:
+            data = self._blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+        except FileNotFoundError as error:
+            raise DamagedError(f"{where} is missing; restore it from a backup") from error
+        document = object_from_bytes(data, what=where)
+        attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
+        ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
+        if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
+            self._check_changed_attributes(attributes, where)
+        return attributes
 
     def _check_changed_attributes(self, attributes: RecordAttributes, where: str) -> None:
         """Believe attributes that were changed only where the pixels say the same."""
@@ -182,12 +177,10 @@ class ZarrImageRecord(Artifacts):
         DamagedError
             When the record's own attributes were changed: they are not sealed anew with that.
         NotSavedError
-            When the disk fails or is full; the old metadata stand.
+            When the disk fails or is full; the old metadata are unchanged.
         """
         self._check_there()
         axes = self.load_attributes().axes
-        if self._is_older():
-            raise ReadOnlyError(f"not saved: record {self.image_id} was written by the older program, and is only read")
         where = self._blobs.describe(layout.GROUP_DOCUMENT)
         document = object_from_bytes(self._blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES), what=where)
         ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
@@ -219,9 +212,8 @@ class ZarrImageRecord(Artifacts):
             `PIXELS_KEY` for the shape of the pixels.
         """
         if layout.PIXELS_KEY in keys:
-            shape = "-".join(self._blobs.stamp(document) for document in _PIXELS_DOCUMENTS)
             others = [key for key in keys if key != layout.PIXELS_KEY]
-            return f"{shape} {self.file_stamp(others)}"
+            return f"{self._blobs.stamp(_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
         stamps = [self._blobs.stamp(f"{layout.RECORD_ANALYSIS}/{key}") for key in keys]
         if layout.METADATA_KEY in keys:
             stamps.append(str(max(list_revisions(self._blobs), default=-1)))
@@ -253,9 +245,9 @@ class ZarrImageRecord(Artifacts):
                 digests |= self._mask_digests()
                 continue
             if key == layout.PIXELS_KEY:
-                for document in _PIXELS_DOCUMENTS:
-                    with suppress(FileNotFoundError):
-                        digests[document] = hashlib.sha256(self._blobs.read(document, limit=MAX_DOCUMENT_BYTES)).hexdigest()
+                with suppress(FileNotFoundError):
+                    data = self._blobs.read(_PIXELS_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+                    digests[_PIXELS_DOCUMENT] = hashlib.sha256(data).hexdigest()
                 continue
             with suppress(FileNotFoundError):
                 digests[key] = hashlib.sha256(self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
@@ -272,9 +264,9 @@ class ZarrImageRecord(Artifacts):
         return found
 
     def _is_mask(self, name: str) -> bool:
-        for document, mark in ((layout.GROUP_DOCUMENT, b'"bool"'), (layout.OLDER_ARRAY, b'"|b1"')):
-            with suppress(FileNotFoundError):
-                return mark in self._blobs.read(f"{layout.array_data_key(name)}/{document}", limit=MAX_DOCUMENT_BYTES)
+        document = f"{layout.array_data_key(name)}/{layout.GROUP_DOCUMENT}"
+        with suppress(FileNotFoundError):
+            return b'"bool"' in self._blobs.read(document, limit=MAX_DOCUMENT_BYTES)
         return False
 
     def load_metadata_payload(self, *, revision: int | None = None) -> dict[str, JsonValue]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import gunzip
 from kymflow_zarr.formats.seals import SHA256, UNSEALED, document_seal_state, seal_document
 from kymflow_zarr.formats.strict_json import (
     MAX_BYTES,
@@ -22,8 +21,6 @@ from kymflow_zarr.formats.strict_json import (
     to_readable_bytes,
 )
 from kymflow_zarr.layout import (
-    OLDER_ATTRIBUTES,
-    OLDER_METADATA_GZ,
     RECORD_HISTORY,
     RECORD_METADATA,
     revision_key,
@@ -81,17 +78,13 @@ def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
 
 
 def _load_without_history(blobs: Blobs) -> Revision:
-    """Return what `metadata.json` alone says: of the older program, which kept no history, or of somebody else."""
-    older = blobs.exists(OLDER_ATTRIBUTES)
-    for key in (RECORD_METADATA, *([OLDER_METADATA_GZ] if older else [])):
-        try:
-            data = blobs.read(key, limit=MAX_BYTES)
-        except FileNotFoundError:
-            continue
-        where = blobs.describe(key)
-        text = gunzip(data, limit=MAX_BYTES, what=where) if key == OLDER_METADATA_GZ else data
-        return Revision(number=0, payload=object_from_bytes(text, what=where, lenient=older), committed=False)
-    return NOTHING_SAVED
+    """Return what `metadata.json` alone says, which somebody else wrote."""
+    try:
+        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+    except FileNotFoundError:
+        return NOTHING_SAVED
+    payload = object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
+    return Revision(number=0, payload=payload, committed=False)
 
 
 def load_history(blobs: Blobs) -> list[Revision]:
@@ -157,12 +150,14 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
         _commit(blobs, current.payload, number)
         number += 1
     saved = _commit(blobs, payload, number)
-    # Where the copy fails it is saved all the same: the commit stands, and the copy that is left is an older revision's,
-    # which every reader recognises.
+    # Where the copy fails the save is done all the same: the commit is there, and every reader recognises
+    # the copy that is left as an older revision's.
     with suppress(KymflowZarrError, OSError):
         _keep_foreign_copy(blobs, saved.number)
         blobs.write(RECORD_METADATA, text)
-        if blobs.exists(revision_key(saved.number + 1)):  # somebody saved meanwhile, and this copy may lie over theirs
+        if blobs.exists(
+            revision_key(saved.number + 1)
+        ):  # another program saved in between, and this copy may have replaced theirs
             write_readable_copy(blobs)
     return saved
 
@@ -197,7 +192,7 @@ def adopt_edit(blobs: Blobs) -> None:
 
 
 def write_readable_copy(blobs: Blobs) -> None:
-    """Make `metadata.json` again from the newest revision; what stands there and cannot be read is set aside."""
+    """Make `metadata.json` again from the newest revision; a copy that cannot be read is set aside."""
     newest = load_revision(blobs)
     _keep_foreign_copy(blobs, newest.number)
     blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))

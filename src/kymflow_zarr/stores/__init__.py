@@ -1,6 +1,6 @@
 """One image behind two narrow protocols, so that an analysis need not know whether it runs on a dataset or on a TIFF.
 
-`ZarrRecordStore` is a record of a dataset, `TiffSidecarStore` a TIFF with files beside it. Whoever writes another one
+`ZarrRecordStore` is a record of a dataset, `TiffSidecarStore` a TIFF with sidecar files. Whoever writes another one
 inherits the tests in `kymflow_zarr.testing`.
 """
 

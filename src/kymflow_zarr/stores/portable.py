@@ -14,7 +14,7 @@ def check_portable_name(name: str, *, what: str) -> str:
     """Return `name` unchanged; raise `InvalidNameError` unless every store can have it.
 
     It has no '.', since in `<stem>.<name>.json` the last one must tell where the TIFF's name ends: the array "b.c" of
-    `a.tif` and the array "c" of `a.b.tif` would be one file. It has no '/', since files beside a TIFF lie in its folder.
+    `a.tif` and the array "c" of `a.b.tif` would be one file. It has no '/', since sidecar files lie in the TIFF's folder.
     """
     check_name(name, what=what)
     if "." in name:

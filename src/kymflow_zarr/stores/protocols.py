@@ -16,7 +16,7 @@ class ArtifactStore(Protocol):
 
     A name follows the naming rule of artifacts and has no '.' or '/'; "metadata" and "zarr" are taken. A name that one
     store accepts, every store does. An object and an array may have the same name. Saving replaces whole: after a
-    failure the old value stands. What is there already, under whatever name, may be listed and loaded.
+    failure the old value is unchanged. What is there already, under whatever name, may be listed and loaded.
     """
 
     def save_dict(self, name: str, value: JsonObject) -> None:

@@ -1,6 +1,6 @@
-"""A TIFF as a store: its pixels, and results in files beside it, `<stem>.<name>.json` and `<stem>.<name>.npy`.
+"""A TIFF as a store: its pixels, and results in sidecar files, `<stem>.<name>.json` and `<stem>.<name>.npy`.
 
-The rule of this room: a file belongs to one TIFF only. A name has no '.', so what stands before the last part of a file's
+The rule of this room: a file belongs to one TIFF only. A name has no '.', so the part before the last of a file's
 name is the TIFF's; where two TIFFs would still share a file, it is refused to both.
 """
 
@@ -39,7 +39,7 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class TiffSidecarStore(ArtifactStore, PixelStore):
-    """A TIFF and the results beside it. They are authoritative: nothing can rebuild them.
+    """A TIFF and its results in sidecar files. They are authoritative: nothing can rebuild them.
 
     The pixels are read whole, once, when they are first asked for. The older program's `<stem>.json` is never touched.
 
@@ -119,7 +119,7 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         if owner is not None:
             raise InvalidNameError(
                 f"{what} name {name!r} is not allowed for {self.path.name}: its file would be named as if it belonged to "
-                f"{owner}, which lies beside it; choose another name"
+                f"{owner}, which is in the same folder; choose another name"
             )
         key = f"{self.path.stem}.{name}{ending}"
         if len(os.fsencode(key)) > MAX_NAME_BYTES:
@@ -138,11 +138,11 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
                 yield name
 
     def _other_tiffs(self) -> dict[str, str]:
-        """Return the TIFFs beside this one by stem, without regard to upper and lower case, as some disks have none."""
+        """Return the TIFFs in the same folder by stem, without regard to upper and lower case, as some disks have none."""
         stem = self.path.stem
         if stem.startswith(".") or _NOT_IN_KEYS & set(stem):
             raise InvalidNameError(
-                f"{self.path} can have no files beside it: its name begins with '.' or has ':' or '\\', "
+                f"{self.path} can have no sidecar files: its name begins with '.' or has ':' or '\\', "
                 "which other systems cannot have; rename it"
             )
         others = {
@@ -153,7 +153,7 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         twin = others.get(stem.casefold())
         if twin is not None:
             raise InvalidNameError(
-                f"{self.path} can have no files beside it: they would be those of {twin} as well; rename one of the two, "
+                f"{self.path} can have no sidecar files: they would also be those of {twin}; rename one of the two, "
                 "or give the path as it is spelt on the disk"
             )
         return others
@@ -168,4 +168,4 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
             return self._blobs.read(key, limit=limit)
         except _NO_FILE as error:
             there = ", ".join(map(repr, sorted(self._names(ending)))) or "none"
-            raise ArtifactNotFoundError(f"no {kind} artifact named {name!r} beside {self.path}; it has {there}") from error
+            raise ArtifactNotFoundError(f"no {kind} artifact named {name!r} next to {self.path}; it has {there}") from error

@@ -17,6 +17,7 @@ from typing import Any, Self, cast
 import pandas as pd
 
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.layout import SOURCES_TABLE
@@ -62,9 +63,9 @@ class Source:
 
     `source_relative_path` leads to it from the dataset's folder; empty where there is no such way, as to another drive.
     Of a record that was made of several files, one a channel, `source_further_paths` is a JSON list of the names of the
-    others, which lie beside the first; its size is that of all, its time that of the newest, and its digest that of the
-    digests of all. It is empty where there is one file. `reader` and `reader_version` say what read it; both are empty
-    where nobody noted that.
+    others, which are in the folder of the first; its size is that of all, its time that of the newest, and its
+    digest that of the digests of all. It is empty where there is one file. `reader` and `reader_version` name what read
+    it; both are empty where that was not noted.
     """
 
     source_primary_path: str
@@ -156,7 +157,7 @@ class Source:
         return tuple(dict.fromkeys((Path(self.source_primary_path), *relative)))
 
     def further_names(self) -> tuple[str, ...]:
-        """Return the names of the files beside the first that the record was made of as well."""
+        """Return the names of the record's further files, which are in the folder of the first."""
         if not self.source_further_paths:
             return ()
         try:
@@ -191,8 +192,11 @@ def size_and_time(path: Path) -> tuple[int, int]:
 def _digest(path: Path) -> str:
     """Return the sha256 of a file; of a folder, that of the sorted relative paths with the digests of their files."""
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with open_regular(str(path)) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except DamagedError as error:  # a pipe or a device
+            raise SourceError(str(error)) from error
     blobs, hasher = Blobs(path, read_only=True), hashlib.sha256()
     try:
         for key in _files_of(blobs):

@@ -377,7 +377,7 @@ class Tables:
         return held is not None and held.isdigit() and int(held) >= number
 
     def _publish(self, name: str, own: int = -1) -> None:
-        """Let the table's file be the newest sound commit, also where another program commits meanwhile; forget older ones.
+        """Let the table's file be the newest sound commit, also if another program commits too; forget older ones.
 
         Parameters
         ----------
@@ -439,7 +439,7 @@ def _joined_where_alike(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
 
 
 def _digest(data: bytes, *, what: str) -> str:
-    """Return what `Tables.digest` says of a file of these bytes."""
+    """Return the digest that `Tables.digest` gives for a file of these bytes."""
     seal = read_notes(io.BytesIO(data), what=what).get(PARQUET_SEAL)
     return seal.decode() if seal else hashlib.sha256(data).hexdigest()
 

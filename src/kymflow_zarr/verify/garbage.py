@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import ZarrImageRecord
@@ -47,7 +48,7 @@ def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
 
 
 def _is_set_aside(blobs: Blobs, place: str) -> bool:
-    return any(blobs.place_of(name) == place for name in blobs.names(layout.QUARANTINE))
+    return any(place_of(name) == place for name in blobs.names(layout.QUARANTINE))
 
 
 def _is_old(blobs: Blobs, key: str, now: float) -> bool:

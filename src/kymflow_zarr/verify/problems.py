@@ -1,4 +1,4 @@
-"""What `verify` says of one thing that is wrong, and how a check becomes that."""
+"""One thing that is wrong with a dataset, as `verify` reports it, and how a check becomes a problem."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Finding:
     repair: Callable[[], object] | None = None
 
     def problem(self, *, repaired: bool = False, why_not: str = "") -> Problem:
-        """Return what is said of it."""
+        """Return the problem that the report has."""
         state: State = "damaged" if self.repair is None else "repairable"
         what = f"{self.what}; not repaired: {why_not}" if why_not else self.what
         return Problem(where=self.where, what=what, state=state, repaired=repaired)

@@ -47,7 +47,7 @@ _NOT_OURS_CHANGED = "was changed since it was written, but nothing in it that is
 
 
 def record_findings(
-    blobs: Blobs, record: ZarrImageRecord, *, where: str, deep: bool, older: bool, check: CheckRecord | None
+    blobs: Blobs, record: ZarrImageRecord, *, where: str, deep: bool, check: CheckRecord | None
 ) -> Findings:
     """Yield what is wrong with one record.
 
@@ -61,22 +61,17 @@ def record_findings(
         Its folder's key in the dataset, for messages.
     deep
         Whether every byte is looked at.
-    older
-        Whether the dataset is one of the older program, which has neither seals nor a history.
     check
         What else is wrong with it.
     """
     yield from failing(where, partial(_attributes_problem, blobs, record))
-    if older:
-        yield from failing(where, record.load_revision)
-    else:
-        yield from _metadata_findings(blobs, where, deep=deep)
+    yield from _metadata_findings(blobs, where, deep=deep)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
         yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)
     for key in record.list_analysis_keys():
-        yield from _artifact_findings(blobs, record, key, where, deep=deep and not older)
-    if deep and not older:
+        yield from _artifact_findings(blobs, record, key, where, deep=deep)
+    if deep:
         yield from _group_findings(blobs, record, where)
     if check is not None:
         yield from _checked(record, where, check)
@@ -132,7 +127,7 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
     try:
         said = readable_copy_problem(blobs)
     except DamagedError as error:
-        if not numbers:  # otherwise it was said of the revisions
+        if not numbers:  # otherwise the findings about revisions report it
             what = (
                 f"{error}: correct it, if somebody edited it; a repair sets it aside, so that the record can be saved into"
             )
@@ -147,7 +142,7 @@ def _set_revision_aside(blobs: Blobs, key: str) -> None:
 
 
 def _set_torn_metadata_aside(blobs: Blobs) -> None:
-    """Set `metadata.json` aside where no revision has it, unless somebody corrected it meanwhile."""
+    """Set `metadata.json` aside where no revision has it, unless somebody has corrected it in between."""
     try:
         load_revision(blobs)
     except DamagedError:
@@ -195,8 +190,6 @@ def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: s
         yield from _parquet_findings(blobs, path, place, deep=deep)
     elif key.endswith(layout.JSON):
         yield from failing(place, partial(_load, record.load_json, key, layout.JSON))
-    elif key.endswith(layout.JSON_GZ):
-        yield from failing(place, partial(_load, record.load_json, key, layout.JSON_GZ))
     else:
         yield from failing(place, partial(_load, record.load_df_csv_gz, key, layout.CSV_GZ))
 
@@ -225,7 +218,7 @@ def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findin
 
 
 def _ome_problem(blobs: Blobs) -> str | None:
-    """Return whether a record's OME-Zarr metadata are not as they were written; what else is wrong is said elsewhere."""
+    """Return whether a record's OME-Zarr metadata are not as they were written; other damage is found elsewhere."""
     try:
         data = blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
         changed = is_ome_changed(object_from_bytes(data, what=layout.GROUP_DOCUMENT))
@@ -247,7 +240,7 @@ def _renew_ome(blobs: Blobs, record: ZarrImageRecord) -> None:
 def telling_group_findings(blobs: Blobs, key: str, where: str, *, ours: Collection[str] = ()) -> Findings:
     """Yield what is wrong with the `zarr.json` of a group whose attributes nothing else knows.
 
-    `ours` are those of them that are this program's, beside the reserved key; others are the business of who added them.
+    `ours` are those of them that are this program's, beside the reserved key; others belong to whoever added them.
     """
     for finding in failing(where, partial(_group_problem, blobs, key, ours=ours)):
         sealing = partial(_seal_zarr_document, blobs, key, ours=ours)
@@ -297,7 +290,7 @@ def _seal_parquet(blobs: Blobs, key: str) -> None:
 
 
 def _rewrite(blobs: Blobs, key: str, change: Callable[[bytes], bytes]) -> None:
-    """Replace a file by the same with a seal, unless another program has replaced it meanwhile: then it is its own."""
+    """Replace a file by the same with a seal, unless another program has replaced it in between."""
     before = blobs.stamp(key)
     data = change(blobs.read(key))
     if blobs.stamp(key) == before:

@@ -15,6 +15,7 @@ from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
@@ -81,33 +82,31 @@ def verify_dataset(
 ) -> VerifyReport:
     """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
     if repair and blobs.read_only:
-        raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only, or of the older program")
+        raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only")
     ids = dataset.list_image_ids()
-    older = dataset.attributes.is_older
     problems: list[Problem] = []
     damaged = set()
     for done, image_id in enumerate(ids):
         watch.check("looking for damage")
         watch.progress(done, len(ids), "")
-        findings = _of_record(blobs, dataset, image_id, deep=deep, older=older, check=check_record)
+        findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
         of_record = _settle(findings, repair=repair)
         if not blobs.exists(layout.record_key(image_id)):  # deleted while it was looked at
             continue
         problems += of_record
         if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
             damaged.add(image_id)
-    if not older:
-        problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
-        problems += _settle(_of_left_overs(blobs, repair=repair), repair=repair)
-        problems += _settle(_of_strangers(blobs), repair=repair)
-        problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
-        problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
-    problems += _settle(table_findings(blobs, dataset, deep=deep and not older), repair=repair)
+    problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
+    problems += _settle(_of_left_overs(blobs, repair=repair), repair=repair)
+    problems += _settle(_of_strangers(blobs), repair=repair)
+    problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
+    problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
+    problems += _settle(table_findings(blobs, dataset, deep=deep), repair=repair)
     return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
 
 
 def _settle(findings: Findings, *, repair: bool) -> list[Problem]:
-    """Return what is said of the findings, after repairing them where that is asked."""
+    """Return the problems of the findings, after repairing them where `repair` asks for it."""
     return [_repaired(finding) if repair else finding.problem() for finding in list(findings)]
 
 
@@ -121,13 +120,11 @@ def _repaired(finding: Finding) -> Problem:
     return finding.problem(repaired=True)
 
 
-def _of_record(
-    blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, older: bool, check: CheckRecord | None
-) -> Findings:
+def _of_record(blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, check: CheckRecord | None) -> Findings:
     where = layout.record_key(image_id)
     try:
         folder, record = blobs.sub(where), dataset.record(image_id)
-        yield from record_findings(folder, record, where=where, deep=deep, older=older, check=check)
+        yield from record_findings(folder, record, where=where, deep=deep, check=check)
     except (KymflowZarrError, OSError) as error:
         yield Finding(where=where, what=str(error))
 
@@ -153,7 +150,7 @@ def _of_left_overs(blobs: Blobs, *, repair: bool) -> Findings:
             age = blobs.age_seconds(key, now=now)
         except FileNotFoundError:  # whoever was building it is done
             continue
-        place = blobs.place_of(key)
+        place = place_of(key)
         if name.startswith("replaced-") and place and not blobs.exists(place):
             if age > MISSED_AFTER_SECONDS:
                 yield from found(place, "is missing; a stopped program had moved it aside", partial(blobs.put_back, key))

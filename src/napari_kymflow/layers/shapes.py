@@ -12,7 +12,7 @@ that is drawn by hand becomes the pixels whose centres it covers; the vertices o
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from kymflow_core import RectROI, RoiSet
 from kymflow_core.roi import ROI, DrawnShape, MaskROI, mask_of_rect, rect_of_mask
+from kymflow_core.roi.bounds import Bounds
 from kymflow_core.roi.pixels import covered_range, drawn_range
 from kymflow_core.roi.polygons import is_simple
-from kymflow_core.roi.raster import has_pixels, shape_problems
+from kymflow_core.roi.raster import has_pixels
+from kymflow_core.roi.shape_kinds import shape_problems
 from napari_kymflow.layers.tags import LayerTag
 
 LayerData: TypeAlias = tuple[Any, ...]
@@ -46,15 +48,6 @@ _DECIMALS = 3
 _MOST_COMPARED = 1500
 _ROUNDING = 4e-7
 """napari keeps vertices as 32-bit floats."""
-
-
-class Bounds(NamedTuple):
-    """Half-open ranges of whole pixels."""
-
-    x0: int
-    x1: int
-    y0: int
-    y1: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +138,7 @@ def crosses_itself(drawn: DrawnShape) -> bool:
 
     It is shown as a closed path: napari cannot fill every polygon of this kind, and then raises an error.
     """
-    if drawn.type != "polygon":
+    if not (drawn.kind.is_closed and drawn.kind.any_number):
         return False
     return len(drawn.vertices) > _MOST_COMPARED or not is_simple(np.asarray(drawn.vertices, dtype=np.float64))
 
@@ -253,11 +246,11 @@ def reconcile(
 
 def _reopened(drawn: LayerShape, old: ROI | None) -> LayerShape:
     """Return the polygon that is shown as a closed path as a polygon."""
-    if not isinstance(old, MaskROI) or old.drawn is None or drawn.shape_type != "path" or old.drawn.type != "polygon":
+    if not isinstance(old, MaskROI) or old.drawn is None or drawn.shape_type != "path" or not old.drawn.kind.is_closed:
         return drawn
     vertices = np.asarray(drawn.vertices)
     closed = len(vertices) > 1 and np.array_equal(vertices[0], vertices[-1])
-    return replace(drawn, shape_type="polygon", vertices=vertices[:-1] if closed else vertices)
+    return replace(drawn, shape_type=old.drawn.type, vertices=vertices[:-1] if closed else vertices)
 
 
 def _moved(old: ROI, region: Bounds | DrawnShape) -> ROI:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
+from kymflow_core.images.metadata import change_metadata
 from kymflow_core.roi import ROI, Merged, merge_roi_sets
 from kymflow_core.tables.roi_results import RoiResults, outdated_roi_ids, results_by_roi
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ConflictError
 from napari_kymflow.errors import OUR_ERRORS
-
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +65,28 @@ def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, told: 
     """
     try:
         # Read mode first: a dataset that is gone is never made anew in its place.
-        dataset = ZarrDataset(ZarrDataset(path, mode="r").path)
-        for _ in range(_TRIES):
-            image = AcqImage(dataset.record(image_id))
-            theirs = image.rois
-            if told is not None:
-                results = results_by_roi(dataset.record(image_id))
-                if not told.issuperset(outdated_roi_ids(results, base, mine)):
-                    return Outdating(results=results)
-            merged = merge_roi_sets(*_without_masks_between(base, mine, theirs), theirs)
-            asked = tuple(pair for pair in merged.doubled if pair[0] in base)
-            renumbered = {old: new for old, new in merged.doubled if old not in base}
-            if asked:
-                return Disagreement(image=image, both=merged.rois, pairs=asked, renumbered=renumbered)
-            try:
-                if merged.rois != theirs:
-                    image.save_rois(merged.rois)
-            except ConflictError:
-                continue
-            return Saved(image=image, renumbered=renumbered, merged_others=theirs != base)
+        record = ZarrDataset(ZarrDataset(path, mode="r").path).record(image_id)
+        return change_metadata(lambda: AcqImage(record), lambda image: _commit(image, record, base, mine, told))
+    except ConflictError:
+        return NotSaved(reason=f"other programs kept saving record {image_id} meanwhile; save again")
     except (*OUR_ERRORS, OSError, NotImplementedError) as error:
         return NotSaved(reason=str(error))
-    return NotSaved(reason=f"other programs kept saving record {image_id} meanwhile, {_TRIES} times; save again")
+
+
+def _commit(image: AcqImage, record: ZarrImageRecord, base: RoiSet, mine: RoiSet, told: frozenset[int] | None) -> Outcome:
+    theirs = image.rois
+    if told is not None:
+        results = results_by_roi(record)
+        if not told.issuperset(outdated_roi_ids(results, base, mine)):
+            return Outdating(results=results)
+    merged = merge_roi_sets(*_without_masks_between(base, mine, theirs), theirs)
+    asked = tuple(pair for pair in merged.doubled if pair[0] in base)
+    renumbered = {old: new for old, new in merged.doubled if old not in base}
+    if asked:
+        return Disagreement(image=image, both=merged.rois, pairs=asked, renumbered=renumbered)
+    if merged.rois != theirs:
+        image.save_rois(merged.rois)
+    return Saved(image=image, renumbered=renumbered, merged_others=theirs != base)
 
 
 def materialize_rects(path: Path, image_id: str) -> AcqImage | str:

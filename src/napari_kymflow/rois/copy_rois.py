@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from kymflow_core import AcqImage, RectROI, RoiSet
+from kymflow_core.images.metadata import change_metadata
 from kymflow_core.roi import ROI
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import ConflictError
 from napari_kymflow.errors import OUR_ERRORS
-
-_TRIES = 5
 
 
 def records_of_shape(path: Path, shape: tuple[int, int], *, without: str) -> dict[str, str]:
@@ -37,25 +36,21 @@ def copy_rois(path: Path, from_id: str, rois: Sequence[ROI], to_ids: Sequence[st
         return dict.fromkeys(to_ids, str(error))
     for image_id in to_ids:
         try:
-            _copy_to(dataset, image_id, source, rois)
+            change_metadata(partial(_open, dataset, image_id), partial(_copy_to, source, rois))
         except (*OUR_ERRORS, OSError) as error:
             failed[image_id] = str(error)
     return failed
 
 
-def _copy_to(dataset: ZarrDataset, image_id: str, source: AcqImage, rois: Sequence[ROI]) -> None:
-    for attempt in range(1, _TRIES + 1):
-        image = AcqImage(dataset.record(image_id))
-        added = image.rois
-        for roi in rois:
-            added = added.add(_copied(roi, added, source, image))
-        try:
-            image.save_rois(added)
-        except ConflictError:
-            if attempt == _TRIES:
-                raise
-        else:
-            return
+def _open(dataset: ZarrDataset, image_id: str) -> AcqImage:
+    return AcqImage(dataset.record(image_id))
+
+
+def _copy_to(source: AcqImage, rois: Sequence[ROI], image: AcqImage) -> None:
+    added = image.rois
+    for roi in rois:
+        added = added.add(_copied(roi, added, source, image))
+    image.save_rois(added)
 
 
 def _copied(roi: ROI, there: RoiSet, source: AcqImage, image: AcqImage) -> ROI:

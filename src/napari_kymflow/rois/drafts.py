@@ -5,20 +5,19 @@ is deleted only after its ROIs were saved, or when the user says so.
 """
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
 from kymflow_core import RoiSet
 from kymflow_core.errors import KymflowError
+from napari_kymflow.user.documents import load_document, save_document
 
-_FORMAT = "kymflow_draft"
+_KIND = "kymflow_draft"
 _VERSION = 1
 _MOST_DRAFTS = 9
 
@@ -48,10 +47,7 @@ def draft_path(dataset_id: str, image_id: str, number: int = 1) -> Path:
 def keep_draft(dataset_id: str, image_id: str, draft: Draft) -> Path:
     """Write a record's draft, or replace it, whole; raise `OSError` where that fails too."""
     path = draft_path(dataset_id, image_id, draft.number)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    document = {
-        "format": _FORMAT,
-        "version": _VERSION,
+    fields = {
         "dataset_id": dataset_id,
         "image_id": image_id,
         "kept_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -59,16 +55,7 @@ def keep_draft(dataset_id: str, image_id: str, draft: Draft) -> Path:
         "base": _to_json(draft.base),
         "rois": _to_json(draft.rois),
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    save_document(path, fields, kind=_KIND, version=_VERSION)
     return path
 
 
@@ -83,7 +70,7 @@ def load_draft(dataset_id: str, image_id: str) -> Draft | None:
     for number in range(1, _MOST_DRAFTS + 1):
         path = draft_path(dataset_id, image_id, number)
         try:
-            return replace(_from_document(json.loads(path.read_text(encoding="utf-8"))), number=number)
+            return replace(_from_document(load_document(path, kind=_KIND, version=_VERSION)), number=number)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, KymflowError) as error:
@@ -113,9 +100,7 @@ def _key(dataset_id: str, image_id: str) -> str:
     return hashlib.sha256(f"{dataset_id}/{image_id}".encode()).hexdigest()[:32]
 
 
-def _from_document(document: object) -> Draft:
-    if not isinstance(document, Mapping) or (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
-        raise ValueError("it has another format or version")
+def _from_document(document: Mapping[str, Any]) -> Draft:
     return Draft(
         base=_from_json(document["base"]),
         rois=_from_json(document["rois"]),

@@ -15,13 +15,15 @@ from psygnal import Signal
 
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI, merge_roi_sets
+from kymflow_core.roi.bounds import Bounds, roi_bounds
 from kymflow_core.tables.roi_results import RoiResults, outdated_results, outdated_roi_ids, results_by_roi
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import RecordNotFoundError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.roi_sync import RoiSync
-from napari_kymflow.layers.shapes import COLOR, Bounds
+from napari_kymflow.layers.shapes import COLOR
 from napari_kymflow.rois.commit_rois import (
     Disagreement,
     NotSaved,
@@ -34,9 +36,9 @@ from napari_kymflow.rois.commit_rois import (
     rebase,
 )
 from napari_kymflow.rois.drafts import Draft, drop_draft, free_draft_number, keep_draft
-from napari_kymflow.rois.measure import RoiFacts, is_measured, measure_rois
+from napari_kymflow.rois.measure import is_measured, measure_rois
 from napari_kymflow.rois.undo import UndoStack
-from napari_kymflow.user.window import Conflict, Host
+from napari_kymflow.user.window import Conflict, Window
 
 WhenDone = Callable[[bool], None]
 
@@ -54,7 +56,7 @@ class RoiEditor:
         Its id.
     sync
         What shows the ROIs; bound.
-    host
+    window
         The window around it.
     """
 
@@ -63,9 +65,9 @@ class RoiEditor:
     """The marks changed: saved or not, undo, results, measurements."""
     saved = Signal()
 
-    def __init__(self, dataset: ZarrDataset, image: AcqImage, image_id: str, sync: RoiSync, host: Host) -> None:
+    def __init__(self, dataset: ZarrDataset, image: AcqImage, image_id: str, sync: RoiSync, window: Window) -> None:
         self.dataset, self.image, self.image_id, self.sync = dataset, image, image_id, sync
-        self._host = host
+        self._window = window
         self.base = image.rois
         """The saved ROIs that those on screen were made from."""
         self.failure = ""
@@ -97,7 +99,7 @@ class RoiEditor:
 
     def find_results(self) -> None:
         """Find out, in a worker, what was computed for which ROI."""
-        self._host.run(partial(_results_of, self.dataset, self.image_id), self._on_results_found)
+        self._window.run(partial(_results_of, self.dataset, self.image_id), self._on_results_found)
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
@@ -157,6 +159,12 @@ class RoiEditor:
         """Make the last edit that was taken back again."""
         self._show(self._undo.redo(self.rois))
         self._autosave()
+
+    def bounds_of(self, roi: ROI) -> Bounds | None:
+        """Return where the pixels of a ROI on screen lie; None for a painted one that is not measured yet, or is lost."""
+        measured, facts = self.facts.get(roi.roi_id, (None, None))
+        known = facts.bounds if facts and measured and is_measured(roi, measured) else None
+        return roi_bounds(roi, self.image.slice_shape) if known is None else known
 
     def edit(self, roi_id: int, **changes: Any) -> None:
         """Change fields of one ROI, such as its name; raise `RoiError` where they are not valid."""
@@ -244,7 +252,7 @@ class RoiEditor:
         self.is_saving = True
         self.state_changed.emit()
         path, base, submitted, outdated = self.dataset.path, self.base, self.rois, self._outdated
-        self._host.run(
+        self._window.run(
             lambda: commit_rois(path, self.image_id, base, submitted, told=None if not unasked else outdated),
             lambda outcome: self._on_saved(submitted, outcome),
             lambda error: self._on_saved(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
@@ -259,7 +267,7 @@ class RoiEditor:
 
     def _on_saved_for_masks(self, then: WhenDone | None) -> None:
         path, image_id = self.dataset.path, self.image_id
-        self._host.run(lambda: materialize_rects(path, image_id), lambda result: self._on_materialized(result, then))
+        self._window.run(lambda: materialize_rects(path, image_id), lambda result: self._on_materialized(result, then))
 
     def _on_materialized(self, result: AcqImage | str, then: WhenDone | None) -> None:
         if isinstance(result, str):
@@ -280,7 +288,7 @@ class RoiEditor:
             return
         self._measuring = True
         path, image_id = self.dataset.path, self.image_id
-        self._host.run(lambda: measure_rois(path, image_id, changed), self._on_measured, self._on_measuring_failed)
+        self._window.run(lambda: measure_rois(path, image_id, changed), self._on_measured, self._on_measuring_failed)
 
     def _on_measured(self, found: dict[int, tuple[ROI, RoiFacts]]) -> None:
         self._measuring = False
@@ -288,7 +296,7 @@ class RoiEditor:
             return
         self.facts.update(found)
         self.state_changed.emit()
-        self._host.later(self.measure)
+        self._window.later(self.measure)
 
     def _on_measuring_failed(self, error: Exception) -> None:
         self._measuring = False
@@ -302,7 +310,7 @@ class RoiEditor:
 
     def _on_rois_changed(self) -> None:
         if not self.can_save and not self._quiet and self.rois.rois != self.base.rois:
-            self._host.later(self._refuse_edit)
+            self._window.later(self._refuse_edit)
             return
         if not self._quiet and self.rois != self._present:
             self._undo.push(self._present, self.rois)
@@ -310,7 +318,7 @@ class RoiEditor:
         self._present = self.rois
         self.rois_changed.emit()
         self.state_changed.emit()
-        self._host.later(self.measure)
+        self._window.later(self.measure)
 
     def _refuse_edit(self) -> None:
         show_warning("This dataset can only be looked at, so its ROIs cannot be edited.")
@@ -321,8 +329,8 @@ class RoiEditor:
         show_info(f"{names}: no upright rectangle any more. It is a mask of the shape that is drawn now, with the same id.")
 
     def _autosave(self) -> None:
-        if self._host.autosaves and self.can_save:
-            self._host.after_a_pause(self.autosave_now)
+        if self._window.autosaves and self.can_save:
+            self._window.after_a_pause(self.autosave_now)
 
     def autosave_now(self) -> None:
         """Save, unless results would become outdated, which the user is asked to look at first."""
@@ -373,7 +381,7 @@ class RoiEditor:
             self._autosave()
 
     def _on_editing_ended(self) -> None:
-        self._host.later(self._release)
+        self._window.later(self._release)
 
     def _release(self) -> None:
         held_back, self._held_back = self._held_back, None
@@ -393,7 +401,7 @@ class RoiEditor:
         self.sync.select([*theirs, *mine])
         pairs = [Conflict(theirs=found.both.get(old), mine=found.both.get(new)) for old, new in found.pairs]
         self.is_saving = True  # nothing is saved by itself while the question is open
-        choice = self._host.ask_conflicts(pairs)
+        choice = self._window.ask_conflicts(pairs)
         self.is_saving = False
         rois = found.both
         if choice == "theirs":

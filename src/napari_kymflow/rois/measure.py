@@ -1,50 +1,23 @@
 """What is measured of ROIs, for the list. Safe in a worker."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kymflow_core import AcqImage
+from kymflow_core.images.roi_facts import RoiFacts, examine_rois
 from kymflow_core.roi import ROI
-from kymflow_core.roi.pixels import RoiStats
 from kymflow_core.tables.roi_results import has_same_pixels
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoiFacts:
-    """What is measured of one ROI: the pixels inside, and "", "mask", "mask outdated" or "mask damaged"."""
-
-    stats: RoiStats | None
-    mask_state: str
-
-
 def measure_rois(path: Path, image_id: str, rois: Sequence[ROI]) -> dict[int, tuple[ROI, RoiFacts]]:
-    """Return what is measured of ROIs, saved or not; None for statistics that cannot be read."""
+    """Return what is measured of ROIs, saved or not; nothing is known of those of a record that cannot be opened."""
     try:
-        image = AcqImage(ZarrDataset(path, mode="r").record(image_id))
+        facts = examine_rois(AcqImage(ZarrDataset(path, mode="r").record(image_id)), rois)
     except OUR_ERRORS:
-        return {roi.roi_id: (roi, RoiFacts(stats=None, mask_state="")) for roi in rois}
-    try:
-        measured = image.measure_many(rois)
-    except OUR_ERRORS:  # one of them; the others are measured all the same
-        measured = {roi.roi_id: stats for roi in rois if (stats := _measured(image, roi)) is not None}
-    return {roi.roi_id: (roi, RoiFacts(stats=measured.get(roi.roi_id), mask_state=_mask_state(image, roi))) for roi in rois}
-
-
-def _measured(image: AcqImage, roi: ROI) -> RoiStats | None:
-    try:
-        return image.measure(roi)
-    except OUR_ERRORS:
-        return None
-
-
-def _mask_state(image: AcqImage, roi: ROI) -> str:
-    try:
-        return image.mask_state(roi)
-    except OUR_ERRORS:
-        return "mask damaged"
+        facts = {}
+    return {roi.roi_id: (roi, facts.get(roi.roi_id, RoiFacts())) for roi in rois}
 
 
 def is_measured(roi: ROI, measured: ROI) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kymflow_core import RoiSet
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.tables.roi_results import has_same_pixels
 from kymflow_zarr import Revision, ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
@@ -50,9 +51,7 @@ def describe_changes(before: RoiSet, after: RoiSet) -> str:
 
 
 def _rois_of(revision: Revision) -> tuple[RoiSet | None, str]:
-    rois, next_id = revision.payload.get("rois"), revision.payload.get("next_roi_id")
     try:
-        held = RoiSet.from_json(rois if isinstance(rois, list) else [], next_id=next_id if isinstance(next_id, int) else 1)
+        return RecordMetadata.from_json(revision.payload).rois, ""
     except OUR_ERRORS as error:
         return None, str(error)
-    return held, ""

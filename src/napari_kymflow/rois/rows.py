@@ -1,20 +1,14 @@
-"""ROIs as rows of text, and text back to ranges: what the ROI dock shows. No Qt."""
+"""ROIs in words, and words back to ranges. No Qt."""
 
-import math
 import re
 from collections.abc import Sequence
 
 from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI
-from napari_kymflow.layers.shapes import Bounds
-from napari_kymflow.layers.tags import LayerTag
-from napari_kymflow.rois.measure import RoiFacts
-
-COLUMNS = ("id", "name", "kind", "mean ± std", "lines", "pixels", "time (s)", "space (µm)", "mask", "note", "channel", "z")
-EDITABLE = ("name", "note", "lines", "pixels")
-MISSING = "–"
-UNKNOWN = "unknown"
+from kymflow_core.roi.bounds import Bounds
+from kymflow_core.roi.masks import mask_state
 
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-|–|:|to|\s)\s*(\d+)\s*")
 
@@ -23,44 +17,7 @@ def roi_kind(roi: ROI) -> str:
     """Return what people call the ROI: "rectangle", "polygon", "ellipse" and so on, or "mask"."""
     if isinstance(roi, RectROI):
         return "rectangle"
-    if roi.drawn is None:
-        return "mask"
-    return "rotated rectangle" if roi.drawn.type == "rectangle" else roi.drawn.type
-
-
-def roi_bounds(roi: ROI) -> Bounds | None:
-    """Return the whole pixels around a ROI; None for a mask that nobody drew."""
-    if isinstance(roi, RectROI):
-        return Bounds(x0=roi.x0, x1=roi.x1, y0=roi.y0, y1=roi.y1)
-    if roi.drawn is None:
-        return None
-    lines, pixels = zip(*roi.drawn.vertices, strict=True)
-    return Bounds(
-        x0=max(0, math.ceil(min(pixels))),
-        x1=math.floor(max(pixels)) + 1,
-        y0=max(0, math.ceil(min(lines))),
-        y1=math.floor(max(lines)) + 1,
-    )
-
-
-def roi_texts(roi: ROI, tag: LayerTag | None, facts: RoiFacts | None) -> tuple[str, ...]:
-    """Return one text for each of `COLUMNS`."""
-    bounds = roi_bounds(roi)
-    per_line, per_pixel = (tag.seconds_per_line, tag.um_per_pixel) if tag else (None, None)
-    return (
-        str(roi.roi_id),
-        roi.name,
-        roi_kind(roi),
-        _mean(facts),
-        f"{bounds.y0} – {bounds.y1}" if bounds else MISSING,
-        f"{bounds.x0} – {bounds.x1}" if bounds else MISSING,
-        _scaled(bounds and (bounds.y0, bounds.y1), per_line, 3),
-        _scaled(bounds and (bounds.x0, bounds.x1), per_pixel, 2),
-        _mask_text(roi, facts),
-        roi.note,
-        str(roi.channel),
-        str(roi.z),
-    )
+    return "mask" if roi.drawn is None else roi.drawn.kind.label
 
 
 def parse_range(text: str) -> tuple[int, int]:
@@ -83,29 +40,15 @@ def matches(roi: ROI, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def describe_roi(roi: ROI) -> str:
-    """Return a ROI as one line, for questions."""
-    bounds = roi_bounds(roi)
+def describe_roi(roi: ROI, bounds: Bounds | None) -> str:
+    """Return a ROI, whose pixels have the `bounds`, as one line, for questions."""
     where = f"lines {bounds.y0} – {bounds.y1}, pixels {bounds.x0} – {bounds.x1}" if bounds else "a painted mask"
     said = f", note: {roi.note}" if roi.note else ""
     return f"“{roi.name or f'ROI {roi.roi_id}'}”, {roi_kind(roi)}, {where}, channel {roi.channel}, z {roi.z}{said}"
 
 
-def _scaled(ends: tuple[int, int] | None, unit: float | None, digits: int) -> str:
-    if ends is None:
-        return MISSING
-    return f"{ends[0] * unit:.{digits}f} – {ends[1] * unit:.{digits}f}" if unit else UNKNOWN
-
-
-def _mean(facts: RoiFacts | None) -> str:
-    if facts is None:
-        return "…"
-    if facts.stats is None or not facts.stats.n:
-        return MISSING
-    return f"{facts.stats.mean:.4g} ± {facts.stats.std:.3g}"
-
-
-def _mask_text(roi: ROI, facts: RoiFacts | None) -> str:
-    if roi.mask_ref is None and not isinstance(roi, RectROI):
-        return "with the save"
-    return "" if facts is None else facts.mask_state
+def mask_text(roi: ROI, facts: RoiFacts | None) -> str:
+    """Return the state of a ROI's mask, as the list shows it."""
+    if roi.mask_ref is None:
+        return mask_state(roi, None, (0, 0))
+    return (facts and facts.mask_state) or ""

@@ -51,7 +51,9 @@ class MaskLayers:
             return
         self.know(editor.image)
         path, image_id = editor.dataset.path, editor.image_id
-        self._session.host.run(lambda: load_masks_layer(path, image_id), lambda masks: self._on_masks_loaded(editor, masks))
+        self._session.window.run(
+            lambda: load_masks_layer(path, image_id), lambda masks: self._on_masks_loaded(editor, masks)
+        )
 
     def open_labels(self) -> None:
         """Open the ROIs that were painted, or the selected ones, as a Labels layer to paint on."""
@@ -80,9 +82,9 @@ class MaskLayers:
     def leave(self) -> bool:
         """Ask about labels that were painted and not saved; return False where the user would rather stay."""
         painted = [layer for layer in self._session.viewer.layers if isinstance(layer, Labels) and self._is_painted(layer)]
-        if not painted or not self._session.host.has_window:
+        if not painted or not self._session.window.can_ask:
             return True
-        answer = self._session.host.ask_unsaved("Painted labels are not saved as ROIs.")
+        answer = self._session.window.ask_unsaved("Painted labels are not saved as ROIs.")
         if answer == "save":
             for layer in painted:
                 self._save_layer(layer)
@@ -111,7 +113,7 @@ class MaskLayers:
         labels, opened = np.asarray(layer.data).copy(), self._opened.get(layer)
         z, channel = editor.sync.get_slice()
         path, image_id, rois = editor.dataset.path, editor.image_id, editor.rois
-        self._session.host.run(
+        self._session.window.run(
             lambda: labels_to_rois(path, image_id, labels, opened, rois, z=z, channel=channel),
             lambda painted: self._on_labels_written(editor, layer, labels, painted),
         )

@@ -28,7 +28,7 @@ from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.session.mask_layers import MaskLayers
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.tables.work import installed_indexers, is_writable
-from napari_kymflow.user.window import Host
+from napari_kymflow.user.window import Window
 
 _CONTEXT = 4.0
 """How many times an event's own length is shown when the view goes to it."""
@@ -73,7 +73,7 @@ class KymSession:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer_ref = ref(viewer)
-        self.host = Host()
+        self.window = Window()
         """The window around the session; a dock puts the real one here."""
         self.dataset: ZarrDataset | None = None
         """The open dataset."""
@@ -168,8 +168,6 @@ class KymSession:
     @property
     def is_read_only(self) -> str:
         """Why the open dataset can only be looked at; empty where it can be changed."""
-        if self.is_older:
-            return "written by the older program"
         return "" if self.dataset is None or is_writable(self.dataset.path) else "on a disk that cannot be written to"
 
     def open_dataset(self, path: str | Path) -> bool:
@@ -200,11 +198,6 @@ class KymSession:
     def path(self) -> Path | None:
         """Where the open dataset is."""
         return self.dataset.path if self.dataset else None
-
-    @property
-    def is_older(self) -> bool:
-        """Whether the open dataset is one of the older program, which is only read."""
-        return self.dataset is not None and self.dataset.attributes.is_older
 
     @property
     def image_ids(self) -> tuple[str, ...]:
@@ -254,10 +247,10 @@ class KymSession:
             return False
         if editor is None or not editor.is_unsaved:
             return True
-        if self.host.autosaves and editor.can_save_unasked and not editor.failure:
+        if self.window.autosaves and editor.can_save_unasked and not editor.failure:
             self._save_and_forget(editor)
             return True
-        answer = self.host.ask_unsaved(self._why_unsaved(editor))
+        answer = self.window.ask_unsaved(self._why_unsaved(editor))
         if answer == "save":
             self._save_and_forget(editor)
         elif answer == "discard":
@@ -315,18 +308,19 @@ class KymSession:
         seconds
             From when to when, in s from the first line; shown with some time before and after.
         lines
-            The half-open range of lines of a ROI whose place is not known from its own values, as of a painted mask.
+            The half-open range of lines of a ROI whose place is not known, as of a painted one that is not measured yet.
         caption
             What is written on the canvas.
         """
         roi = self.rois.get(roi_id) if roi_id is not None and roi_id in self.rois else None
+        bounds = self.editor.bounds_of(roi) if roi is not None and self.editor is not None else None
         per_line = self.tag.seconds_per_line if self.tag else None
         if seconds is not None and per_line:
             middle = sum(seconds) / 2
             half = max(seconds[1] - seconds[0], _LEAST_SECONDS) * _CONTEXT / 2
             self.view.go_to_lines((middle - half) / per_line, (middle + half) / per_line, caption=caption)
-        elif isinstance(roi, RectROI):
-            self.view.go_to_lines(roi.y0, roi.y1, caption=caption)
+        elif bounds is not None and bounds.y0 < bounds.y1:
+            self.view.go_to_lines(bounds.y0, bounds.y1, caption=caption)
         elif lines is not None and lines[0] < lines[1]:
             self.view.go_to_lines(*lines, caption=caption)
         if roi is not None and self.sync is not None:
@@ -344,7 +338,7 @@ class KymSession:
             return
         if editor.is_unsaved and (editor.dataset.path, editor.image_id) not in self._drafts:
             self._drafts[editor.dataset.path, editor.image_id] = Draft(base=editor.base, rois=editor.rois)
-            self.host.later(lambda: self._ask_about_removed(editor))
+            self.window.later(lambda: self._ask_about_removed(editor))
         if editor.sync.refused:
             show_warning(f"{editor.sync.refusal} They are gone with the layer.")
         self.view.unbind()
@@ -358,10 +352,10 @@ class KymSession:
         if self.editor is not None and self.editor.image_id == editor.image_id:
             return
         key = editor.dataset.path, editor.image_id
-        if self.host.autosaves and editor.can_save_unasked:
+        if self.window.autosaves and editor.can_save_unasked:
             self._save_and_forget(editor)
             return
-        answer = self.host.ask_unsaved(f"The layer was deleted. {self._why_unsaved(editor)}")
+        answer = self.window.ask_unsaved(f"The layer was deleted. {self._why_unsaved(editor)}")
         if answer == "save":
             self._save_and_forget(editor)
         elif answer == "discard":
@@ -409,7 +403,7 @@ class KymSession:
         sync.bind()
         # The layer may have been made from an older look at the record.
         sync.show_if_different(image.rois)
-        editor = self.editor = RoiEditor(dataset, image, tag.image_id, sync, self.host)
+        editor = self.editor = RoiEditor(dataset, image, tag.image_id, sync, self.window)
         editor.can_save = layer.editable = not self.is_read_only
         editor.rois_changed.connect(self.rois_changed.emit)
         editor.state_changed.connect(self.state_changed.emit)
@@ -444,7 +438,7 @@ class KymSession:
             show_error(str(error))
 
     def _do_later(self, action: Callable[[], None]) -> None:
-        self.host.later(action)
+        self.window.later(action)
 
     def _slice_of(self, axes: tuple[str, ...]) -> tuple[int, int]:
         """Return z (from 0) and channel (from 1) of the slice that the viewer shows."""

@@ -12,10 +12,10 @@ from typing import Final
 
 from kymflow_core import MetadataEdit, edit_metadata, undo_edit
 from kymflow_core.errors import MetadataError
+from kymflow_core.images.metadata import EXPERIMENT, RecordMetadata
 from kymflow_core.metadata_edit import (
     ACCEPTED,
     CALIBRATION,
-    EXPERIMENT,
     KNOWN_KEYS,
     EditPreview,
     EditReport,
@@ -95,8 +95,7 @@ def load_form(path: Path, image_ids: Iterable[str]) -> MetadataForm:
             continue
         ids.append(image_id)
         metadata.append(payload)
-        name = values_of(payload, [("header", "name")]).get(("header", "name"))
-        names.append(name if isinstance(name, str) and name else image_id[:8])
+        names.append(RecordMetadata.from_json(payload).header.name or image_id[:8])
         shapes[sizes.get("y", 0), sizes.get("x", 0)] = None
     return MetadataForm(
         path=path,
@@ -112,8 +111,7 @@ def fields_of(metadata: Sequence[Mapping[str, JsonValue]]) -> dict[Field, FormFi
     """Return the fields of several records' metadata; an entry that is a list or an object cannot be edited here."""
     keys = dict.fromkeys(KNOWN_KEYS)
     for payload in metadata:
-        experiment = payload.get(EXPERIMENT)
-        keys |= dict.fromkeys(experiment if isinstance(experiment, Mapping) else ())
+        keys |= dict.fromkeys(RecordMetadata.from_json(payload).experiment)
     wanted = [*CALIBRATION, ACCEPTED, *((EXPERIMENT, key) for key in keys)]
     found = {}
     for one in wanted:

@@ -3,19 +3,19 @@
 The rule of this room: this is a list of conveniences. Whatever is wrong with it, data open all the same.
 """
 
-import json
-import os
-import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_path
 
-_FORMAT = "kymflow_recent"
+from napari_kymflow.user.documents import load_document, save_document
+
+_KIND = "kymflow_recent"
 _VERSION = 1
 _MOST = 10
-_DOCUMENTS = ("zarr.json", ".zattrs")
+_DOCUMENT = "zarr.json"
 
 
 def recent_path() -> Path:
@@ -70,32 +70,20 @@ def _load_folders() -> dict[str, str]:
     return {key: one for key, one in folders.items() if isinstance(one, str)} if isinstance(folders, dict) else {}
 
 
-def _document() -> dict[str, Any]:
+def _document() -> Mapping[str, Any]:
     try:
-        document = json.loads(recent_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return load_document(recent_path(), kind=_KIND, version=_VERSION)
+    except (OSError, ValueError):
         return {}
-    if not isinstance(document, dict) or (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
-        return {}
-    return document
 
 
 def _save(paths: list[Path], folders: dict[str, str]) -> None:
-    path = recent_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    document = {"format": _FORMAT, "version": _VERSION, "paths": [str(one) for one in paths], "folders": folders}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".recent-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    fields = {"paths": [str(one) for one in paths], "folders": folders}
+    save_document(recent_path(), fields, kind=_KIND, version=_VERSION)
 
 
 def _is_there(path: Path) -> bool:
     try:
-        return any((path / name).is_file() for name in _DOCUMENTS)
+        return (path / _DOCUMENT).is_file()
     except OSError:  # a folder that may not be looked into
         return False

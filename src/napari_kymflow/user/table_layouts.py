@@ -4,9 +4,6 @@ The rule of this room: a layout is a comfort. A file that is missing, damaged or
 reading it never raises.
 """
 
-import json
-import os
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +11,9 @@ from typing import TypeGuard
 
 from platformdirs import user_config_path
 
-_FORMAT = "kymflow_table_layouts"
+from napari_kymflow.user.documents import load_document, save_document
+
+_KIND = "kymflow_table_layouts"
 _VERSION = 1
 HIDDEN_AT_FIRST = ("image_id",)
 
@@ -61,24 +60,13 @@ def save_layout(table: str, layout: TableLayout) -> None:
     """Keep how a table is arranged; raise `OSError` where the file cannot be written, which then stays as it was."""
     tables = dict(_load_tables())
     tables[table] = {"hidden": list(layout.hidden), "order": list(layout.order), "widths": dict(layout.widths)}
-    path = layouts_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".layouts-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, "version": _VERSION, "tables": tables}, file, indent=1)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    save_document(layouts_path(), {"tables": tables}, kind=_KIND, version=_VERSION)
 
 
 def _load_tables() -> Mapping[str, object]:
     try:
-        document = json.loads(layouts_path().read_text(encoding="utf-8"))
+        document = load_document(layouts_path(), kind=_KIND, version=_VERSION)
     except (OSError, ValueError):
-        return {}
-    if not isinstance(document, Mapping) or (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
         return {}
     tables = document.get("tables")
     return tables if isinstance(tables, Mapping) else {}

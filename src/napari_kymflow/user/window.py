@@ -1,4 +1,4 @@
-"""What a session needs of the window around it: time, workers and answers. No Qt; `widgets.window.window` has the real one.
+"""What a session needs of the window around it: time, workers and answers. No Qt; `NapariWindow` is the real one.
 
 The rule of this room: without a window everything happens at once, and nothing is asked: unsaved ROIs are kept.
 """
@@ -11,6 +11,11 @@ from kymflow_core.roi import ROI
 
 Answer: TypeAlias = Literal["save", "discard", "stay", "keep"]
 Choice: TypeAlias = Literal["mine", "theirs", "both"]
+Work: TypeAlias = Callable[[], Any]
+"""What is done in a worker: it touches no layer and no widget."""
+OnDone: TypeAlias = Callable[[Any], None]
+"""What is done, in the window's own thread, with what the work returned."""
+OnFailed: TypeAlias = Callable[[Exception], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +26,8 @@ class Conflict:
     mine: ROI
 
 
-class Host:
-    """A session without a window."""
+class Window:
+    """What stands around a session; this one is for scripts and tests, where nothing does."""
 
     @property
     def autosaves(self) -> bool:
@@ -30,7 +35,7 @@ class Host:
         return False
 
     @property
-    def has_window(self) -> bool:
+    def can_ask(self) -> bool:
         """Whether there is somebody to ask."""
         return False
 
@@ -41,9 +46,7 @@ class Host:
     def after_a_pause(self, action: Callable[[], None]) -> None:
         """Do something once nothing was asked for a moment; the last action counts."""
 
-    def run(
-        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None] | None = None
-    ) -> None:
+    def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work that touches no layer and no widget, then hand on what it returned, or the error that it raised.
 
         Errors that are expected are returned by `work`; one that it raises is shown by napari.

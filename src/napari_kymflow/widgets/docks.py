@@ -1,6 +1,7 @@
 """Where the docks stand: both below the canvas, since a kymograph is wide and low."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import napari
 from qtpy.QtCore import Qt, QTimer
@@ -51,6 +52,12 @@ def open_dataset_dock(viewer: "napari.viewer.Viewer") -> DatasetDock:
     if not isinstance(inner, DatasetDock):
         raise TypeError(f"napari opened {inner!r} as {DATASET!r}")
     return inner
+
+
+def offer_copy(viewer: "napari.viewer.Viewer", path: Path) -> None:
+    """Open the docks, and offer to make a copy in today's format of a dataset of the older program."""
+    open_docks(viewer)
+    open_dataset_dock(viewer).upgrade.offer(path)
 
 
 def do_when_idle(dock: DatasetDock, action: Callable[[], None]) -> None:

@@ -432,6 +432,33 @@ class TestUpgrade:
         result = run("upgrade", imported_path, tmp_path / "new.zarr")
         assert (result.exit_code, "is a dataset of this format already" in in_one_line(result.stderr)) == (1, True)
 
-    def test_info_says_that_an_older_one_is_only_read(self, older_dataset_path):
-        result = run("info", older_dataset_path)
-        assert (result.exit_code, "written by the older program: read only" in result.stdout) == (0, True)
+    @pytest.mark.parametrize(
+        ("command", "code"),
+        [
+            ("info", 1),
+            ("verify", 2),
+            ("verify --repair", 2),
+            ("refresh", 1),
+            ("index", 1),
+            ("freshness", 1),
+            ("tables", 1),
+            ("export out", 1),
+            ("import made.zarr", 1),
+        ],
+    )
+    def test_every_other_command_names_it_in_one_sentence(self, older_dataset_path, tmp_path, monkeypatch, command, code):
+        monkeypatch.chdir(tmp_path)
+        name, *others = command.split()
+        result = run(name, older_dataset_path, *others)
+        assert result.exit_code == code
+        assert in_one_line(result.stderr) == (
+            f"{older_dataset_path} was written by the older program, and is not opened as it is; make a copy in today's "
+            "format with: napari-kymflow upgrade OLD.zarr NEW.zarr"
+        )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_nothing_is_imported_into_it(self, older_dataset_path, tmp_path, tree_picture):
+        before = tree_picture(older_dataset_path)
+        result = run("import", tmp_path, older_dataset_path)
+        assert (result.exit_code, "was written by the older program" in in_one_line(result.stderr)) == (1, True)
+        assert tree_picture(older_dataset_path) == before

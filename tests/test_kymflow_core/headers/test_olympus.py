@@ -277,3 +277,46 @@ class TestLaboratorysHeaders:
         (channel,) = OlympusHeader.parse((olympus_folder / name).read_bytes()).channels
         expected = {"Capillary1_0001.txt": ("FITC", 517.0, 820.0)}.get(name, ("EGFP", 510.0, 920.0))
         assert (channel.number, channel.name, channel.dye, channel.emission_nm, channel.laser_nm) == (1, "RNDD2", *expected)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "mode", "t_count", "reason"),
+    [
+        pytest.param("X * Y * T", "XYT", 100, "its 'Primary Dimensions' is 'X * Y * T'", id="movie"),
+        pytest.param("", "XYT", 1, "its 'Scan Mode' is 'XYT'", id="movie by its mode"),
+        pytest.param("X * Y * Z", "XYZ", 1, "its 'Primary Dimensions' is 'X * Y * Z'", id="stack"),
+        pytest.param("X * Z", "XZ", 1, "its 'Primary Dimensions' is 'X * Z'", id="slices of a line"),
+        pytest.param("", "", 7, "its 'T Dimension' counts 7 images of 40 lines", id="repetitions"),
+    ],
+)
+def test_of_an_image_that_is_no_line_scan_no_time_of_a_line_is_known(dimensions, mode, t_count, reason, header_text):
+    text = header_text.replace('"1, 0.000 - 0.080 [s]', f'"{t_count}, 0.000 - 0.080 [s]')
+    text = text.replace('"[General]"\t""', f'"[General]"\t""\r\n"Scan Mode"\t"{mode}"')
+    text = text.replace('"[Image]"\t""', f'"[Image]"\t""\r\n"Primary Dimensions"\t"{dimensions}"')
+    header = OlympusHeader.parse(text.encode())
+    assert (header.seconds_per_line, header.um_per_pixel) == (None, 0.25)
+    assert reason in header.unread[0]
+
+
+@pytest.mark.parametrize(("dimensions", "mode", "t_count"), [("X * T", "XT", 1), ("X * T * Channel", "", 40), ("", "", 1)])
+def test_a_line_scan_has_a_time_of_a_line(dimensions, mode, t_count, header_text):
+    text = header_text.replace('"1, 0.000 - 0.080 [s]', f'"{t_count}, 0.000 - 0.080 [s]')
+    text = text.replace('"[General]"\t""', f'"[General]"\t""\r\n"Scan Mode"\t"{mode}"')
+    text = text.replace('"[Image]"\t""', f'"[Image]"\t""\r\n"Primary Dimensions"\t"{dimensions}"')
+    assert OlympusHeader.parse(text.encode()).seconds_per_line == 0.002
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "value"),
+    [
+        pytest.param("0.250 [um/pixel]", "2.5e-1 [um/pixel]", "um_per_pixel", 0.25, id="x with an exponent"),
+        pytest.param("0.250 [um/pixel]", "+0.250 [um/pixel]", "um_per_pixel", 0.25, id="x with a sign"),
+        pytest.param("0.250 [um/pixel]", "-0.250 [um/pixel]", "um_per_pixel", None, id="x below 0"),
+        pytest.param("0.000 - 0.080 [s]", "1e-3 - 8.1e-2 [s]", "duration_seconds", 0.08, id="t with exponents"),
+        pytest.param("0.000 - 0.080 [s]", "-0.040 - 0.040 [s]", "duration_seconds", 0.08, id="t from before 0"),
+    ],
+)
+def test_numbers_with_exponent_or_sign_are_right_or_unknown(old, new, field, value, header_text):
+    header = OlympusHeader.parse(header_text.replace(old, new, 1).encode())
+    assert getattr(header, field) == (None if value is None else pytest.approx(value, rel=1e-12))
+    assert bool(header.unread) is (value is None)

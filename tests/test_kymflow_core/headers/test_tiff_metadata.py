@@ -8,8 +8,10 @@ import tifffile
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
+from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader, imagej_info
 from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.metadata import RecordMetadata
+from kymflow_zarr.disk.steps import open_regular
 
 SHAPE = (40, 12)
 OME = (
@@ -60,7 +62,9 @@ def ome_header(tmp_path, pixels):
         pytest.param((4.0, 500.0), {"unit": "um", "yunit": "pixel"}, None, 0.25, id="y in pixels"),
         pytest.param((4.0, 500.0), {"unit": "pixel", "yunit": "s"}, 0.002, None, id="x in pixels"),
         pytest.param((72.0, 72.0), {"unit": "inch"}, None, None, id="72 dpi"),
-        pytest.param((28.3, 28.3), {"unit": "cm"}, None, None, id="cm"),
+        pytest.param((40_000.0, 500.0), {"unit": "cm", "yunit": "s"}, 0.002, 0.25, id="cm"),
+        pytest.param((4_000_000.0, 30_000.0), {"unit": "m", "yunit": "min"}, 0.002, 0.25, id="m and minutes"),
+        pytest.param((101_600.0, 500.0), {"unit": "inch", "yunit": "s"}, 0.002, 0.25, id="inch"),
         pytest.param((4.0, 4.0), {"unit": "Mm"}, None, None, id="megametres are no millimetres"),
         pytest.param((4.0, 4.0), {}, None, None, id="no unit"),
         pytest.param((4.0, 4.0), {"unit": "um", "finterval": 0.1}, None, 0.25, id="time of a frame is no time of a line"),
@@ -83,6 +87,60 @@ def test_what_imagej_wrote_is_kept(imagej_header):
     assert imagej_header((4.0, 500.0), unit="um", yunit="s").fields["ImageJ"]["yunit"] == "s"
 
 
+@pytest.mark.parametrize(
+    ("resolutionunit", "unit", "per_unit", "um_per_pixel"),
+    [
+        pytest.param("NONE", "um", 3.5211, 0.284, id="µm"),
+        pytest.param("CENTIMETER", "um", 35211.0, 0.284, id="µm with a resolution per cm, which ImageJ multiplies"),
+        pytest.param("CENTIMETER", "cm", 35211.0, 0.284, id="cm"),
+        pytest.param("INCH", "inch", 89436.6, 0.284, id="inch"),
+        pytest.param("CENTIMETER", "nm", 35211.0, None, id="nm with a resolution per cm"),
+        pytest.param("CENTIMETER", "mm", 35211.0, None, id="mm with a resolution per cm"),
+        pytest.param("CENTIMETER", "inch", 35211.0, None, id="inch with a resolution per cm"),
+        pytest.param("INCH", "um", 89436.6, None, id="µm with a resolution per inch"),
+        pytest.param("INCH", "cm", 89436.6, None, id="cm with a resolution per inch"),
+    ],
+)
+def test_where_unit_and_resolution_unit_contradict_each_other_the_size_is_unknown_and_reported(
+    resolutionunit, unit, per_unit, um_per_pixel, tmp_path, pixels
+):
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(
+        path, pixels, imagej=True, resolution=(per_unit, 1.0), resolutionunit=resolutionunit, metadata={"unit": unit}
+    )
+    content = read_acquisition_file(path)
+    header = RecordMetadata.from_json(content.metadata).header
+    assert header.um_per_pixel == (None if um_per_pixel is None else pytest.approx(um_per_pixel, rel=1e-4))
+    said = f"its unit along x is {unit!r}, and its resolution is stated per {resolutionunit.lower()}; it is unknown"
+    assert any(said in note for note in content.notes) is (um_per_pixel is None)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "seconds_per_line"),
+    [
+        pytest.param({"finterval": 0.002}, 0.002, id="seconds"),
+        pytest.param({"finterval": 2.0, "tunit": "ms"}, 0.002, id="milliseconds"),
+        pytest.param({"finterval": 0.0}, None, id="zero"),
+        pytest.param({"finterval": 2.0, "tunit": "frames"}, None, id="no time"),
+        pytest.param({}, None, id="not stated"),
+    ],
+)
+def test_the_time_between_frames_of_one_line_is_that_of_a_line(metadata, seconds_per_line, tmp_path, pixels):
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(
+        path, pixels[:, None], imagej=True, resolution=(4, 4), metadata={"axes": "TYX", "unit": "um", **metadata}
+    )
+    header = RecordMetadata.from_json(read_acquisition_file(path).metadata).header
+    assert (header.seconds_per_line, header.um_per_pixel) == (seconds_per_line, 0.25)
+
+
+def test_a_long_text_of_imagej_is_kept_whole(tmp_path, pixels):
+    text = "a line of settings\n" * 400
+    tifffile.imwrite(tmp_path / "scan.tif", pixels, imagej=True, metadata={"Info": text})
+    header = RecordMetadata.from_json(read_acquisition_file(tmp_path / "scan.tif").metadata).header
+    assert header.fields["ImageJ"]["Info"] == imagej_info(header) == text
+
+
 @pytest.mark.parametrize("resolution", [(0, 1), (0, 0), (5, 0)])
 def test_a_resolution_that_is_no_number_is_no_calibration(resolution, tmp_path, pixels):
     path = tmp_path / "scan.tif"
@@ -103,7 +161,7 @@ def test_the_resolution_of_a_plain_tiff_is_no_calibration(reader, resolutionunit
 @pytest.mark.parametrize("reader", [ImageJReader(), OmeXmlReader()])
 def test_a_file_that_is_no_tiff_is_said(reader, tmp_path):
     (tmp_path / "scan.tif").write_bytes(b"no TIFF at all")
-    with pytest.raises(HeaderError, match=r"^scan\.tif is no TIFF that can be read: "):
+    with pytest.raises(HeaderError, match=r"scan\.tif cannot be read as a TIFF \(not a TIFF file"):
         reader.read(tmp_path / "scan.tif", SHAPE)
 
 
@@ -137,6 +195,24 @@ def test_ome_xml(entries, seconds_per_line, um_per_pixel, ome_header):
         None if seconds_per_line is None else pytest.approx(seconds_per_line),
         um_per_pixel,
     )
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds_per_line"),
+    [
+        pytest.param([t * 0.002 for t in range(40)], 0.002, id="even"),
+        pytest.param([5 + t * 0.002 for t in range(40)], 0.002, id="not from 0"),
+        pytest.param([t * 0.002 for t in range(39)] + [0.2], None, id="uneven"),
+        pytest.param([0.0], None, id="one"),
+        pytest.param([0.0, 0.0], None, id="no time between them"),
+    ],
+)
+def test_the_times_of_the_planes_are_those_of_lines(times, seconds_per_line, tmp_path, pixels):
+    planes = "".join(f'<Plane TheC="0" TheZ="0" TheT="{t}" DeltaT="{time}"/>' for t, time in enumerate(times))
+    xml = OME.format(pixels=f'{ROWS_ARE_TIMES} PhysicalSizeX="0.25"', image="").replace("<TiffData", f"{planes}<TiffData")
+    tifffile.imwrite(tmp_path / "scan.ome.tif", pixels, description=xml.encode(), metadata=None)
+    header = OmeXmlReader().read(tmp_path / "scan.ome.tif", SHAPE)
+    assert header.seconds_per_line == (None if seconds_per_line is None else pytest.approx(seconds_per_line))
 
 
 def test_an_ome_tiff_as_tifffile_writes_it(tmp_path, pixels):
@@ -184,6 +260,20 @@ def test_ome_xml_that_cannot_be_understood_is_said(xml, message, tmp_path, pixel
 def test_a_size_that_is_no_number_is_said(ome_header):
     with pytest.raises(HeaderError, match=r"^its PhysicalSizeX is no number: 'wide'$"):
         ome_header(f'{ROWS_ARE_SPACE} PhysicalSizeX="wide"')
+
+
+def test_the_file_is_opened_once(tmp_path, pixels, monkeypatch):
+    tifffile.imwrite(tmp_path / "scan.tif", pixels, imagej=True, resolution=(4, 500), metadata={"unit": "um", "yunit": "s"})
+    opened = []
+
+    def count(path):
+        opened.append(path)
+        return open_regular(path)
+
+    monkeypatch.setattr("kymflow_zarr.importing.tiffs.open_regular", count)
+    content = read_acquisition_file(tmp_path / "scan.tif")
+    assert RecordMetadata.from_json(content.metadata).header.is_calibrated
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize(

@@ -184,9 +184,9 @@ def test_a_mask_of_a_rectangle_is_outdated_once_the_rectangle_changed_until_it_i
     plain.add_roi(x0=0, x1=3, y0=2, y1=5)
     plain.materialize_rect_roi_mask(1)
     plain.edit_roi(1, x1=5)
-    assert plain.mask_state(plain.get_roi(1)) == "mask outdated"
+    assert plain.stored_mask(plain.get_roi(1)).state == "mask outdated"
     plain.materialize_rect_roi_mask(1)
-    assert plain.mask_state(plain.get_roi(1)) == "mask"
+    assert plain.stored_mask(plain.get_roi(1)).state == "mask"
 
 
 def test_a_renamed_drawn_roi_keeps_its_mask(plain):

@@ -10,6 +10,7 @@ from ome_zarr_models.v05 import Image
 from kymflow_core import KymDataset
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header, describe_metadata, rebuild_ome, update_ome
 from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 from kymflow_zarr import ZarrDataset
@@ -77,7 +78,7 @@ class TestUpdate:
 
 def test_a_repair_tells_again_what_the_header_says(dataset, record):
     path = dataset.path / "images" / record.image_id / "zarr.json"
-    update_ome(record, AcquisitionHeader.of_metadata(record.load_metadata_payload()))
+    update_ome(record, RecordMetadata.load(record).header)
     before = path.read_text()
     path.write_text(before.replace('"scale"', '"scalf"'))
     KymDataset(dataset).verify(deep=True, repair=True)

@@ -406,7 +406,11 @@ def test_rois_keep_their_order():
 @pytest.mark.parametrize(
     ("rois", "message"),
     [
-        pytest.param({"1": {}}, f"the ROIs of image {IMAGE_ID} are no list", id="no list"),
+        pytest.param(
+            {"1": {}},
+            f"the ROIs of image {IMAGE_ID} cannot be read: the ROIs of the metadata are a JSON dict; a list",
+            id="no list",
+        ),
         pytest.param(
             [{"roi_type": "blob"}], f"the ROIs of image {IMAGE_ID} cannot be read: ROI None has roi_type", id="kind"
         ),

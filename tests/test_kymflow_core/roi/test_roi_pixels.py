@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_core.roi import RectROI
-from kymflow_core.roi.pixels import covered_range, drawn_range, pixel_stats, rect_mask, roi_box
+from kymflow_core.roi.bounds import roi_bounds
+from kymflow_core.roi.pixels import covered_range, drawn_range, pixel_stats, rect_mask
 
 noise = st.floats(-1e-6, 1e-6)
 
@@ -79,7 +80,7 @@ def test_the_mask_is_true_exactly_inside(roi):
 
 
 def rect_stats(roi, image):
-    return pixel_stats(image[roi_box(roi, image.shape)])
+    return pixel_stats(image[roi_bounds(roi, image.shape).slices])
 
 
 def test_the_mask_is_boolean():

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_core.errors import RoiError
-from kymflow_core.roi.raster import SHAPE_TYPES, bounding_box, has_pixels, outline, shape_mask, shape_problems
+from kymflow_core.roi.raster import clip_box, has_pixels, outline, shape_mask
+from kymflow_core.roi.shape_kinds import SHAPE_KINDS, shape_problems
 
 everyday = settings(max_examples=100, deadline=None)
 shapes = st.tuples(st.integers(1, 14), st.integers(1, 14))
@@ -50,9 +51,9 @@ def test_the_mask_is_a_boolean_image(drawn, shape):
 
 @everyday
 @given(any_shapes, shapes)
-def test_the_bounding_box_has_all_pixels(drawn, shape):
+def test_no_pixel_lies_outside_the_clip_box(drawn, shape):
     mask = shape_mask(*drawn, shape)
-    y0, y1, x0, x1 = bounding_box(*drawn, shape)
+    y0, y1, x0, x1 = clip_box(*drawn, shape)
     assert 0 <= y0 <= y1 <= shape[0]
     assert 0 <= x0 <= x1 <= shape[1]
     mask[y0:y1, x0:x1] = False
@@ -138,7 +139,7 @@ def test_an_ellipse_is_a_polygon_of_99_sides_that_touches_its_rectangle():
     assert np.linalg.norm((points - [5, 8]) / [3, 5], axis=1) == pytest.approx(np.ones(100))
 
 
-@pytest.mark.parametrize("shape_type", [name for name in SHAPE_TYPES if name != "ellipse"])
+@pytest.mark.parametrize("shape_type", [name for name in list(SHAPE_KINDS) if name != "ellipse"])
 def test_the_outline_of_other_shapes_is_their_vertices(shape_type):
     vertices = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0)])
     assert outline(shape_type, vertices) is vertices
@@ -185,7 +186,7 @@ def test_a_path_that_comes_from_afar_has_the_pixels_that_it_passes(far):
 
 
 @everyday
-@given(st.sampled_from(SHAPE_TYPES), st.tuples(st.integers(20, 10**7), st.integers(20, 10**7)), st.booleans())
+@given(st.sampled_from(list(SHAPE_KINDS)), st.tuples(st.integers(20, 10**7), st.integers(20, 10**7)), st.booleans())
 def test_a_shape_far_away_has_no_pixels(shape_type, place, negative):
     vertices = (np.array([(0, 0), (0, 5), (5, 5), (5, 0)]) + place) * (-1 if negative else 1)
     vertices = vertices[:2] if shape_type == "line" else vertices

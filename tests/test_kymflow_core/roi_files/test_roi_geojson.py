@@ -281,10 +281,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     path = tmp_path / "a.geojson"
     path.write_bytes(b"old")
 
-    def no_rename(self, target):
+    def no_rename(source, target):
         raise PermissionError(target)
 
-    monkeypatch.setattr("pathlib.Path.replace", no_rename)
+    monkeypatch.setattr("os.replace", no_rename)
     with pytest.raises(PermissionError):
         save_geojson(path, [])
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("a.geojson", b"old")]

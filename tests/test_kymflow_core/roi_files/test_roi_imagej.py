@@ -288,10 +288,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     path = tmp_path / "a.roi"
     path.write_bytes(b"old")
 
-    def no_rename(self, target):
+    def no_rename(source, target):
         raise PermissionError(target)
 
-    monkeypatch.setattr("pathlib.Path.replace", no_rename)
+    monkeypatch.setattr("os.replace", no_rename)
     with pytest.raises(PermissionError):
         rois_to_imagej(RoiSet.of([RectROI(roi_id=1, x0=0, x1=1, y0=0, y1=1)]), path)
     assert [found.name for found in tmp_path.iterdir()] == ["a.roi"]

@@ -125,7 +125,7 @@ def test_rois_of_64_kb_can_be_saved_on_the_full_disk(filled):
 def test_a_mask_can_be_saved_on_the_full_disk(filled):
     image = AcqImage.from_zarr(filled.sample.path, filled.sample.full)
     image.materialize_masks([2])
-    assert image.mask_state(image.rois.get(2)) == "mask"
+    assert image.stored_mask(image.rois.get(2)).state == "mask"
 
 
 def test_rois_that_find_no_room_are_not_saved_and_the_old_ones_stay(tmp_path):

@@ -1,6 +1,5 @@
 """A dataset as a folder, and the same dataset again."""
 
-import gzip
 import hashlib
 import io
 import json
@@ -21,7 +20,9 @@ from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.arrays.npy import npy_to_bytes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, SourceError
+from kymflow_zarr.formats.csv import parse_csv
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff, tiff_to_array
+from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.tables.sources import Source
 
 DTYPES = ("bool", "u1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", "c8")
@@ -380,15 +381,6 @@ class TestExport:
         assert again.ingest_legacy_folder(out).failed == ()
         check_same(dataset, again)
 
-    def test_json_that_is_packed_goes_out_as_json(self, dataset, out, tmp_path):
-        record = dataset.add_image(np.zeros((3, 4)))
-        packed = gzip.compress(b'{"v": 1}')
-        (dataset.path / "images" / record.image_id / "analysis" / "x.json.gz").write_bytes(packed)
-        dataset.export_legacy_folder(out)
-        again = ZarrDataset(tmp_path / "again.zarr")
-        again.ingest_legacy_folder(out)
-        assert again.record(record.image_id).load_json("x") == {"v": 1}
-
     def test_an_export_that_is_stopped_leaves_nothing(self, filled, out):
         def stop(*_args):
             raise KeyboardInterrupt
@@ -571,11 +563,6 @@ class TestRestore:
         check_same(upgraded, again)
         assert again.attributes.upgraded_from == upgraded.attributes.upgraded_from
 
-    @pytest.mark.shared
-    def test_the_older_programs_dataset_is_exported_as_it_is(self, older_dataset_path, out):
-        report = ZarrDataset(older_dataset_path).export_legacy_folder(out)
-        assert (report.failed, report.records) == ((), 2)
-
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("axes", ["yx", "zyx", "cyx", "zyxc", "tzyxc", ("a0", "a1", "a2")], ids=lambda axes: "".join(axes))
@@ -614,3 +601,31 @@ def test_a_record_of_an_id_that_is_none_is_refused(dataset):
         dataset.build_record(np.zeros((2, 2)), image_id="../x"),
     ):
         pass
+
+
+def test_signed_16_bit_numbers_are_written_as_imagej_writes_them(rng, tmp_path):
+    pixels = rng.integers(-(2**15), 2**15 - 1, (20, 6), dtype=np.int16)
+    (tmp_path / "x.tif").write_bytes(array_to_tiff(pixels, "yx", {}))
+    with tifffile.TiffFile(tmp_path / "x.tif") as tiff:
+        np.testing.assert_array_equal(tiff.asarray(), pixels.astype(np.int32) + 2**15)
+        said = tiff.imagej_metadata
+        assert tiff.pages.first.dtype == np.uint16
+    assert [said[key] for key in ("cf", "c0", "c1", "vunit")] == [0, -32768.0, 1.0, "Gray Value"]
+    np.testing.assert_array_equal(read_tiff(tmp_path / "x.tif").pixels, pixels, strict=True)
+
+
+def test_the_info_of_imagej_is_written_whole(tmp_path):
+    text = "a line of settings\n" * 400
+    with tifffile.TiffFile(io.BytesIO(array_to_tiff(np.zeros((3, 4), np.uint8), "yx", {}, info=text))) as tiff:
+        assert tiff.imagej_metadata["Info"] == text
+
+
+def test_names_in_an_exported_csv_stay_text(dataset, record, out):
+    record.save_df_parquet("mice", pd.DataFrame({"mouse": ["007", "12"], "v": [1, 2]}))
+    record.save_df_parquet("rooms", pd.DataFrame({"room": ["7", "8"], "v": [1, 2]}))
+    dataset.export_legacy_folder(out)
+    for name, column in (("mice", "mouse"), ("rooms", "room")):
+        (path,) = out.rglob(f"{name}.csv")
+        frame = parse_csv(path.read_bytes(), where=name).frame
+        pd.testing.assert_frame_equal(frame, record.load_df_parquet(name))
+        assert all(isinstance(one, str) for one in frame[column])

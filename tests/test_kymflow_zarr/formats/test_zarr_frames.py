@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kymflow_zarr import concatenate_frames
 from kymflow_zarr.errors import DamagedError, InvalidValueError
-from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
+from kymflow_zarr.formats.frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet
 
 EVERY_KIND = pd.DataFrame(
     {
@@ -141,3 +141,72 @@ def test_a_named_index_of_another_program_is_a_column(tmp_path):
     pd.DataFrame({"image_id": ["a", "b"], "v": [1.0, 2.0]}).set_index("image_id").to_parquet(tmp_path / "x.parquet")
     frame = frame_from_parquet((tmp_path / "x.parquet").read_bytes(), what="x")
     assert frame.to_dict("list") == {"image_id": ["a", "b"], "v": [1.0, 2.0]}
+
+
+BIG = 123_456_789_123_456_789
+"""An integer that no float holds."""
+
+
+class TestIntegersWithGaps:
+    @pytest.mark.parametrize(
+        ("values", "kind"),
+        [
+            pytest.param([BIG, None, -BIG], pa.int64(), id="int64"),
+            pytest.param([2**64 - 1, None], pa.uint64(), id="uint64"),
+            pytest.param([5, None], pa.int8(), id="int8"),
+            pytest.param([[BIG, None], [], None], pa.list_(pa.int64()), id="lists"),
+            pytest.param([{"t": BIG}, {"t": None}, None], pa.struct([("t", pa.int64())]), id="objects"),
+            pytest.param([{"t": BIG}, None], pa.struct([("t", pa.int64())]), id="a missing object"),
+            pytest.param([{"t": [BIG, None]}], pa.struct([("t", pa.list_(pa.int64()))]), id="lists in objects"),
+            pytest.param([[{"t": BIG}, {"t": None}]], pa.list_(pa.struct([("t", pa.int64())])), id="objects in lists"),
+        ],
+    )
+    def test_keep_every_digit_when_they_are_loaded_and_saved(self, values, kind):
+        table = pa.table({"first": range(len(values)), "n": pa.array(values, kind)})
+        sink = io.BytesIO()
+        pq.write_table(table, sink)
+        frame = frame_from_parquet(sink.getvalue(), what="x")
+        again = pq.read_table(io.BytesIO(frame_to_parquet(frame, what="x")))
+        assert again["n"].to_pylist() == values
+        assert frame["first"].tolist() == list(range(len(values)))
+
+    @pytest.mark.parametrize("values", [[BIG, None], [2**63, None]])
+    def test_keep_every_digit_in_csv_gz(self, values):
+        dtype = "Int64" if max(filter(None, values)) < 2**63 else "UInt64"
+        frame = pd.DataFrame({"n": pd.array(values, dtype=dtype)})
+        again = frame_from_csv_gz(frame_to_csv_gz(frame, what="x"), what="x")
+        pd.testing.assert_frame_equal(again, frame)
+
+    def test_columns_without_a_gap_have_their_usual_types(self):
+        frame = pd.DataFrame({"n": [1, 2], "m": pd.array([BIG, None], dtype="Int64"), "l": [[1, 2], [3]]})
+        again = frame_from_parquet(frame_to_parquet(frame, what="x"), what="x")
+        assert (str(again["n"].dtype), str(again["m"].dtype)) == ("int64", "Int64")
+
+    def test_rows_that_lack_the_column_leave_gaps(self):
+        joined = concatenate_frames([pd.DataFrame({"n": [BIG]}), pd.DataFrame({"v": [0.5]})], what="x")
+        assert joined["n"].tolist() == [BIG, pd.NA]
+
+
+class TestIndex:
+    FRAME = pd.DataFrame({"roi_id": [1, 1, 2], "channel": [1, 1, 1], "v": [1.0, 3.0, 5.0]})
+    WAYS = pytest.mark.parametrize(
+        ("to_bytes", "from_bytes"), [(frame_to_parquet, frame_from_parquet), (frame_to_csv_gz, frame_from_csv_gz)]
+    )
+
+    @WAYS
+    @pytest.mark.parametrize("by", [["roi_id"], ["roi_id", "channel"]])
+    def test_a_named_one_is_kept_as_columns(self, to_bytes, from_bytes, by):
+        means = self.FRAME.groupby(by)[["v"]].mean()
+        again = from_bytes(to_bytes(means, what="x"), what="x")
+        pd.testing.assert_frame_equal(again, means.reset_index())
+
+    @WAYS
+    def test_one_of_values_without_a_name_is_refused(self, to_bytes, from_bytes):
+        with pytest.raises(InvalidValueError, match=r"^x: its index has values and no name; name it with rename_axis"):
+            to_bytes(pd.DataFrame({"v": [1.0]}, index=["mouse 7"]), what="x")
+
+    @WAYS
+    def test_one_with_the_name_of_a_column_is_refused(self, to_bytes, from_bytes):
+        frame = pd.DataFrame({"v": [1.0]}, index=pd.Index([4.0], name="v"))
+        with pytest.raises(InvalidValueError, match=r"^x: its index has the name of a column, 'v'; name it"):
+            to_bytes(frame, what="x")

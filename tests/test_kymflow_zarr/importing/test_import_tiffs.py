@@ -180,7 +180,7 @@ class TestReadTiff:
         def fail(*_args):
             raise error
 
-        monkeypatch.setattr(ingest_module, "_check_complete", fail)
+        monkeypatch.setattr(ingest_module, "read_pixels", fail)
         with pytest.raises(SourceError, match=rf"x\.tif cannot be read as a TIFF \({str(error) or 'AssertionError'}\)"):
             read_tiff(tiff)
 

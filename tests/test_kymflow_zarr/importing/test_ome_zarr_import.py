@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numcodecs
 import numpy as np
+import pyarrow as pa
 import pytest
 import zarr
 from hypothesis import given, settings
@@ -67,6 +68,14 @@ def write_04(folder, pixels, axes, *, image=None, separator="/", **options):
     )
     array[...] = pixels
     return folder
+
+
+def zstd_stream(data):
+    """Pack bytes as a stream is packed, whose size is not known when its header is written."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return sink.getvalue().to_pybytes()
 
 
 def change(path, **changes):
@@ -166,6 +175,34 @@ class TestRead:
         named = "".join(axis for axis in axes.lower() if axis in kept)
         assert "".join(content.axes) == kept
         np.testing.assert_array_equal(content.pixels, np.einsum(f"{named}->{kept}", squeezed))
+
+    @pytest.mark.parametrize("write", [write_04, write_05])
+    @pytest.mark.parametrize("axes", ["tcyx", "tczyx", "tyx", "ctyx"])
+    def test_one_line_at_each_time_is_a_line_of_an_image(self, folder, rng, write, axes):
+        lines = rng.integers(0, 99, (2 if "c" in axes else 1, 30, 7), dtype=np.uint16)
+        sizes = {"c": len(lines), "t": 30, "z": 1, "y": 1, "x": 7}
+        stored = lines.swapaxes(0, 1) if axes.startswith("t") else lines
+        image = multiscale(axes, version="0.4", units={"t": "second", "x": "micrometer", "y": "micrometer"})
+        image["datasets"][0]["coordinateTransformations"][0]["scale"] = [
+            {"t": 0.002, "x": 0.25, "y": 7.0}.get(axis, 1.0) for axis in axes
+        ]
+        content = read_ome_zarr(write(folder, stored.reshape([sizes[axis] for axis in axes]), axes, image=image))
+        assert content.axes == (("c", "y", "x") if "c" in axes else ("y", "x"))
+        np.testing.assert_array_equal(content.pixels, lines if "c" in axes else lines[0])
+        assert (content.ome.steps["y"], content.ome.units["y"], content.ome.steps["x"]) == (0.002, "second", 0.25)
+
+    @pytest.mark.parametrize("write", [write_04, write_05])
+    def test_chunks_of_zstd_that_state_no_size_are_read(self, folder, pixels, write):
+        kind = numcodecs.Zstd() if write is write_04 else ZstdCodec()
+        write(folder, pixels, "yx", compressors=kind, chunks=pixels.shape)
+        chunk = chunk_of(folder)
+        chunk.write_bytes(zstd_stream(pixels.tobytes()))
+        np.testing.assert_array_equal(read_ome_zarr(folder).pixels, pixels)
+        chunk.write_bytes(zstd_stream(pixels.tobytes() * 2))
+        with pytest.raises(
+            SourceError, match=rf"unpacks to {pixels.nbytes + 1} bytes|unpacks to {pixels.nbytes * 2} bytes"
+        ):
+            read_ome_zarr(folder)
 
     def test_an_axis_of_another_name_is_known_by_its_type(self, folder, rng):
         image = multiscale(["time", "y", "x"])
@@ -418,8 +455,17 @@ class TestUnpacked:
         ],
     )
     def test_what_does_not_say_its_size_is_refused(self, codec, data):
-        with pytest.raises(DamagedError, match=r"does not say to how many bytes it unpacks|unpacks to 1 bytes"):
+        with pytest.raises(DamagedError, match=r"is damaged: it cannot be unpacked|unpacks to 1 bytes"):
             check_unpacked(codec, data, 100, where="it")
+
+    def test_a_zstd_stream_that_states_no_size_is_counted(self):
+        data = zstd_stream(bytes(3_000_000))
+        check_unpacked("zstd", data, 3_000_000, where="it")
+        for wrong in (2_999_999, 3_000_001, 100):
+            with pytest.raises(DamagedError, match="it unpacks to"):
+                check_unpacked("zstd", data, wrong, where="it")
+        with pytest.raises(DamagedError, match="it is damaged: it cannot be unpacked"):
+            check_unpacked("zstd", data[:-4], 3_000_000, where="it")
 
     def test_a_second_stream_behind_the_first_counts(self):
         with pytest.raises(DamagedError, match="unpacks to 101 bytes or more"):

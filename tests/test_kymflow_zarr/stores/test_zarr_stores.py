@@ -215,7 +215,7 @@ class TestTiffSidecarStore:
 
     def test_a_folder_in_a_files_place_is_not_found(self, store, tmp_path):
         (tmp_path / "a.params.json").mkdir()
-        with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'params' beside"):
+        with pytest.raises(ArtifactNotFoundError, match="no JSON artifact named 'params' next to"):
             store.load_dict("params")
 
 
@@ -246,7 +246,7 @@ class TestTwoTiffs:
         with pytest.raises(
             InvalidNameError,
             match=r"artifact name 'b' is not allowed for a\.tif: its file would be named as if it belonged to a\.b\.tif, "
-            "which lies beside it; choose another name",
+            "which is in the same folder; choose another name",
         ):
             short.save_dict("b", {})
 
@@ -267,7 +267,7 @@ class TestTwoTiffs:
         other = add_tiff(tmp_path, twin)
         for store in (short, other):
             for use in (lambda s: s.save_dict("x", {}), lambda s: s.load_dict("x"), lambda s: s.list_array_artifacts()):
-                with pytest.raises(InvalidNameError, match=r"they would be those of [aA]\.(tif|tiff|TIF) as well"):
+                with pytest.raises(InvalidNameError, match=r"they would also be those of [aA]\.(tif|tiff|TIF)"):
                     use(store)
 
     def test_their_pixels_are_read_all_the_same(self, short, tmp_path):
@@ -354,9 +354,12 @@ class TestDamage:
             pytest.param(npy(np.ones(9), shape=(-9, -1)), "is damaged", id="twice negative"),
             pytest.param(npy(np.ones(0), shape=(0, 2**70)), "is damaged", id="empty and huge"),
             pytest.param(npy(np.ones(0), shape=(0,) * 99), "is damaged", id="of 99 dimensions"),
-            pytest.param(npy(np.ones(9), descr="x9"), "is no readable .npy file", id="of an unknown dtype"),
-            pytest.param(npy(np.ones(9), descr="<M8[s]"), r"holds values of dtype datetime64\[s\]", id="of times"),
-            pytest.param(npy(np.ones(9), descr="|V8"), r"holds values of dtype \|V8", id="of raw bytes"),
+            pytest.param(npy(np.ones(9), descr="x9"), "holds values of dtype 'x9'", id="of an unknown dtype"),
+            pytest.param(npy(np.ones(9), descr="<M8[s]"), r"holds values of dtype '<M8\[s\]'", id="of times"),
+            pytest.param(npy(np.ones(9), descr="|V8"), r"holds values of dtype '\|V8'", id="of raw bytes"),
+            pytest.param(npy(np.ones(9), descr="<a8"), "holds values of dtype '<a8'", id="of texts by their older name"),
+            pytest.param(npy(np.ones(9), descr="<\\d8"), "is no readable .npy file", id="with a backslash"),
+            pytest.param(npy(np.ones(9)).replace(b"(9,)", b"9or1"), "is no readable .npy file", id="that warns"),
         ],
     )
     def test_an_array_that_is_not_whole_is_damage(self, store, tmp_path, data, reason):
@@ -372,11 +375,10 @@ class TestDamage:
                 return Path.touch, (ran,)
 
         np.save(tmp_path / "a.mask.npy", np.array([Trap()], dtype=object), allow_pickle=True)
-        with pytest.raises(DamagedError, match="holds values of dtype object; only numbers and booleans are read"):
+        with pytest.raises(DamagedError, match=r"holds values of dtype '\|O'; only numbers and booleans are read"):
             store.load_array_artifact("mask")
         assert not ran.exists()
 
-    @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
     @settings(max_examples=1000, deadline=None)
     @given(position=st.integers(0, 127), byte=st.integers(0, 255))
     def test_a_changed_byte_of_a_header_is_an_array_or_damage(self, with_mask, position, byte):

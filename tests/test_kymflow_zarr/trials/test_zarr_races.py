@@ -55,7 +55,7 @@ def test_a_mask_is_not_replaced_by_another_that_is_saved_under_the_same_name_mea
     meanwhile("build", lambda: theirs.materialize_masks([1], name="vessel"))
     with suppress(ConflictError):
         mine.materialize_masks([2], name="vessel")
-    assert theirs.mask_state(theirs.rois.get(1)) == "mask"
+    assert theirs.stored_mask(theirs.rois.get(1)).state == "mask"
 
 
 @pytest.mark.parametrize("commits", [1, 2, 3])

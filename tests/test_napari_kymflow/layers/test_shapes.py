@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from kymflow_core import MaskROI, RectROI, RoiSet
 from kymflow_core.roi import DrawnShape
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.layers.convert import display_stretch
 from napari_kymflow.layers.shapes import (
     NO_ROI,
     ROI_COLOR,
-    Bounds,
     LayerShape,
     color_of,
     colors_of,

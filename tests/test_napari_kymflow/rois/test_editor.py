@@ -1,4 +1,4 @@
-"""Editing the ROIs of one record, without Qt; saves that take a while are held back by `SlowHost`."""
+"""Editing the ROIs of one record, without Qt; saves that take a while are held back by `SlowWindow`."""
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,14 @@ from napari.utils.notifications import notification_manager
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape
-from napari_kymflow.layers.shapes import Bounds
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.session.session import session_of
-from napari_kymflow.user.window import Host
+from napari_kymflow.user.window import Window
 
 TRIANGLE = DrawnShape(type="polygon", vertices=((10.0, 5.0), (10.0, 30.0), (400.0, 20.0)))
 
 
-class SlowHost(Host):
+class SlowWindow(Window):
     """Work is done at once, and what follows on it when a test says so."""
 
     def __init__(self, *, autosaves=False):
@@ -45,10 +45,10 @@ class SlowHost(Host):
 def slow(viewer_model, demo_path):
     """The demo's first record in a session whose saves wait."""
     opened = session_of(viewer_model)
-    opened.host = SlowHost(autosaves=True)
+    opened.window = SlowWindow(autosaves=True)
     opened.open_dataset(demo_path)
     opened.open_record(opened.image_ids[0])
-    opened.host.go_on()
+    opened.window.go_on()
     return opened
 
 
@@ -68,8 +68,8 @@ def draw_triangle(session):
 def test_an_edit_is_saved_after_a_pause(slow):
     add(slow)
     assert slow.is_unsaved
-    slow.host.paused()
-    slow.host.go_on()
+    slow.window.paused()
+    slow.window.go_on()
     assert (slow.is_unsaved, stored(slow).ids) == (False, (1, 2, 3))
 
 
@@ -77,11 +77,11 @@ def test_what_is_drawn_while_a_save_runs_is_kept_and_saved_next(slow):
     add(slow)
     slow.editor.save()
     add(slow, name="meanwhile")
-    slow.host.go_on()
+    slow.window.go_on()
     assert [roi.name for roi in slow.rois][2:] == ["", "meanwhile"]
     assert slow.is_unsaved
-    slow.host.paused()
-    slow.host.go_on()
+    slow.window.paused()
+    slow.window.go_on()
     assert stored(slow).ids == (1, 2, 3, 4)
 
 
@@ -90,11 +90,11 @@ def test_a_drawn_mask_that_is_moved_while_its_first_save_runs_is_one_roi_with_th
     slow.editor.save()
     moved = DrawnShape(type="polygon", vertices=tuple((y + 50, x) for y, x in TRIANGLE.vertices))
     slow.editor.sync.set_rois(slow.rois.replace(slow.rois.get(roi_id).with_shape(moved)))
-    slow.host.go_on()
+    slow.window.go_on()
     assert slow.rois.ids == (1, 2, 3)
     assert slow.rois.get(roi_id).drawn == moved
     slow.editor.save()
-    slow.host.go_on()
+    slow.window.go_on()
     assert stored(slow).get(roi_id).drawn == moved
     assert slow.image.get_roi_mask(roi_id)[60, 10]
 
@@ -103,10 +103,10 @@ def test_a_roi_that_is_deleted_while_a_save_runs_stays_deleted(slow):
     roi_id = add(slow)
     slow.editor.save()
     slow.editor.delete([roi_id])
-    slow.host.go_on()
+    slow.window.go_on()
     assert slow.rois.ids == (1, 2)
     slow.editor.save()
-    slow.host.go_on()
+    slow.window.go_on()
     assert stored(slow).ids == (1, 2)
 
 
@@ -116,21 +116,21 @@ def test_a_record_that_is_left_while_its_save_runs_has_its_rois_when_it_is_opene
     slow.open_record(second)
     slow.open_record(first)
     assert slow.rois.ids == (1, 2, 3)
-    slow.host.go_on()
+    slow.window.go_on()
     assert slow.rois.ids == (1, 2, 3)
     assert stored(slow).ids == (1, 2, 3)
     slow.open_record(second)
-    slow.host.go_on()
+    slow.window.go_on()
     assert slow.unsaved_ids == ()
 
 
 def test_a_roi_with_results_is_not_saved_by_itself_once_it_was_moved(slow):
     slow.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
-    slow.host.paused()
+    slow.window.paused()
     assert slow.editor.outdating == ["ROI 1 was changed; computed for it as it was: radon report (1 row)"]
     assert not slow.editor.is_saving
     slow.save_rois()
-    slow.host.go_on()
+    slow.window.go_on()
     assert (stored(slow).get(1).x1, slow.editor.outdating) == (9, [])
 
 
@@ -317,10 +317,10 @@ def test_a_record_with_an_unsaved_polygon_that_is_left_is_saved_once(slow):
     first, second = list(slow.image_ids)[:2]
     draw_triangle(slow)
     slow.open_record(second)
-    slow.host.go_on()
+    slow.window.go_on()
     assert slow.unsaved_ids == ()
     slow.open_record(first)
-    slow.host.go_on()
+    slow.window.go_on()
     assert (slow.rois.ids, slow.is_unsaved) == ((1, 2, 3), False)
 
 
@@ -330,18 +330,18 @@ def test_what_is_drawn_while_a_save_runs_is_saved_when_the_record_is_left(slow):
     slow.editor.save()
     add(slow, name="meanwhile")
     slow.open_record(second)
-    slow.host.go_on()
+    slow.window.go_on()
     assert [roi.name for roi in stored(slow, first)][2:] == ["", "meanwhile"]
     assert slow.unsaved_ids == ()
 
 
 def test_what_is_drawn_while_a_save_meets_a_disagreement_is_kept(slow):
-    slow.host.ask_conflicts = lambda conflicts: "mine"
+    slow.window.ask_conflicts = lambda conflicts: "mine"
     slow.editor.edit(2, name="mine")
     AcqImage(slow.dataset.record(slow.image_id)).edit_roi(2, name="theirs")
     slow.editor.save()
     add(slow, name="meanwhile")
-    slow.host.go_on()
+    slow.window.go_on()
     assert [roi.name for roi in stored(slow)] == ["vessel", "mine", "meanwhile"]
 
 
@@ -350,9 +350,9 @@ def test_a_new_id_that_was_given_to_mine_is_not_taken_by_what_is_drawn_meanwhile
     add(slow, name="mine")
     slow.editor.save()
     add(slow, name="meanwhile")
-    slow.host.go_on()
+    slow.window.go_on()
     slow.editor.save()
-    slow.host.go_on()
+    slow.window.go_on()
     assert [roi.name for roi in stored(slow)][2:] == ["theirs", "mine", "meanwhile"]
     assert len(set(stored(slow).ids)) == 5
 
@@ -362,18 +362,18 @@ def test_an_edit_during_a_save_of_a_roi_that_another_window_changed_keeps_both(s
     AcqImage(slow.dataset.record(slow.image_id)).edit_roi(2, name="theirs")
     slow.editor.save()
     slow.editor.edit(2, name="mine")
-    slow.host.go_on()
+    slow.window.go_on()
     assert {"theirs", "mine"} <= {roi.name for roi in slow.rois}
 
 
 def test_materializing_while_a_roi_is_renamed_asks_nobody(slow):
-    slow.host.ask_conflicts = pytest.fail
+    slow.window.ask_conflicts = pytest.fail
     slow.materialize_masks()
-    slow.host.waiting.pop(0)()
+    slow.window.waiting.pop(0)()
     slow.editor.edit(2, name="new")
-    slow.host.go_on()
+    slow.window.go_on()
     slow.editor.save()
-    slow.host.go_on()
+    slow.window.go_on()
     assert [roi.name for roi in stored(slow)] == ["vessel", "new"]
     assert stored(slow).get(1).mask_ref is not None
 
@@ -383,7 +383,7 @@ def test_a_save_that_ends_while_a_shape_is_drawn_waits_for_the_shape(slow):
     slow.editor.save()
     layer = slow.sync.layer
     layer.events.data(value=layer.data, action="adding", data_indices=(-1,), vertex_indices=((),))
-    slow.host.go_on()
+    slow.window.go_on()
     assert slow.rois.get(3).mask_ref is None
     layer.mode = "select"
     assert slow.rois.get(3).mask_ref == "analysis_arrays/roi_mask_3"
@@ -393,17 +393,17 @@ def test_a_save_that_ends_while_a_shape_is_drawn_waits_for_the_shape(slow):
 def test_an_autosave_that_comes_while_the_mouse_is_pressed_comes_again(slow):
     add(slow)
     slow.sync._is_pressed = True
-    pause, slow.host.paused = slow.host.paused, None
+    pause, slow.window.paused = slow.window.paused, None
     pause()
     slow.sync._is_pressed = False
-    slow.host.paused()
-    slow.host.go_on()
+    slow.window.paused()
+    slow.window.go_on()
     assert not slow.is_unsaved
 
 
 def test_an_unexpected_error_in_a_worker_ends_the_save_and_keeps_the_rois(slow, drafts):
     add(slow)
-    slow.host.run = lambda work, done, failed=None: failed(ZeroDivisionError("x"))
+    slow.window.run = lambda work, done, failed=None: failed(ZeroDivisionError("x"))
     slow.editor.save()
     assert not slow.editor.is_saving
     assert "ZeroDivisionError" in slow.editor.failure
@@ -457,13 +457,13 @@ def test_of_a_record_that_is_only_looked_at_nothing_is_edited(demo_session):
 def test_results_that_were_computed_since_the_record_was_opened_are_not_outdated_by_an_autosave(slow):
     slow.dataset.record(slow.image_id).delete_analysis("radon_report.parquet")
     slow.editor.find_results()
-    slow.host.go_on()
+    slow.window.go_on()
     assert 1 not in slow.editor.results
     report = pd.DataFrame({"roi_id": [1], "mean_velocity": [1.0], "median_velocity": [1.0], "n_valid": [3], "notes": [""]})
     slow.dataset.record(slow.image_id).save_df_parquet("radon_report", report)
     slow.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
-    slow.host.paused()
-    slow.host.go_on()
+    slow.window.paused()
+    slow.window.go_on()
     assert (slow.is_unsaved, slow.editor.outdating) == (
         True,
         ["ROI 1 was changed; computed for it as it was: radon report (1 row)"],
@@ -471,7 +471,7 @@ def test_results_that_were_computed_since_the_record_was_opened_are_not_outdated
 
 
 def test_a_mask_that_another_window_wrote_is_no_disagreement(demo_session):
-    demo_session.host.ask_conflicts = pytest.fail
+    demo_session.window.ask_conflicts = pytest.fail
     demo_session.editor.edit(1, name="mine")
     AcqImage(demo_session.dataset.record(demo_session.image_id)).materialize_rect_roi_mask(1)
     assert demo_session.save_rois()
@@ -482,7 +482,7 @@ def test_a_mask_that_another_window_wrote_is_no_disagreement(demo_session):
 
 
 def test_a_drawn_mask_that_two_windows_moved_alike_is_one(demo_session):
-    demo_session.host.ask_conflicts = pytest.fail
+    demo_session.window.ask_conflicts = pytest.fail
     roi_id = draw_triangle(demo_session)
     demo_session.save_rois()
     moved = DrawnShape(type="polygon", vertices=tuple((y + 50, x) for y, x in TRIANGLE.vertices))
@@ -497,7 +497,7 @@ def test_what_is_given_up_while_its_save_runs_is_not_in_the_record(slow):
     add(slow)
     slow.editor.save()
     slow.editor.give_up()
-    slow.host.go_on()
+    slow.window.go_on()
     assert stored(slow).ids == (1, 2)
     assert not slow.is_unsaved
 
@@ -512,9 +512,9 @@ def test_bounds_that_are_typed_in_bring_a_shape_back_onto_the_image(demo_session
 def test_undoing_a_saved_move_outdates_nothing_again_and_is_saved_by_itself(slow):
     slow.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
     slow.save_rois()
-    slow.host.go_on()
+    slow.window.go_on()
     slow.editor.undo()
     assert slow.editor.outdating == []
-    slow.host.paused()
-    slow.host.go_on()
+    slow.window.paused()
+    slow.window.go_on()
     assert (slow.is_unsaved, stored(slow).get(1).x1) == (False, 84)

@@ -9,25 +9,30 @@ from napari.utils.notifications import notification_manager
 
 from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
+from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import DrawnShape
+from kymflow_core.roi.bounds import roi_bounds
+from kymflow_core.roi.masks import MaskState
 from kymflow_core.roi.pixels import RoiStats
 from napari_kymflow.layers.tags import LayerTag
+from napari_kymflow.rois.columns import COLUMNS, ListedRoi
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.files import export_rois, import_imagej
-from napari_kymflow.rois.measure import RoiFacts
 from napari_kymflow.rois.revisions import describe_changes, load_revisions
-from napari_kymflow.rois.rows import COLUMNS, describe_roi, matches, parse_range, roi_texts
+from napari_kymflow.rois.rows import describe_roi, matches, parse_range
 
-RECT = RectROI(roi_id=4, name="cell", note="odd", x0=2, x1=8, y0=10, y1=30, z=1, channel=2)
+MASKED = {"mask_ref": "analysis_arrays/roi_mask_4"}
+RECT = RectROI(roi_id=4, name="cell", note="odd", x0=2, x1=8, y0=10, y1=30, z=1, channel=2, meta=MASKED)
 ELLIPSE = DrawnShape(type="ellipse", vertices=((10.2, 5.0), (10.2, 30.0), (40.0, 30.0), (40.0, 5.0)))
 DRAWN = MaskROI(roi_id=5, reference=None, meta={"shape": ELLIPSE.to_dict()})
 PAINTED = MaskROI(roi_id=6, reference="analysis_arrays/m")
 TAG = LayerTag(role="rois", dataset_path="d", image_id="i", stretch=1, seconds_per_line=0.5, um_per_pixel=0.25)
-FACTS = RoiFacts(stats=RoiStats(mean=12.3456, std=1.5, min=1, max=20, n=9), mask_state="mask outdated")
+FACTS = RoiFacts(stats=RoiStats(mean=12.3456, std=1.5, min=1, max=20, n=9), mask_state=MaskState.OUTDATED)
 
 
 def row(roi, tag=TAG, facts=FACTS):
-    return dict(zip(COLUMNS, roi_texts(roi, tag, facts), strict=True))
+    bounds = roi_bounds(roi, (100, 50))
+    return {column.name: column.text(ListedRoi(roi=roi, tag=tag, bounds=bounds, facts=facts)) for column in COLUMNS}
 
 
 def test_a_rectangle_as_a_row():
@@ -47,17 +52,17 @@ def test_a_rectangle_as_a_row():
     }
 
 
-def test_a_drawn_roi_as_a_row_has_the_whole_pixels_around_it():
+def test_a_drawn_roi_as_a_row_has_the_bounds_of_its_pixels():
     shown = row(DRAWN)
     assert (shown["kind"], shown["lines"], shown["pixels"], shown["mask"]) == (
         "ellipse",
-        "11 – 41",
-        "5 – 31",
+        "11 – 40",
+        "6 – 30",
         "with the save",
     )
 
 
-def test_a_painted_mask_has_no_bounds():
+def test_a_painted_mask_that_is_not_measured_yet_has_no_bounds():
     shown = row(PAINTED)
     assert (shown["kind"], shown["lines"], shown["time (s)"]) == ("mask", "–", "–")
 
@@ -69,7 +74,7 @@ def test_without_calibration_no_number_is_made_up():
 
 def test_what_is_not_measured_yet_is_no_number():
     assert row(RECT, facts=None)["mean ± std"] == "…"
-    assert row(RECT, facts=RoiFacts(stats=None, mask_state=""))["mean ± std"] == "–"
+    assert row(RECT, facts=RoiFacts())["mean ± std"] == "–"
 
 
 @pytest.mark.parametrize("text", ["10 – 60", "10-60", "10 60", " 10:60 ", "10 to 60"])
@@ -89,7 +94,8 @@ def test_the_filter_looks_at_id_name_note_and_kind(text, found):
 
 
 def test_a_roi_is_described_for_a_question():
-    assert describe_roi(RECT) == "“cell”, rectangle, lines 10 – 30, pixels 2 – 8, channel 2, z 1, note: odd"
+    described = describe_roi(RECT, roi_bounds(RECT, (100, 50)))
+    assert described == "“cell”, rectangle, lines 10 – 30, pixels 2 – 8, channel 2, z 1, note: odd"
 
 
 def records(session):

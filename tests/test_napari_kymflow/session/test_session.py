@@ -11,6 +11,7 @@ from napari.utils.notifications import notification_manager
 
 from kymflow_core import AcqImage, RectROI
 from kymflow_core.errors import ImageError
+from kymflow_core.indexers import RoiIndexer
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError
 from napari_kymflow.layers.shapes import rect_to_vertices
@@ -160,7 +161,7 @@ def rename_first_elsewhere(session, demo_path):
 )
 def test_a_roi_that_both_changed_is_asked_about_and_saved_as_answered(choice, names, demo_session, demo_path):
     asked = []
-    demo_session.host.ask_conflicts = lambda conflicts: asked.extend(conflicts) or choice
+    demo_session.window.ask_conflicts = lambda conflicts: asked.extend(conflicts) or choice
     demo_session.editor.edit(1, name="mine")
     rename_first_elsewhere(demo_session, demo_path)
     assert demo_session.save_rois()
@@ -381,6 +382,34 @@ def test_a_save_after_somebody_changed_other_metadata_succeeds_and_keeps_both(de
     assert demo_session.save_rois()
     assert stored_ids(demo_session, demo_path) == (1, 2, 3)
     assert record.load_metadata_payload()["accepted"] is True
+
+
+@pytest.fixture
+def painted_session(demo_session, demo_path):
+    """The demo's first record with a ROI 3 that was painted on the lines 7 to 29."""
+    image = AcqImage.from_zarr(demo_path, demo_session.image_id)
+    mask = np.zeros(image.slice_shape, bool)
+    mask[7, 3], mask[29, 8] = True, True
+    image.add_mask_roi(mask)
+    first, second = demo_session.image_ids[:2]
+    demo_session.open_record(second)
+    demo_session.open_record(first)
+    return demo_session
+
+
+def test_the_list_the_table_and_the_image_state_the_same_place_of_a_painted_roi(painted_session, demo_path):
+    image = AcqImage.from_zarr(demo_path, painted_session.image_id)
+    roi = painted_session.rois.get(3)
+    row = RoiIndexer().extract_rows(image.source).set_index("roi_id").loc[3]
+    assert painted_session.editor.bounds_of(roi) == image.bounds_of(roi) == tuple(row[["x0", "x1", "y0", "y1"]])
+
+
+def test_a_painted_roi_whose_mask_is_lost_is_named_in_the_list(painted_session, demo_path):
+    shutil.rmtree(demo_path / "images" / painted_session.image_id / "analysis_arrays" / "roi_mask_3")
+    painted_session.editor.facts.clear()
+    painted_session.editor.measure()
+    assert mask_state(painted_session, 3) == "mask missing"
+    assert painted_session.editor.bounds_of(painted_session.rois.get(3)) is None
 
 
 def test_a_mask_that_is_damaged_is_said_in_the_list_and_the_rois_are_saved_all_the_same(demo_session, demo_path):

@@ -136,7 +136,7 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     # Materialize: a boolean mask of the whole slice, and its reference.
     record = ZarrDataset(lab_path).record(image_id)
     trigger(roi_dock._more, "Materialize masks of all rectangles")
-    qtbot.waitUntil(lambda: len(record.list_array_artifacts()) == 4 and not session.host.is_busy)
+    qtbot.waitUntil(lambda: len(record.list_array_artifacts()) == 4 and not session.window.is_busy)
     x0, x1, y0, y1 = saved[4]
     expected = np.zeros((30000, 38), bool)
     expected[y0:y1, x0:x1] = True

@@ -14,7 +14,7 @@ from test_story import bounds, canvas_point, dock, drag, drop, settle, trigger
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.layers.tags import tag_of
-from napari_kymflow.rois.rows import COLUMNS
+from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import set_autosaves
 from napari_kymflow.widgets.docks import open_docks
@@ -25,6 +25,10 @@ pytestmark = [pytest.mark.opengl, pytest.mark.story]
 NAMES = ("demo steady flow", "demo stall", "demo reversal")
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 SHIFT, NONE = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
+
+
+def column_place(name):
+    return [column.name for column in COLUMNS].index(name)
 
 
 class Window:
@@ -115,17 +119,17 @@ class Window:
         return row
 
     def click_row(self, roi_id, modifiers=NONE):
-        index = self.rois_dock._model.index(self.row(roi_id), COLUMNS.index("kind"))
+        index = self.rois_dock._model.index(self.row(roi_id), column_place("kind"))
         self.table.scrollTo(index)
         QTest.mouseClick(self.table.viewport(), LEFT, modifiers, self.table.visualRect(index).center())
         settle()
 
     def cell(self, roi_id, column):
-        return self.rois_dock._model.index(self.row(roi_id), COLUMNS.index(column)).data()
+        return self.rois_dock._model.index(self.row(roi_id), column_place(column)).data()
 
     def type_into(self, roi_id, column, text):
         """Open a cell's editor, type over what is there, and press Return."""
-        index = self.rois_dock._model.index(self.row(roi_id), COLUMNS.index(column))
+        index = self.rois_dock._model.index(self.row(roi_id), column_place(column))
         self.table.setCurrentIndex(index)
         self.table.edit(index)
         settle()
@@ -369,14 +373,8 @@ def test_a_folder_that_cannot_be_written_to_is_only_to_look_at(open_window, demo
     assert "Only to look at" in window.rois_dock._warning.text()
     assert "copy it to a folder that you may write to" in window.rois_dock._warning.text()
     assert not any(button.isEnabled() for button in (*window.rois_dock._buttons.values(), window.rois_dock._add))
-    index = window.rois_dock._model.index(0, COLUMNS.index("name"))
+    index = window.rois_dock._model.index(0, column_place("name"))
     assert not window.rois_dock._model.flags(index) & Qt.ItemFlag.ItemIsEditable
-
-
-def test_a_dataset_of_the_older_program_says_how_to_make_a_copy_that_can_be_changed(open_window, older_dataset_path):
-    window = open_window(older_dataset_path)
-    assert "napari-kymflow upgrade OLD.zarr NEW.zarr" in window.rois_dock._warning.text()
-    assert not any(button.isEnabled() for button in (*window.rois_dock._buttons.values(), window.rois_dock._add))
 
 
 # Saved or not.
@@ -691,7 +689,7 @@ def test_painted_masks_are_saved_as_they_were_painted_and_a_new_number_is_a_new_
     assert changed.sum() > before.sum()
     assert new.any()
     trigger(window.rois_dock._more, "Save labels as ROIs")
-    qtbot.waitUntil(lambda: window.stored.ids == (1, 2, 3, 4) and not window.session.host.is_busy)
+    qtbot.waitUntil(lambda: window.stored.ids == (1, 2, 3, 4) and not window.session.window.is_busy)
     image = AcqImage.from_zarr(window.path, window.session.image_id)
     assert [(roi.roi_id, roi.name) for roi in image.rois][2:] == [(3, "painted"), (4, "label 70")]
     np.testing.assert_array_equal(image.get_roi_mask(3), changed)

@@ -92,7 +92,7 @@ def test_a_layout_that_cannot_be_written_leaves_the_last_one(layouts, monkeypatc
     def refuse(*arguments, **options):
         raise OSError("disk full")
 
-    monkeypatch.setattr(table_layouts.json, "dump", refuse)
+    monkeypatch.setattr("os.write", refuse)
     with pytest.raises(OSError, match="disk full"):
         save_layout("events", TableLayout())
     assert (load_layout("events"), [path.name for path in layouts.parent.iterdir()]) == (ARRANGED, [layouts.name])

@@ -457,16 +457,6 @@ def session_first(path):
 
 
 @pytest.mark.story
-def test_a_dataset_of_the_older_program_is_only_to_look_at(dock, older_dataset_path, qtbot):
-    dock.do.open_dataset(older_dataset_path)
-    wait(dock, qtbot)
-    assert "written by the older program: only to look at" in dock._state.text()
-    assert not dock._buttons["refresh"].isEnabled()
-    assert not dock._update.isEnabled()
-    assert dock._verify.isEnabled()
-
-
-@pytest.mark.story
 def test_rows_without_a_roi_or_a_time_can_be_clicked(dock, session):
     dock.show_tab("velocity_events")
     panel = dock._panels["velocity_events"]

@@ -227,8 +227,9 @@ def test_an_undo_is_of_the_dataset_that_was_edited(dock, session, lab_path, qtbo
     assert not dock.metadata.undo.isEnabled()
 
 
-def test_a_dataset_of_the_older_program_is_only_read(dock, older_dataset_path, qtbot):
-    dock.do.open_dataset(older_dataset_path)
+def test_a_dataset_that_cannot_be_written_to_is_only_read(dock, demo_path, qtbot, monkeypatch):
+    monkeypatch.setattr("napari_kymflow.session.session.is_writable", lambda path: False)
+    dock.do.open_dataset(demo_path)
     wait(dock, qtbot)
     dock._more_menu.aboutToShow.emit()
     actions = (dock.metadata.calibration, dock.metadata.experiment, dock.metadata.undo)

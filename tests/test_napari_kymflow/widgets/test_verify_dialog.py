@@ -9,7 +9,7 @@ from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtGui import QGuiApplication
 
 from kymflow_core import KymDataset
-from kymflow_zarr import VerifyReport, ZarrDataset
+from kymflow_zarr import VerifyReport
 from kymflow_zarr.verify.problems import Problem
 from napari_kymflow.widgets.dataset.verify_dialog import Checked, VerifyDialog, describe_repair, describe_result
 
@@ -284,12 +284,6 @@ class TestRepair:
         dialog.close()
         assert dialog.isVisible()
 
-    def test_a_dataset_of_the_older_program_is_not_repaired(self, dialog):
-        problems = (Problem(where="tables/a", what="is torn", state="repairable"),)
-        report = VerifyReport(records=1, damaged_records=0, problems=problems)
-        dialog._show(Checked(report=report, deep=False, is_older=True))
-        assert (dialog._repair.isEnabled(), "only read" in dialog._repair.toolTip()) == (False, True)
-
 
 class TestRunning:
     def test_neither_button_can_be_clicked(self, dialog, slow):
@@ -323,14 +317,6 @@ class TestRunning:
         demo_path.rename(demo_path.with_name("away"))
         verified()
         assert dialog.task_bar.text == f"there is no dataset at {demo_path}"
-
-
-def test_an_older_dataset_is_known_as_one(older_dataset_path, qtbot):
-    dialog = VerifyDialog(older_dataset_path)
-    qtbot.addWidget(dialog)
-    dialog.verify()
-    qtbot.waitUntil(lambda: dialog._checked is not None, timeout=20_000)
-    assert dialog._checked.is_older is ZarrDataset(older_dataset_path, mode="r").attributes.is_older is True
 
 
 def checked(*states, records=1, deep=False):

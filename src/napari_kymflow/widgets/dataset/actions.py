@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from kymflow_core import UpdateReport
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportReport, ZarrDataset
+from kymflow_zarr.errors import OlderDatasetError
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
@@ -53,6 +54,9 @@ class DatasetActions(QObject):
         Called with what there is to show.
     """
 
+    older_found = Signal(object)
+    """The path of a dataset of the older program, which was to be opened."""
+
     def __init__(self, parent: QWidget, session: KymSession, bar: TaskBar, show: Callable[[DatasetViews], None]) -> None:
         # An object that Qt knows: connections to its methods do not keep the dock alive.
         super().__init__(parent)
@@ -89,10 +93,16 @@ class DatasetActions(QObject):
             self.open_dataset(Path(folder))
 
     def open_dataset(self, path: Path) -> None:
-        """Open a dataset and the first of its records that opens; show one message where that fails."""
+        """Open a dataset and the first of its records that opens; show one message where that fails.
+
+        Of a dataset of the older program, only `older_found` tells.
+        """
         try:
             if not self._session.open_dataset(path):
                 return
+        except OlderDatasetError:
+            self.older_found.emit(path)
+            return
         except OUR_ERRORS as error:
             show_error(str(error))
             return

@@ -23,10 +23,11 @@ from napari_kymflow.user.recent import forget_recent, note_recent, recent_datase
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
+from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
 from napari_kymflow.widgets.window.task_bar import TaskBar
-from napari_kymflow.widgets.window.window import attach_to_window, host_of
+from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
@@ -50,10 +51,11 @@ class DatasetDock(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._session = session_of(napari_viewer)
-        self._host = host_of(napari_viewer)
+        self._window = window_of(napari_viewer)
         self._bar = TaskBar(self)
         self.do = DatasetActions(self, self._session, self._bar, self._show)
         self.exchange = ExchangeActions(self, self._session, self._bar, self.do)
+        self.upgrade = UpgradeActions(self, self._session, self._bar, self.do)
         self._shown = DatasetViews()
         self._current: dict[str, View] = {}
         self._waiting: set[tuple[Path, str]] = set()
@@ -87,7 +89,7 @@ class DatasetDock(QWidget):
         self._tabs.setCurrentWidget(self._panels[name])
 
     def _attach(self) -> None:
-        attach_to_window(self._host, self)
+        attach_to_window(self._window, self)
 
     def _make_buttons(self) -> dict[str, QPushButton]:
         do, exchange = self.do, self.exchange
@@ -167,7 +169,7 @@ class DatasetDock(QWidget):
         panel.set_empty_text(_EMPTY if name == RECORDS else _NO_ROWS)
         panel.unit = "record" if name == RECORDS else "row"
         panel.set_note("")
-        panel.run_in_background = self._host.run
+        panel.run_in_background = self._window.run
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
         self._tabs.addTab(panel, name)
         return panel
@@ -298,7 +300,7 @@ class DatasetDock(QWidget):
         before = self._shown if path == self._session.path else None
         writes = autorefreshes() and not (before is not None and self._session.is_read_only)
         work = FollowWork(path, self._session.found.indexers, image_id, before, writes=writes)
-        self._host.run(work, self._on_refreshed, self._on_refresh_failed)
+        self._window.run(work, self._on_refreshed, self._on_refresh_failed)
 
     def _on_refreshed(self, followed: Followed) -> None:
         self._is_refreshing = False

@@ -23,6 +23,7 @@ from napari_kymflow.tables.report_text import (
     needs_reading,
     relink_report,
 )
+from napari_kymflow.user.new_places import free_place
 from napari_kymflow.user.recent import folder_of
 from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, failures_of
 from napari_kymflow.widgets.dataset.folder_work import (
@@ -109,7 +110,7 @@ class ExchangeActions(QObject):
             self._parent, "Export the dataset: choose the folder in which a new folder is made", str(path.parent)
         )
         if chosen:
-            self.export_to(_free_place(Path(chosen) / f"{path.stem} exported"))
+            self.export_to(free_place(Path(chosen) / f"{path.stem} exported"))
 
     def export_to(self, folder: Path) -> None:
         """Write the open dataset as a new folder, in a worker."""
@@ -217,14 +218,6 @@ class ExchangeActions(QObject):
     def _on_dialog_gone(self, number: int, destroyed: object = None) -> None:
         if self.dialog is not None and id(self.dialog) == number:
             self.dialog = None
-
-
-def _free_place(wanted: Path) -> Path:
-    """Return a path at which there is nothing, as near to the wanted one as may be."""
-    place, number = wanted, 2
-    while place.exists():
-        place, number = wanted.with_name(f"{wanted.name} {number}"), number + 1
-    return place
 
 
 def _likely_folder(dataset: ZarrDataset) -> Path | None:

@@ -4,15 +4,18 @@ The rule of this room: no widget is touched. Work that is cancelled stops betwee
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
+from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportPlan, ZarrDataset
 from kymflow_zarr.errors import CancelledError
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.reports import FailedFile, MovedFile
+from kymflow_zarr.upgrade import UpgradeReport, upgrade_dataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.tables.work import run_indexers
 from napari_kymflow.user.recent import note_folder
@@ -123,3 +126,27 @@ class ExportImageWork:
         count = sum(len(ids) for ids in labels.values())
         masks = f" with {count} mask{'' if count == 1 else 's'} as labels" if count else ""
         return f"Wrote {self._target.name}{masks}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """What was copied of an older dataset, and what the copy holds."""
+
+    report: UpgradeReport
+    outcome: Outcome
+
+
+class UpgradeWork:
+    """Copies a dataset of the older program, and takes a snapshot of the copy; called in a worker."""
+
+    def __init__(self, original: Path, place: Path, known: Sequence[DatasetIndexer]) -> None:
+        self._original, self._place, self._known = original, place, known
+
+    def __call__(self, handle: TaskHandle) -> Upgraded | None:
+        """Return what was copied; None where it was cancelled, and nothing was."""
+        try:
+            report = upgrade_dataset(self._original, self._place, describe=describe_metadata, watch=watch_of(handle))
+        except CancelledError:
+            return None
+        path = self._place.resolve()
+        return Upgraded(report=report, outcome=Outcome(path, load_views(path, self._known, None, handle)))

@@ -128,7 +128,7 @@ class MetadataActions(QObject):
         self.dialog = MetadataDialog(
             form,
             what,
-            run=self._session.host.run,
+            run=self._session.window.run,
             save=partial(self._save, what),
             suggestions=suggestions_of(self._session, form),
             parent=self._parent,

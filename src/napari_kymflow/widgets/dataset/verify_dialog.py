@@ -33,7 +33,6 @@ from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, TaskHandle, ki
 _INTRODUCTION = "Looks for what a crash or a bad disk left behind. Looking changes nothing."
 _NOT_YET = "Verify first"
 _NOTHING_TO_REPAIR = "Nothing was found that can be repaired"
-_OLDER = "A dataset of the older program is only read. Copy it with: napari-kymflow upgrade OLD.zarr NEW.zarr"
 _REPAIR = "Makes whole what can be, after asking; nothing is deleted"
 _NOT_HALFWAY = "A repair is not stopped halfway"
 _ICON_SIZE = 18
@@ -45,7 +44,6 @@ class Checked:
 
     report: VerifyReport
     deep: bool
-    is_older: bool = False
 
     @property
     def repairable(self) -> int:
@@ -243,14 +241,9 @@ class VerifyDialog(QDialog):
         self._deep.setEnabled(idle)
         self._close.setEnabled(not self._is_repairing)
         self._close.setToolTip(_NOT_HALFWAY if self._is_repairing else "")
-        self._repair.setEnabled(idle and checked is not None and not checked.is_older and bool(checked.repairable))
-        if checked is None:
-            tip = _NOT_YET
-        elif checked.is_older:
-            tip = _OLDER
-        else:
-            tip = _REPAIR if checked.repairable else _NOTHING_TO_REPAIR
-        self._repair.setToolTip(tip)
+        self._repair.setEnabled(idle and checked is not None and bool(checked.repairable))
+        found = _REPAIR if checked is not None and checked.repairable else _NOTHING_TO_REPAIR
+        self._repair.setToolTip(_NOT_YET if checked is None else found)
 
 
 def describe_state(problem: Problem) -> tuple[Kind, str]:
@@ -306,7 +299,7 @@ def _find_problems(path: Path, deep: bool, handle: TaskHandle) -> Checked | None
         report = KymDataset(dataset).verify(deep=deep, watch=watch_of(handle))
     except CancelledError:
         return None
-    return Checked(report=report, deep=deep, is_older=dataset.attributes.is_older)
+    return Checked(report=report, deep=deep)
 
 
 def _mend(path: Path, deep: bool, handle: TaskHandle) -> Checked:

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QWidget
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
+from kymflow_core.roi.bounds import NOWHERE, Bounds
 from napari_kymflow.errors import OUR_ERRORS
-from napari_kymflow.layers.shapes import Bounds, color_of
+from napari_kymflow.layers.shapes import color_of
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.revisions import RoiRevision, load_revisions
-from napari_kymflow.rois.rows import roi_bounds
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
 
@@ -131,7 +131,7 @@ class RoiActions:
 
         def choose(editor: RoiEditor, ids: tuple[int, ...]) -> None:
             path, shape, image_id = editor.dataset.path, editor.image.slice_shape, editor.image_id
-            self._session.host.run(
+            self._session.window.run(
                 lambda: records_of_shape(path, shape, without=image_id),
                 lambda records: self._on_records_found(editor, ids, records),
             )
@@ -144,7 +144,7 @@ class RoiActions:
         path, _ = QFileDialog.getOpenFileName(self._parent, "ROIs of ImageJ", "", _IMAGEJ)
         if not path or editor is None:
             return
-        self._session.host.run(
+        self._session.window.run(
             lambda: _tried(lambda: import_imagej(Path(path), editor)),
             lambda found: self._on_imported(editor, Path(path).name, found),
         )
@@ -161,7 +161,7 @@ class RoiActions:
         path = Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(ending)
         wanted = self._session.selected_roi_ids or editor.rois.ids
         count = f"{len(wanted)} ROI{'' if len(wanted) == 1 else 's'}"
-        self._session.host.run(
+        self._session.window.run(
             lambda: _tried(lambda: export_rois(path, editor, wanted)),
             lambda lost: show_error(lost) if isinstance(lost, str) else _say(f"{count} were written to {path.name}", lost),
         )
@@ -172,7 +172,7 @@ class RoiActions:
         if editor is None:
             return
         path, image_id = editor.dataset.path, editor.image_id
-        self._session.host.run(
+        self._session.window.run(
             lambda: load_revisions(path, image_id), lambda revisions: self._on_revisions_loaded(editor, revisions)
         )
 
@@ -216,7 +216,7 @@ class RoiActions:
             return
         rois, chosen = [editor.rois.get(roi_id) for roi_id in ids], dialog.chosen
         path, image_id = editor.dataset.path, editor.image_id
-        self._session.host.run(
+        self._session.window.run(
             lambda: copy_rois(path, image_id, rois, chosen), lambda failed: self._on_copied(chosen, records, failed)
         )
 
@@ -232,9 +232,9 @@ class RoiActions:
     def _selected_bounds(self, editor: RoiEditor, *, lines: tuple[int, int] | None = None) -> Bounds:
         height, width = editor.image.slice_shape
         selected = editor.sync.selected_ids
-        around = roi_bounds(editor.rois.get(selected[0])) if selected else None
+        around = editor.bounds_of(editor.rois.get(selected[0])) if selected else None
         start, stop = lines or (0, height)
-        return around or Bounds(x0=0, x1=width, y0=start, y1=stop)
+        return Bounds(x0=0, x1=width, y0=start, y1=stop) if around in (None, NOWHERE) else around
 
     @staticmethod
     def _add(editor: RoiEditor, bounds: Bounds) -> None:

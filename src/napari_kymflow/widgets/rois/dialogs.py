@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core import RoiSet
-from napari_kymflow.layers.shapes import Bounds
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.rois.revisions import RoiRevision
 
 

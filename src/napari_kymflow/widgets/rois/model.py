@@ -10,11 +10,9 @@ from qtpy.QtGui import QColor
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
 from napari_kymflow.layers.shapes import color_of
-from napari_kymflow.rois.rows import COLUMNS, EDITABLE, matches, parse_range, roi_bounds, roi_texts
+from napari_kymflow.rois.columns import COLUMNS, ID, Column, ListedRoi
+from napari_kymflow.rois.rows import matches
 from napari_kymflow.session.session import KymSession
-
-_ALIGNED_RIGHT = ("id", "lines", "pixels", "time (s)", "space (µm)", "mean ± std", "channel", "z")
-_ID = COLUMNS.index("id")
 
 
 class RoiModel(QAbstractTableModel):
@@ -24,7 +22,7 @@ class RoiModel(QAbstractTableModel):
         super().__init__()
         self._session = session
         self._rois: tuple[ROI, ...] = ()
-        self._texts: dict[int, tuple[str, ...]] = {}
+        self._texts: dict[tuple[int, str], str] = {}
         self._unsaved: frozenset[int] = frozenset()
         self._words: tuple[str, ...] = ()
 
@@ -70,69 +68,56 @@ class RoiModel(QAbstractTableModel):
     ) -> Any:
         """Return a column's name."""
         if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return COLUMNS[section]
+            return COLUMNS[section].name
         return None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Let names, notes and bounds be edited."""
         flags: Qt.ItemFlag = super().flags(index)
         editor = self._session.editor
-        can_edit = editor is not None and editor.can_save and COLUMNS[index.column()] in EDITABLE
+        can_edit = editor is not None and editor.can_save and COLUMNS[index.column()].edit is not None
         return flags | Qt.ItemFlag.ItemIsEditable if can_edit else flags
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return the text, colour, alignment or tooltip of a cell."""
         if not index.isValid():
             return None
-        roi, column = self._rois[index.row()], index.column()
-        unsaved = roi.roi_id in self._unsaved
+        roi, column = self._rois[index.row()], COLUMNS[index.column()]
+        unsaved = column is ID and roi.roi_id in self._unsaved
         if role == Qt.ItemDataRole.DisplayRole:
-            text = self._text(roi, column)
-            return f"● {text}" if column == _ID and unsaved else text
+            return f"● {self._text(roi, column)}" if unsaved else self._text(roi, column)
         if role == Qt.ItemDataRole.EditRole:
             return self._text(roi, column)
-        if role == Qt.ItemDataRole.DecorationRole and column == _ID:
+        if role == Qt.ItemDataRole.DecorationRole and column is ID:
             return QColor(color_of(roi))
-        if role == Qt.ItemDataRole.TextAlignmentRole and COLUMNS[column] in _ALIGNED_RIGHT:
+        if role == Qt.ItemDataRole.TextAlignmentRole and column.is_number:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tip(roi, column, unsaved=unsaved)
+            return "not saved yet" if unsaved else column.tip(roi) or None
         return None
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
         """Edit a ROI; say what is wrong with what was typed."""
         editor, column = self._session.editor, COLUMNS[index.column()]
-        if role != Qt.ItemDataRole.EditRole or editor is None or column not in EDITABLE:
+        if role != Qt.ItemDataRole.EditRole or editor is None or column.edit is None:
             return False
         roi = self._rois[index.row()]
         text = str(value).strip()
-        if text == self._text(roi, index.column()):
+        if text == self._text(roi, column):
             return False
         try:
-            if column in ("name", "note"):
-                editor.edit(roi.roi_id, **{column: text})
-            else:
-                start, stop = parse_range(text)
-                bounds = roi_bounds(roi)
-                ends = {"y0": start, "y1": stop} if column == "lines" else {"x0": start, "x1": stop}
-                if bounds is not None:
-                    editor.set_bounds(roi.roi_id, bounds._replace(**ends))
+            column.edit(editor, roi, text)
         except KymflowError as error:
             show_error(str(error))
             return False
         return True
 
-    def _text(self, roi: ROI, column: int) -> str:
-        if roi.roi_id not in self._texts:
-            editor = self._session.editor
+    def _text(self, roi: ROI, column: Column) -> str:
+        key = roi.roi_id, column.name
+        if key not in self._texts:
+            editor, tag = self._session.editor, self._session.tag
             measured = editor.facts.get(roi.roi_id) if editor else None
-            self._texts[roi.roi_id] = roi_texts(roi, self._session.tag, measured[1] if measured else None)
-        return self._texts[roi.roi_id][column]
-
-    def _tip(self, roi: ROI, column: int, *, unsaved: bool) -> str | None:
-        if column == _ID and unsaved:
-            return "not saved yet"
-        name = COLUMNS[column]
-        if name in ("lines", "pixels"):
-            return "the first, and the end, which is not included"
-        return roi.note if name == "note" and roi.note else None
+            if editor is not None and tag is not None:
+                listed = ListedRoi(roi=roi, tag=tag, bounds=editor.bounds_of(roi), facts=measured[1] if measured else None)
+                self._texts[key] = column.text(listed)
+        return self._texts.get(key, "")

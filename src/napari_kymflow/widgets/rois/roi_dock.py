@@ -7,26 +7,21 @@ from qtpy.QtCore import QItemSelection, QItemSelectionModel, QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.layers.echo_guard import EchoGuard
-from napari_kymflow.rois.rows import COLUMNS
+from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
-from napari_kymflow.widgets.window.window import attach_to_window, host_of
+from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
-_LEAST_WIDTHS = {"id": 58, "name": 110, "kind": 78, "mask": 92, "note": 90, "mean ± std": 96}
 _WIDTH = 560
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
 _FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
 _READ_ONLY = (
     "<b>Only to look at</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
     "the TIFFs into a new dataset."
-)
-_OLDER = (
-    "<b>Only to look at</b>: this dataset was written by the older program. To draw ROIs, make a copy that can be changed: "
-    "napari-kymflow upgrade OLD.zarr NEW.zarr"
 )
 
 
@@ -42,7 +37,7 @@ class RoiDock(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._session = session_of(napari_viewer)
-        self._host = host_of(napari_viewer)
+        self._window = window_of(napari_viewer)
         self._echo = EchoGuard()
         self._actions = RoiActions(self._session, self)
         self._state = _label()
@@ -101,7 +96,7 @@ class RoiDock(QWidget):
         self._attach()
 
     def _attach(self) -> None:
-        attach_to_window(self._host, self)
+        attach_to_window(self._window, self)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -144,9 +139,8 @@ class RoiDock(QWidget):
 
     def _fit_columns(self) -> None:
         self._view.resizeColumnsToContents()
-        for name, width in _LEAST_WIDTHS.items():
-            column = COLUMNS.index(name)
-            self._view.setColumnWidth(column, max(width, self._view.columnWidth(column)))
+        for place, column in enumerate(COLUMNS):
+            self._view.setColumnWidth(place, max(column.least_width, self._view.columnWidth(place)))
 
     def _on_rois_changed(self) -> None:
         before = self._model.rowCount()
@@ -205,9 +199,7 @@ class RoiDock(QWidget):
         if editor is None:
             return ""
         lines: list[str] = []
-        if self._session.is_older:
-            lines.append(_OLDER)
-        elif not editor.can_save:
+        if not editor.can_save:
             lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
         if editor.failure and editor.is_unsaved:
             lines.append(f"<b>Not saved</b>: {editor.failure}. Your ROIs are kept; click Save to try again.")

@@ -4,16 +4,12 @@ The rule of this room: the panel knows its frame and nothing of datasets. Who ow
 the user chose.
 """
 
-import contextlib
-import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from napari.utils.notifications import show_error, show_info
 from numpy.typing import NDArray
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, QTimer, Signal
@@ -31,31 +27,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_kymflow.tables.filters import FilterError, rows_that_match, rows_with_text
+from napari_kymflow.tables.save_rows import SAVE_KINDS, SaveKind, Written, rows_to_clipboard_text, save_rows
+from napari_kymflow.user.window import OnDone, Work
 from napari_kymflow.widgets.table.frame_model import FrameModel
 from napari_kymflow.widgets.table.view import ColumnArranger, FilterHeader, forget_selection, make_table_view
-
-SaveKind = Literal["csv-excel", "csv", "parquet"]
-SAVE_KINDS: Final[Mapping[str, SaveKind]] = {
-    "CSV for Excel (*.csv)": "csv-excel",
-    "CSV (*.csv)": "csv",
-    "Parquet (*.parquet)": "parquet",
-}
-Work = Callable[[], Any]
-Done = Callable[[Any], None]
 
 _TYPING_MS = 200
 _MOST_COPIED_AT_ONCE = 20_000
 _MOST_KEPT_SELECTED = 1_000
 _ID = "image_id"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of work that may run in the background: a text to copy, a message, or why it failed."""
-
-    message: str = ""
-    text: str = ""
-    error: str = ""
 
 
 class TablePanel(QWidget):
@@ -84,7 +64,7 @@ class TablePanel(QWidget):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.run_in_background: Callable[[Work, Done], None] = _run_here
+        self.run_in_background: Callable[[Work, OnDone], None] = _run_here
         self.unit = "row"
         self._name = name
         self._note = ""
@@ -187,14 +167,14 @@ class TablePanel(QWidget):
         columns = self.columns.shown()
         columns += [_ID] if _ID in self.model.column_names and _ID not in columns else []
         frame, rows = self.model.frame, self.model.shown_rows
-        self.run_in_background(lambda: _save(frame, rows, columns, path, kind), _on_outcome)
+        self.run_in_background(lambda: save_rows(frame, rows, columns, path, kind), _on_written)
 
     def copy(self) -> None:
         """Copy the selected rows, or all that are shown, with the visible columns, to be pasted into a spreadsheet."""
         frame, columns, rows = self.model.frame, self.columns.shown(), self._selected_rows()
         rows = rows if rows.size else self.model.shown_rows
         run = self.run_in_background if len(rows) > _MOST_COPIED_AT_ONCE else _run_here
-        run(lambda: _to_clip(frame, rows, columns), _on_outcome)
+        run(lambda: rows_to_clipboard_text(frame, rows, columns), _on_written)
 
     def show_filters(self, *, shown: bool) -> None:
         """Show or hide the row of filters; hidden ones still filter."""
@@ -381,39 +361,14 @@ def _label(alignment: Any) -> QLabel:
     return label
 
 
-def _run_here(work: Work, done: Done) -> None:
+def _run_here(work: Work, done: OnDone) -> None:
     done(work())
 
 
-def _on_outcome(outcome: Outcome) -> None:
-    if outcome.error:
-        show_error(outcome.error)
+def _on_written(written: Written) -> None:
+    if written.error:
+        show_error(written.error)
         return
-    if outcome.text:
-        QApplication.clipboard().setText(outcome.text)
-    show_info(outcome.message)
-
-
-def _to_clip(frame: pd.DataFrame, rows: NDArray[np.intp], columns: list[str]) -> Outcome:
-    return Outcome(message=f"Copied {_count(rows)}", text=frame[columns].iloc[rows].to_csv(sep="\t", index=False))
-
-
-def _save(frame: pd.DataFrame, rows: NDArray[np.intp], columns: list[str], path: Path, kind: SaveKind) -> Outcome:
-    """Write rows beside a file, and put them in its place: an error leaves what was there."""
-    shown = frame[columns].iloc[rows]
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        if kind == "parquet":
-            shown.to_parquet(beside, index=False)
-        else:
-            shown.to_csv(beside, index=False, encoding="utf-8-sig" if kind == "csv-excel" else "utf-8")
-        beside.replace(path)
-    except (OSError, UnicodeError, pa.ArrowException) as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        return Outcome(error=f"Not saved to {path}: {error}")
-    return Outcome(message=f"Saved {_count(rows)} to {path}")
-
-
-def _count(rows: NDArray[np.intp]) -> str:
-    return f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"
+    if written.text:
+        QApplication.clipboard().setText(written.text)
+    show_info(written.message)

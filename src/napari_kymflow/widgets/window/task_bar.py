@@ -21,7 +21,7 @@ from kymflow_zarr import Watch
 from napari_kymflow.errors import OUR_ERRORS
 
 Kind: TypeAlias = Literal["info", "warning", "error"]
-Work: TypeAlias = Callable[["TaskHandle"], Any]
+Task: TypeAlias = Callable[["TaskHandle"], Any]
 Step: TypeAlias = tuple[int, int, str]
 
 _UPDATE_MS = 50
@@ -200,7 +200,7 @@ class TaskBar(QWidget):
     def run(
         self,
         title: str,
-        work: Work,
+        work: Task,
         done: Callable[[Any], str],
         failed: Callable[[str], None] | None = None,
         *,
@@ -354,7 +354,7 @@ class _Guarded:
     """Work that returns our errors; napari names it by its title when it asks whether to close."""
 
     title: str
-    work: Work
+    work: Task
     handle: TaskHandle
 
     def __str__(self) -> str:

@@ -11,10 +11,11 @@ from napari.qt.threading import thread_worker
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
+from kymflow_core.roi import ROI
 from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
-from napari_kymflow.user.window import Answer, Choice, Conflict, Host
+from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
 
 _PAUSE_MS = 800
 _LONGEST_WAIT_S = 20.0
@@ -23,13 +24,7 @@ _LONGEST_WAIT_S = 20.0
 class Job(QObject):
     """Work in a worker, and what is done with its result in the window's own thread."""
 
-    def __init__(
-        self,
-        work: Callable[[], Any],
-        done: Callable[[Any], None],
-        failed: Callable[[Exception], None] | None,
-        finished: Callable[["Job"], None],
-    ) -> None:
+    def __init__(self, work: Work, done: OnDone, failed: OnFailed | None, finished: Callable[["Job"], None]) -> None:
         super().__init__()
         self._done, self._failed, self._finished = done, failed, finished
         self.worker = thread_worker(work)()
@@ -64,8 +59,8 @@ class CloseFilter(QObject):
         return False
 
 
-class WindowHost(Host):
-    """What a session needs of napari's window.
+class NapariWindow(Window):
+    """napari's window around a session.
 
     Parameters
     ----------
@@ -75,7 +70,7 @@ class WindowHost(Host):
 
     def __init__(self, session: KymSession) -> None:
         self._session = session
-        self._window: Callable[[], QMainWindow | None] = _no_window
+        self._main_window: Callable[[], QMainWindow | None] = _no_window
         self._paused: Callable[[], None] = _nothing
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -87,15 +82,15 @@ class WindowHost(Host):
 
     def attach(self, window: QMainWindow) -> None:
         """Have the last word before `window` closes."""
-        if self.window is None:
+        if self.main_window is None:
             # Weakly: the session lives as long as its viewer, and the window must not live longer.
-            self._window = ref(window)
+            self._main_window = ref(window)
             CloseFilter(window, self.may_close)
 
     @property
-    def window(self) -> QMainWindow | None:
-        """The window, over which questions stand."""
-        return self._window()
+    def main_window(self) -> QMainWindow | None:
+        """Qt's window, over which questions stand; None until a dock lies in one."""
+        return self._main_window()
 
     @property
     def autosaves(self) -> bool:
@@ -103,7 +98,7 @@ class WindowHost(Host):
         return autosaves()
 
     @property
-    def has_window(self) -> bool:
+    def can_ask(self) -> bool:
         """Whether there is somebody to ask."""
         return True
 
@@ -118,9 +113,7 @@ class WindowHost(Host):
         if not self._is_closed:
             self._timer.start()
 
-    def run(
-        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None] | None = None
-    ) -> None:
+    def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work in a worker, then hand on what it returned or raised; at once while the window closes."""
         if self._is_closing:
             done(work())
@@ -149,7 +142,7 @@ class WindowHost(Host):
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
-        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved ROIs", what, parent=self.window)
+        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved ROIs", what, parent=self.main_window)
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
@@ -161,12 +154,12 @@ class WindowHost(Host):
     def ask_conflicts(self, conflicts: Sequence[Conflict]) -> Choice:
         """Show ROIs that another window changed as well, and ask which of the two counts."""
         lines = [
-            f"<p><b>ROI {pair.theirs.roi_id}</b><br>theirs: {describe_roi(pair.theirs)}<br>"
-            f"yours: {describe_roi(pair.mine)}</p>"
+            f"<p><b>ROI {pair.theirs.roi_id}</b><br>theirs: {self._described(pair.theirs)}<br>"
+            f"yours: {self._described(pair.mine)}</p>"
             for pair in conflicts
         ]
         text = "<p>Another window saved other changes of the same ROIs. Both are on the canvas now.</p>" + "".join(lines)
-        box = QMessageBox(QMessageBox.Icon.Question, "Changed by both", text, parent=self.window)
+        box = QMessageBox(QMessageBox.Icon.Question, "Changed by both", text, parent=self.main_window)
         mine = box.addButton("Keep mine", QMessageBox.ButtonRole.AcceptRole)
         theirs = box.addButton("Keep theirs", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton("Keep both", QMessageBox.ButtonRole.RejectRole)
@@ -175,10 +168,14 @@ class WindowHost(Host):
             return "mine"
         return "theirs" if box.clickedButton() is theirs else "both"
 
+    def _described(self, roi: ROI) -> str:
+        editor = self._session.editor
+        return describe_roi(roi, editor.bounds_of(roi) if editor else None)
+
     def ask_close(self, reason: str) -> bool:
         """Ask whether to close napari although saving failed."""
         text = f"The ROIs could not be saved: {reason}\n\nThey are kept on this computer, and offered again next time."
-        box = QMessageBox(QMessageBox.Icon.Warning, "Not saved", text, parent=self.window)
+        box = QMessageBox(QMessageBox.Icon.Warning, "Not saved", text, parent=self.main_window)
         close = box.addButton("Close napari", QMessageBox.ButtonRole.AcceptRole)
         box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
         box.exec()
@@ -187,7 +184,7 @@ class WindowHost(Host):
     @property
     def _is_closed(self) -> bool:
         # napari may ask a question of its own after ours, and stay open.
-        return self._said_close and (self.window is None or not self.window.isVisible())
+        return self._said_close and (self.main_window is None or not self.main_window.isVisible())
 
     def _unless_closed(self, action: Callable[[], None]) -> None:
         # napari clears its layers after the window closed, which is no deletion by hand.
@@ -205,21 +202,21 @@ class WindowHost(Host):
             time.sleep(0.005)
 
 
-def host_of(viewer: "napari.viewer.Viewer") -> WindowHost:
+def window_of(viewer: "napari.viewer.Viewer") -> NapariWindow:
     """Return the window around a viewer's session; the first call puts it there."""
     session = session_of(viewer)
-    if not isinstance(session.host, WindowHost):
-        session.host = WindowHost(session)
-    return session.host
+    if not isinstance(session.window, NapariWindow):
+        session.window = NapariWindow(session)
+    return session.window
 
 
-def attach_to_window(host: WindowHost, widget: QWidget) -> None:
+def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
     """Let the session have the last word before the window closes that a dock has come to lie in."""
     parent: Any = widget
     while parent is not None and not isinstance(parent, QMainWindow):
         parent = parent.parent()
     if parent is not None:
-        host.attach(parent)
+        window.attach(parent)
 
 
 def _no_window() -> None:

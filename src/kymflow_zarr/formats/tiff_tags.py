@@ -1,0 +1,50 @@
+"""What is written in a TIFF beside its pixels, as plain values: for those who read a header out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import tifffile
+
+from kymflow_zarr.formats.ome_xml import is_ome_xml
+
+ResolutionUnit: TypeAlias = Literal["none", "inch", "centimeter"]
+_UNITS: Mapping[int, ResolutionUnit] = {1: "none", 2: "inch", 3: "centimeter"}
+"""TIFF 6.0, ResolutionUnit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiffTags:
+    """The texts and numbers of a TIFF's first page.
+
+    `imagej` has the entries of ImageJ's description and of its private tags (such as `Info`, `ROI`, `Overlays`); it is
+    empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
+    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none.
+    """
+
+    imagej: Mapping[str, Any] = field(default_factory=dict)
+    ome_xml: str = ""
+    per_unit: tuple[float | None, float | None] = (None, None)
+    resolution_unit: ResolutionUnit | None = None
+    page_lines: int = 0
+
+
+def tags_of(tiff: tifffile.TiffFile) -> TiffTags:
+    """Return what is written in an open TIFF."""
+    first = tiff.pages.first
+    unit = first.tags.get("ResolutionUnit")
+    return TiffTags(
+        imagej=(tiff.imagej_metadata or {}) if tiff.is_imagej else {},
+        ome_xml=first.description if is_ome_xml(first.description) else "",
+        per_unit=(_resolution(first, "XResolution"), _resolution(first, "YResolution")),
+        resolution_unit=_UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None,
+        page_lines=first.imagelength,
+    )
+
+
+def _resolution(page: tifffile.TiffPage, name: str) -> float | None:
+    tag = page.tags.get(name)
+    value = tag.value if tag is not None else None
+    if not isinstance(value, tuple) or len(value) != 2 or not value[0] or not value[1]:
+        return None
+    return float(value[0] / value[1])

@@ -1,0 +1,111 @@
+"""The columns of the list of ROIs: what each is called, shows, and lets a person type. No Qt.
+
+The rule of this room: a column is one value here; the list in the window takes everything from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeAlias
+
+from kymflow_core.images.roi_facts import RoiFacts
+from kymflow_core.roi import ROI
+from kymflow_core.roi.bounds import NOWHERE, Bounds
+from napari_kymflow.layers.tags import LayerTag
+from napari_kymflow.rois.editor import RoiEditor
+from napari_kymflow.rois.rows import mask_text, parse_range, roi_kind
+
+Axis: TypeAlias = Literal["y", "x"]
+
+MISSING = "–"
+UNKNOWN = "unknown"
+_RANGE_TIP = "the first, and the end, which is not included"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRoi:
+    """A ROI with what its row needs: its layer's tag, its bounds, and its measurement; None where that is not known yet."""
+
+    roi: ROI
+    tag: LayerTag
+    bounds: Bounds | None
+    facts: RoiFacts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of the list.
+
+    `edit` does what a person typed, or raises `RoiError`; None where nothing can be typed. `is_number` aligns it right.
+    """
+
+    name: str
+    text: Callable[[ListedRoi], str]
+    is_number: bool = False
+    least_width: int = 0
+    edit: Callable[[RoiEditor, ROI, str], None] | None = None
+    tip: Callable[[ROI], str] = lambda roi: ""
+
+
+def _ends(axis: Axis, listed: ListedRoi) -> str:
+    bounds = listed.bounds
+    if bounds is None or bounds == NOWHERE:
+        return MISSING
+    return f"{bounds.y0} – {bounds.y1}" if axis == "y" else f"{bounds.x0} – {bounds.x1}"
+
+
+def _seconds(listed: ListedRoi) -> str:
+    bounds = listed.bounds
+    return _scaled(bounds.y0, bounds.y1, listed.tag.seconds_per_line, digits=3) if bounds and bounds != NOWHERE else MISSING
+
+
+def _micrometres(listed: ListedRoi) -> str:
+    bounds = listed.bounds
+    return _scaled(bounds.x0, bounds.x1, listed.tag.um_per_pixel, digits=2) if bounds and bounds != NOWHERE else MISSING
+
+
+def _scaled(first: int, end: int, unit: float | None, *, digits: int) -> str:
+    return f"{first * unit:.{digits}f} – {end * unit:.{digits}f}" if unit else UNKNOWN
+
+
+def _mean(listed: ListedRoi) -> str:
+    if listed.facts is None:
+        return "…"
+    stats = listed.facts.stats
+    return f"{stats.mean:.4g} ± {stats.std:.3g}" if stats and stats.n else MISSING
+
+
+def _write(field: Literal["name", "note"], editor: RoiEditor, roi: ROI, text: str) -> None:
+    editor.edit(roi.roi_id, **{field: text})
+
+
+def _move(axis: Axis, editor: RoiEditor, roi: ROI, text: str) -> None:
+    first, end = parse_range(text)
+    bounds = editor.bounds_of(roi)
+    if bounds is not None:
+        editor.set_bounds(roi.roi_id, bounds._replace(**{f"{axis}0": first, f"{axis}1": end}))
+
+
+ID = Column(name="id", text=lambda listed: str(listed.roi.roi_id), is_number=True, least_width=58)
+"""The column that has the ROI's colour, and a mark where the ROI is not saved."""
+
+COLUMNS = (
+    ID,
+    Column(name="name", text=lambda listed: listed.roi.name, least_width=110, edit=partial(_write, "name")),
+    Column(name="kind", text=lambda listed: roi_kind(listed.roi), least_width=78),
+    Column(name="mean ± std", text=_mean, is_number=True, least_width=96),
+    Column(name="lines", text=partial(_ends, "y"), is_number=True, edit=partial(_move, "y"), tip=lambda roi: _RANGE_TIP),
+    Column(name="pixels", text=partial(_ends, "x"), is_number=True, edit=partial(_move, "x"), tip=lambda roi: _RANGE_TIP),
+    Column(name="time (s)", text=_seconds, is_number=True),
+    Column(name="space (µm)", text=_micrometres, is_number=True),
+    Column(name="mask", text=lambda listed: mask_text(listed.roi, listed.facts), least_width=92),
+    Column(
+        name="note",
+        text=lambda listed: listed.roi.note,
+        least_width=90,
+        edit=partial(_write, "note"),
+        tip=lambda roi: roi.note,
+    ),
+    Column(name="channel", text=lambda listed: str(listed.roi.channel), is_number=True),
+    Column(name="z", text=lambda listed: str(listed.roi.z), is_number=True),
+)

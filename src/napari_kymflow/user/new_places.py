@@ -1,0 +1,39 @@
+"""Where something new goes on the user's disk: a free name, and what is wrong with a place. No Qt."""
+
+import os
+from pathlib import Path
+
+ZARR = ".zarr"
+
+
+def free_place(wanted: Path) -> Path:
+    """Return a path at which there is nothing, as near to the wanted one as may be."""
+    ending = ZARR if wanted.name.endswith(ZARR) else ""
+    start = wanted.name.removesuffix(ending)
+    place, number = wanted, 2
+    while place.exists():
+        place, number = wanted.with_name(f"{start} {number}{ending}"), number + 1
+    return place
+
+
+def copy_place(original: Path) -> Path:
+    """Return where a copy of a dataset can go: beside it, or in the user's own folder where that cannot be written to."""
+    folder = original.parent if os.access(original.parent, os.W_OK) else Path.home()
+    return free_place(folder / f"{original.name.removesuffix(ZARR)} copy{ZARR}")
+
+
+def copy_problem(original: Path, place: str) -> str:
+    """Return why a copy of a dataset cannot go to a place that somebody typed; empty where it can."""
+    copy = Path(place.strip())
+    if not copy.name or not copy.is_absolute():
+        return f"Give the whole path of the copy, such as {copy_place(original)}"
+    try:
+        if copy.exists():
+            return f"There is something named {copy.name} in this folder already; choose another name."
+        if original.resolve() in copy.resolve().parents:
+            return "The copy cannot be inside the original; choose another folder."
+        if not copy.parent.is_dir():
+            return f"There is no folder {copy.parent}; choose one that is there."
+    except OSError as error:  # a name that no disk can have
+        return f"The copy cannot have this name ({error.strerror or error}); choose another."
+    return "" if os.access(copy.parent, os.W_OK) else f"{copy.parent} cannot be written to; choose another folder."
