@@ -57,7 +57,7 @@ def upgrade_dataset(
     describe
         Says what a record's metadata say of its axes; without, every step in its OME-Zarr metadata is 1.
     watch
-        Gets before each record how far the copy is; cancelled, it leaves nothing at `new`.
+        Shows before each record how far the copy is; when cancelled, nothing is at `new`.
 
     Raises
     ------
