@@ -5,6 +5,7 @@ The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.pixels import drawn_mask, is_older_mask
 from kymflow_core.roi_files.imagej import rois_from_imagej_tiff
 from kymflow_zarr import FileContent, JsonObject, JsonValue, Revision, array_group_key, array_name
-from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.errors import KymflowZarrError, SourceError, whatever_is_raised
 from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
@@ -78,7 +79,18 @@ def read_acquisition_file(path: Path) -> FileContent:
 
 def read_for_import(path: Path) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
-    content = _with_masks_of_drawn(read_acquisition_file(path))
+    try:
+        with whatever_is_raised(partial(_failure_of, path)):
+            content = _with_masks_of_drawn(read_acquisition_file(path))
+            _check_masks_there(path, content)
+    except SourceError:
+        raise
+    except KymflowZarrError as error:
+        raise SourceError(f"{path} cannot be imported: {error}") from error
+    return content
+
+
+def _check_masks_there(path: Path, content: FileContent) -> None:
     rois = content.metadata.get("rois")
     for roi in RoiSet.from_json(rois if isinstance(rois, list) else []):
         name = array_name(roi.mask_ref) if roi.mask_ref else None
@@ -87,7 +99,12 @@ def read_for_import(path: Path) -> FileContent:
                 f"ROI {roi.roi_id} of {path} has a mask {name!r}, which is not beside it; put {path.stem}.{name}.npy "
                 "there, or remove the ROI from the file beside the TIFF, then import again"
             )
-    return content
+
+
+def _failure_of(path: Path, error: Exception) -> SourceError:
+    if isinstance(error, KymflowError | OSError):
+        return SourceError(f"{path} cannot be imported: {error}")
+    return SourceError(f"{path} cannot be imported: reading it failed ({type(error).__name__}: {error})")
 
 
 def _with_masks_of_drawn(content: FileContent) -> FileContent:
@@ -118,7 +135,9 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
         saved = load_saved(store)
         return saved, load_saved_masks(path, saved.payload) if saved else {}
     except (KymflowError, KymflowZarrError) as error:
-        raise SourceError(str(error)) from error
+        name = f"{path.stem}.{KYMFLOW}.json"
+        text = str(error)
+        raise SourceError(text if name in text else f"{path.with_name(name)} cannot be used: {text}") from error
 
 
 def _metadata_of_export(metadata: JsonObject, header: AcquisitionHeader) -> tuple[dict[str, JsonValue], AcquisitionHeader]:
