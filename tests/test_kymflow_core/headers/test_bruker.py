@@ -10,6 +10,7 @@ from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.headers.bruker import BrukerReader
 from kymflow_core.images.acquisition_file import read_acquisition_file
+from kymflow_core.images.metadata import RecordMetadata
 
 SCAN = "LineScan-02052019-1234-2683"
 TIFF = f"{SCAN}_Cycle00001_Ch1_000001.ome.tif"
@@ -160,7 +161,7 @@ def test_an_xml_is_read_once_for_all_files_of_a_scan(tmp_path, monkeypatch):
 def test_an_import_takes_it(tmp_path):
     (tmp_path / f"{SCAN}.xml").write_text(VERSION_5.format(**USUAL), encoding="utf-8")
     tifffile.imwrite(tmp_path / TIFF, np.zeros(SHAPE, np.uint16), metadata={"axes": "YX", "PhysicalSizeX": 0.29})
-    header = AcquisitionHeader.of_metadata(read_acquisition_file(tmp_path / TIFF).metadata)
+    header = RecordMetadata.from_json(read_acquisition_file(tmp_path / TIFF).metadata).header
     assert (header.seconds_per_line, header.um_per_pixel, header.calibration_source) == (0.0136, 0.29, "bruker_xml")
 
 
@@ -180,7 +181,7 @@ def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, s
     assert len(files) == count
     for path in files:
         content = read_acquisition_file(path)
-        header = AcquisitionHeader.of_metadata(content.metadata)
+        header = RecordMetadata.from_json(content.metadata).header
         assert content.pixels.shape == header.shape == shape
         assert header.seconds_per_line == pytest.approx(seconds, abs=1e-10)
         assert header.um_per_pixel == pytest.approx(um, abs=1e-6)
