@@ -1,8 +1,12 @@
 """What an import did, as values: which files became records, which were skipped, moved or failed."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+_NAMED = 8
+"""How many files one line names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +108,14 @@ class ImportReport:
         if self.is_cancelled:
             parts.append("cancelled before the rest")
         return ", ".join(parts)
+
+
+def describe_companions(companions: Mapping[Path, str]) -> Iterator[str]:
+    """Yield, of each kind of files that are no records of their own, one line with their names."""
+    for kind in sorted(set(companions.values())):
+        names = [path.name for path, one in companions.items() if one == kind]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield (
+            f"{len(names)} file{' is' if len(names) == 1 else 's are'} kept with the images of the same scan as {kind}, "
+            f"not as images of their own: {', '.join(names[:_NAMED])}{more}"
+        )

@@ -159,7 +159,7 @@ class ZarrDataset(Dataset):
             report = replace(report, moved=noted, failed=(*report.failed, *lost))
         notes = tuple(f"{one.path} was passed over: {one.reason}" for one in unreadable if one.reason == IS_EXPORT)
         failed = tuple(one for one in unreadable if one.reason != IS_EXPORT)
-        return replace(report, failed=(*failed, *report.failed), notes=notes)
+        return replace(report, failed=(*failed, *report.failed), notes=(*report.notes, *notes))
 
     @staticmethod
     def is_export(folder: str | Path) -> bool:

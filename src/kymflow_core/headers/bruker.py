@@ -5,8 +5,9 @@ scan on which the line was drawn, so the time of its lines is not that of the li
 and `micronsPerPixel` with an index `XAxis`, version 4 `scanlinePeriod` and `micronsPerPixel_XAxis`.
 """
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -20,7 +21,11 @@ from kymflow_zarr.disk.steps import read_regular
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.importing.folders import is_there
 
-_TIFF = re.compile(r"(?P<scan>.+?)[_-]Cycle\d+.*")
+REFERENCES = "References"
+"""The folder next to the XML with images that show where the line lies."""
+_TIFF = re.compile(r"(?P<scan>.+?)[_-]Cycle(?P<cycle>\d+)(?P<rest>.*)")
+_SOURCE = re.compile(r"[_-].*Source")
+"""How the name of the frame ends on which a line was drawn; version 4 does not name it in the XML."""
 _MOST_BYTES = 2**27
 _DATE_IN_NAME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{4})(?!\d)")
 """Month, day and year, as the program itself names a scan."""
@@ -37,31 +42,96 @@ class BrukerReader:
 
     def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
         """Return what the XML says of one file; None where there is none, or it is no scan's; raises `HeaderError`."""
+        xml = path_of_xml(path)
+        scan = load_scan(xml) if xml is not None and xml.parent == path.parent else None
+        return scan.files[path.name].header(scan.xml.stem) if scan is not None and path.name in scan.files else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrukerScan:
+    """One XML, what it says of each file that it names, and the numbers of the cycles that are line scans."""
+
+    xml: Path
+    files: Mapping[str, "BrukerFile"]
+    cycles: frozenset[int | None]
+
+    def frame_of(self, path: Path) -> int | None:
+        """Return the number of the frame whose line scan a file has, one channel of it; None for any other file."""
+        file = self.files.get(path.name) if path.parent == self.xml.parent else None
+        return file.frame if file is not None and file.is_line_scan else None
+
+    def channels_of(self, path: Path) -> tuple[str, ...]:
+        """Return the names of all files of the line scan of which a file is one channel."""
+        frame = self.frame_of(path)
+        return tuple(name for name, file in self.files.items() if file.is_line_scan and file.frame == frame)
+
+    def is_first(self, path: Path, *, among: Collection[str]) -> bool:
+        """Return whether a file is of the first line scan of several files."""
+        there = [file.frame for name, file in self.files.items() if file.is_line_scan and name in among]
+        return self.frame_of(path) == min(there, default=None)
+
+    def is_companion(self, path: Path, *, of: Path | None = None) -> bool:
+        """Return whether a file is no line scan, but shows where the line lies: of any of the scan, or of that of a file.
+
+        Those in the folder of references are of all line scans, and a frame on which a line was drawn is of its cycle.
+        """
         match = _TIFF.fullmatch(path.stem)
-        xml = path.with_name(f"{match['scan']}.xml") if match else None
-        if xml is None or not is_there(xml):
-            return None
-        try:
-            status = xml.stat()
-            files = _files_of(xml, status.st_mtime_ns, status.st_size)
-        except (HeaderError, DamagedError, OSError) as error:
-            raise HeaderError(f"{xml.name}: {error}") from error
-        return files[path.name].header(xml.stem) if path.name in files else None
+        if not match or match["scan"] != self.xml.stem or self.frame_of(path) is not None:
+            return False
+        cycles = self.cycles if of is None else {self.files[of.name].cycle}
+        if path.parent.name == REFERENCES and path.parent.parent == self.xml.parent:
+            return bool(cycles)
+        named = self.files.get(path.name)
+        is_source = named.is_source if named is not None else bool(_SOURCE.fullmatch(match["rest"]))
+        return is_source and path.parent == self.xml.parent and int(match["cycle"]) in cycles
+
+
+def path_of_xml(path: Path) -> Path | None:
+    """Return the XML of the scan that a TIFF is of by its name, next to it or to its folder of references."""
+    match = _TIFF.fullmatch(path.stem)
+    if not match:
+        return None
+    folder = path.parent.parent if path.parent.name == REFERENCES else path.parent
+    xml = folder / f"{match['scan']}.xml"
+    return xml if is_there(xml) else None
+
+
+def load_scan(xml: Path) -> BrukerScan:
+    """Return what an XML says; raise `HeaderError` where it cannot be read. One that is no scan's names no files."""
+    try:
+        status = xml.stat()
+        files = _files_of(xml, status.st_mtime_ns, status.st_size)
+    except (HeaderError, DamagedError, OSError) as error:
+        raise HeaderError(f"{xml.name}: {error}") from error
+    return BrukerScan(xml=xml, files=files, cycles=frozenset(one.cycle for one in files.values() if one.is_line_scan))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrukerFile:
     """What the XML says of one file: of a recorded image, or of the frame on which a line was drawn (`is_source`).
 
-    `state` has the state at the file's frame, `own` only what the frame or its sequence states itself.
+    `frame` numbers the frames of the XML, each with a file for every channel. `state` has the state at the file's frame,
+    `own` only what the frame or its sequence states itself.
     """
 
+    frame: int
     channel: str
     sequence: Mapping[str, str]
     scan: Mapping[str, str]
     state: Mapping[str, str]
     own: Mapping[str, str]
     is_source: bool = False
+
+    @property
+    def is_line_scan(self) -> bool:
+        """Whether the file has the lines of a line scan."""
+        return not self.is_source and self.sequence.get("type", "").lower() == _LINE_SCAN
+
+    @property
+    def cycle(self) -> int | None:
+        """The number of the cycle that the file was recorded in."""
+        text = self.sequence.get("cycle", "")
+        return int(text) if text.isascii() and text.isdecimal() else None
 
     def header(self, scan_name: str) -> AcquisitionHeader:
         """Return the header of the file; raises `HeaderError` where a number is none."""
@@ -81,7 +151,7 @@ class BrukerFile:
 
     def _seconds_per_line(self) -> tuple[float | None, str]:
         kind = self.sequence.get("type", "")
-        if self.is_source or kind.lower() != _LINE_SCAN:
+        if not self.is_line_scan:
             return None, f"no time of a line is stated: it is {'a frame' if self.is_source else repr(kind)}, no line scan"
         seconds = _number(self.own, _SECONDS_PER_LINE)
         return seconds, "" if seconds is not None else "its line scan states no time of a line; that of its head is another"
@@ -108,14 +178,18 @@ def _files_of(xml: Path, _mtime_ns: int, _size: int) -> dict[str, BrukerFile]:
 
 def _files(root: ElementTree.Element) -> Iterator[tuple[str, BrukerFile]]:
     head = _state(root)
-    scan = dict(root.attrib)
+    scan, numbers = dict(root.attrib), itertools.count()
     for sequence in root.iter("Sequence"):
         own_of_sequence = _state(sequence)
         for frame in sequence.iter("Frame"):
-            own = {**own_of_sequence, **_state(frame)}
+            own, number = {**own_of_sequence, **_state(frame)}, next(numbers)
             for file in frame.iter("File"):
                 of_file = partial(
-                    BrukerFile, channel=file.get("channelName", ""), sequence=dict(sequence.attrib), scan=scan
+                    BrukerFile,
+                    frame=number,
+                    channel=file.get("channelName", ""),
+                    sequence=dict(sequence.attrib),
+                    scan=scan,
                 )
                 if name := file.get("filename"):
                     yield name, of_file(state={**head, **own}, own=own)

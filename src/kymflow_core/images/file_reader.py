@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from kymflow_core.headers.tiff_metadata import imagej_info
-from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.changed_image import completed_metadata, renewed_metadata
-from kymflow_core.images.channel_files import group_channels, read_channels
+from kymflow_core.images.channel_files import group_channels
 from kymflow_core.images.check_rois import check_rois
 from kymflow_core.images.metadata import HEADER, RecordMetadata
 from kymflow_core.images.ome_files import read_foreign_image
 from kymflow_core.images.ome_metadata import describe_metadata
+from kymflow_core.images.scan_files import find_sets, read_scan, read_scan_file
 from kymflow_zarr import FileReader, JsonObject
 from kymflow_zarr.formats.tiff import Scale
 
@@ -41,11 +41,12 @@ def _has_read(metadata: JsonObject) -> bool:
 
 FILE_READER = FileReader(
     name="kymflow_core",
-    version=1,
+    version=2,
     reads="headers, ROIs and results",
-    read=read_for_import,
+    read=read_scan_file,
+    find_sets=find_sets,
     group_files=group_channels,
-    read_channels=read_channels,
+    read_channels=read_scan,
     read_image_folder=read_foreign_image,
     renew=renewed_metadata,
     merge_metadata=completed_metadata,

@@ -7,7 +7,7 @@ Clauses are those of the OME model, https://docs.openmicroscopy.org/ome-model/6.
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from kymflow_zarr.errors import SourceError
@@ -35,11 +35,15 @@ class OmeImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OmePlanes:
-    """Which pages of a file are its image, plane after plane in the order of `sizes`: "T", "Z", "C"."""
+    """Which pages of a file are its image, plane after plane in the order of `sizes`: "T", "Z", "C".
+
+    `elsewhere` has the other files that hold planes of the image, each with how many.
+    """
 
     pages: tuple[int, ...]
     sizes: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 def is_ome_xml(text: str) -> bool:
@@ -139,17 +143,21 @@ def find_planes(image: OmeImage, *, file_name: str, page_count: int, samples: in
     return OmePlanes(
         pages=tuple(kept[place] for place in sorted(kept)),
         sizes={axis: len(places) for axis, places in along.items()},
-        notes=tuple(_notes(len(kept), len(there), stated, others)),
+        notes=tuple(_notes(len(kept), len(there), stated)),
+        elsewhere=others,
     )
 
 
-def _notes(kept: int, there: int, stated: int, others: Mapping[str, int]) -> Iterator[str]:
-    if others:
-        planes = sum(others.values())
+def describe_elsewhere(elsewhere: Mapping[str, int]) -> Iterator[str]:
+    """Yield a note on the planes of an image that other files hold; nothing where there are none."""
+    if elsewhere:
         yield (
-            f"one file of a set: {planes} more planes of its image are in other files, such as {next(iter(others))}; each "
-            "file of the set gives the planes that are in it"
+            f"one file of a set: {sum(elsewhere.values())} more planes of its image are in other files, such as "
+            f"{next(iter(elsewhere))}; each file of the set gives the planes that are in it"
         )
+
+
+def _notes(kept: int, there: int, stated: int) -> Iterator[str]:
     if kept < stated:
         extra = f", of {there} that are in the file: the last ones are not complete" if kept < there else ""
         yield (

@@ -19,7 +19,8 @@ class FileContent:
     `masks` are arrays that the metadata refer to. `image_id` is that of a record which the file was exported from; a new
     one is made where it is None, or taken. `computed_from` says, by the names of JSON and table artifacts, what they
     were computed from. `notes` are sentences for the person who imports: what is unknown, what contradicts what.
-    `ome` is for the record's OME-Zarr metadata.
+    `ome` is for the record's OME-Zarr metadata. `elsewhere` has the other files that hold planes of the same image, by what
+    is written in this one, each with how many.
     """
 
     pixels: NDArray[Any]
@@ -34,8 +35,23 @@ class FileContent:
     image_id: str | None = None
     notes: tuple[str, ...] = ()
     ome: OmeDescription | None = None
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSets:
+    """Which of several files belong together.
+
+    `scans` has the first file of each record of several files with the others. `companions` are files that are kept with
+    the records of others and are no records of their own, each with what such files are, such as "reference images".
+    """
+
+    scans: Mapping[Path, Sequence[Path]] = field(default_factory=dict)
+    companions: Mapping[Path, str] = field(default_factory=dict)
 
 
 ReadFile: TypeAlias = Callable[[Path], FileContent]
+FindSets: TypeAlias = Callable[[Sequence[Path]], FileSets]
+"""Returns which of the files that were found belong together, by what a header says; it reads no pixels."""
 GroupFiles: TypeAlias = Callable[[Sequence[Path]], Mapping[Path, Sequence[Path]]]
 """Returns, of the files that were found, the first of each image of several files with the others."""

@@ -4,6 +4,7 @@ The rule of this room: storage knows no microscope and no ROI. What reads them i
 group `kymflow_zarr.file_readers`; where no package is, a TIFF and its sidecars are read, and nothing else.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -15,7 +16,7 @@ from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, no_scales, n
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
 from kymflow_zarr.importing.complete_record import MergeMetadata
-from kymflow_zarr.importing.content import FileContent, GroupFiles, ReadFile
+from kymflow_zarr.importing.content import FileContent, FileSets, FindSets, GroupFiles, ReadFile
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.ome_zarr import read_ome_zarr
 from kymflow_zarr.importing.sidecars import read_with_sidecars
@@ -42,8 +43,12 @@ class FileReader:
         What it reads next to the pixels, in a person's words, such as "headers, ROIs and results".
     read
         Reads one file.
-    group_files, read_channels
-        Which files, one a channel, are one image, and how they are read together.
+    find_sets
+        Which files belong together by what a header says; asked for by every import.
+    group_files
+        Which other files, one a channel, are one image by their names; only on request.
+    read_channels
+        How the files of one image are read together.
     read_image_folder
         Reads a folder that is one OME-Zarr image.
     renew
@@ -62,6 +67,7 @@ class FileReader:
     version: int = 0
     reads: str = ""
     read: ReadListed
+    find_sets: FindSets | None = None
     group_files: GroupFiles | None = None
     read_channels: ReadChannels | None = None
     read_image_folder: ReadFile = read_ome_zarr
@@ -80,9 +86,14 @@ class FileReader:
         name = f"{read_file.__module__}.{getattr(read_file, '__qualname__', type(read_file).__qualname__)}"
         return cls(name=name, read=lambda path, _listing: read_file(path))
 
-    def group(self, files: Sequence[Path]) -> Mapping[Path, Sequence[Path]]:
-        """Return, of each image of several files, the first with the others."""
-        return self.group_files(files) if self.group_files else {}
+    def sets_of(self, files: Sequence[Path]) -> FileSets:
+        """Return which files belong together by what a header says."""
+        return self.find_sets(files) if self.find_sets else FileSets()
+
+    def scans_by_name(self, files: Sequence[Path], sets: FileSets) -> Mapping[Path, Sequence[Path]]:
+        """Return, of the files that are in no set yet, which are one image by their names: the first with the others."""
+        taken = {*sets.companions, *sets.scans, *itertools.chain.from_iterable(sets.scans.values())}
+        return self.group_files([one for one in files if one not in taken]) if self.group_files else {}
 
     def read_record(self, paths: Sequence[Path], listing: FolderListing) -> FileContent:
         """Read the file of a record, or its files, one a channel."""

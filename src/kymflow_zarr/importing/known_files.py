@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.tables.sources import UNKNOWN, Digested, Source, size_and_time_of
 
 Standing: TypeAlias = Literal["new", "same", "touched", "changed", "moved"]
@@ -93,14 +94,16 @@ class KnownFiles:
         owned = {one for further in groups.values() for one in further}
         for first, others in wanted.items():
             rest = [one for one in (first, *others) if one not in groups and one not in owned]
-            if len(rest) == 1 + len(others) and not any(self._id_of(one) for one in rest):
+            new = [one for one in rest if not self._is_known_alone(one)]
+            if len(new) == 1 + len(others):
                 groups[first] = tuple(others)
                 owned |= set(others)
                 continue
-            for one in (one for one in rest if not self._id_of(one)):
+            for one in new:
                 refused[one] = (
                     f"{one.name} is a channel of a scan that is in the dataset already, without it; delete that image and "
-                    "import the folder again, or import without merging channels to have it as an image of its own"
+                    "import the folder again, or import this file alone, with its name as the pattern, to have it as an "
+                    "image of its own"
                 )
         left = [one for one in files if one not in owned and one not in refused]
         return Grouped(units=tuple((one, groups.get(one, ())) for one in left), refused=refused)
@@ -143,6 +146,13 @@ class KnownFiles:
         place = self.place_of(path)
         return self._by_place.get(place) or self._by_way.get(place)
 
+    def _is_known_alone(self, path: Path) -> bool:
+        """Return whether a file is known to belong to a record, by its place or, where it has moved, by its content."""
+        try:
+            return self._id_of(path) is not None or self._record_of_content((path,))[1] is not None
+        except (OSError, KymflowZarrError):  # reported when it is identified
+            return False
+
     def _of_known(self, paths: tuple[Path, ...], image_id: str) -> KnownFile:
         source = self._sources[image_id]
         standing: Standing = "changed"
@@ -155,6 +165,13 @@ class KnownFiles:
         return KnownFile(path=paths[0], further=paths[1:], standing=standing, image_id=image_id, source=source)
 
     def _find_moved(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
+        """Return as `_record_of_content`, and take the record: a second copy is another file."""
+        digested, found = self._record_of_content(paths)
+        if found is not None:
+            self._taken.add(found)
+        return digested, found
+
+    def _record_of_content(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
         """Return the content, where it was read, and the record whose file has it and is no longer where it was.
 
         Of several records, that of a file of the same name.
@@ -164,10 +181,7 @@ class KnownFiles:
         digested = Digested.of(paths)
         same = [one for one in self._by_content.get((digested.size, digested.sha256), []) if one not in self._taken]
         same.sort(key=lambda image_id: (_name_of(self._sources[image_id]) != paths[0].name, image_id))
-        found = next((image_id for image_id in same if not self._is_where_it_was(self._sources[image_id])), None)
-        if found is not None:
-            self._taken.add(found)  # a second copy is another file
-        return digested, found
+        return digested, next((image_id for image_id in same if not self._is_where_it_was(self._sources[image_id])), None)
 
     def _is_where_it_was(self, source: Source) -> bool:
         """Return whether one of the places that a record's file may be at has its content."""

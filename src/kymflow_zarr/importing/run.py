@@ -4,7 +4,7 @@ The rule of this room: what was imported is known, whatever happens afterwards. 
 sources table is written once, also when the import is interrupted, and what a killed one left out is added by the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,14 @@ from kymflow_zarr.importing.listing import Listings
 from kymflow_zarr.importing.plan import ImportPlan
 from kymflow_zarr.importing.threads import AlreadyThere, FileResult, FilesWork, in_order, threads_or
 from kymflow_zarr.importing.usable import usable_files
-from kymflow_zarr.reports import FailedFile, ImportedFile, ImportReport, IncompleteRecord, MovedFile
+from kymflow_zarr.reports import (
+    FailedFile,
+    ImportedFile,
+    ImportReport,
+    IncompleteRecord,
+    MovedFile,
+    describe_companions,
+)
 from kymflow_zarr.tables.sources import Source, Sources
 from kymflow_zarr.watch import Watch
 
@@ -50,6 +57,7 @@ class _Outcome:
     changed: list[Path] = field(default_factory=list)
     moved: list[MovedFile] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
+    companions: dict[Path, str] = field(default_factory=dict)
     seen_again: dict[str, Source] = field(default_factory=dict)
 
     def note(self, file: KnownFile, result: FileResult) -> None:
@@ -72,6 +80,7 @@ class _Outcome:
             moved=tuple(self.moved),
             failed=tuple(self.failed),
             reads=reader.reads,
+            notes=tuple(describe_companions(self.companions)),
             is_cancelled=is_cancelled,
         )
 
@@ -132,11 +141,20 @@ class _Run:
         usable = usable_files(files)
         self.outcome.failed += usable.failed
         self.outcome.skipped += usable.links
-        grouped = known.group(usable.files, self.reader.group(usable.files) if self.plan.merge_channels else {})
+        sets = self.reader.sets_of(usable.files)
+        by_name = self.reader.scans_by_name(usable.files, sets) if self.plan.merge_channels else {}
+        grouped = known.group([one for one in usable.files if one not in sets.companions], {**by_name, **sets.scans})
         self.outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
         identified = [self._identify(known, path, further) for path, further in grouped.units]
+        identified += self._companions_that_are_records(known, sets.companions)
         wanted = [file for file in identified if file is not None and self._is_wanted(file)]
-        return wanted, len(grouped.units)
+        return wanted, len(identified)
+
+    def _companions_that_are_records(self, known: KnownFiles, companions: Mapping[Path, str]) -> list[KnownFile]:
+        """Return the companions that an earlier import made records of, and note the others."""
+        found = [file for path in companions if (file := self._identify(known, path, ())) is not None]
+        self.outcome.companions |= {file.path: companions[file.path] for file in found if file.standing == "new"}
+        return [file for file in found if file.standing != "new"]
 
     def _known_files(self, sources: Sources) -> KnownFiles:
         """Return which files the records came from, after adding what a stopped import left out of the table."""

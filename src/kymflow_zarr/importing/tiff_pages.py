@@ -6,7 +6,7 @@ filled in. What is partly there is read as far as it is whole, with a note in nu
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -43,6 +43,7 @@ class TiffImage:
     count: int
     notes: tuple[str, ...] = ()
     others: tuple[str, ...] = field(default=())
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def keyframe(self) -> tifffile.TiffPage:
@@ -138,7 +139,14 @@ def _ome_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:
     further = [one for one in images if one is not image and has_own_planes(one, tags.file_name)]
     others = tuple(str(tuple(one.size(axis) for axis in "TCZYX")) for one in further)
     _check_same(chosen)
-    return TiffImage(pages=chosen, sizes=tuple(planes.sizes.items()), count=len(chosen), notes=planes.notes, others=others)
+    return TiffImage(
+        pages=chosen,
+        sizes=tuple(planes.sizes.items()),
+        count=len(chosen),
+        notes=planes.notes,
+        others=others,
+        elsewhere=planes.elsewhere,
+    )
 
 
 def _imagej_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kymflow_zarr.arrays.arrays import infer_axes
 from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import DamagedError, SourceError
+from kymflow_zarr.formats.ome_xml import describe_elsewhere
 from kymflow_zarr.formats.tiff import UNREADABLE_TIFF, imagej_signed, is_imagej_signed
 from kymflow_zarr.formats.tiff_tags import TiffTags, tags_of
 from kymflow_zarr.importing.content import FileContent
@@ -65,6 +66,8 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     own_pages_only: dict[str, Any] = {"is_ome": False, "is_mmstack": False, "is_ndtiff": False}
     with (
         _errors_of(path),
+        # tifffile divides by the zeros that Bruker writes into its references, and numpy would warn of it.
+        np.errstate(divide="ignore", invalid="ignore"),
         open_regular(str(path)) as file,
         tifffile.TiffFile(file, name=path.name, **own_pages_only) as tiff,
     ):
@@ -102,15 +105,16 @@ def _content(path: Path, image: TiffImage, tags: TiffTags, pixels: NDArray[Any])
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
     pixels, values = _as_imagej_shows(pixels, tags)
-    notes = (*image.notes, *values, *_others(image, pixels.shape))
+    notes = (*describe_elsewhere(image.elsewhere), *image.notes, *values, *_others(image, pixels.shape))
     samples = _samples_axis(letters, pixels.ndim)
     if samples is None:
-        return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim), notes=notes)
+        return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim), notes=notes, elsewhere=image.elsewhere)
     letters = letters.replace("S", "")
     channels = letters.index("Y")
     axes = _axes(f"{letters[:channels]}C{letters[channels:]}", pixels.ndim)
     note = f"a colour image: the {pixels.shape[samples]} values of each pixel became channels"
-    return FileContent(pixels=np.ascontiguousarray(np.moveaxis(pixels, samples, channels)), axes=axes, notes=(*notes, note))
+    moved = np.ascontiguousarray(np.moveaxis(pixels, samples, channels))
+    return FileContent(pixels=moved, axes=axes, notes=(*notes, note), elsewhere=image.elsewhere)
 
 
 def _others(image: TiffImage, shape: tuple[int, ...]) -> Iterator[str]:

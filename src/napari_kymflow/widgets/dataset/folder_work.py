@@ -78,12 +78,16 @@ class FindChannels:
         self._folder = folder
 
     def __call__(self, handle: TaskHandle) -> tuple[str, ...]:
-        """Return the names of the first files of such scans; none where the folder is no folder of TIFFs."""
+        """Return the names of the first files of such scans; none where the folder is no folder of TIFFs.
+
+        Files that a header puts together are one image without a question.
+        """
         if ZarrDataset.is_ome_zarr(self._folder) or ZarrDataset.is_export(self._folder):
             return ()
         plan = ImportPlan()
         files, _ = find_files(self._folder, plan.patterns)
-        return tuple(path.name for path in plan.choose_reader().group(files))
+        reader = plan.choose_reader()
+        return tuple(path.name for path in reader.scans_by_name(files, reader.sets_of(files)))
 
 
 class RelinkWork:
