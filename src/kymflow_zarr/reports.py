@@ -115,7 +115,8 @@ def describe_companions(companions: Mapping[Path, str]) -> Iterator[str]:
     for kind in sorted(set(companions.values())):
         names = [path.name for path, one in companions.items() if one == kind]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        what = "file belongs" if len(names) == 1 else "files belong"
         yield (
-            f"{len(names)} file{' is' if len(names) == 1 else 's are'} kept with the images of the same scan as {kind}, "
-            f"not as images of their own: {', '.join(names[:_NAMED])}{more}"
+            f"{len(names)} {what} to the images of the same scan as {kind}, not imported as images of their own: "
+            f"{', '.join(names[:_NAMED])}{more}"
         )

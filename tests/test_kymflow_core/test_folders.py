@@ -250,6 +250,14 @@ class TestChannels:
             pytest.param(["a_C1", "b_C2"], {}, id="of different scans"),
             pytest.param(["a_C1"], {}, id="alone"),
             pytest.param(["aC1", "aC2"], {}, id="a name that only ends so"),
+            pytest.param(["a_ch00", "a_ch01", "b_ch01"], {"a_ch00": ["a_ch01"]}, id="Leica"),
+            pytest.param(["a_Ch1_000001", "a_Ch2_000001"], {"a_Ch1_000001": ["a_Ch2_000001"]}, id="Bruker"),
+            pytest.param(
+                ["a_Ch1_000001.ome", "a_Ch2_000001.ome"], {"a_Ch1_000001.ome": ["a_Ch2_000001.ome"]}, id="Bruker's OME-TIFF"
+            ),
+            pytest.param(["a_Ch1_000001", "a_Ch2_000002"], {}, id="of different frames"),
+            pytest.param(["C1-a", "C2-a", "C2-b"], {"C1-a": ["C2-a"]}, id="ImageJ's split channels"),
+            pytest.param(["C1-a", "a_C2"], {}, id="numbered in different ways"),
         ],
     )
     def test_files_are_grouped_by_their_scan(self, names, groups):

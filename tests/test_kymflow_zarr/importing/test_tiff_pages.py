@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -365,3 +366,13 @@ def test_the_byte_order_of_the_file_does_not_matter(path, planes):
     path.write_bytes(path.read_bytes() + planes[1].astype(">u2").tobytes())
     np.testing.assert_array_equal(read_tiff(path).pixels, planes[:2])
     assert struct.unpack(">H", path.read_bytes()[-2:])[0] == planes[1, -1, -1]
+
+
+def test_zeros_in_the_tags_of_a_microscope_give_no_warning(tmp_path):
+    """Bruker writes MetaMorph's tag of distances and times into its references, full of zeros."""
+    path = tmp_path / "Reference.tif"
+    zeros = (33629, 5, 3, (0, 0, 0, 0, 0, 0), True)  # UIC2tag: 6 numbers of each plane
+    tifffile.imwrite(path, np.ones((4, 3), np.uint16), byteorder="<", extratags=[zeros])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_tiff(path).pixels.shape == (4, 3)

@@ -21,7 +21,7 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.importing import run as import_module
 from kymflow_zarr.importing.changed_file import keep_metadata
-from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.content import FileContent, FileSets
 from kymflow_zarr.importing.file_reader import PLAIN
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.reports import MovedFile
@@ -339,16 +339,17 @@ def read_pair(paths, _listing):
 CHANNELS = replace(PLAIN, group_files=pairs, read_channels=read_pair)
 
 
-class TestChannels:
-    @pytest.fixture
-    def two_channels(self, tmp_path, pixels):
-        """A folder with two files of one scan, and one other scan."""
-        folder = tmp_path / "channels"
-        folder.mkdir()
-        for name, values in (("scan_C1", pixels), ("scan_C2", pixels + 1), ("other", pixels)):
-            tifffile.imwrite(folder / f"{name}.tif", values)
-        return folder
+@pytest.fixture
+def two_channels(tmp_path, pixels):
+    """A folder with two files of one scan, and one other scan."""
+    folder = tmp_path / "channels"
+    folder.mkdir()
+    for name, values in (("scan_C1", pixels), ("scan_C2", pixels + 1), ("other", pixels)):
+        tifffile.imwrite(folder / f"{name}.tif", values)
+    return folder
 
+
+class TestChannels:
     def test_two_files_become_one_record(self, dataset, two_channels, pixels):
         report = dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         (file,) = (file for file in report.imported if file.path.name == "scan_C1.tif")
@@ -421,6 +422,52 @@ class TestChannels:
         assert (report.imported, len(report.moved)) == ((), 2)
         dataset.relink(report.moved)
         assert dataset.import_folder(moved, reader=CHANNELS, merge_channels=True).moved == ()
+
+
+def sets_of_scan(files):
+    """The two channels by what a header says, and the other scan as what is kept with them."""
+    return FileSets(scans=pairs(files), companions={path: "overviews" for path in files if path.stem == "other"})
+
+
+HEADER = replace(CHANNELS, find_sets=sets_of_scan)
+
+
+class TestSetsOfAHeader:
+    def test_they_are_one_record_unasked(self, dataset, two_channels):
+        report = dataset.import_folder(two_channels, reader=HEADER)
+        assert (names_of(report.imported), report.failed) == (["scan_C1.tif"], ())
+        assert report.notes == (
+            "1 file belongs to the images of the same scan as overviews, not imported as images of their own: other.tif",
+        )
+
+    def test_long_lists_are_cut(self, dataset, two_channels, pixels):
+        for number in range(10):
+            tifffile.imwrite(two_channels / f"a{number}.tif", pixels)
+        every = replace(PLAIN, find_sets=lambda files: FileSets(companions=dict.fromkeys(files, "overviews")))
+        (note,) = dataset.import_folder(two_channels, reader=every).notes
+        assert note.endswith("a6.tif, a7.tif and 5 more")
+
+    @pytest.mark.parametrize("is_moved", [False, True])
+    def test_what_was_a_record_before_stays_one(self, dataset, two_channels, is_moved):
+        dataset.import_folder(two_channels, reader=PLAIN)
+        folder = two_channels.rename(two_channels.with_name("moved")) if is_moved else two_channels
+        report = dataset.import_folder(folder, reader=HEADER)
+        assert (report.imported, report.failed, report.notes) == ((), (), ())
+        assert len(report.moved if is_moved else report.skipped) == 3
+
+    def test_a_file_whose_other_channel_moved_is_reported(self, dataset, two_channels):
+        dataset.import_folder(two_channels, reader=PLAIN, patterns=["scan_C2.tif"])
+        moved = two_channels.rename(two_channels.with_name("moved"))
+        report = dataset.import_folder(moved, reader=HEADER)
+        assert (names_of(report.failed), names_of(report.moved), report.imported) == (["scan_C1.tif"], ["scan_C2.tif"], ())
+
+    def test_a_request_merges_only_what_is_in_no_set(self, dataset, two_channels, pixels):
+        for number in (1, 2):
+            tifffile.imwrite(two_channels / f"b_C{number}.tif", pixels + number + 5)
+        scan = two_channels / "scan_C1.tif"
+        one = replace(CHANNELS, find_sets=lambda files: FileSets(scans={scan: [two_channels / "scan_C2.tif"]}))
+        report = dataset.import_folder(two_channels, reader=one, merge_channels=True)
+        assert names_of(report.imported) == ["b_C1.tif", "other.tif", "scan_C1.tif"]
 
 
 def test_a_source_that_cannot_be_compared_is_skipped(filled, tiff_folder):
