@@ -150,7 +150,7 @@ class TestSidecars:
     def test_an_npy_with_objects_is_refused(self, scan_path, dataset):
         np.save(scan_path.with_name("scan.array.npy"), np.array([{}]), allow_pickle=True)
         (failed,) = dataset.import_folder(scan_path.parent).failed
-        assert "holds values of dtype object; only numbers and booleans are read" in failed.reason
+        assert "holds values of dtype '|O'; only numbers and booleans are read" in failed.reason
 
     def test_a_mask_of_another_shape_keeps_its_scan_out(self, scan_path, dataset):
         AcqImage.from_path(scan_path).add_mask_roi(np.ones((40, 12), bool))
