@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["processes"]
+
+# No test depends on a clock: hypothesis fails slow examples unless it is told not to.
+settings.register_profile("any clock", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any clock")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 COUNTED = pytest.StashKey[Counter[str]]()
@@ -76,6 +81,15 @@ def count(request) -> Callable[[str, int], None]:
 def olympus_folder() -> Path:
     """The laboratory's real line scans; read only."""
     folder = SHARED / "olympus"
+    if not folder.is_dir():
+        pytest.skip(f"the laboratory's files are not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bruker_folder() -> Path:
+    """Real line scans of a Bruker microscope; read only."""
+    folder = SHARED / "bruker"
     if not folder.is_dir():
         pytest.skip(f"the laboratory's files are not at {folder}")
     return folder

@@ -80,6 +80,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if kind_of(collection_path) != os.environ[KIND] else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out files of the other kind that the command line names: pytest ignores none of those."""
+    if KIND in os.environ:
+        items[:] = [item for item in items if kind_of(item.path) == os.environ[KIND]]
+
+
 def pytest_collection_finish() -> None:
     """Take what is imported out of garbage collection: napari's leak checks would walk it twice a test."""
     gc.collect()

@@ -117,7 +117,9 @@ class TestNames:
                 read(name)
         assert tree_picture(tmp_path) == before
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    )
     @given(name=st.text(st.characters(), max_size=12) | st.text("ab./\\-_:~ \0AB", max_size=10))
     def test_any_is_stored_under_itself_or_refused(self, record, record_folder, name):
         try:
@@ -127,7 +129,9 @@ class TestNames:
         assert (record_folder / "analysis" / f"{name}.json").is_file()
         assert record.load_json(name) == {"a": 1}
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    )
     @given(name=st.text(max_size=300) | st.text("./\\ab", max_size=2000))
     def test_reading_any_raises_only_ours(self, readers, name):
         for read in readers:
@@ -140,7 +144,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-ANYTHING = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANYTHING = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 class TestFuzzedDocuments:

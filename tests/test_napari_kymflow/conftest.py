@@ -30,8 +30,14 @@ if not _HAS_SCREEN:
 OFFSCREEN = os.environ.get("QT_QPA_PLATFORM") == "offscreen"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests in a real window, before pytest leaves out the stories; skip those that nothing draws."""
     for item in items:
+        markers = {marker.name for marker in item.iter_markers()}
+        if "make_napari_viewer" in getattr(item, "fixturenames", ()) and not markers & {"story", "everyday"}:
+            item.add_marker("window")
+            item.add_marker("story")
         if OFFSCREEN and item.get_closest_marker("opengl"):
             item.add_marker(pytest.mark.skip(reason="Qt's offscreen platform draws no canvas; install Xvfb"))
 

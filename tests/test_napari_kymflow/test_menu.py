@@ -117,11 +117,13 @@ def test_into_a_dataset_that_is_only_read_nothing_is_imported(viewer, session, c
     )
 
 
+@pytest.mark.everyday
 def test_napari_hands_the_command_its_viewer(viewer, called):
     get_app_model().commands.execute_command(IMPORT).result()
     assert called == ["choose_and_import"]
 
 
+@pytest.mark.everyday
 def test_a_folder_is_imported_through_the_menu(viewer, tmp_path, monkeypatch, qtbot, scan_path):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(scan_path.parent))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(tmp_path / "lab.zarr"), ""))

@@ -209,6 +209,7 @@ class TestWhoIsAsked:
         assert not [one for one in manager.iter_compatible_writers(kinds) if one.command.startswith("napari-kymflow")]
 
 
+@pytest.mark.everyday
 def test_a_real_viewer_saves_through_us(make_napari_viewer, demo_path, tmp_path):
     viewer = make_napari_viewer()
     session = session_of(viewer)

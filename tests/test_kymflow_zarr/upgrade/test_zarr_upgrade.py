@@ -350,11 +350,11 @@ class TestUpgrade:
             upgrade_dataset(tmp_path / "gone.zarr", tmp_path / "new.zarr")
 
     def test_it_can_be_stopped_between_records_and_leaves_nothing(self, older_path, tmp_path):
-        def stop(_done, _total):
+        def stop(_done, _total, _name):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            upgrade_dataset(older_path, tmp_path / "new.zarr", progress=stop)
+            upgrade_dataset(older_path, tmp_path / "new.zarr", watch=Watch(progress=stop))
         assert [path.name for path in tmp_path.iterdir()] == ["older.zarr"]
 
     @pytest.mark.shared

@@ -97,6 +97,7 @@ def viewer(make_napari_viewer):
 
 
 @pytest.mark.opengl
+@pytest.mark.everyday
 def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     # Drop: the first record, its three ROIs, both docks.
     drop(viewer, lab_path / "zarr.json")
@@ -237,6 +238,8 @@ def test_naparis_sample_menu_opens_the_simulated_kymographs(viewer, tmp_path, mo
 
 
 @pytest.mark.opengl
+@pytest.mark.window
+@pytest.mark.story
 def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
     import subprocess
     import sys
@@ -245,7 +248,7 @@ def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
 
     picture = tmp_path / "demo.png"
     command = [str(Path(sys.executable).parent / "napari-kymflow"), "demo", "--screenshot", str(picture)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     pixels = np.asarray(Image.open(picture).convert("RGB"))
     assert pixels.shape[1] > 1000

@@ -88,6 +88,7 @@ def test_an_empty_dock_says_what_to_do(dock):
     assert dock._buttons["import"].isEnabled()
 
 
+@pytest.mark.everyday
 def test_records_and_all_tables_are_listed(dock, session):
     assert tabs(dock) == [RECORDS, "images (3)", "rois (6)", "radon_report (6)", "velocity_events (4)"]
     assert column(dock, "record") == NAMES
@@ -102,6 +103,7 @@ def test_a_clicked_record_opens(dock, session):
     assert session.image.name == "demo reversal"
 
 
+@pytest.mark.everyday
 def test_a_clicked_event_opens_its_record_goes_there_and_selects_its_roi(dock, session, viewer):
     dock.show_tab("velocity_events")
     click(dock, column(dock, "kind", "velocity_events").index("speed-up"), "velocity_events")

@@ -51,6 +51,7 @@ def test_an_empty_roi_dock_says_what_to_do(roi_dock):
     assert not any(button.isEnabled() for button in roi_dock._buttons.values())
 
 
+@pytest.mark.everyday
 def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot):
     qtbot.waitUntil(lambda: "…" not in cells(roi_dock)[0])
     stats = [session.image.roi_stats(roi_id) for roi_id in (1, 2)]
@@ -79,6 +80,7 @@ def test_selecting_a_row_selects_the_shape(roi_dock, session):
     assert set(session.sync.layer.selected_data) == {1}
 
 
+@pytest.mark.everyday
 def test_selecting_a_shape_selects_the_row(roi_dock, session):
     session.sync.layer.selected_data = {1}
     assert roi_dock._selected_ids() == (2,)
@@ -111,6 +113,7 @@ def test_the_delete_button_deletes_the_selected_rois(roi_dock, session):
     assert len(cells(roi_dock)) == 1
 
 
+@pytest.mark.everyday
 def test_the_save_button_writes_the_rois_and_rests_when_all_is_saved(roi_dock, session, demo_path, qtbot):
     assert not roi_dock._buttons["save"].isEnabled()
     session.editor.delete([1])

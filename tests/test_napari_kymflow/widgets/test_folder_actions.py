@@ -146,6 +146,7 @@ def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monke
     assert len(ZarrDataset(tmp_path / "lab.zarr", mode="r").list_image_ids()) == count
 
 
+@pytest.mark.everyday
 def test_a_dataset_is_exported_into_a_new_folder(filled, tmp_path, qtbot, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(tmp_path))
     (tmp_path / "lab exported").mkdir()

@@ -102,6 +102,7 @@ def test_the_last_change_is_taken_back_once(dock, session, viewer, table_prefere
     assert not dock.metadata.undo.isEnabled()
 
 
+@pytest.mark.everyday
 def test_the_selected_records_get_their_experiment_and_stay_selected(dock, session, qtbot):
     panel = dock._panels[RECORDS]
     panel.highlight({"image_id": session.image_ids[:2]})

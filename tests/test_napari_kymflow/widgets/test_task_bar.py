@@ -53,10 +53,9 @@ def wait_at(gate):
 
 
 def until_cancelled(handle):
-    end = time.monotonic() + 10
-    while not handle.cancelled() and time.monotonic() < end:
+    while not handle.cancelled():
         time.sleep(0.002)
-    return "cancelled" if handle.cancelled() else "never cancelled"
+    return "cancelled"
 
 
 def raising(error):
@@ -384,6 +383,7 @@ class TestGone:
         assert seen == []
 
 
+@pytest.mark.everyday
 def test_napari_names_the_task_by_its_title(bar, gate, make_napari_viewer):
     viewer = make_napari_viewer()
     bar.run("Importing day 1 …", wait_at(gate), str)
