@@ -30,7 +30,7 @@ class OmeImage:
     def size(self, axis: str) -> int:
         """Return how long an axis is stated to be; 1 where it is not stated."""
         text = self.pixels.get(f"Size{axis}", "")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else 1
+        return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

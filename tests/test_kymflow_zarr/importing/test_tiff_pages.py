@@ -369,10 +369,35 @@ def test_the_byte_order_of_the_file_does_not_matter(path, planes):
 
 
 def test_zeros_in_the_tags_of_a_microscope_give_no_warning(tmp_path):
-    """Bruker writes MetaMorph's tag of distances and times into its references, full of zeros."""
+    """Bruker writes MetaMorph's tags (UIC1 and UIC2) into its TIFFs, and the distance of the only plane as 0 / 0."""
     path = tmp_path / "Reference.tif"
-    zeros = (33629, 5, 3, (0, 0, 0, 0, 0, 0), True)  # UIC2tag: 6 numbers of each plane
-    tifffile.imwrite(path, np.ones((4, 3), np.uint16), byteorder="<", extratags=[zeros])
+    zeros = (33628, 4, 4, (0, 0, 0, 0), True), (33629, 5, 1, (0, 0), True)
+    tifffile.imwrite(path, np.ones((40, 30), np.uint16), byteorder="<", extratags=zeros, metadata=None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert read_tiff(path).pixels.shape == (4, 3)
+        assert read_tiff(path).pixels.shape == (40, 30)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "lzma", "packbits"])
+def test_packed_pixels_are_read_where_imagecodecs_is_installed(path, planes, compression):
+    pytest.importorskip("imagecodecs")
+    tifffile.imwrite(path, planes, compression=compression, photometric="minisblack", rowsperstrip=5, predictor=False)
+    np.testing.assert_array_equal(read_tiff(path).pixels, planes)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_packed_bits_are_read_where_imagecodecs_is_installed(path, planes, bits):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    pixels = planes[0] >> (16 - bits)
+    rows = [imagecodecs.packints_encode(row, bits) for row in pixels]
+    tifffile.imwrite(path, np.frombuffer(b"".join(rows), np.uint8).reshape(1, -1), metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tags = tiff.pages.first.tags
+        tags["BitsPerSample"].overwrite(bits)
+        tags["ImageWidth"].overwrite(PIXELS)
+        tags["ImageLength"].overwrite(LINES)
+        tags["RowsPerStrip"].overwrite(LINES)
+    np.testing.assert_array_equal(read_tiff(path).pixels, pixels)
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(SourceError, match="is truncated"):
+        read_tiff(path)
