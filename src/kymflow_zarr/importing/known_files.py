@@ -94,7 +94,7 @@ class KnownFiles:
         owned = {one for further in groups.values() for one in further}
         for first, others in wanted.items():
             rest = [one for one in (first, *others) if one not in groups and one not in owned]
-            new = [one for one in rest if not self._is_known_alone(one)]
+            new = [one for one in rest if not self._is_of_a_record(one)]
             if len(new) == 1 + len(others):
                 groups[first] = tuple(others)
                 owned |= set(others)
@@ -146,7 +146,7 @@ class KnownFiles:
         place = self.place_of(path)
         return self._by_place.get(place) or self._by_way.get(place)
 
-    def _is_known_alone(self, path: Path) -> bool:
+    def _is_of_a_record(self, path: Path) -> bool:
         """Return whether a file is known to belong to a record, by its place or, where it has moved, by its content."""
         try:
             return self._id_of(path) is not None or self._record_of_content((path,))[1] is not None

@@ -235,7 +235,7 @@ class TestFindFiles:
 
         def forbid(folder):
             def scan(path="."):
-                if Path(path) == folder:
+                if not isinstance(path, int) and Path(path) == folder:  # pytest clears up by numbers of open folders
                     raise PermissionError(13, "Permission denied", str(path))
                 return scandir(path)
 
