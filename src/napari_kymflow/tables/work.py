@@ -3,27 +3,16 @@
 The rule of this room: a dataset that is gone is never made anew in its place.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kymflow_core import KymDataset, UpdateReport
-from kymflow_core.indexers import INDEXERS, DatasetIndexer, FoundIndexers, find_indexers
+from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ZarrDataset
 
 RefreshMode: TypeAlias = Literal["refresh", "rebuild"]
-
-
-def installed_indexers() -> FoundIndexers:
-    """Return our indexers and those of other packages that are installed."""
-    return find_indexers(INDEXERS)
-
-
-def is_writable(path: Path) -> bool:
-    """Return whether this computer may write into a dataset; a save may still fail, and says why."""
-    return os.access(path / "images", os.W_OK)
 
 
 def run_indexers(

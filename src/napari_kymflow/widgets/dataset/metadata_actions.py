@@ -14,7 +14,6 @@ from kymflow_core import EditReport, MetadataEdit, UpdateReport
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_core.indexers.images import EXPERIMENT as EXPERIMENT_COLUMN
 from napari_kymflow.errors import OUR_ERRORS
-from napari_kymflow.session.after_save import show_new_metadata
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form, run_edit
 from napari_kymflow.tables.views import DatasetViews
@@ -171,7 +170,8 @@ class MetadataActions(QObject):
             self._do.show_newest()
             return ""
         changed = [change.image_id for change in report.changed]
-        show_new_metadata(self._session, changed)
+        if self._session.record is not None and self._session.record.image_id in changed:
+            self._session.record.reload_metadata()
         self.edited.emit(changed)
         self.name_records()
         text = describe_report(report, what, undone=undone)

@@ -133,8 +133,8 @@ class NapariWindow(Window):
         self._is_closing = True
         try:
             if self._session.leave():
-                editor = self._session.editor
-                self._said_close = editor is None or not editor.is_unsaved or self.ask_close(editor.failure)
+                record = self._session.record
+                self._said_close = record is None or not record.is_unsaved or self.ask_close(record.saving.failure)
             return self._said_close
         finally:
             self._is_closing = False
