@@ -12,8 +12,8 @@ from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
-from napari_kymflow.session.after_save import FollowWork
 from napari_kymflow.tables import snapshot as snapshot_module
+from napari_kymflow.tables.after_save import UpdateAfterSave
 from napari_kymflow.tables.row_place import Place, place_of
 from napari_kymflow.tables.snapshot import counts_of, full_snapshot, quick_snapshot, result_tables, snapshot_of_image
 from napari_kymflow.tables.views import make_views, table_view, with_marks
@@ -254,9 +254,9 @@ def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, m
 
 def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_path):
     before = make_views(quick_snapshot(dataset), RESULTS)
-    followed = FollowWork(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)()
-    assert followed.path == demo_path
-    assert followed.shown.records.frame["state"].tolist() == ["fresh"] * 3
+    updated = UpdateAfterSave(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)()
+    assert updated.path == demo_path
+    assert updated.shown.records.frame["state"].tolist() == ["fresh"] * 3
 
 
 def test_a_record_that_nobody_looked_at_is_not_called_never_analysed(dataset):
