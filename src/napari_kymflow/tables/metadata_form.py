@@ -5,7 +5,7 @@ The rule of this room: a field that was not touched changes nothing, and what se
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from kymflow_core.metadata_edit import (
 )
 from kymflow_zarr import JsonValue, ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.user.watch import UNWATCHED, Watch, progress_of
 
 SEVERAL: Final = "(several)"
 SECONDS, UM, SOURCE = CALIBRATION
@@ -255,17 +256,13 @@ def describe_report(report: EditReport, what: str, *, undone: bool = False) -> s
 
 
 def run_edit(
-    path: Path,
-    step: "MetadataEdit | EditReport",
-    image_ids: Sequence[str] = (),
-    *,
-    told: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    path: Path, step: "MetadataEdit | EditReport", image_ids: Sequence[str] = (), *, watch: Watch = UNWATCHED
 ) -> EditReport:
     """Make an edit in some records, or take back what a report says; safe in a worker."""
+    progress = progress_of(watch)
     if isinstance(step, EditReport):
-        return undo_edit(path, step, progress=told, cancelled=cancelled)
-    return edit_metadata(path, image_ids, step, progress=told, cancelled=cancelled)
+        return undo_edit(path, step, progress=progress, cancelled=watch.is_cancelled)
+    return edit_metadata(path, image_ids, step, progress=progress, cancelled=watch.is_cancelled)
 
 
 def _number(text: str) -> float | None:

@@ -4,9 +4,8 @@ The rule of this room: a look is a value that is made in a worker and shown by t
 no state yet.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import pandas as pd
 
@@ -17,8 +16,7 @@ from kymflow_core.tables.freshness import State
 from kymflow_zarr import Manifest, ZarrDataset
 from kymflow_zarr.errors import DamagedError, TableNotFoundError
 from napari_kymflow.errors import OUR_ERRORS
-
-Progress: TypeAlias = Callable[[int, int, str], None]
+from napari_kymflow.user.watch import UNWATCHED, Watch, progress_of
 
 _IMAGES = ImageIndexer()
 _FEW = 100
@@ -73,8 +71,7 @@ def full_snapshot(
     indexers: Sequence[DatasetIndexer],
     *,
     before: DatasetSnapshot | None = None,
-    told: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> DatasetSnapshot:
     """Return all that the docks show; safe in a worker, writes nothing.
 
@@ -84,14 +81,12 @@ def full_snapshot(
         What is looked at.
     before
         An earlier look, whose tables are taken where their files have not changed.
-    told
-        Called with the number of images done, of all, and what is done.
-    cancelled
-        Asked between images.
+    watch
+        Is shown the number of images done, of all, and what is done, and asked between images whether to stop.
     """
     tables = KymDataset(dataset)
     worth, failed = _worth_of(tables, indexers)
-    images, notes = _images_now(tables, worth.get(_IMAGES.table_name), told=told, cancelled=cancelled)
+    images, notes = _images_now(tables, worth.get(_IMAGES.table_name), watch)
     frames, digests, problems = _read_tables(dataset, before or DatasetSnapshot())
     return DatasetSnapshot(
         image_ids=_in_order(dataset.list_image_ids(), images),
@@ -159,13 +154,7 @@ def _worth_of(
     return worth, failed
 
 
-def _images_now(
-    tables: KymDataset,
-    worth: pd.DataFrame | None,
-    *,
-    told: Progress | None,
-    cancelled: Callable[[], bool] | None,
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _images_now(tables: KymDataset, worth: pd.DataFrame | None, watch: Watch) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the rows of all images as they are now, without the counts that may be old, and what is to be said of them."""
     if worth is None:
         quick = quick_snapshot(tables.dataset).images
@@ -174,17 +163,16 @@ def _images_now(
     if len(stale) > _MOST_OPENED:
         note = f"{len(stale):,} records are not in the tables as they are now: click Refresh"
         return _without_counts(quick_snapshot(tables.dataset).images, stale), (note,)
-    progress = (lambda done, total: told(done, total, "images")) if told else None
     is_fresh = not len(stale) and _IMAGES.table_name in tables.dataset.list_table_names()
     try:
         images = _usable(
             tables.get_table(_IMAGES.table_name)
             if is_fresh
-            else tables.current_rows(_IMAGES, progress=progress, cancelled=cancelled)
+            else tables.current_rows(_IMAGES, progress=progress_of(watch, "images"), cancelled=watch.is_cancelled)
         )
     except _FAILURES:
         return _without_counts(quick_snapshot(tables.dataset).images, stale), ()  # why is said of the table
-    if len(stale) and cancelled is not None and cancelled():
+    if len(stale) and watch.is_cancelled():
         count = f"{len(stale):,} record{'' if len(stale) == 1 else 's'}"
         return _without_counts(images, stale), (f"Cancelled: the counts of {count} are not shown: click Refresh",)
     return images, ()

@@ -1,16 +1,16 @@
-"""What is done with the tables of a dataset in a worker: refreshed, rebuilt, looked at. No viewer, no layer.
+"""What is done with the tables of a dataset in a worker: they are refreshed, or rebuilt. No viewer, no layer.
 
 The rule of this room: a dataset that is gone is never made anew in its place.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kymflow_core import KymDataset, UpdateReport
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ZarrDataset
+from napari_kymflow.user.watch import UNWATCHED, Watch, progress_of
 
 RefreshMode: TypeAlias = Literal["refresh", "rebuild"]
 
@@ -18,11 +18,10 @@ RefreshMode: TypeAlias = Literal["refresh", "rebuild"]
 def run_indexers(
     path: Path,
     indexers: Sequence[DatasetIndexer],
-    how: RefreshMode,
+    mode: RefreshMode,
     *,
     image_ids: Sequence[str] | None = None,
-    told: Callable[[int, int, str], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> list[UpdateReport]:
     """Bring tables of a dataset up to date, and return what was done; safe in a worker.
 
@@ -32,14 +31,13 @@ def run_indexers(
         The dataset.
     indexers
         The tables.
-    how
+    mode
         "refresh": what is not fresh; "rebuild": all rows anew.
     image_ids
         Only these images; by default all.
-    told
-        Called with the number of images done, of all, and the table.
-    cancelled
-        Asked between images; the tables that were not begun then stay as they are.
+    watch
+        Is shown the number of images done, of all, and the table, and asked between images whether to stop; the tables that
+        were not begun then stay as they are.
 
     Raises
     ------
@@ -51,10 +49,10 @@ def run_indexers(
     tables = KymDataset(ZarrDataset(path, mode="r").path)
     reports = []
     for indexer in indexers:
-        run = tables.refresh if how == "refresh" else tables.rebuild
-        progress = partial(_tell, told, indexer.table_name) if told else None
-        reports.append(run(indexer, image_ids=image_ids, progress=progress, cancelled=cancelled))
-        if cancelled and cancelled():
+        run = tables.refresh if mode == "refresh" else tables.rebuild
+        progress = progress_of(watch, indexer.table_name)
+        reports.append(run(indexer, image_ids=image_ids, progress=progress, cancelled=watch.is_cancelled))
+        if watch.is_cancelled():
             break
     return reports
 
@@ -63,7 +61,3 @@ def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_ids
     """Bring some images' rows up to date in the tables that are there; a table that nobody has made is not begun."""
     there = ZarrDataset(path, mode="r").list_table_names()
     return run_indexers(path, [one for one in indexers if one.table_name in there], "refresh", image_ids=image_ids)
-
-
-def _tell(told: Callable[[int, int, str], None], table_name: str, done: int, total: int) -> None:
-    told(done, total, table_name)

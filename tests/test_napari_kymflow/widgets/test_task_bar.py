@@ -54,9 +54,9 @@ def wait_at(gate):
 
 def until_cancelled(handle):
     end = time.monotonic() + 10
-    while not handle.cancelled() and time.monotonic() < end:
+    while not handle.is_cancelled() and time.monotonic() < end:
         time.sleep(0.002)
-    return "cancelled" if handle.cancelled() else "never cancelled"
+    return "cancelled" if handle.is_cancelled() else "never cancelled"
 
 
 def raising(error):
@@ -272,7 +272,7 @@ class TestCancelling:
         bar.cancel()
         ended()
         seen = []
-        bar.run("Importing …", lambda handle: seen.append(handle.cancelled()), str)
+        bar.run("Importing …", lambda handle: seen.append(handle.is_cancelled()), str)
         ended()
         assert seen == [False]
 
@@ -295,12 +295,12 @@ class TestCancelling:
     def test_a_worker_that_is_asked_to_quit_cancels(self):
         handle, worker = TaskHandle(), SimpleWorker(abort_requested=True)
         handle.follow(worker)
-        assert handle.cancelled()
+        assert handle.is_cancelled()
 
     def test_a_worker_that_is_gone_cancels_nothing(self):
         handle = TaskHandle()
         handle.follow(SimpleWorker(abort_requested=True))
-        assert not handle.cancelled()
+        assert not handle.is_cancelled()
 
 
 class TestErrors:

@@ -20,8 +20,9 @@ from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
 from napari_kymflow.tables.views import DatasetViews, make_views
 from napari_kymflow.tables.work import RefreshMode, run_indexers
+from napari_kymflow.user.watch import Watch
 from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
-from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class DatasetActions(QObject):
     def show_newest(self) -> None:
         """Look at the open dataset in a worker; where something runs already, that ends with a look."""
         if self._session.path is not None and not self._bar.is_running and not self._is_showing_newest:
-            self._run("Looking at the records", [], "refresh", None, said=False)
+            self._run("Looking at the records", [], "refresh", None, says_what_was_done=False)
 
     def refresh(self) -> None:
         """Bring all tables up to date: just what is not fresh."""
@@ -131,16 +132,16 @@ class DatasetActions(QObject):
         self,
         title: str,
         indexers: Sequence[DatasetIndexer],
-        how: RefreshMode,
+        mode: RefreshMode,
         image_ids: Sequence[str] | None,
         *,
-        said: bool = True,
+        says_what_was_done: bool = True,
     ) -> None:
         path = self._session.path
         if path is None:
             return
-        work = _TableWork(path, self._session.found.indexers, indexers, how, image_ids, self.shown)
-        self._bar.run(title, work, self._on_done if said else self._on_shown, partial(self.on_failed, path))
+        work = _TableWork(path, self._session.found.indexers, indexers, mode, image_ids, self.shown)
+        self._bar.run(title, work, self._on_done if says_what_was_done else self._on_shown, partial(self.on_failed, path))
 
     def on_failed(self, path: Path | None, reason: str) -> None:
         """Look at the dataset that was opened while the failed task ran, if there is one: nobody did yet."""
@@ -204,34 +205,23 @@ class _TableWork:
         path: Path,
         known: Sequence[DatasetIndexer],
         indexers: Sequence[DatasetIndexer],
-        how: RefreshMode,
+        mode: RefreshMode,
         image_ids: Sequence[str] | None,
         before: DatasetViews | None,
     ) -> None:
         self._path, self._known, self._indexers = path, known, indexers
-        self._how, self._image_ids, self._before = how, image_ids, before
+        self._mode, self._image_ids, self._before = mode, image_ids, before
 
-    def __call__(self, handle: TaskHandle) -> Outcome:
-        reports = run_indexers(
-            self._path,
-            self._indexers,
-            self._how,
-            image_ids=self._image_ids,
-            told=handle.progress,
-            cancelled=handle.cancelled,
-        )
-        shown = load_views(self._path, self._known, self._before, handle)
-        return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
+    def __call__(self, watch: Watch) -> Outcome:
+        reports = run_indexers(self._path, self._indexers, self._mode, image_ids=self._image_ids, watch=watch)
+        shown = load_views(self._path, self._known, self._before, watch)
+        return Outcome(self._path, shown, reports, is_cancelled=watch.is_cancelled())
 
 
-def load_views(
-    path: Path, known: Sequence[DatasetIndexer], before: DatasetViews | None, handle: TaskHandle
-) -> DatasetViews:
+def load_views(path: Path, known: Sequence[DatasetIndexer], before: DatasetViews | None, watch: Watch) -> DatasetViews:
     """Return what is shown of a dataset now; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
-    snapshot = full_snapshot(
-        dataset, known, before=before.snapshot if before else None, told=handle.progress, cancelled=handle.cancelled
-    )
+    snapshot = full_snapshot(dataset, known, before=before.snapshot if before else None, watch=watch)
     return make_views(snapshot, result_tables(known), before=before)
 
 

@@ -19,8 +19,8 @@ from kymflow_zarr.reports import FailedFile, MovedFile
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.tables.work import run_indexers
 from napari_kymflow.user.recent import note_folder
+from napari_kymflow.user.watch import Watch
 from napari_kymflow.widgets.dataset.actions import Outcome, load_views
-from napari_kymflow.widgets.window.task_bar import TaskHandle
 
 
 class _CancelledError(Exception):
@@ -64,7 +64,7 @@ class ImportWork:
         self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
         self._options = options or ImportOptions()
 
-    def __call__(self, handle: TaskHandle) -> Outcome:
+    def __call__(self, watch: Watch) -> Outcome:
         """Import, and return what came of it; raise `DatasetNotFoundError` where the dataset is gone."""
         if self._is_there:
             ZarrDataset(self._target, mode="r")
@@ -77,7 +77,7 @@ class ImportWork:
                 self._folder,
                 on_changed=self._options.on_changed,
                 merge_channels=self._options.merge_channels,
-                progress=_stoppable(handle),
+                progress=_stoppable(watch),
             )
         except _CancelledError:
             report = None
@@ -87,11 +87,11 @@ class ImportWork:
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""
         try:
-            reports = run_indexers(path, self._known, "refresh", told=handle.progress, cancelled=handle.cancelled)
+            reports = run_indexers(path, self._known, "refresh", watch=watch)
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
-        shown = load_views(path, self._known, None, handle)
-        return Outcome(path, shown, reports, report, n_new, is_cancelled=handle.cancelled(), problem=problem)
+        shown = load_views(path, self._known, None, watch)
+        return Outcome(path, shown, reports, report, n_new, is_cancelled=watch.is_cancelled(), problem=problem)
 
 
 class FindChannels:
@@ -100,7 +100,7 @@ class FindChannels:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, handle: TaskHandle) -> tuple[str, ...]:
+    def __call__(self, watch: Watch) -> tuple[str, ...]:
         """Return the names of the first files of such scans; none where the folder is no folder of TIFFs."""
         if is_ome_zarr(self._folder) or is_export(self._folder):
             return ()
@@ -114,7 +114,7 @@ class RelinkWork:
     def __init__(self, path: Path, moved: Sequence[MovedFile]) -> None:
         self._path, self._moved = path, moved
 
-    def __call__(self, handle: TaskHandle) -> tuple[FailedFile, ...]:
+    def __call__(self, watch: Watch) -> tuple[FailedFile, ...]:
         """Return those that could not be noted."""
         ZarrDataset(self._path, mode="r")
         return ZarrDataset(self._path).relink(self._moved)
@@ -126,11 +126,11 @@ class ExportWork:
     def __init__(self, path: Path, folder: Path) -> None:
         self._path, self._folder = path, folder
 
-    def __call__(self, handle: TaskHandle) -> ExportReport | None:
+    def __call__(self, watch: Watch) -> ExportReport | None:
         """Return what was written; None where it was cancelled, and nothing was."""
         dataset = ZarrDataset(self._path, mode="r")
         try:
-            return export_folder(dataset, self._folder, friendly_names=True, progress=_stoppable(handle))
+            return export_folder(dataset, self._folder, friendly_names=True, progress=_stoppable(watch))
         except _CancelledError:
             return None
 
@@ -141,7 +141,7 @@ class ExportImageWork:
     def __init__(self, path: Path, image_id: str, target: Path) -> None:
         self._path, self._image_id, self._target = path, image_id, target
 
-    def __call__(self, handle: TaskHandle) -> str:
+    def __call__(self, watch: Watch) -> str:
         """Return what was written, in words."""
         image = AcqImage(ZarrDataset(self._path, mode="r").record(self._image_id))
         labels = export_ome_zarr(image, self._target)
@@ -150,10 +150,10 @@ class ExportImageWork:
         return f"Wrote {self._target.name}{masks}"
 
 
-def _stoppable(handle: TaskHandle) -> Callable[[int, int, str], None]:
+def _stoppable(watch: Watch) -> Callable[[int, int, str], None]:
     def tell(done: int, total: int, name: str) -> None:
-        handle.progress(done, total, name)
-        if handle.cancelled():
+        watch.progress(done, total, name)
+        if watch.is_cancelled():
             raise _CancelledError
 
     return tell

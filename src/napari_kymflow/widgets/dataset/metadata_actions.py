@@ -19,9 +19,10 @@ from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, l
 from napari_kymflow.tables.views import DatasetViews
 from napari_kymflow.tables.work import refresh_after_save
 from napari_kymflow.user.preferences import autorefreshes
+from napari_kymflow.user.watch import Watch
 from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, load_views
 from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog, What
-from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _UNDO = "Undo last change of calibration / experiment"
 _MOST_SUGGESTED = 200
@@ -109,7 +110,7 @@ class MetadataActions(QObject):
         if path is not None and ids and not self._bar.is_running:
             work = partial(_load, path, ids)
             what_is_read = f"Reading the metadata of {len(ids)} record{'' if len(ids) == 1 else 's'}"
-            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._open_elsewhere, path))
+            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._do.on_failed, path))
 
     def take_back(self) -> None:
         """Put back what the last edit changed."""
@@ -151,12 +152,7 @@ class MetadataActions(QObject):
         before = self._do.shown if path == self._session.path else None
         work = EditWork(path, self._session.found.indexers, step, image_ids, before, writes_tables=autorefreshes())
         done = partial(self._on_done, what, undone=isinstance(step, EditReport))
-        self._bar.run(title, work, done, partial(self._open_elsewhere, path))
-
-    def _open_elsewhere(self, path: Path, reason: str) -> None:
-        """Look at the dataset that was opened while a task that failed ran, if there is one: nobody did yet."""
-        if path != self._session.path:
-            self._do.show_newest()
+        self._bar.run(title, work, done, partial(self._do.on_failed, path))
 
     def _on_done(self, what: What, edited: Edited, *, undone: bool) -> str:
         report, outcome = edited.report, edited.outcome
@@ -213,9 +209,9 @@ class EditWork:
         self._path, self._known, self._step, self._image_ids = path, known, step, image_ids
         self._before, self._writes_tables = before, writes_tables
 
-    def __call__(self, handle: TaskHandle) -> Edited:
+    def __call__(self, watch: Watch) -> Edited:
         """Edit, and return what came of it."""
-        report = run_edit(self._path, self._step, self._image_ids, told=handle.progress, cancelled=handle.cancelled)
+        report = run_edit(self._path, self._step, self._image_ids, watch=watch)
         reports, problem = list[UpdateReport](), ""
         if report.changed and self._writes_tables:
             try:
@@ -223,7 +219,7 @@ class EditWork:
                 reports = refresh_after_save(self._path, self._known, ids)
             except OUR_ERRORS as error:
                 problem = f"the tables could not follow: {error}"
-        shown = load_views(self._path, self._known, self._before, handle)
+        shown = load_views(self._path, self._known, self._before, watch)
         return Edited(report, Outcome(self._path, shown, reports, problem=problem))
 
 
@@ -238,5 +234,5 @@ def suggestions_of(session: KymSession, form: MetadataForm) -> Mapping[str, Sequ
     return found
 
 
-def _load(path: Path, image_ids: Sequence[str], handle: TaskHandle) -> MetadataForm:
+def _load(path: Path, image_ids: Sequence[str], watch: Watch) -> MetadataForm:
     return load_form(path, image_ids)

@@ -27,7 +27,8 @@ from qtpy.QtWidgets import (
 
 from kymflow_core import KymDataset
 from kymflow_zarr import Problem, VerifyReport, ZarrDataset
-from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, TaskHandle, kind_icon
+from napari_kymflow.user.watch import Watch, progress_of
+from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, kind_icon
 
 _INTRODUCTION = "Looks for what a crash or a bad disk left behind. Looking changes nothing."
 _NOT_YET = "Verify first"
@@ -302,25 +303,25 @@ def _urgency(problem: Problem) -> int:
     return ("error", "warning", "info").index(describe_state(problem)[0])
 
 
-def _find_problems(path: Path, deep: bool, handle: TaskHandle) -> Checked | None:
+def _find_problems(path: Path, deep: bool, watch: Watch) -> Checked | None:
     """Return what is wrong with a dataset; None where the user stopped it; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     try:
-        report = KymDataset(dataset).verify(deep=deep, progress=partial(_tell, handle))
+        report = KymDataset(dataset).verify(deep=deep, progress=partial(_show_or_stop, watch))
     except _StoppedError:
         return None
     return Checked(report=report, deep=deep, is_older=dataset.attributes.is_older)
 
 
-def _mend(path: Path, deep: bool, handle: TaskHandle) -> Checked:
+def _mend(path: Path, deep: bool, watch: Watch) -> Checked:
     """Repair a dataset, and return what was wrong with it; safe in a worker."""
     # Where nothing is, opening for writing would be the start of a new dataset.
     ZarrDataset(path, mode="r")
-    report = KymDataset(ZarrDataset(path, mode="a")).verify(deep=deep, repair=True, progress=handle.progress)
+    report = KymDataset(ZarrDataset(path, mode="a")).verify(deep=deep, repair=True, progress=progress_of(watch))
     return Checked(report=report, deep=deep)
 
 
-def _tell(handle: TaskHandle, done: int, total: int) -> None:
-    if handle.cancelled():
+def _show_or_stop(watch: Watch, done: int, total: int) -> None:
+    if watch.is_cancelled():
         raise _StoppedError
-    handle.progress(done, total)
+    watch.progress(done, total, "")

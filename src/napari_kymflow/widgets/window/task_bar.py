@@ -18,9 +18,10 @@ from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.user.watch import Watch
 
 Kind: TypeAlias = Literal["info", "warning", "error"]
-Task: TypeAlias = Callable[["TaskHandle"], Any]
+Task: TypeAlias = Callable[[Watch], Any]
 Step: TypeAlias = tuple[int, int, str]
 
 _UPDATE_MS = 50
@@ -51,7 +52,7 @@ class Failure:
 
 
 class TaskHandle(QObject):
-    """What work holds of the bar that shows it; safe in a worker."""
+    """The `Watch` of work that a bar shows; safe in a worker."""
 
     progressed = Signal()
 
@@ -80,7 +81,7 @@ class TaskHandle(QObject):
         if not is_announced:
             self.progressed.emit()
 
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Return whether to stop: the user said so, the bar is gone, or napari quits."""
         return self._cancelled.is_set() or self._is_quitting()
 
@@ -207,7 +208,7 @@ class TaskBar(QWidget):
         title
             What is done, such as "Importing day 1 …".
         work
-            Called in a worker with a `TaskHandle`. It can only be cancelled where it looks now and then whether it is, and
+            Called in a worker with a `Watch`. It can only be cancelled where it looks now and then whether it is, and
             then returns what it has.
         done
             Called in the window's thread with what the work returned; it may start the next task. It returns the result
@@ -276,7 +277,7 @@ class TaskBar(QWidget):
         done, total, name = step
         self._bar.setRange(0, total)
         self._bar.setValue(done)
-        if not self._handle.cancelled():
+        if not self._handle.is_cancelled():
             far = f" {done} of {total}" if total else ""
             self._label.show_text(f"{self._title}{far}{': ' if far and name else ' '}{name}")
 
