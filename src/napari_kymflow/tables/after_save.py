@@ -24,8 +24,12 @@ class ViewsAfterSave:
     problem: str = ""
 
 
-class UpdateAfterSave:
-    """Brings one image's rows up to date and reads it again; called in a worker.
+def update_after_save(
+    path: Path, indexers: Sequence[DatasetIndexer], image_id: str, before: DatasetViews | None, *, writes: bool
+) -> ViewsAfterSave:
+    """Bring one image's rows up to date, read it again, and return what is shown now; safe in a worker.
+
+    Errors of ours and of the disk are returned as well, not raised.
 
     Parameters
     ----------
@@ -40,27 +44,17 @@ class UpdateAfterSave:
     writes
         Whether the tables are written.
     """
-
-    def __init__(
-        self, path: Path, indexers: Sequence[DatasetIndexer], image_id: str, before: DatasetViews | None, *, writes: bool
-    ) -> None:
-        self._path, self._indexers, self._image_id = path, indexers, image_id
-        self._before, self._writes = before, writes
-
-    def __call__(self) -> ViewsAfterSave:
-        """Return what is shown now; errors of ours and of the disk are returned as well, not raised."""
-        before = self._before
-        try:
-            if self._writes:
-                refresh_after_save(self._path, self._indexers, [self._image_id])
-            if before is None:
-                return ViewsAfterSave(path=self._path)
-            dataset = ZarrDataset(self._path, mode="r")
-            if before.snapshot.is_quick:
-                # Of the other records nothing is known yet.
-                snapshot = full_snapshot(dataset, self._indexers)
-            else:
-                snapshot = snapshot_of_image(dataset, self._indexers, self._image_id, before=before.snapshot)
-            return ViewsAfterSave(path=self._path, shown=make_views(snapshot, result_tables(self._indexers), before=before))
-        except (*OUR_ERRORS, OSError) as error:
-            return ViewsAfterSave(path=self._path, problem=str(error))
+    try:
+        if writes:
+            refresh_after_save(path, indexers, [image_id])
+        if before is None:
+            return ViewsAfterSave(path=path)
+        dataset = ZarrDataset(path, mode="r")
+        if before.snapshot.is_quick:
+            # Of the other records nothing is known yet.
+            snapshot = full_snapshot(dataset, indexers)
+        else:
+            snapshot = snapshot_of_image(dataset, indexers, image_id, before=before.snapshot)
+        return ViewsAfterSave(path=path, shown=make_views(snapshot, result_tables(indexers), before=before))
+    except (*OUR_ERRORS, OSError) as error:
+        return ViewsAfterSave(path=path, problem=str(error))

@@ -13,13 +13,13 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
 from napari_kymflow.tables import snapshot as snapshot_module
-from napari_kymflow.tables.after_save import UpdateAfterSave
+from napari_kymflow.tables.after_save import update_after_save
+from napari_kymflow.tables.report_text import describe_reports
 from napari_kymflow.tables.row_place import Place, place_of
 from napari_kymflow.tables.snapshot import counts_of, full_snapshot, quick_snapshot, result_tables, snapshot_of_image
 from napari_kymflow.tables.views import make_views, table_view, with_marks
-from napari_kymflow.tables.work import refresh_after_save, run_indexers
+from napari_kymflow.tables.work import Outcome, refresh_after_save, run_indexers
 from napari_kymflow.user.watch import UNWATCHED
-from napari_kymflow.widgets.dataset.actions import Outcome, describe_reports
 from napari_kymflow.widgets.dataset.folder_work import ImportWork
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
@@ -256,7 +256,7 @@ def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, m
 
 def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_path):
     before = make_views(quick_snapshot(dataset), RESULTS)
-    updated = UpdateAfterSave(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)()
+    updated = update_after_save(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)
     assert updated.path == demo_path
     assert updated.shown.records.frame["state"].tolist() == ["fresh"] * 3
 

@@ -18,13 +18,15 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.report_text import (
     export_details,
+    failures_of,
     import_details,
     import_headline,
     needs_reading,
     relink_report,
 )
+from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.recent import folder_of
-from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, failures_of
+from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_work import (
     ExportImageWork,
     ExportWork,

@@ -17,10 +17,9 @@ from kymflow_zarr.importing.content import OnChanged
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.reports import FailedFile, MovedFile
 from napari_kymflow.errors import OUR_ERRORS
-from napari_kymflow.tables.work import run_indexers
+from napari_kymflow.tables.work import Outcome, load_views, run_indexers
 from napari_kymflow.user.recent import note_folder
 from napari_kymflow.user.watch import Watch
-from napari_kymflow.widgets.dataset.actions import Outcome, load_views
 
 
 class _CancelledError(Exception):

@@ -1,15 +1,17 @@
 """Lets the tables and the list of records follow every save of ROIs, one record after another, in a worker."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_kymflow.session.session import KymSession
-from napari_kymflow.tables.after_save import UpdateAfterSave, ViewsAfterSave
+from napari_kymflow.tables.after_save import ViewsAfterSave, update_after_save
 from napari_kymflow.tables.views import DatasetViews
+from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.preferences import autorefreshes
-from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome
+from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
 
@@ -72,7 +74,7 @@ class RefreshAfterSave(QObject):
         path, image_id = self._waiting.pop()
         before = self._get_shown() if path == self._session.path else None
         writes = autorefreshes() and not (before is not None and self._session.is_read_only)
-        work = UpdateAfterSave(path, self._session.found.indexers, image_id, before, writes=writes)
+        work = partial(update_after_save, path, self._session.found.indexers, image_id, before, writes=writes)
         self._session.window.run(work, self._on_updated, self._on_failed)
 
     def _on_updated(self, updated: ViewsAfterSave) -> None:
