@@ -18,14 +18,16 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.report_text import (
     export_details,
+    failures_of,
     import_details,
     import_headline,
     needs_reading,
     relink_report,
 )
+from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.new_places import free_place
 from napari_kymflow.user.recent import folder_of
-from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, failures_of
+from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_work import (
     ExportImageWork,
     ExportWork,
@@ -121,17 +123,18 @@ class ExchangeActions(QObject):
 
     def choose_and_export_image(self) -> None:
         """Ask for a name, and write the open image with its masks as OME-Zarr."""
-        path, image_id, image = self._session.path, self._session.image_id, self._session.image
-        if path is None or image_id is None or image is None or not self._session.leave():
+        record = self._session.record
+        if record is None or not self._session.leave():
             return
-        start = path.parent / f"{image.name or image_id[:8]}.ome.zarr"
+        path = record.dataset.path
+        start = path.parent / f"{record.name}.ome.zarr"
         chosen = QFileDialog.getSaveFileName(
             self._parent, "Export this image with its masks as OME-Zarr", str(start), "OME-Zarr (*.zarr)"
         )[0]
         if chosen:
             target = Path(chosen) if chosen.endswith(".zarr") else Path(f"{chosen}.ome.zarr")
-            work = ExportImageWork(path, image_id, target)
-            self._bar.run(f"Exporting {image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
+            work = ExportImageWork(path, record.image_id, target)
+            self._bar.run(f"Exporting {record.image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
 
     def _on_channels_found(self, folder: Path, target: Path, names: tuple[str, ...]) -> str:
         merge = False
