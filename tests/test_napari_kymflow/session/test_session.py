@@ -15,6 +15,7 @@ from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError
 from napari_kymflow.layers.shapes import rect_to_vertices
 from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.rois.measure import measure_rois
 from napari_kymflow.session.session import session_of
 
 
@@ -62,6 +63,15 @@ def test_opening_the_open_record_again_changes_nothing(demo_session, viewer_mode
     layers = list(viewer_model.layers)
     demo_session.open_record(demo_session.image_id)
     assert list(viewer_model.layers) == layers
+
+
+def test_an_earlier_revision_that_is_shown_goes_with_its_record(demo_session, viewer_model):
+    record, second = demo_session.record, list(demo_session.image_ids)[1]
+    record.masks.show_revision(record.rois, 0)
+    # As the dialog of the history does, which closes with the record.
+    demo_session.record_changed.connect(record.masks.end_revision)
+    assert demo_session.open_record(second)
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
 
 
 def test_layers_of_others_stay_when_a_record_closes(demo_session, viewer_model):
@@ -387,10 +397,8 @@ def test_a_save_after_somebody_changed_other_metadata_succeeds_and_keeps_both(de
 
 def test_a_mask_that_is_damaged_is_said_in_the_list_and_the_rois_are_saved_all_the_same(demo_session, demo_path):
     shutil.rmtree(demo_path / "images" / demo_session.image_id / "analysis_arrays" / "roi_mask_2" / "data" / "c")
-    first, second = list(demo_session.image_ids)[:2]
-    demo_session.open_record(second)
-    demo_session.open_record(first)
     draw(demo_session, NEW)
-    assert mask_state(demo_session, 2) == "mask damaged"
+    measured = measure_rois(demo_path, demo_session.image_id, [demo_session.record.rois.get(2)])
+    assert measured[2][1].mask_state == "mask damaged"
     assert demo_session.record.save()
     assert stored_ids(demo_session, demo_path) == (1, 2, 3)
