@@ -189,7 +189,9 @@ class KymSession:
         if not self.leave():
             return False
         for layer in [layer for layer in self.viewer.layers if tag_of(layer) is not None]:
-            self.viewer.layers.remove(layer)
+            # A dialog that closes with the record takes its own layer away.
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
         return True
 
     def leave(self) -> bool:

@@ -66,6 +66,15 @@ def test_opening_the_open_record_again_changes_nothing(demo_session, viewer_mode
     assert list(viewer_model.layers) == layers
 
 
+def test_an_earlier_revision_that_is_shown_goes_with_its_record(demo_session, viewer_model):
+    record, second = demo_session.record, list(demo_session.image_ids)[1]
+    record.masks.show_revision(record.rois, 0)
+    # As the dialog of the history does, which closes with the record.
+    demo_session.record_changed.connect(record.masks.end_revision)
+    assert demo_session.open_record(second)
+    assert roles(viewer_model) == ["pixels", "mask", "rois"]
+
+
 def test_layers_of_others_stay_when_a_record_closes(demo_session, viewer_model):
     viewer_model.add_points([[1, 1]], name="mine")
     demo_session.close_record()

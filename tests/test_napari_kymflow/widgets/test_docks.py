@@ -101,7 +101,7 @@ def test_what_is_typed_stays_while_measurements_and_saves_change_the_table(roi_d
     roi_dock._view.edit(index)
     editor = roi_dock._view.findChild(QLineEdit)
     editor.setText("half a na")
-    session.record.editor.state_changed.emit()
+    session.state_changed.emit()
     roi_dock._model.dataChanged.emit(roi_dock._model.index(0, 0), roi_dock._model.index(1, 9))
     assert editor.text() == "half a na"
 

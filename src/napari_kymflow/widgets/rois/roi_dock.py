@@ -163,8 +163,9 @@ class RoiDock(QWidget):
     def _show_state(self) -> None:
         record = self._session.record
         can_edit = record is not None and record.editor.can_edit
+        possible = _possible(record)
         for name, button in self._buttons.items():
-            button.setEnabled(name in _possible(record))
+            button.setEnabled(name in possible)
         self._add.setEnabled(can_edit)
         self._more.setEnabled(record is not None)
         self._state.setText(self._state_text(record) if record is not None else _EMPTY)
