@@ -87,6 +87,15 @@ def olympus_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bruker_folder() -> Path:
+    """Real line scans of a Bruker microscope; read only."""
+    folder = SHARED / "bruker"
+    if not folder.is_dir():
+        pytest.skip(f"the laboratory's files are not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def older_dataset_path() -> Path:
     """A dataset that the older program wrote; read only."""
     path = SHARED / "original_v01.zarr"

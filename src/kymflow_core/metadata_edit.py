@@ -183,7 +183,7 @@ def edit_metadata(
     edit
         What is entered.
     watch
-        Told after each record how far the work is; cancelled, what was changed by then stays.
+        Shows after each record how far the work is; when cancelled, what was changed by then stays.
 
     Examples
     --------

@@ -26,6 +26,8 @@ KymflowZarrError
 ```
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 
@@ -115,3 +117,23 @@ class ReadOnlyError(KymflowZarrError, PermissionError):
 
 class NotSavedError(KymflowZarrError, OSError):
     """The disk failed while saving; what was there before is unchanged."""
+
+
+@contextmanager
+def whatever_is_raised(becomes: Callable[[Exception], Exception]) -> Iterator[None]:
+    """Turn whatever is raised inside the block into an error of ours: the one place of the program that catches anything.
+
+    Readers of files and of headers come from other packages, and call still others. No list has all that these raise over
+    one file, and it must not end the import of all the others. Running out of memory, and our own errors, pass as they are.
+
+    Parameters
+    ----------
+    becomes
+        Makes the error to raise of the one that came.
+    """
+    try:
+        yield
+    except (KymflowZarrError, MemoryError):
+        raise
+    except Exception as error:
+        raise becomes(error) from error

@@ -5,8 +5,7 @@ that it was cancelled. Work that is done whole or not at all raises `CancelledEr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from kymflow_zarr.errors import CancelledError
 
@@ -35,14 +34,10 @@ class Watch:
     progress: Callable[[int, int, str], object] = _ignore
     is_cancelled: Callable[[], bool] = _never
 
-    def named(self, name: str) -> Self:
-        """Return the same watch, which reports every piece under one name."""
-        return replace(self, progress=lambda done, total, _name: self.progress(done, total, name))
-
-    def check(self, what: str) -> None:
-        """Raise `CancelledError` where the work is to stop; `what` begins the sentence, such as "the export"."""
+    def check(self, reason: str) -> None:
+        """Raise `CancelledError` where the work is to stop; `reason` says what was cancelled, and what of it stays."""
         if self.is_cancelled():
-            raise CancelledError(f"{what} was cancelled; nothing of it was kept")
+            raise CancelledError(reason)
 
 
 UNWATCHED = Watch()

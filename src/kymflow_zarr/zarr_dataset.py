@@ -59,7 +59,7 @@ class ZarrDataset(Dataset):
         check_record
             Says what else is wrong with a record; by default as the installed reader knows it, since storage knows no ROI.
         watch
-            Told before each record how far the work is.
+            Shows before each record how far the work is.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class ZarrDataset(Dataset):
         plan
             How it is imported; by default as an `ImportPlan` without arguments.
         watch
-            Told for each new file how far the import is; cancelled, it stops between files.
+            Shows for each new file how far the import is; when cancelled, it stops between files.
         executor
             Threads that work on several files at once, such as a `ThreadPoolExecutor`; by default its own, at most four.
         **fields
@@ -147,7 +147,7 @@ class ZarrDataset(Dataset):
         """
         folder, plan = Path(folder), replace(plan or ImportPlan(), **fields)
         if self.is_export(folder):
-            return self._restore(folder, plan.reader(), watch)
+            return self._restore(folder, plan.choose_reader(), watch)
         if self.is_ome_zarr(folder):
             return self.import_ome_zarr(folder, read_file=plan.read_file)
         files, unreadable = find_files(folder, plan.patterns)
@@ -269,7 +269,7 @@ class ZarrDataset(Dataset):
         name_of, info_of
             Return the name that they state for an image without a source file, and ImageJ's `Info`; by default likewise.
         watch
-            Gets before each record how far the export is.
+            Shows before each record how far the export is.
 
         Raises
         ------

@@ -11,13 +11,14 @@ from importlib.metadata import EntryPoint
 
 from kymflow_core.entry_points import load_entry_points
 from kymflow_core.errors import HeaderError
+from kymflow_core.headers.bruker import BrukerReader
 from kymflow_core.headers.older_sidecar import OlderSidecarReader
 from kymflow_core.headers.olympus import OlympusReader
 from kymflow_core.headers.reader import HeaderReader
 from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
 
 GROUP = "napari_kymflow.header_readers"
-OF_MICROSCOPES: tuple[HeaderReader, ...] = (OlympusReader(),)
+OF_MICROSCOPES: tuple[HeaderReader, ...] = (OlympusReader(), BrukerReader())
 IN_THE_TIFF: tuple[HeaderReader, ...] = (OmeXmlReader(), ImageJReader())
 OF_THE_OLDER_PROGRAM: tuple[HeaderReader, ...] = (OlderSidecarReader(),)
 

@@ -7,12 +7,13 @@ says something else, the earlier one is believed, and the contradiction is said 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader
+from kymflow_zarr.errors import KymflowZarrError, whatever_is_raised
 from kymflow_zarr.formats.tiff_tags import TiffTags
 
 _SAME_CALIBRATION = 1e-3
@@ -80,15 +81,13 @@ def read_header(
     sources: dict[str, str] = {}
     for reader in readers:
         try:
-            if tags is not None and isinstance(reader, TagsHeaderReader):
-                said = reader.read_tags(tags, shape)
-            else:
-                said = reader.read(path, shape)
-        except HeaderError as error:
-            notes.append(f"the header {reader.name} was not used: {error}")
-            continue
-        except FOREIGN_ERRORS as error:
-            notes.append(f"the header reader {reader.name} failed: {type(error).__name__}: {error}")
+            with whatever_is_raised(partial(_failure_of, reader)):
+                if tags is not None and isinstance(reader, TagsHeaderReader):
+                    said = reader.read_tags(tags, shape)
+                else:
+                    said = reader.read(path, shape)
+        except (HeaderError, KymflowZarrError) as error:
+            notes.append(str(error))
             continue
         if said is not None:
             notes += [f"of the header {reader.name}: {text}; it is unknown" for text in said.unread]
@@ -97,6 +96,12 @@ def read_header(
             sources |= {key: reader.name for key in _UNITS if key not in sources and getattr(said, key) is not None}
     source = ", ".join(dict.fromkeys(sources[key] for key in _UNITS if key in sources))
     return FoundHeader(header=replace(header, calibration_source=source or None), notes=tuple(notes))
+
+
+def _failure_of(reader: HeaderReader, error: Exception) -> HeaderError:
+    if isinstance(error, HeaderError):
+        return HeaderError(f"the header {reader.name} was not used: {error}")
+    return HeaderError(f"the header reader {reader.name} failed: {type(error).__name__}: {error}")
 
 
 def _filled(header: AcquisitionHeader, said: AcquisitionHeader) -> AcquisitionHeader:

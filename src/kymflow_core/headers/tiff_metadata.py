@@ -17,7 +17,7 @@ from kymflow_core.calibration import positive
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.formats.ome_xml import OmeImage, parse_ome_images, tag_of
+from kymflow_zarr.formats.ome_xml import OmeImage, image_of_file, parse_ome_images, tag_of
 from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.tiffs import load_tags
 
@@ -94,7 +94,7 @@ class OmeXmlReader:
             images = parse_ome_images(tags.ome_xml)
         except SourceError as error:
             raise HeaderError(str(error)) from error
-        return _ome_header(images[0], shape)
+        return _ome_header(image_of_file(images, tags.file_name), shape)
 
 
 def imagej_info(header: AcquisitionHeader) -> str:

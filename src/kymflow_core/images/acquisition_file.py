@@ -4,6 +4,7 @@ The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from kymflow_core.roi.masks import whole_mask
 from kymflow_core.roi.pixels import drawn_mask
 from kymflow_core.roi_files.imagej import rois_from_imagej_tiff
 from kymflow_zarr import FileContent, Revision, array_group_key, array_name
-from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.errors import KymflowZarrError, SourceError, whatever_is_raised
 from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
@@ -80,7 +81,18 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
 
 def read_for_import(path: Path, listing: FolderListing | None = None) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
-    content = _with_masks_of_drawn(read_acquisition_file(path, listing))
+    try:
+        with whatever_is_raised(partial(_failure_of, path)):
+            content = _with_masks_of_drawn(read_acquisition_file(path, listing))
+            _check_masks_there(path, content)
+    except SourceError:
+        raise
+    except KymflowZarrError as error:
+        raise SourceError(f"{path} cannot be imported: {error}") from error
+    return content
+
+
+def _check_masks_there(path: Path, content: FileContent) -> None:
     for roi in RecordMetadata.from_json(content.metadata).rois:
         name = array_name(roi.mask_ref) if roi.mask_ref else None
         if name and name not in content.masks:
@@ -88,7 +100,12 @@ def read_for_import(path: Path, listing: FolderListing | None = None) -> FileCon
                 f"ROI {roi.roi_id} of {path} has a mask {name!r}, which is not beside it; put {path.stem}.{name}.npy "
                 "there, or remove the ROI from the file beside the TIFF, then import again"
             )
-    return content
+
+
+def _failure_of(path: Path, error: Exception) -> SourceError:
+    if isinstance(error, KymflowError | OSError):
+        return SourceError(f"{path} cannot be imported: {error}")
+    return SourceError(f"{path} cannot be imported: reading it failed ({type(error).__name__}: {error})")
 
 
 def _with_masks_of_drawn(content: FileContent) -> FileContent:
@@ -119,7 +136,9 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
         saved = load_saved(store)
         return saved, load_saved_masks(path, saved.payload) if saved else {}
     except (KymflowError, KymflowZarrError) as error:
-        raise SourceError(str(error)) from error
+        name = f"{path.stem}.{KYMFLOW}.json"
+        text = str(error)
+        raise SourceError(text if name in text else f"{path.with_name(name)} cannot be used: {text}") from error
 
 
 def _metadata_of_export(metadata: RecordMetadata, header: AcquisitionHeader) -> tuple[RecordMetadata, AcquisitionHeader]:

@@ -84,22 +84,10 @@ def export_ome_zarr(
 
 
 def import_ome_zarr(dataset: ZarrDataset, path: str | Path) -> ImportReport:
-    """Add a record for a foreign OME-Zarr image, 0.4 or 0.5, unless one came from it before.
+    """Add a record for a foreign OME-Zarr image as `ZarrDataset.import_ome_zarr`, with its calibration.
 
     What its metadata said is kept in the record's artifact `ome_source`. Micrometres per pixel are x's, where its unit is a
     length; seconds per line are y's, where its unit is a time, or what this program wrote into an image that it exported.
-
-    Returns
-    -------
-    ImportReport
-        With the record's id in `imported`, or the path in `skipped`, and in `changed` where it is not as it was.
-
-    Raises
-    ------
-    SourceError
-        When the folder is no image of OME-Zarr, of a kind that is not read, or damaged; nothing was added.
-    ReadOnlyError, NotSavedError
-        When the dataset cannot be written.
     """
     return dataset.import_ome_zarr(path, read_file=read_foreign_image)
 

@@ -161,12 +161,10 @@ def read_results(tiff: Path) -> Results:
     if csv is not None:
         tables[RADON_VELOCITY] = _read_velocity(csv)
         tables[RADON_REPORT] = summarize_velocity(tables[RADON_VELOCITY])
-    events = next(
-        (listed for name in ("events", "kymanalysis") if (listed := documents.get(name, {}).get("velocity_events"))),
-        None,
-    )
-    if events:
-        tables[VELOCITY_EVENTS] = _events_to_frame(events, where=str(folder / stem))
+    listed = {name: documents.get(name, {}).get("velocity_events") for name in ("events", "kymanalysis")}
+    source = next((name for name, events in listed.items() if events), None)
+    if source:
+        tables[VELOCITY_EVENTS] = _events_to_frame(listed[source], where=str(folder / f"{stem}_{source}.json"))
     return Results(
         json_artifacts={f"legacy/{name}": document for name, document in documents.items()}, table_artifacts=tables
     )
@@ -252,11 +250,15 @@ def _read_velocity(path: Path) -> pd.DataFrame:
     if "channel" not in frame.columns:
         frame.insert(1, "channel", 1)
     try:
-        return frame.astype({"roi_id": "int64", "channel": "int64", "time": "float64", "velocity": "float64"})
+        typed = frame.astype({"roi_id": "int64", "channel": "int64", "time": "float64", "velocity": "float64"})
     except (ValueError, TypeError, OverflowError) as error:
         raise SidecarError(
             f"{path} has text or gaps where numbers are expected ({_one_line(error)}); mend or remove it, then import again"
         ) from error
+    for name in ("roi_id", "channel"):
+        if not (typed[name] == frame[name]).all():  # a fraction would be cut off, and a number above 2^63 turned negative
+            raise SidecarError(f"{path} has numbers in {name!r} that are no ids; mend or remove it, then import again")
+    return typed
 
 
 def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:

@@ -176,8 +176,8 @@ class KymDataset:
         image_ids
             Only these images; the rows of the others stay. By default all, and rows of deleted images are removed.
         watch
-            Told after each image how far the work is. Cancelled, the table gets what was done by then, and the rows of the
-            other images stay.
+            Shows after each image how far the work is. When cancelled, the table gets what was done by then, and the rows
+            of the other images stay.
         executor
             Any `concurrent.futures.Executor`, also one of other processes or machines that see the same path; by default
             one image is read after another.

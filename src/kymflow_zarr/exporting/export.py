@@ -149,7 +149,7 @@ class _Export:
         ids, images = self.dataset.list_image_ids(), []
         sources = self._source_paths()
         for done, image_id in enumerate(ids):
-            watch.check("the export")
+            watch.check("the export was cancelled; export again to have a whole folder")
             watch.progress(done, len(ids), _file_name(sources.get(image_id, "")) or image_id)
             with self._noting(Path(layout.record_key(image_id))):
                 images.append(self._export_record(self.dataset.record(image_id), sources.get(image_id, "")))

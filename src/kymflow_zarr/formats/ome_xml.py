@@ -6,13 +6,14 @@ Clauses are those of the OME model, https://docs.openmicroscopy.org/ome-model/6.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from kymflow_zarr.errors import SourceError
 
 _DOCUMENT_TYPE = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=\"([^\"]*)\"")
 _DEFAULT_ORDER = "XYCZT"
 _PLANE_AXES = "TZC"
 """The axes beside y and x, in the order in which a record has them."""
@@ -71,6 +72,23 @@ def parse_ome_images(xml: str) -> list[OmeImage]:
     if not found:
         raise SourceError("its OME-XML describes no pixels")
     return found
+
+
+def image_of_file(images: Sequence[OmeImage], file_name: str) -> OmeImage:
+    """Return the first image that has planes in a file; of XML that names only other files, the first."""
+    return next((image for image in images if has_own_planes(image, file_name)), images[0])
+
+
+def has_own_planes(image: OmeImage, file_name: str) -> bool:
+    """Return whether a file has planes of an image, by what the XML in it says."""
+    entries = [element for element in image.pixels if tag_of(element) == "TiffData"]
+    return not entries or any(_other_file(element, image.uuid, file_name) is None for element in entries)
+
+
+def file_that_describes(xml: str) -> str:
+    """Return the name of the other file whose OME-XML describes this one's pixels (`BinaryOnly`); empty for none."""
+    found = _ELSEWHERE.search(xml)
+    return found[1] if found else ""
 
 
 def tag_of(element: ElementTree.Element) -> str:

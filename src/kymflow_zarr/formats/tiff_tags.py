@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import tifffile
 
-from kymflow_zarr.formats.ome_xml import is_ome_xml
+from kymflow_zarr.formats.ome_xml import file_that_describes, is_ome_xml
 
 ResolutionUnit: TypeAlias = Literal["none", "inch", "centimeter"]
 _UNITS: Mapping[int, ResolutionUnit] = {1: "none", 2: "inch", 3: "centimeter"}
@@ -19,23 +19,30 @@ class TiffTags:
 
     `imagej` has the entries of ImageJ's description and of its private tags (such as `Info`, `ROI`, `Overlays`); it is
     empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
-    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none.
+    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none, and where
+    it only names the other file that describes this one, `described_in`.
     """
 
     imagej: Mapping[str, Any] = field(default_factory=dict)
+    file_name: str = ""
     ome_xml: str = ""
+    described_in: str = ""
     per_unit: tuple[float | None, float | None] = (None, None)
     resolution_unit: ResolutionUnit | None = None
     page_lines: int = 0
 
 
-def tags_of(tiff: tifffile.TiffFile) -> TiffTags:
+def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
     """Return what is written in an open TIFF."""
     first = tiff.pages.first
+    xml = first.description if is_ome_xml(first.description) else ""
+    described_in = file_that_describes(xml)
     unit = first.tags.get("ResolutionUnit")
     return TiffTags(
         imagej=(tiff.imagej_metadata or {}) if tiff.is_imagej else {},
-        ome_xml=first.description if is_ome_xml(first.description) else "",
+        file_name=file_name,
+        ome_xml="" if described_in else xml,
+        described_in=described_in,
         per_unit=(_resolution(first, "XResolution"), _resolution(first, "YResolution")),
         resolution_unit=_UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None,
         page_lines=first.imagelength,

@@ -30,15 +30,20 @@ def fill_record(draft: ZarrImageRecord, content: FileContent, source: Source) ->
     """Save all that one file gave, but for the pixels, into the record that is being built of it."""
     if content.metadata:
         draft.save_metadata_payload(content.metadata)
-    for name, value in content.json_artifacts.items():
-        draft.save_json(name, value, computed_from=content.computed_from.get(name))
-    for name, frame in content.table_artifacts.items():
-        draft.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
-    for name, frame in content.csv_gz_artifacts.items():
-        draft.save_df_csv_gz(name, frame)
-    for name, array in content.array_artifacts.items():
-        draft.save_array_artifact(name, array)
+    save_artifacts(draft, content)
     for name, array in content.masks.items():
         draft.save_array_artifact(name, array, held_by_metadata=True)
     draft.save_json(layout.PROVENANCE, source.to_json())
     draft.save_ome(content.ome)
+
+
+def save_artifacts(record: ZarrImageRecord, content: FileContent) -> None:
+    """Save the artifacts of one file, each with what it was computed from."""
+    for name, value in content.json_artifacts.items():
+        record.save_json(name, value, computed_from=content.computed_from.get(name))
+    for name, frame in content.table_artifacts.items():
+        record.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
+    for name, frame in content.csv_gz_artifacts.items():
+        record.save_df_csv_gz(name, frame)
+    for name, array in content.array_artifacts.items():
+        record.save_array_artifact(name, array)

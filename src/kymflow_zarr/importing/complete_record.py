@@ -4,20 +4,30 @@ The rule of this room: nothing that the record has is replaced, and no pixel is 
 who read the file last, so that an import that was stopped in between does it again, and adds what is still lacking.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from kymflow_zarr import layout
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonObject
+from kymflow_zarr.importing.add import save_artifacts
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.sources import Source
+
+_KINDS: dict[str, tuple[str, Callable[[ZarrImageRecord, str], Any]]] = {
+    "json_artifacts": (layout.JSON, ZarrImageRecord.load_json),
+    "table_artifacts": (layout.PARQUET, ZarrImageRecord.load_df_parquet),
+    "csv_gz_artifacts": (layout.CSV_GZ, ZarrImageRecord.load_df_csv_gz),
+    "array_artifacts": ("", ZarrImageRecord.load_array_artifact),
+}
+"""How a record has each kind of artifact: the ending of its key, and what loads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +72,8 @@ def complete_record(
         record.save_array_artifact(name, content.masks[name], held_by_metadata=True)
     if merged.metadata != revision.payload:
         record.save_metadata_payload(merged.metadata, expected=revision)
-    stays = list(_add_artifacts(record, content, merged.artifacts))
+    lacking, stays = _lacking(record, content, merged.artifacts)
+    save_artifacts(record, lacking)
     if describe is not None:
         with suppress(KymflowZarrError):  # derived: `verify` finds and makes it again
             record.save_ome(describe(merged.metadata))
@@ -70,30 +81,19 @@ def complete_record(
     return (*merged.notes, *(f"{name!r} of the record stays as it is; the file has another" for name in stays))
 
 
-def _add_artifacts(record: ZarrImageRecord, content: FileContent, wanted: frozenset[str]) -> Iterator[str]:
-    """Save the artifacts that the record lacks, and yield the names of those of which it has others."""
+def _lacking(record: ZarrImageRecord, content: FileContent, wanted: frozenset[str]) -> tuple[FileContent, list[str]]:
+    """Return the content with the artifacts that the record lacks alone, and the names of those of which it has others."""
     there = {*record.list_analysis_keys(), *record.list_array_artifacts()}
-    for name in sorted(wanted & content.json_artifacts.keys()):
-        value = content.json_artifacts[name]
-        if f"{name}{layout.JSON}" not in there:
-            record.save_json(name, value, computed_from=content.computed_from.get(name))
-        elif record.load_json(name) != value:
-            yield name
-    for name in sorted(wanted & content.table_artifacts.keys()):
-        frame = content.table_artifacts[name]
-        if f"{name}{layout.PARQUET}" not in there:
-            record.save_df_parquet(name, frame, computed_from=content.computed_from.get(name))
-        elif not record.load_df_parquet(name).equals(frame):
-            yield name
-    for name in sorted(wanted & content.csv_gz_artifacts.keys()):
-        frame = content.csv_gz_artifacts[name]
-        if f"{name}{layout.CSV_GZ}" not in there:
-            record.save_df_csv_gz(name, frame)
-        elif not record.load_df_csv_gz(name).equals(frame):
-            yield name
-    for name in sorted(wanted & content.array_artifacts.keys()):
-        array = content.array_artifacts[name]
-        if name not in there:
-            record.save_array_artifact(name, array)
-        elif not np.array_equal(record.load_array_artifact(name), array):
-            yield name
+    kept: dict[str, Any] = {}
+    stays: list[str] = []
+    for kind, (ending, load) in _KINDS.items():
+        given = {name: value for name, value in getattr(content, kind).items() if name in wanted}
+        kept[kind] = {name: value for name, value in given.items() if f"{name}{ending}" not in there}
+        stays += [name for name in given.keys() - kept[kind].keys() if not _is_same(load(record, name), given[name])]
+    return replace(content, **kept), sorted(stays)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, pd.DataFrame):
+        return one.equals(other)
+    return np.array_equal(one, other) if isinstance(one, np.ndarray) else bool(one == other)

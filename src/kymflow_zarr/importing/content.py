@@ -39,11 +39,3 @@ class FileContent:
 ReadFile: TypeAlias = Callable[[Path], FileContent]
 GroupFiles: TypeAlias = Callable[[Sequence[Path]], Mapping[Path, Sequence[Path]]]
 """Returns, of the files that were found, the first of each image of several files with the others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channels:
-    """How several files, one a channel, become one record: which belong together, and how they are read."""
-
-    group: GroupFiles
-    read: Callable[[Sequence[Path]], FileContent]

@@ -15,7 +15,7 @@ from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, no_scales, n
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
 from kymflow_zarr.importing.complete_record import MergeMetadata
-from kymflow_zarr.importing.content import Channels, FileContent, GroupFiles, ReadFile
+from kymflow_zarr.importing.content import FileContent, GroupFiles, ReadFile
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.ome_zarr import read_ome_zarr
 from kymflow_zarr.importing.sidecars import read_with_sidecars
@@ -79,10 +79,6 @@ class FileReader:
         """Return a reader that reads files as a function does, and knows no more."""
         name = f"{read_file.__module__}.{getattr(read_file, '__qualname__', type(read_file).__qualname__)}"
         return cls(name=name, read=lambda path, _listing: read_file(path))
-
-    def with_channels(self, channels: Channels) -> Self:
-        """Return the reader with another way to put channels together."""
-        return replace(self, group_files=channels.group, read_channels=lambda paths, _listing: channels.read(paths))
 
     def group(self, files: Sequence[Path]) -> Mapping[Path, Sequence[Path]]:
         """Return, of each image of several files, the first with the others."""

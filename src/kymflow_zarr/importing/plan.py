@@ -1,11 +1,10 @@
 """How a folder is imported: one frozen value, which every caller makes and hands on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict
 
-from kymflow_zarr.importing.changed_file import Renew
-from kymflow_zarr.importing.content import Channels, ReadFile
+from kymflow_zarr.importing.content import ReadFile
 from kymflow_zarr.importing.file_reader import FileReader, installed_reader
 
 TIFF_PATTERNS = ("*.tif", "*.tiff")
@@ -30,9 +29,10 @@ class ImportPlan:
     complete
         Whether records that another reader made, which read less, get what it did not read. What people drew, edited or
         entered since stays.
-    read_file, channels, renew
-        Instead of those of the installed reader: how one file is read, how the files of one scan are, and which metadata a
-        record has with the pixels of its changed file.
+    read_file
+        A function that reads one file, instead of a reader.
+    reader
+        What reads the files, by default the installed reader.
     """
 
     patterns: Sequence[str] = TIFF_PATTERNS
@@ -41,8 +41,7 @@ class ImportPlan:
     relink: bool = False
     complete: bool = False
     read_file: ReadFile | None = None
-    channels: Channels | None = None
-    renew: Renew | None = None
+    reader: FileReader | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patterns", tuple(self.patterns))
@@ -51,11 +50,11 @@ class ImportPlan:
                 f"mode {self.on_changed!r} is not known; use 'skip' to leave changed files alone, or 'reingest_if_changed'"
             )
 
-    def reader(self) -> FileReader:
+    def choose_reader(self) -> FileReader:
         """Return what reads the files; raises as `installed_reader`."""
-        reader = installed_reader() if self.read_file is None else FileReader.of(self.read_file)
-        reader = reader.with_channels(self.channels) if self.channels else reader
-        return replace(reader, renew=self.renew or reader.renew)
+        if self.read_file is not None:
+            return FileReader.of(self.read_file)
+        return self.reader or installed_reader()
 
 
 class PlanFields(TypedDict, total=False):
@@ -67,5 +66,4 @@ class PlanFields(TypedDict, total=False):
     relink: bool
     complete: bool
     read_file: ReadFile
-    channels: Channels
-    renew: Renew
+    reader: FileReader

@@ -89,7 +89,7 @@ def import_files(
 
     Arguments are those of `ZarrDataset.import_folder`, and it raises as that.
     """
-    run = _Run(dataset, plan, plan.reader(), Claims(dataset))
+    run = _Run(dataset, plan, plan.choose_reader(), Claims(dataset))
     wanted, total = run.look_at(files, sources)
     outcome, done = run.outcome, total - len(wanted)
     if not wanted:

@@ -7,7 +7,7 @@ filled in. What is partly there is read as far as it is whole, with a note in nu
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.formats.ome_xml import find_planes, parse_ome_images
+from kymflow_zarr.formats.ome_xml import find_planes, has_own_planes, image_of_file, parse_ome_images
 from kymflow_zarr.formats.tiff_tags import TiffTags
 
 Page: TypeAlias = tifffile.TiffPage | tifffile.TiffFrame
@@ -67,17 +67,21 @@ class TiffImage:
         return (*(size for _, size in self.sizes), *self.keyframe.shape)
 
 
-def find_image(tiff: tifffile.TiffFile, tags: TiffTags, *, file_name: str) -> TiffImage:
+def find_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage:
     """Return the image that a TIFF is for; raise `SourceError` where the file does not have what it states."""
     if tags.ome_xml:
-        found = _ome_image(tiff, tags.ome_xml, file_name)
+        found = _ome_image(tiff, tags)
         if found is not None:
             return found
     if tags.imagej:
         found = _imagej_image(tiff, tags)
         if found is not None:
             return found
-    return _first_series(tiff)
+    image = _first_series(tiff)
+    if tags.described_in and image.count > 1:
+        note = f"one file of a set that {tags.described_in} describes: how its {image.count} planes lie is not stated in it"
+        return replace(image, notes=(*image.notes, note))
+    return image
 
 
 def read_pixels(tiff: tifffile.TiffFile, image: TiffImage) -> NDArray[Any]:
@@ -114,23 +118,25 @@ def check_last_page(tiff: tifffile.TiffFile) -> None:
         raise SourceError(f"is truncated: it has {size} bytes and {pages} pages, and more should follow; {_AGAIN}")
 
 
-def _ome_image(tiff: tifffile.TiffFile, xml: str, file_name: str) -> TiffImage | None:
+def _ome_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:
     """Return the first image that the OME-XML describes; None where it says nothing of this file's pages."""
     try:
-        images = parse_ome_images(xml)
+        images = parse_ome_images(tags.ome_xml)
     except SourceError:  # the header's reader reports it
         return None
     pages = tiff.pages
     count = len(pages)
     samples = int(pages.first.samplesperpixel)
-    planes = find_planes(images[0], file_name=file_name, page_count=count, samples=samples)
+    image = image_of_file(images, tags.file_name)
+    planes = find_planes(image, file_name=tags.file_name, page_count=count, samples=samples)
     if planes is None:
         return None
     pages.useframes = len(images) == 1
     if pages.useframes:
         pages.set_keyframe(planes.pages[0])
     chosen = tuple(pages[number] for number in planes.pages)
-    others = tuple(str(tuple(one.size(axis) for axis in "TCZYX")) for one in images[1:])
+    further = [one for one in images if one is not image and has_own_planes(one, tags.file_name)]
+    others = tuple(str(tuple(one.size(axis) for axis in "TCZYX")) for one in further)
     _check_same(chosen)
     return TiffImage(pages=chosen, sizes=tuple(planes.sizes.items()), count=len(chosen), notes=planes.notes, others=others)
 

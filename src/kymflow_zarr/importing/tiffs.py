@@ -46,8 +46,8 @@ def read_tiff_and_tags(path: Path) -> tuple[FileContent, TiffTags]:
         When the file is no TIFF, has not all the bytes that it states, or holds no image of at least 2 dimensions.
     """
     with _opened(path) as tiff:
-        tags = tags_of(tiff)
-        image = find_image(tiff, tags, file_name=path.name)
+        tags = tags_of(tiff, file_name=path.name)
+        image = find_image(tiff, tags)
         check_last_page(tiff)
         pixels = read_pixels(tiff, image)
     return _content(path, image, tags, pixels), tags
@@ -56,7 +56,7 @@ def read_tiff_and_tags(path: Path) -> tuple[FileContent, TiffTags]:
 def load_tags(path: Path) -> TiffTags:
     """Return what is written in a TIFF, without reading its pixels; raise `SourceError` where it cannot be read."""
     with _opened(path) as tiff:
-        return tags_of(tiff)
+        return tags_of(tiff, file_name=path.name)
 
 
 @contextmanager

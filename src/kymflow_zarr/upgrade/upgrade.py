@@ -57,7 +57,7 @@ def upgrade_dataset(
     describe
         Says what a record's metadata say of its axes; without, every step in its OME-Zarr metadata is 1.
     watch
-        Gets before each record how far the copy is; cancelled, it leaves nothing at `new`.
+        Shows before each record how far the copy is; when cancelled, nothing is at `new`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _copy(source: OlderDataset, draft: Blobs, describe: DescribeImage | None, wa
     converted = {layout.V2_ATTRIBUTES, layout.MANIFEST}
     ids = source.list_image_ids()
     for done, image_id in enumerate(ids):
-        watch.check("the copy")
+        watch.check("the copy was cancelled; nothing was written")
         watch.progress(done, len(ids), "")
         key = layout.record_key(image_id)
         old, new = source.record(image_id), draft.sub(key)

@@ -87,7 +87,7 @@ def verify_dataset(
     problems: list[Problem] = []
     damaged = set()
     for done, image_id in enumerate(ids):
-        watch.check("looking for damage")
+        watch.check("looking for damage was cancelled; what was repaired by then stays")
         watch.progress(done, len(ids), "")
         findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
         of_record = _settle(findings, repair=repair)

@@ -82,7 +82,7 @@ def full_snapshot(
     before
         An earlier look, whose tables are taken where their files have not changed.
     watch
-        Told how far it is; cancelled, it stops between images.
+        Shows how far the work is; when cancelled, it stops between images.
     """
     tables = KymDataset(dataset)
     worth, failed = _worth_of(tables, indexers)

@@ -53,7 +53,7 @@ def run_indexers(
     image_ids
         Only these images; by default all.
     watch
-        Told with the name of each table how far it is; cancelled, the tables that were not begun stay as they are.
+        Shows how far each table is; when cancelled, the tables that were not begun stay as they are.
 
     Raises
     ------

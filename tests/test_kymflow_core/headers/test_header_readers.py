@@ -19,7 +19,7 @@ from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.testing import HeaderReaderContract
 
 SHAPE = (40, 12)
-OWN = ["olympus_txt", "ome_xml", "imagej_tiff", "sidecar"]
+OWN = ["olympus_txt", "bruker_xml", "ome_xml", "imagej_tiff", "sidecar"]
 LEFT_OUT = "the header reader 'x' was left out"
 MODULE = """
 from kymflow_core.headers import AcquisitionHeader
@@ -162,7 +162,14 @@ def test_our_own_readers_are_readers():
 @pytest.mark.parametrize("value", ["Leica", "instance"])
 def test_one_of_another_package_comes_after_the_microscopes_and_before_the_tiff(value, package):
     found = find_header_readers(points=[point(f"{package}:{value}")])
-    assert [one.name for one in found.readers] == ["olympus_txt", "leica_xml", "ome_xml", "imagej_tiff", "sidecar"]
+    assert [one.name for one in found.readers] == [
+        "olympus_txt",
+        "bruker_xml",
+        "leica_xml",
+        "ome_xml",
+        "imagej_tiff",
+        "sidecar",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_events_are_counted_from_1_through_the_image(scan_path, results_folder):
 )
 def test_events_that_cannot_be_understood_are_said(events, message, scan_path, results_folder):
     write_json(results_folder / "scan_events.json", {"velocity_events": events})
-    with pytest.raises(SidecarError, match=f"^{re.escape(str(results_folder / 'scan'))}: {message}"):
+    with pytest.raises(SidecarError, match=f"^{re.escape(str(results_folder / 'scan_events.json'))}: {message}"):
         older_results.read_results(scan_path)
 
 

@@ -60,7 +60,7 @@ class TestInstalled:
 
     def test_a_function_that_is_given_wins(self, monkeypatch):
         install(monkeypatch, "no_such_package:READER")
-        assert ImportPlan(read_file=read_tiff).reader().name == "kymflow_zarr.importing.tiffs.read_tiff"
+        assert ImportPlan(read_file=read_tiff).choose_reader().name == "kymflow_zarr.importing.tiffs.read_tiff"
 
 
 class TestOffer:

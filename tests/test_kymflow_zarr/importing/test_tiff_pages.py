@@ -123,6 +123,28 @@ class TestSetsOfFiles:
         (tmp_path / "b.ome.tif").rename(tmp_path / "c.ome.tif")
         np.testing.assert_array_equal(read_tiff(tmp_path / "c.ome.tif").pixels, planes[1])
 
+    def test_of_several_images_a_file_gives_the_one_that_is_in_it(self, tmp_path, planes):
+        images = "".join(
+            f'<Image ID="Image:{at}"><Pixels DimensionOrder="XYCZT" SizeX="7" SizeY="12" SizeC="1" SizeZ="1" SizeT="1">'
+            + ELSEWHERE.format(c=0, t=0, name=f"s_{at}.tif")
+            + "</Pixels></Image>"
+            for at in range(3)
+        )
+        xml = f'<?xml version="1.0"?><OME UUID="urn:uuid:s_1.tif">{images}</OME>'
+        tifffile.imwrite(tmp_path / "s_1.tif", planes[1], description=xml.encode(), metadata=None)
+        content = read_tiff(tmp_path / "s_1.tif")
+        np.testing.assert_array_equal(content.pixels, planes[1])
+        assert content.notes == ()
+
+    def test_a_file_that_another_describes_gives_its_own_pages(self, tmp_path, planes):
+        xml = '<?xml version="1.0"?><OME UUID="urn:uuid:b"><BinaryOnly MetadataFile="../a.tif" UUID="urn:uuid:a"/></OME>'
+        tifffile.imwrite(tmp_path / "b.tif", planes[0], description=xml.encode(), metadata=None)
+        assert read_tiff(tmp_path / "b.tif").notes == ()
+        tifffile.imwrite(tmp_path / "b.tif", planes, description=xml.encode(), metadata=None, photometric="minisblack")
+        content = read_tiff(tmp_path / "b.tif")
+        np.testing.assert_array_equal(content.pixels, planes)
+        assert content.notes[0].startswith("one file of a set that ../a.tif describes: how its 12 planes lie")
+
     def test_pages_of_a_file_that_the_xml_does_not_name_are_its_own(self, tmp_path, planes):
         write_ome(tmp_path / "x.tif", planes[:1], ELSEWHERE.format(c=0, t=0, name="y.tif"), T=1)
         np.testing.assert_array_equal(read_tiff(tmp_path / "x.tif").pixels, planes[0])

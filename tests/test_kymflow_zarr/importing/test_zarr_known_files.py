@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.importing import run as import_module
 from kymflow_zarr.importing.changed_file import keep_metadata
-from kymflow_zarr.importing.content import Channels, FileContent
+from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.file_reader import PLAIN
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.reports import MovedFile
 from kymflow_zarr.tables.sources import Source
@@ -296,7 +298,7 @@ class TestChanged:
             record.save_metadata_payload({"rois": [{"roi_id": 1}]})
             return keep_metadata(one, content)
 
-        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed", renew=renew)
+        report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed", reader=replace(PLAIN, renew=renew))
         assert (len(report.failed), "was changed by another program" in report.failed[0].reason) == (1, True)
         assert record.load_metadata_payload() == {"rois": [{"roi_id": 1}]}
 
@@ -330,11 +332,11 @@ def pairs(files):
     }
 
 
-def read_pair(paths):
+def read_pair(paths, _listing):
     return FileContent(pixels=np.stack([tifffile.imread(path) for path in paths]), axes=("c", "y", "x"))
 
 
-CHANNELS = Channels(group=pairs, read=read_pair)
+CHANNELS = replace(PLAIN, group_files=pairs, read_channels=read_pair)
 
 
 class TestChannels:
@@ -348,7 +350,7 @@ class TestChannels:
         return folder
 
     def test_two_files_become_one_record(self, dataset, two_channels, pixels):
-        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        report = dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         (file,) = (file for file in report.imported if file.path.name == "scan_C1.tif")
         record = dataset.record(file.image_id)
         assert (len(report.imported), record.get_axes()) == (2, ("c", "y", "x"))
@@ -356,69 +358,69 @@ class TestChannels:
 
     @pytest.mark.parametrize("again", [True, False], ids=["as before", "without merging"])
     def test_a_second_run_skips_both(self, dataset, two_channels, again):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
-        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=again)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
+        report = dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=again)
         assert (report.imported, report.changed, len(dataset.list_image_ids())) == ((), (), 2)
 
     def test_the_further_file_counts_for_whether_they_changed(self, dataset, two_channels):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         change(two_channels / "scan_C2.tif")
         os.utime(two_channels / "scan_C2.tif", ns=(2**62, 2**62))
-        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        report = dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         assert report.changed == (two_channels / "scan_C1.tif",)
 
     @pytest.mark.parametrize("merge", [True, False])
     def test_changed_channels_are_read_again_whatever_is_asked(self, dataset, two_channels, merge):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         for number in (1, 2):
             change(two_channels / f"scan_C{number}.tif")
-        options = {"channels": CHANNELS, "merge_channels": merge}
+        options = {"reader": CHANNELS, "merge_channels": merge}
         assert dataset.import_folder(two_channels, **options).changed == (two_channels / "scan_C1.tif",)
         report = dataset.import_folder(two_channels, **options, on_changed="reingest_if_changed")
         assert [file.path.name for file in report.replaced] == ["scan_C1.tif"]
 
     def test_without_a_way_to_read_them_together_they_are_said(self, dataset, two_channels):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         change(two_channels / "scan_C1.tif")
         report = dataset.import_folder(two_channels, on_changed="reingest_if_changed")
         assert "is one of several files of a scan; say how" in report.failed[0].reason
 
     def test_a_channel_that_comes_later_is_said(self, dataset, two_channels, pixels):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         tifffile.imwrite(two_channels / "scan_C3.tif", pixels)
-        three = Channels(group=lambda files: {files[1]: files[2:]}, read=read_pair)
-        report = dataset.import_folder(two_channels, channels=three, merge_channels=True)
+        three = replace(CHANNELS, group_files=lambda files: {files[1]: files[2:]})
+        report = dataset.import_folder(two_channels, reader=three, merge_channels=True)
         assert (names_of(report.failed), len(report.skipped)) == (["scan_C3.tif"], 2)
         assert "is a channel of a scan that is in the dataset already, without it; delete" in report.failed[0].reason
 
     @pytest.mark.parametrize("first", ["scan_C1.tif", "scan_C2.tif"])
     def test_a_channel_whose_scan_is_an_image_already_is_said(self, dataset, two_channels, first):
-        dataset.import_folder(two_channels, patterns=[first], channels=CHANNELS)
-        report = dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, patterns=[first], reader=CHANNELS)
+        report = dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         assert (len(report.failed), names_of(report.imported), len(report.skipped)) == (1, ["other.tif"], 1)
 
     def test_other_scans_of_the_same_names_elsewhere_are_images_of_their_own(self, dataset, two_channels):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         moved = two_channels.rename(two_channels.with_name("moved"))
         for number in (1, 2):
             change(moved / f"scan_C{number}.tif")
-        report = dataset.import_folder(moved, channels=CHANNELS)
+        report = dataset.import_folder(moved, reader=CHANNELS)
         assert names_of(report.imported) == ["scan_C1.tif", "scan_C2.tif"]
 
     @pytest.mark.parametrize("merge", [True, False])
     def test_a_folder_that_moved_is_known_whatever_is_asked(self, dataset, two_channels, merge):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         moved = two_channels.rename(two_channels.with_name("moved"))
-        report = dataset.import_folder(moved, channels=CHANNELS, merge_channels=merge)
+        report = dataset.import_folder(moved, reader=CHANNELS, merge_channels=merge)
         assert (report.imported, len(report.moved)) == ((), 2)
 
     def test_both_are_known_when_they_move(self, dataset, two_channels):
-        dataset.import_folder(two_channels, channels=CHANNELS, merge_channels=True)
+        dataset.import_folder(two_channels, reader=CHANNELS, merge_channels=True)
         moved = two_channels.rename(two_channels.with_name("moved"))
-        report = dataset.import_folder(moved, channels=CHANNELS, merge_channels=True)
+        report = dataset.import_folder(moved, reader=CHANNELS, merge_channels=True)
         assert (report.imported, len(report.moved)) == ((), 2)
         dataset.relink(report.moved)
-        assert dataset.import_folder(moved, channels=CHANNELS, merge_channels=True).moved == ()
+        assert dataset.import_folder(moved, reader=CHANNELS, merge_channels=True).moved == ()
 
 
 def test_a_source_that_cannot_be_compared_is_skipped(filled, tiff_folder):

@@ -3,6 +3,7 @@
 import json
 import threading
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,13 +64,13 @@ def slow(monkeypatch):
     go_on = threading.Event()
     real = folder_work.upgrade_dataset
 
-    def upgrade(old, new, *, describe, progress):
-        def tell(done, total):
-            progress(done, total)
+    def upgrade(old, new, *, describe, watch):
+        def show(done, total, name):
+            watch.progress(done, total, name)
             if done == 0:
                 go_on.wait(20)
 
-        return real(old, new, describe=describe, progress=tell)
+        return real(old, new, describe=describe, watch=replace(watch, progress=show))
 
     monkeypatch.setattr(folder_work, "upgrade_dataset", upgrade)
     yield go_on

@@ -80,7 +80,7 @@ class FindChannels:
             return ()
         plan = ImportPlan()
         files, _ = find_files(self._folder, plan.patterns)
-        return tuple(path.name for path in plan.reader().group(files))
+        return tuple(path.name for path in plan.choose_reader().group(files))
 
 
 class RelinkWork:

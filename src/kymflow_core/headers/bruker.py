@@ -1,0 +1,168 @@
+"""The XML that Bruker's (Prairie's) microscopes write next to their TIFFs: `<scan>.xml` with `<scan>_Cycle00001_Ch1_….tif`.
+
+The rule of this room: what was recorded stands at the file's own `Frame`. The head of the XML has the state of the frame
+scan on which the line was drawn, so the time of its lines is not that of the line scan's. Version 5 writes `scanLinePeriod`
+and `micronsPerPixel` with an index `XAxis`, version 4 `scanlinePeriod` and `micronsPerPixel_XAxis`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+from kymflow_core.calibration import positive
+from kymflow_core.errors import HeaderError
+from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
+from kymflow_zarr.disk.steps import read_regular
+from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.importing.folders import is_there
+
+_TIFF = re.compile(r"(?P<scan>.+?)[_-]Cycle\d+.*")
+_MOST_BYTES = 2**27
+_DATE_IN_NAME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{4})(?!\d)")
+"""Month, day and year, as the program itself names a scan."""
+_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) .+")
+_LINE_SCAN = "linescan"
+_SECONDS_PER_LINE = ("scanLinePeriod", "scanlinePeriod")
+_UM = {"x": ("micronsPerPixel XAxis", "micronsPerPixel_XAxis"), "y": ("micronsPerPixel YAxis", "micronsPerPixel_YAxis")}
+
+
+class BrukerReader:
+    """Reads `<scan>.xml` of a TIFF named `<scan>_Cycle…`."""
+
+    name = "bruker_xml"
+
+    def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
+        """Return what the XML says of one file; None where there is none, or it is no scan's; raises `HeaderError`."""
+        match = _TIFF.fullmatch(path.stem)
+        xml = path.with_name(f"{match['scan']}.xml") if match else None
+        if xml is None or not is_there(xml):
+            return None
+        try:
+            status = xml.stat()
+            files = _files_of(xml, status.st_mtime_ns, status.st_size)
+        except (HeaderError, DamagedError, OSError) as error:
+            raise HeaderError(f"{xml.name}: {error}") from error
+        return files[path.name].header(xml.stem) if path.name in files else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrukerFile:
+    """What the XML says of one file: of a recorded image, or of the frame on which a line was drawn (`is_source`).
+
+    `state` has the state at the file's frame, `own` only what the frame or its sequence states itself.
+    """
+
+    channel: str
+    sequence: Mapping[str, str]
+    scan: Mapping[str, str]
+    state: Mapping[str, str]
+    own: Mapping[str, str]
+    is_source: bool = False
+
+    def header(self, scan_name: str) -> AcquisitionHeader:
+        """Return the header of the file; raises `HeaderError` where a number is none."""
+        um, problem = self._um_per_pixel()
+        seconds, no_time = self._seconds_per_line()
+        acquired, no_date = _acquired(self.scan.get("date", ""), self.sequence.get("time", ""), scan_name)
+        sizes = [] if self.is_source else [self.state.get(key, "") for key in ("linesPerFrame", "pixelsPerLine")]
+        return AcquisitionHeader(
+            shape=tuple(int(size) for size in sizes) if sizes and all(map(str.isdecimal, sizes)) else (),
+            seconds_per_line=seconds,
+            um_per_pixel=um,
+            acquired_local_epoch_ns=acquired,
+            channel_names=(self.channel,) if self.channel else (),
+            fields={"Scan": dict(self.scan), "Sequence": dict(self.sequence), "State": dict(self.state)},
+            unread=tuple(text for text in (problem, no_time, no_date) if text),
+        )
+
+    def _seconds_per_line(self) -> tuple[float | None, str]:
+        kind = self.sequence.get("type", "")
+        if self.is_source or kind.lower() != _LINE_SCAN:
+            return None, f"no time of a line is stated: it is {'a frame' if self.is_source else repr(kind)}, no line scan"
+        seconds = _number(self.own, _SECONDS_PER_LINE)
+        return seconds, "" if seconds is not None else "its line scan states no time of a line; that of its head is another"
+
+    def _um_per_pixel(self) -> tuple[float | None, str]:
+        x, y = _number(self.state, _UM["x"]), _number(self.state, _UM["y"])
+        if not self.is_source and x is not None and y is not None and abs(x - y) > 1e-3 * x:
+            return None, f"its pixels have {x} µm along x and {y} along y, and the line may run along either"
+        return x, ""
+
+
+@lru_cache(maxsize=4)
+def _files_of(xml: Path, _mtime_ns: int, _size: int) -> dict[str, BrukerFile]:
+    """Return what an XML says of each file by its name; read once for all files of a scan."""
+    text = read_regular(str(xml), _MOST_BYTES).decode("utf-8-sig", errors="replace")
+    if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise HeaderError("it has a document type, which no scan's has")  # it can define entities that unfold to any size
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise HeaderError(f"it is no sound XML: {error}") from error
+    return dict(_files(root)) if root.tag == "PVScan" else {}
+
+
+def _files(root: ElementTree.Element) -> Iterator[tuple[str, BrukerFile]]:
+    head = _state(root)
+    scan = dict(root.attrib)
+    for sequence in root.iter("Sequence"):
+        own_of_sequence = _state(sequence)
+        for frame in sequence.iter("Frame"):
+            own = {**own_of_sequence, **_state(frame)}
+            for file in frame.iter("File"):
+                of_file = partial(
+                    BrukerFile, channel=file.get("channelName", ""), sequence=dict(sequence.attrib), scan=scan
+                )
+                if name := file.get("filename"):
+                    yield name, of_file(state={**head, **own}, own=own)
+                if name := file.get("source"):
+                    yield name, of_file(state=head or own, own={}, is_source=True)
+
+
+def _state(element: ElementTree.Element) -> dict[str, str]:
+    """Return the entries of an element's own `PVStateShard`, an indexed one as "key index"."""
+    found: dict[str, str] = {}
+    for shard in element.findall("PVStateShard"):
+        for entry in shard:
+            key = entry.get("key", "")
+            if (value := entry.get("value")) is not None:
+                found[key] = value
+            for indexed in entry:
+                for one in (indexed, *indexed):
+                    index = " ".join(part for part in (indexed.get("index"), one.get("subindex")) if part)
+                    if (value := one.get("value")) is not None:
+                        found[f"{key} {index}"] = value
+    return found
+
+
+def _number(state: Mapping[str, str], names: tuple[str, ...]) -> float | None:
+    text = next((state[name] for name in names if name in state), None)
+    if text is None:
+        return None
+    try:
+        return positive(float(text))
+    except ValueError as error:
+        raise HeaderError(f"its {names[0]} is no number: {text!r}") from error
+
+
+def _acquired(date: str, time: str, scan_name: str) -> tuple[int | None, str]:
+    """Return when a sequence was recorded, in ns since 1970, and why that is not known.
+
+    The date is written as the computer's language has it; the scan's own name says which of its numbers is the month.
+    """
+    day, named = _DATE.fullmatch(date), _DATE_IN_NAME.search(scan_name)
+    if not day or not named or [int(part) for part in day.groups()] != [int(part) for part in named.groups()]:
+        return None, f"its date {date!r} may have the month first or the day, and the scan's name does not say which"
+    month, first, year = (int(part) for part in day.groups())
+    try:
+        clock = datetime.strptime(time[:15], "%H:%M:%S.%f")
+        midnight = datetime(year, month, first)
+        saved = datetime.strptime(date, "%m/%d/%Y %I:%M:%S %p") if date.endswith(("AM", "PM")) else midnight
+    except ValueError:
+        return None, f"its date {date!r} and time {time!r} are written in another way"
+    taken = midnight.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=clock.microsecond)
+    return wall_clock_ns(taken + timedelta(days=1) if taken < saved - timedelta(hours=12) else taken), ""
