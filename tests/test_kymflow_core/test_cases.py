@@ -87,6 +87,9 @@ def test_01_planes_that_are_missing_are_left_out_with_their_numbers(case):
 def test_02_each_file_of_a_set_has_its_own_pixels(case):
     found = case("02-ome-set-n-times")
     assert len(found.records) == 6
+    assert "14 of the 19 other files of its set are not in its folder" in found.notes(
+        "TSeries_Cycle00001_Ch1_000001.ome.tif"
+    )
     means = {name: float(np.asarray(found.image(name).pixels[:]).mean()) for name in found.records}
     assert len(set(means.values())) == 6
     for name in found.records:

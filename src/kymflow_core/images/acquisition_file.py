@@ -54,7 +54,7 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
             raise SourceError(str(error)) from error
     found = installed_header_readers()
     read = read_header(path, tiff.pixels.shape, found.readers, tags=tags)
-    header, notes = read.header, (*tiff.notes, *found.problems, *read.notes)
+    header, notes = read.header, (*tiff.notes, *_missing_files(path, tags), *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
     metadata, of_imagej = _metadata(header, sidecar, tiff, tags)
@@ -127,6 +127,17 @@ def _with_masks_of_drawn(content: FileContent) -> FileContent:
     if len(masks) == len(content.masks):
         return content
     return replace(content, masks=masks, metadata=metadata.with_rois(rois).to_json())
+
+
+def _missing_files(path: Path, tags: TiffTags) -> tuple[str, ...]:
+    """Say which files of a set were not copied with the one that names them; those of other folders are not looked for."""
+    if not tags.other_files:
+        return ()
+    there = {one.name for one in path.parent.iterdir()}
+    missing = [name for name in tags.other_files if name not in there and not {"/", "\\"} & set(name)]
+    if not missing:
+        return ()
+    return (f"{len(missing)} of the {len(tags.other_files)} other files of its set are not in its folder: {missing[0]}, …",)
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:

@@ -30,15 +30,19 @@ class OmeImage:
     def size(self, axis: str) -> int:
         """Return how long an axis is stated to be; 1 where it is not stated."""
         text = self.pixels.get(f"Size{axis}", "")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else 1
+        return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < len(str(2**63)) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OmePlanes:
-    """Which pages of a file are its image, plane after plane in the order of `sizes`: "T", "Z", "C"."""
+    """Which pages of a file are its image, plane after plane in the order of `sizes`: "T", "Z", "C".
+
+    `other_files` are the names of the files that have its other planes.
+    """
 
     pages: tuple[int, ...]
     sizes: Mapping[str, int]
+    other_files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -139,6 +143,7 @@ def find_planes(image: OmeImage, *, file_name: str, page_count: int, samples: in
     return OmePlanes(
         pages=tuple(kept[place] for place in sorted(kept)),
         sizes={axis: len(places) for axis, places in along.items()},
+        other_files=tuple(others),
         notes=tuple(_notes(len(kept), len(there), stated, others)),
     )
 

@@ -20,13 +20,15 @@ class TiffTags:
     `imagej` has the entries of ImageJ's description and of its private tags (such as `Info`, `ROI`, `Overlays`); it is
     empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
     where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none, and where
-    it only names the other file that describes this one, `described_in`.
+    it only names the other file that describes this one, `described_in`. `other_files` are the names of the files that have
+    the other planes of its image.
     """
 
     imagej: Mapping[str, Any] = field(default_factory=dict)
     file_name: str = ""
     ome_xml: str = ""
     described_in: str = ""
+    other_files: tuple[str, ...] = ()
     per_unit: tuple[float | None, float | None] = (None, None)
     resolution_unit: ResolutionUnit | None = None
     page_lines: int = 0

@@ -7,7 +7,7 @@ filled in. What is partly there is read as far as it is whole, with a note in nu
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,7 +42,8 @@ class TiffImage:
     sizes: tuple[tuple[str, int], ...]
     count: int
     notes: tuple[str, ...] = ()
-    others: tuple[str, ...] = field(default=())
+    others: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
 
     @property
     def keyframe(self) -> tifffile.TiffPage:
@@ -138,7 +139,14 @@ def _ome_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:
     further = [one for one in images if one is not image and has_own_planes(one, tags.file_name)]
     others = tuple(str(tuple(one.size(axis) for axis in "TCZYX")) for one in further)
     _check_same(chosen)
-    return TiffImage(pages=chosen, sizes=tuple(planes.sizes.items()), count=len(chosen), notes=planes.notes, others=others)
+    return TiffImage(
+        pages=chosen,
+        sizes=tuple(planes.sizes.items()),
+        count=len(chosen),
+        notes=planes.notes,
+        others=others,
+        other_files=planes.other_files,
+    )
 
 
 def _imagej_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:

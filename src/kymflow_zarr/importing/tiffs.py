@@ -6,6 +6,7 @@ it is a `SourceError` of that file.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def read_tiff_and_tags(path: Path) -> tuple[FileContent, TiffTags]:
         image = find_image(tiff, tags)
         check_last_page(tiff)
         pixels = read_pixels(tiff, image)
-    return _content(path, image, tags, pixels), tags
+    return _content(path, image, tags, pixels), replace(tags, other_files=image.other_files)
 
 
 def load_tags(path: Path) -> TiffTags:

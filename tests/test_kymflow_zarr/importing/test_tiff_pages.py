@@ -365,3 +365,28 @@ def test_the_byte_order_of_the_file_does_not_matter(path, planes):
     path.write_bytes(path.read_bytes() + planes[1].astype(">u2").tobytes())
     np.testing.assert_array_equal(read_tiff(path).pixels, planes[:2])
     assert struct.unpack(">H", path.read_bytes()[-2:])[0] == planes[1, -1, -1]
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "lzma", "packbits"])
+def test_packed_pixels_are_read_where_imagecodecs_is_installed(path, planes, compression):
+    pytest.importorskip("imagecodecs")
+    tifffile.imwrite(path, planes, compression=compression, photometric="minisblack", rowsperstrip=5, predictor=False)
+    np.testing.assert_array_equal(read_tiff(path).pixels, planes)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_packed_bits_are_read_where_imagecodecs_is_installed(path, planes, bits):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    pixels = planes[0] >> (16 - bits)
+    rows = [imagecodecs.packints_encode(row, bits) for row in pixels]
+    tifffile.imwrite(path, np.frombuffer(b"".join(rows), np.uint8).reshape(1, -1), metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tags = tiff.pages.first.tags
+        tags["BitsPerSample"].overwrite(bits)
+        tags["ImageWidth"].overwrite(PIXELS)
+        tags["ImageLength"].overwrite(LINES)
+        tags["RowsPerStrip"].overwrite(LINES)
+    np.testing.assert_array_equal(read_tiff(path).pixels, pixels)
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(SourceError, match="is truncated"):
+        read_tiff(path)
