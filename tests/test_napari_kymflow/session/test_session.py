@@ -10,12 +10,13 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
 from kymflow_core import AcqImage, RectROI
-from kymflow_core.errors import ImageError
+from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.indexers import RoiIndexer
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError
 from napari_kymflow.layers.shapes import rect_to_vertices
 from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.rois.measure import measure_rois
 from napari_kymflow.session.session import session_of
 
@@ -427,6 +428,14 @@ def test_a_painted_roi_whose_mask_is_lost_is_named_in_the_list(painted_session, 
     assert mask_state(painted_session, 3) == "mask missing"
     record = painted_session.record
     assert record.measured.bounds_of(record.rois.get(3)) is None
+
+
+def test_a_range_typed_for_a_painted_roi_is_refused_also_where_its_mask_is_lost(painted_session, demo_path):
+    shutil.rmtree(demo_path / "images" / painted_session.image_id / "analysis_arrays" / "roi_mask_3")
+    reopen(painted_session)
+    record, lines = painted_session.record, next(column for column in COLUMNS if column.name == "lines")
+    with pytest.raises(RoiError, match=r"^ROI 3 is a mask; only a rectangle has bounds to type in"):
+        lines.edit(record.editor, record.rois.get(3), "10 – 20")
 
 
 def test_a_mask_that_is_damaged_is_said_in_the_list_and_the_rois_are_saved_all_the_same(demo_session, demo_path):
