@@ -22,7 +22,7 @@ from napari_kymflow.rois.commit_rois import Saved, as_saved, rebase
 from napari_kymflow.rois.drafts import Draft
 from napari_kymflow.rois.undo import UndoStack
 
-_ONLY_TO_LOOK_AT = "This dataset can only be looked at, so its ROIs cannot be edited."
+_READ_ONLY = "This dataset is read-only, so its ROIs cannot be edited."
 
 
 class RoiEditor:
@@ -202,7 +202,7 @@ class RoiEditor:
         self.rois_changed.emit()
 
     def _refuse_edit(self) -> None:
-        show_warning(_ONLY_TO_LOOK_AT)
+        show_warning(_READ_ONLY)
         self.show_saved()
 
     def _on_rois_turned(self, roi_ids: tuple[int, ...]) -> None:
@@ -210,11 +210,11 @@ class RoiEditor:
         show_info(f"{names}: no upright rectangle any more. It is a mask of the shape that is drawn now, with the same id.")
 
     def _set(self, rois: RoiSet) -> None:
-        """Show ROIs as an edit; of a dataset that is only looked at, nothing is edited."""
+        """Show ROIs as an edit; in a read-only dataset, nothing is edited."""
         if self.can_edit:
             self.sync.set_rois(rois)
         else:
-            show_warning(_ONLY_TO_LOOK_AT)
+            show_warning(_READ_ONLY)
 
     def _rect(self, roi_id: int) -> RectROI:
         roi = self.rois.get(roi_id)

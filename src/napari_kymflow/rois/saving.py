@@ -114,13 +114,13 @@ class RoiSaving:
         self.state_changed.emit()
         path, base, submitted, outdated = self.dataset.path, self._editor.base, self._editor.rois, self._outdated
         self.window.run(
-            lambda: commit_rois(path, self.image_id, base, submitted, told=None if not unasked else outdated),
+            lambda: commit_rois(path, self.image_id, base, submitted, shown=None if not unasked else outdated),
             lambda outcome: self._on_outcome(submitted, outcome),
             lambda error: self._on_outcome(submitted, NotSaved(reason=f"an error of the program: {error!r}")),
         )
 
     def save_now(self) -> None:
-        """Save, unless results would become outdated, which the user is asked to look at first."""
+        """Save, unless results would become outdated: the user sees those first."""
         if self._is_closed or not self._editor.is_unsaved or not self.can_save_unasked:
             return
         if self._editor.sync.is_editing:
@@ -221,13 +221,13 @@ class RoiSaving:
         self._editor.take_up_saved(submitted, saved)
         self.state_changed.emit()
         if saved.merged_others:
-            show_info("Another window had saved ROIs of this record meanwhile; both changes are saved.")
+            show_info("Another window has also saved ROIs of this record; both changes are saved.")
         for old, new in saved.renumbered.items():
             show_warning(f"Another window had made a ROI {old} of its own: yours is now ROI {new}.")
         self.saved.emit()
         is_unsaved = self._editor.is_unsaved
         if is_unsaved and (self._waiting or self._was_given_up):
-            # What was edited or given up meanwhile; somebody waits until the record has it so.
+            # What was edited or given up during the save; a caller waits until the record has it.
             self._was_given_up = False
             self.save()
             return
@@ -239,7 +239,7 @@ class RoiSaving:
         """Show both sides, ask which counts, and save that."""
         editor = self._editor
         if editor.rois.rois != submitted.rois:
-            self.save()  # something was edited meanwhile, which the question must not lose
+            self.save()  # something was edited during the question, and must not be lost
             return
         editor.base, editor.image = found.image.rois, found.image
         editor.forget_edits()

@@ -1,4 +1,4 @@
-"""What a record shows beside its pixels and ROIs: its masks, labels to paint on, an earlier revision. No Qt."""
+"""What a record shows besides its pixels and ROIs: its masks, labels to paint on, an earlier revision. No Qt."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +107,7 @@ class MaskLayers:
 
     def _save_layer(self, layer: Labels) -> None:
         if not self._editor.can_edit:
-            show_warning("This dataset can only be looked at, so no mask can be written.")
+            show_warning("This dataset is read-only, so no mask can be written.")
             return
         labels, opened = np.asarray(layer.data).copy(), self._opened.get(layer)
         z, channel = self._editor.sync.get_slice()
@@ -118,10 +118,10 @@ class MaskLayers:
         )
 
     def show_revision(self, rois: RoiSet, number: int) -> None:
-        """Show an earlier revision's ROIs in white, only to look at."""
+        """Show an earlier revision's ROIs in white; it cannot be edited."""
         self.end_revision()
         tag = self._tag("revision")
-        data, options, _ = rois_to_layer(rois, {KEY: tag}, tag.stretch, name=f"revision {number}, only to look at")
+        data, options, _ = rois_to_layer(rois, {KEY: tag}, tag.stretch, name=f"revision {number}, read-only")
         options = {**options, "edge_color": _PREVIEW_COLOR, "face_color": "transparent", "text": None}
         layer = Layer.create(data, options, "shapes")
         self._view.viewer.add_layer(layer)
@@ -149,16 +149,18 @@ class MaskLayers:
         for line in painted.said:
             show_warning(line)
         if not self.can_show:
-            show_warning("Another record was opened meanwhile, so the labels are not saved. Open theirs, and save again.")
+            show_warning(
+                "Another record is open now, so the labels are not saved. Open the labels' record, and save again."
+            )
             return
         editor = self._editor
         rois = editor.rois
         kept = [roi for roi in painted.changed if roi.roi_id in rois]
-        for roi in kept:  # as it is by now: it may have been renamed meanwhile
+        for roi in kept:  # as it is by now: it may have been renamed since
             rois = rois.replace(painted_mask_of(rois.get(roi.roi_id), roi.reference))
         for roi in painted.changed:
             if roi not in kept:
-                show_warning(f"ROI {roi.roi_id} was deleted meanwhile, so what was painted of it is not saved.")
+                show_warning(f"ROI {roi.roi_id} was deleted, so what you painted of it is not saved.")
         editor.sync.set_rois(rois)
         count = len(kept) + len(painted.new)
         new_ids = editor.add_rois(list(painted.new.values()))

@@ -55,7 +55,7 @@ class OpenRecord:
         image = AcqImage(dataset.record(tag.image_id))
         self.dataset, self.image_id = dataset, tag.image_id
         self.kept: Draft | None = None
-        """Unsaved ROIs of the record from an earlier time, which the user may take up."""
+        """Unsaved ROIs of the record from an earlier session, which the user can restore."""
         self._view, self._first_tag, self._window = view, tag, window
         self.sync = RoiSync(layer, image.rois, stretch=tag.stretch, shape=image.slice_shape, get_slice=self._get_slice)
         """What shows the ROIs."""
@@ -70,7 +70,7 @@ class OpenRecord:
         layer, sync = self.sync.layer, self.sync
         sync.later = lambda action: self._window.later(action)
         sync.bind()
-        # The layer may have been made from an older look at the record.
+        # The layer may have been made from older metadata of the record.
         sync.show_if_different(self.image.rois)
         self.editor.can_edit = layer.editable = can_edit
         self.editor.rois_changed.connect(self._on_rois_changed)
@@ -85,7 +85,7 @@ class OpenRecord:
         self._load_kept()
 
     def start(self, draft: Draft | None) -> None:
-        """Follow the edits from now on, with what was not saved of an earlier look at the record on top."""
+        """Follow the edits from now on, on top of edits that were not saved before."""
         self.editor.bind()
         self.saving.bind()
         self.measured.update()
@@ -156,7 +156,7 @@ class OpenRecord:
     def materialize_masks(self) -> None:
         """Save the ROIs, write each rectangle as a mask, and show the masks."""
         if not self.editor.can_edit:
-            show_warning("This dataset can only be looked at, so no mask can be written.")
+            show_warning("This dataset is read-only, so no mask can be written.")
         elif not any(isinstance(roi, RectROI) for roi in self.rois):
             show_warning("There is no rectangle to make a mask of; draw one first.")
         else:

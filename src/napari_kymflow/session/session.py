@@ -69,7 +69,7 @@ class KymSession:
         self.dataset: ZarrDataset | None = None
         """The open dataset."""
         self.snapshot = DatasetSnapshot()
-        """What the open dataset held when it was looked at last."""
+        """The last snapshot of the open dataset."""
         self.found = find_indexers(INDEXERS)
         """The indexers that fill its tables."""
         self.record: OpenRecord | None = None
@@ -118,7 +118,7 @@ class KymSession:
 
     @property
     def is_read_only(self) -> str:
-        """Why the open dataset can only be looked at; empty where it can be changed."""
+        """Why the open dataset is read-only; empty where it can be changed."""
         return "" if self.dataset is None or is_writable(self.dataset.path) else "on a disk that cannot be written to"
 
     def open_dataset(self, path: str | Path) -> bool:
@@ -231,7 +231,7 @@ class KymSession:
         self.record_changed.emit()
 
     def _ask_about_removed(self, record: OpenRecord) -> None:
-        """Ask about a layer that was deleted by hand with unsaved ROIs in it; the ROIs are kept meanwhile."""
+        """Ask about a layer that was deleted by hand with unsaved ROIs in it; the ROIs are kept until then."""
         if self.image_id == record.image_id:
             return
         if self.window.autosaves and record.saving.can_save_unasked:

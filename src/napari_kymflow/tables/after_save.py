@@ -1,6 +1,6 @@
 """What follows a save of ROIs: the image's rows in the tables are brought up to date, and so is what is shown of them.
 
-The rule of this room: what was read says of which dataset; another one, such as a copy, can have the same images.
+The rule of this room: what was read names its dataset; another dataset, such as a copy, can have the same images.
 """
 
 from collections.abc import Sequence

@@ -31,7 +31,7 @@ def edit_and_load(
     *,
     writes_tables: bool,
 ) -> Edited:
-    """Edit metadata, let the tables follow, and return what came of it; safe in a worker.
+    """Edit metadata, let the tables follow, and return the result; safe in a worker.
 
     Parameters
     ----------

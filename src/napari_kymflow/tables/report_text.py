@@ -45,7 +45,7 @@ def import_details(report: ImportReport) -> str:
 
 
 def needs_reading(report: ImportReport) -> bool:
-    """Return whether there is more to say of an import than its headline."""
+    """Return whether an import has more to report than its headline."""
     return bool(import_details(report))
 
 
@@ -59,7 +59,7 @@ def relink_report(wanted: int, failed: Sequence[FailedFile]) -> tuple[str, str]:
 
 
 def export_details(report: ExportReport) -> str:
-    """Return what of a dataset could not be exported, and what is worth knowing; empty where there is nothing to say."""
+    """Return what of a dataset could not be exported, and the notes; empty where there is neither."""
     lacking = _reasons(report.failed)
     return _paragraphs({"Could not be read, and is not in the folder:": lacking, "Worth knowing:": list(report.notes)})
 

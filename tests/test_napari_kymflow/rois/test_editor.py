@@ -459,7 +459,7 @@ def test_of_a_record_that_is_only_looked_at_nothing_is_edited(demo_session):
     demo_session.record.editor.duplicate([1])
     demo_session.record.editor.edit(1, name="new")
     assert not demo_session.record.is_unsaved
-    assert "can only be looked at" in str(notification_manager.records[-1].message)
+    assert "is read-only" in str(notification_manager.records[-1].message)
 
 
 def test_results_that_were_computed_since_the_record_was_opened_are_not_outdated_by_an_autosave(slow):

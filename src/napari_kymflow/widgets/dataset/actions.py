@@ -1,6 +1,6 @@
 """What the dataset dock's buttons do: open, refresh, rebuild, verify. Work runs in a worker, under the task bar.
 
-The rule of this room: every action ends with one line that says what came of it, and with a new look at the dataset.
+The rule of this room: every action ends with one line about its result, and with a new snapshot of the dataset.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,11 +28,11 @@ class DatasetActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     session
         The session whose dataset is worked on.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     show
         Called with what there is to show.
     """
@@ -49,7 +49,7 @@ class DatasetActions(QObject):
         self._is_showing_newest = False
 
     def show_newest(self) -> None:
-        """Look at the open dataset in a worker; where something runs already, that ends with a look."""
+        """Take a new snapshot of the open dataset in a worker; work that runs already ends with one."""
         if self._session.path is not None and not self._bar.is_running and not self._is_showing_newest:
             self._run("Looking at the records", [], "refresh", None, says_what_was_done=False)
 

@@ -182,7 +182,7 @@ class DatasetDock(QWidget):
         self._show_state()
 
     def _show(self, shown: DatasetViews) -> None:
-        """Show a look at the dataset; tables that are not in front are filled when they come to it."""
+        """Show a snapshot of the dataset; tables behind the front one are filled when they come to the front."""
         self._shown = shown
         known = [indexer.table_name for indexer in self._session.found.indexers]
         names = [RECORDS, *dict.fromkeys([*known, *shown.snapshot.tables])]
@@ -312,7 +312,7 @@ class DatasetDock(QWidget):
         mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
         records = f"{count:,} record{'' if count == 1 else 's'}"
         if self._session.is_read_only:
-            records += f", {self._session.is_read_only}: only to look at"
+            records += f", {self._session.is_read_only}: read-only"
         return f"<b>{dataset.path.name}</b>: {records}{mark}"
 
     def _on_record_activated(self, row: "pd.Series[Any]") -> None:

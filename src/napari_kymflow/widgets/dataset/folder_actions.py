@@ -1,6 +1,6 @@
 """What the dataset dock does to bring images in and to take them out: import, new from folder, export.
 
-The rule of this room: every action ends with one line that says what came of it, and what there is more to say is in one
+The rule of this room: every action ends with one line about its result, and all details are in one
 dialog that can be copied.
 """
 
@@ -49,11 +49,11 @@ class ExchangeActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     session
         The session whose dataset is filled or exported.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     do
         The dock's other actions, which show the dataset as it is afterwards.
     """
@@ -171,7 +171,7 @@ class ExchangeActions(QObject):
     def _show_report(self, report: ImportReport, folder: Path, target: Path) -> None:
         actions: dict[str, tuple[str, Callable[[], None]]] = {}
         if report.moved:
-            tip = "The dataset takes up where these files are now, so that it finds them there the next time"
+            tip = "The dataset notes where these files are now, so that the next import finds them"
             actions[_RELINK] = (tip, lambda: self._relink(target, report))
         if report.changed:
             tip = "Their records get the new pixels; ROIs and history stay, and results made before are outdated"
@@ -224,7 +224,7 @@ class ExchangeActions(QObject):
 
 
 def _likely_folder(dataset: ZarrDataset) -> Path | None:
-    """Return the folder of the file that came in last, where it is still there."""
+    """Return the folder of the file that was imported last, where it is still there."""
     try:
         sources = dataset.load_sources_index()
     except OUR_ERRORS:

@@ -1,6 +1,6 @@
 """What a worker does to bring images in and to take them out.
 
-The rule of this room: no widget is touched. Work that is cancelled stops between files, and what came in stays.
+The rule of this room: no widget is touched. Cancelled work stops between files, and what was imported stays.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class ImportWork:
         self._plan = plan
 
     def __call__(self, watch: Watch) -> Outcome:
-        """Import, and return what came of it; raise `DatasetNotFoundError` where the dataset is gone."""
+        """Import, and return the result; raise `DatasetNotFoundError` where the dataset is gone."""
         if self._is_there:
             ZarrDataset(self._target, mode="r")
         dataset = ZarrDataset(self._target)

@@ -30,11 +30,11 @@ class MetadataActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     session
         The session whose dataset is edited.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     do
         The dock's other actions, which show the dataset as it is afterwards.
     chosen
@@ -67,7 +67,7 @@ class MetadataActions(QObject):
         self.follow(can_edit=False)
 
     def add_to(self, menu: QMenu) -> None:
-        """Add the entries to a menu, whose texts say of how many records whenever it opens."""
+        """Add the entries to a menu; their texts state the number of records whenever it opens."""
         for action in (self.calibration, self.experiment, self.undo):
             menu.addAction(action)
         menu.aboutToShow.connect(self.name_records)
@@ -89,7 +89,7 @@ class MetadataActions(QObject):
         self.undo.setText(_UNDO if self._last is None or not is_here else f"Undo last change of {self._last[1].lower()}")
 
     def ask(self, what: What, checked: object = None) -> None:
-        """Read what the chosen records have, and open the dialog; one that is open comes to the front."""
+        """Read what the chosen records have, and open the dialog; a dialog that is open comes to the front."""
         if self.dialog is not None:
             self.dialog.raise_()
             self.dialog.activateWindow()
@@ -167,7 +167,7 @@ class MetadataActions(QObject):
 
 
 def suggestions_of(session: KymSession, form: MetadataForm) -> Mapping[str, Sequence[str]]:
-    """Return what stands in the other records of the dataset, so that one thing is not written in two ways."""
+    """Return the values of the other records of the dataset, so that one thing is not written in two ways."""
     images, found = session.snapshot.images, {}
     for key in form.keys:
         column = f"{EXPERIMENT_COLUMN}{key}"

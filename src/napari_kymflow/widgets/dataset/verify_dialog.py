@@ -202,7 +202,7 @@ class VerifyDialog(QDialog):
 
     def _on_verified(self, checked: Checked | None) -> str:
         if checked is None:
-            self.task_bar.show_result("Cancelled: the dataset was not looked at to the end", "warning")
+            self.task_bar.show_result("Cancelled: only a part of the dataset was checked", "warning")
         else:
             self._show(checked)
         return ""
@@ -258,7 +258,7 @@ def describe_result(checked: Checked) -> tuple[Kind, str]:
     report = checked.report
     if report.problems:
         kinds: dict[int, Kind] = {0: "info", 1: "warning", 2: "error"}
-        # The button is beside it; the option is for the command line.
+        # The button is next to it; the option is for the command line.
         summary = report.summary().removesuffix(", with --repair")
         backup = " Only a backup can bring back what is damaged." if checked.damaged else ""
         return kinds[report.exit_code], f"{summary}.{backup}"

@@ -45,7 +45,7 @@ class RoiActions:
     session
         The session.
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     """
 
     def __init__(self, session: KymSession, parent: QWidget) -> None:
@@ -165,7 +165,7 @@ class RoiActions:
         if isinstance(found, str):
             show_error(found)
         elif self._session.record is not record:
-            show_warning(f"Another record was opened meanwhile, so the ROIs of {name} were not added.")
+            show_warning(f"Another record is open now, so the ROIs of {name} were not added.")
         else:
             rois, lost = found
             record.editor.add_rois(rois)

@@ -24,7 +24,7 @@ _WIDTH = 560
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
 _FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
 _READ_ONLY = (
-    "<b>Only to look at</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
+    "<b>Read-only</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
     "the TIFFs into a new dataset."
 )
 

@@ -1,4 +1,4 @@
-"""One line that shows long work: its progress and a way to stop it, and afterwards what came of it.
+"""One line that shows long work: its progress and a way to stop it, and afterwards its result.
 
 The rule of this room: work happens in a worker and never touches a widget; what it says comes to the window's own thread by
 signals of Qt, which end with the bar. Work whose bar is gone is cancelled, and finishes unseen.
@@ -101,7 +101,7 @@ class TaskHandle(QObject):
         self._is_quitting = lambda: (found := known()) is not None and found.abort_requested
 
     def take(self) -> Step | None:
-        """Return the latest progress once; None where nothing was said since."""
+        """Return the latest progress once; None where there is nothing new."""
         with self._lock:
             latest, self._latest = self._latest, None
         return latest
@@ -271,7 +271,7 @@ class TaskBar(QWidget):
         self._cancel.setVisible(can_cancel)
 
     def _on_progressed(self) -> None:
-        # What is said until the timer ends is shown then, so the last step before a long one is never lost.
+        # Progress that comes until the timer ends is shown then, so the last step before a long one is never lost.
         if self._is_running and not self._timer.isActive():
             self._timer.start()
 

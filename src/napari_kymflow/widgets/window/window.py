@@ -89,7 +89,7 @@ class NapariWindow(Window):
 
     @property
     def main_window(self) -> QMainWindow | None:
-        """Qt's window, over which questions stand; None until a dock lies in one."""
+        """Qt's window, the parent of questions; None until a dock lies in one."""
         return self._main_window()
 
     @property
