@@ -31,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputedFrom:
-    """What an analysis looked at.
+    """What an analysis used.
 
     `rois` are the geometries (`roi_geometry`) by ROI id; an empty one is not known, but is not the one that the ROI was
     imported with. `parameters` are the analysis's own, as JSON; `algorithm` and `version` name the program; `pixels` is a

@@ -58,7 +58,7 @@ class ImportReport:
     """What an import did.
 
     `replaced` are records that got the pixels of their changed file, `moved` files that were not imported since a record
-    has their content already; `ZarrDataset.relink` takes up where they are now. `completed` are records that got what an
+    has their content already; `ZarrDataset.relink` notes where they are now. `completed` are records that got what an
     earlier reader did not read of their file, `incomplete` those that would get it on request, and `reads` says what that
     is. `notes` are of no file of its own. `is_cancelled` says that files were left that the import did not come to.
     """

@@ -1,6 +1,6 @@
 """`ZarrDataset`: the records and tables of a dataset, and what it does with files, folders and damage.
 
-The rule of this room: it states what is asked and hands on; the work stands in `importing`, `exporting` and `verify`.
+The rule of this room: it states what is asked; the work is done in `importing`, `exporting` and `verify`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -157,7 +157,7 @@ class ZarrDataset(Dataset):
             gone = {one.path for one in lost}
             noted = tuple(one for one in report.moved if one.path not in gone)
             report = replace(report, moved=noted, failed=(*report.failed, *lost))
-        notes = tuple(f"{one.path} was passed over: {one.reason}" for one in unreadable if one.reason == IS_EXPORT)
+        notes = tuple(f"{one.path} was skipped: {one.reason}" for one in unreadable if one.reason == IS_EXPORT)
         failed = tuple(one for one in unreadable if one.reason != IS_EXPORT)
         return replace(report, failed=(*failed, *report.failed), notes=(*report.notes, *notes))
 
@@ -311,7 +311,7 @@ class ZarrDataset(Dataset):
                 source = sources[one.image_id]
                 now[one.image_id] = source.moved_to(one.path, dataset=self.path, further=one.further)
             except KeyError:
-                reason = "its record was deleted meanwhile; import the folder again for a new one"
+                reason = "its record was deleted during the import; import the folder again for a new one"
                 failed.append(FailedFile(path=one.path, reason=reason))
             except OSError as error:
                 reason = f"it is no longer there ({error.strerror or error}); import the folder again that it is in now"

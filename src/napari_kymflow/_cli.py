@@ -85,7 +85,7 @@ def _show(path: Path, screenshot: Path | None, output: Output) -> None:
     if screenshot is None:
         napari.run()
         return
-    # Until the docks have looked at the dataset: a worker that outlives its window ends the process.
+    # Until the docks have their snapshot of the dataset: a worker that outlives its window ends the process.
     from napari_kymflow.widgets.docks import is_busy
 
     rounds, end = _ROUNDS, time.monotonic() + _LONGEST_S

@@ -37,13 +37,13 @@ def export_dataset(viewer: "napari.Viewer") -> None:
 
 
 def _do(viewer: "napari.Viewer", action: "Callable[[ExchangeActions], None]", *, writes: bool = True) -> None:
-    """Open the dock and let it do something, unless it is at work, or writes where the dataset can only be looked at."""
+    """Open the dock and let it do something, unless it is at work, or writes where the dataset is read-only."""
     from napari_kymflow.widgets.docks import do_when_idle, find_dataset_dock, open_dataset_dock
 
     session = session_of(viewer)
     if writes and session.is_read_only:
         name = session.path.name if session.path else "The dataset"
-        show_warning(f"{name} can only be looked at ({session.is_read_only}), so nothing can be imported into it.")
+        show_warning(f"{name} is read-only ({session.is_read_only}), so nothing can be imported into it.")
         return
     open_dock = find_dataset_dock(viewer)
     if open_dock is not None and open_dock.is_busy:

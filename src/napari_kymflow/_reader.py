@@ -106,7 +106,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     if reasons:
         say = show_warning if layers is not NOTHING else show_error
         count = f"{len(reasons)} of {len(session.image_ids)} records {'is' if len(reasons) == 1 else 'are'} damaged"
-        # Only as many were tried as it took to find one that opens.
+        # It tries records until one opens.
         say(
             f"{count if layers is NOTHING else f'At least {count}'}: {reasons[0]}. "
             f"To see all that is wrong: napari-kymflow verify {session.path}"

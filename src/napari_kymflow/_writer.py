@@ -18,7 +18,7 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.imagej_tiff import pixels_to_tiff
 from napari_kymflow.layers.tags import LayerTag, tag_in
 from napari_kymflow.rois.files import export_rois
-from napari_kymflow.session.session import session_showing
+from napari_kymflow.session.session import record_showing
 
 FullLayerData: TypeAlias = tuple[Any, Mapping[str, Any], str]
 """`(data, attributes, kind)`, as napari's writers get it."""
@@ -70,15 +70,15 @@ def _write_rois(target: Path | None, layer_data: Sequence[FullLayerData]) -> lis
     tag = _tag_of_only(layer_data)
     if target is None or tag is None:
         return []
-    session = session_showing(tag) if tag.role == "rois" else None
-    if session is None or session.editor is None:
+    record = record_showing(tag) if tag.role == "rois" else None
+    if record is None:
         show_warning(
             f"{_name(layer_data[0])} does not show the ROIs of a record that is open now, so they are not saved: open the "
             "record and save its ROI layer."
         )
         return []
     try:
-        lost = export_rois(target, session.editor, session.rois.ids)
+        lost = export_rois(target, record.editor, record.rois.ids)
     except OUR_ERRORS as error:
         show_error(f"not saved: {error}")
         return []

@@ -57,7 +57,7 @@ def scan_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scan_path(scan_folder: Path) -> Path:
-    """A line scan of 40 lines of 12 pixels, with nothing beside it."""
+    """A line scan of 40 lines of 12 pixels, with nothing next to it."""
     path = scan_folder / "scan.tif"
     tifffile.imwrite(path, np.arange(480, dtype=np.uint16).reshape(40, 12))
     return path

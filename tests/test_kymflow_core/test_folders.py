@@ -39,7 +39,7 @@ def only(dataset: ZarrDataset):
 class TestSidecars:
     @pytest.fixture
     def with_files(self, scan_path: Path) -> Path:
-        """A scan with an artifact of each kind beside it."""
+        """A scan with an artifact of each kind next to it."""
         folder = scan_path.parent
         (folder / "scan.params.json").write_text('{"window": 16, "score": NaN}')
         pd.DataFrame({"v": [1.5]}).to_csv(folder / "scan.trace.csv", index=False)
@@ -400,7 +400,7 @@ class TestChangedFile:
     def test_what_lies_beside_it_is_said_not_to_be_read_again(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
         (file,) = analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed").replaced
-        assert "ROIs and results beside it were not read again: its record keeps its own" in file.notes
+        assert "ROIs and results next to it were not read again: its record keeps its own" in file.notes
 
     def test_its_rois_stay(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)

@@ -177,7 +177,7 @@ def blosc_bomb() -> bytes:
 
 def manifest_bomb(dataset: Dataset) -> object:
     (dataset.path / "index/manifest.json.gz").write_bytes(gzip_bomb())
-    # It is passed over, since it can be made again; verify says that it is one.
+    # It is skipped, since it can be made again; verify says that it is one.
     assert len(ZarrDataset(dataset.path).load_manifest().entries) == 1
     (problem,) = ZarrDataset(dataset.path).verify().problems
     raise KymflowZarrError(problem.what)

@@ -113,7 +113,7 @@ def test_into_a_dataset_that_is_only_read_nothing_is_imported(viewer, session, c
     import_tiff_folder(viewer)
     assert called == []
     assert last_message() == (
-        "demo.zarr can only be looked at (on a disk that cannot be written to), so nothing can be imported into it."
+        "demo.zarr is read-only (on a disk that cannot be written to), so nothing can be imported into it."
     )
 
 

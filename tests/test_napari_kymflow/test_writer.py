@@ -18,7 +18,7 @@ from kymflow_core.roi_files.imagej import rois_from_imagej
 from kymflow_zarr.importing.tiffs import read_tiff
 from napari_kymflow._writer import write_geojson, write_imagej_rois, write_tiff
 from napari_kymflow.layers.tags import tag_of
-from napari_kymflow.session.session import session_of, session_showing
+from napari_kymflow.session.session import record_showing, session_of
 
 MANIFESTS = {
     "ours": Path(napari_kymflow.__file__).with_name("napari.yaml"),
@@ -46,7 +46,7 @@ def save(write, path, *layers):
 class TestTiff:
     def test_the_pixels_are_the_records_and_not_stretched(self, layers, demo_session, tmp_path):
         assert save(write_tiff, tmp_path / "a.tif", layers["pixels"]) == [str(tmp_path / "a.tif")]
-        np.testing.assert_array_equal(read_tiff(tmp_path / "a.tif").pixels, np.asarray(demo_session.image.pixels))
+        np.testing.assert_array_equal(read_tiff(tmp_path / "a.tif").pixels, np.asarray(demo_session.record.image.pixels))
 
     def test_imagej_gets_the_calibration(self, layers, tmp_path):
         save(write_tiff, tmp_path / "a.tif", layers["pixels"])
@@ -55,12 +55,12 @@ class TestTiff:
 
     def test_a_mask_has_0_and_1(self, layers, demo_session, tmp_path):
         save(write_tiff, tmp_path / "mask.tiff", layers["mask"])
-        mask = demo_session.image.get_roi_mask(2).astype("u1")
+        mask = demo_session.record.image.get_roi_mask(2).astype("u1")
         np.testing.assert_array_equal(tifffile.imread(tmp_path / "mask.tiff"), mask, strict=True)
 
     def test_labels_have_the_ids_of_their_rois(self, layers, demo_session, tmp_path):
-        demo_session.select_rois([2])
-        demo_session.masks.open_labels()
+        demo_session.record.selection.select([2])
+        demo_session.record.masks.open_labels()
         (labels,) = (layer for layer in demo_session.viewer.layers if isinstance(layer, Labels))
         save(write_tiff, tmp_path / "labels.tif", labels)
         assert np.unique(tifffile.imread(tmp_path / "labels.tif")).tolist() == [0, 2]
@@ -110,14 +110,14 @@ def rng_pixels():
 class TestRois:
     def test_imagej_gets_those_on_the_screen(self, layers, demo_session, tmp_path):
         assert save(write_imagej_rois, tmp_path / "a.zip", layers["rois"]) == [str(tmp_path / "a.zip")]
-        found = rois_from_imagej(tmp_path / "a.zip", next_id=1, shape=demo_session.image.slice_shape)
+        found = rois_from_imagej(tmp_path / "a.zip", next_id=1, shape=demo_session.record.image.slice_shape)
         assert [roi.name for roi in found.rois] == ["vessel", "centre, first half"]
 
     def test_what_is_not_saved_yet_is_there_too(self, layers, demo_session, tmp_path):
         layers["rois"].add_rectangles(np.array([[[10, 300], [10, 600], [20, 600], [20, 300]]]))
         save(write_geojson, tmp_path / "a.geojson", layers["rois"])
         collection = json.loads((tmp_path / "a.geojson").read_text())
-        assert len(collection["features"]) == len(demo_session.rois) == 3
+        assert len(collection["features"]) == len(demo_session.record.rois) == 3
 
     def test_what_is_lost_is_said(self, layers, tmp_path, messages):
         save(write_imagej_rois, tmp_path / "a.zip", layers["rois"])
@@ -133,8 +133,8 @@ class TestRois:
         assert save(write_geojson, tmp_path / "a.geojson", rois) == []
         assert "does not show the ROIs of a record that is open now" in messages()[-1]
 
-    def test_the_session_of_a_layer_is_found(self, layers, demo_session):
-        assert session_showing(tag_of(layers["rois"])) is demo_session
+    def test_the_record_of_a_layer_is_found(self, layers, demo_session):
+        assert record_showing(tag_of(layers["rois"])) is demo_session.record
 
 
 class TestDeclined:
@@ -221,7 +221,7 @@ def test_a_real_viewer_saves_through_us(make_napari_viewer, demo_path, tmp_path)
     assert viewer.layers.save(str(tmp_path / "a.zip"), selected=True) == [str(tmp_path / "a.zip")]
     assert zipfile.is_zipfile(tmp_path / "a.zip")
     image = AcqImage.from_path(tmp_path / "a.tif")
-    np.testing.assert_array_equal(image.pixels, np.asarray(session.image.pixels))
+    np.testing.assert_array_equal(image.pixels, np.asarray(session.record.image.pixels))
     session.close_record()
 
 

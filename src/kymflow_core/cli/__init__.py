@@ -1,7 +1,7 @@
 """The command line without the window; the plugin adds `demo` and `open`.
 
-The rule of this room: it prints and sets exit codes; what it does stands elsewhere. Exit codes: 0 done, 1 something failed
-and is said, 2 the call is wrong (Typer's own), 130 stopped by Ctrl-C. `verify`: 0 sound, 1 can be repaired, 2 damaged.
+The rule of this room: it prints and sets exit codes; what it does is elsewhere. Exit codes: 0 done, 1 something failed
+and is named, 2 the call is wrong (Typer's own), 130 stopped by Ctrl-C. `verify`: 0 sound, 1 can be repaired, 2 damaged.
 """
 
 import logging

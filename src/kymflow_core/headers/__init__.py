@@ -1,4 +1,4 @@
-"""Acquisition headers: what microscopes say of an image, and what reads it."""
+"""Acquisition headers: what microscopes state about an image, and what reads it."""
 
 from kymflow_core.headers.acquisition import AcquisitionHeader
 from kymflow_core.headers.discovery import FoundHeaderReaders, find_header_readers, installed_header_readers

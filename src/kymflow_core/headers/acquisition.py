@@ -1,4 +1,4 @@
-"""What a microscope says of one image, whatever its file format: a frozen value and its JSON.
+"""What a microscope states about one image, whatever its file format: a frozen value and its JSON.
 
 The rule of this room: what is not known is None. There is no default calibration.
 """

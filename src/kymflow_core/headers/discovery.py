@@ -25,14 +25,14 @@ OF_THE_OLDER_PROGRAM: tuple[HeaderReader, ...] = (OlderSidecarReader(),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundHeaderReaders:
-    """The header readers that can be used, in the order in which they are believed, and why others cannot."""
+    """The header readers that can be used, in the order in which they count, and why others cannot."""
 
     readers: tuple[HeaderReader, ...] = ()
     problems: tuple[str, ...] = ()
 
 
 def find_header_readers(*, points: Sequence[EntryPoint] | None = None) -> FoundHeaderReaders:
-    """Return our header readers and those that installed packages bring, in the order in which they are believed.
+    """Return our header readers and those that installed packages bring, in the order in which they count.
 
     Parameters
     ----------

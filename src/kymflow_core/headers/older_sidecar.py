@@ -1,4 +1,4 @@
-"""The header in the older program's `<stem>.json`: voxels that it was told, or read from a header that is gone by now."""
+"""The header in the older program's `<stem>.json`: voxels that were entered, or read from a header that is gone."""
 
 from pathlib import Path
 

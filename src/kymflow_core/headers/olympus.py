@@ -1,4 +1,4 @@
-"""The text header that Olympus FluoView (FVMPE-RS) exports beside a TIFF.
+"""The text header that Olympus FluoView (FVMPE-RS) exports next to a TIFF.
 
 Tab-separated pairs of quoted text in sections such as `[General]`, `[Dimensions]`, `[Image]`, `[Channel 1]`; the same key
 stands in several sections (the reference image has an `Image Size` too), so a value is always asked for by its section.
@@ -36,7 +36,7 @@ _ENCODINGS = (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"), ("utf-8-sig", b"
 
 
 class OlympusReader:
-    """Reads the `<stem>.txt` that lies beside a TIFF."""
+    """Reads the `<stem>.txt` next to a TIFF."""
 
     name = "olympus_txt"
 
@@ -63,7 +63,7 @@ class OlympusReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OlympusChannel:
-    """What the header says of one channel: its number from 1, detector, dye, and wavelengths in nm."""
+    """What the header states about one channel: its number from 1, detector, dye, and wavelengths in nm."""
 
     number: int
     name: str = ""

@@ -1,7 +1,7 @@
 """What reads a header: the protocol that any package can fill, and how several of them make one header.
 
 The rule of this room: the order of the readers decides. What one does not know is filled from the next; where a later one
-says something else, the earlier one is believed, and the contradiction is said in a note. The TIFF's shape always wins.
+states something else, the earlier one counts, and a note reports the contradiction. The TIFF's shape always wins.
 """
 
 import math
@@ -24,14 +24,14 @@ _UNITS = {"seconds_per_line": "seconds per line", "um_per_pixel": "µm per pixel
 
 @runtime_checkable
 class HeaderReader(Protocol):
-    """Reads what one kind of file, beside a TIFF or in it, says of the image. It has no state, and writes nothing."""
+    """Reads one kind of header, in a TIFF or in a file next to it. It has no state, and writes nothing."""
 
     @property
     def name(self) -> str:
         """What the calibration's source is called, such as "olympus_txt"; in notes and in the table of images."""
 
     def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader | None:
-        """Return what is said of an image; None where there is no file of this kind.
+        """Return the header of an image; None where there is no file of this kind.
 
         Parameters
         ----------
@@ -135,5 +135,5 @@ def _contradictions(
             notes.append(f"{one:.6g} {unit} of {sources[key]} was taken; {name} says {other:.6g}")
     one, other = header.acquired_local_epoch_ns, said.acquired_local_epoch_ns
     if one is not None and other is not None and abs(one - other) > _SAME_TIME_NS:
-        notes.append(f"the header {name} says another time of acquisition than the one that was taken")
+        notes.append(f"the header {name} states another time of acquisition, which was not used")
     return notes

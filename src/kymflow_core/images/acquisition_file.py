@@ -1,6 +1,6 @@
-"""One TIFF with all that lies beside it: the microscope's header, the older program's ROIs and results.
+"""One TIFF with all files next to it: the microscope's header, the older program's ROIs and results.
 
-The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and both are said in the notes.
+The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and the notes report both.
 """
 
 from dataclasses import replace
@@ -34,13 +34,13 @@ from kymflow_zarr.stores import TiffSidecarStore
 def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> FileContent:
     """Read a TIFF, its header, its sidecars and its results; `listing` is of its folder, which is listed anew without.
 
-    Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts beside a TIFF
+    Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts next to a TIFF
     (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`.
 
     Raises
     ------
     SourceError
-        When the TIFF, or a file beside it, cannot be read, or a mask does not fit the image: then nothing of it is
+        When the TIFF, or a file next to it, cannot be read, or a mask does not fit the image: then nothing of it is
         imported, so that it can be mended and imported whole.
     """
     tiff, tags = read_tiff_and_tags(path)
@@ -97,8 +97,8 @@ def _check_masks_there(path: Path, content: FileContent) -> None:
         name = array_name(roi.mask_ref) if roi.mask_ref else None
         if name and name not in content.masks:
             raise SourceError(
-                f"ROI {roi.roi_id} of {path} has a mask {name!r}, which is not beside it; put {path.stem}.{name}.npy "
-                "there, or remove the ROI from the file beside the TIFF, then import again"
+                f"ROI {roi.roi_id} of {path} has a mask {name!r}, which is not next to it; put {path.stem}.{name}.npy "
+                "there, or remove the ROI from the file next to the TIFF, then import again"
             )
 
 
@@ -141,7 +141,7 @@ def _missing_files(path: Path, tiff: FileContent) -> tuple[str, ...]:
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:
-    """Return what this program saved beside a TIFF, and the masks of it."""
+    """Return what this program saved next to a TIFF, and the masks of it."""
     try:
         store = TiffSidecarStore(path)
         saved = load_saved(store)
@@ -167,7 +167,7 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     try:
         held = RecordMetadata.from_json(content.metadata).rois
     except KymflowError as error:
-        raise SourceError(f"{path}: {error}; mend the file beside it, then import again") from error
+        raise SourceError(f"{path}: {error}; mend the file next to it, then import again") from error
     wanted = {name: roi for roi in held if roi.mask_ref and (name := array_name(roi.mask_ref))}
     masks = {**content.masks, **{name: array for name, array in content.array_artifacts.items() if name in wanted}}
     sizes = dict(zip(content.axes, content.pixels.shape, strict=True))
@@ -175,7 +175,7 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
     for name, mask in masks.items():
         if whole_mask(wanted.get(name), mask, shape) is None:
             raise SourceError(
-                f"the mask {name!r} beside {path} has the shape {mask.shape}, the image {shape} (y, x); mend or remove "
+                f"the mask {name!r} next to {path} has the shape {mask.shape}, the image {shape} (y, x); mend or remove "
                 "it, then import again"
             )
     arrays = {name: array for name, array in content.array_artifacts.items() if name not in masks}

@@ -59,7 +59,7 @@ def _notes(old: AcquisitionHeader, new: AcquisitionHeader, content: FileContent)
             yield f"its calibration was {before or 'unknown'} and is {now or 'unknown'} {unit} now"
     has_rois = RecordMetadata.from_json(content.metadata).n_rois > 0
     if content.table_artifacts or content.json_artifacts or content.array_artifacts or has_rois:
-        yield "ROIs and results beside it were not read again: its record keeps its own"
+        yield "ROIs and results next to it were not read again: its record keeps its own"
 
 
 def _check_rois_fit(record: ZarrImageRecord, metadata: RecordMetadata, content: FileContent) -> None:

@@ -11,7 +11,7 @@ from kymflow_zarr.errors import DamagedError
 
 
 def check_rois(record: ZarrImageRecord) -> Iterator[str]:
-    """Yield what is wrong: ids that stand twice, envelopes that cannot be read, masks that are not there or do not fit."""
+    """Yield what is wrong: ids that occur twice, envelopes that cannot be read, masks that are not there or do not fit."""
     try:
         held = RecordMetadata.load(record).rois
     except KymflowError as error:

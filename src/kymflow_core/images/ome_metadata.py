@@ -1,8 +1,8 @@
-"""What OME-Zarr is told of a kymograph: rows are lines, columns are space.
+"""The OME-Zarr metadata of a kymograph: rows are lines, columns are space.
 
 Derived from the header, which is the truth. The rule of this room: OME-Zarr knows no image of one axis in space and one in
-time, so a kymograph's `y` is said to be space, with the seconds of a line as its step and without a unit; what it really is
-stands in the notes.
+time, so a kymograph's `y` is declared as space, with the seconds of a line as its step and without a unit; the notes
+state what it really is.
 """
 
 from kymflow_core.headers import AcquisitionHeader
@@ -15,7 +15,7 @@ NOTES = "kymflow"
 
 
 def describe_header(header: AcquisitionHeader) -> OmeDescription:
-    """Return what a header says of the axes; a calibration that is not known is left out."""
+    """Return what a header states about the axes; a calibration that is not known is left out."""
     steps = {"y": header.seconds_per_line, "x": header.um_per_pixel}
     notes: dict[str, JsonValue] = {
         "y": "lines; the scale is seconds per line" if header.seconds_per_line else "lines",
@@ -31,7 +31,7 @@ def describe_header(header: AcquisitionHeader) -> OmeDescription:
 
 
 def describe_metadata(metadata: JsonObject) -> OmeDescription:
-    """Return what a record's metadata say of its axes, as `describe_header` of their header."""
+    """Return what a record's metadata state about its axes, as `describe_header` of their header."""
     return describe_header(RecordMetadata.from_json(metadata).header)
 
 

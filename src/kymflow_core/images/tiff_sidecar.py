@@ -1,4 +1,4 @@
-"""What this program saves beside a TIFF: `<stem>.kymflow.json`, which wins over the older program's `<stem>.json`."""
+"""What this program saves next to a TIFF: `<stem>.kymflow.json`, which wins over the older program's `<stem>.json`."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ _VERSION = 1
 
 
 def load_saved(store: TiffSidecarStore) -> Revision | None:
-    """Return the metadata that were saved beside a TIFF; None where there are none.
+    """Return the metadata that were saved next to a TIFF; None where there are none.
 
     Raises
     ------
@@ -32,16 +32,16 @@ def load_saved(store: TiffSidecarStore) -> Revision | None:
     number, metadata = document.get("revision"), document.get("metadata")
     if (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
         raise SidecarError(
-            f"{store.path.stem}.{NAME}.json beside {store.path} has the format {document.get('format')!r}, version "
+            f"{store.path.stem}.{NAME}.json next to {store.path} has the format {document.get('format')!r}, version "
             f"{document.get('version')!r}; {_FORMAT!r}, version {_VERSION} is known. Update the program, or move it away"
         )
     if not isinstance(number, int) or not isinstance(metadata, Mapping):
-        raise SidecarError(f"{store.path.stem}.{NAME}.json beside {store.path} lacks its revision or its metadata")
+        raise SidecarError(f"{store.path.stem}.{NAME}.json next to {store.path} lacks its revision or its metadata")
     return Revision(number=number, payload=metadata, saved_utc=str(document.get("saved_utc", "")))
 
 
 def save_beside(store: TiffSidecarStore, metadata: JsonObject, *, number: int) -> Revision:
-    """Write metadata beside a TIFF as revision `number`, whole or not at all."""
+    """Write metadata next to a TIFF as revision `number`, whole or not at all."""
     saved_utc = datetime.now(UTC).isoformat(timespec="seconds")
     store.save_dict(
         NAME,
@@ -57,7 +57,7 @@ def save_beside(store: TiffSidecarStore, metadata: JsonObject, *, number: int) -
 
 
 def load_saved_masks(path: Path, metadata: JsonObject) -> dict[str, NDArray[Any]]:
-    """Return the arrays beside a TIFF that its saved ROIs refer to as their masks.
+    """Return the arrays next to a TIFF that its saved ROIs refer to as their masks.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""A TIFF file, with what lies beside it, as the source of an `AcqImage`.
+"""A TIFF file, with the files next to it, as the source of an `AcqImage`.
 
 The rule of this room: ROIs and notes are saved in `<stem>.kymflow.json`, masks in `<stem>.<name>.npy`; the TIFF and what
-other programs wrote beside it are never touched. A file beside a TIFF has no history, and of two programs that save in the
-same moment the second wins: for work in common there are datasets.
+other programs wrote next to it are never touched. A file next to a TIFF has no history, and of two programs that save in
+the same moment the second wins: for work in common there are datasets.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class TiffSource:
         return self._content.axes
 
     def load_revision(self) -> Revision:
-        """Return header, experiment metadata and ROIs: as they were saved last, else as they lay beside the TIFF."""
+        """Return header, experiment metadata and ROIs: as they were saved last, else as they lay next to the TIFF."""
         beside = self._content.metadata
         saved = load_saved(self._store)
         if saved is None:
@@ -44,7 +44,7 @@ class TiffSource:
         return Revision(number=saved.number, payload={**saved.payload, **header}, saved_utc=saved.saved_utc)
 
     def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
-        """Write the metadata beside the TIFF.
+        """Write the metadata next to the TIFF.
 
         Raises
         ------
@@ -61,19 +61,19 @@ class TiffSource:
         return save_beside(self._store, payload, number=current.number + 1)
 
     def list_array_artifacts(self) -> list[str]:
-        """Return the names of the arrays beside the TIFF."""
+        """Return the names of the arrays next to the TIFF."""
         return self._store.list_array_artifacts()
 
     def load_array_artifact(self, name: str) -> NDArray[Any]:
-        """Return an array beside the TIFF."""
+        """Return an array next to the TIFF."""
         return self._store.load_array_artifact(name)
 
     def save_array_artifact(
         self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None, held_by_metadata: bool = False
     ) -> None:
-        """Write an array beside the TIFF; one that belongs to the metadata replaces none (`ArtifactExistsError`)."""
+        """Write an array next to the TIFF; one that belongs to the metadata replaces none (`ArtifactExistsError`)."""
         if held_by_metadata and name in self._store.list_array_artifacts():
-            raise ArtifactExistsError(f"not saved: there is an array {name!r} beside {self.path}; choose another name")
+            raise ArtifactExistsError(f"not saved: there is an array {name!r} next to {self.path}; choose another name")
         self._store.save_array_artifact(name, arr)
 
     @cached_property

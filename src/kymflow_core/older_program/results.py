@@ -1,4 +1,4 @@
-"""What the older kymflow program wrote beside a TIFF: `<stem>.json` and `flow-analysis/<stem>_*`.
+"""What the older kymflow program wrote next to a TIFF: `<stem>.json` and `flow-analysis/<stem>_*`.
 
 The rule of this room: it reads, it never writes. The older program's JSON may hold NaN, which becomes null. A file that
 cannot be understood is an error, never "no results". Each original is also kept whole, as the artifact `legacy/<name>`.
@@ -80,7 +80,7 @@ class Results:
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def computed_from(self, rois: RoiSet, header: HasCalibration) -> dict[str, JsonObject]:
-        """Return what each table artifact was computed from, given the ROIs that lay beside it, and the image's header.
+        """Return what each table artifact was computed from, given the ROIs that lay next to it, and the image's header.
 
         The older program notes the revision that a ROI had when it was analysed: where the ROI has another by now, or is
         gone, its geometry at the analysis is not known. It notes the calibration beside each velocity; where it does not,
@@ -107,7 +107,7 @@ class Results:
 
 
 def read_sidecar(tiff: Path) -> Sidecar | None:
-    """Read `<stem>.json` beside a TIFF; None where there is none.
+    """Read `<stem>.json` next to a TIFF; None where there is none.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def read_sidecar(tiff: Path) -> Sidecar | None:
 
 
 def read_results(tiff: Path) -> Results:
-    """Read `flow-analysis/<stem>_*` beside a TIFF; empty where there is nothing.
+    """Read `flow-analysis/<stem>_*` next to a TIFF; empty where there is nothing.
 
     The newer files (`_radon.csv`, `_events.json`) win over the older `_kymanalysis.*`, which have the same content.
 

@@ -31,7 +31,7 @@ class RoiSet:
         ids = [roi.roi_id for roi in self.rois]
         if len(self._by_id) < len(ids):
             twice = sorted(roi_id for roi_id, count in Counter(ids).items() if count > 1)
-            raise RoiError(f"ROI ids must differ, but {twice} stand more than once among {ids}")
+            raise RoiError(f"ROI ids must differ, but {twice} occur more than once among {ids}")
         if ids and self.next_id <= max(ids):
             raise RoiError(f"next_id must be above all ids, but it is {self.next_id} and the ids are {ids}")
 

@@ -132,7 +132,7 @@ class DrawnShape:
         return SHAPE_KINDS[self.type]
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return what stands in `meta.shape`."""
+        """Return the JSON for `meta.shape`."""
         return {"type": self.type, "vertices": [list(vertex) for vertex in self.vertices]}
 
 

@@ -1,6 +1,6 @@
 """The kinds of shape that can be drawn, each with all that the program needs to know of it.
 
-The rule of this room: what differs from kind to kind stands in this table. A new kind is a new entry, and a way to read it
+The rule of this room: this table has all that differs from kind to kind. A new kind is a new entry, and a way to read it
 from ImageJ where ImageJ has it.
 """
 
@@ -30,7 +30,7 @@ def _ellipse_outline(corners: Vertices) -> Vertices:
 class ShapeKind:
     """One kind of shape.
 
-    `name` is what stands in `meta.shape.type`, and napari's `shape_type`; `label` what people read. A closed shape has the
+    `name` is the value of `meta.shape.type`, and napari's `shape_type`; `label` what people read. A closed shape has the
     pixels inside and on its `outline`, and is a Polygon of GeoJSON; an open one has the pixels that it passes, and is a
     LineString. `outline` makes the polygon of a curve; None where the vertices are the shape. `imagej_type` and
     `imagej_subtype` are ImageJ's, by their names in `roifile`; a shape with a subtype is written as an axis and a width.

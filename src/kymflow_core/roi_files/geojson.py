@@ -46,7 +46,7 @@ def rois_to_geojson(
     rois
         The ROIs.
     masks
-        Boolean images (y, x) by ROI id, for those that were painted; one that is missing is left out, and said.
+        Boolean images (y, x) by ROI id, for those that were painted; a missing one is left out, and reported.
     um_per_pixel, seconds_per_line
         The calibration along x and y, where it is known; it stands in the properties.
 

@@ -51,7 +51,7 @@ def rois_to_imagej(
     path
         A name that ends in `.roi` or `.zip`.
     masks
-        Boolean images (y, x) by ROI id, for those that were painted; one that is missing is left out, and said.
+        Boolean images (y, x) by ROI id, for those that were painted; a missing one is left out, and reported.
 
     Returns
     -------

@@ -15,12 +15,12 @@ MOST_PIXELS = 1 << 28
 
 
 def roi_title(roi: ROI) -> str:
-    """Return how a ROI is called in what is said of it."""
+    """Return how a ROI is named in reports."""
     return f"ROI {roi.roi_id} ({roi.name!r})" if roi.name else f"ROI {roi.roi_id}"
 
 
 def not_carried(roi: ROI, *, meta_keys: Collection[str], carries_note: bool) -> list[str]:
-    """Return a line on what a ROI holds beside its geometry that stays behind, where there is any."""
+    """Return a line on what a ROI holds besides its geometry and the file cannot hold, where there is any."""
     geometry = ("shape", "mask_ref")
     left = ["note"] if roi.note and not carries_note else []
     left += [f"meta.{key}" for key in roi.meta if key not in (*geometry, *meta_keys)]

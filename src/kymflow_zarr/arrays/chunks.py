@@ -1,6 +1,6 @@
 """What an array's metadata document may say, and what a chunk may unpack to: checked before anything is allocated.
 
-The rule of this room: nothing from a file is believed before it is checked here. A document has the one chain of
+The rule of this room: nothing from a file is used before it is checked here. A document has the one chain of
 codecs that this program writes. zarr and numcodecs are only handed what has passed.
 """
 
@@ -102,7 +102,7 @@ def plan_of_document(document: JsonObject, *, where: str) -> ArrayPlan:
 
 
 def check_blosc_header(header: bytes, expected: int, stored: int, *, where: str) -> None:
-    """Check what a Blosc chunk says of itself, which Blosc believes.
+    """Check the header of a Blosc chunk, which Blosc itself trusts.
 
     The header is 16 bytes; its second and fourth 32-bit numbers are the sizes unpacked and packed (c-blosc,
     README_CHUNK_FORMAT).

@@ -1,4 +1,4 @@
-"""Zarr arrays that other programs wrote, version 2 or 3: read whole, with nothing in them believed.
+"""Zarr arrays that other programs wrote, version 2 or 3: read whole, and nothing in them is trusted.
 
 The rule of this room: no chunk is unpacked that could be larger than its array's metadata say, and only codecs run that
 are named here. What a file gets a decoder to do is bounded before the decoder sees it.

@@ -316,7 +316,7 @@ class Dataset:
     def claim(self, what: str) -> Iterator[bool]:
         """Claim a piece of work, so that no other program does it too; False where another has it.
 
-        It only spares double work: a claim of a program that was stopped is passed over, at the latest after ten minutes.
+        It only spares double work: a claim of a program that was stopped is skipped, at the latest after ten minutes.
         """
         self._ensure_exists()
         with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:

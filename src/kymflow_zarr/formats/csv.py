@@ -1,7 +1,7 @@
 """CSV files as frames: text stays text, integers keep their digits, and what would have to be guessed is refused.
 
 The rule of this room: a column has numbers only where each of them, written again, would be the number in the file; else it
-is text as it stands there. Rows that do not fit the names of the columns are never shifted or cut.
+is text, unchanged. Rows that do not fit the names of the columns are never shifted or cut.
 """
 
 import csv
@@ -39,7 +39,7 @@ _EXACT = 2**53
 
 
 class _Quoted(str):
-    """A value that stands between quotation marks."""
+    """A value between quotation marks."""
 
     __slots__ = ()
 
@@ -55,7 +55,7 @@ class CsvTable:
 def parse_csv(data: bytes, *, where: str) -> CsvTable:
     """Return the table in a CSV file of any program.
 
-    Commas, semicolons and tabs divide columns; with the latter two a comma may stand for the decimal point. Lines above the
+    Commas, semicolons and tabs divide columns; with the latter two a comma may be the decimal point. Lines above the
     names of the columns that begin with `#`, `%` or `//` are left out, and so are empty columns behind the last name.
 
     Parameters
@@ -69,7 +69,7 @@ def parse_csv(data: bytes, *, where: str) -> CsvTable:
     ------
     SourceError
         When it cannot be read, or not without a guess: rows with more or fewer values than there are names, no names, two
-        columns of one name, decimal commas beside decimal points.
+        columns of one name, decimal commas and decimal points.
     """
     lines, comments = _without_comments(_decode(data, where))
     stated = _STATED_DELIMITER.fullmatch(lines.partition("\n")[0].strip("\r"))
@@ -98,7 +98,7 @@ def parse_own_csv(data: bytes, *, where: str) -> pd.DataFrame:
 
 
 def frame_to_csv(frame: pd.DataFrame) -> bytes:
-    """Return a frame as CSV, its index left out; text that would be read as numbers stands between quotation marks."""
+    """Return a frame as CSV, its index left out; text that would be read as numbers is put between quotation marks."""
     texts = [name for name in frame.columns if _is_read_otherwise(frame[name])]
     plain = frame.to_csv(index=False, lineterminator="\n")
     if not texts:

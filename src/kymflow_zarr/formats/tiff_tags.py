@@ -1,4 +1,4 @@
-"""What is written in a TIFF beside its pixels, as plain values: for those who read a header out of it."""
+"""What is written in a TIFF besides its pixels, as plain values, for header readers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -68,7 +68,7 @@ def replace_content(
     SourceError
         When the record cannot have them; then it stays as it is.
     ConflictError
-        When another program saved the record's metadata meanwhile; then, too.
+        When another program saved the record's metadata in between; then, too.
     """
     revision = record.load_revision()
     renewed = renew(record, content)

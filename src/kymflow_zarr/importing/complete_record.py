@@ -58,7 +58,7 @@ def complete_record(
     SourceError
         When the file gives another image than the record has, or the two cannot be put together; nothing was changed.
     ConflictError
-        When another program saved the record's metadata meanwhile; the next import completes it.
+        When another program saved the record's metadata in between; the next import completes it.
     """
     if (record.get_axes(), record.get_shape()) != (content.axes, content.pixels.shape):
         raise SourceError(

@@ -1,4 +1,4 @@
-"""The files below a folder, and the files next to a TIFF: names are looked at, nothing is read."""
+"""The files below a folder, and the files next to a TIFF: only names are read."""
 
 import errno
 import fnmatch
@@ -16,7 +16,7 @@ from kymflow_zarr.reports import FailedFile
 _DEPTH = 3
 """Of the pixels of a record, below their dataset."""
 IS_EXPORT = "it is an exported dataset; import that folder by itself"
-"""Why a folder with TIFFs is passed over."""
+"""Why a folder with TIFFs is skipped."""
 
 
 def is_there(path: Path) -> bool:
@@ -30,7 +30,7 @@ def is_there(path: Path) -> bool:
 
 
 def beside(tiff: Path, ending: str) -> Path:
-    """Return the path of a file beside a TIFF with another ending, such as ".txt"; in capitals where only that is there."""
+    """Return the path of a file next to a TIFF with another ending, such as ".txt"; in capitals if only that is there."""
     usual, capitals = tiff.with_suffix(ending), tiff.with_suffix(ending.upper())
     return capitals if not is_there(usual) and is_there(capitals) else usual
 
@@ -38,8 +38,8 @@ def beside(tiff: Path, ending: str) -> Path:
 def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
     """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
 
-    Hidden files (such as `._x.tif`, which macOS writes beside `x.tif`), `.zarr` folders and a record's folder of arrays are
-    passed over. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
+    Hidden files (such as `._x.tif`, which macOS writes next to `x.tif`), `.zarr` folders and a record's array folder are
+    skipped. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
 
     Raises
     ------

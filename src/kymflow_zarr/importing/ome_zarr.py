@@ -190,7 +190,7 @@ def _first_image(attributes: JsonObject, path: Path) -> tuple[JsonObject, tuple[
     images = attributes.get("multiscales")
     if not isinstance(images, list) or not images or not isinstance(images[0], Mapping):
         raise SourceError(f"{path} is a zarr group, but no OME-Zarr image: it has no 'multiscales'")
-    # In 0.5 it stands beside the images, in 0.4 in each, where it may be left out.
+    # In 0.5 it is next to the images, in 0.4 in each, where it may be left out.
     _check_version(attributes.get("version", images[0].get("version", _OLDER_VERSION)), path)
     return images[0], (f"the first of its {len(images)} images was taken",) if len(images) > 1 else ()
 

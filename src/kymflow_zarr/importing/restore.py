@@ -96,7 +96,7 @@ class _Restore:
             notes = self._build(image)
         except (KymflowZarrError, OSError) as error:
             if isinstance(error, FileExistsError) and image.image_id in self.dataset.list_image_ids():
-                self.skipped.append(where)  # another program added it meanwhile
+                self.skipped.append(where)  # another program added it in between
             else:
                 self.failed.append(FailedFile(path=where, reason=str(error)))
         else:

@@ -1,4 +1,4 @@
-"""What lies beside a TIFF and has the name of an artifact: `<stem>.<name>.json`, `.parquet`, `.csv`, `.csv.gz`, `.npy`.
+"""The files next to a TIFF that have the name of an artifact: `<stem>.<name>.json`, `.parquet`, `.csv`, `.csv.gz`, `.npy`.
 
 Also the folder of one record as `export_legacy_folder` and the older program write it: `image.tif` with `metadata.json`, in
 which every other file is an artifact by its own name. Arrays may lie in a folder `array_artifacts` as well.
@@ -40,7 +40,7 @@ _NOTE = f"kymflow_{layout.COMPUTED_FROM}".encode()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecars:
-    """The artifacts beside one TIFF. `metadata` and `image_id` are those of a record's folder, None elsewhere."""
+    """The artifacts next to one TIFF. `metadata` and `image_id` are those of a record's folder, None elsewhere."""
 
     image_id: str | None = None
     metadata: JsonObject | None = None
@@ -65,13 +65,13 @@ def read_with_sidecars(path: Path, listing: FolderListing | None = None) -> File
     Raises
     ------
     SourceError
-        When the TIFF, or a file beside it, cannot be read.
+        When the TIFF, or a file next to it, cannot be read.
     """
     return with_sidecars(read_tiff(path), read_sidecars(path, listing=listing))
 
 
 def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
-    """Return what a file gives together with the artifacts beside it; those that it gives itself win, and that is said."""
+    """Return what a file gives together with the artifacts next to it; its own win, and a note reports it."""
     given_twice = sorted(
         {*content.json_artifacts} & {*sidecars.json_artifacts} | {*content.table_artifacts} & {*sidecars.table_artifacts}
     )
@@ -87,7 +87,7 @@ def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
         notes=(
             *content.notes,
             *sidecars.notes,
-            *(f"the file beside it with the artifact {name!r} was not taken: {_WINS}" for name in given_twice),
+            *(f"the file next to it with the artifact {name!r} was not taken: {_WINS}" for name in given_twice),
         ),
     )
 
@@ -95,7 +95,7 @@ def with_sidecars(content: FileContent, sidecars: Sidecars) -> FileContent:
 def read_sidecars(
     path: Path, *, listing: FolderListing | None = None, passed_over: Callable[[str], bool] = lambda name: False
 ) -> Sidecars:
-    """Read the artifacts beside a TIFF.
+    """Read the artifacts next to a TIFF.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def read_sidecars(
         run = _Reading(blobs=blobs, folder=path.parent)
         if not is_record and path.stem == RECORD_IMAGE and layout.METADATA_KEY in listing.names:
             run.notes.append(
-                f"{layout.METADATA_KEY} was not imported: it has no header and no ROIs, or other TIFFs lie beside this one"
+                f"{layout.METADATA_KEY} was not imported: it has no header and no ROIs, or other TIFFs are next to this one"
             )
         for (name, ending), key in sorted(found.items()):
             if not passed_over(name):

@@ -1,7 +1,7 @@
-"""The work on several files at once, in threads, and what came in by it.
+"""The work on several files at once, in threads, and what was imported by it.
 
 The rule of this room: Ctrl-C reaches the thread that asked for the work, wherever that is, also between handing a file on
-and noting that it did. So what came in is noted by the threads that do the work.
+and noting that it did. So the threads that do the work note what was imported.
 """
 
 import itertools
@@ -35,7 +35,7 @@ FileResult: TypeAlias = tuple[ImportedFile, Source] | FailedFile | AlreadyThere
 
 
 class FilesWork:
-    """The work on one file after another, in whatever threads, and the sources of what came in by it."""
+    """The work on one file after another, in whatever threads, and the sources of what was imported by it."""
 
     def __init__(self, work: Callable[[KnownFile], FileResult]) -> None:
         self._work = work
@@ -64,7 +64,7 @@ class FilesWork:
                 self._change.notify_all()
 
     def stop(self) -> dict[str, Source]:
-        """Begin no more, wait for what was begun, and return where each record that came in came from."""
+        """Begin no more, wait for what was begun, and return the source of each imported record."""
         with self._change:
             self._is_stopped = True
             self._change.wait_for(lambda: self._running == 0)

@@ -118,7 +118,7 @@ def load_numbered(blobs: Blobs, number: int) -> Revision:
 def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | None) -> Revision:
     """Commit `payload` as the next revision and return it.
 
-    Saving what is there already is no conflict: so a save that was called not saved can be repeated, whatever came of it.
+    Saving what is there already is no conflict: a save that was reported as not saved can be repeated.
 
     Parameters
     ----------

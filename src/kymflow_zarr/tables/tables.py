@@ -297,7 +297,7 @@ class Tables:
         return sorted(one[1] for one in found if one and one[0] == name)
 
     def _state(self, name: str) -> _State:
-        """Return which file holds the table; commits are listed before it is read, so none in between is passed over."""
+        """Return which file holds the table; commits are listed before it is read, so none in between is skipped."""
         numbers = self._numbers(name)
         plain = layout.table_key(name)
         newest = max(numbers, default=-1)

@@ -44,7 +44,8 @@ class KymographView:
         self._zoom_time_only = True
 
     @property
-    def _viewer(self) -> ViewerModel:
+    def viewer(self) -> ViewerModel:
+        """The viewer."""
         viewer = self._viewer_ref()
         if viewer is None:
             raise RuntimeError("the viewer of this view is closed")
@@ -53,15 +54,15 @@ class KymographView:
     def bind(self, sync: RoiSync, shape: tuple[int, int]) -> None:
         """Show the record that a ROI layer belongs to, with `shape` (y, x), whole, and follow zoom and cursor."""
         self._sync, self._shape = sync, shape
-        self._viewer.dims.ndisplay = 2
-        dimensions = self._viewer.dims.ndim
-        self._viewer.dims.order = (*range(dimensions - 2), dimensions - 1, dimensions - 2)
-        self._viewer.layers.selection.active = sync.layer
-        self._viewer.scene.camera.events.zoom.connect(self._on_zoom)
-        self._viewer.canvas.events.size.connect(self._on_zoom)
+        self.viewer.dims.ndisplay = 2
+        dimensions = self.viewer.dims.ndim
+        self.viewer.dims.order = (*range(dimensions - 2), dimensions - 1, dimensions - 2)
+        self.viewer.layers.selection.active = sync.layer
+        self.viewer.scene.camera.events.zoom.connect(self._on_zoom)
+        self.viewer.canvas.events.size.connect(self._on_zoom)
         sync.editing_ended.connect(self._on_zoom)
         # Last, so that napari's own text is there first and ours stays.
-        self._viewer.events.status.connect(self._on_status, position="last")
+        self.viewer.events.status.connect(self._on_status, position="last")
         self.fit()
         self._on_status()
 
@@ -70,9 +71,9 @@ class KymographView:
         if self._sync is not None:
             self._sync.editing_ended.disconnect(self._on_zoom)
         self._sync = None
-        self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
-        self._viewer.canvas.events.size.disconnect(self._on_zoom)
-        self._viewer.events.status.disconnect(self._on_status)
+        self.viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
+        self.viewer.canvas.events.size.disconnect(self._on_zoom)
+        self.viewer.events.status.disconnect(self._on_status)
         self._caption("")
 
     @property
@@ -91,8 +92,8 @@ class KymographView:
 
     def visible_lines(self) -> tuple[int, int]:
         """Return the lines of the record that are on the canvas, half-open."""
-        camera = self._viewer.scene.camera
-        half = self._viewer.canvas.size[1] / camera.zoom / 2
+        camera = self.viewer.scene.camera
+        half = self.viewer.canvas.size[1] / camera.zoom / 2
         start, stop = round(camera.center[-1] - half), round(camera.center[-1] + half)
         return max(0, min(start, self._shape[0] - 1)), max(1, min(stop, self._shape[0]))
 
@@ -100,9 +101,9 @@ class KymographView:
         """Show the lines from `start` to `stop`, and write a caption on the canvas."""
         if self._sync is None:
             return
-        camera = self._viewer.scene.camera
+        camera = self.viewer.scene.camera
         with self._busy:
-            camera.zoom = self._viewer.canvas.size[1] / (max(1.0, stop - start) * _MARGIN)
+            camera.zoom = self.viewer.canvas.size[1] / (max(1.0, stop - start) * _MARGIN)
         self._follow_zoom(fill=True)
         camera.center = (0.0, camera.center[-2], (start + stop) / 2)
         self._caption(caption)
@@ -115,11 +116,11 @@ class KymographView:
         """Keep the band's height, where `fill`, and ROI edges two pixels of the screen wide."""
         if self._sync is None or self._sync.is_editing:
             return
-        camera = self._viewer.scene.camera
+        camera = self.viewer.scene.camera
         width = EDGE_PIXELS / camera.zoom
         with self._busy:
             if fill:
-                stretch = BAND_HEIGHT * self._viewer.canvas.size[0] / (camera.zoom * self._shape[1])
+                stretch = BAND_HEIGHT * self.viewer.canvas.size[0] / (camera.zoom * self._shape[1])
                 if abs(stretch / self._sync.stretch - 1) > _SAME:
                     self._set_stretch(stretch)
                 camera.center = (0.0, (self._shape[1] - 1) / 2 * self._sync.stretch, camera.center[-1])
@@ -132,7 +133,7 @@ class KymographView:
             return
         factor = stretch / self._sync.stretch
         ours = self._layers()
-        for layer in self._viewer.layers:
+        for layer in self.viewer.layers:
             tag = tag_of(layer)
             if layer in ours and tag is not None:
                 layer.metadata[KEY] = replace(tag, stretch=stretch)
@@ -145,32 +146,32 @@ class KymographView:
         self._sync.set_stretch(stretch)
 
     def _on_status(self, event: Any = None) -> None:
-        status = self._viewer.status
+        status = self.viewer.status
         if self._sync is None or self._busy or not isinstance(status, dict) or not status.get("coordinates"):
             return
         tag = tag_of(self._sync.layer)
         if tag is None:
             return
         value = self._value_under_cursor()
-        text = describe_position(tag, self._viewer.cursor.position)
+        text = describe_position(tag, self.viewer.cursor.position)
         shown = text if value is None else f"{text}: {value:.6g}"
         with self._busy:
-            self._viewer.status = {**status, "coordinates": shown, "value": ""}
+            self.viewer.status = {**status, "coordinates": shown, "value": ""}
 
     def _value_under_cursor(self) -> Any:
         for layer in self._layers():
             tag = tag_of(layer)
             if isinstance(layer, Image) and tag is not None and tag.role == "pixels":
-                return layer.get_value(self._viewer.cursor.position, world=True)
+                return layer.get_value(self.viewer.cursor.position, world=True)
         return None
 
     def _layers(self) -> list[Layer]:
         """Return the layers of the record that is shown."""
         shown = tag_of(self._sync.layer) if self._sync else None
-        return [layer for layer in self._viewer.layers if shown and _same_record(tag_of(layer), shown)]
+        return [layer for layer in self.viewer.layers if shown and _same_record(tag_of(layer), shown)]
 
     def _caption(self, text: str) -> None:
-        overlay = self._viewer.canvas.overlays.text
+        overlay = self.viewer.canvas.overlays.text
         overlay.text = text
         overlay.visible = bool(text)
 

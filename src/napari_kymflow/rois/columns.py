@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI
-from kymflow_core.roi.bounds import NOWHERE, Bounds
+from kymflow_core.roi.bounds import NOWHERE, Bounds, roi_bounds
 from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.rows import mask_text, parse_range, roi_kind
@@ -81,9 +81,9 @@ def _write(field: Literal["name", "note"], editor: RoiEditor, roi: ROI, text: st
 
 def _move(axis: Axis, editor: RoiEditor, roi: ROI, text: str) -> None:
     first, end = parse_range(text)
-    bounds = editor.bounds_of(roi)
-    if bounds is not None:
-        editor.set_bounds(roi.roi_id, bounds._replace(**{f"{axis}0": first, f"{axis}1": end}))
+    # A painted ROI, whose bounds are not known here, is refused by `set_bounds` all the same.
+    bounds = roi_bounds(roi, editor.image.slice_shape) or NOWHERE
+    editor.set_bounds(roi.roi_id, bounds._replace(**{f"{axis}0": first, f"{axis}1": end}))
 
 
 ID = Column(name="id", text=lambda listed: str(listed.roi.roi_id), is_number=True, least_width=58)

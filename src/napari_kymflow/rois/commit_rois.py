@@ -1,4 +1,4 @@
-"""Saves the ROIs of one record, beside whoever else saves them. No layer, no widget: safe in a worker.
+"""Saves the ROIs of one record, also while others save them. No layer, no widget: safe in a worker.
 
 The rule of this room: what two people did to different ROIs is saved together; only a ROI that both changed is a question,
 and until it is answered nothing of it is saved.
@@ -49,7 +49,7 @@ class NotSaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outdating:
-    """Results that a save would make outdated, which nobody was told of; nothing was saved."""
+    """Results that a save would make outdated, and that the user has not seen; nothing was saved."""
 
     results: RoiResults
 
@@ -57,27 +57,27 @@ class Outdating:
 Outcome: TypeAlias = Saved | Disagreement | NotSaved | Outdating
 
 
-def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, told: frozenset[int] | None = None) -> Outcome:
+def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, shown: frozenset[int] | None = None) -> Outcome:
     """Save the changes from `base` to `mine` on top of what the record has now.
 
-    A save by itself has the ids of the ROIs whose results were `told` to be outdated: it saves nothing where others become
+    An automatic save has in `shown` the ROIs whose outdated results the user has seen: it saves nothing where others become
     so, computed by whomever, up to now.
     """
     try:
         # Read mode first: a dataset that is gone is never made anew in its place.
         record = ZarrDataset(ZarrDataset(path, mode="r").path).record(image_id)
-        return change_metadata(lambda: AcqImage(record), lambda image: _commit(image, record, base, mine, told))
+        return change_metadata(lambda: AcqImage(record), lambda image: _commit(image, record, base, mine, shown))
     except ConflictError:
-        return NotSaved(reason=f"other programs kept saving record {image_id} meanwhile; save again")
+        return NotSaved(reason=f"other programs keep saving record {image_id}; save again")
     except (*OUR_ERRORS, OSError, NotImplementedError) as error:
         return NotSaved(reason=str(error))
 
 
-def _commit(image: AcqImage, record: ZarrImageRecord, base: RoiSet, mine: RoiSet, told: frozenset[int] | None) -> Outcome:
+def _commit(image: AcqImage, record: ZarrImageRecord, base: RoiSet, mine: RoiSet, shown: frozenset[int] | None) -> Outcome:
     theirs = image.rois
-    if told is not None:
+    if shown is not None:
         results = results_by_roi(record)
-        if not told.issuperset(outdated_roi_ids(results, base, mine)):
+        if not shown.issuperset(outdated_roi_ids(results, base, mine)):
             return Outdating(results=results)
     merged = merge_roi_sets(*_without_masks_between(base, mine, theirs), theirs)
     asked = tuple(pair for pair in merged.doubled if pair[0] in base)

@@ -31,7 +31,7 @@ class Draft:
     reason: str = ""
     kept_utc: str = ""
     number: int = 1
-    """Which of a record's drafts it is: an older one that nobody took up is never replaced."""
+    """Which of a record's drafts it is: an older draft that nobody restored is never replaced."""
 
 
 def drafts_folder() -> Path:
@@ -65,7 +65,7 @@ def load_draft(dataset_id: str, image_id: str) -> Draft | None:
     Raises
     ------
     ValueError
-        When there is one that cannot be read; it is left where it is.
+        When a draft cannot be read; it is left where it is.
     """
     for number in range(1, _MOST_DRAFTS + 1):
         path = draft_path(dataset_id, image_id, number)

@@ -1,7 +1,7 @@
 """Undo and redo of ROI edits: pure values.
 
 The rule of this room: an undo takes back one change and nothing else. It is the change that is kept, not the state, so that
-what another window saved meanwhile stays.
+what another window saved in between stays.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class UndoStack:
 
 def _changed(current: RoiSet, start: RoiSet, end: RoiSet) -> RoiSet:
     merged = merge_roi_sets(start, end, current)
-    # Where another window changed the same ROI meanwhile, both are kept, as after any such change.
+    # Where another window changed the same ROI, both are kept, as after any such change.
     order = {roi_id: place for place, roi_id in enumerate(end.ids)}
     rois = sorted(merged.rois, key=lambda roi: order.get(roi.roi_id, len(order)))
     return RoiSet.of(rois, next_id=merged.rois.next_id)

@@ -1,8 +1,8 @@
-"""What a record shows beside its pixels and ROIs: its masks, labels to paint on, an earlier revision. No Qt."""
+"""What a record shows besides its pixels and ROIs: its masks, labels to paint on, an earlier revision. No Qt."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,51 +17,53 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.convert import LayerData, masks_to_layer
 from napari_kymflow.layers.shapes import rois_to_layer
 from napari_kymflow.layers.tags import KEY, LayerTag, Role, tag_of
+from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.labels import Painted, labels_to_rois, masks_to_labels, renumbered_labels
-
-if TYPE_CHECKING:
-    from napari_kymflow.session.session import KymSession
+from napari_kymflow.rois.saving import RoiSaving
+from napari_kymflow.rois.selection import RoiSelection
 
 _PREVIEW_COLOR = "#ffffff"
 
 
 class MaskLayers:
-    """Shows masks in a session's viewer, and takes painted ones back.
+    """Shows the masks of the open record in the viewer, and takes painted ones back.
 
     Parameters
     ----------
-    session
-        The session.
+    view
+        Shows the record in the viewer.
+    editor
+        Its ROIs.
+    saving
+        Saves them.
+    selection
+        Which of them are selected.
     """
 
-    def __init__(self, session: "KymSession") -> None:
-        self._session = session
-        self._shown: tuple[str, ...] = ()
+    def __init__(self, view: KymographView, editor: RoiEditor, saving: RoiSaving, selection: RoiSelection) -> None:
+        self._view, self._editor, self._saving, self._selection = view, editor, saving, selection
+        self._shown = tuple(editor.image.list_mask_names())
         self._opened: WeakKeyDictionary[Labels, NDArray[Any]] = WeakKeyDictionary()
 
-    def know(self, image: AcqImage) -> None:
-        """Note that the masks of a record are shown as they are saved."""
-        self._shown = tuple(image.list_mask_names())
+    @property
+    def can_show(self) -> bool:
+        """Whether the record is still in the viewer."""
+        return self._editor.sync.layer in self._view.viewer.layers
 
     def show(self) -> None:
         """Show the record's masks as they are saved now, below the ROIs; they are read in a worker."""
-        editor = self._session.editor
-        if editor is None or tuple(editor.image.list_mask_names()) == self._shown:
+        names = tuple(self._editor.image.list_mask_names())
+        if names == self._shown:
             return
-        self.know(editor.image)
-        path, image_id = editor.dataset.path, editor.image_id
-        self._session.window.run(
-            lambda: load_masks_layer(path, image_id), lambda masks: self._on_masks_loaded(editor, masks)
-        )
+        self._shown = names
+        path, image_id = self._saving.dataset.path, self._saving.image_id
+        self._saving.window.run(lambda: load_masks_layer(path, image_id), self._on_masks_loaded)
 
     def open_labels(self) -> None:
         """Open the ROIs that were painted, or the selected ones, as a Labels layer to paint on."""
-        editor = self._session.editor
-        if editor is None:
-            show_warning("No record is open, so there is no mask to paint on.")
-            return
-        wanted = set(self._session.selected_roi_ids)
+        editor = self._editor
+        wanted = set(self._selection.ids)
         rois = [roi for roi in editor.rois if roi.roi_id in wanted or (isinstance(roi, MaskROI) and roi.drawn is None)]
         try:
             labels = masks_to_labels(editor.image, rois)
@@ -72,7 +74,7 @@ class MaskLayers:
         layer = Labels(labels, name=f"labels of {editor.image.name or 'masks'}", metadata={KEY: tag})
         layer.scale = (1.0, tag.stretch)
         self._opened[layer] = labels.copy()
-        self._session.viewer.add_layer(layer)
+        self._view.viewer.add_layer(layer)
         layer.selected_label = rois[0].roi_id if rois else editor.rois.next_id
         layer.mode = "paint"
         show_info(
@@ -81,10 +83,10 @@ class MaskLayers:
 
     def leave(self) -> bool:
         """Ask about labels that were painted and not saved; return False where the user would rather stay."""
-        painted = [layer for layer in self._session.viewer.layers if isinstance(layer, Labels) and self._is_painted(layer)]
-        if not painted or not self._session.window.can_ask:
+        painted = [layer for layer in self._view.viewer.layers if isinstance(layer, Labels) and self._is_painted(layer)]
+        if not painted or not self._saving.window.can_ask:
             return True
-        answer = self._session.window.ask_unsaved("Painted labels are not saved as ROIs.")
+        answer = self._saving.window.ask_unsaved("Painted labels are not saved as ROIs.")
         if answer == "save":
             for layer in painted:
                 self._save_layer(layer)
@@ -97,70 +99,68 @@ class MaskLayers:
 
     def save_labels(self) -> None:
         """Save the active Labels layer's labels as ROIs; in a window, a worker writes the masks."""
-        layer = self._session.viewer.layers.selection.active
-        if self._session.editor is None or not isinstance(layer, Labels):
+        layer = self._view.viewer.layers.selection.active
+        if isinstance(layer, Labels):
+            self._save_layer(layer)
+        else:
             show_warning("Select a Labels layer in the layer list first; its labels become ROIs.")
-            return
-        self._save_layer(layer)
 
     def _save_layer(self, layer: Labels) -> None:
-        editor = self._session.editor
-        if editor is None:
-            return
-        if not editor.can_save:
-            show_warning("This dataset can only be looked at, so no mask can be written.")
+        if not self._editor.can_edit:
+            show_warning("This dataset is read-only, so no mask can be written.")
             return
         labels, opened = np.asarray(layer.data).copy(), self._opened.get(layer)
-        z, channel = editor.sync.get_slice()
-        path, image_id, rois = editor.dataset.path, editor.image_id, editor.rois
-        self._session.window.run(
+        z, channel = self._editor.sync.get_slice()
+        path, image_id, rois = self._saving.dataset.path, self._saving.image_id, self._editor.rois
+        self._saving.window.run(
             lambda: labels_to_rois(path, image_id, labels, opened, rois, z=z, channel=channel),
-            lambda painted: self._on_labels_written(editor, layer, labels, painted),
+            lambda painted: self._on_labels_written(layer, labels, painted),
         )
 
     def show_revision(self, rois: RoiSet, number: int) -> None:
-        """Show an earlier revision's ROIs in white, only to look at."""
+        """Show an earlier revision's ROIs in white; it cannot be edited."""
         self.end_revision()
         tag = self._tag("revision")
-        data, options, _ = rois_to_layer(rois, {KEY: tag}, tag.stretch, name=f"revision {number}, only to look at")
+        data, options, _ = rois_to_layer(rois, {KEY: tag}, tag.stretch, name=f"revision {number}, read-only")
         options = {**options, "edge_color": _PREVIEW_COLOR, "face_color": "transparent", "text": None}
         layer = Layer.create(data, options, "shapes")
-        sync = self._session.sync
-        self._session.viewer.add_layer(layer)
-        if sync is not None:
-            layer.edge_width = [sync.layer.current_edge_width] * layer.nshapes
+        self._view.viewer.add_layer(layer)
+        layer.edge_width = [self._editor.sync.layer.current_edge_width] * layer.nshapes
         layer.editable = False
 
     def end_revision(self) -> None:
         """Take the earlier revision's ROIs away."""
-        layers = self._session.viewer.layers
+        layers = self._view.viewer.layers
         for layer in [layer for layer in layers if (tag := tag_of(layer)) and tag.role == "revision"]:
             layers.remove(layer)
-            if self._session.sync is not None:
-                layers.selection.active = self._session.sync.layer
+            if self.can_show:
+                layers.selection.active = self._editor.sync.layer
 
     def _tag(self, role: Role) -> LayerTag:
-        tag = self._session.tag
+        tag = tag_of(self._editor.sync.layer)
         if tag is None:
-            raise RuntimeError("open a record first")
+            raise RuntimeError("the ROI layer has lost its tag; open the record again")
         return replace(tag, role=role)
 
-    def _on_labels_written(self, editor: RoiEditor, layer: Labels, labels: NDArray[Any], painted: Painted | str) -> None:
+    def _on_labels_written(self, layer: Labels, labels: NDArray[Any], painted: Painted | str) -> None:
         if isinstance(painted, str):
             show_error(painted)
             return
         for line in painted.said:
             show_warning(line)
-        if self._session.editor is not editor:
-            show_warning("Another record was opened meanwhile, so the labels are not saved. Open theirs, and save again.")
+        if not self.can_show:
+            show_warning(
+                "Another record is open now, so the labels are not saved. Open the labels' record, and save again."
+            )
             return
+        editor = self._editor
         rois = editor.rois
         kept = [roi for roi in painted.changed if roi.roi_id in rois]
-        for roi in kept:  # as it is by now: it may have been renamed meanwhile
+        for roi in kept:  # as it is by now: it may have been renamed since
             rois = rois.replace(painted_mask_of(rois.get(roi.roi_id), roi.reference))
         for roi in painted.changed:
             if roi not in kept:
-                show_warning(f"ROI {roi.roi_id} was deleted meanwhile, so what was painted of it is not saved.")
+                show_warning(f"ROI {roi.roi_id} was deleted, so what you painted of it is not saved.")
         editor.sync.set_rois(rois)
         count = len(kept) + len(painted.new)
         new_ids = editor.add_rois(list(painted.new.values()))
@@ -170,17 +170,16 @@ class MaskLayers:
             layer.data = renumbered_labels(np.asarray(layer.data), numbers)
             self._opened[layer] = renumbered_labels(labels, numbers)
             layer.metadata = {**layer.metadata, KEY: self._tag("labels")}
-            editor.save(
+            self._saving.save(
                 lambda saved: show_info(f"Saved {count} painted ROI{'' if count == 1 else 's'}.") if saved else None
             )
         else:
             show_info("No label was changed, so nothing is saved.")
 
-    def _on_masks_loaded(self, editor: RoiEditor, masks: LayerData | str | None) -> None:
-        session = self._session
-        if session.editor is not editor:
+    def _on_masks_loaded(self, masks: LayerData | str | None) -> None:
+        if not self.can_show:
             return
-        layers = session.viewer.layers
+        layers, roi_layer = self._view.viewer.layers, self._editor.sync.layer
         active = layers.selection.active
         for layer in [layer for layer in layers if (tag := tag_of(layer)) and tag.role == "mask"]:
             layers.remove(layer)
@@ -190,8 +189,8 @@ class MaskLayers:
             data, options, kind = masks
             tag = self._tag("mask")
             options = {**options, "scale": (1.0, tag.stretch), "metadata": {KEY: tag}}
-            layers.insert(layers.index(editor.sync.layer), Layer.create(data, options, kind))
-        layers.selection.active = active if active in layers else editor.sync.layer
+            layers.insert(layers.index(roi_layer), Layer.create(data, options, kind))
+        layers.selection.active = active if active in layers else roi_layer
 
 
 def load_masks_layer(path: Path, image_id: str) -> LayerData | str | None:

@@ -243,7 +243,7 @@ def _numbers(column: "pd.Series[Any]") -> NDArray[Any]:
 
 
 def _as_shown(values: NDArray[Any], number: float) -> Rows:
-    """Return which values are shown as a number: a person copies 0.12346 from the table, where 0.123456789 stands."""
+    """Return which values are shown as a number: a person copies 0.12346 from the table, where the value is 0.123456789."""
     is_shown_so = number != 0 and float(f"{number:.{_SHOWN_DIGITS}g}") == number
     if values.dtype.kind in "iu" or not is_shown_so:
         return np.asarray(values == number)

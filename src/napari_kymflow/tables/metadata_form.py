@@ -241,7 +241,7 @@ def describe_records(form: MetadataForm, *, most: int = 4) -> str:
 
 
 def describe_report(report: EditReport, what: str, *, undone: bool = False) -> str:
-    """Return one line on what came of an edit, or of taking it back."""
+    """Return one line on the result of an edit, or of undoing it."""
     done = "put back" if undone else "saved"
     text = f"{what} {done} in {_count(len(report.changed), 'record')}"
     text += " (More → Undo takes it back)" if report.changed and not undone else ""

@@ -1,4 +1,4 @@
-"""What an import or an export did, in words: a headline, and every file that there is something to say of. No Qt.
+"""What an import, an export or a refresh did, in words: a headline, and every file that needs a word. No Qt.
 
 The rule of this room: the text alone, copied into an e-mail, tells the whole story.
 """
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from kymflow_zarr import ImportReport
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.reports import FailedFile
+from napari_kymflow.tables.work import Outcome
 
 
 def import_headline(report: ImportReport) -> str:
@@ -44,7 +45,7 @@ def import_details(report: ImportReport) -> str:
 
 
 def needs_reading(report: ImportReport) -> bool:
-    """Return whether there is more to say of an import than its headline."""
+    """Return whether an import has more to report than its headline."""
     return bool(import_details(report))
 
 
@@ -58,7 +59,7 @@ def relink_report(wanted: int, failed: Sequence[FailedFile]) -> tuple[str, str]:
 
 
 def export_details(report: ExportReport) -> str:
-    """Return what of a dataset could not be exported, and what is worth knowing; empty where there is nothing to say."""
+    """Return what of a dataset could not be exported, and the notes; empty where there is neither."""
     lacking = _reasons(report.failed)
     return _paragraphs({"Could not be read, and is not in the folder:": lacking, "Worth knowing:": list(report.notes)})
 
@@ -71,3 +72,20 @@ def _reasons(failed: Sequence[FailedFile]) -> list[str]:
 
 def _paragraphs(found: dict[str, list[str]]) -> str:
     return "\n\n".join("\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in found.items() if lines)
+
+
+def describe_reports(outcome: Outcome) -> str:
+    """Return what was done to tables in one line; those where nothing had to be done are not listed."""
+    busy = [report for report in outcome.reports if report.rows or report.failed or report.removed or report.is_cancelled]
+    done = "; ".join(report.summary() for report in busy)
+    if outcome.is_cancelled:
+        return f"Cancelled; {done or 'no table was changed'}"
+    return done or "All tables were up to date: nothing to do"
+
+
+def failures_of(outcome: Outcome) -> list[str]:
+    """Return how many images no rows could be made of, and why of the first; nothing where all went well."""
+    failed = {image_id: reason for report in outcome.reports for image_id, reason in report.failed.items()}
+    if not failed:
+        return []
+    return [f"{len(failed)} image{'' if len(failed) == 1 else 's'} could not be read: {next(iter(failed.values()))}"]

@@ -1,7 +1,7 @@
-"""What a dataset held when it was looked at: its records, its tables, and what their rows are worth. No viewer, no Qt.
+"""A snapshot of a dataset: its records, its tables, and what their rows are worth. No viewer, no Qt.
 
-The rule of this room: a look is a value that is made in a worker and shown by the docks. A quick look, made at once, knows
-no state yet.
+The rule of this room: a snapshot is a value that is made in a worker and shown by the docks. A quick snapshot, made at
+once, knows no state yet.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -78,7 +78,7 @@ def full_snapshot(
     Parameters
     ----------
     dataset, indexers
-        What is looked at.
+        The dataset.
     before
         An earlier look, whose tables are taken where their files have not changed.
     watch
@@ -103,7 +103,7 @@ def full_snapshot(
 def snapshot_of_image(
     dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], image_id: str, *, before: DatasetSnapshot
 ) -> DatasetSnapshot:
-    """Return an earlier look with one image looked at again; safe in a worker, writes nothing."""
+    """Return an earlier snapshot with one image read again; safe in a worker, writes nothing."""
     own, failed = _worth_of(KymDataset(dataset), indexers, image_ids=[image_id])
     worth = {}
     for name, row in own.items():
@@ -143,7 +143,7 @@ def result_tables(indexers: Sequence[DatasetIndexer]) -> list[str]:
 def _worth_of(
     tables: KymDataset, indexers: Sequence[DatasetIndexer], *, image_ids: Sequence[str] | None = None
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Return what the rows of each table are worth, and why that of others cannot be told."""
+    """Return what the rows of each table are worth, and why that is not known of others."""
     worth, failed = {}, {}
     for indexer in indexers:
         name = indexer.table_name
@@ -160,7 +160,7 @@ def _images_now(
     *,
     watch: Watch,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the rows of all images as they are now, without the counts that may be old, and what is to be said of them."""
+    """Return the rows of all images as they are now, without the counts that may be old, and notes about them."""
     if worth is None:
         quick = quick_snapshot(tables.dataset).images
         return _without_counts(quick, quick["image_id"]), ()
@@ -172,7 +172,7 @@ def _images_now(
     try:
         images = _usable(tables.get_table(_IMAGES.table_name) if is_fresh else tables.current_rows(_IMAGES, watch=watch))
     except _FAILURES:
-        return _without_counts(quick_snapshot(tables.dataset).images, stale), ()  # why is said of the table
+        return _without_counts(quick_snapshot(tables.dataset).images, stale), ()  # the table's own state has the reason
     if len(stale) and watch.is_cancelled():
         count = f"{len(stale):,} record{'' if len(stale) == 1 else 's'}"
         return _without_counts(images, stale), (f"Cancelled: the counts of {count} are not shown: click Refresh",)
@@ -202,7 +202,7 @@ def _read_tables(
 
 
 def _usable(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table `images`, what is needed of them as text; none of one that somebody else wrote."""
+    """Return the rows of a table `images`, what is needed of them as text; nothing if another program wrote the table."""
     if not set(_NEEDED) <= set(images.columns):
         return _NOTHING
     return images[images["image_id"].notna()].astype(dict.fromkeys(_NEEDED, "str"))

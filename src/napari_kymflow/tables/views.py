@@ -1,4 +1,4 @@
-"""What the dataset dock shows: frames of text and numbers made of a look. Pure.
+"""What the dataset dock shows: frames of text and numbers made of a snapshot. Pure.
 
 The rule of this room: nothing is read here, and a million rows are made without a loop over them.
 """
@@ -29,7 +29,7 @@ _RANK: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class View:
-    """A frame to show, a text for each row of some columns, and what is said below."""
+    """A frame to show, a text for each row of some columns, and the line below it."""
 
     frame: pd.DataFrame
     tooltips: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DatasetViews:
-    """All that the dock shows of a look."""
+    """All that the dock shows of a snapshot."""
 
     snapshot: DatasetSnapshot = field(default_factory=DatasetSnapshot)
     records: View = field(default_factory=lambda: View(frame=pd.DataFrame()))
@@ -46,7 +46,7 @@ class DatasetViews:
 
 
 def make_views(snapshot: DatasetSnapshot, results: Sequence[str], *, before: DatasetViews | None = None) -> DatasetViews:
-    """Return what is shown of a look; views of tables that have not changed since `before` are taken from there."""
+    """Return what is shown of a snapshot; views of tables that have not changed since `before` are taken from there."""
     tables = {}
     for name in snapshot.tables:
         if before is not None and name in before.tables and _is_same(name, snapshot, before.snapshot):

@@ -1,35 +1,41 @@
-"""What is done with the tables of a dataset in a worker: refreshed, rebuilt, looked at. No viewer, no layer.
+"""What is done with the tables of a dataset in a worker: they are refreshed, or rebuilt. No viewer, no layer.
 
 The rule of this room: a dataset that is gone is never made anew in its place.
 """
 
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kymflow_core import KymDataset, UpdateReport
-from kymflow_core.indexers import INDEXERS, DatasetIndexer, FoundIndexers, find_indexers
-from kymflow_zarr import Watch, ZarrDataset
+from kymflow_core.indexers import DatasetIndexer
+from kymflow_zarr import ImportReport, Watch, ZarrDataset
 from kymflow_zarr.watch import UNWATCHED
+from napari_kymflow.tables.snapshot import full_snapshot, result_tables
+from napari_kymflow.tables.views import DatasetViews, make_views
 
 RefreshMode: TypeAlias = Literal["refresh", "rebuild"]
 
 
-def installed_indexers() -> FoundIndexers:
-    """Return our indexers and those of other packages that are installed."""
-    return find_indexers(INDEXERS)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker did, and what the dataset held then."""
 
-
-def is_writable(path: Path) -> bool:
-    """Return whether this computer may write into a dataset; a save may still fail, and says why."""
-    return os.access(path / "images", os.W_OK)
+    path: Path
+    shown: DatasetViews
+    reports: Sequence[UpdateReport] = ()
+    imported: ImportReport | None = None
+    """What an import did; None where nothing was imported."""
+    is_cancelled: bool = False
+    problem: str = ""
+    """Why the tables could not follow an import."""
 
 
 def run_indexers(
     path: Path,
     indexers: Sequence[DatasetIndexer],
-    how: RefreshMode,
+    mode: RefreshMode,
     *,
     image_ids: Sequence[str] | None = None,
     watch: Watch = UNWATCHED,
@@ -42,7 +48,7 @@ def run_indexers(
         The dataset.
     indexers
         The tables.
-    how
+    mode
         "refresh": what is not fresh; "rebuild": all rows anew.
     image_ids
         Only these images; by default all.
@@ -59,7 +65,7 @@ def run_indexers(
     tables = KymDataset(ZarrDataset(path, mode="r").path)
     reports = []
     for indexer in indexers:
-        run = tables.refresh if how == "refresh" else tables.rebuild
+        run = tables.refresh if mode == "refresh" else tables.rebuild
         reports.append(run(indexer, image_ids=image_ids, watch=watch))
         if watch.is_cancelled():
             break
@@ -70,3 +76,24 @@ def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_ids
     """Bring some images' rows up to date in the tables that are there; a table that nobody has made is not begun."""
     there = ZarrDataset(path, mode="r").list_table_names()
     return run_indexers(path, [one for one in indexers if one.table_name in there], "refresh", image_ids=image_ids)
+
+
+def update_and_load(
+    path: Path,
+    known: Sequence[DatasetIndexer],
+    indexers: Sequence[DatasetIndexer],
+    mode: RefreshMode,
+    image_ids: Sequence[str] | None,
+    before: DatasetViews | None,
+    watch: Watch,
+) -> Outcome:
+    """Bring some of the `known` tables up to date, as `run_indexers`, and return what is shown of the dataset then."""
+    reports = run_indexers(path, indexers, mode, image_ids=image_ids, watch=watch)
+    return Outcome(path, load_views(path, known, before, watch), reports, is_cancelled=watch.is_cancelled())
+
+
+def load_views(path: Path, known: Sequence[DatasetIndexer], before: DatasetViews | None, watch: Watch) -> DatasetViews:
+    """Return what is shown of a dataset now; safe in a worker."""
+    dataset = ZarrDataset(path, mode="r")
+    snapshot = full_snapshot(dataset, known, before=before.snapshot if before else None, watch=watch)
+    return make_views(snapshot, result_tables(known), before=before)

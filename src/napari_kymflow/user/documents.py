@@ -1,4 +1,4 @@
-"""Small JSON files that this program keeps on the user's own computer; each says what it is, and of which version.
+"""Small JSON files that this program keeps on the user's own computer; each states its format and version.
 
 The rule of this room: a file is written whole and flushed, and what another program or a later version wrote is not read.
 """

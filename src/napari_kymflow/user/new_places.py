@@ -17,7 +17,7 @@ def free_place(wanted: Path) -> Path:
 
 
 def copy_place(original: Path) -> Path:
-    """Return where a copy of a dataset can go: beside it, or in the user's own folder where that cannot be written to."""
+    """Return where a copy of a dataset can go: next to it, or in the user's own folder where that cannot be written to."""
     folder = original.parent if os.access(original.parent, os.W_OK) else Path.home()
     return free_place(folder / f"{original.name.removesuffix(ZARR)} copy{ZARR}")
 

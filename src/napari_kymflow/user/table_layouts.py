@@ -28,7 +28,7 @@ class TableLayout:
     """In pixels; only of columns that the user made wider or narrower."""
 
     def ordered(self, columns: Sequence[str]) -> list[str]:
-        """Return a frame's columns as the user ordered them; one that is not known stays behind its neighbour."""
+        """Return a frame's columns as the user ordered them; an unknown one stays behind its neighbour."""
         placed = [name for name in self.order if name in columns]
         known = set(placed)
         for position, name in enumerate(columns):

@@ -27,7 +27,7 @@ class Conflict:
 
 
 class Window:
-    """What stands around a session; this one is for scripts and tests, where nothing does."""
+    """The window around a session; this class is for scripts and tests, where there is none."""
 
     @property
     def autosaves(self) -> bool:
@@ -49,7 +49,7 @@ class Window:
     def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work that touches no layer and no widget, then hand on what it returned, or the error that it raised.
 
-        Errors that are expected are returned by `work`; one that it raises is shown by napari.
+        `work` returns errors that are expected; napari shows those that it raises.
         """
         done(work())
 

@@ -1,4 +1,4 @@
-"""Where the docks stand: both below the canvas, since a kymograph is wide and low."""
+"""Where the docks are: both below the canvas, since a kymograph is wide and low."""
 
 from collections.abc import Callable
 from pathlib import Path

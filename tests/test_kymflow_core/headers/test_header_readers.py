@@ -126,7 +126,7 @@ def test_channels_time_and_entries_are_filled_too(tmp_path):
         pytest.param([header(um_per_pixel=0.284), header(um_per_pixel=0.28401)], (), id="rounded otherwise"),
         pytest.param(
             [header(acquired_local_epoch_ns=0), header(acquired_local_epoch_ns=2 * 10**9)],
-            ("the header b says another time of acquisition than the one that was taken",),
+            ("the header b states another time of acquisition, which was not used",),
             id="time",
         ),
         pytest.param([header(acquired_local_epoch_ns=0), header(acquired_local_epoch_ns=10**9)], (), id="the second"),

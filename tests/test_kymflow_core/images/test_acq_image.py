@@ -23,7 +23,7 @@ def image(record):
 
 @pytest.fixture
 def tiff_image(scan_path):
-    """A TIFF with one ROI beside it, as an acquired image."""
+    """A TIFF with one ROI next to it, as an acquired image."""
     roi = '{"rois": [{"roi_id": 1, "roi_type": "rect", "data": {"x0": 0, "x1": 3, "y0": 1, "y1": 9}}]}'
     scan_path.with_suffix(".json").write_text(roi)
     return AcqImage.from_path(scan_path)

@@ -374,7 +374,7 @@ def test_a_mended_file_is_imported_the_next_time(scan_path, second_scan_path):
 def test_a_mask_that_is_missing_keeps_its_tiff_out(scan_path):
     mask = MaskROI(roi_id=1, reference="analysis_arrays/drawn").to_dict()
     scan_path.with_suffix(".json").write_text(json.dumps({"rois": [mask]}))
-    with pytest.raises(SourceError, match=r"ROI 1 of .* has a mask 'drawn', which is not beside it; put scan\.drawn\.npy"):
+    with pytest.raises(SourceError, match=r"ROI 1 of .* has a mask 'drawn', which is not next to it; put scan\.drawn\.npy"):
         read_for_import(scan_path)
 
 

@@ -1,4 +1,4 @@
-"""What OME-Zarr is told of a kymograph, and how it follows the header."""
+"""The OME-Zarr metadata of a kymograph, and how it follows the header."""
 
 import json
 from dataclasses import replace

@@ -29,7 +29,7 @@ def test_a_record_without_rois_has_no_problem(dataset, rng):
 @pytest.mark.parametrize(
     ("rois", "expected"),
     [
-        pytest.param([RECT, RECT], "ROI ids must differ, but [1] stand more than once among [1, 1]", id="an id twice"),
+        pytest.param([RECT, RECT], "ROI ids must differ, but [1] occur more than once among [1, 1]", id="an id twice"),
         pytest.param([3], "a ROI must be a JSON object, not 3", id="no object"),
         pytest.param(
             [masked(mask_ref="analysis_arrays/gone")],

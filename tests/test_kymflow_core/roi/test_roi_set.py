@@ -66,7 +66,7 @@ def test_the_next_id_is_above_all_ids_and_not_below_the_one_given(next_id, expec
 
 
 def test_two_rois_of_one_id_are_refused():
-    with pytest.raises(RoiError, match=r"^ROI ids must differ, but \[2\] stand more than once among \[2, 1, 2\]$"):
+    with pytest.raises(RoiError, match=r"^ROI ids must differ, but \[2\] occur more than once among \[2, 1, 2\]$"):
         RoiSet.of([rect(2), rect(1), rect(2)])
 
 

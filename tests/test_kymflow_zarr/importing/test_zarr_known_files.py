@@ -117,7 +117,7 @@ class TestMoved:
         reasons = {one.path.name: one.reason for one in filled.relink(report.moved)}
         assert reasons == {
             "a.tif": "it is no longer there (No such file or directory); import the folder again that it is in now",
-            "b.tif": "its record was deleted meanwhile; import the folder again for a new one",
+            "b.tif": "its record was deleted during the import; import the folder again for a new one",
         }
         there = {Path(path) for path in filled.load_sources_index()["source_primary_path"]}
         assert there == {tiff_folder.resolve() / "a.tif", moved.resolve() / "day 2" / "c.tif"}
@@ -248,7 +248,9 @@ class TestChanged:
 
         report = filled.import_folder(tiff_folder, on_changed="reingest_if_changed", read_file=delete_first)
         assert ([one.path.name for one in report.replaced], len(report.failed)) == (["a.tif"], 1)
-        assert report.failed[0].reason.startswith(f"its record {deleted} was deleted meanwhile; import the folder again")
+        assert report.failed[0].reason.startswith(
+            f"its record {deleted} was deleted during the import; import the folder again"
+        )
         assert [one.path.name for one in filled.import_folder(tiff_folder).imported] == ["b.tif"]
 
     def test_a_result_that_is_deleted_meanwhile_stops_no_other(self, filled, tiff_folder, monkeypatch):

@@ -303,7 +303,7 @@ class TestPartsOfAnExport:
         shutil.move(out, tiff_folder / "exported")
         report = target.import_folder(tiff_folder)
         assert (len(report.imported), report.failed) == (3, ())
-        said = f"{tiff_folder / 'exported'} was passed over: it is an exported dataset; import that folder by itself"
+        said = f"{tiff_folder / 'exported'} was skipped: it is an exported dataset; import that folder by itself"
         assert report.notes == (said,)
 
     def test_a_damaged_one_below_another_folder_is_left_out_too(self, out, tiff_folder, target):

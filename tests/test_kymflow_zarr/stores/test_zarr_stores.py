@@ -308,7 +308,7 @@ class TestTwoTiffs:
 
 @pytest.fixture(scope="module")
 def with_mask(tmp_path_factory):
-    """A TIFF with a mask beside it; whoever changes that puts it back."""
+    """A TIFF with a mask next to it; whoever changes that puts it back."""
     store = add_tiff(tmp_path_factory.mktemp("tiff"), "a.tif")
     store.save_array_artifact("mask", np.ones((3, 5), np.uint16))
     return store

@@ -11,7 +11,7 @@ from napari_kymflow.session.session import session_of
 
 def band_height(viewer, session):
     """Return the band's height on the canvas, over the canvas's."""
-    return 96 * session.tag.stretch * viewer.scene.camera.zoom / viewer.canvas.size[0]
+    return 96 * session.record.tag.stretch * viewer.scene.camera.zoom / viewer.canvas.size[0]
 
 
 def visible_lines(viewer):
@@ -27,7 +27,7 @@ def test_a_record_opens_whole_and_fills_the_canvas(viewer_model, demo_session):
 def test_zooming_keeps_the_bands_height_and_its_middle(viewer_model, demo_session, factor):
     viewer_model.scene.camera.zoom *= factor
     assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
-    assert viewer_model.scene.camera.center[-2] == pytest.approx(95 / 2 * demo_session.tag.stretch)
+    assert viewer_model.scene.camera.center[-2] == pytest.approx(95 / 2 * demo_session.record.tag.stretch)
 
 
 def test_zooming_leaves_the_time_in_the_middle_alone(viewer_model, demo_session):
@@ -37,40 +37,40 @@ def test_zooming_leaves_the_time_in_the_middle_alone(viewer_model, demo_session)
 
 
 def test_zooming_changes_no_roi(viewer_model, demo_session):
-    before = demo_session.rois
+    before = demo_session.record.rois
     for factor in (40, 0.013, 7, 1.9):
         viewer_model.scene.camera.zoom *= factor
-    assert demo_session.rois == before
-    assert not demo_session.is_unsaved
+    assert demo_session.record.rois == before
+    assert not demo_session.record.is_unsaved
 
 
 def test_shapes_follow_the_stretch_exactly(viewer_model, demo_session):
     viewer_model.scene.camera.zoom *= 23
-    stretch = demo_session.tag.stretch
-    for vertices, roi in zip(demo_session.sync.layer.data, demo_session.rois, strict=True):
+    stretch = demo_session.record.tag.stretch
+    for vertices, roi in zip(demo_session.record.sync.layer.data, demo_session.record.rois, strict=True):
         assert is_drawn_as(roi, LayerShape(roi_id=roi.roi_id, shape_type="rectangle", vertices=vertices), stretch)
 
 
 def test_a_rectangle_drawn_at_another_zoom_selects_what_it_covers(viewer_model, demo_session):
     viewer_model.scene.camera.zoom *= 23
     wanted = RectROI(roi_id=3, x0=40, x1=42, y0=100, y1=110)
-    demo_session.sync.layer.add_rectangles([rect_to_vertices(wanted, demo_session.tag.stretch)])
-    assert demo_session.rois.get(3) == wanted
+    demo_session.record.sync.layer.add_rectangles([rect_to_vertices(wanted, demo_session.record.tag.stretch)])
+    assert demo_session.record.rois.get(3) == wanted
 
 
 def test_all_layers_of_the_record_have_one_stretch(viewer_model, demo_session):
     viewer_model.scene.camera.zoom *= 11
-    demo_session.materialize_masks()
+    demo_session.record.materialize_masks()
     stretches = {tag_of(layer).stretch for layer in viewer_model.layers}
     scales = {float(layer.scale[-1]) for layer in viewer_model.layers if tag_of(layer).role != "rois"}
-    assert stretches == scales == {demo_session.tag.stretch}
+    assert stretches == scales == {demo_session.record.tag.stretch}
 
 
 def test_zooming_both_ways_alike_leaves_the_stretch(viewer_model, demo_session):
     demo_session.view.zoom_time_only = False
-    before = demo_session.tag.stretch
+    before = demo_session.record.tag.stretch
     viewer_model.scene.camera.zoom *= 5
-    assert demo_session.tag.stretch == before
+    assert demo_session.record.tag.stretch == before
 
 
 def test_turning_time_only_on_again_fills_the_canvas(viewer_model, demo_session):
@@ -93,7 +93,7 @@ def test_the_home_button_shows_the_whole_record(viewer_model, demo_session):
 
 
 def test_an_event_is_named_on_the_canvas_until_something_else_is_shown(viewer_model, demo_session):
-    demo_session.go_to(roi_id=1, seconds=(1.0, 2.0), caption="event 1: stall at 1 s")
+    demo_session.record.go_to(roi_id=1, seconds=(1.0, 2.0), caption="event 1: stall at 1 s")
     overlay = viewer_model.canvas.overlays.text
     assert (overlay.text, overlay.visible) == ("event 1: stall at 1 s", True)
     demo_session.view.fit()
@@ -101,13 +101,13 @@ def test_an_event_is_named_on_the_canvas_until_something_else_is_shown(viewer_mo
 
 
 def test_going_to_an_event_shows_it_with_its_surroundings(viewer_model, demo_session):
-    demo_session.go_to(seconds=(1.0, 2.0))
+    demo_session.record.go_to(seconds=(1.0, 2.0))
     assert viewer_model.scene.camera.center[-1] == pytest.approx(1500)
     assert visible_lines(viewer_model) == pytest.approx(4000, rel=0.05)
 
 
 def test_an_event_without_an_end_is_shown_within_two_seconds(viewer_model, demo_session):
-    demo_session.go_to(seconds=(3.0, 3.0))
+    demo_session.record.go_to(seconds=(3.0, 3.0))
     assert visible_lines(viewer_model) == pytest.approx(2000, rel=0.05)
 
 
@@ -119,15 +119,15 @@ def test_without_a_record_there_is_nothing_to_go_to(viewer_model):
 
 
 def test_points_of_the_user_stay_on_their_pixels(viewer_model, demo_session):
-    points = viewer_model.add_points([[100, 20 * demo_session.tag.stretch]])
+    points = viewer_model.add_points([[100, 20 * demo_session.record.tag.stretch]])
     viewer_model.scene.camera.zoom *= 7
-    assert points.data_to_world(points.data[0])[1] / demo_session.tag.stretch == pytest.approx(20)
+    assert points.data_to_world(points.data[0])[1] / demo_session.record.tag.stretch == pytest.approx(20)
 
 
 def test_the_zoom_waits_until_a_shape_is_done(viewer_model, demo_session):
-    layer, before = demo_session.sync.layer, demo_session.tag.stretch
+    layer, before = demo_session.record.sync.layer, demo_session.record.tag.stretch
     layer.events.data(value=layer.data, action="changing", data_indices=(0,), vertex_indices=((),))
     viewer_model.scene.camera.zoom *= 7
-    assert demo_session.tag.stretch == before
+    assert demo_session.record.tag.stretch == before
     layer.events.data(value=layer.data, action="changed", data_indices=(0,), vertex_indices=((),))
     assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)

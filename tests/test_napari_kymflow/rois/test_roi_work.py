@@ -131,7 +131,7 @@ def test_a_record_that_cannot_be_copied_to_is_named(demo_session, demo_path):
 
 
 def test_the_history_has_the_newest_save_first_and_what_changed(demo_session, demo_path):
-    image = demo_session.image
+    image = demo_session.record.image
     image.edit_roi(1, name="renamed")
     image.edit_roi(2, x1=61)
     image.add_roi(x0=1, x1=2, y0=3, y1=4)
@@ -148,16 +148,16 @@ def test_nothing_changed_is_said():
 def test_masks_painted_as_labels_are_saved_as_they_are_painted(demo_session, viewer_model):
     inside = np.zeros((6000, 96), bool)
     inside[100:200, 5:20] = True
-    demo_session.editor.image.add_mask_roi(inside, name="painted")
-    demo_session.save_rois()
-    demo_session.masks.open_labels()
+    demo_session.record.editor.image.add_mask_roi(inside, name="painted")
+    demo_session.record.save()
+    demo_session.record.masks.open_labels()
     layer = viewer_model.layers.selection.active
     assert isinstance(layer, Labels)
     assert np.array_equal(layer.data == 3, inside)
     layer.data[300:310, 40:50] = 3
     layer.data[1000:1010, 0:9] = 77
     viewer_model.layers.selection.active = layer
-    demo_session.masks.save_labels()
+    demo_session.record.masks.save_labels()
     image = AcqImage(demo_session.dataset.record(demo_session.image_id))
     assert [(roi.roi_id, roi.name) for roi in image.rois][2:] == [(3, "painted"), (4, "label 77")]
     assert image.get_roi_mask(3)[305, 45]
@@ -171,49 +171,49 @@ def test_a_labels_layer_of_the_users_own_makes_new_rois_once(demo_session, viewe
     labels[5:9, 5:9] = 1
     layer = viewer_model.add_labels(labels)
     viewer_model.layers.selection.active = layer
-    demo_session.masks.save_labels()
-    assert demo_session.rois.ids == (1, 2, 3)
-    assert demo_session.rois.get(1).roi_type == "rect"
+    demo_session.record.masks.save_labels()
+    assert demo_session.record.rois.ids == (1, 2, 3)
+    assert demo_session.record.rois.get(1).roi_type == "rect"
     viewer_model.layers.selection.active = layer
-    demo_session.masks.save_labels()
-    assert demo_session.rois.ids == (1, 2, 3)
+    demo_session.record.masks.save_labels()
+    assert demo_session.record.rois.ids == (1, 2, 3)
     assert "No label was changed" in str(notification_manager.records[-1].message)
 
 
 def test_labels_of_another_size_are_refused_with_the_reason(demo_session, viewer_model):
     viewer_model.layers.selection.active = viewer_model.add_labels(np.ones((5, 5), np.int32))
-    demo_session.masks.save_labels()
+    demo_session.record.masks.save_labels()
     assert "the labels have the shape (5, 5), and the image (6000, 96)" in str(notification_manager.records[-1].message)
-    assert demo_session.rois.ids == (1, 2)
+    assert demo_session.record.rois.ids == (1, 2)
 
 
 def test_a_drawn_roi_that_is_painted_on_keeps_its_id_and_loses_its_shape(demo_session, viewer_model):
-    (roi_id,) = demo_session.editor.add_rois([DRAWN])
-    demo_session.save_rois()
-    demo_session.select_rois([roi_id])
-    demo_session.masks.open_labels()
+    (roi_id,) = demo_session.record.editor.add_rois([DRAWN])
+    demo_session.record.save()
+    demo_session.record.selection.select([roi_id])
+    demo_session.record.masks.open_labels()
     layer = viewer_model.layers.selection.active
     layer.data[3000, 50] = roi_id
-    demo_session.masks.save_labels()
-    roi = demo_session.rois.get(roi_id)
-    assert (roi.drawn, demo_session.image.get_roi_mask(roi_id)[3000, 50]) == (None, True)
+    demo_session.record.masks.save_labels()
+    roi = demo_session.record.rois.get(roi_id)
+    assert (roi.drawn, demo_session.record.image.get_roi_mask(roi_id)[3000, 50]) == (None, True)
 
 
 @pytest.mark.parametrize("name", ["rois.zip", "rois.geojson"])
 def test_rois_of_every_kind_are_exported_and_what_is_lost_is_said(name, demo_session, tmp_path):
     inside = np.zeros((6000, 96), bool)
     inside[7, 3:9] = True
-    demo_session.editor.image.add_mask_roi(inside, name="painted")
-    demo_session.save_rois()
-    demo_session.editor.add_rois([DRAWN])
-    lost = export_rois(tmp_path / name, demo_session.editor, demo_session.rois.ids)
+    demo_session.record.editor.image.add_mask_roi(inside, name="painted")
+    demo_session.record.save()
+    demo_session.record.editor.add_rois([DRAWN])
+    lost = export_rois(tmp_path / name, demo_session.record.editor, demo_session.record.rois.ids)
     assert (tmp_path / name).stat().st_size > 0
     assert all(isinstance(line, str) for line in lost)
 
 
 def test_rectangles_come_back_from_imagej_as_they_were(demo_session, tmp_path):
-    export_rois(tmp_path / "rois.zip", demo_session.editor, (1, 2))
-    rois, lost = import_imagej(tmp_path / "rois.zip", demo_session.editor)
+    export_rois(tmp_path / "rois.zip", demo_session.record.editor, (1, 2))
+    rois, lost = import_imagej(tmp_path / "rois.zip", demo_session.record.editor)
     places = [(roi.name, roi.x0, roi.x1, roi.y0, roi.y1) for roi in rois]
-    assert places == [(roi.name, roi.x0, roi.x1, roi.y0, roi.y1) for roi in demo_session.rois]
+    assert places == [(roi.name, roi.x0, roi.x1, roi.y0, roi.y1) for roi in demo_session.record.rois]
     assert lost == ()

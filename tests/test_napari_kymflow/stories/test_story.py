@@ -35,7 +35,7 @@ def drop(viewer, path):
 def canvas_point(viewer, line, pixel):
     """Return where a line and pixel of the open record is on the canvas."""
     canvas, camera = viewer.window._qt_viewer.canvas.native, viewer.scene.camera
-    stretch = session_of(viewer).tag.stretch
+    stretch = session_of(viewer).record.tag.stretch
     return QPoint(
         round(canvas.width() / 2 + (line - camera.center[-1]) * camera.zoom),
         round(canvas.height() / 2 + (pixel * stretch - camera.center[-2]) * camera.zoom),
@@ -102,7 +102,7 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     # Drop: the first record, its three ROIs, both docks.
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
-    assert session.image.name == "Capillary1_0001"
+    assert session.record.image.name == "Capillary1_0001"
     assert [layer.name for layer in viewer.layers] == ["Capillary1_0001", "ROIs of Capillary1_0001"]
     roi_dock, dataset_dock = dock(viewer, "Kymograph ROIs"), dock(viewer, "Kymograph dataset")
     assert roi_dock._model.rowCount() == 3
@@ -111,28 +111,28 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     trigger(roi_dock._add, "Draw rectangle")
     drag(viewer, canvas_point(viewer, 4000, 10), canvas_point(viewer, 9000, 20))
     assert roi_dock._model.rowCount() == 4
-    drawn = bounds(session.rois)[4]
+    drawn = bounds(session.record.rois)[4]
     assert np.allclose(drawn, (10, 21, 4000, 9001), atol=60)
     assert "not saved" in roi_dock._state.text()
 
     # Move it: it keeps its id, and lies on whole pixels.
-    session.sync.layer.mode = "select"
+    session.record.sync.layer.mode = "select"
     drag(viewer, canvas_point(viewer, 6000, 14), canvas_point(viewer, 8000, 17))
-    moved = bounds(session.rois)[4]
+    moved = bounds(session.record.rois)[4]
     assert moved[2] > drawn[2] + 1000
     assert moved[1] - moved[0] == drawn[1] - drawn[0]
-    assert session.sync.selected_ids == (4,)
+    assert session.record.sync.selected_ids == (4,)
 
     # Save, close, reopen: the same ROIs at exactly the same pixels.
     QTest.mouseClick(roi_dock._buttons["save"], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not session.is_unsaved)
-    saved = bounds(session.rois)
+    qtbot.waitUntil(lambda: not session.record.is_unsaved)
+    saved = bounds(session.record.rois)
     image_id = session.image_id
     assert bounds(AcqImage.from_zarr(lab_path, image_id).rois) == saved
     session.close_record()
     drop(viewer, lab_path / "images" / image_id / "zarr.json")
-    assert bounds(session.rois) == saved
-    assert not session.is_unsaved
+    assert bounds(session.record.rois) == saved
+    assert not session.record.is_unsaved
 
     # Materialize: a boolean mask of the whole slice, and its reference.
     record = ZarrDataset(lab_path).record(image_id)
@@ -159,8 +159,8 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
         view.visualRect(view.model().index(row, 0)).center(),
     )
     settle()
-    assert viewer.scene.camera.center[-1] * session.tag.seconds_per_line == pytest.approx(20.498, abs=0.01)
-    assert session.sync.selected_ids == (1,)
+    assert viewer.scene.camera.center[-1] * session.record.tag.seconds_per_line == pytest.approx(20.498, abs=0.01)
+    assert session.record.sync.selected_ids == (1,)
 
 
 @pytest.mark.opengl
@@ -170,7 +170,7 @@ def test_docks_that_were_opened_first_follow_what_is_dropped(viewer, lab_path):
         viewer.window.add_plugin_dock_widget("napari-kymflow", name)
     gc.collect()
     drop(viewer, lab_path / "zarr.json")
-    assert session_of(viewer).image.name == "Capillary1_0001"
+    assert session_of(viewer).record.image.name == "Capillary1_0001"
     assert dock(viewer, "Kymograph ROIs")._model.rowCount() == 3
     assert dock(viewer, "Kymograph dataset")._panels["Records"].model.rowCount() == 3
 
@@ -180,11 +180,11 @@ def test_docks_that_were_opened_first_follow_what_is_dropped(viewer, lab_path):
 def test_a_corner_can_be_grabbed_and_dragged(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
-    session.sync.layer.mode = "select"
-    session.sync.select([2])
+    session.record.sync.layer.mode = "select"
+    session.record.sync.select([2])
     settle()
     drag(viewer, canvas_point(viewer, 22499.5, 27.5), canvas_point(viewer, 25000, 33))
-    x0, x1, y0, y1 = bounds(session.rois)[2]
+    x0, x1, y0, y1 = bounds(session.record.rois)[2]
     assert (x0, y0) == (9, 7500)
     assert x1 in (33, 34, 35)
     assert y1 == pytest.approx(25000, abs=60)
@@ -195,18 +195,18 @@ def test_a_corner_can_be_grabbed_and_dragged(viewer, lab_path):
 def test_a_vertex_drag_that_makes_a_polygon_is_said_and_loses_nothing(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
-    before = session.rois
-    session.sync.layer.mode = "direct"
-    session.sync.select([2])
+    before = session.record.rois
+    session.record.sync.layer.mode = "direct"
+    session.record.sync.select([2])
     settle()
     drag(viewer, canvas_point(viewer, 22499.5, 27.5), canvas_point(viewer, 25000, 33))
-    roi, old = session.rois.get(2), before.get(2)
+    roi, old = session.record.rois.get(2), before.get(2)
     assert (roi.roi_type, roi.drawn.type, roi.name, roi.note) == ("mask", "polygon", old.name, old.note)
     assert roi.drawn.vertices[2] == pytest.approx((25000, 33), abs=60)
     assert "ROI 2: no upright rectangle any more" in str(notification_manager.records[-1].message)
     QTest.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     settle()
-    assert session.rois.rois == before.rois
+    assert session.record.rois.rois == before.rois
 
 
 @pytest.mark.opengl
@@ -215,9 +215,9 @@ def test_all_four_edges_of_a_roi_are_seen(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
     for layer in viewer.layers:
-        layer.visible = layer is session.sync.layer
-    session.sync.layer.text.visible = False
-    for center, zoom in (((0, 6000, 15000), viewer.scene.camera.zoom), ((0, 9 * session.tag.stretch, 7500), 0.3)):
+        layer.visible = layer is session.record.sync.layer
+    session.record.sync.layer.text.visible = False
+    for center, zoom in (((0, 6000, 15000), viewer.scene.camera.zoom), ((0, 9 * session.record.tag.stretch, 7500), 0.3)):
         viewer.scene.camera.center, viewer.scene.camera.zoom = center, zoom
         settle()
         picture = viewer.screenshot(canvas_only=True, flash=False)
@@ -233,7 +233,7 @@ def test_naparis_sample_menu_opens_the_simulated_kymographs(viewer, tmp_path, mo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     viewer.open_sample("napari-kymflow", "simulated")
     settle()
-    assert session_of(viewer).image.name == "demo steady flow"
+    assert session_of(viewer).record.image.name == "demo steady flow"
     assert dock(viewer, "Kymograph dataset")._panels["Records"].model.rowCount() == 3
 
 
@@ -260,13 +260,13 @@ def test_the_demo_command_renders_its_window_to_a_file(tmp_path):
 def test_the_mouse_wheel_zooms_time_only(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
-    zoom, rois = viewer.scene.camera.zoom, session.rois
+    zoom, rois = viewer.scene.camera.zoom, session.record.rois
     wheel(viewer, QPoint(300, 200), steps=6)
     camera, height = viewer.scene.camera, viewer.canvas.size[0]
     assert camera.zoom > 2 * zoom
-    assert 38 * session.tag.stretch * camera.zoom / height == pytest.approx(0.86, rel=0.03)
-    assert camera.center[-2] == pytest.approx(37 / 2 * session.tag.stretch)
-    assert session.rois == rois
+    assert 38 * session.record.tag.stretch * camera.zoom / height == pytest.approx(0.86, rel=0.03)
+    assert camera.center[-2] == pytest.approx(37 / 2 * session.record.tag.stretch)
+    assert session.record.rois == rois
 
 
 @pytest.mark.opengl
@@ -274,8 +274,8 @@ def test_the_mouse_wheel_zooms_time_only(viewer, lab_path):
 def test_the_wheel_in_the_middle_of_a_polygon_loses_no_roi(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session, canvas = session_of(viewer), viewer.window._qt_viewer.canvas.native
-    before = session.rois
-    session.sync.layer.mode = "add_polygon"
+    before = session.record.rois
+    session.record.sync.layer.mode = "add_polygon"
     for number, place in enumerate([QPoint(200, 150), QPoint(400, 150), QPoint(400, 350), QPoint(200, 350)]):
         QTest.mouseMove(canvas, place)
         QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
@@ -284,11 +284,11 @@ def test_the_wheel_in_the_middle_of_a_polygon_loses_no_roi(viewer, lab_path):
             wheel(viewer, QPoint(300, 200))
             viewer.window.resize(1300, 850)
             settle()
-    session.sync.layer.mode = "select"
+    session.record.sync.layer.mode = "select"
     settle()
-    assert session.rois.rois[:3] == before.rois
-    assert session.rois.get(4).drawn.type == "polygon"
-    assert session.sync.layer.nshapes == 4
+    assert session.record.rois.rois[:3] == before.rois
+    assert session.record.rois.get(4).drawn.type == "polygon"
+    assert session.record.sync.layer.nshapes == 4
 
 
 @pytest.mark.opengl
@@ -296,12 +296,12 @@ def test_the_wheel_in_the_middle_of_a_polygon_loses_no_roi(viewer, lab_path):
 def test_several_selected_rois_are_dragged_together_and_stay_selected(viewer, lab_path):
     drop(viewer, lab_path / "zarr.json")
     session = session_of(viewer)
-    before = bounds(session.rois)
-    session.sync.layer.mode = "select"
-    session.sync.select([2, 3])
+    before = bounds(session.record.rois)
+    session.record.sync.layer.mode = "select"
+    session.record.sync.select([2, 3])
     settle()
     drag(viewer, canvas_point(viewer, 20000, 10.5), canvas_point(viewer, 21000, 10.5))
-    after = bounds(session.rois)
-    assert session.sync.selected_ids == (2, 3)
+    after = bounds(session.record.rois)
+    assert session.record.sync.selected_ids == (2, 3)
     assert after[2][2] == pytest.approx(before[2][2] + 1000, abs=60)
     assert after[3][2] == pytest.approx(before[3][2] + 1000, abs=60)

@@ -49,11 +49,11 @@ class Window:
 
     @property
     def rois(self):
-        return self.session.rois
+        return self.session.record.rois
 
     @property
     def layer(self):
-        return self.session.sync.layer
+        return self.session.record.sync.layer
 
     @property
     def canvas(self):
@@ -112,7 +112,7 @@ class Window:
 
     def save(self, qtbot):
         self.click("save")
-        qtbot.waitUntil(lambda: not self.session.is_unsaved and not self.session.editor.is_saving)
+        qtbot.waitUntil(lambda: not self.session.record.is_unsaved and not self.session.record.saving.is_saving)
 
     def row(self, roi_id):
         (row,) = self.rois_dock._model.rows_of([roi_id])
@@ -165,7 +165,7 @@ def open_window(make_napari_viewer):
 def window(open_window, demo_path, qtbot):
     """The demo's first record: ROI 1 is around ROI 2; what was computed for them is known."""
     opened = open_window(demo_path)
-    qtbot.waitUntil(lambda: opened.session.editor.results is not None)
+    qtbot.waitUntil(lambda: opened.session.record.saving.results is not None)
     return opened
 
 
@@ -200,7 +200,7 @@ def test_a_layer_that_was_renamed_and_reordered_keeps_its_rois_ids(window):
 def test_a_pasted_roi_is_a_new_one_and_the_copied_one_stays(window, qtbot):
     before = window.rois
     window.click_canvas(1500, 48)
-    assert window.session.selected_roi_ids == (2,)
+    assert window.session.record.selection.ids == (2,)
     window.key(Qt.Key.Key_C)
     window.key(Qt.Key.Key_V)
     assert window.rois.ids == (1, 2, 3)
@@ -212,7 +212,7 @@ def test_a_pasted_roi_is_a_new_one_and_the_copied_one_stays(window, qtbot):
 def test_a_vertex_drag_makes_a_mask_of_the_same_id_and_undo_a_rectangle_again(window, qtbot):
     old = window.rois.get(2)
     window.layer.mode = "direct"
-    window.session.sync.select([2])
+    window.session.record.sync.select([2])
     settle()
     drag(window.viewer, window.at(2999.5, 59.5), window.at(4000, 70))
     turned = window.rois.get(2)
@@ -221,7 +221,7 @@ def test_a_vertex_drag_makes_a_mask_of_the_same_id_and_undo_a_rectangle_again(wi
     window.undo()
     assert window.rois.get(2) == old
     assert window.cell(2, "kind") == "rectangle"
-    assert not window.session.is_unsaved
+    assert not window.session.record.is_unsaved
 
 
 def test_ids_stay_when_a_record_is_opened_again_and_a_deleted_id_is_not_used_again(window, qtbot):
@@ -252,14 +252,14 @@ def painted_path(demo_path):
 def test_rows_and_shapes_are_selected_together_and_a_painted_mask_in_its_row_only(open_window, painted_path):
     window = open_window(painted_path)
     window.click_row(2)
-    assert window.session.sync.selected_ids == (2,)
+    assert window.session.record.sync.selected_ids == (2,)
     window.click_row(3)
-    assert (window.session.sync.selected_ids, window.session.selected_roi_ids) == ((), (3,))
+    assert (window.session.record.sync.selected_ids, window.session.record.selection.ids) == ((), (3,))
     assert window.rois_dock._selected_ids() == (3,)
     window.click_row(1)
-    assert window.session.selected_roi_ids == (1,)
+    assert window.session.record.selection.ids == (1,)
     window.click_canvas(1500, 48)
-    assert (window.rois_dock._selected_ids(), window.session.selected_roi_ids) == ((2,), (2,))
+    assert (window.rois_dock._selected_ids(), window.session.record.selection.ids) == ((2,), (2,))
 
 
 def test_a_name_a_note_and_bounds_are_typed_into_the_table_and_saved(window, qtbot):
@@ -268,7 +268,7 @@ def test_a_name_a_note_and_bounds_are_typed_into_the_table_and_saved(window, qtb
     window.type_into(2, "lines", "100-2100")
     window.type_into(2, "pixels", "30-50")
     assert window.layer.features["label"].tolist()[1] == "arteriole"
-    vertices = window.layer.data[1] / (1.0, window.session.tag.stretch)
+    vertices = window.layer.data[1] / (1.0, window.session.record.tag.stretch)
     np.testing.assert_allclose([vertices.min(axis=0), vertices.max(axis=0)], [(99.5, 29.5), (2099.5, 49.5)], atol=1e-3)
     window.save(qtbot)
     roi = window.stored.get(2)
@@ -292,7 +292,7 @@ def test_the_filter_shows_matching_rois_only_and_all_again(window):
     assert [window.rois_dock._model.roi_at(row).roi_id for row in range(window.rois_dock._model.rowCount())] == [2]
     assert window.rois.ids == (1, 2)
     window.click_row(2)
-    assert window.session.sync.selected_ids == (2,)
+    assert window.session.record.sync.selected_ids == (2,)
     window.rois_dock._filter.clear()
     assert window.rois_dock._model.rowCount() == 2
 
@@ -313,7 +313,7 @@ def test_full_height_full_width_and_typed_in_rois(window, monkeypatch):
     monkeypatch.setattr(BoundsDialog, "exec", typed)
     trigger(window.rois_dock._add, "By numbers…")
     assert bounds(window.rois)[5] == (1, 4, 7, 9)
-    assert window.session.selected_roi_ids == (5,)
+    assert window.session.record.selection.ids == (5,)
 
 
 def test_a_duplicate_is_a_new_roi_at_the_same_place_and_deleting_takes_it_away(window):
@@ -321,10 +321,10 @@ def test_a_duplicate_is_a_new_roi_at_the_same_place_and_deleting_takes_it_away(w
     trigger(window.rois_dock._more, "Duplicate")
     assert bounds(window.rois)[3] == bounds(window.rois)[2]
     assert window.rois.get(3).name == "centre, first half copy"
-    assert window.session.selected_roi_ids == (3,)
+    assert window.session.record.selection.ids == (3,)
     window.click("delete")
     assert window.rois.ids == (1, 2)
-    assert not window.session.is_unsaved
+    assert not window.session.record.is_unsaved
 
 
 def test_rois_are_copied_to_another_record_and_saved_there(window, demo_path, monkeypatch, qtbot):
@@ -358,7 +358,7 @@ def test_a_colour_is_drawn_saved_and_there_again(window, monkeypatch, qtbot):
 
 
 def test_an_empty_dock_and_a_record_without_rois_say_what_to_do(window):
-    window.session.select_rois([1, 2])
+    window.session.record.selection.select([1, 2])
     window.click("delete")
     assert "Click <b>Add ROI</b>, and drag on the image" in window.rois_dock._state.text()
     window.session.close_record()
@@ -404,13 +404,13 @@ def test_opening_another_record_asks_and_does_what_was_answered(window, answers,
     window.draw(3500, 4500, 20, 40)
     answers["unsaved"] = ["stay", "save", "discard"]
     window.open("demo stall")
-    assert (window.session.image.name, window.rois.ids) == ("demo steady flow", (1, 2, 3))
-    assert window.session.is_unsaved
+    assert (window.session.record.image.name, window.rois.ids) == ("demo steady flow", (1, 2, 3))
+    assert window.session.record.is_unsaved
     assert window.stored.ids == (1, 2)
     view = window.records_dock._panels["Records"].view
     assert [index.row() for index in view.selectionModel().selectedRows()] == [0]
     window.open("demo stall")
-    assert window.session.image.name == "demo stall"
+    assert window.session.record.image.name == "demo stall"
     qtbot.waitUntil(lambda: image_of(demo_path, "demo steady flow").rois.ids == (1, 2, 3))
     window.draw(3500, 4500, 20, 40)
     window.open("demo steady flow")
@@ -431,7 +431,7 @@ def test_deleting_the_roi_layer_asks_and_does_what_was_answered(window, answers,
     drawn = window.draw(3500, 4500, 20, 40)
     delete_layer()
     assert drawn in window.rois
-    assert window.session.is_unsaved
+    assert window.session.record.is_unsaved
     delete_layer()
     assert window.session.image_id is None
     window.open("demo steady flow")
@@ -448,7 +448,7 @@ def test_closing_the_window_asks_and_stays_open_with_the_rois_or_discards_them(w
     window.close()
     assert window.is_open
     assert window.rois.ids == (1, 2, 3)
-    assert window.session.is_unsaved
+    assert window.session.record.is_unsaved
     window.close()
     assert not window.is_open
     assert image_of(demo_path, "demo steady flow").rois.ids == (1, 2)
@@ -482,7 +482,7 @@ def test_rois_that_could_not_be_saved_are_kept_said_and_offered_in_the_next_sess
     with monkeypatch.context() as patched:
         patched.setattr("os.link", refuse_to_write)
         window.click("save")
-        qtbot.waitUntil(lambda: bool(window.session.editor.failure))
+        qtbot.waitUntil(lambda: bool(window.session.record.saving.failure))
         assert "no permission to write" in window.rois_dock._warning.text()
         assert is_said("and offered again when the record is opened")
         (draft,) = drafts.iterdir()
@@ -497,7 +497,7 @@ def test_rois_that_could_not_be_saved_are_kept_said_and_offered_in_the_next_sess
     assert later.rois_dock._kept.isVisible()
     assert "no permission to write" in later.rois_dock._kept_text.text()
     QTest.mouseClick(later.rois_dock._take_up, LEFT)
-    assert (later.rois.ids, later.session.is_unsaved) == ((1, 2, drawn), True)
+    assert (later.rois.ids, later.session.record.is_unsaved) == ((1, 2, drawn), True)
     assert not later.rois_dock._kept.isVisible()
     assert draft.is_file()
     later.save(qtbot)
@@ -512,7 +512,7 @@ def test_a_kept_draft_that_was_not_taken_up_outlives_the_save_of_another_edit(
     with monkeypatch.context() as patched:
         patched.setattr("os.link", refuse_to_write)
         window.click("save")
-        qtbot.waitUntil(lambda: bool(window.session.editor.failure))
+        qtbot.waitUntil(lambda: bool(window.session.record.saving.failure))
     (draft,) = drafts.iterdir()
     later = open_window(demo_path)
     assert later.rois_dock._kept.isVisible()
@@ -583,7 +583,7 @@ def test_an_earlier_revision_is_looked_at_and_restored_as_an_edit(window, qtbot)
     dialog.close()
     settle()
     assert "revision" not in roles(window)
-    assert (window.rois.ids, window.session.is_unsaved) == ((1,), False)
+    assert (window.rois.ids, window.session.record.is_unsaved) == ((1,), False)
     trigger(window.rois_dock._more, "History…")
     qtbot.waitUntil(lambda: window.rois_dock._actions._history is not None)
     dialog = window.rois_dock._actions._history
@@ -592,7 +592,7 @@ def test_an_earlier_revision_is_looked_at_and_restored_as_an_edit(window, qtbot)
     settle()
     assert "revision" not in roles(window)
     assert window.rois.rois == first.rois
-    assert window.session.is_unsaved
+    assert window.session.record.is_unsaved
     window.click("undo")
     assert window.rois.ids == (1,)
     window.click("redo")
@@ -621,8 +621,8 @@ def test_a_roi_that_two_windows_changed_is_asked_about_and_saved_as_answered(win
     expected = []
     for number, choice in enumerate(answers["conflicts"].copy()):
         theirs, mine = f"theirs {number}", f"mine {number}"
-        other.session.save_rois()
-        qtbot.waitUntil(lambda: other.rois == other.stored and not other.session.editor.is_saving)
+        other.session.record.save()
+        qtbot.waitUntil(lambda: other.rois == other.stored and not other.session.record.saving.is_saving)
         other.type_into(2, "name", theirs)
         other.save(qtbot)
         window.type_into(2, "name", mine)
@@ -695,7 +695,7 @@ def test_painted_masks_are_saved_as_they_were_painted_and_a_new_number_is_a_new_
     np.testing.assert_array_equal(image.get_roi_mask(3), changed)
     np.testing.assert_array_equal(image.get_roi_mask(4), new)
     assert set(np.unique(layer.data)) == {0, 3, 4}
-    assert not window.session.is_unsaved
+    assert not window.session.record.is_unsaved
 
 
 def test_labels_of_the_users_own_are_saved_where_they_are_as_large_as_the_image(window, qtbot):
@@ -738,7 +738,7 @@ def test_nothing_is_edited_where_nothing_can_be_saved(way, open_window, demo_pat
         window.key(Qt.Key.Key_C)
         window.key(Qt.Key.Key_V)
     assert window.rois.ids == (1, 2)
-    assert not window.session.is_unsaved
+    assert not window.session.record.is_unsaved
 
 
 def test_undo_works_by_key_after_the_history_was_closed(window, qtbot):

@@ -1,7 +1,6 @@
 """What the docks show of a dataset, made without a window."""
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,17 +11,19 @@ from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
-from napari_kymflow.session.after_save import FollowWork
+from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.tables import snapshot as snapshot_module
+from napari_kymflow.tables.after_save import update_after_save
+from napari_kymflow.tables.report_text import describe_reports
 from napari_kymflow.tables.row_place import Place, place_of
 from napari_kymflow.tables.snapshot import counts_of, full_snapshot, quick_snapshot, result_tables, snapshot_of_image
 from napari_kymflow.tables.views import make_views, table_view, with_marks
-from napari_kymflow.tables.work import refresh_after_save, run_indexers
-from napari_kymflow.widgets.dataset.actions import Outcome, describe_reports
+from napari_kymflow.tables.work import Outcome, refresh_after_save, run_indexers
 from napari_kymflow.widgets.dataset.folder_work import ImportWork
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 RESULTS = result_tables(INDEXERS)
+CANCELLED = Watch(is_cancelled=lambda: True)
 
 
 @pytest.fixture
@@ -220,7 +221,7 @@ def test_indexing_a_dataset_that_is_gone_makes_no_new_one(demo_path):
 
 
 def test_a_cancelled_run_begins_no_further_table(dataset):
-    reports = run_indexers(dataset.path, INDEXERS, "rebuild", watch=Watch(is_cancelled=lambda: True))
+    reports = run_indexers(dataset.path, INDEXERS, "rebuild", watch=CANCELLED)
     assert [report.is_cancelled for report in reports] == [True]
 
 
@@ -245,7 +246,7 @@ def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(da
 def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, most, note):
     record = add_events(dataset, "demo stall")
     monkeypatch.setattr(snapshot_module, "_MOST_OPENED", most)
-    snapshot = full_snapshot(dataset, INDEXERS, watch=Watch(is_cancelled=lambda: True))
+    snapshot = full_snapshot(dataset, INDEXERS, watch=CANCELLED)
     frame = make_views(snapshot, RESULTS).records.frame
     assert frame["events"].isna().tolist() == [image_id == record.image_id for image_id in frame["image_id"]]
     assert frame["ROIs"].isna().sum() == 1
@@ -254,9 +255,9 @@ def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, m
 
 def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_path):
     before = make_views(quick_snapshot(dataset), RESULTS)
-    followed = FollowWork(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)()
-    assert followed.path == demo_path
-    assert followed.shown.records.frame["state"].tolist() == ["fresh"] * 3
+    updated = update_after_save(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)
+    assert updated.path == demo_path
+    assert updated.shown.records.frame["state"].tolist() == ["fresh"] * 3
 
 
 def test_a_record_that_nobody_looked_at_is_not_called_never_analysed(dataset):
@@ -312,13 +313,10 @@ def test_an_indexer_that_fails_does_not_end_the_look(dataset):
     assert "diameter" not in snapshot_of_image(dataset, indexers, snapshot.image_ids[0], before=snapshot).worth
 
 
-HANDLE = SimpleNamespace(progress=lambda done, total, name: None, cancelled=lambda: False)
-
-
 def test_an_import_makes_no_new_dataset_in_place_of_one_that_is_gone(demo_path, olympus_folder):
     shutil.rmtree(demo_path)
     with pytest.raises(DatasetNotFoundError, match="there is no dataset"):
-        ImportWork(olympus_folder, demo_path, INDEXERS, is_there=True)(HANDLE)
+        ImportWork(olympus_folder, demo_path, INDEXERS, is_there=True)(UNWATCHED)
     assert not demo_path.exists()
 
 
@@ -331,8 +329,7 @@ def one_tiff(olympus_folder, tmp_path):
 
 def test_a_cancelled_import_begins_no_table(tmp_path, olympus_folder):
     folder, target = one_tiff(olympus_folder, tmp_path), tmp_path / "new.zarr"
-    handle = SimpleNamespace(progress=HANDLE.progress, cancelled=lambda: True)
-    outcome = ImportWork(folder, target, INDEXERS, is_there=False)(handle)
+    outcome = ImportWork(folder, target, INDEXERS, is_there=False)(CANCELLED)
     assert outcome.is_cancelled
     assert len(outcome.reports) == 1
 
@@ -343,7 +340,7 @@ def test_tables_that_could_not_follow_an_import_are_said(tmp_path, olympus_folde
 
     monkeypatch.setattr("napari_kymflow.widgets.dataset.folder_work.run_indexers", fail)
     folder = one_tiff(olympus_folder, tmp_path)
-    outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(HANDLE)
+    outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(UNWATCHED)
     assert (len(outcome.imported.imported), outcome.problem) == (1, "the tables could not follow: the disk is full")
 
 
@@ -425,7 +422,7 @@ def test_a_cancelled_import_says_how_many_images_came_in(tmp_path, olympus_folde
     for number in range(8):  # more than are read ahead
         shutil.copy(folder / "first.tif", folder / f"copy {number}.tif")
     told = []
-    handle = SimpleNamespace(progress=lambda *step: told.append(step), cancelled=lambda: bool(told))
-    outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(handle)
+    watch = Watch(progress=lambda *step: told.append(step), is_cancelled=lambda: bool(told))
+    outcome = ImportWork(folder, tmp_path / "new.zarr", INDEXERS, is_there=False)(watch)
     assert outcome.imported.is_cancelled
     assert len(outcome.imported.imported) == len(ZarrDataset(tmp_path / "new.zarr").list_image_ids()) > 0

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from kymflow_core import AcqImage, KymDataset
 from kymflow_zarr import ZarrDataset
-from napari_kymflow.session.after_save import Followed
 from napari_kymflow.session.session import session_of
+from napari_kymflow.tables.after_save import ViewsAfterSave
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
 from napari_kymflow.tables.views import make_views
 from napari_kymflow.user.recent import note_folder, recent_datasets
@@ -45,7 +45,7 @@ def session(viewer, dock, demo_path, qtbot):
 
 
 def wait(dock, qtbot):
-    qtbot.waitUntil(lambda: not dock.is_busy and not dock._waiting, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.is_busy and dock.after_save.is_idle, timeout=20_000)
 
 
 def messages():
@@ -100,16 +100,16 @@ def test_records_and_all_tables_are_listed(dock, session):
 @pytest.mark.story
 def test_a_clicked_record_opens(dock, session):
     click(dock, 2)
-    assert session.image.name == "demo reversal"
+    assert session.record.image.name == "demo reversal"
 
 
 @pytest.mark.everyday
 def test_a_clicked_event_opens_its_record_goes_there_and_selects_its_roi(dock, session, viewer):
     dock.show_tab("velocity_events")
     click(dock, column(dock, "kind", "velocity_events").index("speed-up"), "velocity_events")
-    assert session.image.name == "demo reversal"
+    assert session.record.image.name == "demo reversal"
     assert viewer.scene.camera.center[-1] == pytest.approx(4900)
-    assert session.sync.selected_ids == (1,)
+    assert session.record.sync.selected_ids == (1,)
 
 
 @pytest.mark.story
@@ -117,7 +117,7 @@ def test_a_clicked_roi_opens_its_record_and_shows_it(dock, session, viewer):
     dock.show_tab("rois")
     place = list(zip(column(dock, "record", "rois"), column(dock, "roi_id", "rois"), strict=True)).index(("demo stall", 2))
     click(dock, place, "rois")
-    assert (session.image.name, session.sync.selected_ids) == ("demo stall", (2,))
+    assert (session.record.image.name, session.record.sync.selected_ids) == ("demo stall", (2,))
     # ROI 2 is the first half.
     assert viewer.scene.camera.center[-1] == pytest.approx(1500, abs=2)
 
@@ -134,11 +134,11 @@ def test_the_clicked_row_stays_the_only_selected_one(dock, session):
 def test_selecting_a_roi_on_the_canvas_marks_its_rows(dock, session):
     click(dock, NAMES.index("demo stall"))
     dock.show_tab("velocity_events")
-    session.select_rois([1])
+    session.record.selection.select([1])
     rows = [place for place, name in enumerate(column(dock, "record", "velocity_events")) if name == "demo stall"]
     assert selected(dock, "velocity_events") == rows
     dock.show_tab("radon_report")
-    session.select_rois([2])
+    session.record.selection.select([2])
     place = list(zip(column(dock, "record", "radon_report"), column(dock, "roi_id", "radon_report"), strict=True)).index(
         ("demo stall", 2)
     )
@@ -170,7 +170,7 @@ def test_the_next_and_the_previous_record_open_by_keys(dock, session, viewer, qt
     QTest.keyClick(window.windowHandle(), getattr(Qt.Key, f"Key_{key}"), Qt.KeyboardModifier.AltModifier)
     # Qt goes on believing that Alt is held, and napari asks for a reader of whatever is dropped with Alt held.
     QTest.keyClick(window.windowHandle(), Qt.Key.Key_F12, Qt.KeyboardModifier.NoModifier)
-    assert session.image.name == name
+    assert session.record.image.name == name
     assert dock._current_name() == RECORDS
 
 
@@ -178,13 +178,13 @@ def test_the_keys_go_through_the_records_as_they_are_sorted(dock, session):
     dock._panels[RECORDS].view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
     assert column(dock, "record") == sorted(NAMES)
     dock._on_previous()
-    assert session.image.name == "demo stall"
+    assert session.record.image.name == "demo stall"
 
 
 def test_a_save_is_followed_by_the_list_and_the_tables(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
-    session.editor.edit(1, x1=70)
-    session.save_rois()
+    session.record.editor.edit(1, x1=70)
+    session.record.save()
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
     wait(dock, qtbot)
     table = ZarrDataset(session.path).load_table("radon_report")
@@ -195,8 +195,8 @@ def test_a_save_is_followed_by_the_list_and_the_tables(dock, session, table_pref
 @pytest.mark.story
 def test_without_the_preference_a_save_leaves_the_tables_and_is_still_seen(dock, session, qtbot):
     before = {path.name: path.read_bytes() for path in (session.path / "tables").iterdir() if path.is_file()}
-    session.editor.edit(1, x1=70)
-    session.save_rois()
+    session.record.editor.edit(1, x1=70)
+    session.record.save()
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
     assert {path.name: path.read_bytes() for path in (session.path / "tables").iterdir() if path.is_file()} == before
 
@@ -204,8 +204,8 @@ def test_without_the_preference_a_save_leaves_the_tables_and_is_still_seen(dock,
 @pytest.mark.story
 def test_renaming_a_roi_makes_nothing_outdated(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
-    session.editor.edit(1, name="renamed")
-    session.save_rois()
+    session.record.editor.edit(1, name="renamed")
+    session.record.save()
     wait(dock, qtbot)
     dock.show_tab("rois")
     qtbot.waitUntil(lambda: "renamed" in column(dock, "name", "rois"), timeout=20_000)
@@ -214,18 +214,18 @@ def test_renaming_a_roi_makes_nothing_outdated(dock, session, table_preferences,
 
 
 def test_a_record_with_unsaved_rois_is_marked_until_it_is_saved(dock, session, qtbot):
-    session.editor.edit(1, name="new name")
+    session.record.editor.edit(1, name="new name")
     assert column(dock, "state") == ["not saved", "fresh", "fresh"]
     assert "1 with unsaved ROIs" in dock._state.text()
-    session.save_rois()
+    session.record.save()
     qtbot.waitUntil(lambda: column(dock, "state") == ["fresh"] * 3)
 
 
 @pytest.mark.story
 def test_a_record_with_kept_rois_is_marked(dock, session):
-    session.editor.edit(2, name="kept")
-    session.editor.keep_draft()
-    session.editor.undo()
+    session.record.editor.edit(2, name="kept")
+    session.record.saving.keep_draft()
+    session.record.editor.undo()
     dock._fill_current()
     assert column(dock, "state")[0].startswith("not saved: ROIs were kept")
 
@@ -337,8 +337,8 @@ def test_while_something_runs_nothing_else_can_be_started(dock, session, qtbot):
 def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
     dock._rebuild.trigger()
-    session.editor.edit(1, x1=70)
-    session.save_rois()
+    session.record.editor.edit(1, x1=70)
+    session.record.save()
     wait(dock, qtbot)
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
 
@@ -347,14 +347,14 @@ def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_p
 def test_a_dataset_that_became_read_only_says_that_the_tables_could_not_follow(dock, session, table_preferences, qtbot):
     table_preferences.autorefresh = True
     shutil.rmtree(session.path)
-    dock._on_saved(session.image_id)
+    dock.after_save.on_saved(session.image_id)
     qtbot.waitUntil(lambda: "The tables could not follow" in dock._bar.text, timeout=20_000)
 
 
 def test_import_fills_a_new_dataset_and_opens_it(dock, olympus_folder, tmp_path, qtbot, viewer):
     dock.exchange.import_folder(olympus_folder, tmp_path / "new.zarr")
     wait(dock, qtbot)
-    assert session_of(viewer).image.name == "Capillary1_0001"
+    assert session_of(viewer).record.image.name == "Capillary1_0001"
     assert tabs(dock)[4] == "velocity_events (5)"
     assert dock._bar.text == "3 imported · 0 skipped (unchanged)"
     assert "Capillary2_no_txt.tif: calibration unknown" in dock.exchange.dialog.text
@@ -405,13 +405,13 @@ def test_a_folder_that_is_gone_is_asked_for_again(dock, session, tmp_path, monke
 def test_recent_datasets_are_in_the_menu_and_open(dock, session, lab_path, qtbot):
     dock.do.open_dataset(lab_path)
     wait(dock, qtbot)
-    dock._fill_open_menu()
+    dock._open_menu.fill()
     entries = {action.data(): action for action in dock._open_menu.actions() if action.data()}
     assert list(entries) == [str(lab_path), str(session_path(lab_path, entries))]
     entries[list(entries)[1]].trigger()
     assert session.path.name == "demo.zarr"
     wait(dock, qtbot)
-    dock._fill_open_menu()
+    dock._open_menu.fill()
     next(action for action in dock._open_menu.actions() if action.text() == "Forget this list").trigger()
     assert recent_datasets() == ()
 
@@ -430,12 +430,12 @@ def test_opening_something_else_says_so_and_keeps_what_is_open(dock, session, tm
 
 @pytest.mark.story
 def test_with_unsaved_rois_another_dataset_is_opened_only_when_the_user_says_so(dock, session, tmp_path, answers, qtbot):
-    qtbot.waitUntil(lambda: session.editor.results is not None)
-    session.editor.delete([1])
+    qtbot.waitUntil(lambda: session.record.saving.results is not None)
+    session.record.editor.delete([1])
     ZarrDataset.create(tmp_path / "other.zarr")
     answers["unsaved"] = ["stay", "discard"]
     dock.do.open_dataset(tmp_path / "other.zarr")
-    assert (session.path.name, session.rois.ids) == ("demo.zarr", (2,))
+    assert (session.path.name, session.record.rois.ids) == ("demo.zarr", (2,))
     dock.do.open_dataset(tmp_path / "other.zarr")
     assert session.path.name == "other.zarr"
     assert len(answers["asked"]) == 2
@@ -451,7 +451,7 @@ def test_damaged_records_are_counted_and_the_others_open(dock, demo_path, qtbot,
     wait(dock, qtbot)
     assert "2 of 3 records open; 1 damaged" in dock._bar.text
     assert sorted(column(dock, "state"))[0].startswith("damaged")
-    assert session_of(viewer).image is not None
+    assert session_of(viewer).record.image is not None
 
 
 def session_first(path):
@@ -508,9 +508,9 @@ def test_what_followed_a_save_in_a_copy_of_the_dataset_is_not_shown(dock, sessio
     indexers = session.found.indexers
     shown = make_views(full_snapshot(ZarrDataset(copy), indexers), result_tables(indexers))
     before = session.snapshot
-    dock._on_refreshed(Followed(path=copy, shown=shown))
+    dock.after_save._on_updated(ViewsAfterSave(path=copy, shown=shown))
     assert session.snapshot is before
-    dock._on_refreshed(Followed(path=session.path, shown=shown))
+    dock.after_save._on_updated(ViewsAfterSave(path=session.path, shown=shown))
     assert session.snapshot is shown.snapshot
 
 
@@ -545,14 +545,14 @@ def test_an_import_into_the_open_dataset_leaves_the_record_and_asks_nothing(
     dock, session, tmp_path, answers, qtbot, olympus_folder
 ):
     session.open_record(session.image_ids[1])
-    session.editor.edit(1, name="not saved")
+    session.record.editor.edit(1, name="not saved")
     folder = tmp_path / "scans"
     folder.mkdir()
     shutil.copy(olympus_folder / "Capillary2_no_txt.tif", folder / "first.tif")
     dock.exchange.import_folder(folder, session.path)
     wait(dock, qtbot)
     assert dock._bar.text == "1 imported · 0 skipped (unchanged)"
-    assert (session.image.name, session.is_unsaved, answers["asked"]) == ("demo stall", True, [])
+    assert (session.record.image.name, session.record.is_unsaved, answers["asked"]) == ("demo stall", True, [])
     assert "first" in column(dock, "record")
 
 
@@ -570,7 +570,7 @@ def test_images_that_the_tables_could_not_read_are_said_after_an_import(dock, se
 
 @pytest.mark.story
 def test_while_the_tables_follow_a_save_nothing_else_can_be_started(dock, session, qtbot):
-    dock._on_saved(session.image_id)
+    dock.after_save.on_saved(session.image_id)
     assert dock.is_busy
     assert not dock._buttons["refresh"].isEnabled()
     wait(dock, qtbot)
@@ -579,9 +579,9 @@ def test_while_the_tables_follow_a_save_nothing_else_can_be_started(dock, sessio
 
 @pytest.mark.story
 def test_after_a_save_that_nothing_could_follow_the_next_one_is_followed(dock, session, qtbot):
-    dock._is_refreshing = True
-    dock._on_saved(session.image_ids[0])
-    dock._on_refresh_failed(RuntimeError("odd"))
+    dock.after_save._is_running = True
+    dock.after_save.on_saved(session.image_ids[0])
+    dock.after_save._on_failed(RuntimeError("odd"))
     wait(dock, qtbot)
     assert dock._buttons["refresh"].isEnabled()
 
@@ -598,14 +598,14 @@ def test_verify_twice_opens_one_dialog(dock, session):
 
 @pytest.mark.story
 def test_whoever_would_rather_stay_goes_back_to_the_rows_of_the_open_record(dock, session, answers):
-    session.editor.edit(1, name="not saved")
+    session.record.editor.edit(1, name="not saved")
     dock.show_tab("rois")
     names = column(dock, "record", "rois")
     answers["unsaved"] = ["stay"]
     place = names.index("demo reversal")
     dock._panels["rois"].view.selectRow(place)
     click(dock, place, "rois")
-    assert session.image.name == "demo steady flow"
+    assert session.record.image.name == "demo steady flow"
     assert {names[row] for row in selected(dock, "rois")} == {"demo steady flow"}
 
 

@@ -54,7 +54,7 @@ def test_an_empty_roi_dock_says_what_to_do(roi_dock):
 @pytest.mark.everyday
 def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot):
     qtbot.waitUntil(lambda: "…" not in cells(roi_dock)[0])
-    stats = [session.image.roi_stats(roi_id) for roi_id in (1, 2)]
+    stats = [session.record.image.roi_stats(roi_id) for roi_id in (1, 2)]
     means = [f"{one.mean:.4g} ± {one.std:.3g}" for one in stats]
     assert cells(roi_dock) == [
         ["1", "vessel", "rectangle", means[0], "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00", "", "", "1", "0"],
@@ -70,19 +70,19 @@ def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_p
     opened = session_of(viewer)
     opened.open_dataset(lab_path)
     opened.open_record(opened.snapshot.images.set_index("name").loc["Capillary2_no_txt", "image_id"])
-    opened.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
+    opened.record.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._state.text()
     assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):
     roi_dock._view.selectRow(1)
-    assert set(session.sync.layer.selected_data) == {1}
+    assert set(session.record.sync.layer.selected_data) == {1}
 
 
 @pytest.mark.everyday
 def test_selecting_a_shape_selects_the_row(roi_dock, session):
-    session.sync.layer.selected_data = {1}
+    session.record.sync.layer.selected_data = {1}
     assert roi_dock._selected_ids() == (2,)
 
 
@@ -90,7 +90,7 @@ def test_a_name_edited_in_the_table_is_the_rois_and_is_unsaved(roi_dock, session
     index = roi_dock._model.index(0, 1)
     assert roi_dock._model.flags(index) & Qt.ItemFlag.ItemIsEditable
     roi_dock._model.setData(index, "big vessel")
-    assert session.rois.get(1).name == "big vessel"
+    assert session.record.rois.get(1).name == "big vessel"
     assert "not saved" in roi_dock._state.text()
 
 
@@ -101,7 +101,7 @@ def test_what_is_typed_stays_while_measurements_and_saves_change_the_table(roi_d
     roi_dock._view.edit(index)
     editor = roi_dock._view.findChild(QLineEdit)
     editor.setText("half a na")
-    session.editor.state_changed.emit()
+    session.state_changed.emit()
     roi_dock._model.dataChanged.emit(roi_dock._model.index(0, 0), roi_dock._model.index(1, 9))
     assert editor.text() == "half a na"
 
@@ -109,17 +109,17 @@ def test_what_is_typed_stays_while_measurements_and_saves_change_the_table(roi_d
 def test_the_delete_button_deletes_the_selected_rois(roi_dock, session):
     roi_dock._view.selectRow(0)
     roi_dock._buttons["delete"].click()
-    assert session.rois.ids == (2,)
+    assert session.record.rois.ids == (2,)
     assert len(cells(roi_dock)) == 1
 
 
 @pytest.mark.everyday
 def test_the_save_button_writes_the_rois_and_rests_when_all_is_saved(roi_dock, session, demo_path, qtbot):
     assert not roi_dock._buttons["save"].isEnabled()
-    session.editor.delete([1])
+    session.record.editor.delete([1])
     assert roi_dock._buttons["save"].isEnabled()
     roi_dock._buttons["save"].click()
-    qtbot.waitUntil(lambda: not session.is_unsaved)
+    qtbot.waitUntil(lambda: not session.record.is_unsaved)
     assert AcqImage.from_zarr(demo_path, session.image_id).rois.ids == (2,)
     assert not roi_dock._buttons["save"].isEnabled()
     assert roi_dock._state.text().endswith("1 ROI, saved")
@@ -151,8 +151,8 @@ def test_the_mask_action_writes_masks(roi_dock, session, demo_path, qtbot):
 def test_the_draw_actions_make_the_roi_layer_ready(text, mode, roi_dock, session, viewer):
     viewer.layers.selection.active = viewer.layers[0]
     action(roi_dock._add, text).trigger()
-    assert viewer.layers.selection.active is session.sync.layer
-    assert str(session.sync.layer.mode) == mode
+    assert viewer.layers.selection.active is session.record.sync.layer
+    assert str(session.record.sync.layer.mode) == mode
 
 
 def test_rois_go_to_imagej_and_back_by_the_menus(roi_dock, session, tmp_path, monkeypatch, qtbot):
@@ -162,12 +162,12 @@ def test_rois_go_to_imagej_and_back_by_the_menus(roi_dock, session, tmp_path, mo
     action(roi_dock._more, "Export to ImageJ…").trigger()
     qtbot.waitUntil(lambda: any("2 ROIs were written to rois.zip" in text for text in messages()))
     action(roi_dock._add, "From ImageJ (.roi, .zip)…").trigger()
-    qtbot.waitUntil(lambda: session.rois.ids == (1, 2, 3, 4))
+    qtbot.waitUntil(lambda: session.record.rois.ids == (1, 2, 3, 4))
 
 
 @pytest.mark.story
 def test_a_mask_that_cannot_be_read_for_an_export_is_said(roi_dock, session, tmp_path, monkeypatch, qtbot):
-    session.editor.add_rois([MaskROI(roi_id=1, reference="analysis_arrays/gone")])
+    session.record.editor.add_rois([MaskROI(roi_id=1, reference="analysis_arrays/gone")])
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(tmp_path / "rois.zip"), ""))
     action(roi_dock._more, "Export to ImageJ…").trigger()
     qtbot.waitUntil(lambda: any("no array artifact named 'gone'" in text for text in messages()))
@@ -177,7 +177,7 @@ def test_a_mask_that_cannot_be_read_for_an_export_is_said(roi_dock, session, tmp
 @pytest.mark.story
 def test_a_shape_that_cannot_be_saved_is_said(roi_dock, session):
     assert roi_dock._warning.isHidden()
-    session.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
+    session.record.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
     assert not roi_dock._warning.isHidden()
     assert "1 shape on the canvas cannot be saved" in roi_dock._warning.text()
 
@@ -195,7 +195,7 @@ def test_clearing_the_table_selection_clears_the_canvas(roi_dock, session):
     roi_dock._view.selectRow(1)
     roi_dock._view.selectionModel().clearSelection()
     roi_dock._view.selectionModel().select(roi_dock._model.index(0, 0), QItemSelectionModel.SelectionFlag.Clear)
-    assert set(session.sync.layer.selected_data) == set()
+    assert set(session.record.sync.layer.selected_data) == set()
 
 
 def wait_for_docks(viewer, qtbot):
@@ -209,8 +209,8 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     for title in list(viewer.window.dock_widgets):
         viewer.window.remove_dock_widget(viewer.window.dock_widgets[title])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    session.editor.delete([1])
-    session.save_rois()
+    session.record.editor.delete([1])
+    session.record.save()
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
     assert len([title for title in titles if title.startswith("Kymograph")]) == 2

@@ -81,7 +81,7 @@ def test_the_open_record_is_calibrated_and_everything_follows(dock, session, vie
     assert column(dock, "µm per pixel") == [0.6, 0.5, 0.5]
     assert column(dock, "state") == ["outdated", "fresh", "fresh"]
     assert {tag_of(layer).um_per_pixel for layer in viewer.layers} == {0.6}
-    assert session.image.header.calibration_source == "entered by hand"
+    assert session.record.image.header.calibration_source == "entered by hand"
     table = session.dataset.load_table("radon_report")
     assert set(table.loc[table["outdated"], "image_id"]) == {session.image_ids[0]}
     assert dock._bar.text == "Calibration saved in 1 record (More → Undo takes it back)"
@@ -141,11 +141,11 @@ def test_what_others_entered_is_offered(dock, session, qtbot):
 
 @pytest.mark.story
 def test_unsaved_rois_stay_on_screen_and_are_saved_afterwards(dock, session, qtbot):
-    session.editor.edit(1, name="mine")
+    session.record.editor.edit(1, name="mine")
     enter(dock, qtbot, UM, "0.6")
-    assert (session.is_unsaved, session.rois.get(1).name) == (True, "mine")
-    session.save_rois()
-    qtbot.waitUntil(lambda: not session.is_unsaved, timeout=20_000)
+    assert (session.record.is_unsaved, session.record.rois.get(1).name) == (True, "mine")
+    session.record.save()
+    qtbot.waitUntil(lambda: not session.record.is_unsaved, timeout=20_000)
     image = AcqImage(session.dataset.record(session.image_id))
     assert (image.rois.get(1).name, image.header.um_per_pixel) == ("mine", 0.6)
 

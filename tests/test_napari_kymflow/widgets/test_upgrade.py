@@ -123,7 +123,7 @@ def test_the_copy_is_made_and_opened(dock, offered, old_path, viewer, qtbot):
     wait(dock, qtbot)
     session = session_of(viewer)
     assert session.path == old_path.with_name("old copy.zarr")
-    assert (session.image.name, session.image.pixels[0, 0]) == ("scan 1", 1)
+    assert (session.record.image.name, session.record.image.pixels[0, 0]) == ("scan 1", 1)
     assert dock._bar.text == "2 records and 0 tables copied, and compared with the original: old copy.zarr"
     assert not session.is_read_only
 

@@ -299,7 +299,7 @@ class TestRunning:
         dialog.task_bar.cancel()
         slow.set()
         idle()
-        assert dialog.task_bar.text == "Cancelled: the dataset was not looked at to the end"
+        assert dialog.task_bar.text == "Cancelled: only a part of the dataset was checked"
 
     def test_after_cancelling_it_can_verify_again(self, dialog, slow, idle):
         dialog._verify.click()
@@ -311,7 +311,7 @@ class TestRunning:
     def test_closing_cancels(self, dialog, slow):
         dialog._verify.click()
         dialog.close()
-        assert (dialog.isVisible(), dialog.task_bar._handle.cancelled()) == (False, True)
+        assert (dialog.isVisible(), dialog.task_bar._handle.is_cancelled()) == (False, True)
 
     def test_a_dataset_that_is_gone_is_said(self, dialog, verified, demo_path):
         demo_path.rename(demo_path.with_name("away"))

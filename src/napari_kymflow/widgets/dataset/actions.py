@@ -1,10 +1,9 @@
 """What the dataset dock's buttons do: open, refresh, rebuild, verify. Work runs in a worker, under the task bar.
 
-The rule of this room: every action ends with one line that says what came of it, and with a new look at the dataset.
+The rule of this room: every action ends with one line about its result, and with a new snapshot of the dataset.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,31 +11,15 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from kymflow_core import UpdateReport
 from kymflow_core.indexers import DatasetIndexer
-from kymflow_zarr import ImportReport, ZarrDataset
 from kymflow_zarr.errors import OlderDatasetError
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
-from napari_kymflow.tables.snapshot import full_snapshot, result_tables
-from napari_kymflow.tables.views import DatasetViews, make_views
-from napari_kymflow.tables.work import RefreshMode, run_indexers
+from napari_kymflow.tables.report_text import describe_reports, failures_of
+from napari_kymflow.tables.views import DatasetViews
+from napari_kymflow.tables.work import Outcome, RefreshMode, update_and_load
 from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
-from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle, watch_of
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a worker did, and what the dataset held then."""
-
-    path: Path
-    shown: DatasetViews
-    reports: Sequence[UpdateReport] = ()
-    imported: ImportReport | None = None
-    """What an import did; None where nothing was imported."""
-    is_cancelled: bool = False
-    problem: str = ""
-    """Why the tables could not follow an import."""
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 
 class DatasetActions(QObject):
@@ -45,11 +28,11 @@ class DatasetActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     session
         The session whose dataset is worked on.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     show
         Called with what there is to show.
     """
@@ -66,9 +49,9 @@ class DatasetActions(QObject):
         self._is_showing_newest = False
 
     def show_newest(self) -> None:
-        """Look at the open dataset in a worker; where something runs already, that ends with a look."""
+        """Take a new snapshot of the open dataset in a worker; work that runs already ends with one."""
         if self._session.path is not None and not self._bar.is_running and not self._is_showing_newest:
-            self._run("Looking at the records", [], "refresh", None, said=False)
+            self._run("Looking at the records", [], "refresh", None, says_what_was_done=False)
 
     def refresh(self) -> None:
         """Bring all tables up to date: just what is not fresh."""
@@ -139,16 +122,17 @@ class DatasetActions(QObject):
         self,
         title: str,
         indexers: Sequence[DatasetIndexer],
-        how: RefreshMode,
+        mode: RefreshMode,
         image_ids: Sequence[str] | None,
         *,
-        said: bool = True,
+        says_what_was_done: bool = True,
     ) -> None:
         path = self._session.path
         if path is None:
             return
-        work = _TableWork(path, self._session.found.indexers, indexers, how, image_ids, self.shown)
-        self._bar.run(title, work, self._on_done if said else self._on_shown, partial(self.on_failed, path))
+        known = self._session.found.indexers
+        work = partial(update_and_load, path, known, indexers, mode, image_ids, self.shown)
+        self._bar.run(title, work, self._on_done if says_what_was_done else self._on_shown, partial(self.on_failed, path))
 
     def on_failed(self, path: Path | None, reason: str) -> None:
         """Look at the dataset that was opened while the failed task ran, if there is one: nobody did yet."""
@@ -202,56 +186,3 @@ class DatasetActions(QObject):
             self._bar.show_result("; ".join([describe_reports(outcome), *failures]), "warning")
             return ""
         return describe_reports(outcome)
-
-
-class _TableWork:
-    """Brings tables up to date and looks at the dataset; called in a worker."""
-
-    def __init__(
-        self,
-        path: Path,
-        known: Sequence[DatasetIndexer],
-        indexers: Sequence[DatasetIndexer],
-        how: RefreshMode,
-        image_ids: Sequence[str] | None,
-        before: DatasetViews | None,
-    ) -> None:
-        self._path, self._known, self._indexers = path, known, indexers
-        self._how, self._image_ids, self._before = how, image_ids, before
-
-    def __call__(self, handle: TaskHandle) -> Outcome:
-        reports = run_indexers(
-            self._path,
-            self._indexers,
-            self._how,
-            image_ids=self._image_ids,
-            watch=watch_of(handle),
-        )
-        shown = load_views(self._path, self._known, self._before, handle)
-        return Outcome(self._path, shown, reports, is_cancelled=handle.cancelled())
-
-
-def load_views(
-    path: Path, known: Sequence[DatasetIndexer], before: DatasetViews | None, handle: TaskHandle
-) -> DatasetViews:
-    """Return what is shown of a dataset now; safe in a worker."""
-    dataset = ZarrDataset(path, mode="r")
-    snapshot = full_snapshot(dataset, known, before=before.snapshot if before else None, watch=watch_of(handle))
-    return make_views(snapshot, result_tables(known), before=before)
-
-
-def describe_reports(outcome: Outcome) -> str:
-    """Return what was done to tables in one line; those where nothing had to be done are not listed."""
-    busy = [report for report in outcome.reports if report.rows or report.failed or report.removed or report.is_cancelled]
-    done = "; ".join(report.summary() for report in busy)
-    if outcome.is_cancelled:
-        return f"Cancelled; {done or 'no table was changed'}"
-    return done or "All tables were up to date: nothing to do"
-
-
-def failures_of(outcome: Outcome) -> list[str]:
-    """Return how many images no rows could be made of, and why of the first; nothing where all went well."""
-    failed = {image_id: reason for report in outcome.reports for image_id, reason in report.failed.items()}
-    if not failed:
-        return []
-    return [f"{len(failed)} image{'' if len(failed) == 1 else 's'} could not be read: {next(iter(failed.values()))}"]

@@ -1,7 +1,6 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import napari
@@ -14,15 +13,16 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, 
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
-from napari_kymflow.session.after_save import Followed, FollowWork
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.row_place import place_of
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
-from napari_kymflow.user.preferences import autorefreshes, record_keys
-from napari_kymflow.user.recent import forget_recent, note_recent, recent_datasets
+from napari_kymflow.user.preferences import record_keys
+from napari_kymflow.user.recent import note_recent
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
+from napari_kymflow.widgets.dataset.open_menu import OpenMenu
+from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
@@ -32,8 +32,6 @@ from napari_kymflow.widgets.window.window import attach_to_window, window_of
 RECORDS = "Records"
 _EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
 _LOOKING = "Looking …"
-_FIXED_ENTRIES = 2
-"""Of the menu *Open*: the first entry, and the line below it."""
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
 )
@@ -58,8 +56,7 @@ class DatasetDock(QWidget):
         self.upgrade = UpgradeActions(self, self._session, self._bar, self.do)
         self._shown = DatasetViews()
         self._current: dict[str, View] = {}
-        self._waiting: set[tuple[Path, str]] = set()
-        self._is_refreshing = False
+        self.after_save = RefreshAfterSave(self, self._session, self._bar, self.do, lambda: self._shown)
         self._was_quick = True
         self._opening = EchoGuard()
         self._state = QLabel(_EMPTY)
@@ -82,7 +79,7 @@ class DatasetDock(QWidget):
     @property
     def is_busy(self) -> bool:
         """Whether a worker is at work for the dock."""
-        return self._bar.is_running or self._is_refreshing
+        return self._bar.is_running or self.after_save.is_running
 
     def show_tab(self, name: str) -> None:
         """Bring the records or a table to the front."""
@@ -108,10 +105,9 @@ class DatasetDock(QWidget):
             "refresh": self._button("Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh),
             "more": self._button("More", "Enter calibration and experiment, rebuild tables, export, look for damage", None),
         }
-        self._open_menu, self._more_menu = QMenu(self), QMenu(self)
+        self._open_menu, self._more_menu = OpenMenu(self, do.choose_and_open, do.open_dataset), QMenu(self)
         buttons["open"].setMenu(self._open_menu)
         buttons["more"].setMenu(self._more_menu)
-        self._open_menu.aboutToShow.connect(self._fill_open_menu)
         self.metadata.add_to(self._more_menu)
         self._more_menu.addSeparator()
         self._update = self._action("Update this image", do.update_image)
@@ -154,10 +150,11 @@ class DatasetDock(QWidget):
             (session.record_changed, self._on_record_changed),
             (session.state_changed, self._on_state_changed),
             (session.selection_changed, self._on_selection_changed),
-            (session.saved, self._on_saved),
+            (session.saved, self.after_save.on_saved),
         ]
         bind_for_life(self, connections)
-        self._bar.running_changed.connect(self._on_running_changed)
+        self._bar.running_changed.connect(self._show_state)
+        self.after_save.running_changed.connect(self._show_state)
         self.metadata.edited.connect(self._on_metadata_edited)
         self._tabs.currentChanged.connect(self._on_tab_changed)
         for keys, step in zip(record_keys(), (self._on_previous, self._on_next), strict=True):
@@ -185,7 +182,7 @@ class DatasetDock(QWidget):
         self._show_state()
 
     def _show(self, shown: DatasetViews) -> None:
-        """Show a look at the dataset; tables that are not in front are filled when they come to it."""
+        """Show a snapshot of the dataset; tables behind the front one are filled when they come to the front."""
         self._shown = shown
         known = [indexer.table_name for indexer in self._session.found.indexers]
         names = [RECORDS, *dict.fromkeys([*known, *shown.snapshot.tables])]
@@ -272,58 +269,21 @@ class DatasetDock(QWidget):
 
     def _on_selection_changed(self) -> None:
         """Mark the rows of the ROIs that are selected on the canvas."""
-        name, ids = self._current_name(), self._session.selected_roi_ids
+        name, ids = self._current_name(), self._selected_roi_ids()
         panel = self._panels[name]
         if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
             return
         panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
+
+    def _selected_roi_ids(self) -> tuple[int, ...]:
+        return self._session.record.selection.ids if self._session.record is not None else ()
 
     def _on_state_changed(self) -> None:
         if self._current_name() == RECORDS:
             self._fill_current()
         self._show_state()
 
-    def _on_saved(self, image_id: str) -> None:
-        """Bring a saved image's rows up to date, and look at it again."""
-        path = self._session.path
-        if path is not None and image_id in self._session.image_ids:
-            self._waiting.add((path, image_id))
-            self._refresh_next()
-
-    def _refresh_next(self) -> None:
-        # While a task runs, its own look comes at its end, and may have been made before the save.
-        if self.is_busy or not self._waiting or self._session.path is None:
-            return
-        self._is_refreshing = True
-        self._show_state()
-        path, image_id = self._waiting.pop()
-        before = self._shown if path == self._session.path else None
-        writes = autorefreshes() and not (before is not None and self._session.is_read_only)
-        work = FollowWork(path, self._session.found.indexers, image_id, before, writes=writes)
-        self._window.run(work, self._on_refreshed, self._on_refresh_failed)
-
-    def _on_refreshed(self, followed: Followed) -> None:
-        self._is_refreshing = False
-        if followed.problem:
-            self._bar.show_result(f"The tables could not follow: {followed.problem}", "warning")
-        elif followed.shown is not None and followed.path == self._session.path:
-            self.do.shown = followed.shown
-            self._session.show_snapshot(followed.shown.snapshot)
-            self._show(followed.shown)
-        self._show_state()
-        self._refresh_next()
-
-    def _on_refresh_failed(self, error: Exception) -> None:
-        self._is_refreshing = False
-        self._show_state()
-        self._refresh_next()
-
-    def _on_running_changed(self, running: bool) -> None:  # Qt's signal
-        self._show_state()
-        if not running:
-            QTimer.singleShot(0, self._refresh_next)
-
-    def _show_state(self) -> None:
+    def _show_state(self, running_changed: object = None) -> None:
         dataset, running = self._session.dataset, self.is_busy
         writable = dataset is not None and not self._session.is_read_only and not running
         self._buttons["import"].setEnabled(not running and not (dataset is not None and self._session.is_read_only))
@@ -352,7 +312,7 @@ class DatasetDock(QWidget):
         mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
         records = f"{count:,} record{'' if count == 1 else 's'}"
         if self._session.is_read_only:
-            records += f", {self._session.is_read_only}: only to look at"
+            records += f", {self._session.is_read_only}: read-only"
         return f"<b>{dataset.path.name}</b>: {records}{mark}"
 
     def _on_record_activated(self, row: "pd.Series[Any]") -> None:
@@ -360,11 +320,11 @@ class DatasetDock(QWidget):
             self._session.view.fit()
 
     def _on_row_activated(self, row: "pd.Series[Any]") -> None:
-        if not self._open(row):
+        if not self._open(row) or self._session.record is None:
             return
         place = place_of(row)
         with self._opening:
-            self._session.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
+            self._session.record.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
 
     def _open(self, row: "pd.Series[Any]") -> bool:
         """Open a row's record, and return whether it is shown now; the row stays the selected one."""
@@ -381,7 +341,7 @@ class DatasetDock(QWidget):
 
     def _go_back(self) -> None:
         """Select the rows of the open record, and of its selected ROIs, again: the user would rather stay with it."""
-        panel, ids = self._panels[self._current_name()], self._session.selected_roi_ids
+        panel, ids = self._panels[self._current_name()], self._selected_roi_ids()
         wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
         if ids and "roi_id" in panel.model.column_names:
             wanted["roi_id"] = ids
@@ -406,26 +366,3 @@ class DatasetDock(QWidget):
 
     def _on_rebuild_one(self) -> None:
         self.do.rebuild(self._current_name())
-
-    def _fill_open_menu(self) -> None:
-        # Asked for now, not at the start: a disk that is away can take its time.
-        self._open_menu.clear()
-        self._open_menu.addAction("Open dataset…").triggered.connect(self.do.choose_and_open)
-        self._open_menu.addSeparator()
-        for path in recent_datasets():
-            action = self._open_menu.addAction(f"{path.name}  –  {path.parent}")
-            action.setData(str(path))
-            action.triggered.connect(self._on_recent)
-        if len(self._open_menu.actions()) > _FIXED_ENTRIES:
-            self._open_menu.addSeparator()
-            self._open_menu.addAction("Forget this list").triggered.connect(self._on_forget)
-
-    def _on_forget(self) -> None:
-        try:
-            forget_recent()
-        except OSError as error:
-            show_error(str(error))
-
-    def _on_recent(self) -> None:
-        action: Any = self.sender()
-        self.do.open_dataset(Path(action.data()))

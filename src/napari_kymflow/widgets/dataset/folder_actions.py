@@ -1,6 +1,6 @@
 """What the dataset dock does to bring images in and to take them out: import, new from folder, export.
 
-The rule of this room: every action ends with one line that says what came of it, and what there is more to say is in one
+The rule of this room: every action ends with one line about its result, and all details are in one
 dialog that can be copied.
 """
 
@@ -18,14 +18,16 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.report_text import (
     export_details,
+    failures_of,
     import_details,
     import_headline,
     needs_reading,
     relink_report,
 )
+from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.new_places import free_place
 from napari_kymflow.user.recent import folder_of
-from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, failures_of
+from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_work import (
     ExportImageWork,
     ExportWork,
@@ -47,11 +49,11 @@ class ExchangeActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     session
         The session whose dataset is filled or exported.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     do
         The dock's other actions, which show the dataset as it is afterwards.
     """
@@ -121,17 +123,18 @@ class ExchangeActions(QObject):
 
     def choose_and_export_image(self) -> None:
         """Ask for a name, and write the open image with its masks as OME-Zarr."""
-        path, image_id, image = self._session.path, self._session.image_id, self._session.image
-        if path is None or image_id is None or image is None or not self._session.leave():
+        record = self._session.record
+        if record is None or not self._session.leave():
             return
-        start = path.parent / f"{image.name or image_id[:8]}.ome.zarr"
+        path = record.dataset.path
+        start = path.parent / f"{record.name}.ome.zarr"
         chosen = QFileDialog.getSaveFileName(
             self._parent, "Export this image with its masks as OME-Zarr", str(start), "OME-Zarr (*.zarr)"
         )[0]
         if chosen:
             target = Path(chosen) if chosen.endswith(".zarr") else Path(f"{chosen}.ome.zarr")
-            work = ExportImageWork(path, image_id, target)
-            self._bar.run(f"Exporting {image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
+            work = ExportImageWork(path, record.image_id, target)
+            self._bar.run(f"Exporting {record.image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
 
     def _on_channels_found(self, folder: Path, target: Path, names: tuple[str, ...]) -> str:
         merge = False
@@ -168,7 +171,7 @@ class ExchangeActions(QObject):
     def _show_report(self, report: ImportReport, folder: Path, target: Path) -> None:
         actions: dict[str, tuple[str, Callable[[], None]]] = {}
         if report.moved:
-            tip = "The dataset takes up where these files are now, so that it finds them there the next time"
+            tip = "The dataset notes where these files are now, so that the next import finds them"
             actions[_RELINK] = (tip, lambda: self._relink(target, report))
         if report.changed:
             tip = "Their records get the new pixels; ROIs and history stay, and results made before are outdated"
@@ -221,7 +224,7 @@ class ExchangeActions(QObject):
 
 
 def _likely_folder(dataset: ZarrDataset) -> Path | None:
-    """Return the folder of the file that came in last, where it is still there."""
+    """Return the folder of the file that was imported last, where it is still there."""
     try:
         sources = dataset.load_sources_index()
     except OUR_ERRORS:

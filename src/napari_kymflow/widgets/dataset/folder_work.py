@@ -1,6 +1,6 @@
 """What a worker does to bring images in and to take them out.
 
-The rule of this room: no widget is touched. Work that is cancelled stops between files, and what came in stays.
+The rule of this room: no widget is touched. Cancelled work stops between files, and what was imported stays.
 """
 
 from collections.abc import Sequence
@@ -10,17 +10,15 @@ from pathlib import Path
 from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import DatasetIndexer
-from kymflow_zarr import ImportPlan, ZarrDataset
+from kymflow_zarr import ImportPlan, Watch, ZarrDataset
 from kymflow_zarr.errors import CancelledError
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.reports import FailedFile, MovedFile
 from kymflow_zarr.upgrade import UpgradeReport, upgrade_dataset
 from napari_kymflow.errors import OUR_ERRORS
-from napari_kymflow.tables.work import run_indexers
+from napari_kymflow.tables.work import Outcome, load_views, run_indexers
 from napari_kymflow.user.recent import note_folder
-from napari_kymflow.widgets.dataset.actions import Outcome, load_views
-from napari_kymflow.widgets.window.task_bar import TaskHandle, watch_of
 
 
 class ImportWork:
@@ -52,12 +50,11 @@ class ImportWork:
         self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
         self._plan = plan
 
-    def __call__(self, handle: TaskHandle) -> Outcome:
-        """Import, and return what came of it; raise `DatasetNotFoundError` where the dataset is gone."""
+    def __call__(self, watch: Watch) -> Outcome:
+        """Import, and return the result; raise `DatasetNotFoundError` where the dataset is gone."""
         if self._is_there:
             ZarrDataset(self._target, mode="r")
         dataset = ZarrDataset(self._target)
-        watch = watch_of(handle)
         report = dataset.import_folder(self._folder, self._plan, watch=watch)
         if not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
             note_folder(dataset.dataset_id, self._folder)
@@ -67,8 +64,8 @@ class ImportWork:
             reports = run_indexers(path, self._known, "refresh", watch=watch)
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
-        shown = load_views(path, self._known, None, handle)
-        return Outcome(path, shown, reports, report, is_cancelled=handle.cancelled(), problem=problem)
+        shown = load_views(path, self._known, None, watch)
+        return Outcome(path, shown, reports, report, is_cancelled=watch.is_cancelled(), problem=problem)
 
 
 class FindChannels:
@@ -77,7 +74,7 @@ class FindChannels:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, handle: TaskHandle) -> tuple[str, ...]:
+    def __call__(self, watch: Watch) -> tuple[str, ...]:
         """Return the names of the first files of such scans; none where the folder is no folder of TIFFs.
 
         Files that a header puts together are one image without a question.
@@ -96,7 +93,7 @@ class RelinkWork:
     def __init__(self, path: Path, moved: Sequence[MovedFile]) -> None:
         self._path, self._moved = path, moved
 
-    def __call__(self, handle: TaskHandle) -> tuple[FailedFile, ...]:
+    def __call__(self, watch: Watch) -> tuple[FailedFile, ...]:
         """Return those that could not be noted."""
         ZarrDataset(self._path, mode="r")
         return ZarrDataset(self._path).relink(self._moved)
@@ -108,11 +105,11 @@ class ExportWork:
     def __init__(self, path: Path, folder: Path) -> None:
         self._path, self._folder = path, folder
 
-    def __call__(self, handle: TaskHandle) -> ExportReport | None:
+    def __call__(self, watch: Watch) -> ExportReport | None:
         """Return what was written; None where it was cancelled, and nothing was."""
         dataset = ZarrDataset(self._path, mode="r")
         try:
-            return dataset.export_legacy_folder(self._folder, friendly_names=True, watch=watch_of(handle))
+            return dataset.export_legacy_folder(self._folder, friendly_names=True, watch=watch)
         except CancelledError:
             return None
 
@@ -123,7 +120,7 @@ class ExportImageWork:
     def __init__(self, path: Path, image_id: str, target: Path) -> None:
         self._path, self._image_id, self._target = path, image_id, target
 
-    def __call__(self, handle: TaskHandle) -> str:
+    def __call__(self, watch: Watch) -> str:
         """Return what was written, in words."""
         image = AcqImage(ZarrDataset(self._path, mode="r").record(self._image_id))
         labels = export_ome_zarr(image, self._target)
@@ -146,11 +143,11 @@ class UpgradeWork:
     def __init__(self, original: Path, place: Path, known: Sequence[DatasetIndexer]) -> None:
         self._original, self._place, self._known = original, place, known
 
-    def __call__(self, handle: TaskHandle) -> Upgraded | None:
+    def __call__(self, watch: Watch) -> Upgraded | None:
         """Return what was copied; None where it was cancelled, and nothing was."""
         try:
-            report = upgrade_dataset(self._original, self._place, describe=describe_metadata, watch=watch_of(handle))
+            report = upgrade_dataset(self._original, self._place, describe=describe_metadata, watch=watch)
         except CancelledError:
             return None
         path = self._place.resolve()
-        return Upgraded(report=report, outcome=Outcome(path, load_views(path, self._known, None, handle)))
+        return Upgraded(report=report, outcome=Outcome(path, load_views(path, self._known, None, watch)))

@@ -1,7 +1,6 @@
 """The entries of the dataset dock's menus that edit calibration and experiment metadata, and take the last edit back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,30 +9,19 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QWidget
 
-from kymflow_core import EditReport, MetadataEdit, UpdateReport
-from kymflow_core.indexers import DatasetIndexer
+from kymflow_core import EditReport, MetadataEdit
 from kymflow_core.indexers.images import EXPERIMENT as EXPERIMENT_COLUMN
-from napari_kymflow.errors import OUR_ERRORS
-from napari_kymflow.session.after_save import show_new_metadata
+from kymflow_zarr import Watch
 from napari_kymflow.session.session import KymSession
-from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form, run_edit
-from napari_kymflow.tables.views import DatasetViews
-from napari_kymflow.tables.work import refresh_after_save
+from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form
+from napari_kymflow.tables.metadata_work import Edited, edit_and_load
 from napari_kymflow.user.preferences import autorefreshes
-from napari_kymflow.widgets.dataset.actions import DatasetActions, Outcome, load_views
+from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog, What
-from napari_kymflow.widgets.window.task_bar import TaskBar, TaskHandle, watch_of
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _UNDO = "Undo last change of calibration / experiment"
 _MOST_SUGGESTED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """What an edit did, and what the dataset held then."""
-
-    report: EditReport
-    outcome: Outcome
 
 
 class MetadataActions(QObject):
@@ -42,11 +30,11 @@ class MetadataActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     session
         The session whose dataset is edited.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     do
         The dock's other actions, which show the dataset as it is afterwards.
     chosen
@@ -79,7 +67,7 @@ class MetadataActions(QObject):
         self.follow(can_edit=False)
 
     def add_to(self, menu: QMenu) -> None:
-        """Add the entries to a menu, whose texts say of how many records whenever it opens."""
+        """Add the entries to a menu; their texts state the number of records whenever it opens."""
         for action in (self.calibration, self.experiment, self.undo):
             menu.addAction(action)
         menu.aboutToShow.connect(self.name_records)
@@ -101,7 +89,7 @@ class MetadataActions(QObject):
         self.undo.setText(_UNDO if self._last is None or not is_here else f"Undo last change of {self._last[1].lower()}")
 
     def ask(self, what: What, checked: object = None) -> None:
-        """Read what the chosen records have, and open the dialog; one that is open comes to the front."""
+        """Read what the chosen records have, and open the dialog; a dialog that is open comes to the front."""
         if self.dialog is not None:
             self.dialog.raise_()
             self.dialog.activateWindow()
@@ -110,7 +98,7 @@ class MetadataActions(QObject):
         if path is not None and ids and not self._bar.is_running:
             work = partial(_load, path, ids)
             what_is_read = f"Reading the metadata of {len(ids)} record{'' if len(ids) == 1 else 's'}"
-            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._open_elsewhere, path))
+            self._bar.run(what_is_read, work, partial(self._on_read, what), partial(self._do.on_failed, path))
 
     def take_back(self) -> None:
         """Put back what the last edit changed."""
@@ -150,14 +138,10 @@ class MetadataActions(QObject):
     def _run(self, path: Path, what: What, step: MetadataEdit | EditReport, image_ids: Sequence[str]) -> None:
         title = f"{'Undoing' if isinstance(step, EditReport) else 'Saving'} the {what.lower()}"
         before = self._do.shown if path == self._session.path else None
-        work = EditWork(path, self._session.found.indexers, step, image_ids, before, writes_tables=autorefreshes())
+        known = self._session.found.indexers
+        work = partial(edit_and_load, path, known, step, image_ids, before, writes_tables=autorefreshes())
         done = partial(self._on_done, what, undone=isinstance(step, EditReport))
-        self._bar.run(title, work, done, partial(self._open_elsewhere, path))
-
-    def _open_elsewhere(self, path: Path, reason: str) -> None:
-        """Look at the dataset that was opened while a task that failed ran, if there is one: nobody did yet."""
-        if path != self._session.path:
-            self._do.show_newest()
+        self._bar.run(title, work, done, partial(self._do.on_failed, path))
 
     def _on_done(self, what: What, edited: Edited, *, undone: bool) -> str:
         report, outcome = edited.report, edited.outcome
@@ -171,7 +155,8 @@ class MetadataActions(QObject):
             self._do.show_newest()
             return ""
         changed = [change.image_id for change in report.changed]
-        show_new_metadata(self._session, changed)
+        if self._session.record is not None and self._session.record.image_id in changed:
+            self._session.record.reload_metadata()
         self.edited.emit(changed)
         self.name_records()
         text = describe_report(report, what, undone=undone)
@@ -181,54 +166,8 @@ class MetadataActions(QObject):
         return text
 
 
-class EditWork:
-    """Edits metadata, lets the tables follow, and looks at the dataset; called in a worker.
-
-    Parameters
-    ----------
-    path
-        The dataset.
-    known
-        The tables.
-    step
-        What is entered, or the report of what is taken back.
-    image_ids
-        The records.
-    before
-        What was shown of the dataset.
-    writes_tables
-        Whether the tables follow.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        known: Sequence[DatasetIndexer],
-        step: MetadataEdit | EditReport,
-        image_ids: Sequence[str],
-        before: DatasetViews | None,
-        *,
-        writes_tables: bool,
-    ) -> None:
-        self._path, self._known, self._step, self._image_ids = path, known, step, image_ids
-        self._before, self._writes_tables = before, writes_tables
-
-    def __call__(self, handle: TaskHandle) -> Edited:
-        """Edit, and return what came of it."""
-        report = run_edit(self._path, self._step, self._image_ids, watch=watch_of(handle))
-        reports, problem = list[UpdateReport](), ""
-        if report.changed and self._writes_tables:
-            try:
-                ids = [change.image_id for change in report.changed]
-                reports = refresh_after_save(self._path, self._known, ids)
-            except OUR_ERRORS as error:
-                problem = f"the tables could not follow: {error}"
-        shown = load_views(self._path, self._known, self._before, handle)
-        return Edited(report, Outcome(self._path, shown, reports, problem=problem))
-
-
 def suggestions_of(session: KymSession, form: MetadataForm) -> Mapping[str, Sequence[str]]:
-    """Return what stands in the other records of the dataset, so that one thing is not written in two ways."""
+    """Return the values of the other records of the dataset, so that one thing is not written in two ways."""
     images, found = session.snapshot.images, {}
     for key in form.keys:
         column = f"{EXPERIMENT_COLUMN}{key}"
@@ -238,5 +177,5 @@ def suggestions_of(session: KymSession, form: MetadataForm) -> Mapping[str, Sequ
     return found
 
 
-def _load(path: Path, image_ids: Sequence[str], handle: TaskHandle) -> MetadataForm:
+def _load(path: Path, image_ids: Sequence[str], watch: Watch) -> MetadataForm:
     return load_form(path, image_ids)

@@ -121,7 +121,7 @@ class MetadataDialog(QDialog):
         return {one: text for one, text in texts.items() if text != _shown(self._form.fields[one])}
 
     def text(self, one: Field) -> str:
-        """Return what stands in a field."""
+        """Return the text of a field."""
         field = self._inputs[one]
         if isinstance(field, QComboBox):
             return str(field.currentText())
@@ -139,7 +139,7 @@ class MetadataDialog(QDialog):
 
     @property
     def can_save(self) -> bool:
-        """Whether something is entered, and it was said what saving it does."""
+        """Whether something is entered, and the effect of saving it is shown."""
         return bool(self._save.isEnabled())
 
     def save(self) -> None:
@@ -251,7 +251,7 @@ class MetadataDialog(QDialog):
         self._timer.start()
 
     def _preview_edit(self) -> None:
-        """Find out in the background what saving would do; once more where something else was entered meanwhile."""
+        """Find out in the background what saving would do; again if something else was entered in between."""
         if self._edit is None or self._is_looking:
             return
         self._is_looking = True
@@ -279,7 +279,7 @@ class MetadataDialog(QDialog):
 
 
 def _preview(form: MetadataForm, edit: MetadataEdit) -> EditPreview | str:
-    """Return what an edit would do, or why that cannot be told; safe in a worker."""
+    """Return what an edit would do, or why that is not known; safe in a worker."""
     try:
         return preview_edit(form.path, form.image_ids, edit)
     except (*OUR_ERRORS, OSError) as error:

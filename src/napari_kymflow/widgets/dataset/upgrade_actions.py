@@ -19,11 +19,11 @@ class UpgradeActions(QObject):
     Parameters
     ----------
     parent
-        The dock, over which the dialog stands.
+        The dock: the parent of the dialog.
     session
         The session in which the copy is opened.
     bar
-        Shows what runs and what came of it.
+        Shows what runs, and its result.
     do
         The dock's other actions, which find the older dataset, and open the copy.
     """
@@ -32,7 +32,7 @@ class UpgradeActions(QObject):
         super().__init__(parent)
         self._parent, self._session, self._bar, self._do = parent, session, bar, do
         self.dialog: UpgradeDialog | None = None
-        """The offer that stands now; None where there is none."""
+        """The offer that is open now; None where there is none."""
         do.older_found.connect(self.offer)
 
     def offer(self, original: Path) -> None:

@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
 from kymflow_core import KymDataset
 from kymflow_zarr import Problem, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import CancelledError
-from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, TaskHandle, kind_icon, watch_of
+from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, kind_icon
 
 _INTRODUCTION = "Looks for what a crash or a bad disk left behind. Looking changes nothing."
 _NOT_YET = "Verify first"
@@ -202,7 +202,7 @@ class VerifyDialog(QDialog):
 
     def _on_verified(self, checked: Checked | None) -> str:
         if checked is None:
-            self.task_bar.show_result("Cancelled: the dataset was not looked at to the end", "warning")
+            self.task_bar.show_result("Cancelled: only a part of the dataset was checked", "warning")
         else:
             self._show(checked)
         return ""
@@ -258,7 +258,7 @@ def describe_result(checked: Checked) -> tuple[Kind, str]:
     report = checked.report
     if report.problems:
         kinds: dict[int, Kind] = {0: "info", 1: "warning", 2: "error"}
-        # The button is beside it; the option is for the command line.
+        # The button is next to it; the option is for the command line.
         summary = report.summary().removesuffix(", with --repair")
         backup = " Only a backup can bring back what is damaged." if checked.damaged else ""
         return kinds[report.exit_code], f"{summary}.{backup}"
@@ -292,19 +292,19 @@ def _urgency(problem: Problem) -> int:
     return ("error", "warning", "info").index(describe_state(problem)[0])
 
 
-def _find_problems(path: Path, deep: bool, handle: TaskHandle) -> Checked | None:
+def _find_problems(path: Path, deep: bool, watch: Watch) -> Checked | None:
     """Return what is wrong with a dataset; None where the user stopped it; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     try:
-        report = KymDataset(dataset).verify(deep=deep, watch=watch_of(handle))
+        report = KymDataset(dataset).verify(deep=deep, watch=watch)
     except CancelledError:
         return None
     return Checked(report=report, deep=deep)
 
 
-def _mend(path: Path, deep: bool, handle: TaskHandle) -> Checked:
+def _mend(path: Path, deep: bool, watch: Watch) -> Checked:
     """Repair a dataset, and return what was wrong with it; safe in a worker."""
     # Where nothing is, opening for writing would be the start of a new dataset.
     ZarrDataset(path, mode="r")
-    report = KymDataset(ZarrDataset(path, mode="a")).verify(deep=deep, repair=True, watch=Watch(progress=handle.progress))
+    report = KymDataset(ZarrDataset(path, mode="a")).verify(deep=deep, repair=True, watch=Watch(progress=watch.progress))
     return Checked(report=report, deep=deep)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtGui import QColor
@@ -15,9 +15,9 @@ from kymflow_core.roi.bounds import NOWHERE, Bounds
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.shapes import color_of
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
-from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.revisions import RoiRevision, load_revisions
+from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
 
@@ -25,6 +25,7 @@ _IMAGEJ = "ImageJ ROIs (*.zip *.roi)"
 _GEOJSON = "GeoJSON (*.geojson)"
 _MOST_SAID = 8
 T = TypeVar("T")
+Action: TypeAlias = Callable[[OpenRecord], object]
 
 TOOLS = (
     ("Rectangle", "add_rectangle"),
@@ -44,7 +45,7 @@ class RoiActions:
     session
         The session.
     parent
-        The dock, over which dialogs stand.
+        The dock: the parent of the dialogs.
     """
 
     def __init__(self, session: KymSession, parent: QWidget) -> None:
@@ -55,125 +56,104 @@ class RoiActions:
         """Return the menu of everything that makes a new ROI."""
         menu = QMenu(self._parent)
         for text, mode in TOOLS:
-            self._action(menu, f"Draw {text.lower()}", partial(self.draw, mode))
+            self._action(menu, f"Draw {text.lower()}", partial(self._draw, mode))
         menu.addSeparator()
-        self._action(menu, "Full height: all lines", self.add_full_height)
-        self._action(menu, "Full width: all pixels", self.add_full_width)
-        self._action(menu, "By numbers…", self.add_by_numbers)
+        self._action(menu, "Full height: all lines", self._add_full_height)
+        self._action(menu, "Full width: all pixels", self._add_full_width)
+        self._action(menu, "By numbers…", self._add_by_numbers)
         menu.addSeparator()
-        self._action(menu, "From ImageJ (.roi, .zip)…", self.import_imagej)
-        self._action(menu, "From the active Labels layer", self._session.masks.save_labels)
+        self._action(menu, "From ImageJ (.roi, .zip)…", self._import_imagej)
+        self._action(menu, "From the active Labels layer", lambda record: record.masks.save_labels())
         return menu
 
     def more_menu(self) -> QMenu:
         """Return the menu of everything else."""
         menu = QMenu(self._parent)
         menu.setToolTipsVisible(True)
-        self._action(menu, "Duplicate", lambda: self._with_selected(lambda editor, ids: editor.duplicate(ids)))
-        self._action(menu, "Copy to other records…", self.copy_to_records)
-        self._action(menu, "Colour…", self.choose_color)
+        self._action(menu, "Duplicate", _with_selected(lambda record, ids: record.editor.duplicate(ids)))
+        self._action(menu, "Copy to other records…", _with_selected(self._copy_to_records))
+        self._action(menu, "Colour…", _with_selected(self._choose_color))
         menu.addSeparator()
-        self._action(menu, "Materialize masks of all rectangles", self._session.materialize_masks)
-        self._action(menu, "Paint masks as labels", self._session.masks.open_labels)
-        self._action(menu, "Save labels as ROIs", self._session.masks.save_labels)
+        self._action(menu, "Materialize masks of all rectangles", OpenRecord.materialize_masks)
+        self._action(menu, "Paint masks as labels", lambda record: record.masks.open_labels())
+        self._action(menu, "Save labels as ROIs", lambda record: record.masks.save_labels())
         menu.addSeparator()
-        self._action(menu, "Export to ImageJ…", lambda: self.export(_IMAGEJ, ".zip"))
-        self._action(menu, "Export to GeoJSON…", lambda: self.export(_GEOJSON, ".geojson"))
+        self._action(menu, "Export to ImageJ…", partial(self._export, _IMAGEJ, ".zip"))
+        self._action(menu, "Export to GeoJSON…", partial(self._export, _GEOJSON, ".geojson"))
         menu.addSeparator()
-        self._action(menu, "History…", self.show_history)
+        self._action(menu, "History…", self._show_history)
         return menu
 
-    def draw(self, mode: str) -> None:
+    def do(self, action: Action, checked: object = None) -> None:
+        """Do something with the open record, where there is one."""
+        if self._session.record is not None:
+            action(self._session.record)
+
+    def _draw(self, mode: str, record: OpenRecord) -> None:
         """Let the user draw a shape of a kind on the canvas."""
-        if self._session.sync is not None:
-            layer = self._session.sync.layer
-            self._session.viewer.layers.selection.active = layer
-            layer.visible = True
-            layer.mode = mode
+        layer = record.sync.layer
+        self._session.viewer.layers.selection.active = layer
+        layer.visible = True
+        layer.mode = mode
 
-    def add_full_height(self) -> None:
+    def _add_full_height(self, record: OpenRecord) -> None:
         """Add a ROI of all lines, as wide as the selected ROI, else as the image."""
-        editor = self._session.editor
-        if editor is not None:
-            around = self._selected_bounds(editor)
-            self._add(editor, around._replace(y0=0, y1=editor.image.slice_shape[0]))
+        self._add(record, self._selected_bounds(record)._replace(y0=0, y1=record.image.slice_shape[0]))
 
-    def add_full_width(self) -> None:
+    def _add_full_width(self, record: OpenRecord) -> None:
         """Add a ROI of all pixels, as high as the selected ROI, else as the lines that are in view."""
-        editor = self._session.editor
-        if editor is not None:
-            around = self._selected_bounds(editor, lines=self._session.view.visible_lines())
-            self._add(editor, around._replace(x0=0, x1=editor.image.slice_shape[1]))
+        around = self._selected_bounds(record, lines=self._session.view.visible_lines())
+        self._add(record, around._replace(x0=0, x1=record.image.slice_shape[1]))
 
-    def add_by_numbers(self) -> None:
+    def _add_by_numbers(self, record: OpenRecord) -> None:
         """Ask for a rectangle by its lines and pixels, and add it."""
-        editor = self._session.editor
-        if editor is None:
-            return
-        around = self._selected_bounds(editor, lines=self._session.view.visible_lines())
-        dialog = BoundsDialog(editor.image.slice_shape, around, self._parent)
+        around = self._selected_bounds(record, lines=self._session.view.visible_lines())
+        dialog = BoundsDialog(record.image.slice_shape, around, self._parent)
         if dialog.exec():
-            self._add(editor, dialog.bounds)
+            self._add(record, dialog.bounds)
 
-    def choose_color(self) -> None:
+    def _choose_color(self, record: OpenRecord, ids: tuple[int, ...]) -> None:
         """Ask for a colour, and draw the selected ROIs in it."""
+        before = QColor(color_of(record.rois.get(ids[0])))
+        color = QColorDialog.getColor(before, self._parent, "Colour of the selected ROIs")
+        if color.isValid():
+            record.editor.set_color(ids, color.name())
 
-        def choose(editor: RoiEditor, ids: tuple[int, ...]) -> None:
-            before = QColor(color_of(editor.rois.get(ids[0])))
-            color = QColorDialog.getColor(before, self._parent, "Colour of the selected ROIs")
-            if color.isValid():
-                editor.set_color(ids, color.name())
-
-        self._with_selected(choose)
-
-    def copy_to_records(self) -> None:
+    def _copy_to_records(self, record: OpenRecord, ids: tuple[int, ...]) -> None:
         """Ask for records of the same shape, and copy the selected ROIs to them."""
-
-        def choose(editor: RoiEditor, ids: tuple[int, ...]) -> None:
-            path, shape, image_id = editor.dataset.path, editor.image.slice_shape, editor.image_id
-            self._session.window.run(
-                lambda: records_of_shape(path, shape, without=image_id),
-                lambda records: self._on_records_found(editor, ids, records),
-            )
-
-        self._with_selected(choose)
-
-    def import_imagej(self) -> None:
-        """Ask for a file of ImageJ's, and add its ROIs."""
-        editor = self._session.editor
-        path, _ = QFileDialog.getOpenFileName(self._parent, "ROIs of ImageJ", "", _IMAGEJ)
-        if not path or editor is None:
-            return
+        path, shape, image_id = record.dataset.path, record.image.slice_shape, record.image_id
         self._session.window.run(
-            lambda: _tried(lambda: import_imagej(Path(path), editor)),
-            lambda found: self._on_imported(editor, Path(path).name, found),
+            lambda: records_of_shape(path, shape, without=image_id),
+            lambda records: self._on_records_found(record, ids, records),
         )
 
-    def export(self, kind: str, ending: str) -> None:
+    def _import_imagej(self, record: OpenRecord) -> None:
+        """Ask for a file of ImageJ's, and add its ROIs."""
+        path, _ = QFileDialog.getOpenFileName(self._parent, "ROIs of ImageJ", "", _IMAGEJ)
+        if path:
+            self._session.window.run(
+                lambda: _tried(lambda: import_imagej(Path(path), record.editor)),
+                lambda found: self._on_imported(record, Path(path).name, found),
+            )
+
+    def _export(self, kind: str, ending: str, record: OpenRecord) -> None:
         """Ask for a file, and write the selected ROIs into it, or all where none is selected."""
-        editor = self._session.editor
-        if editor is None:
-            return
-        name = f"{editor.image.name or editor.image_id[:8]}{ending}"
-        chosen, _ = QFileDialog.getSaveFileName(self._parent, "Export ROIs", name, kind)
+        chosen, _ = QFileDialog.getSaveFileName(self._parent, "Export ROIs", f"{record.name}{ending}", kind)
         if not chosen:
             return
         path = Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(ending)
-        wanted = self._session.selected_roi_ids or editor.rois.ids
+        wanted = record.selection.ids or record.rois.ids
         count = f"{len(wanted)} ROI{'' if len(wanted) == 1 else 's'}"
         self._session.window.run(
-            lambda: _tried(lambda: export_rois(path, editor, wanted)),
+            lambda: _tried(lambda: export_rois(path, record.editor, wanted)),
             lambda lost: show_error(lost) if isinstance(lost, str) else _say(f"{count} were written to {path.name}", lost),
         )
 
-    def show_history(self) -> None:
+    def _show_history(self, record: OpenRecord) -> None:
         """List the record's earlier revisions."""
-        editor = self._session.editor
-        if editor is None:
-            return
-        path, image_id = editor.dataset.path, editor.image_id
+        path, image_id = record.dataset.path, record.image_id
         self._session.window.run(
-            lambda: load_revisions(path, image_id), lambda revisions: self._on_revisions_loaded(editor, revisions)
+            lambda: load_revisions(path, image_id), lambda revisions: self._on_revisions_loaded(record, revisions)
         )
 
     def close_dialogs(self) -> None:
@@ -181,41 +161,41 @@ class RoiActions:
         if self._history is not None:
             self._history.close()
 
-    def _on_imported(self, editor: RoiEditor, name: str, found: tuple[tuple[ROI, ...], tuple[str, ...]] | str) -> None:
+    def _on_imported(self, record: OpenRecord, name: str, found: tuple[tuple[ROI, ...], tuple[str, ...]] | str) -> None:
         if isinstance(found, str):
             show_error(found)
-        elif self._session.editor is not editor:
-            show_warning(f"Another record was opened meanwhile, so the ROIs of {name} were not added.")
+        elif self._session.record is not record:
+            show_warning(f"Another record is open now, so the ROIs of {name} were not added.")
         else:
             rois, lost = found
-            editor.add_rois(rois)
+            record.editor.add_rois(rois)
             _say(f"{len(rois)} ROI{'' if len(rois) == 1 else 's'} of {name} were added", lost)
 
-    def _on_revisions_loaded(self, editor: RoiEditor, revisions: list[RoiRevision] | str) -> None:
+    def _on_revisions_loaded(self, record: OpenRecord, revisions: list[RoiRevision] | str) -> None:
         if isinstance(revisions, str):
             show_error(revisions)
         elif not revisions:
             show_info("This record has no earlier revision: it was never saved here.")
-        elif self._session.editor is editor:
-            self._history = HistoryDialog(revisions, self._session.masks.show_revision, editor.restore, self._parent)
-            self._history.finished.connect(self._on_history_closed)
+        elif self._session.record is record:
+            self._history = HistoryDialog(revisions, record.masks.show_revision, record.editor.restore, self._parent)
+            self._history.finished.connect(partial(self._on_history_closed, record))
             self._history.show()
 
-    def _on_history_closed(self, result: int = 0) -> None:
-        self._session.masks.end_revision()
+    def _on_history_closed(self, record: OpenRecord, result: int = 0) -> None:
+        record.masks.end_revision()
         if self._history is not None:
             self._history.deleteLater()
             self._history = None
 
-    def _on_records_found(self, editor: RoiEditor, ids: tuple[int, ...], records: dict[str, str]) -> None:
+    def _on_records_found(self, record: OpenRecord, ids: tuple[int, ...], records: dict[str, str]) -> None:
         if not records:
             show_info("No other record of this dataset has the same number of lines and pixels.")
             return
         dialog = RecordsDialog(len(ids), records, self._parent)
         if not dialog.exec() or not dialog.chosen:
             return
-        rois, chosen = [editor.rois.get(roi_id) for roi_id in ids], dialog.chosen
-        path, image_id = editor.dataset.path, editor.image_id
+        rois, chosen = [record.rois.get(roi_id) for roi_id in ids], dialog.chosen
+        path, image_id = record.dataset.path, record.image_id
         self._session.window.run(
             lambda: copy_rois(path, image_id, rois, chosen), lambda failed: self._on_copied(chosen, records, failed)
         )
@@ -229,31 +209,35 @@ class RoiActions:
         for image_id in chosen:
             self._session.saved.emit(image_id)
 
-    def _selected_bounds(self, editor: RoiEditor, *, lines: tuple[int, int] | None = None) -> Bounds:
-        height, width = editor.image.slice_shape
-        selected = editor.sync.selected_ids
-        around = editor.bounds_of(editor.rois.get(selected[0])) if selected else None
+    @staticmethod
+    def _selected_bounds(record: OpenRecord, *, lines: tuple[int, int] | None = None) -> Bounds:
+        height, width = record.image.slice_shape
+        selected = record.sync.selected_ids
+        around = record.measured.bounds_of(record.rois.get(selected[0])) if selected else None
         start, stop = lines or (0, height)
         return Bounds(x0=0, x1=width, y0=start, y1=stop) if around in (None, NOWHERE) else around
 
     @staticmethod
-    def _add(editor: RoiEditor, bounds: Bounds) -> None:
+    def _add(record: OpenRecord, bounds: Bounds) -> None:
         try:
-            editor.add_rect(bounds)
+            record.editor.add_rect(bounds)
         except KymflowError as error:
             show_error(str(error))
 
-    def _with_selected(self, action: Callable[[RoiEditor, tuple[int, ...]], None]) -> None:
-        editor = self._session.editor
-        ids = self._session.selected_roi_ids
-        if editor is None or not ids:
-            show_info("Select one or more ROIs first, in the list or on the canvas.")
-            return
-        action(editor, ids)
+    def _action(self, menu: QMenu, text: str, action: Action) -> None:
+        menu.addAction(text).triggered.connect(partial(self.do, action))
 
-    @staticmethod
-    def _action(menu: QMenu, text: str, do: Callable[[], Any]) -> None:
-        menu.addAction(text).triggered.connect(lambda checked=False: do())
+
+def _with_selected(action: Callable[[OpenRecord, tuple[int, ...]], None]) -> Action:
+    """Return what does something with the selected ROIs, or says that none is."""
+
+    def do(record: OpenRecord) -> None:
+        if record.selection.ids:
+            action(record, record.selection.ids)
+        else:
+            show_info("Select one or more ROIs first, in the list or on the canvas.")
+
+    return do
 
 
 def _tried(work: Callable[[], T]) -> T | str:

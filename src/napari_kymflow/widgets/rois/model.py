@@ -28,9 +28,9 @@ class RoiModel(QAbstractTableModel):
 
     def refresh(self) -> None:
         """Show the session's ROIs as they are now."""
-        rois = tuple(roi for roi in self._session.rois if matches(roi, self._words))
-        editor = self._session.editor
-        self._unsaved = frozenset(editor.unsaved_roi_ids if editor else ())
+        record = self._session.record
+        rois = tuple(roi for roi in record.rois if matches(roi, self._words)) if record else ()
+        self._unsaved = frozenset(record.editor.unsaved_roi_ids) if record else frozenset()
         self._texts.clear()
         if [roi.roi_id for roi in rois] == [roi.roi_id for roi in self._rois]:
             self._rois = rois
@@ -74,8 +74,8 @@ class RoiModel(QAbstractTableModel):
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Let names, notes and bounds be edited."""
         flags: Qt.ItemFlag = super().flags(index)
-        editor = self._session.editor
-        can_edit = editor is not None and editor.can_save and COLUMNS[index.column()].edit is not None
+        record = self._session.record
+        can_edit = record is not None and record.editor.can_edit and COLUMNS[index.column()].edit is not None
         return flags | Qt.ItemFlag.ItemIsEditable if can_edit else flags
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -98,26 +98,24 @@ class RoiModel(QAbstractTableModel):
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
         """Edit a ROI; say what is wrong with what was typed."""
-        editor, column = self._session.editor, COLUMNS[index.column()]
-        if role != Qt.ItemDataRole.EditRole or editor is None or column.edit is None:
+        record, column = self._session.record, COLUMNS[index.column()]
+        if role != Qt.ItemDataRole.EditRole or record is None or column.edit is None:
             return False
         roi = self._rois[index.row()]
         text = str(value).strip()
         if text == self._text(roi, column):
             return False
         try:
-            column.edit(editor, roi, text)
+            column.edit(record.editor, roi, text)
         except KymflowError as error:
             show_error(str(error))
             return False
         return True
 
     def _text(self, roi: ROI, column: Column) -> str:
-        key = roi.roi_id, column.name
-        if key not in self._texts:
-            editor, tag = self._session.editor, self._session.tag
-            measured = editor.facts.get(roi.roi_id) if editor else None
-            if editor is not None and tag is not None:
-                listed = ListedRoi(roi=roi, tag=tag, bounds=editor.bounds_of(roi), facts=measured[1] if measured else None)
-                self._texts[key] = column.text(listed)
+        key, record = (roi.roi_id, column.name), self._session.record
+        if key not in self._texts and record is not None:
+            measured = record.measured
+            listed = ListedRoi(roi=roi, tag=record.tag, bounds=measured.bounds_of(roi), facts=measured.facts_of(roi.roi_id))
+            self._texts[key] = column.text(listed)
         return self._texts.get(key, "")

@@ -1,5 +1,7 @@
 """The ROI dock: the list of the active record's ROIs, in step with the shapes on the canvas."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import napari
@@ -8,6 +10,8 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPu
 
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.rois.columns import COLUMNS
+from napari_kymflow.rois.drafts import Draft
+from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
@@ -20,7 +24,7 @@ _WIDTH = 560
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
 _FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
 _READ_ONLY = (
-    "<b>Only to look at</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
+    "<b>Read-only</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
     "the TIFFs into a new dataset."
 )
 
@@ -48,10 +52,10 @@ class RoiDock(QWidget):
         self._filter.setPlaceholderText("Filter by name, note, kind or id")
         self._filter.setClearButtonEnabled(True)
         self._buttons = {
-            "delete": self._button("Delete", "Delete the selected ROIs; it can be undone", self._on_delete_clicked),
-            "undo": self._button("Undo", "Take back the last edit of a ROI (Ctrl+Z)", self._on_undo_clicked),
-            "redo": self._button("Redo", "Make it again (Ctrl+Shift+Z)", self._on_redo_clicked),
-            "save": self._button("Save", "Write the ROIs into the record", self._on_save_clicked),
+            "delete": self._button("Delete", "Delete the selected ROIs; it can be undone", self._delete),
+            "undo": self._button("Undo", "Take back the last edit of a ROI (Ctrl+Z)", lambda record: record.editor.undo()),
+            "redo": self._button("Redo", "Make it again (Ctrl+Shift+Z)", lambda record: record.editor.redo()),
+            "save": self._button("Save", "Write the ROIs into the record", OpenRecord.save),
         }
         self._add = self._menu_button("Add ROI", "Draw a ROI, or type it in", self._actions.add_menu())
         self._more = self._menu_button(
@@ -59,8 +63,8 @@ class RoiDock(QWidget):
         )
         self._kept = QWidget(self)
         self._kept_text = _label()
-        self._take_up = self._button("Take them up", "Show them on the canvas", self._on_take_up_clicked)
-        self._drop = self._button("Forget them", "Delete what was kept", self._on_drop_clicked)
+        self._take_up = self._button("Take them up", "Show them on the canvas", OpenRecord.take_up_kept)
+        self._drop = self._button("Forget them", "Delete what was kept", OpenRecord.drop_kept)
         self._autosave = QCheckBox("Save by itself", self)
         self._autosave.setToolTip("Save a moment after every edit; off: only when you click Save")
         self._autosave.setChecked(autosaves())
@@ -120,10 +124,10 @@ class RoiDock(QWidget):
         layout.addLayout(bottom)
         self.setMinimumWidth(_WIDTH)
 
-    def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
+    def _button(self, text: str, tip: str, do: Callable[[OpenRecord], object]) -> QPushButton:
         button = QPushButton(text, self)
         button.setToolTip(tip)
-        button.clicked.connect(on_clicked)
+        button.clicked.connect(partial(self._actions.do, do))
         return button
 
     def _menu_button(self, text: str, tip: str, menu: QMenu) -> QPushButton:
@@ -157,55 +161,44 @@ class RoiDock(QWidget):
         self._show_state()
 
     def _show_state(self) -> None:
-        editor = self._session.editor
-        can_edit = editor is not None and editor.can_save
-        enabled = {
-            "delete": can_edit and bool(self._session.rois),
-            "undo": can_edit and editor is not None and editor.can_undo,
-            "redo": can_edit and editor is not None and editor.can_redo,
-            "save": can_edit and self._session.is_unsaved,
-        }
+        record = self._session.record
+        can_edit = record is not None and record.editor.can_edit
+        possible = _possible(record)
         for name, button in self._buttons.items():
-            button.setEnabled(enabled[name])
+            button.setEnabled(name in possible)
         self._add.setEnabled(can_edit)
-        self._more.setEnabled(editor is not None)
-        self._state.setText(self._state_text())
-        warning = self._warning_text()
+        self._more.setEnabled(record is not None)
+        self._state.setText(self._state_text(record) if record is not None else _EMPTY)
+        warning = self._warning_text(record) if record is not None else ""
         self._warning.setVisible(bool(warning))
         self._warning.setText(warning)
-        self._show_kept()
+        self._show_kept(record.kept if record is not None else None)
 
-    def _state_text(self) -> str:
-        editor = self._session.editor
-        if editor is None:
-            return _EMPTY
-        count = f"{len(self._session.rois)} ROI{'' if len(self._session.rois) == 1 else 's'}"
-        if not editor.can_save:
+    def _state_text(self, record: OpenRecord) -> str:
+        count = f"{len(record.rois)} ROI{'' if len(record.rois) == 1 else 's'}"
+        if not record.editor.can_edit:
             mark = "read-only"
-        elif editor.is_saving:
+        elif record.saving.is_saving:
             mark = "saving …"
         else:
-            mark = "<b>● not saved</b>" if editor.is_unsaved else "saved"
+            mark = "<b>● not saved</b>" if record.is_unsaved else "saved"
         calibration = (
             ""
-            if editor.image.header.is_calibrated
+            if record.image.header.is_calibrated
             else "<br>Calibration unknown: enter it in the dataset dock with More → Calibration…"
         )
-        first = f"<br>{_FIRST}" if not self._session.rois and editor.can_save else ""
-        return f"<b>{editor.image.name or editor.image_id}</b>: {count}, {mark}{calibration}{first}"
+        first = f"<br>{_FIRST}" if not record.rois and record.editor.can_edit else ""
+        return f"<b>{record.image.name or record.image_id}</b>: {count}, {mark}{calibration}{first}"
 
-    def _warning_text(self) -> str:
-        editor = self._session.editor
-        if editor is None:
-            return ""
+    def _warning_text(self, record: OpenRecord) -> str:
         lines: list[str] = []
-        if not editor.can_save:
+        if not record.editor.can_edit:
             lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
-        if editor.failure and editor.is_unsaved:
-            lines.append(f"<b>Not saved</b>: {editor.failure}. Your ROIs are kept; click Save to try again.")
-        if editor.sync.refused:
-            lines.append(editor.sync.refusal)
-        outdating = editor.outdating
+        if record.saving.failure and record.is_unsaved:
+            lines.append(f"<b>Not saved</b>: {record.saving.failure}. Your ROIs are kept; click Save to try again.")
+        if record.sync.refused:
+            lines.append(record.sync.refusal)
+        outdating = record.saving.outdating
         if outdating:
             lines += outdating
             lines.append(
@@ -213,8 +206,7 @@ class RoiDock(QWidget):
             )
         return "<br>".join(lines)
 
-    def _show_kept(self) -> None:
-        kept = self._session.kept
+    def _show_kept(self, kept: Draft | None) -> None:
         self._kept.setVisible(kept is not None)
         if kept is not None:
             when = kept.kept_utc[:16].replace("T", " ")
@@ -222,17 +214,18 @@ class RoiDock(QWidget):
             self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
-        if self._echo or self._session.sync is None:
-            return
-        with self._echo:
-            self._session.select_rois(self._selected_ids())
+        record = self._session.record
+        if not self._echo and record is not None:
+            with self._echo:
+                record.selection.select(self._selected_ids())
 
     def _on_canvas_selection(self) -> None:
-        if self._echo or self._session.sync is None:
+        record = self._session.record
+        if self._echo or record is None:
             return
         with self._echo:
             selection = QItemSelection()
-            rows = self._model.rows_of(self._session.selected_roi_ids)
+            rows = self._model.rows_of(record.selection.ids)
             for row in rows:
                 selection.select(self._model.index(row, 0), self._model.index(row, len(COLUMNS) - 1))
             self._view.selectionModel().select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
@@ -246,26 +239,8 @@ class RoiDock(QWidget):
             for row in range(span.top(), span.bottom() + 1)
         )
 
-    def _on_delete_clicked(self) -> None:
-        if self._session.editor is not None:
-            self._session.editor.delete(self._selected_ids())
-
-    def _on_undo_clicked(self) -> None:
-        if self._session.editor is not None:
-            self._session.editor.undo()
-
-    def _on_redo_clicked(self) -> None:
-        if self._session.editor is not None:
-            self._session.editor.redo()
-
-    def _on_take_up_clicked(self) -> None:
-        self._session.take_up_kept()
-
-    def _on_drop_clicked(self) -> None:
-        self._session.drop_kept()
-
-    def _on_save_clicked(self) -> None:
-        self._session.save_rois()
+    def _delete(self, record: OpenRecord) -> None:
+        record.editor.delete(self._selected_ids())
 
     def _on_filter_changed(self, text: str) -> None:
         with self._echo:
@@ -274,11 +249,24 @@ class RoiDock(QWidget):
 
     def _on_autosave_toggled(self, checked: bool) -> None:  # Qt's signal
         set_autosaves(value=checked)
-        if checked and self._session.editor is not None:
-            self._session.editor.autosave_now()
+        if checked and self._session.record is not None:
+            self._session.record.saving.save_now()
 
     def _on_time_only_toggled(self, checked: bool) -> None:  # Qt's signal
         self._session.view.zoom_time_only = checked
+
+
+def _possible(record: OpenRecord | None) -> set[str]:
+    """Return what can be done now, as the buttons are called."""
+    if record is None or not record.editor.can_edit:
+        return set()
+    can = {
+        "delete": bool(record.rois),
+        "undo": record.editor.can_undo,
+        "redo": record.editor.can_redo,
+        "save": record.is_unsaved,
+    }
+    return {name for name, is_possible in can.items() if is_possible}
 
 
 def _label() -> QLabel:

@@ -1,7 +1,7 @@
 """A table with everything that a person does with one: search, filter, sort, arrange columns, copy, save.
 
-The rule of this room: the panel knows its frame and nothing of datasets. Who owns it gives it frames, and is told which row
-the user chose.
+The rule of this room: the panel knows its frame and nothing of datasets. Its owner gives it frames, and gets a signal
+with the row that the user chose.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -135,7 +135,7 @@ class TablePanel(QWidget):
         self.set_note(note)
 
     def set_note(self, text: str) -> None:
-        """Say something else beside the counts."""
+        """Show another text next to the counts."""
         self._note = text
         self._show_counts()
 

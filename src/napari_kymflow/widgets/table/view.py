@@ -360,7 +360,7 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
 
 
 def forget_selection(header: QHeaderView, model: QAbstractTableModel) -> None:
-    """Let a header know of no selection: it would look at every selected cell, for over 20 s where a million rows are."""
+    """Let a header know of no selection: it would check every selected cell, for over 20 s where a million rows are."""
     header.setSelectionModel(QItemSelectionModel(model, header))
     header.setHighlightSections(False)
 

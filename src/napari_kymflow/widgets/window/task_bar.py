@@ -1,4 +1,4 @@
-"""One line that shows long work: its progress and a way to stop it, and afterwards what came of it.
+"""One line that shows long work: its progress and a way to stop it, and afterwards its result.
 
 The rule of this room: work happens in a worker and never touches a widget; what it says comes to the window's own thread by
 signals of Qt, which end with the bar. Work whose bar is gone is cancelled, and finishes unseen.
@@ -21,7 +21,7 @@ from kymflow_zarr import Watch
 from napari_kymflow.errors import OUR_ERRORS
 
 Kind: TypeAlias = Literal["info", "warning", "error"]
-Task: TypeAlias = Callable[["TaskHandle"], Any]
+Task: TypeAlias = Callable[[Watch], Any]
 Step: TypeAlias = tuple[int, int, str]
 
 _UPDATE_MS = 50
@@ -52,7 +52,7 @@ class Failure:
 
 
 class TaskHandle(QObject):
-    """What work holds of the bar that shows it; safe in a worker."""
+    """What a bar and its work share: how far the work is, and whether it is to stop; safe in a worker."""
 
     progressed = Signal()
 
@@ -63,7 +63,12 @@ class TaskHandle(QObject):
         self._lock = Lock()
         self._latest: Step | None = None
 
-    def progress(self, done: int, total: int, name: str = "") -> None:
+    @property
+    def watch(self) -> Watch:
+        """What the work reports to, and asks whether to stop."""
+        return Watch(progress=self.progress, is_cancelled=self.is_cancelled)
+
+    def progress(self, done: int, total: int, name: str) -> None:
         """Say how far the work is; as often as one likes, as only the latest is shown.
 
         Parameters
@@ -81,7 +86,7 @@ class TaskHandle(QObject):
         if not is_announced:
             self.progressed.emit()
 
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Return whether to stop: the user said so, the bar is gone, or napari quits."""
         return self._cancelled.is_set() or self._is_quitting()
 
@@ -96,7 +101,7 @@ class TaskHandle(QObject):
         self._is_quitting = lambda: (found := known()) is not None and found.abort_requested
 
     def take(self) -> Step | None:
-        """Return the latest progress once; None where nothing was said since."""
+        """Return the latest progress once; None where there is nothing new."""
         with self._lock:
             latest, self._latest = self._latest, None
         return latest
@@ -136,11 +141,6 @@ class ElidedLabel(QLabel):
 
     def _elide(self) -> None:
         self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width()))
-
-
-def watch_of(handle: TaskHandle) -> Watch:
-    """Return what work of the lower floors reports to and asks whether to stop."""
-    return Watch(progress=handle.progress, is_cancelled=handle.cancelled)
 
 
 class TaskBar(QWidget):
@@ -213,7 +213,7 @@ class TaskBar(QWidget):
         title
             What is done, such as "Importing day 1 …".
         work
-            Called in a worker with a `TaskHandle`. It can only be cancelled where it looks now and then whether it is, and
+            Called in a worker with a `Watch`. It can only be cancelled where it looks now and then whether it is, and
             then returns what it has.
         done
             Called in the window's thread with what the work returned; it may start the next task. It returns the result
@@ -233,7 +233,7 @@ class TaskBar(QWidget):
         self._title, self._done, self._failed = title, done, failed
         self._handle = handle = TaskHandle()
         # Without this, errors that are not ours are raised once more by a slot, which can end the process on PyQt6.
-        self._worker = worker = thread_worker(_Guarded(title, work, handle), ignore_errors=True)()
+        self._worker = worker = thread_worker(_Guarded(title, work, handle.watch), ignore_errors=True)()
         handle.follow(worker)
         # Methods of objects that Qt knows: they run in its thread, and Qt disconnects them when the bar is destroyed.
         handle.progressed.connect(self._on_progressed)
@@ -271,7 +271,7 @@ class TaskBar(QWidget):
         self._cancel.setVisible(can_cancel)
 
     def _on_progressed(self) -> None:
-        # What is said until the timer ends is shown then, so the last step before a long one is never lost.
+        # Progress that comes until the timer ends is shown then, so the last step before a long one is never lost.
         if self._is_running and not self._timer.isActive():
             self._timer.start()
 
@@ -282,7 +282,7 @@ class TaskBar(QWidget):
         done, total, name = step
         self._bar.setRange(0, total)
         self._bar.setValue(done)
-        if not self._handle.cancelled():
+        if not self._handle.is_cancelled():
             far = f" {done} of {total}" if total else ""
             self._label.show_text(f"{self._title}{far}{': ' if far and name else ' '}{name}")
 
@@ -355,7 +355,7 @@ class _Guarded:
 
     title: str
     work: Task
-    handle: TaskHandle
+    watch: Watch
 
     def __str__(self) -> str:
         return self.title
@@ -363,7 +363,7 @@ class _Guarded:
     def __call__(self) -> Success | Failure:
         # A worker raises a result that is an exception, so what the work returned is wrapped.
         try:
-            return Success(self.work(self.handle))
+            return Success(self.work(self.watch))
         except (*OUR_ERRORS, OSError) as error:
             return Failure(str(error))
 

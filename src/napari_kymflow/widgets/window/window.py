@@ -89,7 +89,7 @@ class NapariWindow(Window):
 
     @property
     def main_window(self) -> QMainWindow | None:
-        """Qt's window, over which questions stand; None until a dock lies in one."""
+        """Qt's window, the parent of questions; None until a dock lies in one."""
         return self._main_window()
 
     @property
@@ -134,8 +134,8 @@ class NapariWindow(Window):
         self._is_closing = True
         try:
             if self._session.leave():
-                editor = self._session.editor
-                self._said_close = editor is None or not editor.is_unsaved or self.ask_close(editor.failure)
+                record = self._session.record
+                self._said_close = record is None or not record.is_unsaved or self.ask_close(record.saving.failure)
             return self._said_close
         finally:
             self._is_closing = False
@@ -169,8 +169,8 @@ class NapariWindow(Window):
         return "theirs" if box.clickedButton() is theirs else "both"
 
     def _described(self, roi: ROI) -> str:
-        editor = self._session.editor
-        return describe_roi(roi, editor.bounds_of(roi) if editor else None)
+        record = self._session.record
+        return describe_roi(roi, record.measured.bounds_of(roi) if record else None)
 
     def ask_close(self, reason: str) -> bool:
         """Ask whether to close napari although saving failed."""
