@@ -239,7 +239,7 @@ class _Run:
             except (NotSavedError, ReadOnlyError, DatasetNotFoundError):  # these are true of every file
                 raise
             except RecordNotFoundError:
-                reason = f"its record {file.image_id} was deleted meanwhile; import the folder again for a new one"
+                reason = f"its record {file.image_id} was deleted during the import; import the folder again for a new one"
                 return FailedFile(path=path, reason=reason)
             except KymflowZarrError as error:
                 return FailedFile(path=path, reason=str(error))
