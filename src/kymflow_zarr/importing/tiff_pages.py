@@ -98,7 +98,7 @@ def read_pixels(tiff: tifffile.TiffFile, image: TiffImage) -> NDArray[Any]:
         raise SourceError(f"its pixels need {nbytes >> 30} GB of memory; {MAX_ARRAY_BYTES >> 30} are the most")
     if key.compression == tifffile.COMPRESSION.NONE:
         pixels: NDArray[Any] = tifffile.TiffPageSeries(
-            image.pages, (len(image.pages), *key.shape), image.dtype, "I" + key.axes, squeeze=False
+            image.pages, (len(image.pages), *key.shape), image.dtype, "I" + key.axes
         ).asarray()
         return pixels.reshape(image.shape)
     packed = min(sum(stored), size)
@@ -191,14 +191,15 @@ def _imagej_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:
 
 def _first_series(tiff: tifffile.TiffFile) -> TiffImage:
     """Return the first image that is no thumbnail (TIFF 6.0, NewSubfileType 1) and no mask of one (4)."""
-    series = tiff.series
+    series = _all_series(tiff)
     images = [one for one in series if not (one.keyframe.is_reduced or one.keyframe.is_mask)] or series
-    small = [str(one.shape) for one in series if one not in images]
+    small = [_lengths(one) for one in series if one not in images]
     first = images[0]
     pages = tuple(page for page in first.pages if page is not None)
     if len(pages) < len(first.pages):
         raise SourceError(f"it has {len(pages)} of the {len(first.pages)} planes that it states; {_AGAIN}")
-    shape, key = first.get_shape(squeeze=False), first.keyframe
+    shape, letters = _shape_and_axes(first)
+    key = first.keyframe
     if len(shape) < 2:
         raise SourceError(f"holds no image: its pixels have the shape {shape}")
     each = math.prod(key.shape)
@@ -207,19 +208,38 @@ def _first_series(tiff: tifffile.TiffFile) -> TiffImage:
     if count < len(pages):
         raise SourceError(f"it has {len(pages)} pages and states {count}; save it anew with another program")
     # The letters are those of the file, but where its axes are not those of its pages the file's own shape is all there is.
-    letters, leading = first.get_axes(squeeze=False), len(shape) - len(key.shape)
+    leading = len(shape) - len(key.shape)
     fits = leading >= 0 and shape[leading:] == tuple(key.shape)
     sizes = tuple(zip(letters[:leading], shape[:leading], strict=True)) if fits else (("I", count),)
     notes = (f"thumbnails in it were left out: {', '.join(small[:5])}",) if small else ()
     if len(pages) > 1:
         _check_same(pages)
-    others = tuple(str(one.shape) for one in images[1:])
+    others = tuple(_lengths(one) for one in images[1:])
     return TiffImage(pages=pages, sizes=sizes, count=count, notes=notes, others=others)
+
+
+def _all_series(tiff: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """Return the images, with their axes of length 1: since tifffile 2026.11 these have to be asked for."""
+    found: Any = tiff.series
+    return list(found(squeeze=False) if callable(found) else found)
+
+
+def _shape_and_axes(series: Any) -> tuple[tuple[int, ...], str]:
+    """Return the shape and axes of an image, with those of length 1: before tifffile 2026.11 functions return these."""
+    get_shape = getattr(series, "get_shape", None)
+    if get_shape is None:
+        return tuple(series.shape), str(series.axes)
+    return tuple(get_shape(squeeze=False)), str(series.get_axes(squeeze=False))
+
+
+def _lengths(series: Any) -> str:
+    """Return the shape of an image for a report, without axes of length 1."""
+    return str(tuple(int(length) for length in series.shape if length != 1))
 
 
 def _check_stated(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, there: int) -> None:
     """Raise `SourceError` where tifffile's own JSON states more values than its pages have."""
-    shaped = [one for one in tiff.series if one.kind == "shaped"]
+    shaped = [one for one in _all_series(tiff) if one.kind == "shaped"]
     if series not in shaped or tiff.shaped_metadata is None:
         return
     stated = math.prod(tiff.shaped_metadata[shaped.index(series)]["shape"])
