@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import tifffile
-from click.testing import Result
 from typer.testing import CliRunner
 
 from kymflow_core.cli import app
@@ -31,7 +30,7 @@ LABORATORYS_LINES = [
 ]
 
 
-def run(*arguments: object) -> Result:
+def run(*arguments: object):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from click.testing import Result
 from typer.testing import CliRunner
 
 from kymflow_core import KymDataset
@@ -30,7 +29,7 @@ from kymflow_zarr.importing.tiffs import read_tiff
 COMMANDS = ["import", "refresh", "index", "freshness", "tables", "export", "upgrade", "verify", "info"]
 
 
-def run(*arguments: object) -> Result:
+def run(*arguments: object):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
