@@ -154,7 +154,7 @@ def test_changes_of_different_rois_in_two_windows_are_saved_together(demo_sessio
     delete_first_elsewhere(demo_session, demo_path)
     assert demo_session.record.save()
     assert (demo_session.record.rois.ids, stored_ids(demo_session, demo_path)) == ((2, 3), (2, 3))
-    assert any("Another window had saved ROIs" in str(record.message) for record in notification_manager.records)
+    assert any("Another window has also saved ROIs" in str(record.message) for record in notification_manager.records)
 
 
 def rename_first_elsewhere(session, demo_path):
