@@ -370,7 +370,7 @@ def test_a_folder_that_cannot_be_written_to_is_only_to_look_at(open_window, demo
     monkeypatch.setattr("napari_kymflow.session.session.is_writable", lambda path: False)
     window = open_window(demo_path)
     assert "2 ROIs, read-only" in window.rois_dock._state.text()
-    assert "Only to look at" in window.rois_dock._warning.text()
+    assert "Read-only" in window.rois_dock._warning.text()
     assert "copy it to a folder that you may write to" in window.rois_dock._warning.text()
     assert not any(button.isEnabled() for button in (*window.rois_dock._buttons.values(), window.rois_dock._add))
     index = window.rois_dock._model.index(0, column_place("name"))
