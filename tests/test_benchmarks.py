@@ -24,6 +24,7 @@ TINY = {
 
 
 @pytest.mark.parametrize("script", TINY)
+@pytest.mark.trials
 def test_a_benchmark_prints_a_ratio_and_leaves_nothing_behind(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(os, "sync", lambda: None)  # waits for whatever else the machine writes
     monkeypatch.syspath_prepend(FOLDER)

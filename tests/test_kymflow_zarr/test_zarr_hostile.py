@@ -63,10 +63,12 @@ def outcomes(tmp_path_factory) -> dict[str, dict[str, object]]:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.trials
 def test_it_ends_in_one_of_our_errors(outcomes, name):
     assert outcomes[name]["ours"], outcomes[name]["said"]
 
 
+@pytest.mark.trials
 def test_it_never_takes_a_gigabyte(outcomes):
     assert max(outcome["peak"] for outcome in outcomes.values()) < MOST_BYTES
 

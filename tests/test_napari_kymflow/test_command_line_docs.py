@@ -78,6 +78,7 @@ def normalized(text: str, here: Path) -> str:
 
 
 @pytest.mark.opengl
+@pytest.mark.trials
 def test_the_commands_print_what_the_document_shows(tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     make_scans(tmp_path / "scans")

@@ -188,6 +188,7 @@ class TestImport:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="the disk refuses such names itself")
     @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+    @pytest.mark.trials
     def test_a_name_that_is_no_text_is_said_to_a_person_and_to_a_script(self, scan_path, dataset_path, encoding):
         scan_path.rename(os.fsdecode(os.fsencode(scan_path.parent) + b"/caf\xe9.tif"))
         code = "from kymflow_core.cli import app; app()"
@@ -410,6 +411,7 @@ class TestExport:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 @pytest.mark.parametrize("jobs", [1, 4])
+@pytest.mark.trials
 def test_ctrl_c_leaves_a_sound_dataset_and_says_how_far_it_came(scan_folder, dataset_path, jobs):
     rng = np.random.default_rng(0)
     for number in range(60):

@@ -98,6 +98,7 @@ def test_the_date_is_month_first_with_halves_of_the_day(date, moment, header_tex
     assert header.acquired_local_epoch_ns == epoch_ns(*moment)
 
 
+@pytest.mark.trials
 def test_the_machines_time_zone_does_not_matter(header_text):
     code = (
         "import sys; from kymflow_core.headers import OlympusHeader; "
@@ -110,6 +111,7 @@ def test_the_machines_time_zone_does_not_matter(header_text):
     assert int(run.stdout) == epoch_ns(2022, 11, 2, 12, 30, 15, 461000)
 
 
+@pytest.mark.trials
 def test_a_date_is_read_on_a_machine_set_to_german(header_text, german_environment):
     code = (
         "import locale, sys; locale.setlocale(locale.LC_ALL, ''); from kymflow_core.headers import OlympusHeader; "
