@@ -23,6 +23,7 @@ def test_every_example_is_tested():
     assert [path.name for path in FOLDER.glob("*.py")] == ["tables.py"]
 
 
+@pytest.mark.trials
 def test_the_tables_of_a_dataset_are_filled_and_one_image_is_edited():
     before, after_edit, after_refresh = run("tables.py").partition("before the edit:")[2].split("after the ")
     assert (before.count("  fresh"), before.count("behind")) == (3, 0)
@@ -32,6 +33,7 @@ def test_the_tables_of_a_dataset_are_filled_and_one_image_is_edited():
 
 
 @pytest.mark.parametrize("scans", [[], [Scan(name="steady", velocity_mm_s=0.4, lines=60, pixels=32)]], ids=["none", "one"])
+@pytest.mark.trials
 def test_a_dataset_without_events_is_left_alone(scans, tmp_path):
     make_demo_dataset(tmp_path / "mine.zarr", scans=scans)
     assert run("tables.py", str(tmp_path / "mine.zarr")).endswith("no image has events to edit\n")

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
         ),
     ],
 )
+@pytest.mark.trials
 def test_importing_a_package_imports_nothing_unwanted(package, unwanted):
     code = f"import sys, {package}; found = {unwanted!r} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)

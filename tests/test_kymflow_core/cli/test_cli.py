@@ -351,6 +351,7 @@ def test_the_laboratorys_folder_is_imported_from_the_command_line(olympus_folder
     assert (result.exit_code, lines) == (0, LABORATORYS_LINES)
 
 
+@pytest.mark.trials
 def test_importing_the_packages_imports_no_window():
     code = (
         "import kymflow_core, kymflow_core.cli, kymflow_zarr, sys; "
