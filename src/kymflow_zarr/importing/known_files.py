@@ -196,7 +196,7 @@ class KnownFiles:
 def _has_content(source: Source, paths: Sequence[Path]) -> bool:
     try:
         return source.is_unchanged(*paths) or source.has_content_of(*paths)
-    except OSError:  # one went away, which is said when it is looked at
+    except OSError:  # one went away; the report names it when it is identified
         return False
 
 

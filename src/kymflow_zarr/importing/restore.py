@@ -1,7 +1,7 @@
 """An exported folder back into a dataset: each record under its old id, whole or not at all.
 
 The rule of this room: what the folder's document says is compared with what is there. A file that somebody changed since is
-taken as it is now, and that is said; one that is missing or damaged keeps its record out, and only that.
+taken as it is now, and a note reports it; if one is missing or damaged, its record is left out, and only that.
 """
 
 import hashlib
@@ -141,7 +141,7 @@ class _Restore:
             if self.describe is not None:
                 draft.save_ome(self.describe(draft.load_metadata_payload()))
             notes += self._check(draft, is_changed=bool(notes))
-        # The record is there: what is said from here on cannot keep it out.
+        # The record is there: a failure from here on is a note, and cannot keep it out.
         for kind in ("csv", "array_tiff"):
             notes += [note for file in by_kind.get(kind, []) if (note := self._note_of_copy(file))]
         return notes + self._strangers(image)

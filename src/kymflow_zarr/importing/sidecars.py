@@ -208,7 +208,7 @@ class _Reading:
     notes: list[str] = field(default_factory=list)
 
     def read(self, name: str, ending: str, key: str, *, others: Mapping[tuple[str, str], str]) -> None:
-        """Read one file; a name that no artifact can have is said, and the file left where it is."""
+        """Read one file; a name that no artifact can have is reported, and the file left where it is."""
         try:
             check_name(name, what="artifact", nested=ending != ".npy")
         except InvalidNameError as error:
