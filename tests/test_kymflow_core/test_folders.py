@@ -285,7 +285,7 @@ class TestChannels:
         shutil.copy(two_channels / "scan_C1.json", two_channels / "scan_C2.json")
         (two_channels / "scan_C2.params.json").write_text("{}")
         (file,) = dataset.import_folder(two_channels, merge_channels=True).imported
-        said = "what lies beside scan_C2.tif is not in the record: 1 ROI, legacy/sidecar, params"
+        said = "these sidecars of scan_C2.tif are not in the record: 1 ROI, legacy/sidecar, params"
         assert any(note.startswith(said) for note in file.notes)
 
     def test_unasked_they_are_two(self, two_channels, dataset):

@@ -98,12 +98,13 @@ def _notes(paths: Sequence[Path], contents: Sequence[FileContent]) -> list[str]:
 
 
 def _left_out(path: Path, content: FileContent) -> list[str]:
-    """Say what lies beside the file of a further channel and is not in the record."""
+    """Return a note on the sidecars of a further channel's file that are not in the record."""
     count = RecordMetadata.from_json(content.metadata).n_rois
     names = [*content.json_artifacts, *content.table_artifacts, *content.csv_gz_artifacts, *content.array_artifacts]
     found = [*([f"{count} ROI{'' if count == 1 else 's'}"] if count else []), *sorted([*names, *content.masks])]
     if not found:
         return []
     return [
-        f"what lies beside {path.name} is not in the record: {', '.join(found)}; import without merging channels to have it"
+        f"these sidecars of {path.name} are not in the record: {', '.join(found)}; "
+        "import without merging channels to have them"
     ]

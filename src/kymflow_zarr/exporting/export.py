@@ -34,10 +34,12 @@ from kymflow_zarr.tables.sources import SOURCE_PATH
 from kymflow_zarr.tables.tables import IMAGE_ID
 from kymflow_zarr.watch import Watch
 
-InfoOf: TypeAlias = Callable[[JsonObject], str]
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
 """Returns the scale of each axis that a record's metadata give."""
 NameOf: TypeAlias = Callable[[JsonObject], str]
+"""Returns the name that a record's metadata state."""
+InfoOf: TypeAlias = Callable[[JsonObject], str]
+"""Returns ImageJ's `Info` that a record's metadata have."""
 _IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
 _FOLDERS = (_IMAGES_FOLDER, _TABLES_FOLDER)
 
@@ -48,7 +50,7 @@ def no_scales(_metadata: JsonObject) -> Mapping[str, Scale]:
 
 
 def no_text(_metadata: JsonObject) -> str:
-    """Return that no name is known: a `NameOf`."""
+    """Return the empty text, where nothing is known: a `NameOf` and an `InfoOf`."""
     return ""
 
 
