@@ -105,6 +105,8 @@ def _left_out(path: Path, content: FileContent) -> list[str]:
     if not found:
         return []
     return [
-        f"these sidecars of {path.name} are not in the record: {', '.join(found)}; "
-        "import without merging channels to have them"
+        (
+            f"these sidecars of {path.name} are not in the record: {', '.join(found)}; "
+            "import without merging channels to have them"
+        )
     ]
