@@ -37,6 +37,7 @@ def minimums():
     listed = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["napari"],
+        *project["project"]["optional-dependencies"]["fast"],
         *project["dependency-groups"]["core-test"],
         *(one for one in project["dependency-groups"]["test"] if one != {"include-group": "core-test"}),
     ]
