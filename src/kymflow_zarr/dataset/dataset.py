@@ -21,7 +21,7 @@ from kymflow_zarr.arrays.arrays import check_axes, write_array
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.disk.presence import Presence
+from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
@@ -319,14 +319,14 @@ class Dataset:
         It only spares double work: a claim of a program that was stopped is skipped, at the latest after ten minutes.
         """
         self._ensure_exists()
-        with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:
+        with claim(self._blobs, hashlib.sha256(what.encode()).hexdigest()) as mine:
             yield mine
 
     @contextmanager
     def importing(self) -> Iterator[Presence]:
         """Note, while the block runs, that this program imports; what it gives tells whether others do."""
         self._ensure_exists()
-        with self._blobs.present("import") as presence:
+        with present(self._blobs, "import") as presence:
             yield presence
 
     def _record(self, image_id: str) -> ZarrImageRecord:
