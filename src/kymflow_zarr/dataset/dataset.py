@@ -285,13 +285,13 @@ class Dataset:
         DamagedError
             When the file cannot be read.
         """
-        return self._tables.digest(name)
+        return self._tables.file(name).digest()
 
     def set_table_aside(self, name: str) -> None:
         """Move a table that cannot be used into the folder `.quarantine`; nothing is deleted."""
         self._check_table_name(name)
         self._ensure_exists()
-        self._tables.set_aside(name)
+        self._tables.file(name).set_aside()
 
     @property
     def lacks_images(self) -> bool:
