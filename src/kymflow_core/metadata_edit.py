@@ -18,7 +18,7 @@ from kymflow_core.images.metadata import EXPERIMENT, HEADER, RecordMetadata, cha
 from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
 from kymflow_core.tables.extraction import FAILURES, statements_of
-from kymflow_zarr import JsonObject, JsonValue, Revision, Watch, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import JsonObject, JsonValue, Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.watch import UNWATCHED
 
@@ -286,7 +286,7 @@ def _each(
         try:
             record = opened.record(image_id)
             name = RecordMetadata.load(record).header.name or name
-            plan = change_metadata(record.load_revision, partial(_commit, record, make_plan))
+            plan = change_metadata(record, partial(_commit, make_plan))
         except _FAILURES as error:
             failed.append(NotChanged(image_id=image_id, name=name, reason=str(error)))
         else:
@@ -304,7 +304,8 @@ def _each(
     )
 
 
-def _commit(record: ZarrImageRecord, make_plan: _MakePlan, newest: Revision) -> _Plan:
+def _commit(make_plan: _MakePlan, record: ZarrImageRecord) -> _Plan:
+    newest = record.load_revision()
     plan = make_plan(record, newest.payload)
     if plan.payload is not None:
         record.save_metadata_payload(plan.payload, expected=newest)

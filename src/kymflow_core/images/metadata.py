@@ -1,4 +1,4 @@
-"""What a record's metadata say, and how they are changed beside whoever else changes them.
+"""What a record's metadata say, and how they are changed while others change them too.
 
 The rule of this room: the entries of the metadata are named here and nowhere else, and what is not understood is kept.
 """
@@ -17,7 +17,7 @@ HEADER, ROIS, NEXT_ROI_ID, EXPERIMENT, ACCEPTED = "header", "rois", "next_roi_id
 
 _TRIES = 5
 
-_Read = TypeVar("_Read")
+_Record = TypeVar("_Record")
 _Changed = TypeVar("_Changed")
 
 
@@ -116,16 +116,16 @@ class RecordMetadata:
         return value if isinstance(value, Mapping) else {}
 
 
-def change_metadata(read: Callable[[], _Read], change: Callable[[_Read], _Changed]) -> _Changed:
-    """Save a change upon the newest metadata; again where another program saves in the same moment.
+def change_metadata(record: _Record, change: Callable[[_Record], _Changed]) -> _Changed:
+    """Save a change upon the newest metadata of a record; again where another program saves in the same moment.
 
     Parameters
     ----------
-    read
-        Reads the newest, such as `record.load_revision`.
+    record
+        The record.
     change
-        Saves upon what was read, and returns what it did. It is called again, upon a new reading, when it raises
-        `ConflictError`, so nothing else that it does may count twice.
+        Reads the newest metadata of the record, saves upon them, and returns what it did. It is called again when it
+        raises `ConflictError`, so nothing else that it does may count twice.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def change_metadata(read: Callable[[], _Read], change: Callable[[_Read], _Change
     """
     for _ in range(_TRIES - 1):
         try:
-            return change(read())
+            return change(record)
         except ConflictError:
             continue
-    return change(read())
+    return change(record)
