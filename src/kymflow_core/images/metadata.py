@@ -1,6 +1,7 @@
 """What a record's metadata say, and how they are changed while others change them too.
 
-The rule of this room: the entries of the metadata are named here and nowhere else, and what is not understood is kept.
+The rule of this room: what the entries of the metadata mean is known here and nowhere else, and what is not understood is
+kept. The two entries that storage lists records by are spelled in `kymflow_zarr.layout`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,10 +11,11 @@ from typing import Protocol, Self, TypeVar
 from kymflow_core.errors import RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import RoiSet
-from kymflow_zarr import PIXELS_SHA256, JsonObject, JsonValue
+from kymflow_zarr import PIXELS_SHA256, JsonObject, JsonValue, layout
 from kymflow_zarr.errors import ConflictError
 
-HEADER, ROIS, NEXT_ROI_ID, EXPERIMENT, ACCEPTED = "header", "rois", "next_roi_id", "experiment_metadata", "accepted"
+HEADER, ROIS = layout.HEADER, layout.ROIS
+NEXT_ROI_ID, EXPERIMENT, ACCEPTED = "next_roi_id", "experiment_metadata", "accepted"
 
 _TRIES = 5
 

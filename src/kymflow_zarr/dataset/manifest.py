@@ -141,7 +141,7 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
     record = ZarrImageRecord(folder, image_id)
     try:
         attributes = record.load_attributes()
-        header = record.load_revision().payload.get("header")
+        header = record.load_revision().payload.get(layout.HEADER)
         shape = array_shape(folder, layout.RECORD_DATA)
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))
