@@ -144,7 +144,7 @@ def read_sidecars(
 def _metadata_of_record(blobs: Blobs, path: Path, listing: FolderListing) -> JsonObject | None:
     """Return the metadata of the record whose folder a TIFF lies in; None where the folder is no record's.
 
-    A record's folder has no other TIFF. It is named for an id, or its `metadata.json` has a header or ROIs.
+    A record's folder has no other TIFF, and is named for an id, or its `metadata.json` says something of a header or ROIs.
     """
     if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in listing.names or listing.n_tiffs > 1:
         return None
