@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, counted, fail
+from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, fail
 from kymflow_core.cli.targets import existing, names_of
 from kymflow_core.errors import CommandError
 from kymflow_core.images.ome_metadata import rebuild_ome
@@ -21,6 +21,7 @@ from kymflow_core.tables.extraction import OUTDATED
 from kymflow_core.tables.freshness import State
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
 from kymflow_zarr.tables.tables import IMAGE_ID
 

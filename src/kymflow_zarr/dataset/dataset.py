@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import check_axes, write_array
+from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.disk.blobs import Blobs
@@ -110,8 +111,7 @@ class Dataset:
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
         if not self.has_record(image_id):
-            count = len(self.list_image_ids())
-            there = f"{count} record{'' if count == 1 else 's'}"
+            there = counted(len(self.list_image_ids()), "record")
             raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
         return self._record(image_id)
 

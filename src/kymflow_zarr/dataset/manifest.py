@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, TypeAlias, cast
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import array_shape
+from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import gunzip
@@ -68,7 +69,7 @@ class Manifest:
         if damaged:
             records = "record opens" if count == 1 else "records open"
             return f"{count - damaged} of {count} {records}; {damaged} damaged"
-        return f"{count} record{'' if count == 1 else 's'}"
+        return counted(count, "record")
 
     def ordered(self, order_by: OrderBy, *, missing: Missing = "last") -> tuple[ManifestEntry, ...]:
         """Return the entries in order; equal values by image id, and those without a value first or last."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.npy import npy_to_bytes
+from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
@@ -67,10 +68,10 @@ class ExportReport:
 
     def summary(self) -> str:
         """Return one line."""
-        counts = [_counted(self.records, "record"), _counted(self.tables, "table")]
-        parts = [f"{' and '.join(counts)} exported as {_counted(self.files, 'file')}"]
+        counts = [counted(self.records, "record"), counted(self.tables, "table")]
+        parts = [f"{' and '.join(counts)} exported as {counted(self.files, 'file')}"]
         if self.failed:
-            parts.append(f"{_counted(len(self.failed), 'thing')} could not be read")
+            parts.append(f"{counted(len(self.failed), 'thing')} could not be read")
         return ", ".join(parts)
 
 
@@ -309,10 +310,6 @@ class _Export:
             dtype=np.dtype(array.dtype).str,
             held=held,
         )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _file_name(path: str) -> str:
