@@ -1,7 +1,7 @@
 """Zarr arrays, each at the root of a store of its own: axes, chunks, codecs, and whether all chunks are there.
 
 Every chunk is compressed (Blosc zstd, bit shuffle) and then sealed with crc32c, since Blosc alone lets most single
-bit flips pass; the metadata document carries a digest of itself. Empty chunks are written, so that a missing chunk is
+bit flips pass. The metadata document has a digest of itself. Empty chunks are written, so that a missing chunk is
 damage and never silent zeros. The chunks of an array lie together in shards, files of up to `SHARD_BYTES`, since few
 large files suit network and synchronized folders. zarr encodes into memory; `Blobs` puts the bytes on disk.
 """

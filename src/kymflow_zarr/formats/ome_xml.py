@@ -16,7 +16,7 @@ _DOCUMENT_TYPE = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=\"([^\"]*)\"")
 _DEFAULT_ORDER = "XYCZT"
 _PLANE_AXES = "TZC"
-"""The axes beside y and x, in the order in which a record has them."""
+"""The axes other than y and x, in the order in which a record has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is written in a TIFF besides its pixels, as plain values, for header readers."""
+"""What a TIFF holds other than pixels, as plain values, for header readers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -112,9 +112,9 @@ def find_ome_image(path: Path) -> OmeImage:
 def read_ome_zarr(path: Path) -> FileContent:
     """Read an OME-Zarr image of another program, at its full resolution; a `ReadFile`.
 
-    Its axes come in the order t, c, z, y, x, in which the record is an OME-Zarr image too; those of length 1 that are not y
-    or x are left out, as of a TIFF, and one line at each time is a line of one image. What the metadata said stands in the
-    JSON artifact `ome_source`.
+    Its axes are put in the order t, c, z, y, x, so that the record is an OME-Zarr image too. Axes of length 1 other than y
+    and x are left out, as of a TIFF. An image with one line at each time becomes one image of these lines. The JSON
+    artifact `ome_source` keeps the metadata of the file.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def _with_lines_of_times(image: OmeImage, pixels: NDArray[Any]) -> tuple[OmeImag
 
 
 def _attributes(blobs: Blobs, path: Path) -> JsonObject:
-    """Return the attributes that OME-Zarr has a say in."""
+    """Return the attributes that OME-Zarr defines."""
     for name in (GROUP_DOCUMENT, V2_ATTRIBUTES):
         try:
             data = blobs.read(name, limit=MAX_DOCUMENT_BYTES)
@@ -183,7 +183,7 @@ def _check_version(version: JsonValue, path: Path) -> None:
 
 
 def _first_image(attributes: JsonObject, path: Path) -> tuple[JsonObject, tuple[str, ...]]:
-    """Return the first multiscale image, and what there is to say of others."""
+    """Return the first multiscale image, and a note on the others."""
     for key, what in _OTHERS.items():
         if key in attributes:
             raise SourceError(f"{path} {what}")

@@ -1,7 +1,7 @@
 """The pages of one open TIFF that are its image: which they are, whether their bytes are there, and their pixels.
 
 The rule of this room: what the file states is compared with the bytes that are there before memory is taken, and nothing is
-filled in. What is partly there is read as far as it is whole, with a note in numbers, or refused with the numbers.
+filled in. Of an incomplete image the whole planes are read, and a note counts them, or it is refused with the numbers.
 """
 
 import itertools
