@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from kymflow_zarr.errors import DamagedError, InvalidValueError, SourceError
 from kymflow_zarr.formats.csv import frame_to_csv, parse_own_csv
 from kymflow_zarr.formats.seals import BLANK, PARQUET_SEAL, UNSEALED, SealState, parquet_seal_state, seal_parquet
+from kymflow_zarr.formats.units import schema_units, schema_with_units, units_of, with_units
 
 MAX_CELLS = 100_000_000
 """Rows times columns that are read into memory."""
@@ -158,8 +159,9 @@ def read_parts(
 
 
 def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
-    """Return an Arrow table as a frame; integers keep their digits also where others are missing."""
+    """Return an Arrow table as a frame with its units; integers keep their digits also where others are missing."""
     try:
+        units = schema_units(table.schema)
         frame: pd.DataFrame = table.to_pandas()
         for name in frame.columns.intersection(table.column_names):
             column = table[name]
@@ -175,11 +177,14 @@ def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
         frame = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     except _UNREADABLE as error:
         raise DamagedError(f"{what} is not readable as a table ({error})") from error
-    return frame
+    return with_units(frame, units)
 
 
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
-    """Return a frame as an Arrow table of plain types, a named index as columns; raise as `frame_to_parquet`."""
+    """Return a frame as an Arrow table of plain types, with its units and a named index as columns.
+
+    Raises as `frame_to_parquet`.
+    """
     frame = with_index_as_columns(frame, what=what)
     names = [str(name) for name in frame.columns]
     if list(frame.columns) != names or len(set(names)) != len(names):
@@ -188,7 +193,7 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise InvalidValueError(f"{what} cannot be stored as a table: {error}") from error
-    return table.cast(_plain(table.schema))
+    return table.cast(schema_with_units(_plain(table.schema), units_of(frame)))
 
 
 def _has_gaps_among_integers(column: pa.ChunkedArray | pa.Array) -> bool:
@@ -232,7 +237,8 @@ def with_index_as_columns(frame: pd.DataFrame, *, what: str) -> pd.DataFrame:
 def concatenate_frames(frames: Sequence[pd.DataFrame], *, what: str) -> pd.DataFrame:
     """Return the rows of all frames; a column that some lack is missing there, and numbers widen as needed.
 
-    A column without a value in one frame takes the others' type; without a value anywhere, the first type that it has.
+    A column without a value in one frame takes the others' type; without a value anywhere, the first type that it has. Its
+    unit is the first that is stated.
 
     Raises
     ------
@@ -249,7 +255,9 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
         joined = pa.concat_tables([_without_idle_types(table) for table in bare], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidValueError(f"the rows of {what} do not fit together: {error}") from error
-    return joined.cast(_plain(_with_first_types(joined.schema, [table.schema for table in bare])))
+    units = {name: unit for table in reversed(tables) for name, unit in schema_units(table.schema).items()}
+    schema = _plain(_with_first_types(joined.schema, [table.schema for table in bare]))
+    return joined.cast(schema_with_units(schema, units))
 
 
 def frame_to_csv_gz(frame: pd.DataFrame, *, what: str) -> bytes:
