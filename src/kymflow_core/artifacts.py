@@ -8,3 +8,5 @@ VELOCITY = "velocity"
 """The velocity of each window of each analysed ROI: a table, as `velocity_schema` has it."""
 RADON_VELOCITY = "radon_velocity"
 """The same from the older program, which never takes the place of ours."""
+OLDER_TWINS = {VELOCITY: RADON_VELOCITY}
+"""Results of ours, each with that of the older program which it takes the place of in a table, ROI by ROI."""

@@ -27,6 +27,8 @@ MAX_UNPACKED_BYTES = 2**30
 MAX_CSV_BYTES = 2**27
 ROW_GROUP = 65_536
 """Rows that are read together: few images' rows can be read without all others."""
+OWN_GROUP = 1_000
+"""Rows of one value that are a row group of their own, in a table that is grouped by a column."""
 
 _NULLABLE = {
     pa.int8(): pd.Int8Dtype(),
@@ -43,43 +45,78 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, A
 """What pyarrow and pandas were seen to raise over files that somebody changed."""
 
 
-def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None) -> bytes:
-    """Return sealed Parquet bytes of a frame, a named index as columns. `notes` as in `table_to_parquet`.
+def frame_to_parquet(
+    frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None, grouped_by: str | None = None
+) -> bytes:
+    """Return sealed Parquet bytes of a frame, a named index as columns. The others as in `table_to_parquet`.
 
     Raises
     ------
     InvalidValueError
         When a column's name is no string or occurs twice, or its values do not fit one Arrow type.
     """
-    return table_to_parquet(frame_to_table(frame, what=what), notes=notes)
+    return table_to_parquet(frame_to_table(frame, what=what), notes=notes, grouped_by=grouped_by)
 
 
-def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None) -> bytes:
-    """Return sealed Parquet bytes, with `notes` in the key-value metadata of the footer.
+def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None, grouped_by: str | None = None) -> bytes:
+    """Return sealed Parquet bytes.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    notes
+        Texts for the key-value metadata of the footer.
+    grouped_by
+        A column of texts: `OWN_GROUP` rows or more that have one text in it, one after another, are a row group of their
+        own, so that whoever asks for them reads nothing else.
 
     Raises
     ------
     InvalidValueError
-        When Parquet has no place for a value, such as an empty object.
+        When Parquet has no place for a value, such as an empty object, or the table is too large to be read again.
     """
+    cells = table.num_rows * max(1, table.num_columns)
+    if cells > MAX_CELLS:
+        raise InvalidValueError(
+            f"{table.num_rows:,} rows of {table.num_columns} columns are too many for one table, which holds at most "
+            f"{MAX_CELLS // max(1, table.num_columns):,}; read the artifacts of the images instead"
+        )
     try:
-        data = _parquet_bytes(table, notes)
+        data = _parquet_bytes(table, notes, grouped_by)
     except pa.ArrowException as error:
         raise InvalidValueError(f"the rows cannot be stored as Parquet: {error}") from error
     # The footer is the last thing in the file, and its key-value metadata follow all statistics.
     return seal_parquet(data, data.rfind(BLANK))
 
 
-def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None) -> bytes:
+def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None, grouped_by: str | None) -> bytes:
     buffer = io.BytesIO()
     # A dictionary of measured numbers is as long as the column: measured, it costs a third of the time and saves nothing.
     repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     with pq.ParquetWriter(
         buffer, table.schema, compression="snappy", use_dictionary=repeating or False, write_page_checksum=True
     ) as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP)
+        for start, stop, size in _row_groups(table, grouped_by):
+            writer.write_table(table.slice(start, stop - start), row_group_size=size)
         writer.add_key_value_metadata({**(notes or {}), PARQUET_SEAL.decode(): BLANK.decode()})
     return buffer.getvalue()
+
+
+def _row_groups(table: pa.Table, grouped_by: str | None) -> list[tuple[int, int, int]]:
+    """Return the half-open ranges of rows that are written one after another, and how many of each are a group."""
+    if grouped_by is None or not len(table):
+        return [(0, len(table), ROW_GROUP)]
+    ends = pc.run_end_encode(table[grouped_by].combine_chunks()).run_ends.to_pylist()
+    found: list[tuple[int, int, int]] = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        if end - start >= OWN_GROUP:
+            found.append((start, end, end - start))
+        elif found and found[-1][2] == ROW_GROUP:
+            found[-1] = (found[-1][0], end, ROW_GROUP)
+        else:
+            found.append((start, end, ROW_GROUP))
+    return found
 
 
 def check_storable(frame: pd.DataFrame, *, what: str) -> None:

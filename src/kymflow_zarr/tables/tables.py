@@ -347,7 +347,7 @@ class Tables:
             notes[_REPLACES.decode()] = state.replaces
         first = state.key is None
         key = layout.table_key(name) if first else layout.commit_key(name, state.next_number)
-        data = table_to_parquet(table, notes=notes)
+        data = table_to_parquet(table, notes=notes, grouped_by=IMAGE_ID)
         digest = _digest(data, what=self._blobs.describe(key))
         try:
             self._blobs.create(key, data)
