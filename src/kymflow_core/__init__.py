@@ -11,6 +11,7 @@ from kymflow_core.indexers import (
     RadonReportIndexer,
     RoiIndexer,
     VelocityEventsIndexer,
+    VelocityIndexer,
     ensure_image_id_column,
     normalize_table_name,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "State",
     "UpdateReport",
     "VelocityEventsIndexer",
+    "VelocityIndexer",
     "edit_metadata",
     "ensure_image_id_column",
     "export_ome_zarr",

@@ -278,7 +278,7 @@ class _Export:
             with self._noting(Path(layout.table_key(name))):
                 is_sources = name == layout.SOURCES_TABLE
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
-                data = frame_to_parquet(frame, what=f"table {name!r}")
+                data = frame_to_parquet(frame, what=f"table {name!r}", grouped_by=IMAGE_ID)
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
                 yield self._write(f"{_TABLES_FOLDER}/{name}.csv", _csv_for_excel(frame), "csv", name)
 
