@@ -6,10 +6,12 @@ The rule of this room: what is not known is None. There is no default calibratio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Self, TypeGuard
+from typing import Literal, Self, TypeAlias, TypeGuard, get_args
 
 from kymflow_core.calibration import positive
 from kymflow_zarr import JsonObject, JsonValue
+
+ScanDirection: TypeAlias = Literal["one-way", "both-ways"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +21,10 @@ class AcquisitionHeader:
     `seconds_per_line` and `um_per_pixel` calibrate rows (y, time) and columns (x, space). `acquired_local_epoch_ns` is the
     microscope's local wall-clock time in nanoseconds since 1970, with no time zone known. `calibration_source` says where
     the calibration is from: the name of the header's reader, such as "olympus_txt", "imagej_tiff", "ome_xml" or "sidecar"
-    (the older program's JSON), two of them where each gave one number, or "entered by hand". `fields` are the header's
-    other entries, as text. `unread` says what a reader found and could not understand; it is for a note, and not stored.
+    (the older program's JSON), two of them where each gave one number, or "entered by hand". `dwell_s` is how long the beam
+    stays on one pixel, in s. `scan_direction` is "both-ways" where every second line is scanned backwards. `fields` are the
+    header's other entries, as text. `unread` says what a reader found and could not understand; it is for a note, and not
+    stored.
     """
 
     name: str = ""
@@ -30,6 +34,8 @@ class AcquisitionHeader:
     calibration_source: str | None = None
     acquired_local_epoch_ns: int | None = None
     channel_names: tuple[str, ...] = ()
+    dwell_s: float | None = None
+    scan_direction: ScanDirection | None = None
     fields: JsonObject = field(default_factory=dict)
     unread: tuple[str, ...] = field(default=(), compare=False)
 
@@ -43,6 +49,8 @@ class AcquisitionHeader:
             "calibration_source": self.calibration_source,
             "acquired_local_epoch_ns": self.acquired_local_epoch_ns,
             "channel_names": list(self.channel_names),
+            "dwell_s": self.dwell_s,
+            "scan_direction": self.scan_direction,
             "fields": dict(self.fields),
         }
 
@@ -59,6 +67,8 @@ class AcquisitionHeader:
             calibration_source=_text(header.get("calibration_source")),
             acquired_local_epoch_ns=acquired if isinstance(acquired, int) else None,
             channel_names=tuple(str(channel) for channel in channels) if _is_list(channels) else (),
+            dwell_s=positive(header.get("dwell_s")),
+            scan_direction=_direction(header.get("scan_direction")),
             fields=fields if isinstance(fields, Mapping) else {},
         )
 
@@ -91,6 +101,10 @@ def wall_clock_ns(taken: datetime) -> int:
 
 def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
     return isinstance(value, list | tuple)
+
+
+def _direction(value: JsonValue) -> ScanDirection | None:
+    return next((known for known in get_args(ScanDirection) if known == value), None)
 
 
 def _text(value: JsonValue) -> str | None:

@@ -32,6 +32,8 @@ _DATE_IN_NAME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{4})(?!\d)")
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) .+")
 _LINE_SCAN = "linescan"
 _SECONDS_PER_LINE = ("scanLinePeriod", "scanlinePeriod")
+_DWELL_US = ("dwellTime",)
+"""In µs in both versions: times the pixels of a line it is somewhat less than the time of a line, in s."""
 _UM = {"x": ("micronsPerPixel XAxis", "micronsPerPixel_XAxis"), "y": ("micronsPerPixel YAxis", "micronsPerPixel_YAxis")}
 
 
@@ -145,6 +147,7 @@ class BrukerFile:
             um_per_pixel=um,
             acquired_local_epoch_ns=acquired,
             channel_names=(self.channel,) if self.channel else (),
+            dwell_s=dwell_us / 1e6 if (dwell_us := _number(self.state, _DWELL_US)) is not None else None,
             fields={"Scan": dict(self.scan), "Sequence": dict(self.sequence), "State": dict(self.state)},
             unread=tuple(text for text in (problem, no_time, no_date) if text),
         )

@@ -72,6 +72,8 @@ def test_the_numbers_are_those_of_the_line_scan(template, header_of):
 def test_the_state_of_the_scan_is_kept(template, dwell, header_of):
     header = header_of(template)
     assert header.fields["State"]["dwellTime"] == dwell
+    assert header.dwell_s == pytest.approx(float(dwell) * 1e-6)
+    assert header.scan_direction is None
     assert header.fields["State"]["linesPerFrame"] == "40"
     assert header.fields["Sequence"]["cycle"] == "1"
     assert header.channel_names == (("Ch1",) if template is VERSION_5 else ("Ch2",))
@@ -168,14 +170,14 @@ def test_an_import_takes_it(tmp_path):
 @pytest.mark.shared
 @pytest.mark.filterwarnings("ignore")  # tifffile's, over the dates in the files' private tags
 @pytest.mark.parametrize(
-    ("scan", "count", "shape", "seconds", "um"),
+    ("scan", "count", "shape", "seconds", "um", "dwell_s"),
     [
-        ("LineScan-02052019-1234-2683", 2, (1000, 70), 0.0136941563, 0.294698),
-        ("LineScan-02132019-1317-2775", 10, (501, 40), 0.0019952473, 0.589397),
-        ("LineScan-03292014-1525-552", 2, (211, 113), 0.0023621794, 1.372255),
+        ("LineScan-02052019-1234-2683", 2, (1000, 70), 0.0136941563, 0.294698, 16.8e-6),
+        ("LineScan-02132019-1317-2775", 10, (501, 40), 0.0019952473, 0.589397, 6e-6),
+        ("LineScan-03292014-1525-552", 2, (211, 113), 0.0023621794, 1.372255, 7.2e-6),
     ],
 )
-def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, seconds, um, bruker_folder):
+def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, seconds, um, dwell_s, bruker_folder):
     files = sorted((bruker_folder / scan).glob("*_Cycle*_Ch*.tif"))
     files = [path for path in files if "Source" not in path.name]
     assert len(files) == count
@@ -185,5 +187,6 @@ def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, s
         assert content.pixels.shape == header.shape == shape
         assert header.seconds_per_line == pytest.approx(seconds, abs=1e-10)
         assert header.um_per_pixel == pytest.approx(um, abs=1e-6)
+        assert header.dwell_s == pytest.approx(dwell_s)
         assert header.acquired_local_epoch_ns is not None
         assert not any("but the TIFF has" in note for note in content.notes)
