@@ -380,3 +380,12 @@ class TestPreview:
 def test_depth_and_branch_order_are_numbers_where_they_can_be(key, text, value):
     assert entered_value(key, text) == value
     assert isinstance(entered_value(key, text), type(value))
+
+
+@pytest.mark.parametrize("value", ["oblique", True, 1])
+def test_a_line_lies_along_or_across_or_nobody_knows(value, one, dataset):
+    with pytest.raises(MetadataError, match="line_orientation must be along, across, unknown or nothing"):
+        MetadataEdit(experiment={"line_orientation": value})
+    for known in ("along", "across", "unknown", "", None):
+        edit(one, dataset, experiment={"line_orientation": known})
+        assert one.load_metadata_payload()["experiment_metadata"]["line_orientation"] == known

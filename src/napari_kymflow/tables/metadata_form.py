@@ -16,6 +16,7 @@ from kymflow_core.images.metadata import EXPERIMENT, RecordMetadata
 from kymflow_core.metadata_edit import (
     ACCEPTED,
     CALIBRATION,
+    CHOICES,
     KNOWN_KEYS,
     EditPreview,
     EditReport,
@@ -53,11 +54,15 @@ _HINTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
-    """One field as it is shown: its text, empty where nothing is entered or the records have several values."""
+    """One field as it is shown: its text, empty where nothing is entered or the records have several values.
+
+    `choices` are the texts that it can have, besides none; any text where there are none.
+    """
 
     field: Field
     label: str
     text: str = ""
+    choices: tuple[str, ...] = ()
     is_mixed: bool = False
     hint: str = ""
 
@@ -127,6 +132,7 @@ def fields_of(metadata: Sequence[Mapping[str, JsonValue]]) -> dict[Field, FormFi
             text=texts[0] if len(texts) == 1 else "",
             is_mixed=len(texts) > 1,
             hint=_HINTS.get(one[1], ""),
+            choices=CHOICES.get(one[1], ()) if one[0] == EXPERIMENT else (),
         )
     return found
 
