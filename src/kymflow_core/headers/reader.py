@@ -118,6 +118,7 @@ def _filled(header: AcquisitionHeader, said: AcquisitionHeader) -> AcquisitionHe
         channel_names=header.channel_names or said.channel_names,
         dwell_s=header.dwell_s if header.dwell_s is not None else said.dwell_s,
         scan_direction=header.scan_direction or said.scan_direction,
+        scan_path=header.scan_path or said.scan_path,
         fields={**said.fields, **header.fields},
     )
 
