@@ -83,6 +83,11 @@ class TestLaboratorysFiles:
         assert header.seconds_per_line == pytest.approx(seconds_per_line, rel=1e-12)
         assert (header.um_per_pixel, header.calibration_source) == (um_per_pixel, "olympus_txt")
 
+    @pytest.mark.parametrize("name", [CAPILLARY1, A89])
+    def test_the_dwell_time_and_the_direction_of_scanning_are_the_microscopes(self, name, lab_import):
+        header = header_of(lab_import.record(name))
+        assert (header.dwell_s, header.scan_direction) == (2e-6, "one-way")
+
     def test_a_calibrated_file_has_no_notes(self, lab_import):
         assert lab_import.notes(CAPILLARY1) == ()
 
