@@ -7,6 +7,7 @@ KymflowError
 ├── ImageError        (ValueError)  an image that cannot be shown or measured
 ├── RoiNotFoundError  (KeyError)    no ROI of that id
 ├── HeaderError       (ValueError)  a microscope header that cannot be understood
+├── VelocityError     (ValueError)  velocity series that are not as their schema has them
 ├── SidecarError      (ValueError)  a file next to a TIFF cannot be understood
 ├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
 ├── MetadataError     (ValueError)  a value that cannot be entered as metadata
@@ -42,6 +43,10 @@ class RoiNotFoundError(KymflowError, KeyError):
 
 class HeaderError(KymflowError, ValueError):
     """A microscope header cannot be understood."""
+
+
+class VelocityError(KymflowError, ValueError):
+    """Velocity series lack a column, or have a value of another type than the schema's."""
 
 
 class SidecarError(KymflowError, ValueError):

@@ -124,7 +124,7 @@ def test_06_columns_are_not_shifted(case):
 def test_07_the_older_programs_csv_with_a_trailing_comma_is_read(case):
     found = case("07-radon-csv-stops-the-import")
     windows = found.records["a.tif"].load_df_parquet("radon_velocity")
-    assert windows[["time", "velocity"]][:2].to_numpy().tolist() == [[0.0, 0.5], [0.1, 0.51]]
+    assert windows[["time_s", "velocity_mm_s"]][:2].to_numpy().tolist() == [[0.0, 0.5], [0.1, 0.51]]
     assert windows["parentFolder"].tolist() == ["p"] * 10
 
 

@@ -10,6 +10,7 @@ import typer
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, source_folder
+from kymflow_core.folder_names import FolderNames, FolderPattern, check_has_folders, fill_from_folders
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
 from kymflow_zarr.importing.plan import TIFF_PATTERNS
@@ -22,6 +23,14 @@ Merge = Annotated[bool, typer.Option("--merge-channels", help="Make one record o
 Complete = Annotated[
     bool,
     typer.Option("--complete", help="Add headers, ROIs and results to records that were imported without them."),
+]
+FolderNamesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--folder-names",
+        metavar="PATTERN",
+        help="Enter what the folders below FOLDER are called, as '{subject_id}/{vessel_id}', where records have nothing.",
+    ),
 ]
 Jobs = Annotated[
     int | None,
@@ -41,6 +50,7 @@ def import_command(
     relink: Relink = False,
     merge_channels: Merge = False,
     complete: Complete = False,
+    folder_names: FolderNamesOption = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -55,7 +65,8 @@ def import_command(
     output = Output(as_json, quiet, advice=_AGAIN)
     with output.running():
         plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
-        _import(ZarrDataset(dataset), folder, plan, output, jobs=jobs)
+        names = FolderPattern(text=folder_names) if folder_names is not None else None
+        _import(ZarrDataset(dataset), folder, plan, output, names=names, jobs=jobs)
 
 
 def refresh(
@@ -69,6 +80,7 @@ def refresh(
     relink: Relink = False,
     merge_channels: Merge = False,
     complete: Complete = False,
+    folder_names: FolderNamesOption = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -83,7 +95,8 @@ def refresh(
         where = folder or source_folder(target)
         output.say(f"Looking in {where}")
         plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
-        _import(target, where, plan, output, jobs=jobs, index=True)
+        names = FolderPattern(text=folder_names) if folder_names is not None else None
+        _import(target, where, plan, output, names=names, jobs=jobs, index=True)
 
 
 def export(
@@ -162,18 +175,33 @@ def _plan(pattern: list[str], reread: bool, relink: bool, merge: bool, complete:
 
 
 def _import(
-    target: ZarrDataset, folder: Path, plan: ImportPlan, output: Output, *, jobs: int | None, index: bool = False
+    target: ZarrDataset,
+    folder: Path,
+    plan: ImportPlan,
+    output: Output,
+    *,
+    names: FolderPattern | None,
+    jobs: int | None,
+    index: bool = False,
 ) -> None:
     """Import a folder, bring the tables up to date where something changed, and report what happened."""
+    if names is not None:
+        check_has_folders(folder)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
     with output.progress("looking for files") as watch, pool as executor:
         report = target.import_folder(folder, plan, watch=watch, executor=executor)
-    output.result(**_as_json(report))
+    named = FolderNames()
+    if names is not None:
+        with output.progress("entering folder names") as watch:
+            named = fill_from_folders(target, folder, names, report, watch=watch)
+    output.result(**_as_json(report), **({} if names is None else {"folder_names": _names_as_json(named)}))
     # Also where nothing is new: an import may have been stopped while it made the tables.
     is_wanted = report.has_changed or index or are_behind(target)
     index_failed = update_tables(target, output, rebuild=False, jobs=1) if is_wanted else False
     _say(report, output, relinked=plan.relink)
-    if report.failed or index_failed:
+    if names is not None:
+        _say_names(named, output)
+    if report.failed or index_failed or not named.is_whole:
         fail()
 
 
@@ -194,6 +222,25 @@ def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
         reason = failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
         output.problem(f"not imported: {reason}")
     output.say(report.summary())
+
+
+def _say_names(named: FolderNames, output: Output) -> None:
+    for note in named.notes():
+        output.say(note, "yellow")
+    for path, reason in named.not_fitting.items():
+        output.problem(f"nothing taken from the folders of {path}: {reason}")
+    for failure in named.edit.failed:
+        output.problem(f"not saved: {failure.name}: {failure.reason}")
+    output.say(named.summary())
+
+
+def _names_as_json(named: FolderNames) -> dict[str, object]:
+    return {
+        "changed": [one.image_id for one in named.edit.changed],
+        "kept": {one.image_id: one.reason for one in named.edit.kept},
+        "not_fitting": {str(path): reason for path, reason in named.not_fitting.items()},
+        "failed": {one.image_id: one.reason for one in named.edit.failed},
+    }
 
 
 def _as_json(report: ImportReport) -> dict[str, object]:

@@ -23,7 +23,7 @@ from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
-from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.tables.table_file import IMAGE_ID
 
 _MOST_ROWS = 20
 

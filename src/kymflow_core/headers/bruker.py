@@ -6,6 +6,7 @@ and `micronsPerPixel` with an index `XAxis`, version 4 `scanlinePeriod` and `mic
 """
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +32,10 @@ _DATE_IN_NAME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{4})(?!\d)")
 """Month, day and year, as the program itself names a scan."""
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) .+")
 _LINE_SCAN = "linescan"
+_LINE = "PVLinescanDefinition"
 _SECONDS_PER_LINE = ("scanLinePeriod", "scanlinePeriod")
+_DWELL_US = ("dwellTime",)
+"""In µs in both versions: times the pixels of a line it is somewhat less than the time of a line, in s."""
 _UM = {"x": ("micronsPerPixel XAxis", "micronsPerPixel_XAxis"), "y": ("micronsPerPixel YAxis", "micronsPerPixel_YAxis")}
 
 
@@ -111,7 +115,7 @@ class BrukerFile:
     """What the XML says of one file: of a recorded image, or of the frame on which a line was drawn (`is_source`).
 
     `frame` numbers the frames of the XML, each with a file for every channel. `state` has the state at the file's frame,
-    `own` only what the frame or its sequence states itself.
+    `own` only what the frame or its sequence states itself; `line` and `scan_path` what the sequence states of the line.
     """
 
     frame: int
@@ -120,6 +124,8 @@ class BrukerFile:
     scan: Mapping[str, str]
     state: Mapping[str, str]
     own: Mapping[str, str]
+    line: Mapping[str, str]
+    scan_path: tuple[tuple[float, float], ...] = ()
     is_source: bool = False
 
     @property
@@ -145,7 +151,14 @@ class BrukerFile:
             um_per_pixel=um,
             acquired_local_epoch_ns=acquired,
             channel_names=(self.channel,) if self.channel else (),
-            fields={"Scan": dict(self.scan), "Sequence": dict(self.sequence), "State": dict(self.state)},
+            dwell_s=dwell_us / 1e6 if (dwell_us := _number(self.state, _DWELL_US)) is not None else None,
+            scan_path=self.scan_path if self.is_line_scan else (),
+            fields={
+                "Scan": dict(self.scan),
+                "Sequence": dict(self.sequence),
+                "State": dict(self.state),
+                **({"Line": dict(self.line)} if self.line else {}),
+            },
             unread=tuple(text for text in (problem, no_time, no_date) if text),
         )
 
@@ -180,7 +193,7 @@ def _files(root: ElementTree.Element) -> Iterator[tuple[str, BrukerFile]]:
     head = _state(root)
     scan, numbers = dict(root.attrib), itertools.count()
     for sequence in root.iter("Sequence"):
-        own_of_sequence = _state(sequence)
+        own_of_sequence, line = _state(sequence), sequence.find(_LINE)
         for frame in sequence.iter("Frame"):
             own, number = {**own_of_sequence, **_state(frame)}, next(numbers)
             for file in frame.iter("File"):
@@ -190,11 +203,38 @@ def _files(root: ElementTree.Element) -> Iterator[tuple[str, BrukerFile]]:
                     channel=file.get("channelName", ""),
                     sequence=dict(sequence.attrib),
                     scan=scan,
+                    line=dict(line.attrib) if line is not None else {},
+                    scan_path=_path_of(line) if line is not None else (),
                 )
                 if name := file.get("filename"):
                     yield name, of_file(state={**head, **own}, own=own)
                 if name := file.get("source"):
                     yield name, of_file(state=head or own, own={}, is_source=True)
+
+
+def _path_of(line: ElementTree.Element) -> tuple[tuple[float, float], ...]:
+    """Return the points (y, x) of a line in pixels of its frame; none of a kind of line whose points are not stated so.
+
+    A straight line lies in one row of the frame, or ends in the row that it states; of a free one each point is stated.
+    Circles, spirals and several lines are kinds of their own.
+    """
+    straight, free = line.findall("Line"), line.findall("Freehand")
+    if len(straight) == 1 and not free:
+        (one,) = straight
+        last_row = "stopPixelY" if "stopPixelY" in one.attrib else "startPixelY"
+        points = [_point(one, "startPixelY", "startPixelX"), _point(one, last_row, "stopPixelX")]
+    else:
+        points = [] if straight else [_point(one, "y", "x") for one in free]
+    stated = tuple(point for point in points if point is not None)
+    return stated if len(stated) == len(points) > 1 else ()
+
+
+def _point(element: ElementTree.Element, *names: str) -> tuple[float, float] | None:
+    try:
+        y, x = (float(element.get(name, "")) for name in names)
+    except ValueError:
+        return None
+    return (y, x) if math.isfinite(y) and math.isfinite(x) else None
 
 
 def _state(element: ElementTree.Element) -> dict[str, str]:

@@ -46,14 +46,15 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
     tiff, tags = read_tiff_and_tags(path)
     saved, masks = _saved_beside(path)
     beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
+    found = installed_header_readers()
+    read = read_header(path, tiff.pixels.shape, found.readers, tags=tags)
     sidecar, results = None, older_results.Results()
     if beside.metadata is None:
         try:
-            sidecar, results = older_results.read_sidecar(path), older_results.read_results(path)
+            sidecar = older_results.read_sidecar(path)
+            results = older_results.read_results(path, sidecar.rois if sidecar else None, read.header)
         except KymflowError as error:
             raise SourceError(str(error)) from error
-    found = installed_header_readers()
-    read = read_header(path, tiff.pixels.shape, found.readers, tags=tags)
     header, notes = read.header, (*tiff.notes, *_missing_files(path, tiff), *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")

@@ -41,7 +41,7 @@ def _has_read(metadata: JsonObject) -> bool:
 
 FILE_READER = FileReader(
     name="kymflow_core",
-    version=2,
+    version=3,
     reads="headers, ROIs and results",
     read=read_scan_file,
     find_sets=find_sets,

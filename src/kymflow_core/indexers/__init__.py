@@ -11,9 +11,16 @@ from kymflow_core.indexers.protocol import (
 )
 from kymflow_core.indexers.radon_report import RadonReportIndexer
 from kymflow_core.indexers.rois import RoiIndexer
+from kymflow_core.indexers.velocity import VelocityIndexer
 from kymflow_core.indexers.velocity_events import VelocityEventsIndexer
 
-INDEXERS: tuple[DatasetIndexer, ...] = (ImageIndexer(), RoiIndexer(), RadonReportIndexer(), VelocityEventsIndexer())
+INDEXERS: tuple[DatasetIndexer, ...] = (
+    ImageIndexer(),
+    RoiIndexer(),
+    RadonReportIndexer(),
+    VelocityEventsIndexer(),
+    VelocityIndexer(),
+)
 """What fills the dataset tables that every dataset has."""
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "RadonReportIndexer",
     "RoiIndexer",
     "VelocityEventsIndexer",
+    "VelocityIndexer",
     "ensure_image_id_column",
     "find_indexers",
     "normalize_table_name",

@@ -28,6 +28,8 @@ _DTYPES = {
     "duration_s": "float64",
     "length_um": "float64",
     "calibration_source": "str",
+    "dwell_s": "float64",
+    "scan_direction": "str",
     "source": "str",
     "accepted": "str",
 }
@@ -40,14 +42,14 @@ class ImageIndexer:
 
     `acquired` is the microscope's local time, such as "2022-11-02 12:30:15". `n_events` is missing where nobody looked for
     events, which is not 0, and where they cannot be read, which the table `velocity_events` says. `shape` is that of the
-    pixels, `lines` (y) and `pixels` (x) its last two; `source` is the file that the record came from. Each entry of the
-    experiment metadata is a column of text, `exp_species` and so on: what one person enters as a number, another enters as
-    text.
+    pixels, `lines` (y) and `pixels` (x) its last two; `dwell_s`, in s per pixel, and `scan_direction` are the header's;
+    `source` is the file that the record came from. Each entry of the experiment metadata is a column of text, `exp_species`
+    and so on: what one person enters as a number, another enters as text.
     """
 
     name = "images"
     table_name = IMAGES
-    schema_version = "2"
+    schema_version = "3"
     reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, _EVENTS)
 
     def required_columns(self) -> list[str]:
@@ -76,6 +78,8 @@ class ImageIndexer:
             "duration_s": lines * seconds,
             "length_um": pixels * um,
             "calibration_source": header.calibration_source or "",
+            "dwell_s": np.nan if header.dwell_s is None else header.dwell_s,
+            "scan_direction": header.scan_direction or "",
             "source": _source(provenance),
             "accepted": _text(metadata.accepted) or "",
             **_columns_of(metadata.experiment),

@@ -32,7 +32,7 @@ from kymflow_zarr.record.attributes import utc_now
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
-from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.tables.table_file import IMAGE_ID
 from kymflow_zarr.watch import Watch
 
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
@@ -279,7 +279,7 @@ class _Export:
             with self._noting(Path(layout.table_key(name))):
                 is_sources = name == layout.SOURCES_TABLE
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
-                data = frame_to_parquet(frame, what=f"table {name!r}")
+                data = frame_to_parquet(frame, what=f"table {name!r}", grouped_by=IMAGE_ID)
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
                 yield self._write(f"{_TABLES_FOLDER}/{name}.csv", _csv_for_excel(frame), "csv", name)
 

@@ -21,6 +21,7 @@ from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import parquet_problem, read_notes, table_from_parquet, table_to_parquet
 from kymflow_zarr.formats.seals import PARQUET_SEAL
 
+IMAGE_ID = "image_id"
 _NUMBER = b"kymflow_commit"
 _REPLACES = b"kymflow_replaces"
 """The digest of a file that another program put in a table's place, and that a commit was made from."""
@@ -98,7 +99,7 @@ class TableFile:
             notes[_REPLACES.decode()] = state.replaces
         first = state.key is None
         key = self.key if first else self._commit_key(state.next_number)
-        data = table_to_parquet(table, notes=notes)
+        data = table_to_parquet(table, notes=notes, grouped_by=IMAGE_ID)
         digest = _digest(data, what=self._blobs.describe(key))
         try:
             self._blobs.create(key, data)

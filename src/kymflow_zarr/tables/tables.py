@@ -17,9 +17,8 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.frames import concatenate_tables, frame_to_table, read_parts, table_from_parquet, table_to_frame
 from kymflow_zarr.names import check_name, check_restored_name
-from kymflow_zarr.tables.table_file import MAX_BYTES, TableFile
+from kymflow_zarr.tables.table_file import IMAGE_ID, MAX_BYTES, TableFile
 
-IMAGE_ID = "image_id"
 _SUFFIX = ".parquet"
 
 

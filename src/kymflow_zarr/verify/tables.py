@@ -14,8 +14,8 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.tables.sources import Sources
-from kymflow_zarr.tables.table_file import TableFile
-from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
+from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify.problems import Findings, found
 
 

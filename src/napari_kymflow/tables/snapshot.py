@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from kymflow_core import ImageIndexer, KymDataset
+from kymflow_core.artifacts import VELOCITY
 from kymflow_core.indexers import DatasetIndexer, reads_results
 from kymflow_core.indexers.images import local_time
 from kymflow_core.tables.freshness import State
@@ -23,6 +24,8 @@ _FEW = 100
 """Records that can be opened without anybody waiting."""
 _MOST_OPENED = 1000
 """Records whose rows are made only to be shown; of more, the table has to be refreshed first."""
+SERIES = (VELOCITY,)
+"""Tables of one row a window: millions of rows that nobody looks through in a list, so the docks do not read them."""
 _NEEDED = ("image_id", "name", "acquired")
 """Columns that the table `images` has; one without them is somebody else's."""
 _NOTHING = pd.DataFrame({name: pd.Series([], dtype="str") for name in _NEEDED})
@@ -35,8 +38,8 @@ class DatasetSnapshot:
     """What a dataset held.
 
     `image_ids` are the records in the order of their acquisition; `images` are the rows of the table `images`, made anew
-    where it is not fresh. `tables` and `problems` are the tables by name, and why others cannot be read; `worth` is what
-    `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences for the user.
+    where it is not fresh. `tables` and `problems` are the tables by name, without `SERIES`, and why others cannot be read;
+    `worth` is what `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences for the user.
     """
 
     image_ids: tuple[str, ...] = ()
@@ -188,9 +191,9 @@ def _without_counts(images: pd.DataFrame, image_ids: Collection[str]) -> pd.Data
 def _read_tables(
     dataset: ZarrDataset, before: DatasetSnapshot
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:
-    """Return all tables by name, their digests, and why others cannot be read; those that did not change are not read."""
+    """Return the tables to look through, their digests, and why others cannot be read; those that stayed are not read."""
     frames, digests, problems = {}, {}, {}
-    for name in dataset.list_table_names():
+    for name in [name for name in dataset.list_table_names() if name not in SERIES]:
         try:
             digest = dataset.table_digest(name)
             is_known = name in before.tables and before.digests.get(name) == digest

@@ -87,6 +87,21 @@ def test_without_a_reader_that_knows_it_the_image_has_name_and_shape(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("said", "dwell_s", "direction", "noted"),
+    [
+        pytest.param([header(dwell_s=2e-6), header(scan_direction="one-way")], 2e-6, "one-way", False, id="each one"),
+        pytest.param([header(dwell_s=2e-6), header(dwell_s=3e-6)], 2e-6, None, False, id="the first counts"),
+        pytest.param([header(dwell_s=1e-3, seconds_per_line=0.012)], 1e-3, None, False, id="all of a line's time"),
+        pytest.param([header(dwell_s=1.1e-3), header(seconds_per_line=0.012)], None, None, True, id="more than a line has"),
+    ],
+)
+def test_a_dwell_time_is_known_where_the_pixels_of_a_line_can_have_it(said, dwell_s, direction, noted, tmp_path):
+    found = read(tmp_path, *said)
+    assert (found.header.dwell_s, found.header.scan_direction) == (dwell_s, direction)
+    assert any("12 pixels in 0.012 s per line cannot have" in note for note in found.notes) is noted
+
+
+@pytest.mark.parametrize(
     ("said", "seconds_per_line", "um_per_pixel", "source"),
     [
         pytest.param([header(seconds_per_line=0.002, um_per_pixel=0.25)], 0.002, 0.25, "a", id="one"),

@@ -445,7 +445,8 @@ def image_row(**artifacts) -> dict:
 
 
 def test_the_row_of_an_image_says_what_is_known():
-    row = image_row(metadata={"header": {**CALIBRATED, "calibration_source": "olympus_txt"}, "rois": [envelope()]})
+    header = {**CALIBRATED, "calibration_source": "olympus_txt", "dwell_s": 2e-6, "scan_direction": "one-way"}
+    row = image_row(metadata={"header": header, "rois": [envelope()]})
     assert row == {
         "image_id": IMAGE_ID,
         "name": "scan",
@@ -461,9 +462,16 @@ def test_the_row_of_an_image_says_what_is_known():
         "duration_s": pytest.approx(0.06),
         "length_um": 5.0,
         "calibration_source": "olympus_txt",
+        "dwell_s": 2e-6,
+        "scan_direction": "one-way",
         "source": "",
         "accepted": "",
     }
+
+
+def test_what_older_headers_do_not_have_is_missing():
+    row = image_row(metadata={"header": CALIBRATED})
+    assert (np.isnan(row["dwell_s"]), row["scan_direction"]) == (True, "")
 
 
 @pytest.mark.parametrize(

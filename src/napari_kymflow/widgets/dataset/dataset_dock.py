@@ -15,6 +15,7 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.row_place import place_of
+from napari_kymflow.tables.snapshot import SERIES
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
 from napari_kymflow.user.recent import note_recent
@@ -184,7 +185,7 @@ class DatasetDock(QWidget):
     def _show(self, shown: DatasetViews) -> None:
         """Show a snapshot of the dataset; tables behind the front one are filled when they come to the front."""
         self._shown = shown
-        known = [indexer.table_name for indexer in self._session.found.indexers]
+        known = [one.table_name for one in self._session.found.indexers if one.table_name not in SERIES]
         names = [RECORDS, *dict.fromkeys([*known, *shown.snapshot.tables])]
         for name in [name for name in self._panels if name not in names]:
             panel = self._panels.pop(name)
