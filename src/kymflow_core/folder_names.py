@@ -12,6 +12,7 @@ from pathlib import Path
 from kymflow_core.errors import MetadataError
 from kymflow_core.metadata_edit import KNOWN_KEYS, EditReport, MetadataEdit, entered_value, fill_experiment
 from kymflow_zarr import ImportReport, JsonValue, Watch, ZarrDataset
+from kymflow_zarr.counted import counted
 from kymflow_zarr.watch import UNWATCHED
 
 EXAMPLE = "{subject_id}/{vessel_id}"
@@ -92,7 +93,7 @@ class FolderNames:
     def summary(self) -> str:
         """Return one line, such as "from folder names: 3 records changed; the folders of 1 file do not fit"."""
         count = len(self.not_fitting)
-        files = f"; the folders of {count} file{'' if count == 1 else 's'} do not fit" if count else ""
+        files = f"; the folders of {counted(count, 'file')} do not fit" if count else ""
         return f"from folder names: {self.edit.summary()}{files}"
 
     def notes(self) -> Iterator[str]:

@@ -19,6 +19,7 @@ from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
 from kymflow_core.tables.extraction import FAILURES, statements_of
 from kymflow_zarr import JsonObject, JsonValue, Watch, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.watch import UNWATCHED
 
@@ -154,8 +155,7 @@ class EditReport:
 
     def summary(self) -> str:
         """Return one line, such as "3 records changed, 1 had these values already; 1 failed: scan 7: …"."""
-        count = len(self.changed)
-        text = f"{count} record{'' if count == 1 else 's'} changed"
+        text = f"{counted(len(self.changed), 'record')} changed"
         if self.unchanged:
             text += f", {len(self.unchanged)} had these values already"
         if self.kept:

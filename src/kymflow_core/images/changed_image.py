@@ -24,8 +24,7 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
     """Return the metadata of a record whose file has changed: its own, with the header of the file as it is now.
 
     A calibration that was entered by hand stays, and so does one that the file no longer has, with the dwell time and the
-    direction of scanning. ROIs and results beside the
-    file are not read again: the record has its own.
+    direction of scanning. ROIs and results in the sidecars are not read again: the record has its own.
 
     Raises
     ------

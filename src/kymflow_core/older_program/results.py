@@ -77,10 +77,10 @@ class Results:
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def computed_from(self, rois: RoiSet, header: HasCalibration) -> dict[str, JsonObject]:
-        """Return what each table artifact was computed from, given the ROIs that lay next to it, and the image's header.
+        """Return what each table artifact was computed from, given the ROIs of its sidecar, and the image's header.
 
         The older program notes the revision that a ROI had when it was analysed: where the ROI has another by now, or is
-        gone, its geometry at the analysis is not known. It notes the calibration beside each velocity; where it does not,
+        gone, its geometry at the analysis is not known. It notes the calibration of each velocity; where it does not,
         or not one for all, the header's was used.
         """
         notes = _analyses(self.json_artifacts)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.tables.table_file import IMAGE_ID
 
 _OF_ZERO = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST_EXACT = 2**53

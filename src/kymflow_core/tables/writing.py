@@ -12,7 +12,7 @@ from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.extraction import OUTDATED, empty_rows, mark_all
 from kymflow_zarr import ReplacedRows, ZarrDataset, check_storable, concatenate_frames
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
-from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.tables.table_file import IMAGE_ID
 
 
 def write_rows(
