@@ -91,7 +91,7 @@ class OmeXmlReader:
         if not tags.ome_xml:
             return None
         try:
-            images = parse_ome_images(tags.ome_xml)
+            images = parse_ome_images(tags.ome_xml, file_name=tags.described_in or tags.file_name)
         except SourceError as error:
             raise HeaderError(str(error)) from error
         return _ome_header(image_of_file(images, tags.file_name), shape)
