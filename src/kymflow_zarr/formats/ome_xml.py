@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 from kymflow_zarr.errors import SourceError
 
 _DOCUMENT_TYPE = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
-_ELSEWHERE = re.compile(r"<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=\"([^\"]*)\"")
-_OWN_UUID = re.compile(r"<(?:\w+:)?OME\b[^>]*\bUUID=\"([^\"]*)\"")
+_ELSEWHERE = re.compile(r"""<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=(["'])(.*?)\1""")
+_OWN_UUID = re.compile(r"""<(?:\w+:)?OME\b[^>]*\bUUID=(["'])(.*?)\1""")
 _DEFAULT_ORDER = "XYCZT"
 _PLANE_AXES = "TZC"
 """The axes beside y and x, in the order in which a record has them."""
@@ -39,12 +39,13 @@ class OmeImage:
 class OmePlanes:
     """Which pages of some files are an image, plane after plane in the order of `sizes`: "T", "Z", "C".
 
-    Each page is the name of its file and its number in it. `elsewhere` has the other files that hold planes of the image,
-    each with how many.
+    Each page is the name of its file and its number in it. `channels` are the numbers of the channels that are there, from
+    0. `elsewhere` has the other files that hold planes of the image, each with how many.
     """
 
     pages: tuple[tuple[str, int], ...]
     sizes: Mapping[str, int]
+    channels: tuple[int, ...]
     notes: tuple[str, ...] = ()
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
@@ -112,13 +113,13 @@ def uuid_of_file(image: OmeImage, file_name: str) -> str:
 def own_uuid(xml: str) -> str:
     """Return the UUID that a file states of itself in its OME-XML; empty where it states none."""
     found = _OWN_UUID.search(xml)
-    return found[1].strip() if found else ""
+    return found[2].strip() if found else ""
 
 
 def file_that_describes(xml: str) -> str:
     """Return the name of the other file whose OME-XML describes this one's pixels (`BinaryOnly`); empty for none."""
     found = _ELSEWHERE.search(xml)
-    return found[1] if found else ""
+    return found[2] if found else ""
 
 
 def tag_of(element: ElementTree.Element) -> str:
@@ -157,7 +158,7 @@ def find_planes(image: OmeImage, page_counts: Mapping[str, int], *, samples: int
     where = "the file" if len(page_counts) == 1 else f"the {len(page_counts)} files of its set"
     if not there:
         raise SourceError(f"its OME-XML states {len(own)} planes, and none of them is in {where}")
-    stated = len(own) if len(page_counts) == 1 else len(own) + sum(others.values())
+    stated = len(own) if len(page_counts) == 1 else math.prod(sizes.values())
     kept = _box(there, image.pixels.get("DimensionOrder", _DEFAULT_ORDER), sizes)
     along = {axis: sorted({place[at] for place in kept}) for at, axis in enumerate(_PLANE_AXES)}
     gaps = [axis for axis in "TZ" if along[axis][-1] - along[axis][0] + 1 != len(along[axis])]
@@ -170,6 +171,7 @@ def find_planes(image: OmeImage, page_counts: Mapping[str, int], *, samples: int
     return OmePlanes(
         pages=tuple(kept[place] for place in sorted(kept)),
         sizes={axis: len(places) for axis, places in along.items()},
+        channels=tuple(along["C"]),
         notes=tuple(_notes(len(kept), len(there), stated, where)),
         elsewhere=others,
     )
@@ -204,13 +206,14 @@ def _places(
     order = _order_of(image)
     own: dict[tuple[int, ...], tuple[str, int]] = {}
     others: dict[str, int] = {}
-    for element in _entries(image):
+    # In the order of their planes, so that one that states no number of planes ends where the next one begins.
+    for element in sorted(_entries(image), key=lambda one: _start(one, order, sizes)):
         first, counted = _number(element, "IFD"), _number(element, "PlaneCount")
         start = _start(element, order, sizes)
         count = counted if counted is not None else total - start if first is None else 1
         name = _file_of(element, image, files)
         if name not in files:
-            others[name] = others.get(name, 0) + count
+            others[name] = others.get(name, 0) + (1 if counted is None else counted)
             continue
         for offset in range(min(count, total - start)):
             own[_place(order, sizes, start + offset)] = name, (first or 0) + offset

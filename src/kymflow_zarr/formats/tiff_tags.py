@@ -21,7 +21,8 @@ class TiffTags:
     empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
     where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none; where the
     file only names the other one that describes it, `described_in`, it is the OME-XML of that, if that could be read.
-    `uuid` is what the file states of itself there.
+    `uuid` is what the file states of itself there, `ome_channels` which channels of the image, from 0, were read; empty
+    where none was.
     """
 
     imagej: Mapping[str, Any] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class TiffTags:
     ome_xml: str = ""
     described_in: str = ""
     uuid: str = ""
+    ome_channels: tuple[int, ...] = ()
     per_unit: tuple[float | None, float | None] = (None, None)
     resolution_unit: ResolutionUnit | None = None
     page_lines: int = 0

@@ -35,7 +35,8 @@ class TiffImage:
     """The image of a TIFF.
 
     `sizes` are the letters and lengths of the axes before those of a page; a letter may stand twice. Where `count` is more
-    than the number of pages, the planes follow each other in the bytes behind the first page.
+    than the number of pages, the planes follow each other in the bytes behind the first page. `channels` are those of the
+    OME-XML's image that are there.
     """
 
     pages: tuple[Page, ...]
@@ -44,6 +45,7 @@ class TiffImage:
     notes: tuple[str, ...] = ()
     others: tuple[str, ...] = field(default=())
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+    channels: tuple[int, ...] = ()
 
     @property
     def keyframe(self) -> tifffile.TiffPage:
@@ -141,6 +143,7 @@ def _ome_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:
         notes=(*describe_elsewhere(planes.elsewhere), *planes.notes),
         others=others,
         elsewhere=planes.elsewhere,
+        channels=planes.channels,
     )
 
 

@@ -6,7 +6,7 @@ state another UUID. No file outside the folder is opened, and each pixel is read
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,10 @@ def read_tiff_set_and_tags(paths: Sequence[Path]) -> tuple[FileContent, TiffTags
         notes=(f"{len(paths)} files of a set in one record: {_listed(members)}", *planes.notes),
         others=tuple(str(tuple(one.size(axis) for axis in "TCZYX")) for one in further),
         elsewhere=planes.elsewhere,
+        channels=planes.channels,
     )
-    return content_of(paths[0], merged, tags, pixels.reshape(merged.shape)), tags
+    content = content_of(paths[0], merged, tags, pixels.reshape(merged.shape))
+    return content, replace(tags, ome_channels=planes.channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def read_tiff_and_tags(path: Path) -> tuple[FileContent, TiffTags]:
         image = find_image(tiff, tags)
         check_last_page(tiff)
         pixels = read_pixels(tiff, image)
-    return content_of(path, image, tags, pixels), tags
+    return content_of(path, image, tags, pixels), replace(tags, ome_channels=image.channels)
 
 
 def load_tags(path: Path) -> TiffTags:

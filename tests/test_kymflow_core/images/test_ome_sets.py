@@ -254,3 +254,31 @@ def test_one_file_of_a_set_is_opened_to_find_it(folder, planes, monkeypatch):
     monkeypatch.setattr(tiff_sets, "load_tags", lambda path: opened.append(path) or load(path))
     (others,) = tiff_sets.find_ome_sets(sorted(folder.iterdir())).values()
     assert (len(others), len(opened)) == (5, 1)
+
+
+def test_entries_that_state_no_number_of_planes_may_come_in_any_order(folder, dataset, planes):
+    entries = [f'<TiffData FirstT="{t}"><UUID FileName="s{t}.ome.tif">u{t}</UUID></TiffData>' for t in (2, 0, 1, 3)]
+    for t in range(3):
+        write(folder / f"s{t}.ome.tif", planes[t], ome(image_of(entries, t=4)))
+    image, file = only(dataset, dataset.import_folder(folder))
+    np.testing.assert_array_equal(image.source.load_array(), planes[:3])
+    assert any("3 of the 4 planes that its OME-XML states" in note for note in file.notes)
+
+
+def test_what_is_written_with_single_quotes_and_a_prefix_is_read(folder, dataset, planes):
+    names = write_companion(folder, planes)
+    for name, plane in zip(names, planes, strict=True):
+        other = "<o:BinaryOnly MetadataFile='s.companion.ome' UUID='u'/>"
+        xml = f"<?xml version='1.0'?><o:OME xmlns:o='x' UUID='urn:uuid:{name}'>{other}</o:OME>"
+        write(folder / name, plane, xml)
+    image, _ = only(dataset, dataset.import_folder(folder))
+    np.testing.assert_array_equal(image.source.load_array(), planes)
+
+
+@pytest.mark.parametrize("there", [1, 2])
+def test_a_channel_alone_has_its_own_name(there, folder, dataset, planes):
+    names = write_bruker(folder, planes[: 2 * there])
+    for name in names[::2]:
+        (folder / name).unlink()
+    image, _ = only(dataset, dataset.import_folder(folder))
+    assert (image.header.channel_names, image.axes[-2:]) == (("Ch2",), ("y", "x"))
