@@ -13,7 +13,7 @@ from kymflow_core.cli.targets import existing, source_folder
 from kymflow_core.folder_names import FolderNames, FolderPattern, check_has_folders, fill_from_folders
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
-from kymflow_zarr.importing.plan import TIFF_PATTERNS
+from kymflow_zarr.importing.plan import PATTERNS
 from kymflow_zarr.upgrade import upgrade_dataset
 
 Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'. May be given again.")]
@@ -45,7 +45,7 @@ def import_command(
     ],
     dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr; made if it is not there.")],
     *,
-    pattern: Pattern = list(TIFF_PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
@@ -75,7 +75,7 @@ def refresh(
         Path | None, typer.Argument(help="The folder to look in; by default the one that has all files of the dataset.")
     ] = None,
     *,
-    pattern: Pattern = list(TIFF_PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,

@@ -91,10 +91,10 @@ class OmeXmlReader:
         if not tags.ome_xml:
             return None
         try:
-            images = parse_ome_images(tags.ome_xml)
+            images = parse_ome_images(tags.ome_xml, file_name=tags.described_in or tags.file_name)
         except SourceError as error:
             raise HeaderError(str(error)) from error
-        return _ome_header(image_of_file(images, tags.file_name), shape)
+        return _ome_header(image_of_file(images, tags.file_name), shape, tags.ome_channels)
 
 
 def imagej_info(header: AcquisitionHeader) -> str:
@@ -150,12 +150,13 @@ def _interval(said: Mapping[str, object]) -> float | None:
     return positive(value * factor) if isinstance(value, int | float) and factor is not None else None
 
 
-def _ome_header(found: OmeImage, shape: tuple[int, ...]) -> AcquisitionHeader:
+def _ome_header(found: OmeImage, shape: tuple[int, ...], channels_there: tuple[int, ...]) -> AcquisitionHeader:
     entries = dict(found.pixels.attrib)
     sizes = {axis: found.size(axis) for axis in "TYX"}
     rows_are_times = sizes["T"] > 1 and sizes["Y"] == 1 and shape[-2] > 1
     lines = sizes["T"] if rows_are_times else sizes["Y"]
     channels = [element.get("Name", "") for element in found.pixels if tag_of(element) == "Channel"]
+    channels = [name for at, name in enumerate(channels) if not channels_there or at in channels_there]
     return AcquisitionHeader(
         shape=(lines, sizes["X"]) if {"SizeX", "SizeY"} <= set(entries) else (),
         um_per_pixel=_quantity(entries, "PhysicalSizeX", "µm", _UM),

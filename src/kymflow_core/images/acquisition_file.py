@@ -3,6 +3,7 @@
 The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and the notes report both.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,15 @@ from kymflow_zarr.errors import KymflowZarrError, SourceError, whatever_is_raise
 from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
+from kymflow_zarr.importing.tiff_sets import read_tiff_set_and_tags
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
 from kymflow_zarr.stores import TiffSidecarStore
 
 
-def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> FileContent:
+def read_acquisition_file(path: Path, listing: FolderListing | None = None, further: Sequence[Path] = ()) -> FileContent:
     """Read a TIFF, its header, its sidecars and its results; `listing` is of its folder, which is listed anew without.
+
+    `further` are the other files of an OME-TIFF set of which it is the first: then the pixels are those of all.
 
     Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts next to a TIFF
     (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`.
@@ -43,7 +47,7 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
         When the TIFF, or a file next to it, cannot be read, or a mask does not fit the image: then nothing of it is
         imported, so that it can be mended and imported whole.
     """
-    tiff, tags = read_tiff_and_tags(path)
+    tiff, tags = read_tiff_set_and_tags((path, *further)) if further else read_tiff_and_tags(path)
     saved, masks = _saved_beside(path)
     beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
     found = installed_header_readers()
@@ -80,11 +84,11 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
     return _with_masks_held(path, with_sidecars(content, beside))
 
 
-def read_for_import(path: Path, listing: FolderListing | None = None) -> FileContent:
+def read_for_import(path: Path, listing: FolderListing | None = None, further: Sequence[Path] = ()) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
     try:
         with whatever_is_raised(partial(_failure_of, path)):
-            content = _with_masks_of_drawn(read_acquisition_file(path, listing))
+            content = _with_masks_of_drawn(read_acquisition_file(path, listing, further))
             _check_masks_there(path, content)
     except SourceError:
         raise

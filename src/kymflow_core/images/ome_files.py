@@ -89,7 +89,7 @@ def import_ome_zarr(dataset: ZarrDataset, path: str | Path) -> ImportReport:
     What its metadata said is kept in the record's artifact `ome_source`. Micrometres per pixel are x's, where its unit is a
     length; seconds per line are y's, where its unit is a time, or what this program wrote into an image that it exported.
     """
-    return dataset.import_ome_zarr(path, read_file=read_foreign_image)
+    return dataset.import_ome_zarr(path)
 
 
 def read_foreign_image(path: Path) -> FileContent:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.importing.folders import is_there
 from kymflow_zarr.tables.sources import UNKNOWN, Digested, Source, size_and_time_of
 
 Standing: TypeAlias = Literal["new", "same", "touched", "changed", "moved"]
@@ -20,7 +21,8 @@ class KnownFile:
 
     "same" has the size and time that it had, "touched" only its content, "changed" not even that. "moved" is a file
     with the content of one that is no longer where it was, at an unknown place or at that of another, as where two names
-    were exchanged. `digested` is its content, where that had to be read to know.
+    were exchanged. `digested` is its content, where that had to be read to know. `lacking` are files of its record, of
+    several, that are no longer there.
     """
 
     path: Path
@@ -29,6 +31,7 @@ class KnownFile:
     image_id: str = ""
     source: Source | None = None
     digested: Digested | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -63,6 +66,7 @@ class KnownFiles:
         self._by_content: dict[tuple[int, str], list[str]] = {}
         self._gone: dict[str, list[Source]] = {}
         self._taken: set[str] = set()
+        self._lacking: dict[tuple[str, Path], tuple[str, ...]] = {}
         self._places: dict[Path, str] = {}
         for image_id, source in sources.items():
             places = source.places(dataset)
@@ -101,7 +105,7 @@ class KnownFiles:
                 continue
             for one in new:
                 refused[one] = (
-                    f"{one.name} is a channel of a scan that is in the dataset already, without it; delete that image and "
+                    f"{one.name} is one file of a scan that is in the dataset already, without it; delete that image and "
                     "import the folder again, or import this file alone, with its name as the pattern, to have it as an "
                     "image of its own"
                 )
@@ -162,7 +166,22 @@ class KnownFiles:
             standing = "same"
         elif source.has_content_of(*paths):
             standing = "touched"
-        return KnownFile(path=paths[0], further=paths[1:], standing=standing, image_id=image_id, source=source)
+        return KnownFile(
+            path=paths[0],
+            further=paths[1:],
+            standing=standing,
+            image_id=image_id,
+            source=source,
+            lacking=self._lacking_of(image_id, paths[0].parent) if len(paths) <= len(source.further_names()) else (),
+        )
+
+    def _lacking_of(self, image_id: str, folder: Path) -> tuple[str, ...]:
+        """Return the files of a record of several that are not in a folder; looked for once, whichever of them is asked."""
+        if (image_id, folder) not in self._lacking:
+            source = self._sources[image_id]
+            names = (_name_of(source), *source.further_names())
+            self._lacking[image_id, folder] = tuple(name for name in names if not is_there(folder / name))
+        return self._lacking[image_id, folder]
 
     def _find_moved(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
         """Return as `_record_of_content`, and take the record: a second copy is another file."""

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, TypedDict
 from kymflow_zarr.importing.content import ReadFile
 from kymflow_zarr.importing.file_reader import FileReader, installed_reader
 
-TIFF_PATTERNS = ("*.tif", "*.tiff")
+PATTERNS = ("*.tif", "*.tiff", "*.zarr")
 OnChanged: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 
@@ -18,7 +18,7 @@ class ImportPlan:
     Parameters
     ----------
     patterns
-        Which files, by name, with `*`; upper and lower case are the same.
+        Which files, and which folders that are one image, by name, with `*`; upper and lower case are the same.
     on_changed
         What happens to a file that has changed since it was imported. "skip" only reports it. "reingest_if_changed" gives
         its record the new pixels: id, ROIs and history stay, and results are outdated.
@@ -35,7 +35,7 @@ class ImportPlan:
         What reads the files, by default the installed reader.
     """
 
-    patterns: Sequence[str] = TIFF_PATTERNS
+    patterns: Sequence[str] = PATTERNS
     on_changed: OnChanged = "skip"
     merge_channels: bool = False
     relink: bool = False

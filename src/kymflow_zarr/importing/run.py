@@ -58,6 +58,7 @@ class _Outcome:
     moved: list[MovedFile] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
     companions: dict[Path, str] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
     seen_again: dict[str, Source] = field(default_factory=dict)
 
     def note(self, file: KnownFile, result: FileResult) -> None:
@@ -80,7 +81,7 @@ class _Outcome:
             moved=tuple(self.moved),
             failed=tuple(self.failed),
             reads=reader.reads,
-            notes=tuple(describe_companions(self.companions)),
+            notes=(*describe_companions(self.companions), *self.lacking.values()),
             is_cancelled=is_cancelled,
         )
 
@@ -178,6 +179,13 @@ class _Run:
     def _is_wanted(self, file: KnownFile) -> bool:
         """Return whether a file is to be read, and note what becomes of it where it is not."""
         outcome, source = self.outcome, file.source
+        if file.lacking:
+            names = f"{', '.join(file.lacking[:3])}{' …' if len(file.lacking) > 3 else ''}"
+            outcome.lacking[file.image_id] = (
+                f"the image of {file.path} was made of {1 + len(source.further_names()) if source else 0} files, and "
+                f"{len(file.lacking)} of them {'is' if len(file.lacking) == 1 else 'are'} not there any more: {names}; its "
+                "record stays as it is"
+            )
         if file.standing == "new" or (file.standing == "changed" and self.plan.on_changed == "reingest_if_changed"):
             return True
         if file.standing == "moved" and source is not None:
