@@ -14,6 +14,7 @@ from typing import Self, TypeAlias
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, no_scales, no_text
 from kymflow_zarr.formats.strict_json import JsonObject
+from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
 from kymflow_zarr.importing.complete_record import MergeMetadata
 from kymflow_zarr.importing.content import FileContent, FileSets, FindSets, GroupFiles, ReadFile
@@ -43,6 +44,10 @@ class FileReader:
         What it reads next to the pixels, in a person's words, such as "headers, ROIs and results".
     read
         Reads one file.
+    endings
+        How the names of the files end that it takes, in lower case, such as ".tif"; asked for by every import.
+    left_out
+        Why parts of it cannot be used, one sentence each; in the report of every import.
     find_sets
         Which files belong together by what a header says; asked for by every import.
     group_files
@@ -67,6 +72,8 @@ class FileReader:
     version: int = 0
     reads: str = ""
     read: ReadListed
+    endings: Callable[[], Sequence[str]] = lambda: TIFF_ENDINGS
+    left_out: Callable[[], Sequence[str]] = tuple
     find_sets: FindSets | None = None
     group_files: GroupFiles | None = None
     read_channels: ReadChannels | None = None

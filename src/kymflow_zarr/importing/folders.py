@@ -35,11 +35,14 @@ def beside(tiff: Path, ending: str) -> Path:
     return capitals if not is_there(usual) and is_there(capitals) else usual
 
 
-def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
+def find_files(
+    folder: Path, patterns: Sequence[str], *, left_out: Sequence[str] = ()
+) -> tuple[list[Path], list[FailedFile]]:
     """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
 
     Hidden files (such as `._x.tif`, which macOS writes next to `x.tif`), `.zarr` folders and a record's array folder are
     skipped. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
+    `left_out` says why files of some kinds cannot be read; where none is found, the message has it.
 
     Raises
     ------
@@ -58,8 +61,12 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
     if not found and not failed and (dataset := dataset_around(folder)):
         raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
     if not found and not failed:
-        raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
+        raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported{_and(left_out)}")
     return found, failed
+
+
+def _and(sentences: Sequence[str]) -> str:
+    return "".join(f". {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences)
 
 
 def dataset_around(folder: Path) -> Path | None:

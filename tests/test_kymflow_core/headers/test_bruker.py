@@ -186,4 +186,4 @@ def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, s
         assert header.seconds_per_line == pytest.approx(seconds, abs=1e-10)
         assert header.um_per_pixel == pytest.approx(um, abs=1e-6)
         assert header.acquired_local_epoch_ns is not None
-        assert not any("but the TIFF has" in note for note in content.notes)
+        assert not any("but the image has" in note for note in content.notes)

@@ -82,7 +82,7 @@ class FindChannels:
         if ZarrDataset.is_ome_zarr(self._folder) or ZarrDataset.is_export(self._folder):
             return ()
         plan = ImportPlan()
-        files, _ = find_files(self._folder, plan.patterns)
+        files, _ = find_files(self._folder, plan.choose_patterns())
         reader = plan.choose_reader()
         return tuple(path.name for path in reader.scans_by_name(files, reader.sets_of(files)))
 
