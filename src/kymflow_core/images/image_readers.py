@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
 
 GROUP = "napari_kymflow.image_readers"
+_OURS = "kymflow_core."
 _ENDING = re.compile(r"\.[a-z0-9_-]+")
 _AXES = frozenset("tczyx")
 _KINDS = frozenset("biufc")
@@ -185,7 +186,10 @@ def find_image_readers(*, points: Sequence[EntryPoint] | None = None) -> FoundIm
         by_ending.update(dict.fromkeys(reader.endings, reader))
 
     take(TiffReader())
-    problems = load_entry_points(GROUP, "image reader", take, points=points)
+    found = entry_points(group=GROUP) if points is None else points
+    # Ours first, so that which reader has an ending does not depend on the order of installation.
+    own_first = sorted(found, key=lambda point: (not point.value.startswith(_OURS), point.name))
+    problems = load_entry_points(GROUP, "image reader", take, points=own_first)
     return FoundImageReaders(by_ending=by_ending, problems=problems)
 
 

@@ -63,7 +63,9 @@ def install(monkeypatch):
         vars(module).update(readers)
         monkeypatch.setitem(sys.modules, "toy_package", module)
         points = [EntryPoint(name, f"toy_package:{name}", GROUP) for name in readers]
-        monkeypatch.setattr("kymflow_core.entry_points.entry_points", lambda *, group: points if group == GROUP else [])
+        monkeypatch.setattr(
+            "kymflow_core.images.image_readers.entry_points", lambda *, group: points if group == GROUP else []
+        )
         installed_image_readers.cache_clear()
 
     yield put
