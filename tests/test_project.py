@@ -37,6 +37,7 @@ def minimums():
     listed = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["napari"],
+        *(one.partition(",")[0] for one in project["project"]["optional-dependencies"]["formats"]),
         *project["dependency-groups"]["core-test"],
         *(one for one in project["dependency-groups"]["test"] if one != {"include-group": "core-test"}),
     ]

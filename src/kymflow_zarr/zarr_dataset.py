@@ -151,7 +151,7 @@ class ZarrDataset(Dataset):
             return self._restore(folder, plan.choose_reader(), watch)
         if self.is_ome_zarr(folder):
             return self._import_image(folder, plan, watch)
-        files, unreadable = find_files(folder, plan.patterns)
+        files, unreadable = find_files(folder, plan.choose_patterns(), left_out=plan.choose_reader().left_out())
         report = self._import(files, plan, watch, executor)
         if plan.relink:
             lost = self.relink(report.moved)

@@ -13,10 +13,9 @@ from kymflow_core.cli.targets import existing, source_folder
 from kymflow_core.folder_names import FolderNames, FolderPattern, check_has_folders, fill_from_folders
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
-from kymflow_zarr.importing.plan import PATTERNS
 from kymflow_zarr.upgrade import upgrade_dataset
 
-Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'. May be given again.")]
+Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'; by default all that are read.")]
 Reread = Annotated[bool, typer.Option("--reread-changed", help="Read files again whose content has changed.")]
 Relink = Annotated[bool, typer.Option("--relink", help="Note where files are now that have moved.")]
 Merge = Annotated[bool, typer.Option("--merge-channels", help="Make one record of scan_C1.tif and scan_C2.tif.")]
@@ -41,11 +40,11 @@ _AGAIN = "The same command goes on from there."
 
 def import_command(
     folder: Annotated[
-        Path, typer.Argument(help="The folder with TIFF files, with its subfolders; an exported one; an OME-Zarr image.")
+        Path, typer.Argument(help="The folder with image files, with its subfolders; an exported one; an OME-Zarr image.")
     ],
     dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr; made if it is not there.")],
     *,
-    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = [],  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
@@ -55,7 +54,7 @@ def import_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Import TIFFs with their headers, ROIs and results, and fill the tables.
+    """Import TIFFs and other image files with their headers, ROIs and results, and fill the tables.
 
     Example: napari-kymflow import /data/2025-07 lab.zarr
 
@@ -75,7 +74,7 @@ def refresh(
         Path | None, typer.Argument(help="The folder to look in; by default the one that has all files of the dataset.")
     ] = None,
     *,
-    pattern: Pattern = list(PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = [],  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,

@@ -143,8 +143,8 @@ def _contradictions(
         words = ("lines", "pixels")[-len(said.shape[-2:]) :]
         claimed = " of ".join(f"{number} {what}" for number, what in zip(said.shape[-2:], words, strict=True))
         notes.append(
-            f"the header {name} says {claimed}, but the TIFF has {shape[-2]} lines of {shape[-1]} pixels; the TIFF's shape "
-            "was taken"
+            f"the header {name} says {claimed}, but the image has {shape[-2]} lines of {shape[-1]} pixels; the image's "
+            "shape was taken"
         )
     for key, unit in _UNITS.items():
         one, other = getattr(header, key), getattr(said, key)

@@ -62,12 +62,12 @@ class AcqImage:
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
-        """Open a TIFF with the files next to it, where ROIs and masks are saved too.
+        """Open a TIFF, or another image file, with the files next to it, where ROIs and masks are saved too.
 
         Raises
         ------
         SourceError
-            When the TIFF, or a file next to it, cannot be read.
+            When the image, or a file next to it, cannot be read.
         """
         return cls(TiffSource(Path(path)))
 

@@ -44,6 +44,10 @@ class FileReader:
         What it reads next to the pixels, in a person's words, such as "headers, ROIs and results".
     read
         Reads one file.
+    endings
+        How the names of the files end that it takes, in lower case, such as ".tif"; asked for by every import.
+    left_out
+        Why parts of it cannot be used, one sentence each; in the report of every import.
     find_sets
         Which files belong together by what a header says; asked for by every import.
     group_files
@@ -68,6 +72,8 @@ class FileReader:
     version: int = 0
     reads: str = ""
     read: ReadListed
+    endings: Callable[[], Sequence[str]] = lambda: TIFF_ENDINGS
+    left_out: Callable[[], Sequence[str]] = tuple
     find_sets: FindSets | None = None
     group_files: GroupFiles | None = None
     read_channels: ReadChannels | None = None

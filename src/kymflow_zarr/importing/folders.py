@@ -38,13 +38,16 @@ def beside(tiff: Path, ending: str) -> Path:
     return capitals if not is_there(usual) and is_there(capitals) else usual
 
 
-def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
+def find_files(
+    folder: Path, patterns: Sequence[str], *, left_out: Sequence[str] = ()
+) -> tuple[list[Path], list[FailedFile]]:
     """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
 
     Hidden files (such as `._x.tif`, which macOS writes next to `x.tif`) and a record's array folder are skipped. A `.zarr`
     folder whose name matches counts as a file where it is an OME-Zarr image, and a collection of images as those in it. An
     exported dataset below the folder is not taken apart: it is among those that could not be looked into, and so are other
-    `.zarr` folders; see `PASSED_OVER`.
+    `.zarr` folders; see `PASSED_OVER`. `left_out` says why files of some kinds cannot be read; where none is found, the
+    message has it.
 
     Raises
     ------
@@ -65,8 +68,14 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
         raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
     if is_empty:
         skipped = "".join(f"; {one.path} was skipped: {one.reason}" for one in failed[:1])
-        raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported{skipped}")
+        raise SourceError(
+            f"no file named {wanted} in {folder} or its subfolders; nothing was imported{skipped}{_and(left_out)}"
+        )
     return found, failed
+
+
+def _and(sentences: Sequence[str]) -> str:
+    return "".join(f". {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences)
 
 
 def dataset_around(folder: Path) -> Path | None:

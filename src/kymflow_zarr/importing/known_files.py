@@ -74,7 +74,7 @@ class KnownFiles:
             if not any(place.exists() for place in places):
                 self._gone.setdefault(_name_of(source), []).append(source)
             for place, known in zip(places, (self._by_place, self._by_way), strict=False):
-                for one in (place, *(place.with_name(name) for name in source.further_names())):
+                for one in (place, *(place.parent / name for name in source.further_names())):
                     known.setdefault(str(one), image_id)
         self._sizes = {size for size, _ in self._by_content}
 
@@ -94,7 +94,7 @@ class KnownFiles:
         wanted
             The first file of each scan of several with the others.
         """
-        groups, refused = self._known_groups(files), dict[Path, str]()
+        groups, refused, found = self._known_groups(files), dict[Path, str](), {*files}
         owned = {one for further in groups.values() for one in further}
         for first, others in wanted.items():
             rest = [one for one in (first, *others) if one not in groups and one not in owned]
@@ -103,7 +103,7 @@ class KnownFiles:
                 groups[first] = tuple(others)
                 owned |= set(others)
                 continue
-            for one in new:
+            for one in found.intersection(new):  # a file that no pattern has is no image of its own
                 refused[one] = (
                     f"{one.name} is one file of a scan that is in the dataset already, without it; delete that image and "
                     "import the folder again, or import this file alone, with its name as the pattern, to have it as an "
@@ -138,8 +138,8 @@ class KnownFiles:
             image_id = self._id_of(path)
             known = [self._sources[image_id]] if image_id else self._gone.get(path.name, [])
             for source in known:
-                others = tuple(path.with_name(name) for name in source.further_names())
-                if not others or path.name != _name_of(source) or not there.issuperset(others):
+                others = tuple(path.parent / name for name in source.further_names())
+                if not others or path.name != _name_of(source) or not all(one in there or is_there(one) for one in others):
                     continue
                 if image_id or _has_content(source, (path, *others)):
                     groups[path] = others
@@ -206,7 +206,7 @@ class KnownFiles:
         """Return whether one of the places that a record's file may be at has its content."""
         names = source.further_names()
         return any(
-            _has_content(source, (place, *(place.with_name(name) for name in names)))
+            _has_content(source, (place, *(place.parent / name for name in names)))
             for place in source.places(self._dataset)
             if place.exists()
         )

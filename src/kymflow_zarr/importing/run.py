@@ -81,7 +81,7 @@ class _Outcome:
             moved=tuple(self.moved),
             failed=tuple(self.failed),
             reads=reader.reads,
-            notes=(*describe_companions(self.companions), *self.lacking.values()),
+            notes=(*reader.left_out(), *describe_companions(self.companions), *self.lacking.values()),
             is_cancelled=is_cancelled,
         )
 
@@ -99,7 +99,8 @@ def import_files(
 
     Arguments are those of `ZarrDataset.import_folder`, and it raises as that.
     """
-    run = _Run(dataset, plan, plan.choose_reader(), Claims(dataset))
+    reader = plan.choose_reader()
+    run = _Run(dataset, plan, reader, Claims(dataset), Listings(tuple(reader.endings())))
     wanted, total = run.look_at(files, sources)
     outcome, done = run.outcome, total - len(wanted)
     if not wanted:
@@ -133,8 +134,8 @@ class _Run:
     plan: ImportPlan
     reader: FileReader
     claims: Claims
+    listings: Listings
     outcome: _Outcome = field(default_factory=_Outcome)
-    listings: Listings = field(default_factory=Listings)
 
     def look_at(self, files: Sequence[Path], sources: Sources) -> tuple[list[KnownFile], int]:
         """Return the files that are to be read, and how many records' files there are."""

@@ -146,7 +146,7 @@ def _metadata_of_record(blobs: Blobs, path: Path, listing: FolderListing) -> Jso
 
     A record's folder has no other TIFF, and is named for an id, or its `metadata.json` says something of a header or ROIs.
     """
-    if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in listing.names or listing.n_tiffs > 1:
+    if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in listing.names or listing.n_images > 1:
         return None
     where = str(path.with_name(layout.METADATA_KEY))
     data = blobs.read(layout.METADATA_KEY, limit=MAX_BYTES)
@@ -168,7 +168,7 @@ def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
 
 def _files_of_tiff(listing: FolderListing, path: Path) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact next to a TIFF, with its file."""
-    if listing.n_tiffs == 1:
+    if listing.n_images == 1:
         for file_name in listing.arrays:
             yield split_ending(file_name), f"{ARRAYS_FOLDER}/{file_name}"
     for key in listing.sidecars.get(path.stem, ()):

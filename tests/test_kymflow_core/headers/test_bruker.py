@@ -214,7 +214,7 @@ def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, s
         assert header.um_per_pixel == pytest.approx(um, abs=1e-6)
         assert header.dwell_s == pytest.approx(dwell_s)
         assert header.acquired_local_epoch_ns is not None
-        assert not any("but the TIFF has" in note for note in content.notes)
+        assert not any("but the image has" in note for note in content.notes)
 
 
 @pytest.mark.shared

@@ -19,6 +19,7 @@ from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.testing import HeaderReaderContract
 
 SHAPE = (40, 12)
+TAKEN = "but the image has 40 lines of 12 pixels; the image's shape was taken"
 OWN = ["olympus_txt", "bruker_xml", "ome_xml", "imagej_tiff", "sidecar"]
 LEFT_OUT = "the header reader 'x' was left out"
 MODULE = """
@@ -148,12 +149,12 @@ def test_channels_time_and_entries_are_filled_too(tmp_path):
         pytest.param([header(shape=(40, 12))], (), id="shape of the TIFF"),
         pytest.param(
             [header(shape=(5, 12))],
-            ("the header a says 5 lines of 12 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",),
+            (f"the header a says 5 lines of 12 pixels, {TAKEN}",),
             id="another shape",
         ),
         pytest.param(
             [header(shape=(13,))],
-            ("the header a says 13 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",),
+            (f"the header a says 13 pixels, {TAKEN}",),
             id="pixels only",
         ),
         pytest.param([HeaderError("a page is torn")], ("the header a was not used: a page is torn",), id="not understood"),

@@ -235,7 +235,7 @@ def test_the_channel_names_survive_the_encoding(encoding, scan_path, header_text
 def test_a_header_that_contradicts_the_shape_is_said(old, new, said, scan_path, header_text):
     write_header(scan_path, header_text.replace(old, new))
     assert read_acquisition_file(scan_path).notes == (
-        f"the header olympus_txt says {said}, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",
+        f"the header olympus_txt says {said}, but the image has 40 lines of 12 pixels; the image's shape was taken",
     )
 
 
@@ -243,7 +243,7 @@ def test_a_header_that_contradicts_only_the_pixels_says_no_lines(scan_path, head
     text = header_text.replace('"Image Size"\t"12 * 40 [pixel]"\r\n', "").replace('"12, 0.0', '"13, 0.0')
     write_header(scan_path, text)
     assert read_acquisition_file(scan_path).notes[0] == (
-        "the header olympus_txt says 13 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken"
+        "the header olympus_txt says 13 pixels, but the image has 40 lines of 12 pixels; the image's shape was taken"
     )
 
 

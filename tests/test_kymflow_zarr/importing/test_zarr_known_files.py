@@ -150,7 +150,7 @@ class TestMoved:
     def test_a_file_that_goes_away_while_the_folder_is_read_is_reported(self, dataset, tiff_folder, monkeypatch):
         from kymflow_zarr import zarr_dataset as folders_module
 
-        def find_and_lose(*args):
+        def find_and_lose(*args, **further):
             found = find_files(*args)
             (tiff_folder / "b.tif").unlink()
             return found

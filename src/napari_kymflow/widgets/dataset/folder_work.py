@@ -92,7 +92,7 @@ class LookAtFolder:
         if ZarrDataset.is_ome_zarr(self._folder) or ZarrDataset.is_export(self._folder):
             return FolderFacts()
         plan = ImportPlan()
-        files, _ = find_files(self._folder, plan.patterns)
+        files, _ = find_files(self._folder, plan.choose_patterns())
         reader = plan.choose_reader()
         channels = tuple(path.name for path in reader.scans_by_name(files, reader.sets_of(files)))
         return FolderFacts(channels=channels, files=tuple(path.relative_to(self._folder) for path in files))
