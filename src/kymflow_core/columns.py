@@ -6,6 +6,8 @@ read back with the names that it was written from. A column that is not known he
 
 from collections.abc import Collection, Iterable, Mapping
 
+import pandas as pd
+
 _COLUMNS: Mapping[str, tuple[str, str]] = {
     "image_id": ("image id", ""),
     "outdated": ("outdated", ""),
@@ -105,6 +107,20 @@ def titles_of(names: Collection[str]) -> dict[str, str]:
     titles = {name: column_title(name) for name in names}
     again = names_of_titles(titles.values())
     return titles if [again.get(title, title) for title in titles.values()] == list(names) else {}
+
+
+def with_titles(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose columns have their titles, for a file that people read; without any, the names stay."""
+    return frame.rename(columns=titles_of(list(frame.columns)))
+
+
+def with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose titled columns have their names again: inverse of `with_titles`.
+
+    A frame is titled that has the title "ROI", as every result of ours has, and not the name `roi_id`.
+    """
+    is_titled = column_title("roi_id") in frame.columns and "roi_id" not in frame.columns
+    return frame.rename(columns=names_of_titles(frame.columns)) if is_titled else frame
 
 
 def names_of_titles(titles: Iterable[str]) -> dict[str, str]:

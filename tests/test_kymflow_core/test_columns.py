@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from kymflow_core import columns
@@ -47,3 +48,13 @@ def test_titles_lead_back_to_the_names(indexer):
 def test_a_table_whose_own_names_would_be_taken_for_titles_has_none():
     assert columns.titles_of(["roi_id", "ROI"]) == {}
     assert columns.titles_of(["mean (mm/s)"]) == {}
+
+
+def test_a_frame_gets_titles_and_its_names_back():
+    frame = pd.DataFrame({"roi_id": [1], "mean_velocity": [0.5], "grade": ["a"]})
+    titled = columns.with_titles(frame)
+    assert list(titled.columns) == ["ROI", "mean (mm/s)", "grade"]
+    pd.testing.assert_frame_equal(columns.with_names(titled), frame)
+    pd.testing.assert_frame_equal(columns.with_names(frame), frame)
+    other = pd.DataFrame({"mean (mm/s)": [1], "kind": ["x"]})
+    pd.testing.assert_frame_equal(columns.with_names(other), other)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kymflow_core.columns import titles_of
 from kymflow_core.headers.tiff_metadata import imagej_info
 from kymflow_core.images.changed_image import completed_metadata, renewed_metadata
 from kymflow_core.images.channel_files import group_channels
@@ -56,5 +57,6 @@ FILE_READER = FileReader(
     scales_of=_scales_of,
     name_of=_name_of,
     info_of=_info_of,
+    titles_of=titles_of,
 )
 """Reads TIFFs with their microscope's header, ROIs and results."""

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kymflow_core.columns import column_title
+
 MISSING = "–"
 
 
@@ -270,7 +272,9 @@ def _in_rows(hits: Rows, codes: NDArray[np.intp]) -> Rows:
 
 
 def _refused(column: "pd.Series[Any]", asked: Filter, holds: str, possible: str) -> FilterError:
-    return FilterError(f"{asked.text.strip()!r} is no filter for {str(column.name)!r}, which holds {holds}: {possible}")
+    return FilterError(
+        f"{asked.text.strip()!r} is no filter for {column_title(str(column.name))!r}, which holds {holds}: {possible}"
+    )
 
 
 def as_text(value: object) -> str:
