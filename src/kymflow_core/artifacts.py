@@ -10,3 +10,5 @@ RADON_VELOCITY = "radon_velocity"
 """The same from the older program, which never takes the place of ours."""
 OLDER_TWINS = {VELOCITY: RADON_VELOCITY}
 """Results of ours, each with that of the older program which it takes the place of in a table, ROI by ROI."""
+RESULTS = frozenset({RADON_REPORT, VELOCITY_EVENTS, VELOCITY, RADON_VELOCITY})
+"""The tables of results whose columns have titles."""

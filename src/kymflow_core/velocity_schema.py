@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import VelocityError
 from kymflow_zarr import with_units
 
@@ -43,15 +44,7 @@ alone says. `quality` is the probability to be right, `explained` the part of th
 `evidence_nats` the logarithm of how much more probable the window is with moving cells than without. `flag` says why a
 velocity is not valid.
 """
-VELOCITY_UNITS = {
-    "time_s": "s",
-    "velocity_mm_s": "mm/s",
-    "velocity_all_mm_s": "mm/s",
-    "velocity_low_mm_s": "mm/s",
-    "velocity_high_mm_s": "mm/s",
-    "velocity_window_mm_s": "mm/s",
-    "evidence_nats": "nat",
-}
+VELOCITY_UNITS = units_of_columns(VELOCITY_COLUMNS)
 """The units of the columns that have one."""
 
 _WANTED = {"int64": "a whole number", "float64": "a number", "str": "text"}

@@ -286,6 +286,7 @@ class ZarrDataset(Dataset):
             scales_of=scales_of or reader.scales_of,
             name_of=name_of or reader.name_of,
             info_of=info_of or reader.info_of,
+            titles_of=reader.titles_of,
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, watch=watch)
 

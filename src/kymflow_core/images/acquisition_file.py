@@ -9,8 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from numpy.typing import NDArray
 
+from kymflow_core.artifacts import RESULTS
+from kymflow_core.columns import with_names
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader, HeaderReader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
@@ -83,7 +86,13 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None, furt
         notes=notes,
         ome=describe_header(header),
     )
-    return _with_masks_held(path, with_sidecars(content, beside))
+    tables = {name: _named(name, frame) for name, frame in beside.table_artifacts.items()}
+    return _with_masks_held(path, with_sidecars(content, replace(beside, table_artifacts=tables)))
+
+
+def _named(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a result with the names of its columns, also where it was read from a CSV that an export titled."""
+    return with_names(frame) if name in RESULTS else frame
 
 
 def _tiff_set(paths: Sequence[Path]) -> tuple[ImageInFile, NDArray[Any]]:

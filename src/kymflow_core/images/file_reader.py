@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kymflow_core.columns import titles_of
 from kymflow_core.headers.tiff_metadata import imagej_info
 from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.changed_image import completed_metadata, renewed_metadata
@@ -73,5 +74,6 @@ FILE_READER = FileReader(
     scales_of=_scales_of,
     name_of=_name_of,
     info_of=_info_of,
+    titles_of=titles_of,
 )
 """Reads TIFFs, and other files that an image reader takes, with their microscope's header, ROIs and results."""

@@ -5,6 +5,7 @@ from kymflow_core.indexers.images import ImageIndexer
 from kymflow_core.indexers.protocol import (
     ArtifactReader,
     DatasetIndexer,
+    StatesUnits,
     ensure_image_id_column,
     normalize_table_name,
     reads_results,
@@ -31,6 +32,7 @@ __all__ = [
     "ImageIndexer",
     "RadonReportIndexer",
     "RoiIndexer",
+    "StatesUnits",
     "VelocityEventsIndexer",
     "VelocityIndexer",
     "ensure_image_id_column",

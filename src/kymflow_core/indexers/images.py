@@ -1,13 +1,14 @@
 """The table `images`: one row an image, with what is known of it and of the experiment."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
 
 from kymflow_core.artifacts import VELOCITY_EVENTS
+from kymflow_core.columns import units_of_columns
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
@@ -16,9 +17,9 @@ from kymflow_zarr.errors import KymflowZarrError
 _EVENTS = f"{VELOCITY_EVENTS}.parquet"
 _DTYPES = {
     "name": "str",
-    "acquired": "str",
+    "acquired": "datetime64[us]",
     "n_rois": "int64",
-    "n_events": "float64",
+    "n_events": "Int64",
     "shape": "str",
     "axes": "str",
     "lines": "int64",
@@ -40,9 +41,9 @@ EXPERIMENT = "exp_"
 class ImageIndexer:
     """Reads metadata, provenance and events; one row an image.
 
-    `acquired` is the microscope's local time, such as "2022-11-02 12:30:15". `n_events` is missing where nobody looked for
-    events, which is not 0, and where they cannot be read, which the table `velocity_events` says. `shape` is that of the
-    pixels, `lines` (y) and `pixels` (x) its last two; `dwell_s`, in s per pixel, and `scan_direction` are the header's;
+    `acquired` is the microscope's local time, without a zone, as files state it. `n_events` is missing where nobody looked
+    for events, which is not 0, and where they cannot be read, which the table `velocity_events` says. `shape` is that of
+    the pixels, `lines` (y) and `pixels` (x) its last two; `dwell_s`, in s per pixel, and `scan_direction` are the header's;
     `source` is the file that the record came from. Each entry of the experiment metadata is a column of text, `exp_species`
     and so on: what one person enters as a number, another enters as text.
     """
@@ -51,6 +52,7 @@ class ImageIndexer:
     table_name = IMAGES
     schema_version = "3"
     reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, _EVENTS)
+    units = units_of_columns(_DTYPES)
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above, without those of the experiment."""
@@ -68,7 +70,7 @@ class ImageIndexer:
             "name": header.name,
             "acquired": local_time(header.acquired_local_epoch_ns),
             "n_rois": metadata.n_rois,
-            "n_events": _number_of_events(rec) if _EVENTS in keys else np.nan,
+            "n_events": _number_of_events(rec) if _EVENTS in keys else None,
             "shape": " × ".join(map(str, sizes.values())),
             "axes": ",".join(sizes),
             "lines": lines,
@@ -87,21 +89,21 @@ class ImageIndexer:
         return rows_of(pd.DataFrame([row]), _DTYPES, image_id=rec.image_id, what="image")
 
 
-def _number_of_events(rec: ArtifactReader) -> float:
+def _number_of_events(rec: ArtifactReader) -> int | None:
     try:
-        return float(len(rec.load_df_parquet(VELOCITY_EVENTS)))
+        return len(rec.load_df_parquet(VELOCITY_EVENTS))
     except KymflowZarrError:
-        return np.nan
+        return None
 
 
-def local_time(epoch_ns: int | None) -> str:
-    """Return a microscope's wall-clock time in ns since 1970 as text that sorts; empty where it is not known."""
+def local_time(epoch_ns: int | None) -> datetime | None:
+    """Return a microscope's wall-clock time in ns since 1970; None where it is not known, or no calendar has it."""
     if epoch_ns is None:
-        return ""
+        return None
     try:
-        return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # a time that no calendar has
-        return ""
+        return datetime(1970, 1, 1) + timedelta(microseconds=epoch_ns // 1000)
+    except OverflowError:
+        return None
 
 
 def _columns_of(experiment: JsonObject) -> dict[str, str | None]:

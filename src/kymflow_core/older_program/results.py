@@ -16,12 +16,13 @@ import pandas as pd
 
 from kymflow_core.artifacts import RADON_REPORT, RADON_VELOCITY, VELOCITY_EVENTS
 from kymflow_core.calibration import HasCalibration, positive
+from kymflow_core.columns import units_of_columns
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
 from kymflow_core.older_program.velocity import read_velocity, summarize_velocity
 from kymflow_core.roi import RectROI, RoiSet
 from kymflow_core.roi.geometry import roi_geometry
-from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr import JsonObject, JsonValue, with_units
 from kymflow_zarr.disk.steps import read_regular
 from kymflow_zarr.formats.strict_json import MAX_BYTES
 from kymflow_zarr.importing.folders import beside, is_there
@@ -227,7 +228,7 @@ def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
     except (ValueError, TypeError, OverflowError) as error:
         raise SidecarError(f"{where}: an event has no number where one is expected ({_one_line(error)})") from error
     frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
-    return frame
+    return with_units(frame, units_of_columns(frame.columns))
 
 
 def _event_rows(events: JsonValue, where: str) -> Iterator[dict[str, JsonValue]]:

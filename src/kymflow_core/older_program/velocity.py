@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kymflow_core.calibration import HasCalibration
+from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import SidecarError
 from kymflow_core.velocity_schema import (
     AT_LIMIT,
@@ -145,7 +146,8 @@ def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
                 "notes": _left_out(group),
             }
         )
-    return pd.DataFrame(rows)
+    report = pd.DataFrame(rows)
+    return with_units(report, units_of_columns(report.columns))
 
 
 def _left_out(windows: pd.DataFrame) -> str:

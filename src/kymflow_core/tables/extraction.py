@@ -16,7 +16,7 @@ from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
+from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
@@ -99,6 +99,7 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
         changes=tuple(change.what for change in changes),
         file_stamp=stamp,
     )
+    rows = with_units_of(indexer, rows)
     return Extraction(image_id=image_id, entry=entry, rows=_marked(rows, changes) if reads_results(indexer) else rows)
 
 
@@ -116,7 +117,8 @@ def mark_all(rows: pd.DataFrame) -> pd.DataFrame:
 def empty_rows(indexer: DatasetIndexer) -> pd.DataFrame:
     """Return a frame without rows, with the columns of an indexer's table and the types that they have without a value."""
     columns = indexer.required_columns()
-    frame = pd.DataFrame({name: pd.Series([], dtype="str" if name == "image_id" else "object") for name in columns})
+    bare = pd.DataFrame({name: pd.Series([], dtype="str" if name == "image_id" else "object") for name in columns})
+    frame = with_units_of(indexer, bare)
     return _marked(frame, []) if reads_results(indexer) else frame
 
 

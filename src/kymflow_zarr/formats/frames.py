@@ -275,7 +275,7 @@ def concatenate_frames(frames: Sequence[pd.DataFrame], *, what: str) -> pd.DataF
     """Return the rows of all frames; a column that some lack is missing there, and numbers widen as needed.
 
     A column without a value in one frame takes the others' type; without a value anywhere, the first type that it has. Its
-    unit is the first that is stated.
+    unit is the last that is stated.
 
     Raises
     ------
@@ -292,7 +292,7 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
         joined = pa.concat_tables([_without_idle_types(table) for table in bare], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidValueError(f"the rows of {what} do not fit together: {error}") from error
-    units = {name: unit for table in reversed(tables) for name, unit in schema_units(table.schema).items()}
+    units = {name: unit for table in tables for name, unit in schema_units(table.schema).items()}
     schema = _plain(_with_first_types(joined.schema, [table.schema for table in bare]))
     return joined.cast(schema_with_units(schema, units))
 

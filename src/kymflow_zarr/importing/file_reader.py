@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, no_scales, no_text
+from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, TitlesOf, no_scales, no_text, no_titles
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
@@ -66,6 +66,8 @@ class FileReader:
         The OME description of a record, and what else is wrong with it.
     scales_of, name_of, info_of
         The scales, the name and ImageJ's `Info` that a record's metadata state.
+    titles_of
+        What stands above the columns of an exported CSV instead of their names.
     """
 
     name: str
@@ -86,6 +88,7 @@ class FileReader:
     scales_of: ScalesOf = no_scales
     name_of: NameOf = no_text
     info_of: InfoOf = no_text
+    titles_of: TitlesOf = no_titles
 
     @classmethod
     def of(cls, read_file: ReadFile) -> Self:

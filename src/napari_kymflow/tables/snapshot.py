@@ -26,6 +26,7 @@ _MOST_OPENED = 1000
 """Records whose rows are made only to be shown; of more, the table has to be refreshed first."""
 SERIES = (VELOCITY,)
 """Tables of one row a window: millions of rows that nobody looks through in a list, so the docks do not read them."""
+_TIME = "%Y-%m-%d %H:%M:%S"
 _NEEDED = ("image_id", "name", "acquired")
 """Columns that the table `images` has; one without them is somebody else's."""
 _NOTHING = pd.DataFrame({name: pd.Series([], dtype="str") for name in _NEEDED})
@@ -115,7 +116,7 @@ def snapshot_of_image(
     frames, digests, problems = _read_tables(dataset, before)
     images = before.images[before.images["image_id"] != image_id]
     try:
-        rows = _IMAGES.extract_rows(dataset.record(image_id))
+        rows = _usable(_IMAGES.extract_rows(dataset.record(image_id)))
         images = pd.concat([images, rows], ignore_index=True)
     except _FAILURES:
         pass  # its state says so
@@ -208,7 +209,11 @@ def _usable(images: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a table `images`, what is needed of them as text; nothing if another program wrote the table."""
     if not set(_NEEDED) <= set(images.columns):
         return _NOTHING
-    return images[images["image_id"].notna()].astype(dict.fromkeys(_NEEDED, "str"))
+    rows = images[images["image_id"].notna()]
+    acquired = rows["acquired"]
+    if pd.api.types.is_datetime64_any_dtype(acquired):
+        rows = rows.assign(acquired=acquired.dt.strftime(_TIME))
+    return rows.astype(dict.fromkeys(_NEEDED, "str"))
 
 
 def _images_of(manifest: Manifest) -> pd.DataFrame:
@@ -216,10 +221,11 @@ def _images_of(manifest: Manifest) -> pd.DataFrame:
         {
             "image_id": entry.image_id,
             "name": entry.name or "",
-            "acquired": local_time(entry.acquired_local_epoch_ns),
+            "acquired": acquired.strftime(_TIME) if acquired else "",
             "shape": " × ".join(map(str, entry.shape)),
         }
         for entry in manifest.entries
+        for acquired in [local_time(entry.acquired_local_epoch_ns)]
     ]
     return pd.DataFrame(rows, columns=["image_id", "name", "acquired", "shape"]).astype("str")
 

@@ -168,7 +168,8 @@ def test_two_patterns_choose_the_files_of_both(scan_path, second_scan_path, data
         pytest.param(lambda path: None, "there is no folder {}; give the folder that has the TIFF files", id="missing"),
         pytest.param(
             Path.mkdir,
-            "no file named '*.tif' or '*.tiff' or '*.zarr' in {} or its subfolders; nothing was imported",
+            "no file named '*.tif' or '*.tiff' or '*.lif' or '*.oif' or '*.oib' or '*.czi' or '*.lsm' or '*.zarr' in {} or "
+            "its subfolders; nothing was imported",
             id="empty",
         ),
         pytest.param(Path.touch, "{} is a file; give the folder that has the TIFF files", id="a file"),

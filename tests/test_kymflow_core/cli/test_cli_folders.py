@@ -363,6 +363,10 @@ class TestTables:
         run("tables", imported_path, "images", "--save", path)
         assert sorted(read(path)["name"]) == ["scan", "sound"]
 
+    def test_a_csv_has_titles_on_request(self, imported_path, tmp_path):
+        run("tables", imported_path, "images", "--save", tmp_path / "images.csv", "--titles")
+        assert {"time per line (s)", "pixel size (µm)"} <= set(pd.read_csv(tmp_path / "images.csv").columns)
+
     def test_a_table_is_saved_under_a_name_as_long_as_can_be(self, imported_path, tmp_path):
         name = "y" * 250 + ".csv"
         assert run("tables", imported_path, "images", "--save", tmp_path / name).exit_code == 0

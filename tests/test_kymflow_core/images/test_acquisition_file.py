@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 import tifffile
 
+from kymflow_core.columns import with_titles
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acquisition_file import read_acquisition_file, read_for_import
 from kymflow_core.roi import MaskROI, RoiSet
 from kymflow_zarr import FileContent, ImportReport, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import SourceError
+from kymflow_zarr.formats.csv import frame_to_csv
 
 CAPILLARY1 = "Capillary1_0001.tif"
 WITHOUT_HEADER = "Capillary2_no_txt.tif"
@@ -460,3 +462,22 @@ def test_a_colour_image_is_said_and_has_its_lines_and_pixels(scan_path):
     content = read_acquisition_file(scan_path)
     assert "a colour image: the 3 values of each pixel became channels" in content.notes
     assert content.metadata["header"]["shape"] == [3, 40, 12]
+
+
+def test_a_titled_csv_of_results_is_read_with_the_names_that_it_was_written_from(scan_path):
+    report = {
+        "roi_id": [1, 2],
+        "mean_velocity": [0.5, -0.25],
+        "median_velocity": 0.4,
+        "n_valid": 3,
+        "notes": "a",
+        "mouse": "007",
+    }
+    frame = pd.DataFrame(report)
+    csv_of = scan_path.with_name("scan.radon_report.csv")
+    csv_of.write_bytes(frame_to_csv(with_titles(frame)))
+    assert csv_of.read_text().startswith("ROI,mean (mm/s),median (mm/s),valid windows,notes,mouse\n")
+    scan_path.with_name("scan.times.csv").write_text("ROI,start (s)\n1,0.5\n")
+    tables = read_acquisition_file(scan_path).table_artifacts
+    pd.testing.assert_frame_equal(tables["radon_report"], frame)
+    assert list(tables["times"].columns) == ["ROI", "start (s)"]
