@@ -6,6 +6,7 @@ refer to them; a crash between leaves a mask that nobody refers to, never a refe
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -76,12 +77,12 @@ class AcqImage:
         """The pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
         return self.source.open_array()
 
-    @property
+    @cached_property
     def axes(self) -> tuple[str, ...]:
         """One name a dimension, such as `("y", "x")`."""
         return self.source.get_axes()
 
-    @property
+    @cached_property
     def slice_shape(self) -> tuple[int, int]:
         """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
         sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
@@ -113,14 +114,15 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        pixels = self.pixels
+        sizes = dict(zip(self.axes, pixels.shape, strict=True))
         at = {"z": z, "c": channel - 1}
         outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
         if outside:
             raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
         rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
         place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
-        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+        return np.asarray(pixels[tuple(place.get(axis, 0) for axis in self.axes)])
 
     @property
     def channels_available(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -47,13 +48,23 @@ def dataset_path(tmp_path: Path) -> Path:
     return tmp_path / "lab.zarr"
 
 
-@pytest.fixture
-def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path) -> Path:
-    """A dataset of two scans, the first of them with a report of one ROI."""
-    results = scan_path.parent / "flow-analysis"
-    results.mkdir()
+@pytest.fixture(scope="module")
+def imported_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two scans, the first with a report of one ROI, and their dataset; tests copy it."""
+    folder = tmp_path_factory.mktemp("imported")
+    results = folder / "scans" / "flow-analysis"
+    results.mkdir(parents=True)
+    tifffile.imwrite(folder / "scans" / "scan.tif", np.arange(480, dtype=np.uint16).reshape(40, 12))
+    tifffile.imwrite(folder / "scans" / "sound.tif", np.ones((40, 12), np.uint16))
     (results / "scan_radon.csv").write_text("roi_id,time,velocity\n1,0.1,0.5\n")
-    assert run("import", scan_path.parent, dataset_path).exit_code == 0
+    assert run("import", folder / "scans", folder / "lab.zarr").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path, imported_original: Path) -> Path:
+    """A dataset of two scans, the first of them with a report of one ROI."""
+    shutil.copytree(imported_original, dataset_path.parent, dirs_exist_ok=True)
     return dataset_path
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.headers.acquisition import calibration_of_voxels
+from property_tests import examples
 
 calibrations = st.none() | st.floats(1e-9, 1e9)
 headers = st.builds(
@@ -24,7 +25,7 @@ headers = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(headers)
 def test_a_header_comes_back_from_its_json(header):
     assert AcquisitionHeader.from_json(header.to_json()) == header

@@ -10,8 +10,9 @@ from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata, change_metadata
 from kymflow_zarr import PIXELS_SHA256
 from kymflow_zarr.errors import ConflictError
+from property_tests import examples
 
-everyday = settings(max_examples=100, deadline=None)
+everyday = settings(max_examples=examples(100))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),

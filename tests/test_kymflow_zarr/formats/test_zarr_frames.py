@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kymflow_zarr import concatenate_frames, units_of, with_units
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 from kymflow_zarr.formats.frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet
+from property_tests import examples
 
 EVERY_KIND = pd.DataFrame(
     {
@@ -36,7 +37,7 @@ class TestParquet:
         empty = EVERY_KIND[:0]
         assert dict(frame_from_parquet(frame_to_parquet(empty, what="x"), what="x").dtypes) == dict(empty.dtypes)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=examples(20))
     @given(
         texts=st.lists(st.text() | st.none(), min_size=1, max_size=5),
         numbers=st.lists(st.floats(allow_nan=False), min_size=1, max_size=5),
