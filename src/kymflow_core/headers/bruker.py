@@ -5,6 +5,7 @@ scan on which the line was drawn, so the time of its lines is not that of the li
 and `micronsPerPixel` with an index `XAxis`, version 4 `scanlinePeriod` and `micronsPerPixel_XAxis`.
 """
 
+import codecs
 import itertools
 import math
 import re
@@ -28,6 +29,7 @@ _TIFF = re.compile(r"(?P<scan>.+?)[_-]Cycle(?P<cycle>\d+)(?P<rest>.*)")
 _SOURCE = re.compile(r"[_-].*Source")
 """How the name of the frame ends on which a line was drawn; version 4 does not name it in the XML."""
 _MOST_BYTES = 2**27
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DATE_IN_NAME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{4})(?!\d)")
 """Month, day and year, as the program itself names a scan."""
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) .+")
@@ -96,8 +98,8 @@ def path_of_xml(path: Path) -> Path | None:
     if not match:
         return None
     folder = path.parent.parent if path.parent.name == REFERENCES else path.parent
-    xml = folder / f"{match['scan']}.xml"
-    return xml if is_there(xml) else None
+    names = (folder / f"{match['scan']}{ending}" for ending in (".xml", ".XML"))
+    return next(filter(is_there, names), None)
 
 
 def load_scan(xml: Path) -> BrukerScan:
@@ -143,6 +145,7 @@ class BrukerFile:
         """Return the header of the file; raises `HeaderError` where a number is none."""
         um, problem = self._um_per_pixel()
         seconds, no_time = self._seconds_per_line()
+        dwell_s, no_dwell = self._dwell_s()
         acquired, no_date = _acquired(self.scan.get("date", ""), self.sequence.get("time", ""), scan_name)
         sizes = [] if self.is_source else [self.state.get(key, "") for key in ("linesPerFrame", "pixelsPerLine")]
         return AcquisitionHeader(
@@ -151,7 +154,7 @@ class BrukerFile:
             um_per_pixel=um,
             acquired_local_epoch_ns=acquired,
             channel_names=(self.channel,) if self.channel else (),
-            dwell_s=dwell_us / 1e6 if (dwell_us := _number(self.state, _DWELL_US)) is not None else None,
+            dwell_s=dwell_s,
             scan_path=self.scan_path if self.is_line_scan else (),
             fields={
                 "Scan": dict(self.scan),
@@ -159,7 +162,7 @@ class BrukerFile:
                 "State": dict(self.state),
                 **({"Line": dict(self.line)} if self.line else {}),
             },
-            unread=tuple(text for text in (problem, no_time, no_date) if text),
+            unread=tuple(text for text in (problem, no_time, no_dwell, no_date) if text),
         )
 
     def _seconds_per_line(self) -> tuple[float | None, str]:
@@ -168,6 +171,13 @@ class BrukerFile:
             return None, f"no time of a line is stated: it is {'a frame' if self.is_source else repr(kind)}, no line scan"
         seconds = _number(self.own, _SECONDS_PER_LINE)
         return seconds, "" if seconds is not None else "its line scan states no time of a line; that of its head is another"
+
+    def _dwell_s(self) -> tuple[float | None, str]:
+        try:
+            dwell_us = _number(self.state, _DWELL_US)
+        except HeaderError as error:  # a line scan is of use without it
+            return None, str(error)
+        return None if dwell_us is None else dwell_us / 1e6, ""
 
     def _um_per_pixel(self) -> tuple[float | None, str]:
         x, y = _number(self.state, _UM["x"]), _number(self.state, _UM["y"])
@@ -179,7 +189,8 @@ class BrukerFile:
 @lru_cache(maxsize=4)
 def _files_of(xml: Path, _mtime_ns: int, _size: int) -> dict[str, BrukerFile]:
     """Return what an XML says of each file by its name; read once for all files of a scan."""
-    text = read_regular(str(xml), _MOST_BYTES).decode("utf-8-sig", errors="replace")
+    data = read_regular(str(xml), _MOST_BYTES)
+    text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig", errors="replace")
     if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise HeaderError("it has a document type, which no scan's has")  # it can define entities that unfold to any size
     try:

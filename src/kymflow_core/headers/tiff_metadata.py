@@ -144,10 +144,17 @@ def _size(tags: TiffTags, axis: str, unit: str, units: Mapping[str, float]) -> f
     return f"its unit along {axis} is {unit!r}, and its resolution is stated per {stated}"
 
 
-def _interval(said: Mapping[str, object]) -> float | None:
-    """Return ImageJ's time between frames, in s; its unit is a second where it states none."""
-    value, factor = said.get("finterval"), _SECONDS.get(_plain(str(said.get("tunit", "s"))))
-    return positive(value * factor) if isinstance(value, int | float) and factor is not None else None
+def _interval(said: Mapping[str, object]) -> float | str | None:
+    """Return ImageJ's time between frames, in s, which is its unit where it states none; a text where it is neither."""
+    value, unit = said.get("finterval"), str(said.get("tunit", "s"))
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        return f"its finterval {value!r} is no number"
+    factor = _SECONDS.get(_plain(unit))
+    return (
+        f"its finterval {value!r} is in {unit!r}, which is no unit of time" if factor is None else positive(value * factor)
+    )
 
 
 def _ome_header(found: OmeImage, shape: tuple[int, ...], channels_there: tuple[int, ...]) -> AcquisitionHeader:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.formats.ome_xml import (
     OmeImage,
     OmePlanes,
@@ -171,11 +172,11 @@ def _sets_in(folder: Path, there: Mapping[str, Path]) -> Iterator[tuple[str, ...
                     yield members
 
 
-def _names_in(folder: Path) -> list[str]:
+def _names_in(folder: Path) -> Sequence[str]:
     try:
-        return [path.name for path in folder.iterdir()]
-    except OSError:  # reported where its files are read
-        return []
+        return Blobs(folder, read_only=True).names("")
+    except (KymflowZarrError, OSError):  # reported where its files are read
+        return ()
 
 
 def _images_of(path: Path) -> list[OmeImage]:

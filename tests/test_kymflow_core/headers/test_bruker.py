@@ -167,6 +167,19 @@ def test_an_xml_that_cannot_be_understood_is_reported(text, message, tmp_path):
         BrukerReader().read(tmp_path / TIFF, SHAPE)
 
 
+@pytest.mark.parametrize(("name", "encoding"), [(f"{SCAN}.XML", "utf-8"), (f"{SCAN}.xml", "utf-16")])
+def test_an_xml_in_capitals_or_in_utf_16_is_read(name, encoding, tmp_path):
+    (tmp_path / name).write_text(VERSION_5.format(**USUAL).lstrip("\ufeff"), encoding=encoding)
+    header = BrukerReader().read(tmp_path / TIFF, SHAPE)
+    assert (header.seconds_per_line, header.dwell_s) == (0.0136, pytest.approx(16.8e-6))
+
+
+def test_a_dwell_time_that_is_no_number_leaves_the_rest(header_of):
+    header = header_of(VERSION_5.replace('value="16.8"', 'value="16,8"'))
+    assert (header.seconds_per_line, header.um_per_pixel, header.dwell_s) == (0.0136, 0.29, None)
+    assert header.unread == ("its dwellTime is no number: '16,8'",)
+
+
 def test_an_xml_of_another_program_is_none(tmp_path):
     (tmp_path / f"{SCAN}.xml").write_text("<Other/>")
     assert BrukerReader().read(tmp_path / TIFF, SHAPE) is None
