@@ -11,6 +11,7 @@ KymflowError
 ├── SidecarError      (ValueError)  a file next to a TIFF cannot be understood
 ├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
 ├── MetadataError     (ValueError)  a value that cannot be entered as metadata
+├── MissingPackageError (ImportError)  something was asked for that a package does which is not installed
 ├── CommandError      (ValueError)  a command that cannot be carried out as it was given
 └── IndexerError      (ValueError)  an artifact that an indexer cannot make rows of
 ```
@@ -59,6 +60,10 @@ class CalibrationError(KymflowError, ValueError):
 
 class MetadataError(KymflowError, ValueError):
     """A value cannot be entered as calibration or experiment metadata."""
+
+
+class MissingPackageError(KymflowError, ImportError):
+    """A package is not installed that does what was asked for; the message has the command that installs it."""
 
 
 class CommandError(KymflowError, ValueError):

@@ -12,6 +12,7 @@ from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, source_folder
 from kymflow_core.folder_names import FolderNames, FolderPattern, check_has_folders, fill_from_folders
 from kymflow_core.images.ome_metadata import describe_metadata
+from kymflow_core.nwb import export_nwb
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
 from kymflow_zarr.upgrade import upgrade_dataset
 
@@ -106,16 +107,22 @@ def export(
     tables: Annotated[bool, typer.Option("--tables/--no-tables", help="Whether tables over all images are.")] = True,
     friendly_names: Annotated[bool, typer.Option("--friendly-names", help="Name folders for the files.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that has other files.")] = False,
+    nwb: Annotated[bool, typer.Option("--nwb", help="Write one NWB file a record, and nothing else.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a dataset as a folder of TIFFs, JSON, CSV and Parquet, from which the same dataset can be imported.
 
     Example: napari-kymflow export lab.zarr exported --friendly-names
+
+    With --nwb, as NWB files to publish, each with the line scan, the ROIs and the velocity series of one record.
     """
     output = Output(as_json, quiet, advice="A new folder is not there; of one that was written into, some files are.")
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
+        if nwb:
+            _export_nwb(opened, folder, output, overwrite=overwrite)
+            return
         with output.progress("exporting") as watch:
             report = opened.export_legacy_folder(
                 folder,
@@ -140,6 +147,22 @@ def export(
         )
         if report.failed:
             fail()
+
+
+def _export_nwb(dataset: ZarrDataset, folder: Path, output: Output, *, overwrite: bool) -> None:
+    with output.progress("exporting") as watch:
+        report = export_nwb(dataset, folder, overwrite=overwrite, watch=watch)
+    for failure in report.failed:
+        output.problem(f"not exported: {failure.path}: {failure.reason}")
+    output.say(report.summary())
+    output.result(
+        folder=str(report.folder),
+        records=len(report.files),
+        files=[str(path) for path in report.files],
+        failed={str(failure.path): failure.reason for failure in report.failed},
+    )
+    if report.failed:
+        fail()
 
 
 def upgrade(

@@ -5,13 +5,23 @@ The rule of this room: what is not known is None. There is no default calibratio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Self, TypeAlias, TypeGuard, get_args
 
 from kymflow_core.calibration import is_finite, positive
 from kymflow_zarr import JsonObject, JsonValue
 
 ScanDirection: TypeAlias = Literal["one-way", "both-ways"]
+
+
+def local_time(epoch_ns: int | None) -> datetime | None:
+    """Return a microscope's wall-clock time in ns since 1970; None where it is not known, or no calendar has it."""
+    if epoch_ns is None:
+        return None
+    try:
+        return datetime(1970, 1, 1) + timedelta(microseconds=epoch_ns // 1000)
+    except OverflowError:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,11 @@ class AcquisitionHeader:
             scan_path=_points(header.get("scan_path")),
             fields=fields if isinstance(fields, Mapping) else {},
         )
+
+    @property
+    def acquired(self) -> datetime | None:
+        """The microscope's local time, without a zone; None where it is not known, or no calendar has it."""
+        return local_time(self.acquired_local_epoch_ns)
 
     @property
     def is_calibrated(self) -> bool:

@@ -1,7 +1,6 @@
 """The table `images`: one row an image, with what is known of it and of the experiment."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from pathlib import PurePath
 
 import numpy as np
@@ -68,7 +67,7 @@ class ImageIndexer:
         seconds, um = header.seconds_per_line or np.nan, header.um_per_pixel or np.nan
         row = {
             "name": header.name,
-            "acquired": local_time(header.acquired_local_epoch_ns),
+            "acquired": header.acquired,
             "n_rois": metadata.n_rois,
             "n_events": _number_of_events(rec) if _EVENTS in keys else None,
             "shape": " × ".join(map(str, sizes.values())),
@@ -93,16 +92,6 @@ def _number_of_events(rec: ArtifactReader) -> int | None:
     try:
         return len(rec.load_df_parquet(VELOCITY_EVENTS))
     except KymflowZarrError:
-        return None
-
-
-def local_time(epoch_ns: int | None) -> datetime | None:
-    """Return a microscope's wall-clock time in ns since 1970; None where it is not known, or no calendar has it."""
-    if epoch_ns is None:
-        return None
-    try:
-        return datetime(1970, 1, 1) + timedelta(microseconds=epoch_ns // 1000)
-    except OverflowError:
         return None
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from kymflow_core import ImageIndexer, KymDataset
 from kymflow_core.artifacts import VELOCITY
+from kymflow_core.headers.acquisition import local_time
 from kymflow_core.indexers import DatasetIndexer, reads_results
-from kymflow_core.indexers.images import local_time
 from kymflow_core.tables.freshness import State
 from kymflow_zarr import Manifest, Watch, ZarrDataset
 from kymflow_zarr.errors import DamagedError, TableNotFoundError

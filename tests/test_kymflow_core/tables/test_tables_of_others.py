@@ -9,8 +9,8 @@ import pytest
 from laboratory import RADON, TABLE, add_image, analyse, edit_roi, reports, states, table_path
 
 from kymflow_core import AcqImage, ComputedFrom, ImageIndexer, KymDataset, RoiIndexer
+from kymflow_core.headers.acquisition import local_time
 from kymflow_core.indexers import ensure_image_id_column, find_indexers
-from kymflow_core.indexers.images import local_time
 from kymflow_core.tables.row_digests import row_digests
 from kymflow_zarr.errors import ConflictError, DamagedError
 
