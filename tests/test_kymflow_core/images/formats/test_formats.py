@@ -111,6 +111,12 @@ def test_without_its_library_a_file_fails_with_the_command_that_installs_it(cont
         read(tmp_path, contract.files)
 
 
+# The size along x that the first block itself states, behind the heads of the file, the block and its dimensions.
+SIZE_IN_BLOCK = 32 + 512 + 32 + 16 + 32 + 8
+DAMAGED_CZI = bytearray(czi(LINES_OF_CZI, xml=XML))
+DAMAGED_CZI[SIZE_IN_BLOCK : SIZE_IN_BLOCK + 4] = (2**30).to_bytes(4, "little")
+
+
 def without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
     return {key: content for key, content in files.items() if key != name}
 
@@ -132,6 +138,7 @@ def without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
         pytest.param({"a.lif": lif([("xz", LINE_SCAN, {"1": (1.0, "m"), "3": (1.0, "m")})])}, "no line scan", id="lif xz"),
         pytest.param({"a.lif": b"not a lif"}, "please report it to the developers with a small file", id="no lif"),
         pytest.param({"a.oib": b"not an oib"}, "please report it to the developers with a small file", id="no oib"),
+        pytest.param({"a.czi": bytes(DAMAGED_CZI)}, "a block has the shape .*1073741824", id="czi size of a block"),
         pytest.param({"a.czi": b"not a czi"}, "please report it to the developers with a small file", id="no czi"),
         pytest.param({"a.lsm": b"not an lsm"}, "cannot be read as a TIFF", id="no lsm"),
     ],
