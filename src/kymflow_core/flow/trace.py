@@ -297,7 +297,7 @@ def _part_without_cells(nats: Doubles, settings: VelocitySettings) -> float:
 
     Where most windows are empty, what little the others say must not be taken for cells.
     """
-    return float(max(settings.empty, min(MOST_EMPTY, np.mean(nats < 0))))
+    return max(settings.empty, min(MOST_EMPTY, float(np.mean(nats < 0))))
 
 
 def _chain(scan: _Scan, joined: int, *, empty: float) -> Chain:
