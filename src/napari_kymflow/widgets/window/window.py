@@ -1,14 +1,15 @@
 """The window around a session: pauses, workers, questions, and the last word before napari closes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from weakref import ref
 
 import napari
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
 from kymflow_core.roi import ROI
@@ -18,6 +19,7 @@ from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
 
 _PAUSE_MS = 800
+_REST_MS = 120
 _LONGEST_WAIT_S = 20.0
 
 
@@ -76,6 +78,11 @@ class NapariWindow(Window):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._on_pause)
+        self._after_zoom: Callable[[], None] = _nothing
+        self._zoom_timer = QTimer()
+        self._zoom_timer.setSingleShot(True)
+        self._zoom_timer.setInterval(_REST_MS)
+        self._zoom_timer.timeout.connect(self._on_zoom_rests)
         self._jobs: set[Job] = set()
         self._is_closing = False
         self._said_close = False
@@ -112,6 +119,20 @@ class NapariWindow(Window):
         self._paused = action
         if not self._is_closed:
             self._timer.start()
+
+    def when_it_rests(self, action: Callable[[], None]) -> None:
+        """Do something once the zoom rests; the last action counts."""
+        self._after_zoom = action
+        self._zoom_timer.start()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Show the cursor that waits; what the user does meanwhile is answered afterwards."""
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+        try:
+            yield
+        finally:
+            QApplication.restoreOverrideCursor()
 
     def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work in a worker, then hand on what it returned or raised; at once while the window closes."""
@@ -193,6 +214,9 @@ class NapariWindow(Window):
 
     def _on_pause(self) -> None:
         self._paused()
+
+    def _on_zoom_rests(self) -> None:
+        self._unless_closed(self._after_zoom)
 
     def _finish_jobs(self) -> None:
         end = time.monotonic() + _LONGEST_WAIT_S
