@@ -19,6 +19,7 @@ from kymflow_core import AcqImage
 from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.layers.convert import LayerData, record_to_layers
+from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
 from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.drafts import Draft, records_with_drafts
@@ -75,6 +76,7 @@ class KymSession:
         self.record: OpenRecord | None = None
         """The open record."""
         self._unsaved: dict[tuple[Path, str], Draft] = {}
+        self._closing = EchoGuard()
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for layer in list(viewer.layers):
@@ -188,11 +190,15 @@ class KymSession:
         """Take the record's layers away; return False where the user would rather stay."""
         if not self.leave():
             return False
-        for layer in [layer for layer in self.viewer.layers if tag_of(layer) is not None]:
-            # A dialog that closes with the record takes its own layer away.
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        self._remove_layers()
         return True
+
+    def _remove_layers(self) -> None:
+        with self._closing:
+            for layer in [layer for layer in self.viewer.layers if tag_of(layer) is not None]:
+                # A dialog that closes with the record takes its own layer away.
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
 
     def leave(self) -> bool:
         """Save what is not saved, or ask what to do with it; return False where the user would rather stay."""
@@ -219,21 +225,43 @@ class KymSession:
 
     def _on_layer_removed(self, event: Any) -> None:
         record = self.record
-        if record is None or event.value is not record.sync.layer:
-            return
+        if record is not None and event.value is record.sync.layer:
+            self._let_go(record)
+        elif record is not None and not self._closing and self._was_image(event.value, record):
+            self.window.later(lambda: self._close_after_image(record))
+
+    def _was_image(self, layer: Layer, record: OpenRecord) -> bool:
+        tag = tag_of(layer)
+        return tag is not None and tag.role == "pixels" and (Path(tag.dataset_path), tag.image_id) == record.key
+
+    def _close_after_image(self, record: OpenRecord) -> None:
+        """Close a record whose image was deleted by hand, unless it has one again by now."""
+        shows_it = any(self._was_image(layer, record) for layer in self.viewer.layers)
+        if self.record is record and not shows_it and record.sync.layer in self.viewer.layers:
+            self.viewer.layers.remove(record.sync.layer)
+
+    def _let_go(self, record: OpenRecord) -> None:
+        """Stop following a record whose ROI layer is gone; where it was deleted by hand, all of the record closes."""
         if record.is_unsaved and record.key not in self._unsaved:
             self._unsaved[record.key] = record.draft
-            self.window.later(lambda: self._ask_about_removed(record))
+        if not self._closing:
+            self.window.later(lambda: self._close_after_rois(record))
         if record.sync.refused:
             show_warning(f"{record.sync.refusal} They are gone with the layer.")
         record.unbind()
         self.record = None
         self.record_changed.emit()
 
-    def _ask_about_removed(self, record: OpenRecord) -> None:
-        """Ask about a layer that was deleted by hand with unsaved ROIs in it; the ROIs are kept until then."""
+    def _close_after_rois(self, record: OpenRecord) -> None:
+        """Close what is left of a record whose ROI layer was deleted by hand; ask about unsaved ROIs, which are kept."""
         if self.image_id == record.image_id:
             return
+        if record.key in self._unsaved:
+            self._ask_about_removed(record)
+        if self.record is None:
+            self._remove_layers()
+
+    def _ask_about_removed(self, record: OpenRecord) -> None:
         if self.window.autosaves and record.saving.can_save_unasked:
             self._save_and_leave(record)
             return

@@ -23,9 +23,11 @@ from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
+from napari_kymflow.widgets.dataset.removal import RemovalActions
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
+from napari_kymflow.widgets.window.keys import is_for_napari
 from napari_kymflow.widgets.window.task_bar import TaskBar
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
@@ -63,8 +65,11 @@ class DatasetDock(QWidget):
         self._state.setWordWrap(True)
         self._tabs = QTabWidget(self)
         self._panels: dict[str, TablePanel] = {}
-        self._add_panel(RECORDS, "records").menu_asked.connect(self._on_menu_asked)
+        records = self._add_panel(RECORDS, "records")
         self.metadata = MetadataActions(self, self._session, self._bar, self.do, self._chosen_ids)
+        self.removal = RemovalActions(self, self._session, self._bar, self.do, self._chosen_ids)
+        records.menu_asked.connect(self._on_menu_asked)
+        records.delete_asked.connect(self.removal.ask)
         self._buttons = self._make_buttons()
         self._lay_out()
         self._bind()
@@ -75,6 +80,11 @@ class DatasetDock(QWidget):
         """Attach to the window that the dock is shown in."""
         super().showEvent(event)
         self._attach()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Keep from the ROI layer what is typed here."""
+        if is_for_napari(event):
+            super().keyPressEvent(event)
 
     @property
     def is_busy(self) -> bool:
@@ -109,6 +119,8 @@ class DatasetDock(QWidget):
         buttons["open"].setMenu(self._open_menu)
         buttons["more"].setMenu(self._more_menu)
         self.metadata.add_to(self._more_menu)
+        self._more_menu.addSeparator()
+        self.removal.add_to(self._more_menu)
         self._more_menu.addSeparator()
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
@@ -214,8 +226,11 @@ class DatasetDock(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.metadata.name_records()
+        self.removal.name_records()
         for action in (self.metadata.calibration, self.metadata.experiment):
             menu.addAction(action)
+        menu.addSeparator()
+        menu.addAction(self.removal.remove)
         menu.popup(point)
 
     def _title(self, name: str) -> str:
@@ -300,6 +315,7 @@ class DatasetDock(QWidget):
         self._export_image.setEnabled(self._session.image_id is not None and not running)
         self._verify.setEnabled(dataset is not None and not running)
         self.metadata.follow(can_edit=writable)
+        self.removal.follow(can_edit=writable)
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)

@@ -18,6 +18,7 @@ from napari_kymflow.widgets.rois.actions import RoiActions
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
+from napari_kymflow.widgets.window.keys import is_for_napari
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 _WIDTH = 560
@@ -90,6 +91,7 @@ class RoiDock(QWidget):
             ],
         )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._view.delete_asked.connect(partial(self._actions.do, self._delete))
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
         self._time_only.toggled.connect(self._on_time_only_toggled)
@@ -98,6 +100,11 @@ class RoiDock(QWidget):
         """Attach to the window that the dock is shown in."""
         super().showEvent(event)
         self._attach()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Keep from the ROI layer what is typed here."""
+        if is_for_napari(event):
+            super().keyPressEvent(event)
 
     def _attach(self) -> None:
         attach_to_window(self._window, self)

@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.tables.filters import SYNTAX
 from napari_kymflow.user.table_layouts import load_layout, save_layout
+from napari_kymflow.widgets.window.keys import DELETE_KEYS
 
 _FILLED = "kymflow_is_filled"
 _MOST_FITTED_ROWS = 50
@@ -44,6 +45,8 @@ class TableView(QTableView):
     row_chosen = Signal(int)
     """A row was clicked, or Return was pressed in it; not when the arrow keys move there."""
     copy_asked = Signal()
+    delete_asked = Signal()
+    """Delete or Backspace was pressed."""
 
     def __init__(self, model: QAbstractTableModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -61,7 +64,10 @@ class TableView(QTableView):
         return bool(super().event(event))
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Choose the row by Return, ask for a copy by Ctrl+C."""
+        """Choose the row by Return, ask for a copy by Ctrl+C, and for a deletion by Delete."""
+        if event.key() in DELETE_KEYS:
+            self.delete_asked.emit()
+            return
         super().keyPressEvent(event)
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_asked.emit()

@@ -8,10 +8,13 @@ from weakref import ref
 
 import napari
 from napari.qt.threading import thread_worker
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
 from kymflow_core.roi import ROI
+from napari_kymflow.layers.tags import tag_of
 from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
@@ -43,18 +46,24 @@ class Job(QObject):
             self._failed(error)
 
 
-class CloseFilter(QObject):
-    """Asks before a window closes."""
+class WindowFilter(QObject):
+    """Asks before a window closes, and takes the key that saves the record, before napari saves a layer by it."""
 
-    def __init__(self, window: QMainWindow, may_close: Callable[[], bool]) -> None:
+    def __init__(self, window: QMainWindow, may_close: Callable[[], bool], save: Callable[[], bool]) -> None:
         super().__init__(window)
-        self._may_close = may_close
+        self._may_close, self._save = may_close, save
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
-        """Stop the closing of the window where the user would rather stay."""
-        if event.type() == QEvent.Type.Close and watched is self.parent() and not self._may_close():
+        """Stop the closing of the window where the user would rather stay; save by Ctrl+S."""
+        if watched is not self.parent():
+            return False
+        if event.type() == QEvent.Type.Close and not self._may_close():
             event.ignore()
+            return True
+        # Qt asks all widgets, from the one with the focus up to the window, before it looks for a menu's key.
+        if event.type() == QEvent.Type.ShortcutOverride and event.matches(QKeySequence.StandardKey.Save) and self._save():
+            event.accept()
             return True
         return False
 
@@ -85,7 +94,7 @@ class NapariWindow(Window):
         if self.main_window is None:
             # Weakly: the session lives as long as its viewer, and the window must not live longer.
             self._main_window = ref(window)
-            CloseFilter(window, self.may_close)
+            WindowFilter(window, self.may_close, self.save_record)
 
     @property
     def main_window(self) -> QMainWindow | None:
@@ -139,6 +148,17 @@ class NapariWindow(Window):
             return self._said_close
         finally:
             self._is_closing = False
+
+    def save_record(self) -> bool:
+        """Save the open record, and return whether there is one; where a layer that is not ours is active, napari saves."""
+        record, active = self._session.record, self._session.viewer.layers.selection.active
+        if record is None or (active is not None and tag_of(active) is None):
+            return False
+        if record.is_unsaved:
+            record.save()
+        else:
+            show_info(f"All ROIs of {record.name} are saved.")
+        return True
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
