@@ -244,13 +244,13 @@ class KymSession:
         """Stop following a record whose ROI layer is gone; where it was deleted by hand, all of the record closes."""
         if record.is_unsaved and record.key not in self._unsaved:
             self._unsaved[record.key] = record.draft
-        if not self._closing:
-            self.window.later(lambda: self._close_after_rois(record))
         if record.sync.refused:
             show_warning(f"{record.sync.refusal} They are gone with the layer.")
         record.unbind()
         self.record = None
         self.record_changed.emit()
+        if not self._closing:
+            self.window.later(lambda: self._close_after_rois(record))
 
     def _close_after_rois(self, record: OpenRecord) -> None:
         """Close what is left of a record whose ROI layer was deleted by hand; ask about unsaved ROIs, which are kept."""
