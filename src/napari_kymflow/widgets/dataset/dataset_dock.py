@@ -19,6 +19,7 @@ from napari_kymflow.tables.views import DatasetViews, View, records_view, with_m
 from napari_kymflow.user.preferences import record_keys
 from napari_kymflow.user.recent import note_recent
 from napari_kymflow.widgets.dataset.actions import DatasetActions
+from napari_kymflow.widgets.dataset.dropped_tiffs import take_tiff_drops
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
@@ -32,7 +33,7 @@ from napari_kymflow.widgets.window.task_bar import TaskBar
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 RECORDS = "Records"
-_EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
+_EMPTY = "No dataset is open. Drop a .zarr folder or a folder of TIFF files onto the canvas, or click Open."
 _LOOKING = "Looking …"
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
@@ -97,6 +98,8 @@ class DatasetDock(QWidget):
 
     def _attach(self) -> None:
         attach_to_window(self._window, self)
+        if self._window.main_window is not None:
+            take_tiff_drops(self._window.main_window, self.exchange.offer)
 
     def _make_buttons(self) -> dict[str, QPushButton]:
         do, exchange = self.do, self.exchange

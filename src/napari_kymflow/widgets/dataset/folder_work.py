@@ -36,6 +36,8 @@ class ImportWork:
         Whether the dataset was there when the user asked for it: if it is gone by now, none is made in its place.
     plan
         How it is imported.
+    files
+        Where some are given, only these files are imported.
     """
 
     def __init__(
@@ -46,17 +48,21 @@ class ImportWork:
         *,
         is_there: bool,
         plan: ImportPlan | None = None,
+        files: Sequence[Path] = (),
     ) -> None:
         self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
-        self._plan = plan
+        self._plan, self._files = plan, files
 
     def __call__(self, watch: Watch) -> Outcome:
         """Import, and return the result; raise `DatasetNotFoundError` where the dataset is gone."""
         if self._is_there:
             ZarrDataset(self._target, mode="r")
         dataset = ZarrDataset(self._target)
-        report = dataset.import_folder(self._folder, self._plan, watch=watch)
-        if not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
+        if self._files:
+            report = dataset.import_paths(self._files, watch=watch)
+        else:
+            report = dataset.import_folder(self._folder, self._plan, watch=watch)
+        if not self._files and not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
             note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""
