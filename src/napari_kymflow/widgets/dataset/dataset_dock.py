@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import napari
@@ -8,7 +9,7 @@ import pandas as pd
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
@@ -29,10 +30,11 @@ from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
 from napari_kymflow.widgets.window.keys import is_for_napari
-from napari_kymflow.widgets.window.task_bar import TaskBar
+from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 RECORDS = "Records"
+_MARGINS = (6, 4, 6, 4)
 _EMPTY = "No dataset is open. Drop a .zarr folder or a folder of TIFF files onto the canvas, or click Open."
 _LOOKING = "Looking …"
 _NO_ROWS = (
@@ -62,8 +64,7 @@ class DatasetDock(QWidget):
         self.after_save = RefreshAfterSave(self, self._session, self._bar, self.do, lambda: self._shown)
         self._was_quick = True
         self._opening = EchoGuard()
-        self._state = QLabel(_EMPTY)
-        self._state.setWordWrap(True)
+        self._state = line_label(self)
         self._tabs = QTabWidget(self)
         self._panels: dict[str, TablePanel] = {}
         records = self._add_panel(RECORDS, "records")
@@ -153,6 +154,8 @@ class DatasetDock(QWidget):
         for button in self._buttons.values():
             top.addWidget(button)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(*_MARGINS)
+        layout.setSpacing(4)
         layout.addLayout(top)
         layout.addWidget(self._tabs, stretch=1)
         layout.addWidget(self._bar)
@@ -322,17 +325,18 @@ class DatasetDock(QWidget):
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
-        self._state.setText(_EMPTY if dataset is None else self._describe(dataset))
-        self._state.setToolTip("" if dataset is None else str(dataset.path))
+        self._state.setText("No dataset is open" if dataset is None else self._describe(dataset))
+        self._state.setToolTip("" if dataset is None else f"{self._state.text()}<br>{escape(str(dataset.path))}")
 
     def _describe(self, dataset: ZarrDataset) -> str:
         count, unsaved = len(self._session.image_ids), len(self._session.unsaved_ids)
         mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
-        mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
+        mark += "".join(f", <b>● unsaved ROIs in {escape(path.name)}</b>" for path in self._session.unsaved_elsewhere)
         records = f"{count:,} record{'' if count == 1 else 's'}"
         if self._session.is_read_only:
             records += f", {self._session.is_read_only}: read-only"
-        return f"<b>{dataset.path.name}</b>: {records}{mark}"
+        # In front as well, since a long line is cut off.
+        return f"{'● ' if mark else ''}<b>{escape(dataset.path.name)}</b>: {records}{mark}"
 
     def _on_record_activated(self, row: "pd.Series[Any]") -> None:
         if self._open(row):

@@ -235,7 +235,8 @@ class TablePanel(QWidget):
         for button in (self._filters_button, self._columns_button, self._copy_button, self._save_button):
             top.addWidget(button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 4, 0)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(3)
         layout.addLayout(top)
         layout.addWidget(self._pages, stretch=1)
         layout.addWidget(self._footer)

@@ -33,6 +33,7 @@ _MOST_FITTED_ROWS = 50
 _LONG = 10_000
 _MOST_SORTED_SELECTED_ROWS = 20_000
 _LAYOUT_MS = 600
+_ROW_HEIGHT = 20
 _NARROWEST, _WIDEST = 48, 240
 _SHOW_ALL = "Show all"
 _RETURN_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -355,7 +356,7 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
     view.setItemDelegate(TypingDelegate(view))
     # A visible row header makes a reset after scrolling take seconds in a long table.
     view.verticalHeader().setVisible(False)
-    view.verticalHeader().setDefaultSectionSize(22)
+    view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
     header = view.horizontalHeader()
     header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
     header.setStretchLastSection(True)

@@ -11,7 +11,7 @@ from napari.qt.threading import thread_worker
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QMessageBox, QWidget
 
 from kymflow_core.roi import ROI
 from napari_kymflow.layers.tags import tag_of
@@ -19,6 +19,8 @@ from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
+from napari_kymflow.widgets.window.keep_whole import KeepWhole
+from napari_kymflow.widgets.window.layout import PLUGIN, layout_of, name_of, other_than
 
 _PAUSE_MS = 800
 _LONGEST_WAIT_S = 20.0
@@ -95,6 +97,21 @@ class NapariWindow(Window):
             # Weakly: the session lives as long as its viewer, and the window must not live longer.
             self._main_window = ref(window)
             WindowFilter(window, self.may_close, self.save_record)
+            KeepWhole(self._session, window)
+
+    def place(self, dock: QDockWidget) -> None:
+        """Put a dock of ours where it belongs; the first one in a window brings the other."""
+        window, name = self.main_window, name_of(dock)
+        if window is None or name is None:
+            return
+        layout = layout_of(window)
+        is_first = layout.is_new
+        layout.put(name, dock)
+        viewer = self._session.viewer
+        if is_first and isinstance(viewer, napari.Viewer):
+            # napari's column is wider for a record's layers than without any.
+            self._session.record_changed.connect(layout.arrange_later)
+            viewer.window.add_plugin_dock_widget(PLUGIN, other_than(name))
 
     @property
     def main_window(self) -> QMainWindow | None:
@@ -231,12 +248,16 @@ def window_of(viewer: "napari.viewer.Viewer") -> NapariWindow:
 
 
 def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
-    """Let the session have the last word before the window closes that a dock has come to lie in."""
+    """Let the session have the last word before the window closes that a dock has come to lie in, and place the dock."""
     parent: Any = widget
+    dock = None
     while parent is not None and not isinstance(parent, QMainWindow):
+        dock = parent if isinstance(parent, QDockWidget) else dock
         parent = parent.parent()
     if parent is not None:
         window.attach(parent)
+        if dock is not None:
+            window.place(dock)
 
 
 def _no_window() -> None:
