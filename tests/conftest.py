@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from property_tests import examples, try_all
+
 pytest_plugins = ["processes"]
 
-# No test depends on a clock: hypothesis fails slow examples unless it is told not to.
-settings.register_profile("any clock", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any clock")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 COUNTED = pytest.StashKey[Counter[str]]()
@@ -42,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[COUNTED] = Counter()
+    if config.getoption("--trials") != "small":
+        try_all()
+    # No test depends on a clock: hypothesis fails slow examples unless it is told not to.
+    options = {"max_examples": examples(100), "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("any clock", parent=settings.default, **options)
+    settings.load_profile("any clock")
 
 
 @pytest.hookimpl(trylast=True)

@@ -20,7 +20,7 @@ import pytest
 TESTS = Path(__file__).parent
 HEADLESS = (TESTS / "test_kymflow_zarr", TESTS / "test_kymflow_core")
 PLUGINS = ("napari", "napari-plugin-engine", "npe2", "pytest-qt", "xvfb")
-"""Plugins of pytest that load napari or Qt; pyproject.toml switches them off, and `pytest_addoption` on again."""
+"""Plugins of pytest that load napari or Qt; `pytest_addoption` loads them where they are needed, and nothing else does."""
 WITH_A_WINDOW = {"napari", "npe2", "magicgui", "vispy", "psygnal", "qtpy", "superqt", "PyQt6", "PySide6", "pytestqt"}
 """Packages that no headless process loads."""
 KINDS = ("window", "headless")
@@ -68,8 +68,6 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     if "window" in asked_kinds(config):
         for name in PLUGINS:
-            pluginmanager.unblock(name)
-            pluginmanager.unblock(f"pytest_{name}")
             pluginmanager.load_setuptools_entrypoints("pytest11", name=name)
 
 

@@ -128,11 +128,13 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
             return _layers_of(session, image_id)
         except OUR_ERRORS as error:
             show_error(str(error))
+            if session.record is None:
+                session.close_record()
             return NOTHING
     if not session.image_ids:
         show_info("The dataset has no image yet. Drop a folder of TIFFs onto the canvas, or click Import TIFFs….")
     reasons = []
-    layers = NOTHING
+    layers = None
     for candidate in session.image_ids:
         try:
             layers = _layers_of(session, candidate)
@@ -140,20 +142,25 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
             reasons.append(str(error))
             continue
         break
+    if layers is None:
+        session.close_record()
     if reasons:
-        say = show_warning if layers is not NOTHING else show_error
+        say = show_warning if layers is not None else show_error
         count = f"{len(reasons)} of {len(session.image_ids)} records {'is' if len(reasons) == 1 else 'are'} damaged"
         # It tries records until one opens.
         say(
-            f"{count if layers is NOTHING else f'At least {count}'}: {reasons[0]}. "
+            f"{count if layers is None else f'At least {count}'}: {reasons[0]}. "
             f"To see all that is wrong: napari-kymflow verify {session.path}"
         )
-    return layers
+    return layers or NOTHING
 
 
 def _layers_of(session: "KymSession", image_id: str) -> Layers:
-    layers = session.layers_of(image_id)
-    return layers if session.close_record() else NOTHING
+    """Return the layers of a record for napari to add; none where it is shown by those that are there already."""
+    if not session.has_layers:
+        return session.layers_of(image_id)
+    session.open_record(image_id)
+    return NOTHING
 
 
 def _is_dataset(folder: Path) -> bool:

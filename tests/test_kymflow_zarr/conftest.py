@@ -1,5 +1,6 @@
 """Fixtures of the storage floor."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,14 +57,21 @@ def blobs(tmp_path) -> Blobs:
     return Blobs(tmp_path / "blobs", read_only=False)
 
 
-@pytest.fixture
-def tiff_folder(tmp_path, rng) -> Path:
-    """Three TIFFs: two beside each other, one in a subfolder."""
-    folder = tmp_path / "tiffs"
+@pytest.fixture(scope="session")
+def tiff_folder_original(tmp_path_factory) -> Path:
+    """Three TIFFs: two beside each other, one in a subfolder; tests copy them."""
+    folder = tmp_path_factory.mktemp("originals") / "tiffs"
     (folder / "day 2").mkdir(parents=True)
+    rng = np.random.default_rng(1)
     for name in ("a.tif", "b.tif", "day 2/c.tif"):
         tifffile.imwrite(folder / name, rng.integers(0, 60_000, (20, 6)).astype(np.uint16))
     return folder
+
+
+@pytest.fixture
+def tiff_folder(tiff_folder_original, tmp_path) -> Path:
+    """Three TIFFs: two beside each other, one in a subfolder."""
+    return shutil.copytree(tiff_folder_original, tmp_path / "tiffs")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from kymflow_zarr.dataset.manifest import Manifest
 from kymflow_zarr.errors import DamagedError, InvalidNameError, KymflowZarrError
 from kymflow_zarr.formats.seals import seal_document
 from kymflow_zarr.formats.strict_json import from_bytes
+from property_tests import examples
 
 MOST_BYTES = 2**30
 BAD_NAMES = {
@@ -120,7 +121,9 @@ class TestNames:
         assert tree_picture(tmp_path) == before
 
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+        max_examples=examples(60),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(name=st.text(st.characters(), max_size=12) | st.text("ab./\\-_:~ \0AB", max_size=10))
     def test_any_is_stored_under_itself_or_refused(self, record, record_folder, name):
@@ -132,7 +135,9 @@ class TestNames:
         assert record.load_json(name) == {"a": 1}
 
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+        max_examples=examples(60),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(name=st.text(max_size=300) | st.text("./\\ab", max_size=2000))
     def test_reading_any_raises_only_ours(self, readers, name):
@@ -147,7 +152,9 @@ JSON = st.recursive(
     max_leaves=12,
 )
 ANYTHING = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(80),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

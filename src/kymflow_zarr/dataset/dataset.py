@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import check_axes, write_array
+from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.disk.presence import Presence
+from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
@@ -111,8 +112,7 @@ class Dataset:
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
         if not self.has_record(image_id):
-            count = len(self.list_image_ids())
-            there = f"{count} record{'' if count == 1 else 's'}"
+            there = counted(len(self.list_image_ids()), "record")
             raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
         return self._record(image_id)
 
@@ -326,13 +326,13 @@ class Dataset:
         DamagedError
             When the file cannot be read.
         """
-        return self._tables.digest(name)
+        return self._tables.file(name).digest()
 
     def set_table_aside(self, name: str) -> None:
         """Move a table that cannot be used into the folder `.quarantine`; nothing is deleted."""
         self._check_table_name(name)
         self._ensure_exists()
-        self._tables.set_aside(name)
+        self._tables.file(name).set_aside()
 
     @property
     def lacks_images(self) -> bool:
@@ -360,14 +360,14 @@ class Dataset:
         It only spares double work: a claim of a program that was stopped is skipped, at the latest after ten minutes.
         """
         self._ensure_exists()
-        with self._blobs.claim(hashlib.sha256(what.encode()).hexdigest()) as mine:
+        with claim(self._blobs, hashlib.sha256(what.encode()).hexdigest()) as mine:
             yield mine
 
     @contextmanager
     def importing(self) -> Iterator[Presence]:
         """Note, while the block runs, that this program imports; what it gives tells whether others do."""
         self._ensure_exists()
-        with self._blobs.present("import") as presence:
+        with present(self._blobs, "import") as presence:
             yield presence
 
     def _record(self, image_id: str) -> ZarrImageRecord:

@@ -1,7 +1,7 @@
 """What another import may have added since this one began, so that nothing is added twice.
 
-The rule of this room: an import is present in the dataset until the sources table has what it added. So where no other is
-present, and the table is the one that this import knows, nobody has added anything, however many records there are.
+The rule of this room: an import is present in the dataset until the sources table has what it added. So if no other import
+is present and the table has not changed, nobody has added anything, and the records need not be listed again.
 """
 
 from contextlib import suppress
@@ -16,7 +16,7 @@ from kymflow_zarr.tables.sources import Source
 
 
 class Claims:
-    """The records that came since an import began; made before it looks which files are known.
+    """The records that were added since an import began; made before it looks which files are known.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Claims:
             self._seen.add(image_id)
 
     def is_taken(self, where: str, presence: Presence) -> bool:
-        """Return whether a record that came since has this file; to be asked while the file is claimed."""
+        """Return whether a record that was added since has this file; call it while the file is claimed."""
         has_company = presence.has_company()
         with self._lock:
             # Read before the records are listed: whoever wrote the table by then has its records in the list.

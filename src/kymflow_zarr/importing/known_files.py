@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.importing.folders import is_there
 from kymflow_zarr.tables.sources import UNKNOWN, Digested, Source, size_and_time_of
 
 Standing: TypeAlias = Literal["new", "same", "touched", "changed", "moved"]
@@ -20,7 +21,8 @@ class KnownFile:
 
     "same" has the size and time that it had, "touched" only its content, "changed" not even that. "moved" is a file
     with the content of one that is no longer where it was, at an unknown place or at that of another, as where two names
-    were exchanged. `digested` is its content, where that had to be read to know.
+    were exchanged. `digested` is its content, where that had to be read to know. `lacking` are files of its record, of
+    several, that are no longer there.
     """
 
     path: Path
@@ -29,6 +31,7 @@ class KnownFile:
     image_id: str = ""
     source: Source | None = None
     digested: Digested | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -63,6 +66,7 @@ class KnownFiles:
         self._by_content: dict[tuple[int, str], list[str]] = {}
         self._gone: dict[str, list[Source]] = {}
         self._taken: set[str] = set()
+        self._lacking: dict[tuple[str, Path], tuple[str, ...]] = {}
         self._places: dict[Path, str] = {}
         for image_id, source in sources.items():
             places = source.places(dataset)
@@ -70,7 +74,7 @@ class KnownFiles:
             if not any(place.exists() for place in places):
                 self._gone.setdefault(_name_of(source), []).append(source)
             for place, known in zip(places, (self._by_place, self._by_way), strict=False):
-                for one in (place, *(place.with_name(name) for name in source.further_names())):
+                for one in (place, *(place.parent / name for name in source.further_names())):
                     known.setdefault(str(one), image_id)
         self._sizes = {size for size, _ in self._by_content}
 
@@ -90,7 +94,7 @@ class KnownFiles:
         wanted
             The first file of each scan of several with the others.
         """
-        groups, refused = self._known_groups(files), dict[Path, str]()
+        groups, refused, found = self._known_groups(files), dict[Path, str](), {*files}
         owned = {one for further in groups.values() for one in further}
         for first, others in wanted.items():
             rest = [one for one in (first, *others) if one not in groups and one not in owned]
@@ -99,9 +103,9 @@ class KnownFiles:
                 groups[first] = tuple(others)
                 owned |= set(others)
                 continue
-            for one in new:
+            for one in found.intersection(new):  # a file that no pattern has is no image of its own
                 refused[one] = (
-                    f"{one.name} is a channel of a scan that is in the dataset already, without it; delete that image and "
+                    f"{one.name} is one file of a scan that is in the dataset already, without it; delete that image and "
                     "import the folder again, or import this file alone, with its name as the pattern, to have it as an "
                     "image of its own"
                 )
@@ -134,8 +138,8 @@ class KnownFiles:
             image_id = self._id_of(path)
             known = [self._sources[image_id]] if image_id else self._gone.get(path.name, [])
             for source in known:
-                others = tuple(path.with_name(name) for name in source.further_names())
-                if not others or path.name != _name_of(source) or not there.issuperset(others):
+                others = tuple(path.parent / name for name in source.further_names())
+                if not others or path.name != _name_of(source) or not all(one in there or is_there(one) for one in others):
                     continue
                 if image_id or _has_content(source, (path, *others)):
                     groups[path] = others
@@ -162,7 +166,22 @@ class KnownFiles:
             standing = "same"
         elif source.has_content_of(*paths):
             standing = "touched"
-        return KnownFile(path=paths[0], further=paths[1:], standing=standing, image_id=image_id, source=source)
+        return KnownFile(
+            path=paths[0],
+            further=paths[1:],
+            standing=standing,
+            image_id=image_id,
+            source=source,
+            lacking=self._lacking_of(image_id, paths[0].parent) if len(paths) <= len(source.further_names()) else (),
+        )
+
+    def _lacking_of(self, image_id: str, folder: Path) -> tuple[str, ...]:
+        """Return the files of a record of several that are not in a folder; looked for once, whichever of them is asked."""
+        if (image_id, folder) not in self._lacking:
+            source = self._sources[image_id]
+            names = (_name_of(source), *source.further_names())
+            self._lacking[image_id, folder] = tuple(name for name in names if not is_there(folder / name))
+        return self._lacking[image_id, folder]
 
     def _find_moved(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
         """Return as `_record_of_content`, and take the record: a second copy is another file."""
@@ -187,7 +206,7 @@ class KnownFiles:
         """Return whether one of the places that a record's file may be at has its content."""
         names = source.further_names()
         return any(
-            _has_content(source, (place, *(place.with_name(name) for name in names)))
+            _has_content(source, (place, *(place.parent / name for name in names)))
             for place in source.places(self._dataset)
             if place.exists()
         )

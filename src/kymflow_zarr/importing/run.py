@@ -58,6 +58,7 @@ class _Outcome:
     moved: list[MovedFile] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
     companions: dict[Path, str] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
     seen_again: dict[str, Source] = field(default_factory=dict)
 
     def note(self, file: KnownFile, result: FileResult) -> None:
@@ -80,7 +81,7 @@ class _Outcome:
             moved=tuple(self.moved),
             failed=tuple(self.failed),
             reads=reader.reads,
-            notes=tuple(describe_companions(self.companions)),
+            notes=(*reader.left_out(), *describe_companions(self.companions), *self.lacking.values()),
             is_cancelled=is_cancelled,
         )
 
@@ -98,7 +99,8 @@ def import_files(
 
     Arguments are those of `ZarrDataset.import_folder`, and it raises as that.
     """
-    run = _Run(dataset, plan, plan.choose_reader(), Claims(dataset))
+    reader = plan.choose_reader()
+    run = _Run(dataset, plan, reader, Claims(dataset), Listings(tuple(reader.endings())))
     wanted, total = run.look_at(files, sources)
     outcome, done = run.outcome, total - len(wanted)
     if not wanted:
@@ -132,8 +134,8 @@ class _Run:
     plan: ImportPlan
     reader: FileReader
     claims: Claims
+    listings: Listings
     outcome: _Outcome = field(default_factory=_Outcome)
-    listings: Listings = field(default_factory=Listings)
 
     def look_at(self, files: Sequence[Path], sources: Sources) -> tuple[list[KnownFile], int]:
         """Return the files that are to be read, and how many records' files there are."""
@@ -178,6 +180,13 @@ class _Run:
     def _is_wanted(self, file: KnownFile) -> bool:
         """Return whether a file is to be read, and note what becomes of it where it is not."""
         outcome, source = self.outcome, file.source
+        if file.lacking:
+            names = f"{', '.join(file.lacking[:3])}{' …' if len(file.lacking) > 3 else ''}"
+            outcome.lacking[file.image_id] = (
+                f"the image of {file.path} was made of {1 + len(source.further_names()) if source else 0} files, and "
+                f"{len(file.lacking)} of them {'is' if len(file.lacking) == 1 else 'are'} not there any more: {names}; its "
+                "record stays as it is"
+            )
         if file.standing == "new" or (file.standing == "changed" and self.plan.on_changed == "reingest_if_changed"):
             return True
         if file.standing == "moved" and source is not None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -25,6 +26,7 @@ LABORATORYS_LINES = [
     "rois: 5 rows of 3 images",
     "radon_report: 5 rows of 3 images, 1 never analysed",
     "velocity_events: 5 rows of 3 images, 2 never analysed",
+    "velocity: 31235 rows of 3 images, 1 never analysed",
     "Capillary2_no_txt.tif: calibration unknown: no header gives µm per pixel and seconds per line",
     "3 imported, 0 skipped",
 ]
@@ -46,13 +48,23 @@ def dataset_path(tmp_path: Path) -> Path:
     return tmp_path / "lab.zarr"
 
 
-@pytest.fixture
-def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path) -> Path:
-    """A dataset of two scans, the first of them with a report of one ROI."""
-    results = scan_path.parent / "flow-analysis"
-    results.mkdir()
+@pytest.fixture(scope="module")
+def imported_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two scans, the first with a report of one ROI, and their dataset; tests copy it."""
+    folder = tmp_path_factory.mktemp("imported")
+    results = folder / "scans" / "flow-analysis"
+    results.mkdir(parents=True)
+    tifffile.imwrite(folder / "scans" / "scan.tif", np.arange(480, dtype=np.uint16).reshape(40, 12))
+    tifffile.imwrite(folder / "scans" / "sound.tif", np.ones((40, 12), np.uint16))
     (results / "scan_radon.csv").write_text("roi_id,time,velocity\n1,0.1,0.5\n")
-    assert run("import", scan_path.parent, dataset_path).exit_code == 0
+    assert run("import", folder / "scans", folder / "lab.zarr").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path, imported_original: Path) -> Path:
+    """A dataset of two scans, the first of them with a report of one ROI."""
+    shutil.copytree(imported_original, dataset_path.parent, dirs_exist_ok=True)
     return dataset_path
 
 
@@ -84,6 +96,7 @@ def test_importing_fills_the_tables(imported_path):
         "images": 2,
         "radon_report": 1,
         "rois": 0,
+        "velocity": 1,
         "velocity_events": 0,
     }
 
@@ -165,7 +178,10 @@ def test_two_patterns_choose_the_files_of_both(scan_path, second_scan_path, data
     [
         pytest.param(lambda path: None, "there is no folder {}; give the folder that has the TIFF files", id="missing"),
         pytest.param(
-            Path.mkdir, "no file named '*.tif' or '*.tiff' in {} or its subfolders; nothing was imported", id="empty"
+            Path.mkdir,
+            "no file named '*.tif' or '*.tiff' or '*.lif' or '*.oif' or '*.oib' or '*.czi' or '*.lsm' or '*.zarr' in {} or "
+            "its subfolders; nothing was imported",
+            id="empty",
         ),
         pytest.param(Path.touch, "{} is a file; give the folder that has the TIFF files", id="a file"),
     ],
@@ -222,6 +238,7 @@ def test_indexing_what_is_fresh_has_nothing_to_do(imported_path):
             "rois: nothing to do",
             "radon_report: nothing to do, 1 never analysed",
             "velocity_events: nothing to do, 2 never analysed",
+            "velocity: nothing to do, 1 never analysed",
         ],
     )
 
@@ -245,6 +262,7 @@ def test_rebuilding_says_what_the_tables_have(imported_path, jobs):
             "rois: 0 rows of 2 images",
             "radon_report: 1 row of 2 images, 1 never analysed",
             "velocity_events: 0 rows of 2 images, 2 never analysed",
+            "velocity: 1 row of 2 images, 1 never analysed",
         ],
     )
 
@@ -275,6 +293,7 @@ def test_info_says_what_a_sound_dataset_holds(imported_path):
             "  table images: 2 rows",
             "  table radon_report: 1 row (1 never analysed)",
             "  table rois: 0 rows",
+            "  table velocity: 1 row (1 never analysed)",
             "  table velocity_events: 0 rows (2 never analysed)",
         ],
         "",
@@ -423,9 +442,9 @@ class TestUpgrade:
     def test_its_tables_can_be_made_again(self, older_dataset_path, dataset_path):
         run("upgrade", older_dataset_path, dataset_path)
         result = run("index", dataset_path)
-        assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        assert (result.exit_code, result.stdout.splitlines()[-2:]) == (
             0,
-            "velocity_events: 3 rows of 2 images, 1 never analysed",
+            ["velocity_events: 3 rows of 2 images, 1 never analysed", "velocity: 0 rows of 2 images, 2 never analysed"],
         )
 
     def test_another_dataset_is_refused(self, imported_path, tmp_path):

@@ -41,9 +41,27 @@ def dataset_path(tmp_path: Path) -> Path:
     return tmp_path / "lab.zarr"
 
 
+@pytest.fixture(scope="module")
+def imported_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two scans, and the dataset that they were imported into; tests copy it."""
+    folder = tmp_path_factory.mktemp("imported")
+    (folder / "scans").mkdir()
+    tifffile.imwrite(folder / "scans" / "scan.tif", np.arange(480, dtype=np.uint16).reshape(40, 12))
+    tifffile.imwrite(folder / "scans" / "sound.tif", np.ones((40, 12), np.uint16))
+    assert run("import", folder / "scans", folder / "lab.zarr").exit_code == 0
+    return folder
+
+
 @pytest.fixture
-def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path) -> Path:
+def imported_path(scan_path: Path, second_scan_path: Path, dataset_path: Path, imported_original: Path) -> Path:
     """A dataset of two scans."""
+    shutil.copytree(imported_original, dataset_path.parent, dirs_exist_ok=True)
+    return dataset_path
+
+
+@pytest.fixture
+def imported_in_place(scan_path: Path, second_scan_path: Path, dataset_path: Path) -> Path:
+    """The same, not a copy: the files have the stamps and places that the dataset notes."""
     assert run("import", scan_path.parent, dataset_path).exit_code == 0
     return dataset_path
 
@@ -145,10 +163,10 @@ class TestImport:
         result = run("import", scan_path.parent, imported_path)
         assert (result.exit_code, result.stdout) == (0, "0 imported, 2 skipped\n")
 
-    def test_indexing_twice_does_nothing(self, imported_path, tree_picture):
-        before = tree_picture(imported_path)
-        assert run("index", imported_path).exit_code == 0
-        assert tree_picture(imported_path) == before
+    def test_indexing_twice_does_nothing(self, imported_in_place, tree_picture):
+        before = tree_picture(imported_in_place)
+        assert run("index", imported_in_place).exit_code == 0
+        assert tree_picture(imported_in_place) == before
 
     def test_json_has_the_ids_and_what_the_tables_got(self, scan_path, dataset_path):
         said = json.loads(run("import", scan_path.parent, dataset_path, "--json").stdout)
@@ -208,11 +226,11 @@ class TestImport:
         assert "0 imported, 1 completed, 0 skipped" in run("import", scan_path.parent, dataset_path, "--complete").stdout
         assert run("import", scan_path.parent, dataset_path).stdout == "0 imported, 1 skipped\n"
 
-    def test_a_changed_file_is_named_and_read_again_on_request(self, imported_path, scan_path):
+    def test_a_changed_file_is_named_and_read_again_on_request(self, imported_in_place, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
-        said = run("import", scan_path.parent, imported_path).stdout
+        said = run("import", scan_path.parent, imported_in_place).stdout
         assert "scan.tif: has changed since it was imported; --reread-changed reads it again" in said
-        again = run("import", scan_path.parent, imported_path, "--reread-changed").stdout
+        again = run("import", scan_path.parent, imported_in_place, "--reread-changed").stdout
         assert "0 imported, 1 changed and read again, 1 skipped" in again
 
     def test_channels_are_merged_on_request(self, scan_folder, dataset_path):
@@ -229,21 +247,21 @@ class TestRefresh:
         assert result.stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
         assert "1 imported, 2 skipped" in result.stdout
 
-    def test_files_that_moved_are_named_and_linked_on_request(self, imported_path, scan_path):
+    def test_files_that_moved_are_named_and_linked_on_request(self, imported_in_place, scan_path):
         moved = scan_path.parent.rename(scan_path.parent.with_name("moved"))
-        said = run("refresh", imported_path, moved).stdout
+        said = run("refresh", imported_in_place, moved).stdout
         assert f"scan.tif: known as scan.tif, and has moved from {scan_path.parent.resolve()}; --relink notes it" in said
-        assert "scan.tif: known as scan.tif" in run("refresh", imported_path, moved, "--relink").stdout
-        assert "0 imported, 2 skipped" in run("refresh", imported_path).stdout
+        assert "scan.tif: known as scan.tif" in run("refresh", imported_in_place, moved, "--relink").stdout
+        assert "0 imported, 2 skipped" in run("refresh", imported_in_place).stdout
 
     def test_a_dataset_without_files_needs_a_folder(self, dataset_path):
         ZarrDataset.create(dataset_path)
         result = run("refresh", dataset_path)
         assert (result.exit_code, "came from no folder yet; give the folder that" in result.stderr) == (1, True)
 
-    def test_a_folder_that_is_gone_must_be_given(self, imported_path, scan_path):
+    def test_a_folder_that_is_gone_must_be_given(self, imported_in_place, scan_path):
         scan_path.parent.rename(scan_path.parent.with_name("moved"))
-        result = run("refresh", imported_path)
+        result = run("refresh", imported_in_place)
         assert (result.exit_code, "or it is no longer there; give the folder to look in" in result.stderr) == (1, True)
 
     @pytest.fixture
@@ -270,9 +288,9 @@ class TestRefresh:
         (moved_path / "scans" / "scan.tif").unlink()
         assert "0 imported, 1 skipped" in run("refresh", moved_path / "lab.zarr").stdout
 
-    def test_a_dataset_that_moved_alone_is_refreshed_where_its_files_were(self, imported_path, scan_path, tmp_path):
+    def test_a_dataset_that_moved_alone_is_refreshed_where_its_files_were(self, imported_in_place, scan_path, tmp_path):
         (tmp_path / "far" / "away").mkdir(parents=True)
-        alone = imported_path.rename(tmp_path / "far" / "away" / "lab.zarr")
+        alone = imported_in_place.rename(tmp_path / "far" / "away" / "lab.zarr")
         assert run("refresh", alone).stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
 
     def test_a_source_of_another_system_is_passed_over(self, imported_path, scan_path):
@@ -363,6 +381,10 @@ class TestTables:
         run("tables", imported_path, "images", "--save", path)
         assert sorted(read(path)["name"]) == ["scan", "sound"]
 
+    def test_a_csv_has_titles_on_request(self, imported_path, tmp_path):
+        run("tables", imported_path, "images", "--save", tmp_path / "images.csv", "--titles")
+        assert {"time per line (s)", "pixel size (µm)"} <= set(pd.read_csv(tmp_path / "images.csv").columns)
+
     def test_a_table_is_saved_under_a_name_as_long_as_can_be(self, imported_path, tmp_path):
         name = "y" * 250 + ".csv"
         assert run("tables", imported_path, "images", "--save", tmp_path / name).exit_code == 0
@@ -387,7 +409,7 @@ class TestTables:
 class TestExport:
     def test_it_goes_out_and_comes_back(self, imported_path, tmp_path):
         result = run("export", imported_path, tmp_path / "out", "--friendly-names")
-        assert (result.exit_code, result.stdout) == (0, "2 records and 5 tables exported as 19 files\n")
+        assert (result.exit_code, result.stdout) == (0, "2 records and 6 tables exported as 21 files\n")
         run("import", tmp_path / "out", tmp_path / "again.zarr")
         one, other = ZarrDataset(imported_path, mode="r"), ZarrDataset(tmp_path / "again.zarr", mode="r")
         assert one.list_image_ids() == other.list_image_ids()

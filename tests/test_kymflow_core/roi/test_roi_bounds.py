@@ -15,6 +15,7 @@ from kymflow_core.roi.pixels import drawn_mask
 from kymflow_core.roi.shape_kinds import SHAPE_KINDS
 from kymflow_core.roi_files.geojson import rois_to_geojson
 from kymflow_zarr import ZarrDataset
+from property_tests import examples
 
 SHAPE = (40, 30)
 
@@ -61,13 +62,13 @@ ranges = st.tuples(st.integers(0, 45), st.integers(1, 20)).map(lambda pair: (pai
 rects = st.tuples(ranges, ranges).map(lambda pair: rect(*pair[0], *pair[1]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.one_of(drawn_rois(), rects), st.tuples(st.integers(1, 40), st.integers(1, 40)))
 def test_the_bounds_are_the_extent_of_the_pixels(roi, shape):
     assert roi_bounds(roi, shape) == extent(drawn_mask(roi, shape))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 29)), max_size=8))
 def test_the_bounds_of_a_mask_are_the_extent_of_its_pixels(pixels):
     mask = painted(*pixels)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kymflow_core.roi import RectROI, RoiSet
 from kymflow_core.roi.merge import merge_roi_sets
+from property_tests import examples
 
 
 def rect(roi_id, name=""):
@@ -75,7 +76,7 @@ def edited(draw):
     return rois
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(edited(), edited())
 def test_every_change_of_either_side_is_somewhere_in_the_merged_set(mine, theirs):
     merged = names(merge_roi_sets(BASE, mine, theirs).rois)
@@ -85,7 +86,7 @@ def test_every_change_of_either_side_is_somewhere_in_the_merged_set(mine, theirs
     assert set(changed) <= set(merged.values())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(edited())
 def test_merging_with_nothing_changed_gives_the_changed_side(rois):
     assert names(merge_roi_sets(BASE, rois, BASE).rois) == names(rois)

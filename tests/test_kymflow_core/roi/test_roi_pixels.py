@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kymflow_core.roi import RectROI
 from kymflow_core.roi.bounds import roi_bounds
 from kymflow_core.roi.pixels import covered_range, drawn_range, pixel_stats, rect_mask
+from property_tests import examples
 
 noise = st.floats(-1e-6, 1e-6)
 
@@ -19,14 +20,14 @@ def ranges_in_size(draw: st.DrawFn) -> tuple[int, int, int]:
     return start, draw(st.integers(start + 1, size)), size
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(ranges_in_size())
 def test_a_drawn_range_covers_the_pixels_that_it_was_drawn_from(case):
     start, stop, size = case
     assert covered_range(*drawn_range(start, stop), size) == (start, stop)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(ranges_in_size(), noise, noise)
 def test_float_noise_moves_no_border(case, low_noise, high_noise):
     start, stop, size = case
@@ -34,7 +35,7 @@ def test_float_noise_moves_no_border(case, low_noise, high_noise):
     assert covered_range(low + low_noise, high + high_noise, size) == (start, stop)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(ranges_in_size())
 def test_a_range_through_float32_and_back_is_the_same(case):
     start, stop, size = case
@@ -42,7 +43,7 @@ def test_a_range_through_float32_and_back_is_the_same(case):
     assert covered_range(low, high, size) == (start, stop)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.floats(-50, 150), st.floats(-50, 150), st.integers(1, 100))
 def test_the_covered_range_has_exactly_the_centres_within(low, high, size):
     assert list(range(*covered_range(low, high, size))) == [pixel for pixel in range(size) if low <= pixel <= high]

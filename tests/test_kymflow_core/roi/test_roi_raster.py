@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from kymflow_core.errors import RoiError
 from kymflow_core.roi.raster import clip_box, has_pixels, outline, shape_mask
 from kymflow_core.roi.shape_kinds import SHAPE_KINDS, shape_problems
+from property_tests import examples
 
-everyday = settings(max_examples=100, deadline=None)
+everyday = settings(max_examples=examples(100))
 shapes = st.tuples(st.integers(1, 14), st.integers(1, 14))
 coordinates = st.one_of(
     st.integers(-4, 18).map(float),

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from kymflow_core.errors import RoiError, RoiNotFoundError
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import MaskROI, RectROI, RoiSet
+from property_tests import examples
 
 
 def rect(roi_id: int, **changes: object) -> RectROI:
@@ -24,13 +25,13 @@ def roi_sets(draw: st.DrawFn) -> RoiSet:
     return RoiSet.from_json(members, next_id=draw(st.integers(1, 1000)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(roi_sets())
 def test_a_set_comes_back_from_its_json_and_next_id(roi_set):
     assert RoiSet.from_json(roi_set.to_json(), next_id=roi_set.next_id) == roi_set
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.lists(st.sampled_from(["add", "remove first", "remove last"]), max_size=20))
 def test_no_id_is_given_twice_whatever_is_added_and_removed(steps):
     roi_set, given_ids = RoiSet(), []

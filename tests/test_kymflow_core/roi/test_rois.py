@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import MaskROI, RectROI, roi_from_dict
 from kymflow_zarr import JsonValue
+from property_tests import examples
 
 ENVELOPE_KEYS = {"roi_id", "roi_type", "version", "name", "note", "channel", "z", "data", "meta"}
 FLAT_KEYS = {"dim0_start", "dim0_stop", "dim1_start", "dim1_stop"}
@@ -75,19 +76,19 @@ def rect_envelope(**changes: object) -> dict:
     return envelope
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(envelopes())
 def test_an_envelope_comes_back_as_it_was_with_unknown_keys(envelope):
     assert roi_from_dict(envelope).to_dict() == envelope
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(envelopes().map(roi_from_dict))
 def test_a_roi_comes_back_from_its_envelope(roi):
     assert roi_from_dict(roi.to_dict()) == roi
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(flat_rois())
 def test_a_flat_older_roi_becomes_an_envelope_with_its_unknown_keys(flat):
     envelope = roi_from_dict(flat).to_dict()
@@ -111,7 +112,7 @@ def test_a_flat_older_roi_becomes_an_envelope_with_its_unknown_keys(flat):
     }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(flat_rois())
 def test_a_flat_older_roi_written_as_envelope_is_the_same_roi(flat):
     roi = roi_from_dict(flat)

@@ -15,10 +15,11 @@ from kymflow_core.roi.polygons import is_simple
 from kymflow_core.roi.raster import shape_mask
 from kymflow_core.roi_files.geojson import rois_to_geojson, save_geojson
 from kymflow_core.roi_files.outline import mask_regions
+from property_tests import examples
 
 SHAPE = (20, 16)
 
-everyday = settings(max_examples=80, deadline=None)
+everyday = settings(max_examples=examples(80))
 masks = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9))
 
 

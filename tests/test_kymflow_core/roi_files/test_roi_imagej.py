@@ -16,13 +16,16 @@ from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.raster import shape_mask
 from kymflow_core.roi_files import imagej_read
 from kymflow_core.roi_files.imagej import rois_from_imagej, rois_to_imagej
+from property_tests import examples
 
 SHAPE = (40, 30)
 TILTED = ((10.0, 2.0), (14.0, 5.0), (8.0, 13.0), (4.0, 10.0))
 """A rectangle of 5 by 10 pixels, turned by 37 degrees."""
 
 everyday = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 half_pixels = st.integers(-20, 100).map(lambda twice: twice / 2)
 polygons = st.lists(st.tuples(half_pixels, half_pixels), min_size=3, max_size=8)
@@ -559,7 +562,9 @@ SOUND = [
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.sampled_from(SOUND), st.lists(st.tuples(st.integers(4, 130), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_damaged_roi_is_read_or_refused_and_nothing_else(tmp_path, content, damage):

@@ -25,6 +25,7 @@ from kymflow_zarr.arrays.arrays import (
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidValueError, NotSavedError
 from kymflow_zarr.formats.seals import seal_document
+from property_tests import examples
 
 DTYPES = st.one_of(
     hnp.boolean_dtypes(),
@@ -56,7 +57,7 @@ def document(blobs, pixels):
 
 
 class TestRoundTrip:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(30))
     @given(values=st.data())
     def test_values_survive(self, tmp_path_factory, values):
         array = values.draw(hnp.arrays(DTYPES, SHAPES))
@@ -64,7 +65,7 @@ class TestRoundTrip:
         write(blobs, array)
         np.testing.assert_array_equal(load_array(blobs, "array"), array, strict=False)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(30))
     @given(values=st.data())
     def test_shape_and_dtype_survive_but_for_the_byte_order(self, tmp_path_factory, values):
         array = values.draw(hnp.arrays(DTYPES, SHAPES))
@@ -288,7 +289,7 @@ class TestPlan:
     def test_a_small_array_is_one_shard(self):
         assert plan_chunks((600, 700), ("y", "x"), 2, None)[1] == (600, 1024)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(30))
     @given(
         shape=st.lists(st.integers(0, 100_000), min_size=2, max_size=2),
         item_bytes=st.sampled_from([1, 2, 8, 16]),

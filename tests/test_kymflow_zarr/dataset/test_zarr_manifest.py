@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -16,13 +17,21 @@ RECORDS = 12
 ORDERS = ["image_id", "created_utc", "acquired_local_epoch_ns"]
 
 
-@pytest.fixture
-def listed(dataset):
-    """A dataset of some records, a third of them without an acquisition time, with its manifest stored."""
+@pytest.fixture(scope="module")
+def unlisted_original(tmp_path_factory):
+    """A dataset of some records, a third of them without an acquisition time; tests copy it."""
+    dataset = ZarrDataset.create(tmp_path_factory.mktemp("unlisted") / "made.zarr")
     for number in range(RECORDS):
         with dataset.build_record(np.zeros((3, 2), np.uint16)) as draft:
             acquired = None if number % 3 == 0 else (number * 7) % 5
             draft.save_metadata_payload({"header": {"name": f"scan {number}", "acquired_local_epoch_ns": acquired}})
+    return dataset.path
+
+
+@pytest.fixture
+def listed(unlisted_original, tmp_path):
+    """A dataset of some records, a third of them without an acquisition time, with its manifest stored."""
+    dataset = ZarrDataset(shutil.copytree(unlisted_original, tmp_path / "made.zarr"))
     dataset.rebuild_manifest()
     return dataset
 

@@ -10,6 +10,7 @@ from kymflow_zarr import array_group_key, array_name
 from kymflow_zarr.errors import InvalidNameError
 from kymflow_zarr.layout import revision_key, revision_number
 from kymflow_zarr.names import MAX_LENGTH, RULE, check_name
+from property_tests import examples
 
 SOUND = st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,20}[a-z0-9])?", fullmatch=True).filter(
     lambda name: not re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name)
@@ -66,7 +67,7 @@ def test_each_part_of_a_nested_name_must_be_sound(name):
         check_name(name, what="artifact", nested=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(name=SOUND)
 def test_an_array_name_survives_its_reference(name):
     assert array_name(array_group_key(check_name(name, what="array"))) == name
@@ -79,7 +80,7 @@ def test_a_reference_to_something_else_holds_no_array_name(reference):
     assert array_name(reference) is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(number=st.integers(0, 99_999_999))
 def test_a_revision_number_survives_its_file_name(number):
     assert revision_number(revision_key(number).rpartition("/")[2]) == number

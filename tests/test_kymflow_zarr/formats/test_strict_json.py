@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 from kymflow_zarr.formats.strict_json import canonical_sha256, from_bytes, object_from_bytes, to_readable_bytes
+from property_tests import examples
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -18,13 +19,13 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(value=VALUES)
 def test_a_value_survives_a_round_trip(value):
     assert from_bytes(to_readable_bytes(value, what="x"), what="x") == value
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(value=VALUES)
 def test_a_digest_survives_a_round_trip(value):
     assert canonical_sha256(from_bytes(to_readable_bytes(value, what="x"), what="x")) == canonical_sha256(value)

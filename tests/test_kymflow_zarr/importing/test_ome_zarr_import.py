@@ -25,6 +25,7 @@ from kymflow_zarr.arrays.foreign import check_unpacked
 from kymflow_zarr.errors import DamagedError, SourceError
 from kymflow_zarr.exporting.ome_zarr import write_ome_zarr
 from kymflow_zarr.importing.ome_zarr import find_ome_image, read_ome_zarr
+from property_tests import examples
 
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
@@ -522,7 +523,7 @@ DTYPES = st.sampled_from(["bool", "u1", "i2", "u2", "i4", "u8", "f4", "f8"])
 
 
 @given(data=st.data(), axes=AXES, dtype=DTYPES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_what_is_exported_comes_back_the_same(data, axes, dtype):
     shape = data.draw(st.lists(st.integers(2, 4), min_size=len(axes), max_size=len(axes)))
     pixels = np.arange(np.prod(shape)).reshape(shape).astype(dtype)

@@ -24,9 +24,12 @@ def source_at(path: str) -> Source:
     return Source(source_primary_path=path, source_mtime_ns=1, source_size_bytes=2, source_sha256="ab", ingested_epoch_ns=3)
 
 
-@pytest.fixture
-def filled(dataset, pixels) -> ZarrDataset:
-    """Two records, one with metadata and an artifact of each kind, with rows in a table and among the sources."""
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
+    """The dataset `filled`, and the folder `out` that it was exported to; tests copy both."""
+    folder = tmp_path_factory.mktemp("exported")
+    dataset = ZarrDataset.create(folder / "made.zarr")
+    pixels = np.random.default_rng(0).integers(0, 60_000, (20, 6)).astype(np.uint16)
     with dataset.build_record(pixels) as draft:
         draft.save_metadata_payload({"header": {}})
         draft.save_json("params", {"window": 16})
@@ -35,14 +38,20 @@ def filled(dataset, pixels) -> ZarrDataset:
     ids = dataset.list_image_ids()
     dataset.save_table("report", pd.DataFrame({"image_id": ids, "v": [1.0, 2.0]}))
     dataset._sources.add({image_id: source_at(f"/lab/{image_id}.tif") for image_id in ids})
-    return dataset
+    dataset.export_legacy_folder(folder / "out")
+    return folder
 
 
 @pytest.fixture
-def out(filled, tmp_path) -> Path:
-    """The exported folder."""
-    filled.export_legacy_folder(tmp_path / "out")
-    return tmp_path / "out"
+def filled(original, tmp_path) -> ZarrDataset:
+    """Two records, one with metadata and an artifact of each kind, with rows in a table and among the sources."""
+    return ZarrDataset(shutil.copytree(original / "made.zarr", tmp_path / "made.zarr"))
+
+
+@pytest.fixture
+def out(original, tmp_path) -> Path:
+    """The folder that `filled` was exported to."""
+    return shutil.copytree(original / "out", tmp_path / "out")
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.stores import TiffSidecarStore, ZarrRecordStore
 from kymflow_zarr.testing import ArtifactStoreContract, PixelStoreContract
+from property_tests import examples
 
 NUMBERS = st.one_of(
     hnp.boolean_dtypes(),
@@ -285,7 +286,7 @@ class TestTwoTiffs:
         with pytest.raises(InvalidNameError, match="would have more than 255 bytes; choose a shorter one"):
             store.save_dict("x" * 60, {})
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200))
     @given(
         stems=st.lists(st.text("ab.", min_size=1, max_size=5).filter(lambda stem: stem[0] != "."), min_size=2, max_size=2),
         names=st.lists(st.text("ab.", min_size=1, max_size=4), min_size=2, max_size=2),
@@ -379,7 +380,7 @@ class TestDamage:
             store.load_array_artifact("mask")
         assert not ran.exists()
 
-    @settings(max_examples=1000, deadline=None)
+    @settings(max_examples=examples(1000))
     @given(position=st.integers(0, 127), byte=st.integers(0, 255))
     def test_a_changed_byte_of_a_header_is_an_array_or_damage(self, with_mask, position, byte):
         path = with_mask.path.with_name("a.mask.npy")
@@ -391,7 +392,7 @@ class TestDamage:
         finally:
             path.write_bytes(good)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50))
     @given(values=hnp.arrays(NUMBERS, hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4)))
     def test_any_array_comes_back(self, tmp_path_factory, values):
         store = add_tiff(tmp_path_factory.mktemp("tiff"), "a.tif")

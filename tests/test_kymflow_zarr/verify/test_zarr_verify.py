@@ -18,10 +18,12 @@ from kymflow_zarr.record.attributes import OF_RECORD
 from kymflow_zarr.verify.verify import VerifyReport
 
 
-@pytest.fixture
-def lab(dataset, tiff_folder):
-    """Three imported images; the first with two revisions, artifacts of every kind and rows in a table."""
-    dataset.import_folder(tiff_folder)
+@pytest.fixture(scope="module")
+def original(tiff_folder_original, tmp_path_factory):
+    """A folder with the dataset `lab` and its TIFFs; tests copy it."""
+    folder = tmp_path_factory.mktemp("lab")
+    dataset = ZarrDataset.create(folder / "made.zarr")
+    dataset.import_folder(shutil.copytree(tiff_folder_original, folder / "tiffs"))
     record = next(dataset.iter_records())
     record.save_metadata_payload({"rois": [1]})
     record.save_metadata_payload({"rois": [1, 2]})
@@ -30,6 +32,14 @@ def lab(dataset, tiff_folder):
     record.save_df_csv_gz("raw", pd.DataFrame({"v": [1.0, 2.0]}))
     record.save_array_artifact("mask", np.ones((20, 6), bool))
     dataset.save_table("velocity", pd.DataFrame({"image_id": dataset.list_image_ids(), "v": [1.0, 2.0, 3.0]}))
+    return folder
+
+
+@pytest.fixture
+def lab(original, tiff_folder, tmp_path):
+    """Three imported images; the first with two revisions, artifacts of every kind and rows in a table."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    dataset = ZarrDataset(tmp_path / "made.zarr")
     dataset.rebuild_manifest()
     return dataset
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from napari.layers import Shapes
 
 from kymflow_core.roi.raster import shape_mask
+from property_tests import examples
 
 SHAPE = (24, 17)
 
-everyday = settings(max_examples=40, deadline=None)
+everyday = settings(max_examples=examples(40))
 
 
 def thousandths(low, high):

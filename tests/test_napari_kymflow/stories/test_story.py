@@ -97,7 +97,6 @@ def viewer(make_napari_viewer):
 
 
 @pytest.mark.opengl
-@pytest.mark.everyday
 def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     # Drop: the first record, its three ROIs, both docks.
     drop(viewer, lab_path / "zarr.json")

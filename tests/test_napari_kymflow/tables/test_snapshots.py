@@ -100,12 +100,10 @@ def add_events(dataset, name):
 @pytest.mark.parametrize(
     ("change", "state", "reason"),
     [
-        pytest.param(
-            change_roi, "outdated", "velocity_events: outdated: ROI 1: x1 84 → 70 after the analysis", id="outdated"
-        ),
-        pytest.param(add_events, "behind", "velocity_events: behind: its results are newer than the table", id="behind"),
-        pytest.param(damage, "failed", "velocity_events: failed: ", id="failed"),
-        pytest.param(drop_results, "behind", "velocity_events: behind: its results are gone", id="gone"),
+        pytest.param(change_roi, "outdated", "Events: outdated: ROI 1: x1 84 → 70 after the analysis", id="outdated"),
+        pytest.param(add_events, "behind", "Events: behind: its results are newer than the table", id="behind"),
+        pytest.param(damage, "failed", "Events: failed: ", id="failed"),
+        pytest.param(drop_results, "behind", "Events: behind: its results are gone", id="gone"),
     ],
 )
 def test_the_state_of_a_record_and_the_reason_are_said(dataset, change, state, reason):
@@ -359,16 +357,17 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("name", ["mine", "radon_report", "images"])
 @pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
-def test_a_table_that_somebody_else_wrote_is_shown(dataset, demo_path, name, make):
+def test_tables_that_somebody_else_wrote_are_shown(dataset, demo_path, make):
     frame = pd.DataFrame(make(dataset.list_image_ids()))
-    frame.to_parquet(demo_path / "tables" / f"{name}.parquet")
+    names = ("mine", "radon_report", "images")
+    for name in names:
+        frame.to_parquet(demo_path / "tables" / f"{name}.parquet")
     assert sorted(quick_snapshot(dataset).image_ids) == dataset.list_image_ids()
     before = shown_of(dataset)
     shown = shown_of(dataset, before)
     assert sorted(shown.records.frame["image_id"]) == dataset.list_image_ids()
-    assert len(shown.tables[name].frame) == len(frame)
+    assert [len(shown.tables[name].frame) for name in names] == [len(frame)] * 3
 
 
 def test_columns_that_have_our_names_are_shown_beside_ours(dataset, demo_path):

@@ -11,11 +11,13 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
+from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.row_place import place_of
+from napari_kymflow.tables.snapshot import SERIES
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
 from napari_kymflow.user.recent import note_recent
@@ -186,7 +188,7 @@ class DatasetDock(QWidget):
         panel.set_note("")
         panel.run_in_background = self._window.run
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
-        self._tabs.addTab(panel, name)
+        self._tabs.addTab(panel, table_title(name))
         return panel
 
     def _on_dataset_changed(self) -> None:
@@ -202,7 +204,7 @@ class DatasetDock(QWidget):
     def _show(self, shown: DatasetViews) -> None:
         """Show a snapshot of the dataset; tables behind the front one are filled when they come to the front."""
         self._shown = shown
-        known = [indexer.table_name for indexer in self._session.found.indexers]
+        known = [one.table_name for one in self._session.found.indexers if one.table_name not in SERIES]
         names = [RECORDS, *dict.fromkeys([*known, *shown.snapshot.tables])]
         for name in [name for name in self._panels if name not in names]:
             panel = self._panels.pop(name)
@@ -241,11 +243,12 @@ class DatasetDock(QWidget):
 
     def _title(self, name: str) -> str:
         snapshot = self._shown.snapshot
+        title = table_title(name)
         if name == RECORDS or snapshot.is_quick:
-            return name
+            return title
         if name in snapshot.tables:
-            return f"{name} ({len(snapshot.tables[name]):,})"
-        return f"{name} (damaged)" if name in snapshot.problems else f"{name} (not made yet)"
+            return f"{title} ({len(snapshot.tables[name]):,})"
+        return f"{title} (damaged)" if name in snapshot.problems else f"{title} (not made yet)"
 
     def _fill_current(self) -> None:
         """Show in the front panel what it does not show yet."""

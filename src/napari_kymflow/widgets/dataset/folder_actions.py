@@ -10,13 +10,15 @@ from pathlib import Path
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
+from kymflow_core import FolderNames, FolderPattern
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.reports import FailedFile
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
+from napari_kymflow.tables.import_form import FolderFacts
 from napari_kymflow.tables.report_text import (
     export_details,
     failures_of,
@@ -32,10 +34,11 @@ from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_work import (
     ExportImageWork,
     ExportWork,
-    FindChannels,
     ImportWork,
+    LookAtFolder,
     RelinkWork,
 )
+from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
 from napari_kymflow.widgets.dataset.import_offer import ImportOffer
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 from napari_kymflow.widgets.window.task_bar import TaskBar
@@ -107,8 +110,8 @@ class ExchangeActions(QObject):
     def _look_and_import(self, folder: Path, target: Path) -> None:
         self._bar.run(
             f"Looking at {folder.name}",
-            FindChannels(folder),
-            partial(self._on_channels_found, folder, target),
+            LookAtFolder(folder),
+            partial(self._on_looked_at, folder, target),
             partial(self._do.on_failed, self._session.path),
         )
 
@@ -127,13 +130,24 @@ class ExchangeActions(QObject):
         if folder is not None:
             self.import_folder(folder, dataset.path)
 
-    def import_folder(self, folder: Path, target: Path, plan: ImportPlan | None = None) -> None:
+    def import_folder(
+        self, folder: Path, target: Path, plan: ImportPlan | None = None, *, folder_names: FolderPattern | None = None
+    ) -> None:
         """Import a folder in a worker, refresh the tables, and open the dataset."""
-        self._import(folder, target, plan)
+        self._import(folder, target, plan, folder_names=folder_names)
 
-    def _import(self, folder: Path, target: Path, plan: ImportPlan | None = None, files: Sequence[Path] = ()) -> None:
+    def _import(
+        self,
+        folder: Path,
+        target: Path,
+        plan: ImportPlan | None = None,
+        *,
+        files: Sequence[Path] = (),
+        folder_names: FolderPattern | None = None,
+    ) -> None:
         path, known = self._session.path, self._session.found.indexers
-        work = ImportWork(folder, target, known, is_there=target.resolve() == path, plan=plan, files=files)
+        is_there = target.resolve() == path
+        work = ImportWork(folder, target, known, is_there=is_there, plan=plan, files=files, folder_names=folder_names)
         name = folder.name if not files else files[0].name if len(files) == 1 else f"{len(files)} files"
         done = partial(self._on_imported, folder, target, is_single=len(files) == 1)
         self._bar.run(f"Importing {name}", work, done, partial(self._do.on_failed, path))
@@ -171,18 +185,16 @@ class ExchangeActions(QObject):
             work = ExportImageWork(path, record.image_id, target)
             self._bar.run(f"Exporting {record.image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
 
-    def _on_channels_found(self, folder: Path, target: Path, names: tuple[str, ...]) -> str:
-        merge = False
-        if names:
-            several = f"{len(names)} scans have" if len(names) > 1 else "One scan has"
-            answer = QMessageBox.question(
-                self._parent,
-                "One file a channel",
-                f"{several} several files, one a channel, such as {names[0]}.\n\nMake one image of each scan, with its "
-                "channels? Otherwise each file becomes an image of its own.",
-            )
-            merge = answer == QMessageBox.StandardButton.Yes
-        self.import_folder(folder, target, ImportPlan(merge_channels=merge))
+    def _on_looked_at(self, folder: Path, target: Path, facts: FolderFacts) -> str:
+        plan, folder_names = ImportPlan(), None
+        if not facts.is_plain:
+            dialog = ImportDialog(folder, facts, parent=self._parent)
+            is_accepted, wish = bool(dialog.exec()), dialog.wish
+            dialog.deleteLater()
+            if not is_accepted:
+                return "Cancelled: nothing was imported"
+            plan, folder_names = ImportPlan(merge_channels=wish.merge_channels), wish.folder_names
+        self.import_folder(folder, target, plan, folder_names=folder_names)
         return ""
 
     def _on_imported(self, folder: Path, target: Path, outcome: Outcome, *, is_single: bool) -> str:
@@ -191,21 +203,22 @@ class ExchangeActions(QObject):
             return ""
         if is_single and report is not None and report.imported:
             self._session.open_record(report.imported[0].image_id)
-        if report is not None and needs_reading(report):
-            self._show_report(report, folder, target)
-        counts = "" if report is None else import_headline(report)
+        if report is not None and needs_reading(report, outcome.named):
+            self._show_report(report, outcome.named, folder, target)
+        counts = "" if report is None else import_headline(report, outcome.named)
         if report is not None and report.is_cancelled:
             new = len(report.imported)
             counts = f"Cancelled after {new} new image{'' if new == 1 else 's'}, which stay{'s' if new == 1 else ''}"
         elif outcome.is_cancelled:
             counts = f"Cancelled: the tables may be behind. {counts}"
         problems = [*failures_of(outcome), *([outcome.problem] if outcome.problem else [])]
-        if report is None or report.failed or problems or outcome.is_cancelled:
+        is_whole = outcome.named is None or outcome.named.is_whole
+        if report is None or report.failed or problems or outcome.is_cancelled or not is_whole:
             self._bar.show_result("; ".join([counts, *problems]), "warning")
             return ""
         return counts
 
-    def _show_report(self, report: ImportReport, folder: Path, target: Path) -> None:
+    def _show_report(self, report: ImportReport, named: FolderNames | None, folder: Path, target: Path) -> None:
         actions: dict[str, tuple[str, Callable[[], None]]] = {}
         if report.moved:
             tip = "The dataset notes where these files are now, so that the next import finds them"
@@ -218,7 +231,7 @@ class ExchangeActions(QObject):
             tip = f"Adds {report.reads} to these records; what was drawn, edited or entered since stays as it is"
             complete = ImportPlan(complete=True)
             actions[_COMPLETE] = (tip, lambda: self.import_folder(folder, target, complete))
-        self._show("Import", import_headline(report), import_details(report), actions)
+        self._show("Import", import_headline(report, named), import_details(report, named), actions)
 
     def _relink(self, target: Path, report: ImportReport) -> None:
         self._bar.run(

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from kymflow_core.columns import column_title
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.tables.filters import SYNTAX
 from napari_kymflow.user.table_layouts import load_layout, save_layout
@@ -286,7 +287,8 @@ class ColumnArranger(QObject):
         """List the columns, as they are ordered now, to be shown or hidden."""
         self.menu.clear()
         for name in self._ordered():
-            action = self.menu.addAction(name)
+            action = self.menu.addAction(column_title(name))
+            action.setData(name)
             action.setCheckable(True)
             action.setChecked(not self.hides(name))
             # Of the last column, the header would go too, and with it the way to sort and filter.
@@ -321,7 +323,7 @@ class ColumnArranger(QObject):
 
     def _on_triggered(self, action: Any) -> None:
         if action.isCheckable():
-            self.show(action.text(), shown=action.isChecked())
+            self.show(action.data(), shown=action.isChecked())
             return
         for name in self._names:
             if self.hides(name):
@@ -373,4 +375,4 @@ def forget_selection(header: QHeaderView, model: QAbstractTableModel) -> None:
 
 
 def _tip(name: str) -> str:
-    return f"Show only some rows by {name}.\n{SYNTAX}"
+    return f"Show only some rows by {column_title(name)}.\n{SYNTAX}"

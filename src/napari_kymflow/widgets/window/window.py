@@ -1,7 +1,8 @@
 """The window around a session: pauses, workers, questions, and the last word before napari closes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -9,7 +10,7 @@ from weakref import ref
 import napari
 from napari.qt.threading import thread_worker
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QMessageBox, QWidget
 
@@ -23,6 +24,7 @@ from napari_kymflow.widgets.window.keep_whole import KeepWhole
 from napari_kymflow.widgets.window.layout import PLUGIN, layout_of, name_of, other_than
 
 _PAUSE_MS = 800
+_REST_MS = 120
 _LONGEST_WAIT_S = 20.0
 
 
@@ -87,6 +89,11 @@ class NapariWindow(Window):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._on_pause)
+        self._after_zoom: Callable[[], None] = _nothing
+        self._zoom_timer = QTimer()
+        self._zoom_timer.setSingleShot(True)
+        self._zoom_timer.setInterval(_REST_MS)
+        self._zoom_timer.timeout.connect(self._on_zoom_rests)
         self._jobs: set[Job] = set()
         self._is_closing = False
         self._said_close = False
@@ -138,6 +145,20 @@ class NapariWindow(Window):
         self._paused = action
         if not self._is_closed:
             self._timer.start()
+
+    def when_it_rests(self, action: Callable[[], None]) -> None:
+        """Do something once the zoom rests; the last action counts."""
+        self._after_zoom = action
+        self._zoom_timer.start()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Show the cursor that waits; what the user does meanwhile is answered afterwards."""
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+        try:
+            yield
+        finally:
+            QApplication.restoreOverrideCursor()
 
     def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work in a worker, then hand on what it returned or raised; at once while the window closes."""
@@ -230,6 +251,9 @@ class NapariWindow(Window):
 
     def _on_pause(self) -> None:
         self._paused()
+
+    def _on_zoom_rests(self) -> None:
+        self._unless_closed(self._after_zoom)
 
     def _finish_jobs(self) -> None:
         end = time.monotonic() + _LONGEST_WAIT_S
