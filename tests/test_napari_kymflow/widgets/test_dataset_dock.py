@@ -81,7 +81,7 @@ def change_roi_of(dock_session, name):
 
 
 def test_an_empty_dock_says_what_to_do(dock):
-    assert "import a folder of TIFF files" in dock._state.text()
+    assert "Drop a .zarr folder or a folder of TIFF files" in dock._panels[RECORDS]._empty.text()
     assert not dock._buttons["refresh"].isEnabled()
     assert not dock._buttons["more"].isEnabled()
     assert dock._buttons["open"].isEnabled()
