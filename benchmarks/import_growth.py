@@ -4,7 +4,8 @@ Each size is imported into a new dataset, and once more when nothing is new. The
 time over the number of files, both as logarithms: 1 where each file costs the same, 2 where each costs as much as there are
 files. The TIFFs are in the system's cache.
 
-Target: an exponent of at most 1.1, for both.
+Target: an exponent of at most 1.1, for both. With `--repeats 1` each size is imported once; `--files 100 1000` leaves
+out the largest.
 """
 
 import math
@@ -45,8 +46,12 @@ def measure(tiffs: Path, empty: Path) -> tuple[float, float]:
 def main() -> None:
     """Read the command line, import each size, fit the growth."""
     parser = parser_of(__doc__, repeats=3)
-    parser.add_argument("--files", type=int, nargs="+", default=[100, 1000, 5000])
+    parser.add_argument(
+        "--files", type=int, nargs="+", default=[100, 1000, 5000], help="how many TIFFs; at least two different numbers"
+    )
     options = parser.parse_args()
+    if min(options.files) == max(options.files):
+        parser.error("growth needs at least two different numbers of --files")
     medians: dict[str, list[float]] = {"import": [], "import again": []}
     with working_folder(options.folder) as folder:
         for files in options.files:

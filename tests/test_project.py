@@ -36,7 +36,12 @@ def minimums():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     listed = [
         *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["napari"],
+        *(
+            one.partition(",")[0]
+            for name, extra in project["project"]["optional-dependencies"].items()
+            if name != "all"
+            for one in extra
+        ),
         *project["dependency-groups"]["core-test"],
         *(one for one in project["dependency-groups"]["test"] if one != {"include-group": "core-test"}),
     ]

@@ -3,6 +3,7 @@
 from kymflow_core import simulate
 from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.computed_from import ComputedFrom
+from kymflow_core.folder_names import FolderNames, FolderPattern, fill_from_folders
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.images.ome_files import export_ome_zarr, import_ome_zarr
 from kymflow_core.indexers import (
@@ -11,6 +12,7 @@ from kymflow_core.indexers import (
     RadonReportIndexer,
     RoiIndexer,
     VelocityEventsIndexer,
+    VelocityIndexer,
     ensure_image_id_column,
     normalize_table_name,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "ComputedFrom",
     "DatasetIndexer",
     "EditReport",
+    "FolderNames",
+    "FolderPattern",
     "ImageIndexer",
     "KymDataset",
     "MaskROI",
@@ -38,9 +42,11 @@ __all__ = [
     "State",
     "UpdateReport",
     "VelocityEventsIndexer",
+    "VelocityIndexer",
     "edit_metadata",
     "ensure_image_id_column",
     "export_ome_zarr",
+    "fill_from_folders",
     "import_ome_zarr",
     "normalize_table_name",
     "preview_edit",

@@ -3,9 +3,9 @@
 The rule of this room: a physical number comes from a known calibration, or it is refused; no value is ever made up.
 """
 
-import math
+import sys
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeGuard
 
 from kymflow_core.errors import CalibrationError
 from kymflow_zarr import JsonValue
@@ -100,8 +100,12 @@ class RoiExtent:
         return self.x1_um - self.x0_um
 
 
+def is_finite(value: JsonValue) -> TypeGuard[float]:
+    """Return whether a value is a finite number."""
+    # Compared, not asked of `math`: JSON has integers that are too large for a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 def positive(value: JsonValue) -> float | None:
     """Return a value as a float where it is a positive finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value < math.inf else None
+    return float(value) if is_finite(value) and value > 0 else None

@@ -7,9 +7,11 @@ KymflowError
 ├── ImageError        (ValueError)  an image that cannot be shown or measured
 ├── RoiNotFoundError  (KeyError)    no ROI of that id
 ├── HeaderError       (ValueError)  a microscope header that cannot be understood
+├── VelocityError     (ValueError)  velocity series that are not as their schema has them
 ├── SidecarError      (ValueError)  a file next to a TIFF cannot be understood
 ├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
 ├── MetadataError     (ValueError)  a value that cannot be entered as metadata
+├── MissingPackageError (ImportError)  something was asked for that a package does which is not installed
 ├── CommandError      (ValueError)  a command that cannot be carried out as it was given
 └── IndexerError      (ValueError)  an artifact that an indexer cannot make rows of
 ```
@@ -44,6 +46,10 @@ class HeaderError(KymflowError, ValueError):
     """A microscope header cannot be understood."""
 
 
+class VelocityError(KymflowError, ValueError):
+    """Velocity series lack a column, or have a value of another type than the schema's."""
+
+
 class SidecarError(KymflowError, ValueError):
     """A file next to a TIFF cannot be understood."""
 
@@ -54,6 +60,10 @@ class CalibrationError(KymflowError, ValueError):
 
 class MetadataError(KymflowError, ValueError):
     """A value cannot be entered as calibration or experiment metadata."""
+
+
+class MissingPackageError(KymflowError, ImportError):
+    """A package is not installed that does what was asked for; the message has the command that installs it."""
 
 
 class CommandError(KymflowError, ValueError):

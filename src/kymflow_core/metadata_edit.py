@@ -6,7 +6,7 @@ what happened is returned, with the values before, so that it can be undone. Wha
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,23 +18,32 @@ from kymflow_core.images.metadata import EXPERIMENT, HEADER, RecordMetadata, cha
 from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
 from kymflow_core.tables.extraction import FAILURES, statements_of
-from kymflow_zarr import JsonObject, JsonValue, Revision, Watch, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import JsonObject, JsonValue, Watch, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.watch import UNWATCHED
 
 KNOWN_KEYS: Final = (
+    "subject_id",
+    "vessel_id",
     "species",
     "sex",
+    "age",
     "genotype",
     "condition",
     "treatment",
     "depth",
     "branch_order",
     "direction",
+    "line_orientation",
     "date",
     "note",
 )
 """What the experiment metadata of a laboratory usually have, in the order in which it is asked for."""
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"line_orientation": ("along", "across", "unknown")}
+"""Entries that have one of a few values: a line lies along a vessel, for velocity, or across it, for its diameter."""
+_NUMBERS: Final = ("depth", "branch_order")
+"""Entries that are stored as numbers where they are some; "towards the left" stays text."""
 Field: TypeAlias = tuple[str, str]
 """Where a value stands in a record's metadata: the section, empty for none, and the key in it."""
 
@@ -75,6 +84,8 @@ class MetadataEdit:
                 wrong.append(f"an entry of the experiment needs a name, not {key!r}")
             elif not _can_be_entered(value):
                 wrong.append(f"{key} must be text, a number, true, false or nothing, not {value!r}")
+            elif key in CHOICES and value not in (*CHOICES[key], "", None):
+                wrong.append(f"{key} must be {', '.join(CHOICES[key])} or nothing, not {value!r}")
         if self.accepted is not None and not isinstance(self.accepted, bool):
             wrong.append(f"accepted must be true or false, not {self.accepted!r}")
         if wrong:
@@ -130,19 +141,25 @@ class NotChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditReport:
-    """What an edit did; `undo_edit` takes it back. `unchanged` are the ids of records that had the values already."""
+    """What an edit did; `undo_edit` takes it back.
+
+    `unchanged` are the ids of records that had the values already. `kept` are records that keep other values of their own
+    than `fill_experiment` would have entered.
+    """
 
     changed: tuple[RecordChange, ...] = ()
     unchanged: tuple[str, ...] = ()
     failed: tuple[NotChanged, ...] = ()
+    kept: tuple[NotChanged, ...] = ()
     is_cancelled: bool = False
 
     def summary(self) -> str:
         """Return one line, such as "3 records changed, 1 had these values already; 1 failed: scan 7: …"."""
-        count = len(self.changed)
-        text = f"{count} record{'' if count == 1 else 's'} changed"
+        text = f"{counted(len(self.changed), 'record')} changed"
         if self.unchanged:
             text += f", {len(self.unchanged)} had these values already"
+        if self.kept:
+            text += f", {len(self.kept)} keep{'s' if len(self.kept) == 1 else ''} other values"
         if self.failed:
             first = self.failed[0]
             text += f"; {len(self.failed)} failed: {first.name}: {first.reason}"
@@ -191,6 +208,50 @@ def edit_metadata(
     >>> undo_edit("lab.zarr", report)  # doctest: +SKIP
     """
     return _each(dataset, image_ids, lambda record, metadata: _plan_edit(edit, metadata), watch)
+
+
+def fill_experiment(
+    dataset: ZarrDataset | str | Path, entries: Mapping[str, JsonObject], *, watch: Watch = UNWATCHED
+) -> EditReport:
+    """Enter experiment metadata, of each record its own, where it has nothing there.
+
+    Parameters
+    ----------
+    dataset
+        The dataset, or its path.
+    entries
+        The entries of each record, by image id.
+    watch
+        As in `edit_metadata`.
+
+    Returns
+    -------
+    EditReport
+        Records that have another value keep it, and are among the `kept`.
+
+    Raises
+    ------
+    MetadataError
+        When an entry cannot be entered; nothing was.
+    """
+    edits = {image_id: MetadataEdit(experiment=values) for image_id, values in entries.items()}
+    return _each(dataset, edits, lambda record, metadata: _plan_fill(edits[record.image_id], metadata), watch)
+
+
+def entered_value(key: str, text: str) -> JsonValue:
+    """Return what is stored for the text of an entry of the experiment: a number where the entry is one."""
+    text = text.strip()
+    if key not in _NUMBERS:
+        return text
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() else number
 
 
 def undo_edit(
@@ -263,6 +324,7 @@ class _Plan:
     after: Mapping[Field, JsonValue] = field(default_factory=dict)
     made: tuple[str, ...] = ()
     refused: str = ""
+    kept: str = ""
 
 
 _MakePlan: TypeAlias = Callable[[ZarrImageRecord, JsonObject], _Plan]
@@ -277,7 +339,8 @@ def _each(
     # Read mode first: a dataset that is gone is never made anew in its place.
     opened = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(ZarrDataset(dataset, mode="r").path)
     wanted = list(dict.fromkeys(image_ids))
-    changed, unchanged, failed, done = list[RecordChange](), list[str](), list[NotChanged](), 0
+    changed, unchanged, done = list[RecordChange](), list[str](), 0
+    failed, kept = list[NotChanged](), list[NotChanged]()
     for done, image_id in enumerate(wanted, start=1):
         if watch.is_cancelled():
             done -= 1
@@ -286,7 +349,7 @@ def _each(
         try:
             record = opened.record(image_id)
             name = RecordMetadata.load(record).header.name or name
-            plan = change_metadata(record.load_revision, partial(_commit, record, make_plan))
+            plan = change_metadata(record, partial(_commit, make_plan))
         except _FAILURES as error:
             failed.append(NotChanged(image_id=image_id, name=name, reason=str(error)))
         else:
@@ -294,17 +357,24 @@ def _each(
                 changed.append(
                     RecordChange(image_id=image_id, name=name, before=plan.before, after=plan.after, made=plan.made)
                 )
+            if plan.kept:
+                kept.append(NotChanged(image_id=image_id, name=name, reason=plan.kept))
             if plan.refused:
                 failed.append(NotChanged(image_id=image_id, name=name, reason=plan.refused))
-            elif plan.payload is None:
+            elif plan.payload is None and not plan.kept:
                 unchanged.append(image_id)
         watch.progress(done, len(wanted), name)
     return EditReport(
-        changed=tuple(changed), unchanged=tuple(unchanged), failed=tuple(failed), is_cancelled=done < len(wanted)
+        changed=tuple(changed),
+        unchanged=tuple(unchanged),
+        failed=tuple(failed),
+        kept=tuple(kept),
+        is_cancelled=done < len(wanted),
     )
 
 
-def _commit(record: ZarrImageRecord, make_plan: _MakePlan, newest: Revision) -> _Plan:
+def _commit(make_plan: _MakePlan, record: ZarrImageRecord) -> _Plan:
+    newest = record.load_revision()
     plan = make_plan(record, newest.payload)
     if plan.payload is not None:
         record.save_metadata_payload(plan.payload, expected=newest)
@@ -322,6 +392,18 @@ def _plan_edit(edit: MetadataEdit, metadata: JsonObject) -> _Plan:
         after=wanted,
         made=tuple(dict.fromkeys(section for section, _ in wanted if section and section not in metadata)),
     )
+
+
+def _plan_fill(edit: MetadataEdit, metadata: JsonObject) -> _Plan:
+    entries: dict[Field, JsonValue] = {(EXPERIMENT, key): value for key, value in edit.experiment.items()}
+    held = {one: value for one, value in values_of(metadata, entries).items() if value not in (None, "")}
+    lacking = {one[1]: value for one, value in entries.items() if one not in held}
+    kept = [
+        f"{one[1]} stays {held[one]!r}, not {value!r}"
+        for one, value in entries.items()
+        if one in held and str(held[one]) != str(value)
+    ]
+    return replace(_plan_edit(MetadataEdit(experiment=lacking), metadata), kept="; ".join(kept))
 
 
 def _plan_undo(change: RecordChange, metadata: JsonObject) -> _Plan:

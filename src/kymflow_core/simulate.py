@@ -3,6 +3,8 @@
 The model: red blood cells are dark dips in a bright plasma; the row of cells moves along the line as one, so line `i` is a
 fixed pattern shifted by the distance that the cells have gone. Photon noise is Poisson. The true velocity of every line is
 known, so that an analysis can be measured against it.
+ `simulate_kymograph` makes the scans of the demo dataset, in mm/s. `simulate_cells` makes what is difficult, in pixels per
+line: few photons, stripes, flickering lines, sparse cells, several lanes, a beam that moves while it scans.
 """
 
 from collections.abc import Sequence
@@ -108,6 +110,103 @@ def _illumination(pixels: int) -> NDArray[np.float64]:
     """Return a gentle fall-off towards both ends of the line, as where the scan leaves the vessel."""
     x = np.linspace(-1.0, 1.0, pixels)
     return 1.0 - 0.45 * np.abs(x) ** 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellScene:
+    """Cells that pass a line, and what makes them hard to measure. Lengths are in pixels.
+
+    Parameters
+    ----------
+    pixels
+        Width of the line.
+    cell_length, spacing
+        Mean length of a cell, which varies by a quarter, and mean distance from one to the next; gaps are exponential.
+    photons
+        Mean photons in a pixel of plasma.
+    contrast
+        What part of the light a cell takes, or gives where cells are `bright`.
+    blur
+        Standard deviation of the optical blur.
+    stripes
+        How uneven the illumination of the columns is: standard deviation of its logarithm, roughly.
+    line_noise
+        Standard deviation of the brightness from line to line.
+    drift
+        Standard deviation of the logarithm of the brightness over hundreds of lines.
+    beam_delay
+        What part of the time of a line the beam needs from one pixel to the next.
+    read_noise
+        Standard deviation of the detector, in photons.
+    lanes, lane_spread
+        Rows of cells side by side, and the relative standard deviation of their speeds.
+    """
+
+    pixels: int = 38
+    cell_length: float = 14.0
+    spacing: float = 35.0
+    photons: float = 30.0
+    contrast: float = 0.7
+    bright: bool = False
+    blur: float = 1.0
+    stripes: float = 0.0
+    line_noise: float = 0.0
+    drift: float = 0.0
+    beam_delay: float = 0.0
+    read_noise: float = 0.0
+    lanes: int = 1
+    lane_spread: float = 0.0
+
+
+_STEPS_PER_PIXEL = 4
+
+
+def simulate_cells(
+    scene: CellScene, pixels_per_line: NDArray[np.float64], *, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return a kymograph, shape (lines, pixels), of cells with the speed `pixels_per_line` of each line."""
+    light = np.zeros((len(pixels_per_line), scene.pixels))
+    for _ in range(scene.lanes):
+        factor = 1 + scene.lane_spread * rng.standard_normal() if scene.lanes > 1 else 1.0
+        light += _lane(scene, pixels_per_line * factor, rng) / scene.lanes
+    light = 1 - scene.contrast + scene.contrast * light if scene.bright else 1 - scene.contrast * light
+    if scene.stripes:
+        light *= np.exp(1.5 * scene.stripes * _smooth(rng.standard_normal(scene.pixels), 0.8))
+    if scene.drift:
+        slow = _smooth(rng.standard_normal(len(light)), 200.0)
+        light *= np.exp(scene.drift * slow / max(float(slow.std()), 1e-9))[:, None]
+    if scene.line_noise:
+        light *= 1 + scene.line_noise * rng.standard_normal((len(light), 1))
+    counts = rng.poisson(np.clip(light, 0, None) * scene.photons)
+    return np.asarray(counts + scene.read_noise * rng.standard_normal(counts.shape), np.float32)
+
+
+def _lane(scene: CellScene, speeds: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return which part of each pixel a row of cells covers; the beam reaches pixel x `beam_delay` times x later."""
+    gone = np.concatenate([[0.0], np.cumsum(speeds[:-1])])
+    positions = np.arange(scene.pixels)
+    along = positions - gone[:, None] - speeds[:, None] * scene.beam_delay * positions
+    start = float(along.min()) - 3 * scene.cell_length - 8
+    grid = np.arange(start, float(along.max()) + 3 * scene.cell_length + 8, 1 / _STEPS_PER_PIXEL)
+    covered = np.zeros(len(grid))
+    gap = max(scene.spacing - scene.cell_length, 0.5)
+    place = start
+    while place < grid[-1]:
+        place += rng.exponential(gap)
+        length = scene.cell_length * rng.uniform(0.75, 1.25)
+        first, behind = (round((edge - start) * _STEPS_PER_PIXEL) for edge in (place, place + length))
+        covered[first:behind] = 1.0
+        place += length
+    lit: NDArray[np.float64] = np.interp(along, grid, _smooth(covered, scene.blur * _STEPS_PER_PIXEL))
+    return lit
+
+
+def _smooth(values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Return the values blurred by a Gaussian of the standard deviation `width`; the ends are joined."""
+    frequencies = np.fft.rfftfreq(len(values))
+    blurred = np.fft.rfft(values) * np.exp(-2 * (np.pi * frequencies * width) ** 2)
+    smooth: NDArray[np.float64] = np.fft.irfft(blurred, len(values))
+    return smooth
 
 
 def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, seed: int = 7) -> ZarrDataset:

@@ -3,6 +3,7 @@
 from kymflow_zarr.dataset.manifest import Manifest, ManifestEntry
 from kymflow_zarr.formats.frames import check_storable, concatenate_frames
 from kymflow_zarr.formats.strict_json import JsonObject, JsonValue
+from kymflow_zarr.formats.units import units_of, with_units
 from kymflow_zarr.importing.changed_file import pixels_digest
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.file_reader import FileReader
@@ -57,4 +58,6 @@ __all__ = [
     "check_storable",
     "concatenate_frames",
     "pixels_digest",
+    "units_of",
+    "with_units",
 ]

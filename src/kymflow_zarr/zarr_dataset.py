@@ -15,7 +15,7 @@ from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.content import ReadFile
 from kymflow_zarr.importing.file_reader import FileReader, installed_reader
-from kymflow_zarr.importing.folders import IS_EXPORT, find_files
+from kymflow_zarr.importing.folders import PASSED_OVER, find_files
 from kymflow_zarr.importing.ome_zarr import find_ome_image, is_ome_folder
 from kymflow_zarr.importing.plan import ImportPlan, OnChanged, PlanFields
 from kymflow_zarr.importing.restore import restore_dataset
@@ -117,7 +117,8 @@ class ZarrDataset(Dataset):
 
         Files are read with the reader that is installed, with headers, ROIs and results; see
         `kymflow_zarr.importing.file_reader`. A folder that `export_legacy_folder` wrote gives the records that it was made
-        of, and a folder that is one OME-Zarr image becomes one record.
+        of. A folder that is one OME-Zarr image becomes one record, and so does each OME-Zarr image (`.zarr`) below the
+        folder; datasets below it are left out, which a note of the report says.
 
         A file is known by its path, also by that from the dataset's folder, and where that is new by its content: a file
         whose content a record has, and which is no longer where that record's file was, is reported as moved, and is not
@@ -149,16 +150,17 @@ class ZarrDataset(Dataset):
         if self.is_export(folder):
             return self._restore(folder, plan.choose_reader(), watch)
         if self.is_ome_zarr(folder):
-            return self.import_ome_zarr(folder, read_file=plan.read_file)
-        files, unreadable = find_files(folder, plan.patterns)
+            return self._import_image(folder, plan, watch)
+        files, unreadable = find_files(folder, plan.choose_patterns(), left_out=plan.choose_reader().left_out())
         report = self._import(files, plan, watch, executor)
         if plan.relink:
             lost = self.relink(report.moved)
             gone = {one.path for one in lost}
             noted = tuple(one for one in report.moved if one.path not in gone)
             report = replace(report, moved=noted, failed=(*report.failed, *lost))
-        notes = tuple(f"{one.path} was skipped: {one.reason}" for one in unreadable if one.reason == IS_EXPORT)
-        failed = tuple(one for one in unreadable if one.reason != IS_EXPORT)
+        others = [one for one in unreadable if one.path.resolve() != self.path.resolve()]
+        notes = tuple(f"{one.path} was skipped: {one.reason}" for one in others if one.reason in PASSED_OVER)
+        failed = tuple(one for one in others if one.reason not in PASSED_OVER)
         return replace(report, failed=(*failed, *report.failed), notes=(*report.notes, *notes))
 
     @staticmethod
@@ -223,18 +225,17 @@ class ZarrDataset(Dataset):
         ReadOnlyError, NotSavedError
             When the dataset cannot be written.
         """
-        find_ome_image(Path(path))  # before every byte of a folder that may be anything is digested
-        report = self.import_paths([path], read_file=read_file or installed_reader().read_image_folder)
-        if report.failed:
-            raise SourceError(report.failed[0].reason)
-        return report
+        return self._import_image(Path(path), ImportPlan(read_file=read_file), UNWATCHED)
 
-    def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
+    def import_paths(
+        self, paths: Sequence[str | Path], *, read_file: ReadFile | None = None, watch: Watch = UNWATCHED
+    ) -> ImportReport:
         """Add a record for each of some files, or folders that are one image each, that no record came from.
 
-        One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
+        They are read with `read_file`, by default with the installed reader, which reads files and no folders. One that
+        cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
         """
-        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), UNWATCHED, None)
+        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), watch, None)
 
     def export_legacy_folder(
         self,
@@ -288,6 +289,7 @@ class ZarrDataset(Dataset):
             scales_of=scales_of or reader.scales_of,
             name_of=name_of or reader.name_of,
             info_of=info_of or reader.info_of,
+            titles_of=reader.titles_of,
         )
         return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, watch=watch)
 
@@ -318,6 +320,13 @@ class ZarrDataset(Dataset):
                 failed.append(FailedFile(path=one.path, reason=reason))
         self._sources.add(now)
         return tuple(failed)
+
+    def _import_image(self, path: Path, plan: ImportPlan, watch: Watch) -> ImportReport:
+        find_ome_image(path)  # before every byte of a folder that may be anything is digested
+        report = self._import([path], plan, watch, None)
+        if report.failed:
+            raise SourceError(report.failed[0].reason)
+        return report
 
     def _import(self, files: Sequence[Path], plan: ImportPlan, watch: Watch, executor: Executor | None) -> ImportReport:
         self._ensure_exists()

@@ -84,17 +84,18 @@ def test_01_planes_that_are_missing_are_left_out_with_their_numbers(case):
     assert stopped.header.seconds_per_line * stopped.pixels.shape[0] == pytest.approx(1.2)
 
 
-def test_02_each_file_of_a_set_has_its_own_pixels(case):
+def test_02_a_set_is_one_record_with_the_pixels_of_each_file_once(case):
     found = case("02-ome-set-n-times")
-    assert len(found.records) == 6
-    assert "14 of the 19 other files of its set are not in its folder" in found.notes(
-        "TSeries_Cycle00001_Ch1_000001.ome.tif"
-    )
-    means = {name: float(np.asarray(found.image(name).pixels[:]).mean()) for name in found.records}
-    assert len(set(means.values())) == 6
-    for name in found.records:
-        with tifffile.TiffFile(found.folder / name, is_ome=False) as tiff:
-            np.testing.assert_array_equal(found.image(name).pixels[:], tiff.pages[0].asarray())
+    ((name, record),) = found.records.items()
+    files = sorted(path.name for path in found.folder.iterdir())
+    assert [name, *found.dataset.load_sources()[record.image_id].further_names()] == files
+    assert "6 of the 20 planes" in found.notes(name)
+    assert "14 of the 14 other files of its set are not in its folder" in found.notes(name)
+    image = found.image(name)
+    assert (image.axes, image.pixels.shape[0]) == (("t", "y", "x"), 6)
+    for at, one in enumerate(files):
+        with tifffile.TiffFile(found.folder / one, is_ome=False) as tiff:
+            np.testing.assert_array_equal(image.pixels[at], tiff.pages[0].asarray())
 
 
 def test_03_missing_strips_are_refused(case):
@@ -124,7 +125,7 @@ def test_06_columns_are_not_shifted(case):
 def test_07_the_older_programs_csv_with_a_trailing_comma_is_read(case):
     found = case("07-radon-csv-stops-the-import")
     windows = found.records["a.tif"].load_df_parquet("radon_velocity")
-    assert windows[["time", "velocity"]][:2].to_numpy().tolist() == [[0.0, 0.5], [0.1, 0.51]]
+    assert windows[["time_s", "velocity_mm_s"]][:2].to_numpy().tolist() == [[0.0, 0.5], [0.1, 0.51]]
     assert windows["parentFolder"].tolist() == ["p"] * 10
 
 

@@ -1,4 +1,4 @@
-"""The recipes for an indexer and a header reader work, block after block, and their contract tests pass."""
+"""The recipes for an indexer and for readers work, block after block, and their contract tests pass."""
 
 import re
 from pathlib import Path
@@ -7,10 +7,12 @@ import pytest
 
 from kymflow_core import KymDataset
 from kymflow_core.headers.discovery import GROUP as GROUP_OF_READERS
+from kymflow_core.images.image_readers import GROUP as GROUP_OF_IMAGES
 from kymflow_core.indexers.discovery import GROUP
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT, OF_READERS = DOCS / "add_an_indexer.md", DOCS / "add_a_header_reader.md"
+OF_IMAGES = DOCS / "add_a_file_reader.md"
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -34,6 +36,12 @@ def recipe(tmp_path_factory):
 def of_readers(tmp_path_factory):
     """What the blocks of the recipe for a header reader made."""
     return run(OF_READERS, tmp_path_factory.mktemp("readers"))
+
+
+@pytest.fixture(scope="module")
+def of_images(tmp_path_factory):
+    """What the blocks of the recipe for an image reader made."""
+    return run(OF_IMAGES, tmp_path_factory.mktemp("images"))
 
 
 def test_the_recipe_makes_a_table_and_an_outdated_image(recipe):
@@ -65,8 +73,9 @@ def test_the_recipe_for_a_header_reader_reads_a_header(of_readers):
     assert (header.fields["Scan"]["zoom"], of_readers["found"].notes) == ("3.5", ())
 
 
-def test_the_contract_test_of_the_header_reader_passes(of_readers, tmp_path):
-    contract = of_readers["TestLeicaReader"]()
+@pytest.mark.parametrize(("recipe_of", "name"), [("of_readers", "TestLeicaReader"), ("of_images", "TestKymReader")])
+def test_the_contract_test_of_a_reader_passes(recipe_of, name, request, tmp_path):
+    contract = request.getfixturevalue(recipe_of)[name]()
     tests = [name for name in dir(contract) if name.startswith("test_")]
     assert len(tests) > 5
     for name in tests:
@@ -78,3 +87,18 @@ def test_the_contract_test_of_the_header_reader_passes(of_readers, tmp_path):
 
 def test_the_entry_point_of_the_header_reader_is_of_the_group_that_is_looked_for():
     assert f'[project.entry-points."{GROUP_OF_READERS}"]' in OF_READERS.read_text()
+
+
+def test_the_recipe_for_an_image_reader_reads_an_image(of_images):
+    image = of_images["image"]
+    assert (of_images["pixels"].shape, image.axes, image.header.seconds_per_line, image.notes) == (
+        (40, 12),
+        ("y", "x"),
+        0.0015,
+        (),
+    )
+    assert of_images["pixels"][1, 0] == 12
+
+
+def test_the_entry_point_of_the_image_reader_is_of_the_group_that_is_looked_for():
+    assert f'[project.entry-points."{GROUP_OF_IMAGES}"]' in OF_IMAGES.read_text()

@@ -397,6 +397,21 @@ class TestChangedFile:
         assert (header.um_per_pixel, header.seconds_per_line) == pytest.approx(expected)
         assert any("its calibration was 0.2 and is 0.4 µm per pixel now" in note for note in file.notes) is not by_hand
 
+    @pytest.mark.parametrize("has_header", [True, False])
+    def test_the_dwell_time_is_that_of_the_new_file_unless_its_header_is_gone(
+        self, scan_folder, dataset, header_text, has_header
+    ):
+        text = scan_folder / "scan.txt"
+        text.write_text(header_text + '\n"[Acquisition]"\t""\n"Sampling Speed"\t"4.0 [us/pixel]"\n')
+        tifffile.imwrite(scan_folder / "scan.tif", np.ones((40, 12), np.uint16))
+        dataset.import_folder(scan_folder)
+        text.write_bytes(text.read_bytes().replace(b"4.0", b"8.0"))
+        if not has_header:
+            text.unlink()
+        tifffile.imwrite(scan_folder / "scan.tif", np.full((40, 12), 3, np.uint16))
+        assert len(dataset.import_folder(scan_folder, on_changed="reingest_if_changed").replaced) == 1
+        assert AcqImage(only(dataset)).header.dwell_s == (8e-6 if has_header else 4e-6)
+
     def test_what_lies_beside_it_is_said_not_to_be_read_again(self, analysed, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
         (file,) = analysed.import_folder(scan_path.parent, on_changed="reingest_if_changed").replaced

@@ -8,6 +8,7 @@ import pytest
 
 from kymflow_core import AcqImage, ComputedFrom, MetadataEdit, edit_metadata, preview_edit, simulate, undo_edit
 from kymflow_core.errors import MetadataError
+from kymflow_core.metadata_edit import entered_value
 from kymflow_core.simulate import Scan
 from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ConflictError, DatasetNotFoundError, NotSavedError, OlderDatasetError
@@ -363,3 +364,28 @@ class TestPreview:
     def test_a_record_that_cannot_be_read_is_left_out(self, one, dataset):
         preview = preview_edit(dataset, ["no such id", one.image_id], MetadataEdit(um_per_pixel=0.3))
         assert preview.changed == (one.image_id,)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("depth", "45", 45),
+        ("depth", "45.5", 45.5),
+        ("depth", "shallow", "shallow"),
+        ("depth", "", None),
+        ("branch_order", "2", 2),
+        ("species", "2", "2"),
+    ],
+)
+def test_depth_and_branch_order_are_numbers_where_they_can_be(key, text, value):
+    assert entered_value(key, text) == value
+    assert isinstance(entered_value(key, text), type(value))
+
+
+@pytest.mark.parametrize("value", ["oblique", True, 1])
+def test_a_line_lies_along_or_across_or_nobody_knows(value, one, dataset):
+    with pytest.raises(MetadataError, match="line_orientation must be along, across, unknown or nothing"):
+        MetadataEdit(experiment={"line_orientation": value})
+    for known in ("along", "across", "unknown", "", None):
+        edit(one, dataset, experiment={"line_orientation": known})
+        assert one.load_metadata_payload()["experiment_metadata"]["line_orientation"] == known

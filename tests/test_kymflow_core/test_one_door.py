@@ -213,6 +213,21 @@ class TestCompletion:
         assert (header.um_per_pixel, header.seconds_per_line, header.calibration_source) == (0.7, 0.5, "entered by hand")
         assert header.channel_names == ("RNDD2", "TRITC µ")
 
+    def test_a_record_of_an_earlier_version_gets_the_dwell_time(self, dataset, folder):
+        text = folder / "scan.txt"
+        added = '"[Acquisition]"\t""\r\n"Scan Direction"\t"Roundtrip"\r\n"Sampling Speed"\t"4.0 [us/pixel]"\r\n'
+        text.write_bytes(text.read_bytes() + f"\r\n{added}".encode())
+        dataset.import_folder(folder, reader=replace(FILE_READER, version=2))
+        (record,) = dataset.iter_records()
+        metadata = record.load_metadata_payload()
+        earlier = {key: value for key, value in metadata["header"].items() if key not in ("dwell_s", "scan_direction")}
+        record.save_metadata_payload({**metadata, "header": earlier})
+        assert header_of(record).dwell_s is None
+        (file,) = dataset.import_folder(folder, complete=True).completed
+        assert file.image_id == record.image_id
+        assert (header_of(record).dwell_s, header_of(record).scan_direction) == (4e-6, "both-ways")
+        assert record.load_metadata_payload() == metadata
+
     def test_half_a_calibration_is_filled_and_both_sources_are_named(self, dataset, bare, folder):
         edit_metadata(dataset, [bare.image_id], MetadataEdit(um_per_pixel=0.7))
         dataset.import_folder(folder, complete=True)

@@ -10,18 +10,27 @@ import typer
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, source_folder
+from kymflow_core.folder_names import FolderNames, FolderPattern, check_has_folders, fill_from_folders
 from kymflow_core.images.ome_metadata import describe_metadata
+from kymflow_core.nwb import export_nwb
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
-from kymflow_zarr.importing.plan import TIFF_PATTERNS
 from kymflow_zarr.upgrade import upgrade_dataset
 
-Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'. May be given again.")]
+Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'; by default all that are read.")]
 Reread = Annotated[bool, typer.Option("--reread-changed", help="Read files again whose content has changed.")]
 Relink = Annotated[bool, typer.Option("--relink", help="Note where files are now that have moved.")]
 Merge = Annotated[bool, typer.Option("--merge-channels", help="Make one record of scan_C1.tif and scan_C2.tif.")]
 Complete = Annotated[
     bool,
     typer.Option("--complete", help="Add headers, ROIs and results to records that were imported without them."),
+]
+FolderNamesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--folder-names",
+        metavar="PATTERN",
+        help="Enter what the folders below FOLDER are called, as '{subject_id}/{vessel_id}', where records have nothing.",
+    ),
 ]
 Jobs = Annotated[
     int | None,
@@ -32,20 +41,21 @@ _AGAIN = "The same command goes on from there."
 
 def import_command(
     folder: Annotated[
-        Path, typer.Argument(help="The folder with TIFF files, with its subfolders; an exported one; an OME-Zarr image.")
+        Path, typer.Argument(help="The folder with image files, with its subfolders; an exported one; an OME-Zarr image.")
     ],
     dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr; made if it is not there.")],
     *,
-    pattern: Pattern = list(TIFF_PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = [],  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
     complete: Complete = False,
+    folder_names: FolderNamesOption = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Import TIFFs with their headers, ROIs and results, and fill the tables.
+    """Import TIFFs and other image files with their headers, ROIs and results, and fill the tables.
 
     Example: napari-kymflow import /data/2025-07 lab.zarr
 
@@ -55,7 +65,8 @@ def import_command(
     output = Output(as_json, quiet, advice=_AGAIN)
     with output.running():
         plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
-        _import(ZarrDataset(dataset), folder, plan, output, jobs=jobs)
+        names = FolderPattern(text=folder_names) if folder_names is not None else None
+        _import(ZarrDataset(dataset), folder, plan, output, names=names, jobs=jobs)
 
 
 def refresh(
@@ -64,11 +75,12 @@ def refresh(
         Path | None, typer.Argument(help="The folder to look in; by default the one that has all files of the dataset.")
     ] = None,
     *,
-    pattern: Pattern = list(TIFF_PATTERNS),  # noqa: B006  # Typer copies it
+    pattern: Pattern = [],  # noqa: B006  # Typer copies it
     reread_changed: Reread = False,
     relink: Relink = False,
     merge_channels: Merge = False,
     complete: Complete = False,
+    folder_names: FolderNamesOption = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -83,7 +95,8 @@ def refresh(
         where = folder or source_folder(target)
         output.say(f"Looking in {where}")
         plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
-        _import(target, where, plan, output, jobs=jobs, index=True)
+        names = FolderPattern(text=folder_names) if folder_names is not None else None
+        _import(target, where, plan, output, names=names, jobs=jobs, index=True)
 
 
 def export(
@@ -94,16 +107,22 @@ def export(
     tables: Annotated[bool, typer.Option("--tables/--no-tables", help="Whether tables over all images are.")] = True,
     friendly_names: Annotated[bool, typer.Option("--friendly-names", help="Name folders for the files.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that has other files.")] = False,
+    nwb: Annotated[bool, typer.Option("--nwb", help="Write one NWB file a record, and nothing else.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a dataset as a folder of TIFFs, JSON, CSV and Parquet, from which the same dataset can be imported.
 
     Example: napari-kymflow export lab.zarr exported --friendly-names
+
+    With --nwb, as NWB files to publish, each with the line scan, the ROIs and the velocity series of one record.
     """
     output = Output(as_json, quiet, advice="A new folder is not there; of one that was written into, some files are.")
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
+        if nwb:
+            _export_nwb(opened, folder, output, overwrite=overwrite)
+            return
         with output.progress("exporting") as watch:
             report = opened.export_legacy_folder(
                 folder,
@@ -128,6 +147,22 @@ def export(
         )
         if report.failed:
             fail()
+
+
+def _export_nwb(dataset: ZarrDataset, folder: Path, output: Output, *, overwrite: bool) -> None:
+    with output.progress("exporting") as watch:
+        report = export_nwb(dataset, folder, overwrite=overwrite, watch=watch)
+    for failure in report.failed:
+        output.problem(f"not exported: {failure.path}: {failure.reason}")
+    output.say(report.summary())
+    output.result(
+        folder=str(report.folder),
+        records=len(report.files),
+        files=[str(path) for path in report.files],
+        failed={str(failure.path): failure.reason for failure in report.failed},
+    )
+    if report.failed:
+        fail()
 
 
 def upgrade(
@@ -162,18 +197,33 @@ def _plan(pattern: list[str], reread: bool, relink: bool, merge: bool, complete:
 
 
 def _import(
-    target: ZarrDataset, folder: Path, plan: ImportPlan, output: Output, *, jobs: int | None, index: bool = False
+    target: ZarrDataset,
+    folder: Path,
+    plan: ImportPlan,
+    output: Output,
+    *,
+    names: FolderPattern | None,
+    jobs: int | None,
+    index: bool = False,
 ) -> None:
     """Import a folder, bring the tables up to date where something changed, and report what happened."""
+    if names is not None:
+        check_has_folders(folder)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
     with output.progress("looking for files") as watch, pool as executor:
         report = target.import_folder(folder, plan, watch=watch, executor=executor)
-    output.result(**_as_json(report))
+    named = FolderNames()
+    if names is not None:
+        with output.progress("entering folder names") as watch:
+            named = fill_from_folders(target, folder, names, report, watch=watch)
+    output.result(**_as_json(report), **({} if names is None else {"folder_names": _names_as_json(named)}))
     # Also where nothing is new: an import may have been stopped while it made the tables.
     is_wanted = report.has_changed or index or are_behind(target)
     index_failed = update_tables(target, output, rebuild=False, jobs=1) if is_wanted else False
     _say(report, output, relinked=plan.relink)
-    if report.failed or index_failed:
+    if names is not None:
+        _say_names(named, output)
+    if report.failed or index_failed or not named.is_whole:
         fail()
 
 
@@ -194,6 +244,25 @@ def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
         reason = failure.reason if str(failure.path) in failure.reason else f"{failure.path}: {failure.reason}"
         output.problem(f"not imported: {reason}")
     output.say(report.summary())
+
+
+def _say_names(named: FolderNames, output: Output) -> None:
+    for note in named.notes():
+        output.say(note, "yellow")
+    for path, reason in named.not_fitting.items():
+        output.problem(f"nothing taken from the folders of {path}: {reason}")
+    for failure in named.edit.failed:
+        output.problem(f"not saved: {failure.name}: {failure.reason}")
+    output.say(named.summary())
+
+
+def _names_as_json(named: FolderNames) -> dict[str, object]:
+    return {
+        "changed": [one.image_id for one in named.edit.changed],
+        "kept": {one.image_id: one.reason for one in named.edit.kept},
+        "not_fitting": {str(path): reason for path, reason in named.not_fitting.items()},
+        "failed": {one.image_id: one.reason for one in named.edit.failed},
+    }
 
 
 def _as_json(report: ImportReport) -> dict[str, object]:

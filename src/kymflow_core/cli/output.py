@@ -122,11 +122,6 @@ def _sentence(error: KymflowError | KymflowZarrError | OSError) -> str:
     return f"{what} cannot be read or written ({error.strerror or error}); {to_do}"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with what is counted, such as "1 row" or "2 rows"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def fail(code: int = FAILED) -> NoReturn:
     """End the command with an exit code, after the problem was printed."""
     raise typer.Exit(code)

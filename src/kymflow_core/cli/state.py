@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from kymflow_core.cli.output import AsJson, Color, Output, Quiet, counted, fail
+from kymflow_core.cli.output import AsJson, Color, Output, Quiet, fail
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.tables.freshness import State
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
 
 DAMAGED = 2

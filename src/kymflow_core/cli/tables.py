@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import typer
 
-from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, counted, fail
+from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, fail
 from kymflow_core.cli.targets import existing, names_of
+from kymflow_core.columns import with_titles
 from kymflow_core.errors import CommandError
 from kymflow_core.images.ome_metadata import rebuild_ome
 from kymflow_core.indexers import INDEXERS, find_indexers
@@ -21,8 +22,10 @@ from kymflow_core.tables.extraction import OUTDATED
 from kymflow_core.tables.freshness import State
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
-from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.formats.frames import frame_to_parquet
+from kymflow_zarr.tables.table_file import IMAGE_ID
 
 _MOST_ROWS = 20
 
@@ -95,6 +98,7 @@ def tables(
     name: Annotated[str | None, typer.Argument(help="A table, to see its rows; by default all are listed.")] = None,
     *,
     save: Annotated[Path | None, typer.Option(help="Write the table to this .csv or .parquet file.")] = None,
+    titles: Annotated[bool, typer.Option("--titles", help="Write titles with units above the columns of a .csv.")] = False,
     rows: Annotated[int, typer.Option(min=1, help="How many rows are printed.")] = _MOST_ROWS,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -111,7 +115,7 @@ def tables(
             return
         frame = opened.load_table(name)
         if save is not None:
-            _save(frame, save)
+            _save(with_titles(frame) if titles and save.suffix == ".csv" else frame, save)
             output.say(f"Wrote {counted(len(frame), 'row')} to {save}")
             output.result(rows=len(frame), saved=str(save))
             return
@@ -202,7 +206,8 @@ def _save(frame: pd.DataFrame, path: Path) -> None:
             if path.suffix == ".csv":
                 frame.to_csv(temporary, index=False, encoding="utf-8-sig")
             else:
-                frame.to_parquet(temporary, index=False)
+                grouped_by = IMAGE_ID if IMAGE_ID in frame.columns else None
+                temporary.write_bytes(frame_to_parquet(frame, what=str(path), grouped_by=grouped_by))
     except OSError as error:
         raise CommandError(
             f"{path} cannot be written ({error.strerror or error}); choose another folder, or another name"

@@ -67,7 +67,7 @@ def source_folder(dataset: ZarrDataset) -> Path:
 def _folder_now(source: Source, dataset: Path) -> Path | None:
     """Return the folder that a file is in, or was in; None where not even that is there.
 
-    The way from the dataset comes first: beside a dataset that was copied with its files, the files are the copies.
+    The way from the dataset comes first: where a dataset was copied with its files, the copies are meant.
     """
     was, *relative = source.places(dataset)
     places = (*relative, was)

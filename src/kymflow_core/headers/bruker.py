@@ -5,7 +5,9 @@ scan on which the line was drawn, so the time of its lines is not that of the li
 and `micronsPerPixel` with an index `XAxis`, version 4 `scanlinePeriod` and `micronsPerPixel_XAxis`.
 """
 
+import codecs
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,11 +29,15 @@ _TIFF = re.compile(r"(?P<scan>.+?)[_-]Cycle(?P<cycle>\d+)(?P<rest>.*)")
 _SOURCE = re.compile(r"[_-].*Source")
 """How the name of the frame ends on which a line was drawn; version 4 does not name it in the XML."""
 _MOST_BYTES = 2**27
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DATE_IN_NAME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{4})(?!\d)")
 """Month, day and year, as the program itself names a scan."""
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) .+")
 _LINE_SCAN = "linescan"
+_LINE = "PVLinescanDefinition"
 _SECONDS_PER_LINE = ("scanLinePeriod", "scanlinePeriod")
+_DWELL_US = ("dwellTime",)
+"""In µs in both versions: times the pixels of a line it is somewhat less than the time of a line, in s."""
 _UM = {"x": ("micronsPerPixel XAxis", "micronsPerPixel_XAxis"), "y": ("micronsPerPixel YAxis", "micronsPerPixel_YAxis")}
 
 
@@ -92,8 +98,8 @@ def path_of_xml(path: Path) -> Path | None:
     if not match:
         return None
     folder = path.parent.parent if path.parent.name == REFERENCES else path.parent
-    xml = folder / f"{match['scan']}.xml"
-    return xml if is_there(xml) else None
+    names = (folder / f"{match['scan']}{ending}" for ending in (".xml", ".XML"))
+    return next(filter(is_there, names), None)
 
 
 def load_scan(xml: Path) -> BrukerScan:
@@ -111,7 +117,7 @@ class BrukerFile:
     """What the XML says of one file: of a recorded image, or of the frame on which a line was drawn (`is_source`).
 
     `frame` numbers the frames of the XML, each with a file for every channel. `state` has the state at the file's frame,
-    `own` only what the frame or its sequence states itself.
+    `own` only what the frame or its sequence states itself; `line` and `scan_path` what the sequence states of the line.
     """
 
     frame: int
@@ -120,6 +126,8 @@ class BrukerFile:
     scan: Mapping[str, str]
     state: Mapping[str, str]
     own: Mapping[str, str]
+    line: Mapping[str, str]
+    scan_path: tuple[tuple[float, float], ...] = ()
     is_source: bool = False
 
     @property
@@ -137,6 +145,7 @@ class BrukerFile:
         """Return the header of the file; raises `HeaderError` where a number is none."""
         um, problem = self._um_per_pixel()
         seconds, no_time = self._seconds_per_line()
+        dwell_s, no_dwell = self._dwell_s()
         acquired, no_date = _acquired(self.scan.get("date", ""), self.sequence.get("time", ""), scan_name)
         sizes = [] if self.is_source else [self.state.get(key, "") for key in ("linesPerFrame", "pixelsPerLine")]
         return AcquisitionHeader(
@@ -145,8 +154,15 @@ class BrukerFile:
             um_per_pixel=um,
             acquired_local_epoch_ns=acquired,
             channel_names=(self.channel,) if self.channel else (),
-            fields={"Scan": dict(self.scan), "Sequence": dict(self.sequence), "State": dict(self.state)},
-            unread=tuple(text for text in (problem, no_time, no_date) if text),
+            dwell_s=dwell_s,
+            scan_path=self.scan_path if self.is_line_scan else (),
+            fields={
+                "Scan": dict(self.scan),
+                "Sequence": dict(self.sequence),
+                "State": dict(self.state),
+                **({"Line": dict(self.line)} if self.line else {}),
+            },
+            unread=tuple(text for text in (problem, no_time, no_dwell, no_date) if text),
         )
 
     def _seconds_per_line(self) -> tuple[float | None, str]:
@@ -155,6 +171,13 @@ class BrukerFile:
             return None, f"no time of a line is stated: it is {'a frame' if self.is_source else repr(kind)}, no line scan"
         seconds = _number(self.own, _SECONDS_PER_LINE)
         return seconds, "" if seconds is not None else "its line scan states no time of a line; that of its head is another"
+
+    def _dwell_s(self) -> tuple[float | None, str]:
+        try:
+            dwell_us = _number(self.state, _DWELL_US)
+        except HeaderError as error:  # a line scan is of use without it
+            return None, str(error)
+        return None if dwell_us is None else dwell_us / 1e6, ""
 
     def _um_per_pixel(self) -> tuple[float | None, str]:
         x, y = _number(self.state, _UM["x"]), _number(self.state, _UM["y"])
@@ -166,7 +189,8 @@ class BrukerFile:
 @lru_cache(maxsize=4)
 def _files_of(xml: Path, _mtime_ns: int, _size: int) -> dict[str, BrukerFile]:
     """Return what an XML says of each file by its name; read once for all files of a scan."""
-    text = read_regular(str(xml), _MOST_BYTES).decode("utf-8-sig", errors="replace")
+    data = read_regular(str(xml), _MOST_BYTES)
+    text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig", errors="replace")
     if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise HeaderError("it has a document type, which no scan's has")  # it can define entities that unfold to any size
     try:
@@ -180,7 +204,7 @@ def _files(root: ElementTree.Element) -> Iterator[tuple[str, BrukerFile]]:
     head = _state(root)
     scan, numbers = dict(root.attrib), itertools.count()
     for sequence in root.iter("Sequence"):
-        own_of_sequence = _state(sequence)
+        own_of_sequence, line = _state(sequence), sequence.find(_LINE)
         for frame in sequence.iter("Frame"):
             own, number = {**own_of_sequence, **_state(frame)}, next(numbers)
             for file in frame.iter("File"):
@@ -190,11 +214,38 @@ def _files(root: ElementTree.Element) -> Iterator[tuple[str, BrukerFile]]:
                     channel=file.get("channelName", ""),
                     sequence=dict(sequence.attrib),
                     scan=scan,
+                    line=dict(line.attrib) if line is not None else {},
+                    scan_path=_path_of(line) if line is not None else (),
                 )
                 if name := file.get("filename"):
                     yield name, of_file(state={**head, **own}, own=own)
                 if name := file.get("source"):
                     yield name, of_file(state=head or own, own={}, is_source=True)
+
+
+def _path_of(line: ElementTree.Element) -> tuple[tuple[float, float], ...]:
+    """Return the points (y, x) of a line in pixels of its frame; none of a kind of line whose points are not stated so.
+
+    A straight line lies in one row of the frame, or ends in the row that it states; of a free one each point is stated.
+    Circles, spirals and several lines are kinds of their own.
+    """
+    straight, free = line.findall("Line"), line.findall("Freehand")
+    if len(straight) == 1 and not free:
+        (one,) = straight
+        last_row = "stopPixelY" if "stopPixelY" in one.attrib else "startPixelY"
+        points = [_point(one, "startPixelY", "startPixelX"), _point(one, last_row, "stopPixelX")]
+    else:
+        points = [] if straight else [_point(one, "y", "x") for one in free]
+    stated = tuple(point for point in points if point is not None)
+    return stated if len(stated) == len(points) > 1 else ()
+
+
+def _point(element: ElementTree.Element, *names: str) -> tuple[float, float] | None:
+    try:
+        y, x = (float(element.get(name, "")) for name in names)
+    except ValueError:
+        return None
+    return (y, x) if math.isfinite(y) and math.isfinite(x) else None
 
 
 def _state(element: ElementTree.Element) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Self
 
 from kymflow_core.calibration import positive
 from kymflow_core.errors import HeaderError
-from kymflow_core.headers.acquisition import AcquisitionHeader, wall_clock_ns
+from kymflow_core.headers.acquisition import AcquisitionHeader, ScanDirection, wall_clock_ns
 from kymflow_zarr.disk.steps import read_regular
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.importing.folders import beside, is_there
@@ -30,6 +30,9 @@ _IMAGE_SIZE = re.compile(r"(?P<pixels>\d+)\s*\*\s*(?P<lines>\d+)\s*\[pixel\]")
 _DATE_FORMAT = "%m/%d/%Y %I:%M:%S.%f"
 _HALF_DAYS = {"AM": timedelta(), "PM": timedelta(hours=12)}
 _SECONDS = {"s": 1.0, "ms": 0.001}
+_SAMPLING_SPEED = re.compile(rf"(?P<number>{_NUMBER})\s*\[(?P<unit>ns|us|\u00b5s|\u03bcs|ms)/pixel\]")
+_PER_SECOND = {"ns": 1e9, "us": 1e6, "\u00b5s": 1e6, "\u03bcs": 1e6, "ms": 1e3}
+_DIRECTIONS: Mapping[str, ScanDirection] = {"oneway": "one-way", "roundtrip": "both-ways"}
 _CHANNEL = re.compile(r"Channel (?P<number>\d+)")
 _NANOMETRES = re.compile(r"(?P<number>[\d.]+)\s*\[nm\]")
 _ENCODINGS = (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"), ("utf-8-sig", b"\xef\xbb\xbf"))
@@ -56,6 +59,8 @@ class OlympusReader:
             um_per_pixel=olympus.um_per_pixel,
             acquired_local_epoch_ns=olympus.acquired_local_epoch_ns,
             channel_names=olympus.channel_names,
+            dwell_s=olympus.dwell_s,
+            scan_direction=olympus.scan_direction,
             fields=olympus.fields(),
             unread=olympus.unread,
         )
@@ -89,6 +94,8 @@ class OlympusHeader:
     duration_seconds: float | None
     acquired_local_epoch_ns: int | None
     channels: tuple[OlympusChannel, ...]
+    dwell_s: float | None = None
+    scan_direction: ScanDirection | None = None
     rows_are_times: bool = True
     unread: tuple[str, ...] = ()
 
@@ -117,6 +124,7 @@ class OlympusHeader:
         if "General" not in sections or "Dimensions" not in sections:
             raise HeaderError("it is not an Olympus text header: it has no [General] and [Dimensions] sections")
         dimensions, image = sections["Dimensions"], sections.get("Image", {})
+        acquisition = sections.get("Acquisition", {})
         x = _match(_X_DIMENSION, dimensions, "X Dimension")
         t = _match(_T_DIMENSION, dimensions, "T Dimension")
         size = _match(_IMAGE_SIZE, image, "Image Size")
@@ -124,12 +132,17 @@ class OlympusHeader:
         acquired = _epoch_ns(date)
         um_per_pixel = _number(x["um_per_pixel"], "X Dimension") if x else None
         lines = int(size["lines"]) if size else None
+        speed, direction = acquisition.get("Sampling Speed"), acquisition.get("Scan Direction")
+        dwell_s, scan_direction = _dwell_s(speed), _DIRECTIONS.get(_plain(direction))
         other_rows = _rows_that_are_no_times(sections, t, lines)
         problems = {
             f"its 'Date' is not month/day/year hour:minute:second AM or PM: {date!r}": bool(date) and acquired is None,
             f"no time of a line is stated: {other_rows}": bool(other_rows),
             f"its 'X Dimension' has a size that no pixel has: {um_per_pixel}": um_per_pixel is not None
             and um_per_pixel < 0,
+            f"its 'Sampling Speed' is no time of a pixel: {speed!r}": bool(speed) and dwell_s is None,
+            f"its 'Scan Direction' is neither one way nor a round trip: {direction!r}": bool(direction)
+            and scan_direction is None,
         }
         return cls(
             sections=sections,
@@ -138,6 +151,8 @@ class OlympusHeader:
             um_per_pixel=positive(um_per_pixel),
             duration_seconds=_duration(t) if t else None,
             acquired_local_epoch_ns=acquired,
+            dwell_s=dwell_s,
+            scan_direction=scan_direction,
             rows_are_times=not other_rows,
             unread=tuple(text for text, is_there in problems.items() if is_there),
             channels=tuple(
@@ -243,6 +258,15 @@ def _duration(t_dimension: re.Match[str]) -> float:
     if span < 0:
         raise HeaderError(f"its 'T Dimension' ends before it starts: {t_dimension.string!r}")
     return span * _SECONDS[t_dimension["unit"]]
+
+
+def _dwell_s(sampling_speed: str | None) -> float | None:
+    match = _SAMPLING_SPEED.fullmatch(sampling_speed or "")
+    return positive(_number(match["number"], "Sampling Speed") / _PER_SECOND[match["unit"]]) if match else None
+
+
+def _plain(text: str | None) -> str:
+    return re.sub(r"[^a-z]", "", (text or "").lower())
 
 
 def _number(text: str, key: str) -> float:

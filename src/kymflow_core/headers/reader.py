@@ -94,6 +94,9 @@ def read_header(
             notes += _contradictions(reader.name, said, header, sources, shape)
             header = _filled(header, said)
             sources |= {key: reader.name for key in _UNITS if key not in sources and getattr(said, key) is not None}
+    if (too_long := _dwell_that_no_line_has(header, shape)) is not None:
+        notes.append(too_long)
+        header = replace(header, dwell_s=None)
     source = ", ".join(dict.fromkeys(sources[key] for key in _UNITS if key in sources))
     return FoundHeader(header=replace(header, calibration_source=source or None), notes=tuple(notes))
 
@@ -113,7 +116,21 @@ def _filled(header: AcquisitionHeader, said: AcquisitionHeader) -> AcquisitionHe
             said.acquired_local_epoch_ns if header.acquired_local_epoch_ns is None else header.acquired_local_epoch_ns
         ),
         channel_names=header.channel_names or said.channel_names,
+        dwell_s=header.dwell_s if header.dwell_s is not None else said.dwell_s,
+        scan_direction=header.scan_direction or said.scan_direction,
+        scan_path=header.scan_path or said.scan_path,
         fields={**said.fields, **header.fields},
+    )
+
+
+def _dwell_that_no_line_has(header: AcquisitionHeader, shape: tuple[int, ...]) -> str | None:
+    """Return a note where the pixels of a line take longer than the line."""
+    seconds, dwell_s = header.seconds_per_line, header.dwell_s
+    if seconds is None or dwell_s is None or dwell_s * shape[-1] <= seconds * (1 + _SAME_CALIBRATION):
+        return None
+    return (
+        f"a dwell time of {dwell_s:.6g} s per pixel is stated, which {shape[-1]} pixels in {seconds:.6g} s per line cannot "
+        "have; the dwell time is unknown"
     )
 
 
@@ -126,8 +143,8 @@ def _contradictions(
         words = ("lines", "pixels")[-len(said.shape[-2:]) :]
         claimed = " of ".join(f"{number} {what}" for number, what in zip(said.shape[-2:], words, strict=True))
         notes.append(
-            f"the header {name} says {claimed}, but the TIFF has {shape[-2]} lines of {shape[-1]} pixels; the TIFF's shape "
-            "was taken"
+            f"the header {name} says {claimed}, but the image has {shape[-2]} lines of {shape[-1]} pixels; the image's "
+            "shape was taken"
         )
     for key, unit in _UNITS.items():
         one, other = getattr(header, key), getattr(said, key)

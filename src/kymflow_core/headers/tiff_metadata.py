@@ -91,10 +91,10 @@ class OmeXmlReader:
         if not tags.ome_xml:
             return None
         try:
-            images = parse_ome_images(tags.ome_xml)
+            images = parse_ome_images(tags.ome_xml, file_name=tags.described_in or tags.file_name)
         except SourceError as error:
             raise HeaderError(str(error)) from error
-        return _ome_header(image_of_file(images, tags.file_name), shape)
+        return _ome_header(image_of_file(images, tags.file_name), shape, tags.ome_channels)
 
 
 def imagej_info(header: AcquisitionHeader) -> str:
@@ -144,18 +144,26 @@ def _size(tags: TiffTags, axis: str, unit: str, units: Mapping[str, float]) -> f
     return f"its unit along {axis} is {unit!r}, and its resolution is stated per {stated}"
 
 
-def _interval(said: Mapping[str, object]) -> float | None:
-    """Return ImageJ's time between frames, in s; its unit is a second where it states none."""
-    value, factor = said.get("finterval"), _SECONDS.get(_plain(str(said.get("tunit", "s"))))
-    return positive(value * factor) if isinstance(value, int | float) and factor is not None else None
+def _interval(said: Mapping[str, object]) -> float | str | None:
+    """Return ImageJ's time between frames, in s, which is its unit where it states none; a text where it is neither."""
+    value, unit = said.get("finterval"), str(said.get("tunit", "s"))
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        return f"its finterval {value!r} is no number"
+    factor = _SECONDS.get(_plain(unit))
+    return (
+        f"its finterval {value!r} is in {unit!r}, which is no unit of time" if factor is None else positive(value * factor)
+    )
 
 
-def _ome_header(found: OmeImage, shape: tuple[int, ...]) -> AcquisitionHeader:
+def _ome_header(found: OmeImage, shape: tuple[int, ...], channels_there: tuple[int, ...]) -> AcquisitionHeader:
     entries = dict(found.pixels.attrib)
     sizes = {axis: found.size(axis) for axis in "TYX"}
     rows_are_times = sizes["T"] > 1 and sizes["Y"] == 1 and shape[-2] > 1
     lines = sizes["T"] if rows_are_times else sizes["Y"]
     channels = [element.get("Name", "") for element in found.pixels if tag_of(element) == "Channel"]
+    channels = [name for at, name in enumerate(channels) if not channels_there or at in channels_there]
     return AcquisitionHeader(
         shape=(lines, sizes["X"]) if {"SizeX", "SizeY"} <= set(entries) else (),
         um_per_pixel=_quantity(entries, "PhysicalSizeX", "µm", _UM),

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.errors import ImageError, RoiError
+from kymflow_core.images.labelled import labelled_array
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
@@ -22,6 +23,9 @@ from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class ImageSource(Protocol):
@@ -63,12 +67,12 @@ class AcqImage:
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
-        """Open a TIFF with the files next to it, where ROIs and masks are saved too.
+        """Open a TIFF, or another image file, with the files next to it, where ROIs and masks are saved too.
 
         Raises
         ------
         SourceError
-            When the TIFF, or a file next to it, cannot be read.
+            When the image, or a file next to it, cannot be read.
         """
         return cls(TiffSource(Path(path)))
 
@@ -123,6 +127,23 @@ class AcqImage:
         rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
         place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
         return np.asarray(pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+
+    def to_xarray(self) -> "xarray.DataArray":
+        """Return all pixels as an xarray array, read whole.
+
+        Returns
+        -------
+        xarray.DataArray
+            With the dimensions `time` (lines), `position` (pixels along the line) and, where there are several, `channel`;
+            further axes keep their names. The coordinates are in s from the first line, in µm from the first pixel, and the
+            names of the channels; where the calibration is not known, the axis has no coordinate.
+
+        Raises
+        ------
+        MissingPackageError
+            When xarray is not installed; the message has the command that installs it.
+        """
+        return labelled_array(self.pixels, self.axes, self.header)
 
     @property
     def channels_available(self) -> tuple[int, ...]:

@@ -1,22 +1,28 @@
-"""One TIFF with all files next to it: the microscope's header, the older program's ROIs and results.
+"""One image file with all files next to it: the microscope's header, the older program's ROIs and results.
 
-The rule of this room: the TIFF's shape wins, what is unknown stays unknown, and the notes report both.
+The rule of this room: the shape of the pixels wins, what is unknown stays unknown, and the notes report both.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from numpy.typing import NDArray
 
+from kymflow_core.artifacts import RESULTS
+from kymflow_core.columns import with_names
 from kymflow_core.errors import KymflowError
-from kymflow_core.headers import AcquisitionHeader, installed_header_readers, read_header
+from kymflow_core.headers import AcquisitionHeader, HeaderReader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
+from kymflow_core.headers.reader import TagsHeaderReader
+from kymflow_core.images.image_readers import ImageInFile, ImageReader, installed_image_readers, read_image
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.images.tiff_sidecar import NAME as KYMFLOW
-from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks
+from kymflow_core.images.tiff_sidecar import load_saved, load_saved_masks, sidecar_store
 from kymflow_core.older_program import results as older_results
 from kymflow_core.roi import ROI, MaskROI, RoiSet
 from kymflow_core.roi.masks import whole_mask
@@ -27,37 +33,49 @@ from kymflow_zarr.errors import KymflowZarrError, SourceError, whatever_is_raise
 from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
-from kymflow_zarr.importing.tiffs import read_tiff_and_tags
-from kymflow_zarr.stores import TiffSidecarStore
+from kymflow_zarr.importing.tiff_sets import read_tiff_set_and_tags
+
+_UNCALIBRATED = "calibration unknown: no header gives µm per pixel and seconds per line"
 
 
-def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> FileContent:
-    """Read a TIFF, its header, its sidecars and its results; `listing` is of its folder, which is listed anew without.
+def read_acquisition_file(
+    path: Path, listing: FolderListing | None = None, further: Sequence[Path] = (), *, image_name: str = ""
+) -> FileContent:
+    """Read an image, its header, its sidecars and its results; `listing` is of its folder, which is listed anew without.
 
-    Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts next to a TIFF
-    (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`.
+    `further` are the other files of an OME-TIFF set of which it is the first: then the pixels are those of all.
+
+    Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts next to an image
+    (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`. `image_name` chooses one of several images in a
+    file; the files next to such a file say nothing of which image they are, and are not read.
 
     Raises
     ------
     SourceError
-        When the TIFF, or a file next to it, cannot be read, or a mask does not fit the image: then nothing of it is
+        When the image, or a file next to it, cannot be read, or a mask does not fit the image: then nothing of it is
         imported, so that it can be mended and imported whole.
     """
-    tiff, tags = read_tiff_and_tags(path)
+    image_readers = installed_image_readers()
+    reader = image_readers.reader_of(path)
+    image, pixels = _tiff_set((path, *further)) if further else read_image(path, reader, image_name)
+    if image_name and len(image_readers.images_of(path)) > 1:
+        return _read_one_of_several(path, image, pixels, reader.name)
+    tiff = FileContent(pixels=pixels, axes=image.axes, notes=image.notes, elsewhere=image.elsewhere)
     saved, masks = _saved_beside(path)
     beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
+    found = installed_header_readers()
+    read = read_header(path, pixels.shape, _header_readers(reader, image, found.readers), tags=image.tags)
     sidecar, results = None, older_results.Results()
     if beside.metadata is None:
         try:
-            sidecar, results = older_results.read_sidecar(path), older_results.read_results(path)
+            sidecar = older_results.read_sidecar(path)
+            results = older_results.read_results(path, sidecar.rois if sidecar else None, read.header)
         except KymflowError as error:
             raise SourceError(str(error)) from error
-    found = installed_header_readers()
-    read = read_header(path, tiff.pixels.shape, found.readers, tags=tags)
-    header, notes = read.header, (*tiff.notes, *_missing_files(path, tiff), *found.problems, *read.notes)
+    header, notes = read.header, (*image.notes, *_missing_files(path, tiff), *found.problems, *read.notes)
     if header.calibration_source == OLDER_SIDECAR:
         notes = (*notes, "calibration taken from the older program's .json: no microscope header gives it")
-    metadata, of_imagej = _metadata(header, sidecar, tiff, tags)
+    metadata, of_imagej = _metadata(header, sidecar, tiff, image.tags)
     if saved is None and beside.metadata is None:
         notes = (*notes, *of_imagej)
     if saved is not None:
@@ -65,7 +83,7 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
     if beside.metadata is not None:
         metadata, header = _metadata_of_export(RecordMetadata.from_json(beside.metadata), header)
     if not header.is_calibrated:
-        notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
+        notes = (*notes, _UNCALIBRATED)
     content = replace(
         tiff,
         metadata=metadata.to_json(),
@@ -76,14 +94,59 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None) -> F
         notes=notes,
         ome=describe_header(header),
     )
-    return _with_masks_held(path, with_sidecars(content, beside))
+    tables = {name: _named(name, frame) for name, frame in beside.table_artifacts.items()}
+    return _with_masks_held(path, with_sidecars(content, replace(beside, table_artifacts=tables)))
 
 
-def read_for_import(path: Path, listing: FolderListing | None = None) -> FileContent:
+def _named(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a result with the names of its columns, also where it was read from a CSV that an export titled."""
+    return with_names(frame) if name in RESULTS else frame
+
+
+def _tiff_set(paths: Sequence[Path]) -> tuple[ImageInFile, NDArray[Any]]:
+    content, tags = read_tiff_set_and_tags(paths)
+    return ImageInFile.of_tiff(content, tags), content.pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StatedInFile:
+    """A header reader of what an image file itself states, which its image reader has read already."""
+
+    name: str
+    header: AcquisitionHeader
+
+    def read(self, path: Path, shape: tuple[int, ...]) -> AcquisitionHeader:
+        return self.header
+
+
+def _header_readers(reader: ImageReader, image: ImageInFile, readers: Sequence[HeaderReader]) -> list[HeaderReader]:
+    """Return the header readers of a file: of a TIFF all; of another the file itself, then those of files next to it."""
+    if image.tags is not None:
+        return [*readers]
+    beside = [one for one in readers if not isinstance(one, TagsHeaderReader)]
+    return [_StatedInFile(name=reader.name, header=image.header), *beside]
+
+
+def _read_one_of_several(path: Path, image: ImageInFile, pixels: NDArray[Any], reader: str) -> FileContent:
+    read = read_header(path, pixels.shape, [_StatedInFile(name=reader, header=image.header)])
+    header = replace(read.header, name=f"{path.stem} {image.name}")
+    unknown = () if header.is_calibrated else (_UNCALIBRATED,)
+    return FileContent(
+        pixels=pixels,
+        axes=image.axes,
+        metadata=RecordMetadata().with_header(header).to_json(),
+        notes=(*image.notes, *read.notes, *unknown),
+        ome=describe_header(header),
+    )
+
+
+def read_for_import(
+    path: Path, listing: FolderListing | None = None, further: Sequence[Path] = (), *, image_name: str = ""
+) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
     try:
         with whatever_is_raised(partial(_failure_of, path)):
-            content = _with_masks_of_drawn(read_acquisition_file(path, listing))
+            content = _with_masks_of_drawn(read_acquisition_file(path, listing, further, image_name=image_name))
             _check_masks_there(path, content)
     except SourceError:
         raise
@@ -141,9 +204,9 @@ def _missing_files(path: Path, tiff: FileContent) -> tuple[str, ...]:
 
 
 def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]:
-    """Return what this program saved next to a TIFF, and the masks of it."""
+    """Return what this program saved next to an image, and the masks of it."""
     try:
-        store = TiffSidecarStore(path)
+        store = sidecar_store(path)
         saved = load_saved(store)
         return saved, load_saved_masks(path, saved.payload) if saved else {}
     except (KymflowError, KymflowZarrError) as error:
@@ -183,12 +246,12 @@ def _with_masks_held(path: Path, content: FileContent) -> FileContent:
 
 
 def _metadata(
-    header: AcquisitionHeader, sidecar: older_results.Sidecar | None, tiff: FileContent, tags: TiffTags
+    header: AcquisitionHeader, sidecar: older_results.Sidecar | None, tiff: FileContent, tags: TiffTags | None
 ) -> tuple[RecordMetadata, tuple[str, ...]]:
-    """Return the metadata of a TIFF that was not saved by this program, and what to know of the ROIs inside it."""
+    """Return the metadata of an image that was not saved by this program, and what to know of the ROIs inside it."""
     metadata = RecordMetadata().with_header(header)
     rois = sidecar.rois if sidecar is not None else RoiSet()
-    inside, notes = _rois_inside(tiff, tags, next_id=rois.next_id)
+    inside, notes = _rois_inside(tiff, tags, next_id=rois.next_id) if tags is not None else ((), ())
     rois = RoiSet.of((*rois, *inside), next_id=rois.next_id)
     if sidecar is not None:
         metadata = metadata.with_experiment(sidecar.experiment_metadata).with_accepted(accepted=sidecar.accepted)

@@ -23,8 +23,8 @@ from kymflow_zarr.importing.complete_record import Merged
 def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
     """Return the metadata of a record whose file has changed: its own, with the header of the file as it is now.
 
-    A calibration that was entered by hand stays, and so does one that the file no longer has. ROIs and results beside the
-    file are not read again: the record has its own.
+    A calibration that was entered by hand stays, and so does one that the file no longer has, with the dwell time and the
+    direction of scanning. ROIs and results in the sidecars are not read again: the record has its own.
 
     Raises
     ------
@@ -47,6 +47,8 @@ def renewed_metadata(record: ZarrImageRecord, content: FileContent) -> Renewed:
             seconds_per_line=old.seconds_per_line,
             um_per_pixel=old.um_per_pixel,
             calibration_source=old.calibration_source,
+            dwell_s=new.dwell_s if new.is_calibrated or new.dwell_s is not None else old.dwell_s,
+            scan_direction=new.scan_direction if new.is_calibrated else new.scan_direction or old.scan_direction,
         )
     renewed = metadata.with_header(replace(new, shape=content.pixels.shape))
     return Renewed(metadata=renewed.to_json(), notes=tuple(_notes(old, new, content)))

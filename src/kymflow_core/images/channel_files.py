@@ -15,6 +15,7 @@ from kymflow_core.images.acquisition_file import read_for_import
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
 from kymflow_zarr import FileContent
+from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.formats.ome_xml import describe_elsewhere
 from kymflow_zarr.importing.listing import FolderListing
@@ -101,7 +102,7 @@ def _left_out(path: Path, content: FileContent) -> list[str]:
     """Return a note on the sidecars of a further channel's file that are not in the record."""
     count = RecordMetadata.from_json(content.metadata).n_rois
     names = [*content.json_artifacts, *content.table_artifacts, *content.csv_gz_artifacts, *content.array_artifacts]
-    found = [*([f"{count} ROI{'' if count == 1 else 's'}"] if count else []), *sorted([*names, *content.masks])]
+    found = [*([counted(count, "ROI")] if count else []), *sorted([*names, *content.masks])]
     if not found:
         return []
     return [

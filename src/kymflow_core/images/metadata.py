@@ -1,6 +1,7 @@
-"""What a record's metadata say, and how they are changed beside whoever else changes them.
+"""What a record's metadata say, and how they are changed while others change them too.
 
-The rule of this room: the entries of the metadata are named here and nowhere else, and what is not understood is kept.
+The rule of this room: what the entries of the metadata mean is known here and nowhere else, and what is not understood is
+kept. The two entries that storage lists records by are spelled in `kymflow_zarr.layout`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,14 +11,15 @@ from typing import Protocol, Self, TypeVar
 from kymflow_core.errors import RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.roi import RoiSet
-from kymflow_zarr import PIXELS_SHA256, JsonObject, JsonValue
+from kymflow_zarr import PIXELS_SHA256, JsonObject, JsonValue, layout
 from kymflow_zarr.errors import ConflictError
 
-HEADER, ROIS, NEXT_ROI_ID, EXPERIMENT, ACCEPTED = "header", "rois", "next_roi_id", "experiment_metadata", "accepted"
+HEADER, ROIS = layout.HEADER, layout.ROIS
+NEXT_ROI_ID, EXPERIMENT, ACCEPTED = "next_roi_id", "experiment_metadata", "accepted"
 
 _TRIES = 5
 
-_Read = TypeVar("_Read")
+_Record = TypeVar("_Record")
 _Changed = TypeVar("_Changed")
 
 
@@ -116,16 +118,16 @@ class RecordMetadata:
         return value if isinstance(value, Mapping) else {}
 
 
-def change_metadata(read: Callable[[], _Read], change: Callable[[_Read], _Changed]) -> _Changed:
-    """Save a change upon the newest metadata; again where another program saves in the same moment.
+def change_metadata(record: _Record, change: Callable[[_Record], _Changed]) -> _Changed:
+    """Save a change upon the newest metadata of a record; again where another program saves in the same moment.
 
     Parameters
     ----------
-    read
-        Reads the newest, such as `record.load_revision`.
+    record
+        The record.
     change
-        Saves upon what was read, and returns what it did. It is called again, upon a new reading, when it raises
-        `ConflictError`, so nothing else that it does may count twice.
+        Reads the newest metadata of the record, saves upon them, and returns what it did. It is called again when it
+        raises `ConflictError`, so nothing else that it does may count twice.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def change_metadata(read: Callable[[], _Read], change: Callable[[_Read], _Change
     """
     for _ in range(_TRIES - 1):
         try:
-            return change(read())
+            return change(record)
         except ConflictError:
             continue
-    return change(read())
+    return change(record)

@@ -15,7 +15,7 @@ from kymflow_core.errors import RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.images.ome_metadata import NOTES, describe_header
+from kymflow_core.images.ome_metadata import BEAM, NOTES, describe_header
 from kymflow_core.roi import ROI, MaskROI
 from kymflow_zarr import FileContent, ImportReport, JsonObject, JsonValue, OmeDescription, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.exporting.ome_zarr import LabelImage, write_ome_zarr
@@ -89,7 +89,7 @@ def import_ome_zarr(dataset: ZarrDataset, path: str | Path) -> ImportReport:
     What its metadata said is kept in the record's artifact `ome_source`. Micrometres per pixel are x's, where its unit is a
     length; seconds per line are y's, where its unit is a time, or what this program wrote into an image that it exported.
     """
-    return dataset.import_ome_zarr(path, read_file=read_foreign_image)
+    return dataset.import_ome_zarr(path)
 
 
 def read_foreign_image(path: Path) -> FileContent:
@@ -150,6 +150,7 @@ def _header(path: Path, content: FileContent) -> AcquisitionHeader:
         {
             "um_per_pixel": _in_unit(said, "x", _UM),
             "seconds_per_line": _in_unit(said, "y", _SECONDS) or ours.get("seconds_per_line"),
+            **{key: ours.get(key) for key in BEAM},
         }
     )
     is_known = calibration.um_per_pixel is not None or calibration.seconds_per_line is not None

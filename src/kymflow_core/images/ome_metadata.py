@@ -13,6 +13,9 @@ from kymflow_zarr.errors import KymflowZarrError
 NOTES = "kymflow"
 """The key in OME-Zarr's `metadata` that has the calibration, so that it comes back from an exported image."""
 
+BEAM = ("dwell_s", "scan_direction")
+"""Entries of a header on how the line was scanned, which the notes have by the same names."""
+
 
 def describe_header(header: AcquisitionHeader) -> OmeDescription:
     """Return what a header states about the axes; a calibration that is not known is left out."""
@@ -22,6 +25,8 @@ def describe_header(header: AcquisitionHeader) -> OmeDescription:
         "seconds_per_line": header.seconds_per_line,
         "um_per_pixel": header.um_per_pixel,
     }
+    # Only where they are known, so that what is derived from older headers stays as it is.
+    notes |= {key: value for key in BEAM if (value := getattr(header, key)) is not None}
     return OmeDescription(
         name=header.name,
         steps={axis: step for axis, step in steps.items() if step is not None},

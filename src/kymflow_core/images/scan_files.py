@@ -1,7 +1,7 @@
 """Which files of a folder are one scan, by what its XML says: its channels, and images that show where its line lies.
 
-The rule of this room: files are put together without a request only where the microscope's own XML says so, that of Bruker
-(Prairie). A name alone does it on request (`channel_files`). No pixel is read to find out.
+The rule of this room: files are put together without a request only where XML says so: that of Bruker (Prairie), and before
+OME-XML, which knows no cycles. A name alone does it on request (`channel_files`). No pixel is read to find out.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ from kymflow_zarr.errors import SourceError
 from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.content import FileSets
 from kymflow_zarr.importing.listing import FolderListing
+from kymflow_zarr.importing.tiff_sets import find_ome_sets
 from kymflow_zarr.importing.tiffs import read_tiff
 
 REFERENCE = "reference"
@@ -27,7 +28,7 @@ REFERENCE = "reference"
 
 
 def find_sets(files: Sequence[Path]) -> FileSets:
-    """Return the channels of each line scan, by their XML, and its reference images."""
+    """Return the channels of each line scan and its reference images, by their XML, and the files of each OME-TIFF set."""
     scan_of = _scans()
     found: dict[tuple[Path, int], list[Path]] = {}
     companions: dict[Path, str] = {}
@@ -40,11 +41,14 @@ def find_sets(files: Sequence[Path]) -> FileSets:
         elif (frame := scan.frame_of(path)) is not None:
             found.setdefault((scan.xml, frame), []).append(path)
     scans = {first: others for first, *others in found.values() if others}
-    return FileSets(scans=scans, companions=companions)
+    taken = {*companions, *(path for paths in found.values() for path in paths)}
+    return FileSets(scans={**find_ome_sets([one for one in files if one not in taken]), **scans}, companions=companions)
 
 
 def read_scan(paths: Sequence[Path], listing: FolderListing) -> FileContent:
-    """Read the file of an image, or its files, one a channel, with the reference images of its scan.
+    """Read the file of an image, or its files, with the reference images of its scan.
+
+    Several files are an OME-TIFF set, by the OME-XML in them, or else one a channel.
 
     Raises
     ------
@@ -52,9 +56,12 @@ def read_scan(paths: Sequence[Path], listing: FolderListing) -> FileContent:
         As `read_for_import` and `read_channels`. A reference image that cannot be read is named in a note.
     """
     first = paths[0]
-    content = read_channels(paths, listing) if len(paths) > 1 else read_for_import(first, listing)
     scan = _scans()(first)
-    if scan is None or scan.frame_of(first) is None:
+    is_line_scan = scan is not None and scan.frame_of(first) is not None
+    if len(paths) > 1 and not is_line_scan and find_ome_sets(paths):
+        return read_for_import(first, listing, paths[1:])
+    content = read_channels(paths, listing) if len(paths) > 1 else read_for_import(first, listing)
+    if scan is None or not is_line_scan:
         return content
     arrays, names, unread = _references(scan, first, listing)
     return replace(

@@ -8,14 +8,22 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kymflow_core.errors import SidecarError
+from kymflow_core.images.image_readers import installed_image_readers
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_zarr import JsonObject, Revision, array_name
+from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.folders import is_there
 from kymflow_zarr.stores import TiffSidecarStore
 
 NAME = "kymflow"
 _FORMAT = "kymflow_tiff"
 _VERSION = 1
+
+
+def sidecar_store(path: Path) -> TiffSidecarStore:
+    """Return what holds the sidecars of a TIFF, or of a file of another format that an installed reader takes."""
+    endings = () if path.suffix.lower() in TIFF_ENDINGS else tuple(installed_image_readers().by_ending)
+    return TiffSidecarStore(path, further_endings=endings)
 
 
 def load_saved(store: TiffSidecarStore) -> Revision | None:
@@ -64,6 +72,6 @@ def load_saved_masks(path: Path, metadata: JsonObject) -> dict[str, NDArray[Any]
     ArtifactNotFoundError, DamagedError
         When one is not there, or cannot be read.
     """
-    store = TiffSidecarStore(path)
+    store = sidecar_store(path)
     names = {array_name(roi.mask_ref) for roi in RecordMetadata.from_json(metadata).rois if roi.mask_ref}
     return {name: store.load_array_artifact(name) for name in sorted(name for name in names if name)}

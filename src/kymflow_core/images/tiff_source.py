@@ -1,7 +1,7 @@
-"""A TIFF file, with the files next to it, as the source of an `AcqImage`.
+"""A TIFF or another image file, with the files next to it, as the source of an `AcqImage`.
 
-The rule of this room: ROIs and notes are saved in `<stem>.kymflow.json`, masks in `<stem>.<name>.npy`; the TIFF and what
-other programs wrote next to it are never touched. A file next to a TIFF has no history, and of two programs that save in
+The rule of this room: ROIs and notes are saved in `<stem>.kymflow.json`, masks in `<stem>.<name>.npy`; the image and what
+other programs wrote next to it are never touched. A file next to an image has no history, and of two programs that save in
 the same moment the second wins: for work in common there are datasets.
 """
 
@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.images.metadata import HEADER
-from kymflow_core.images.tiff_sidecar import load_saved, save_beside
+from kymflow_core.images.tiff_sidecar import load_saved, save_beside, sidecar_store
 from kymflow_zarr import FileContent, JsonObject, Revision
 from kymflow_zarr.errors import ArtifactExistsError, ConflictError
 from kymflow_zarr.stores import TiffSidecarStore
 
 
 class TiffSource:
-    """One TIFF; its pixels are read whole, once."""
+    """One image file; its pixels are read whole, once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,4 +82,4 @@ class TiffSource:
 
     @cached_property
     def _store(self) -> TiffSidecarStore:
-        return TiffSidecarStore(self.path)
+        return sidecar_store(self.path)

@@ -1,13 +1,13 @@
 """The table `images`: one row an image, with what is known of it and of the experiment."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
 
 from kymflow_core.artifacts import VELOCITY_EVENTS
+from kymflow_core.columns import units_of_columns
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
@@ -16,9 +16,9 @@ from kymflow_zarr.errors import KymflowZarrError
 _EVENTS = f"{VELOCITY_EVENTS}.parquet"
 _DTYPES = {
     "name": "str",
-    "acquired": "str",
+    "acquired": "datetime64[us]",
     "n_rois": "int64",
-    "n_events": "float64",
+    "n_events": "Int64",
     "shape": "str",
     "axes": "str",
     "lines": "int64",
@@ -28,6 +28,8 @@ _DTYPES = {
     "duration_s": "float64",
     "length_um": "float64",
     "calibration_source": "str",
+    "dwell_s": "float64",
+    "scan_direction": "str",
     "source": "str",
     "accepted": "str",
 }
@@ -38,17 +40,18 @@ EXPERIMENT = "exp_"
 class ImageIndexer:
     """Reads metadata, provenance and events; one row an image.
 
-    `acquired` is the microscope's local time, such as "2022-11-02 12:30:15". `n_events` is missing where nobody looked for
-    events, which is not 0, and where they cannot be read, which the table `velocity_events` says. `shape` is that of the
-    pixels, `lines` (y) and `pixels` (x) its last two; `source` is the file that the record came from. Each entry of the
-    experiment metadata is a column of text, `exp_species` and so on: what one person enters as a number, another enters as
-    text.
+    `acquired` is the microscope's local time, without a zone, as files state it. `n_events` is missing where nobody looked
+    for events, which is not 0, and where they cannot be read, which the table `velocity_events` says. `shape` is that of
+    the pixels, `lines` (y) and `pixels` (x) its last two; `dwell_s`, in s per pixel, and `scan_direction` are the header's;
+    `source` is the file that the record came from. Each entry of the experiment metadata is a column of text, `exp_species`
+    and so on: what one person enters as a number, another enters as text.
     """
 
     name = "images"
     table_name = IMAGES
-    schema_version = "2"
+    schema_version = "3"
     reads = (METADATA_KEY, PIXELS_KEY, PROVENANCE_KEY, _EVENTS)
+    units = units_of_columns(_DTYPES)
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above, without those of the experiment."""
@@ -64,9 +67,9 @@ class ImageIndexer:
         seconds, um = header.seconds_per_line or np.nan, header.um_per_pixel or np.nan
         row = {
             "name": header.name,
-            "acquired": local_time(header.acquired_local_epoch_ns),
+            "acquired": header.acquired,
             "n_rois": metadata.n_rois,
-            "n_events": _number_of_events(rec) if _EVENTS in keys else np.nan,
+            "n_events": _number_of_events(rec) if _EVENTS in keys else None,
             "shape": " × ".join(map(str, sizes.values())),
             "axes": ",".join(sizes),
             "lines": lines,
@@ -76,6 +79,8 @@ class ImageIndexer:
             "duration_s": lines * seconds,
             "length_um": pixels * um,
             "calibration_source": header.calibration_source or "",
+            "dwell_s": np.nan if header.dwell_s is None else header.dwell_s,
+            "scan_direction": header.scan_direction or "",
             "source": _source(provenance),
             "accepted": _text(metadata.accepted) or "",
             **_columns_of(metadata.experiment),
@@ -83,21 +88,11 @@ class ImageIndexer:
         return rows_of(pd.DataFrame([row]), _DTYPES, image_id=rec.image_id, what="image")
 
 
-def _number_of_events(rec: ArtifactReader) -> float:
+def _number_of_events(rec: ArtifactReader) -> int | None:
     try:
-        return float(len(rec.load_df_parquet(VELOCITY_EVENTS)))
+        return len(rec.load_df_parquet(VELOCITY_EVENTS))
     except KymflowZarrError:
-        return np.nan
-
-
-def local_time(epoch_ns: int | None) -> str:
-    """Return a microscope's wall-clock time in ns since 1970 as text that sorts; empty where it is not known."""
-    if epoch_ns is None:
-        return ""
-    try:
-        return datetime.fromtimestamp(epoch_ns / 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # a time that no calendar has
-        return ""
+        return None
 
 
 def _columns_of(experiment: JsonObject) -> dict[str, str | None]:

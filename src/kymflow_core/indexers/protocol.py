@@ -9,7 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core.errors import IndexerError
-from kymflow_zarr import MASKS_KEY, METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonValue, check_name
+from kymflow_zarr import (
+    MASKS_KEY,
+    METADATA_KEY,
+    PIXELS_KEY,
+    PROVENANCE,
+    JsonValue,
+    check_name,
+    units_of,
+    with_units,
+)
 from kymflow_zarr.errors import InvalidNameError
 
 PROVENANCE_KEY = f"{PROVENANCE}.json"
@@ -55,7 +64,7 @@ class DatasetIndexer(Protocol):
     """Derives the rows that one image has in one dataset table from its artifacts.
 
     An indexer reads artifacts and builds rows; it analyses nothing and writes nothing. Where the work is spread over
-    several processes, it is pickled.
+    several processes, it is pickled. It may state the units of its columns; see `StatesUnits`.
     """
 
     @property
@@ -91,6 +100,20 @@ class DatasetIndexer(Protocol):
         IndexerError
             When an artifact does not hold what is required.
         """
+
+
+@runtime_checkable
+class StatesUnits(Protocol):
+    """What an indexer may have besides: the units of its columns. Then the table's file states them, and they are shown."""
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """The unit of each column that has one, such as `{"mean_velocity": "mm/s"}`."""
+
+
+def with_units_of(indexer: DatasetIndexer, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the units that their indexer states; of further columns, those that they state themselves."""
+    return with_units(rows, {**units_of(rows), **(indexer.units if isinstance(indexer, StatesUnits) else {})})
 
 
 def reads_results(indexer: DatasetIndexer) -> bool:
@@ -152,7 +175,7 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
         raise IndexerError(f"{what} of image {image_id} has values of the wrong type: {error}") from error
     ids = pd.Series([image_id] * len(frame), dtype="str")
     others = {name: own[name].array for name in own.columns if name not in dtypes}
-    return pd.DataFrame({"image_id": ids.array, **required, **others})
+    return with_units(pd.DataFrame({"image_id": ids.array, **required, **others}), units_of(own))
 
 
 @cache

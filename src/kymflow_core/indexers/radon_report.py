@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kymflow_core.artifacts import RADON_REPORT
+from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 
@@ -36,6 +37,7 @@ class RadonReportIndexer:
     table_name = RADON_REPORT
     schema_version = "2"
     reads = (_TABLE, _JSON)
+    units = units_of_columns(_DTYPES)
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, mean_velocity, median_velocity, n_valid, notes`."""

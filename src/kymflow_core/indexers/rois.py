@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata
@@ -46,6 +47,7 @@ class RoiIndexer:
     table_name = "rois"
     schema_version = "2"
     reads = (METADATA_KEY, MASKS_KEY)
+    units = units_of_columns(_DTYPES)
 
     def required_columns(self) -> list[str]:
         """Return `image_id` and the columns named above."""

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from kymflow_core.artifacts import VELOCITY_EVENTS
+from kymflow_core.columns import units_of_columns
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 
 _DTYPES = {
@@ -25,6 +26,7 @@ class VelocityEventsIndexer:
     table_name = VELOCITY_EVENTS
     schema_version = "2"
     reads = (f"{VELOCITY_EVENTS}.parquet",)
+    units = units_of_columns(_DTYPES)
 
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, event_id, t0_s, t1_s, kind, score`."""

@@ -14,22 +14,20 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from kymflow_core.artifacts import RADON_REPORT, VELOCITY_EVENTS
+from kymflow_core.artifacts import RADON_REPORT, RADON_VELOCITY, VELOCITY_EVENTS
 from kymflow_core.calibration import HasCalibration, positive
+from kymflow_core.columns import units_of_columns
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
-from kymflow_core.roi import RoiSet
+from kymflow_core.older_program.velocity import read_velocity, summarize_velocity
+from kymflow_core.roi import RectROI, RoiSet
 from kymflow_core.roi.geometry import roi_geometry
-from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr import JsonObject, JsonValue, with_units
 from kymflow_zarr.disk.steps import read_regular
-from kymflow_zarr.errors import KymflowZarrError
-from kymflow_zarr.formats.csv import parse_csv
-from kymflow_zarr.formats.frames import MAX_CSV_BYTES
 from kymflow_zarr.formats.strict_json import MAX_BYTES
 from kymflow_zarr.importing.folders import beside, is_there
 
 RESULTS_FOLDER = "flow-analysis"
-RADON_VELOCITY = "radon_velocity"
 
 _EVENT_COLUMNS = {
     "t_start": "t0_s",
@@ -80,30 +78,19 @@ class Results:
     table_artifacts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def computed_from(self, rois: RoiSet, header: HasCalibration) -> dict[str, JsonObject]:
-        """Return what each table artifact was computed from, given the ROIs that lay next to it, and the image's header.
+        """Return what each table artifact was computed from, given the ROIs of its sidecar, and the image's header.
 
         The older program notes the revision that a ROI had when it was analysed: where the ROI has another by now, or is
-        gone, its geometry at the analysis is not known. It notes the calibration beside each velocity; where it does not,
+        gone, its geometry at the analysis is not known. It notes the calibration of each velocity; where it does not,
         or not one for all, the header's was used.
         """
-        notes = self._analyses()
+        notes = _analyses(self.json_artifacts)
         calibration = _calibration_of(self.table_artifacts.get(RADON_VELOCITY), header)
         return {
             name: replace(_computed_from(frame, notes, rois), calibration=calibration).to_json()
             for name, frame in self.table_artifacts.items()
             if "roi_id" in frame.columns
         }
-
-    def _analyses(self) -> dict[int, JsonObject]:
-        """Return what was noted of the analysis of each ROI; of several channels, the last."""
-        found: dict[int, JsonObject] = {}
-        for document in self.json_artifacts.values():
-            listed = document.get("analysis_metadata") if isinstance(document, Mapping) else None
-            for note in listed.values() if isinstance(listed, Mapping) else []:
-                roi_id = note.get("roi_id") if isinstance(note, Mapping) else None
-                if isinstance(roi_id, int) and isinstance(note, Mapping):
-                    found[roi_id] = note
-        return found
 
 
 def read_sidecar(tiff: Path) -> Sidecar | None:
@@ -134,16 +121,24 @@ def read_sidecar(tiff: Path) -> Sidecar | None:
     )
 
 
-def read_results(tiff: Path) -> Results:
+def read_results(tiff: Path, rois: RoiSet | None = None, header: HasCalibration | None = None) -> Results:
     """Read `flow-analysis/<stem>_*` next to a TIFF; empty where there is nothing.
 
     The newer files (`_radon.csv`, `_events.json`) win over the older `_kymanalysis.*`, which have the same content.
 
-    - `radon_velocity`, a table: one row a window, as in the CSV (`time` in s, `velocity` in mm/s).
+    - `radon_velocity`, a table: one row a window, with the columns of `velocity_schema` and the further ones of the CSV.
     - `radon_report`, a table: one row a ROI and channel, summed up by `summarize_velocity`.
     - `velocity_events`, a table: one row an event, times in s. An empty `velocity_events` object means that nobody
       looked for events, so there is no table; `{"1": []}` means that none was found, so there is one without rows.
     - `legacy/radon`, `legacy/events`, `legacy/kymanalysis`: the JSON files whole.
+
+    Parameters
+    ----------
+    tiff
+        The TIFF.
+    rois, header
+        The ROIs in the sidecar, whose widths limit the speed that a window can show, and the calibration that counts where
+        the CSV states none.
 
     Raises
     ------
@@ -159,7 +154,8 @@ def read_results(tiff: Path) -> Results:
     tables: dict[str, pd.DataFrame] = {}
     csv = next((path for name in ("radon", "kymanalysis") if is_there(path := folder / f"{stem}_{name}.csv")), None)
     if csv is not None:
-        tables[RADON_VELOCITY] = _read_velocity(csv)
+        widths = _analysed_widths(_analyses(documents), rois or RoiSet())
+        tables[RADON_VELOCITY] = read_velocity(csv, roi_widths=widths, header=header)
         tables[RADON_REPORT] = summarize_velocity(tables[RADON_VELOCITY])
     listed = {name: documents.get(name, {}).get("velocity_events") for name in ("events", "kymanalysis")}
     source = next((name for name, events in listed.items() if events), None)
@@ -170,13 +166,36 @@ def read_results(tiff: Path) -> Results:
     )
 
 
+def _analyses(documents: Mapping[str, JsonValue]) -> dict[int, JsonObject]:
+    """Return what was noted of the analysis of each ROI; of several channels, the last."""
+    found: dict[int, JsonObject] = {}
+    for document in documents.values():
+        listed = document.get("analysis_metadata") if isinstance(document, Mapping) else None
+        for note in listed.values() if isinstance(listed, Mapping) else []:
+            roi_id = note.get("roi_id") if isinstance(note, Mapping) else None
+            if isinstance(roi_id, int) and isinstance(note, Mapping):
+                found[roi_id] = note
+    return found
+
+
+def _is_as_analysed(roi_id: int, notes: Mapping[int, JsonObject], rois: RoiSet) -> bool:
+    """Return whether a ROI is there, and has the revision that it had when it was analysed."""
+    analysed = notes.get(roi_id, {}).get("roi_revision_at_analysis", 0)
+    return roi_id in rois and rois.get(roi_id).extra.get("revision", 0) == analysed
+
+
+def _analysed_widths(notes: Mapping[int, JsonObject], rois: RoiSet) -> dict[int, int]:
+    """Return the width in pixels of each rectangle that is as it was analysed."""
+    return {
+        roi.roi_id: roi.x1 - roi.x0 for roi in rois if isinstance(roi, RectROI) and _is_as_analysed(roi.roi_id, notes, rois)
+    }
+
+
 def _computed_from(frame: pd.DataFrame, notes: Mapping[int, JsonObject], rois: RoiSet) -> ComputedFrom:
     roi_ids = sorted({int(roi_id) for roi_id in frame["roi_id"]} | set(notes))
     geometries: dict[int, JsonObject] = {}
     for roi_id in roi_ids:
-        analysed = notes.get(roi_id, {}).get("roi_revision_at_analysis", 0)
-        is_same = roi_id in rois and rois.get(roi_id).extra.get("revision", 0) == analysed
-        geometries[roi_id] = roi_geometry(rois.get(roi_id)) if is_same else {}
+        geometries[roi_id] = roi_geometry(rois.get(roi_id)) if _is_as_analysed(roi_id, notes, rois) else {}
     named = [str(note["algorithm"]) for note in notes.values() if note.get("algorithm")]
     windows = {str(roi_id): note.get("window_size") for roi_id, note in notes.items() if "window_size" in note}
     return ComputedFrom(
@@ -198,69 +217,6 @@ def _calibration_of(windows: pd.DataFrame | None, header: HasCalibration) -> dic
     return found
 
 
-def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
-    """Return the radon report of velocity windows: one row a ROI and channel.
-
-    `mean_velocity` and `median_velocity` (mm/s, signed) are over the valid windows, `n_valid` is how many these are of
-    `n_windows`. A window is valid when its velocity is a number, and not faster than the line scan can show: a cell that
-    crosses the whole line within one line leaves no streak, so such a number is the singularity of an upright streak (the
-    older program writes 5.5e6 mm/s for it), and a few of them would drown the mean. `notes` says how many were left out.
-    """
-    rows = []
-    fastest = _fastest_visible(windows)
-    algorithms = windows["algorithm"] if "algorithm" in windows else pd.Series("", index=windows.index)
-    for (roi_id, channel), group in windows.groupby(["roi_id", "channel"], sort=True):
-        velocity = group["velocity"].to_numpy(dtype=np.float64)
-        too_fast = np.isfinite(velocity) & (np.abs(velocity) > fastest[group.index])
-        valid = velocity[np.isfinite(velocity) & ~too_fast]
-        rows.append(
-            {
-                "roi_id": roi_id,
-                "channel": channel,
-                "mean_velocity": float(valid.mean()) if valid.size else np.nan,
-                "median_velocity": float(np.median(valid)) if valid.size else np.nan,
-                "n_valid": int(valid.size),
-                "n_windows": int(velocity.size),
-                "algorithm": ", ".join(sorted(set(algorithms[group.index].dropna().astype(str)))),
-                "notes": f"{too_fast.sum()} windows left out: faster than the scan can show" if too_fast.any() else "",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _fastest_visible(windows: pd.DataFrame) -> "pd.Series[float]":
-    """Return, in mm/s, the whole line in the time of one line; infinity where the file does not say both."""
-    columns = ("pntsPerLine", "delx", "delt")
-    if not set(columns) <= set(windows.columns):
-        return pd.Series(np.inf, index=windows.index)
-    pixels, um_per_pixel, seconds_per_line = (pd.to_numeric(windows[name], errors="coerce") for name in columns)
-    return (pixels * um_per_pixel / seconds_per_line / 1000.0).fillna(np.inf)
-
-
-def _read_velocity(path: Path) -> pd.DataFrame:
-    try:
-        frame = parse_csv(read_regular(str(path), MAX_CSV_BYTES), where=str(path)).frame
-    except KymflowZarrError as error:
-        raise SidecarError(str(error)) from error
-    except OSError as error:
-        raise SidecarError(f"{path} cannot be read ({error.strerror or error})") from error
-    missing = [name for name in ("roi_id", "time", "velocity") if name not in frame.columns]
-    if missing:
-        raise SidecarError(f"{path} lacks the columns {missing}; mend or remove it, then import again")
-    if "channel" not in frame.columns:
-        frame.insert(1, "channel", 1)
-    try:
-        typed = frame.astype({"roi_id": "int64", "channel": "int64", "time": "float64", "velocity": "float64"})
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SidecarError(
-            f"{path} has text or gaps where numbers are expected ({_one_line(error)}); mend or remove it, then import again"
-        ) from error
-    for name in ("roi_id", "channel"):
-        if not (typed[name] == frame[name]).all():  # a fraction would be cut off, and a number above 2^63 turned negative
-            raise SidecarError(f"{path} has numbers in {name!r} that are no ids; mend or remove it, then import again")
-    return typed
-
-
 def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
     """Return one row an event; `event_id` counts from 1 through the image, in the order of the file."""
     rows = list(_event_rows(events, where))
@@ -272,7 +228,7 @@ def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
     except (ValueError, TypeError, OverflowError) as error:
         raise SidecarError(f"{where}: an event has no number where one is expected ({_one_line(error)})") from error
     frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
-    return frame
+    return with_units(frame, units_of_columns(frame.columns))
 
 
 def _event_rows(events: JsonValue, where: str) -> Iterator[dict[str, JsonValue]]:

@@ -120,7 +120,7 @@ class RectROI(BaseROI):
 class DrawnShape:
     """What a person drew: one of `SHAPE_KINDS`, and its vertices as (y, x) in pixels.
 
-    It is kept beside the mask that it means, in `meta.shape`, so that it can be edited again.
+    It is stored with the mask that it means, in `meta.shape`, so that it can be edited again.
     """
 
     type: str

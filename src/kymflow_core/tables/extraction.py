@@ -5,17 +5,18 @@ moment: if its files change while they are read, they are read again.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from kymflow_core.artifacts import OLDER_TWINS
 from kymflow_core.computed_from import Change, ComputedFrom
 from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.indexers.protocol import DatasetIndexer, reads_results
+from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
@@ -98,6 +99,7 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
         changes=tuple(change.what for change in changes),
         file_stamp=stamp,
     )
+    rows = with_units_of(indexer, rows)
     return Extraction(image_id=image_id, entry=entry, rows=_marked(rows, changes) if reads_results(indexer) else rows)
 
 
@@ -115,7 +117,8 @@ def mark_all(rows: pd.DataFrame) -> pd.DataFrame:
 def empty_rows(indexer: DatasetIndexer) -> pd.DataFrame:
     """Return a frame without rows, with the columns of an indexer's table and the types that they have without a value."""
     columns = indexer.required_columns()
-    frame = pd.DataFrame({name: pd.Series([], dtype="str" if name == "image_id" else "object") for name in columns})
+    bare = pd.DataFrame({name: pd.Series([], dtype="str" if name == "image_id" else "object") for name in columns})
+    frame = with_units_of(indexer, bare)
     return _marked(frame, []) if reads_results(indexer) else frame
 
 
@@ -151,14 +154,24 @@ def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Comp
 
 def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[ComputedFrom | None]:
     """Yield for each result that an indexer reads what it says that it was computed from; None where it does not say."""
-    names = set[str]()
+    stated: dict[str, ComputedFrom | None] = {}
     for key in indexer.reads if reads_results(indexer) else ():
         name = key.partition(".")[0]
-        if key in (METADATA_KEY, PIXELS_KEY) or name in names or not record.has_analysis(key):
+        if key in (METADATA_KEY, PIXELS_KEY) or name in stated or not record.has_analysis(key):
             continue
-        names.add(name)
         said = record.load_computed_from(key)
-        yield None if said is None else ComputedFrom.from_json(said, where=f"{key} of image {record.image_id}")
+        where = f"{key} of image {record.image_id}"
+        stated[name] = None if said is None else ComputedFrom.from_json(said, where=where)
+    for name, twin in OLDER_TWINS.items():
+        own, older = stated.get(name), stated.get(twin)
+        if own is None or older is None:
+            continue
+        left = {roi_id: geometry for roi_id, geometry in older.rois.items() if roi_id not in own.rois}
+        if left:
+            stated[twin] = replace(older, rois=left)
+        else:  # nothing of it is in the table
+            del stated[twin]
+    yield from stated.values()
 
 
 def _check(rows: pd.DataFrame, indexer: DatasetIndexer, image_id: str) -> None:

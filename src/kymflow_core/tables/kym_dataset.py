@@ -268,6 +268,8 @@ class KymDataset:
     ) -> UpdateReport:
         """Extract, write the table once, then its index, and return what was done."""
         name = indexer.table_name
+        if not is_whole:
+            image_ids = [*image_ids, *self._of_other_version(indexer, known, {*image_ids, *gone})]
         done = run_extraction(
             self.dataset,
             indexer,
@@ -292,6 +294,15 @@ class KymDataset:
             states={image_id: _state_after(entry) for image_id, entry in entries.items()},
             is_cancelled=not is_complete,
         )
+
+    def _of_other_version(self, indexer: DatasetIndexer, known: IndexEntries, besides: set[str]) -> list[str]:
+        """Return the images with rows of an earlier version of the indexer, whose types the new rows may not fit."""
+        there = set(self.dataset.list_image_ids())
+        return [
+            image_id
+            for image_id, one in known.index.items()
+            if one.version not in ("", indexer.schema_version) and one.n_rows and image_id in there - besides
+        ]
 
     def _save_index(
         self,

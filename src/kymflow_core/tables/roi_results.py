@@ -7,6 +7,7 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_core.indexers.protocol import ArtifactReader, reads_results
 from kymflow_core.roi import ROI, RoiSet
 from kymflow_core.roi.geometry import geometry_changes, roi_geometry
+from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
 
 RoiResults = Mapping[int, Mapping[str, int]]
@@ -46,7 +47,7 @@ def outdated_results(results: RoiResults, before: RoiSet, after: RoiSet) -> list
     lines = []
     for roi_id in outdated_roi_ids(results, before, after):
         held = results[roi_id].items()
-        what = ", ".join(f"{name} ({count} row{'' if count == 1 else 's'})" for name, count in held)
+        what = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in held)
         change = "was changed" if roi_id in after else "was deleted"
         lines.append(f"ROI {roi_id} {change}; computed for it as it was: {what}")
     return lines

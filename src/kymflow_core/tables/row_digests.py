@@ -11,19 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-_IMAGE_ID = "image_id"
+from kymflow_zarr.tables.table_file import IMAGE_ID
+
 _OF_ZERO = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST_EXACT = 2**53
 
 
 def row_digests(table: pd.DataFrame) -> dict[str, int]:
     """Return a digest of 63 bits of the rows of each image that a table has rows of."""
-    if not len(table) or _IMAGE_ID not in table.columns:
+    if not len(table) or IMAGE_ID not in table.columns:
         return {}
     total = np.zeros(len(table), dtype=np.uint64)
     for name in table.columns:
         total += _column_digests(table[name], str(name))
-    codes, ids = pd.factorize(table[_IMAGE_ID])
+    codes, ids = pd.factorize(table[IMAGE_ID])
     # Mixed once more, so that values that changed places between rows do not cancel out.
     total = (total ^ (total >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     total ^= total >> np.uint64(32)

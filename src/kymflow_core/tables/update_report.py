@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kymflow_core.tables.freshness import State
+from kymflow_zarr.counted import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,13 @@ class UpdateReport:
 
     def summary(self) -> str:
         """Return one line, such as "radon_report: 5 rows of 3 images, 1 failed"."""
-        n_rows, n_images = sum(self.rows.values()), len(self.rows)
-        text = f"{self.table_name}: {n_rows} row{_s(n_rows)} of {n_images} image{_s(n_images)}"
+        n_rows, n_images = counted(sum(self.rows.values()), "row"), counted(len(self.rows), "image")
+        text = f"{self.table_name}: {n_rows} of {n_images}"
         if not self.rows and not self.failed and not self.removed:
             text = f"{self.table_name}: nothing to do"
         parts = [
             f"{len(self.failed)} failed" if self.failed else "",
-            f"rows of {len(self.removed)} deleted image{_s(len(self.removed))} removed" if self.removed else "",
+            f"rows of {counted(len(self.removed), 'deleted image')} removed" if self.removed else "",
             *(
                 f"{count} {state}"
                 for state, count in sorted(self.counts.items())
@@ -45,7 +46,3 @@ class UpdateReport:
             "cancelled" if self.is_cancelled else "",
         ]
         return ", ".join([text, *filter(None, parts)])
-
-
-def _s(number: int) -> str:
-    return "" if number == 1 else "s"

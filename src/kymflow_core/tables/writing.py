@@ -12,8 +12,7 @@ from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.extraction import OUTDATED, empty_rows, mark_all
 from kymflow_zarr import ReplacedRows, ZarrDataset, check_storable, concatenate_frames
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
-
-_IMAGE_ID = "image_id"
+from kymflow_zarr.tables.table_file import IMAGE_ID
 
 
 def write_rows(
@@ -45,7 +44,7 @@ def write_rows(
             return _replace(dataset, indexer, rows, failed, gone, is_whole=is_whole)
         except InvalidValueError:
             count = len(rows)
-            others = pd.DataFrame() if is_whole else rows_besides(dataset, indexer.table_name, [*rows, *gone])
+            others = pd.DataFrame() if is_whole else rows_of_others(dataset, indexer.table_name, [*rows, *gone])
             _set_aside_misfits(others, rows, failed, what=indexer.table_name)
             if len(rows) == count:
                 raise
@@ -60,11 +59,11 @@ def joined_rows(
 ) -> pd.DataFrame:
     """Return the table as `write_rows` would leave it, and write nothing; parameters as there."""
     name = indexer.table_name
-    others = rows_besides(dataset, name, [*rows, *gone])
+    others = rows_of_others(dataset, name, [*rows, *gone])
     _set_aside_misfits(others, rows, failed, what=name)
-    kept = rows_besides(dataset, name, [*rows, *gone])
+    kept = rows_of_others(dataset, name, [*rows, *gone])
     if failed and len(kept):
-        has_failed = kept[_IMAGE_ID].isin(list(failed))
+        has_failed = kept[IMAGE_ID].isin(list(failed))
         kept = pd.concat([kept[~has_failed], mark_all(kept[has_failed])], ignore_index=True)
     return concatenate_frames([kept, *rows.values(), empty_rows(indexer)], what=name)
 
@@ -83,15 +82,15 @@ def _set_aside_misfits(seen: pd.DataFrame, rows: dict[str, pd.DataFrame], failed
             seen = _one_value_each(joined)
 
 
-def rows_besides(dataset: ZarrDataset, name: str, image_ids: Sequence[str]) -> pd.DataFrame:
+def rows_of_others(dataset: ZarrDataset, name: str, image_ids: Sequence[str]) -> pd.DataFrame:
     """Return the rows of all other images in a table; none where there is no table, or none that can be read."""
     try:
         table = dataset.load_table(name)
     except (TableNotFoundError, DamagedError):
         return pd.DataFrame()
-    if _IMAGE_ID not in table.columns:
+    if IMAGE_ID not in table.columns:
         return pd.DataFrame()
-    return table[~table[_IMAGE_ID].isin(list(image_ids))]
+    return table[~table[IMAGE_ID].isin(list(image_ids))]
 
 
 def _replace(
@@ -121,7 +120,7 @@ def _marked_old_rows(dataset: ZarrDataset, name: str, failed: Mapping[str, str])
         old = dataset.load_table(name, image_ids=list(failed))
     except TableNotFoundError:
         return {}
-    by_image = {str(image_id): group for image_id, group in old.groupby(_IMAGE_ID)}
+    by_image = {str(image_id): group for image_id, group in old.groupby(IMAGE_ID)}
     return {
         image_id: mark_all(group.reset_index(drop=True))
         for image_id, group in by_image.items()

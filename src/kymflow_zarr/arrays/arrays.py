@@ -1,7 +1,7 @@
 """Zarr arrays, each at the root of a store of its own: axes, chunks, codecs, and whether all chunks are there.
 
 Every chunk is compressed (Blosc zstd, bit shuffle) and then sealed with crc32c, since Blosc alone lets most single
-bit flips pass; the metadata document carries a digest of itself. Empty chunks are written, so that a missing chunk is
+bit flips pass. The metadata document has a digest of itself. Empty chunks are written, so that a missing chunk is
 damage and never silent zeros. The chunks of an array lie together in shards, files of up to `SHARD_BYTES`, since few
 large files suit network and synchronized folders. zarr encodes into memory; `Blobs` puts the bytes on disk.
 """
@@ -25,6 +25,7 @@ from kymflow_zarr.arrays.chunks import (
     plan_of_document,
 )
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.keys import inside
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 from kymflow_zarr.formats.seals import document_seal_state, seal_document, strip_foreign
 from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
@@ -143,8 +144,8 @@ def write_array(
         region = tuple(slice(at, at + length) for at, length in zip(start, shard, strict=True))
         target[region] = array[region]
         for name in list(files):
-            blobs.write(_inside(key, name), files.pop(name).to_bytes())
-    blobs.write(_inside(key, GROUP_DOCUMENT), to_readable_bytes(sealed, what="array metadata"))
+            blobs.write(inside(key, name), files.pop(name).to_bytes())
+    blobs.write(inside(key, GROUP_DOCUMENT), to_readable_bytes(sealed, what="array metadata"))
 
 
 def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
@@ -196,7 +197,7 @@ def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
     plan = array_plan(blobs, key)
     blobs.check_links(key)
     # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
-    missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(_inside(key, name))]
+    missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(inside(key, name))]
     if missing:
         raise DamagedError(
             f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
@@ -230,7 +231,7 @@ def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
 
 def _document(blobs: Blobs, key: str) -> JsonObject:
     """Return the metadata document of an array."""
-    document = _inside(key, GROUP_DOCUMENT)
+    document = inside(key, GROUP_DOCUMENT)
     try:
         data = blobs.read(document, limit=MAX_DOCUMENT_BYTES)
     except NotADirectoryError as error:
@@ -246,10 +247,6 @@ def _default_chunk(shape: Sequence[int], axes: Sequence[str], item_bytes: int) -
         grown = CHUNK_BYTES // (others * CHUNK_LENGTH) * CHUNK_LENGTH
         chunk[at] = max(chunk[at], min(grown, shape[at]))
     return tuple(chunk)
-
-
-def _inside(key: str, name: str) -> str:
-    return f"{key}/{name}" if key else name
 
 
 def axes_of(array: "zarr.Array[Any]") -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Zarr arrays that other programs wrote, version 2 or 3: read whole, and nothing in them is trusted.
 
-The rule of this room: no chunk is unpacked that could be larger than its array's metadata say, and only codecs run that
-are named here. What a file gets a decoder to do is bounded before the decoder sees it.
+The rule of this room: before a chunk is unpacked, its size is checked against the array's metadata. Only the codecs that
+are named here run.
 """
 
 import math

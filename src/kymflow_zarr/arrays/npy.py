@@ -1,7 +1,7 @@
 """Arrays to the bytes of an .npy file and back; `numpy.lib.format` has the specification.
 
-The rule of this room: a header counts only when exactly as many bytes follow as it says, so that a damaged one cannot
-ask for more memory than the file has; and Python objects, which could run code, are refused.
+The rule of this room: a header is accepted only where exactly as many bytes follow as it states, so that a damaged one
+cannot ask for more memory than the file has. Python objects, which could run code, are refused.
 """
 
 import ast

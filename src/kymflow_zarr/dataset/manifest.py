@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, TypeAlias, cast
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import array_shape
+from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import gunzip
@@ -68,7 +69,7 @@ class Manifest:
         if damaged:
             records = "record opens" if count == 1 else "records open"
             return f"{count - damaged} of {count} {records}; {damaged} damaged"
-        return f"{count} record{'' if count == 1 else 's'}"
+        return counted(count, "record")
 
     def ordered(self, order_by: OrderBy, *, missing: Missing = "last") -> tuple[ManifestEntry, ...]:
         """Return the entries in order; equal values by image id, and those without a value first or last."""
@@ -141,7 +142,7 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
     record = ZarrImageRecord(folder, image_id)
     try:
         attributes = record.load_attributes()
-        header = record.load_revision().payload.get("header")
+        header = record.load_revision().payload.get(layout.HEADER)
         shape = array_shape(folder, layout.RECORD_DATA)
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))

@@ -9,8 +9,6 @@ The single steps that a disk can refuse are in `disk.steps`; how a tree gets to 
 import errno
 import os
 import shutil
-import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,20 +19,14 @@ from zarr.storage import LocalStore
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import parts_of
-from kymflow_zarr.disk.presence import Presence
 from kymflow_zarr.disk.staging import Staging, place_of, remove_empty
 from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
-from kymflow_zarr.layout import QUARANTINE, STAGING
+from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
 
 RESERVE_BYTES = 8 * 2**20
 """What large writes leave free on a disk, so that a person's ROIs can still be saved when it is full."""
 SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
-
-CLAIM_SECONDS = 600
-"""How long a claim counts whose program may have been stopped."""
-PRESENT_SECONDS = 7 * 24 * 3600
-"""How long a program counts as present that may have been stopped."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
@@ -230,60 +222,6 @@ class Blobs:
         with self._writing(key), suppress(FileNotFoundError):
             os.unlink(self._path(key))
 
-    @contextmanager
-    def claim(self, name: str) -> Iterator[bool]:
-        """Hold a name in the staging folder while the block runs; False where another program holds it."""
-        key = f"{STAGING}/claim-{name[:40]}"
-        try:
-            self._take(key)
-        except FileExistsError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            self.forget(key)
-
-    def _take(self, key: str) -> None:
-        me = f"{socket.gethostname()} {os.getpid()}".encode()
-        try:
-            self.create(key, me)
-        except FileExistsError:
-            if not self._is_given_up(key):
-                raise
-            self.forget(key)
-            self.create(key, me)
-
-    @contextmanager
-    def present(self, what: str) -> Iterator[Presence]:
-        """Be one of the programs that do something, for all others to see, while the block runs."""
-        start = f"claim-{what}-"
-
-        def all_present() -> set[str]:
-            return {f"{STAGING}/{name}" for name in self.names(STAGING) if name.startswith(start)}
-
-        for key in all_present():
-            if self._is_given_up(key, after=PRESENT_SECONDS):
-                self.forget(key)
-        presence = Presence(all_present, f"{STAGING}/{start}{uuid.uuid4().hex}")
-        self._take(presence.key)
-        try:
-            yield presence
-        finally:
-            if not presence.stays:
-                with suppress(NotSavedError, ReadOnlyError):  # others then look themselves
-                    self.forget(presence.key)
-
-    def _is_given_up(self, key: str, *, after: float = CLAIM_SECONDS) -> bool:
-        """Return whether a claim is one of a program that was stopped."""
-        try:
-            host, _, number = self.read(key, limit=1000).decode(errors="replace").rpartition(" ")
-            if self.age_seconds(key, now=self.now()) > after:
-                return True
-        except FileNotFoundError:
-            return True
-        return host == socket.gethostname() and number.isdigit() and not steps.is_running(int(number))
-
     def forget_empty_staging(self) -> None:
         """Remove the staging folder where nothing is in it."""
         self._staging.forget_if_empty()
@@ -298,6 +236,16 @@ class Blobs:
             steps.flush_folder(os.path.dirname(path))
         return f"{QUARANTINE}/{os.path.basename(kept)}"
 
+    def throw_away(self, key: str) -> str:
+        """Move a folder into the trash, from where `put_back` brings it, and return where it is now."""
+        path = self._path(key)
+        with self._writing(key):
+            thrown = self._staging.new_trash_path(path)
+            steps.rename(path, thrown)
+            steps.flush_folder(os.path.dirname(thrown))
+            steps.flush_folder(os.path.dirname(path))
+        return f"{TRASH}/{os.path.basename(thrown)}"
+
     def keep_aside(self, key: str) -> None:
         """Keep a file in the quarantine as well; what is written in its place later does not change it there."""
         path = self._path(key)
@@ -307,10 +255,10 @@ class Blobs:
             steps.flush_folder(os.path.dirname(kept))
 
     def put_back(self, key: str) -> None:
-        """Move what a stopped program had moved out of its place back to it."""
+        """Move a folder that was moved out of its place back to it; raise `FileExistsError` where something is there."""
         place = self._path(place_of(key) or "")
         with self._writing(key):
-            steps.rename(self._path(key), place)
+            steps.rename_folder(self._path(key), place)
             steps.flush_folder(os.path.dirname(place))
 
     @contextmanager

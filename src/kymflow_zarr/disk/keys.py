@@ -25,6 +25,11 @@ def parts_of(key: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def inside(key: str, name: str) -> str:
+    """Return the key of something in a folder; the folder's own key may be empty."""
+    return f"{key}/{name}" if key else name
+
+
 def _is_place(part: str) -> bool:
     if part in _OUTSIDE or not _SEPARATORS.isdisjoint(part):
         return False

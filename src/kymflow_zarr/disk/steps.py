@@ -10,7 +10,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 
@@ -142,14 +142,16 @@ def make_folders(path: str, *, below: str = "", flush: bool = True) -> None:
 
 def rename(source: str, target: str) -> None:
     """Move a file or folder to a place that is free."""
+    _ask_again(os.rename, source, target)
+
+
+def _ask_again(move: Callable[[str, str], None], source: str, target: str) -> None:
     for pause in _RETRY_SECONDS:
         try:
-            os.rename(source, target)
+            return move(source, target)
         except PermissionError:
             time.sleep(pause)
-        else:
-            return
-    os.rename(source, target)
+    return move(source, target)
 
 
 def rename_folder(source: str, target: str) -> None:
@@ -164,14 +166,7 @@ def rename_folder(source: str, target: str) -> None:
 
 def replace(source: str, target: str) -> None:
     """Move a file over another."""
-    for pause in _RETRY_SECONDS:
-        try:
-            os.replace(source, target)
-        except PermissionError:
-            time.sleep(pause)
-        else:
-            return
-    os.replace(source, target)
+    _ask_again(os.replace, source, target)
 
 
 def link(source: str, target: str) -> None:

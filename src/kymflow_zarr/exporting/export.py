@@ -6,7 +6,7 @@ be read is in the report, and the rest is exported.
 
 import codecs
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.npy import npy_to_bytes
+from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
@@ -31,7 +32,7 @@ from kymflow_zarr.record.attributes import utc_now
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
-from kymflow_zarr.tables.tables import IMAGE_ID
+from kymflow_zarr.tables.table_file import IMAGE_ID
 from kymflow_zarr.watch import Watch
 
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]
@@ -40,6 +41,8 @@ NameOf: TypeAlias = Callable[[JsonObject], str]
 """Returns the name that a record's metadata state."""
 InfoOf: TypeAlias = Callable[[JsonObject], str]
 """Returns ImageJ's `Info` that a record's metadata have."""
+TitlesOf: TypeAlias = Callable[[Sequence[str]], Mapping[str, str]]
+"""Returns what is written above the columns of a CSV instead of their names, for those that have a title."""
 _IMAGE, _IMAGES_FOLDER, _TABLES_FOLDER, _ARRAYS_FOLDER = "image", "images", "tables", "array_artifacts"
 _FOLDERS = (_IMAGES_FOLDER, _TABLES_FOLDER)
 
@@ -52,6 +55,11 @@ def no_scales(_metadata: JsonObject) -> Mapping[str, Scale]:
 def no_text(_metadata: JsonObject) -> str:
     """Return the empty text, where nothing is known: a `NameOf` and an `InfoOf`."""
     return ""
+
+
+def no_titles(_names: Sequence[str]) -> Mapping[str, str]:
+    """Return that no column has a title: a `TitlesOf`."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +75,10 @@ class ExportReport:
 
     def summary(self) -> str:
         """Return one line."""
-        counts = [_counted(self.records, "record"), _counted(self.tables, "table")]
-        parts = [f"{' and '.join(counts)} exported as {_counted(self.files, 'file')}"]
+        counts = [counted(self.records, "record"), counted(self.tables, "table")]
+        parts = [f"{' and '.join(counts)} exported as {counted(self.files, 'file')}"]
         if self.failed:
-            parts.append(f"{_counted(len(self.failed), 'thing')} could not be read")
+            parts.append(f"{counted(len(self.failed), 'thing')} could not be read")
         return ", ".join(parts)
 
 
@@ -90,6 +98,8 @@ class ExportPlan:
         Returns the scale of each axis that the metadata state.
     name_of, info_of
         Return the name that the metadata state, for an image without a source file, and ImageJ's `Info`.
+    titles_of
+        Returns the titles of columns, which stand in each CSV instead of their names; Parquet always has the names.
     """
 
     include_tiff: bool = True
@@ -98,6 +108,7 @@ class ExportPlan:
     scales_of: ScalesOf = no_scales
     name_of: NameOf = no_text
     info_of: InfoOf = no_text
+    titles_of: TitlesOf = no_titles
 
 
 def export_dataset(dataset: Dataset, folder: Path, plan: ExportPlan, *, overwrite: bool, watch: Watch) -> ExportReport:
@@ -252,7 +263,7 @@ class _Export:
             name = key.removesuffix(layout.PARQUET)
             frame = record.load_df_parquet(name)
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "table", name)
-            yield self._write(f"{folder}/{name}.csv", _csv_for_excel(frame), "csv", name)
+            yield self._write(f"{folder}/{name}.csv", self._csv_for_excel(frame), "csv", name)
         else:
             name = key.removesuffix(layout.CSV_GZ)
             record.load_df_csv_gz(name)
@@ -278,9 +289,13 @@ class _Export:
             with self._noting(Path(layout.table_key(name))):
                 is_sources = name == layout.SOURCES_TABLE
                 frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
-                data = frame_to_parquet(frame, what=f"table {name!r}")
+                data = frame_to_parquet(frame, what=f"table {name!r}", grouped_by=IMAGE_ID)
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
-                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", _csv_for_excel(frame), "csv", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", self._csv_for_excel(frame), "csv", name)
+
+    def _csv_for_excel(self, frame: pd.DataFrame) -> bytes:
+        """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
+        return codecs.BOM_UTF8 + frame_to_csv(frame.rename(columns=self.plan.titles_of(list(frame.columns))))
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)
@@ -311,14 +326,5 @@ class _Export:
         )
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _file_name(path: str) -> str:
     return PurePosixPath(path.replace("\\", "/")).name
-
-
-def _csv_for_excel(frame: pd.DataFrame) -> bytes:
-    """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
-    return codecs.BOM_UTF8 + frame_to_csv(frame)

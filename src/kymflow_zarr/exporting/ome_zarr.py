@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import check_axes, storable_array, write_array
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.keys import inside
 from kymflow_zarr.errors import DatasetExistsError, InvalidNameError, InvalidValueError
 from kymflow_zarr.formats.strict_json import JsonObject, JsonValue
 from kymflow_zarr.names import check_name
@@ -129,13 +130,9 @@ def _write_array(draft: Blobs, key: str, values: NDArray[Any], axes: tuple[str, 
     """Write an array in OME-Zarr's order, and return its axes in that order."""
     order = ome_order(axes) or ()
     ordered = tuple(axes[at] for at in order)
-    write_array(draft, _inside(key, layout.RECORD_DATA), np.transpose(values, order), axes=ordered, chunks=None)
+    write_array(draft, inside(key, layout.RECORD_DATA), np.transpose(values, order), axes=ordered, chunks=None)
     return ordered
 
 
 def _write_group(draft: Blobs, key: str, ome: Mapping[str, JsonValue] | None) -> None:
-    draft.write(_inside(key, layout.GROUP_DOCUMENT), group_to_bytes({layout.OME: ome}))
-
-
-def _inside(key: str, name: str) -> str:
-    return f"{key}/{name}" if key else name
+    draft.write(inside(key, layout.GROUP_DOCUMENT), group_to_bytes({layout.OME: ome}))

@@ -7,7 +7,7 @@ is text, unchanged. Rows that do not fit the names of the columns are never shif
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -52,7 +52,7 @@ class CsvTable:
     notes: tuple[str, ...] = ()
 
 
-def parse_csv(data: bytes, *, where: str) -> CsvTable:
+def parse_csv(data: bytes, *, where: str, is_text: Callable[[str], bool] = lambda name: False) -> CsvTable:
     """Return the table in a CSV file of any program.
 
     Commas, semicolons and tabs divide columns; with the latter two a comma may be the decimal point. Lines above the
@@ -64,6 +64,8 @@ def parse_csv(data: bytes, *, where: str) -> CsvTable:
         The file.
     where
         The file, for messages.
+    is_text
+        Tells which columns are text whatever is in them; by default what is in a column decides.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def parse_csv(data: bytes, *, where: str) -> CsvTable:
         if len(titles) != len(names):
             raise SourceError(f"{where} has numbers and no names of columns in its first line; add a line with the names")
         names, body = [title.strip() for title in titles], rows
-    return _table(names, body, where=where, with_commas=delimiter != ",", first_line=2)
+    return _table(names, body, where=where, with_commas=delimiter != ",", is_text=is_text)
 
 
 def parse_own_csv(data: bytes, *, where: str) -> pd.DataFrame:
@@ -94,7 +96,7 @@ def parse_own_csv(data: bytes, *, where: str) -> pd.DataFrame:
     rows = _read_rows(_decode(data, where), ",", is_quoted=is_quoted, where=where)
     if not rows:
         return pd.DataFrame()
-    return _table(rows[0], rows[1:], where=where, with_commas=False, first_line=2).frame
+    return _table(rows[0], rows[1:], where=where, with_commas=False).frame
 
 
 def frame_to_csv(frame: pd.DataFrame) -> bytes:
@@ -196,11 +198,13 @@ def _has_no_names(names: Row) -> bool:
     return all(_INTEGER.fullmatch(one) or _DECIMAL.fullmatch(one) or _COMMA_DECIMAL.fullmatch(one) for one in named)
 
 
-def _table(names: Row, body: list[Row], *, where: str, with_commas: bool, first_line: int) -> CsvTable:
+def _table(
+    names: Row, body: list[Row], *, where: str, with_commas: bool, is_text: Callable[[str], bool] = lambda name: False
+) -> CsvTable:
     while names and not names[-1].strip() and len(names) > 1:
         names = names[:-1]
     count = len(names)
-    for number, row in enumerate(body, first_line):
+    for number, row in enumerate(body, 2):
         if len(row) != count and (len(row) < count or any(map(str.strip, row[count:]))):
             raise _unreadable(where, f"row {number} has {len(row)} values, and its columns have {count} names")
     called = [name if name.strip() else f"Unnamed: {at}" for at, name in enumerate(map(str, names))]
@@ -215,7 +219,9 @@ def _table(names: Row, body: list[Row], *, where: str, with_commas: bool, first_
     notes: list[str] = []
     frame = pd.DataFrame(
         {
-            name: _typed(column, f"{where}: its column {name!r}", notes, with_commas=with_commas)
+            name: _text(column)
+            if is_text(name)
+            else _typed(column, f"{where}: its column {name!r}", notes, with_commas=with_commas)
             for name, column in zip(called, columns, strict=True)
         }
     )

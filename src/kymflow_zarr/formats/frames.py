@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from kymflow_zarr.errors import DamagedError, InvalidValueError, SourceError
 from kymflow_zarr.formats.csv import frame_to_csv, parse_own_csv
 from kymflow_zarr.formats.seals import BLANK, PARQUET_SEAL, UNSEALED, SealState, parquet_seal_state, seal_parquet
+from kymflow_zarr.formats.units import schema_units, schema_with_units, units_of, with_units
 
 MAX_CELLS = 100_000_000
 """Rows times columns that are read into memory."""
@@ -26,6 +27,8 @@ MAX_UNPACKED_BYTES = 2**30
 MAX_CSV_BYTES = 2**27
 ROW_GROUP = 65_536
 """Rows that are read together: few images' rows can be read without all others."""
+OWN_GROUP = 1_000
+"""Rows of one value that are a row group of their own, in a table that is grouped by a column."""
 
 _NULLABLE = {
     pa.int8(): pd.Int8Dtype(),
@@ -42,43 +45,78 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, A
 """What pyarrow and pandas were seen to raise over files that somebody changed."""
 
 
-def frame_to_parquet(frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None) -> bytes:
-    """Return sealed Parquet bytes of a frame, a named index as columns. `notes` as in `table_to_parquet`.
+def frame_to_parquet(
+    frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None, grouped_by: str | None = None
+) -> bytes:
+    """Return sealed Parquet bytes of a frame, a named index as columns. The others as in `table_to_parquet`.
 
     Raises
     ------
     InvalidValueError
         When a column's name is no string or occurs twice, or its values do not fit one Arrow type.
     """
-    return table_to_parquet(frame_to_table(frame, what=what), notes=notes)
+    return table_to_parquet(frame_to_table(frame, what=what), notes=notes, grouped_by=grouped_by)
 
 
-def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None) -> bytes:
-    """Return sealed Parquet bytes, with `notes` in the key-value metadata of the footer.
+def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None, grouped_by: str | None = None) -> bytes:
+    """Return sealed Parquet bytes.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    notes
+        Texts for the key-value metadata of the footer.
+    grouped_by
+        A column of texts: `OWN_GROUP` rows or more that have one text in it, one after another, are a row group of their
+        own, so that whoever asks for them reads nothing else.
 
     Raises
     ------
     InvalidValueError
-        When Parquet has no place for a value, such as an empty object.
+        When Parquet has no place for a value, such as an empty object, or the table is too large to be read again.
     """
+    cells = table.num_rows * max(1, table.num_columns)
+    if cells > MAX_CELLS:
+        raise InvalidValueError(
+            f"{table.num_rows:,} rows of {table.num_columns} columns are too many for one table, which holds at most "
+            f"{MAX_CELLS // max(1, table.num_columns):,}; read the artifacts of the images instead"
+        )
     try:
-        data = _parquet_bytes(table, notes)
+        data = _parquet_bytes(table, notes, grouped_by)
     except pa.ArrowException as error:
         raise InvalidValueError(f"the rows cannot be stored as Parquet: {error}") from error
     # The footer is the last thing in the file, and its key-value metadata follow all statistics.
     return seal_parquet(data, data.rfind(BLANK))
 
 
-def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None) -> bytes:
+def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None, grouped_by: str | None) -> bytes:
     buffer = io.BytesIO()
     # A dictionary of measured numbers is as long as the column: measured, it costs a third of the time and saves nothing.
     repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     with pq.ParquetWriter(
         buffer, table.schema, compression="snappy", use_dictionary=repeating or False, write_page_checksum=True
     ) as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP)
+        for start, stop, size in _row_groups(table, grouped_by):
+            writer.write_table(table.slice(start, stop - start), row_group_size=size)
         writer.add_key_value_metadata({**(notes or {}), PARQUET_SEAL.decode(): BLANK.decode()})
     return buffer.getvalue()
+
+
+def _row_groups(table: pa.Table, grouped_by: str | None) -> list[tuple[int, int, int]]:
+    """Return the half-open ranges of rows that are written one after another, and how many of each are a group."""
+    if grouped_by is None or not len(table):
+        return [(0, len(table), ROW_GROUP)]
+    ends = pc.run_end_encode(table[grouped_by].combine_chunks()).run_ends.to_pylist()
+    found: list[tuple[int, int, int]] = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        if end - start >= OWN_GROUP:
+            found.append((start, end, end - start))
+        elif found and found[-1][2] == ROW_GROUP:
+            found[-1] = (found[-1][0], end, ROW_GROUP)
+        else:
+            found.append((start, end, ROW_GROUP))
+    return found
 
 
 def check_storable(frame: pd.DataFrame, *, what: str) -> None:
@@ -158,8 +196,9 @@ def read_parts(
 
 
 def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
-    """Return an Arrow table as a frame; integers keep their digits also where others are missing."""
+    """Return an Arrow table as a frame with its units; integers keep their digits also where others are missing."""
     try:
+        units = schema_units(table.schema)
         frame: pd.DataFrame = table.to_pandas()
         for name in frame.columns.intersection(table.column_names):
             column = table[name]
@@ -175,11 +214,14 @@ def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
         frame = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     except _UNREADABLE as error:
         raise DamagedError(f"{what} is not readable as a table ({error})") from error
-    return frame
+    return with_units(frame, units)
 
 
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
-    """Return a frame as an Arrow table of plain types, a named index as columns; raise as `frame_to_parquet`."""
+    """Return a frame as an Arrow table of plain types, with its units and a named index as columns.
+
+    Raises as `frame_to_parquet`.
+    """
     frame = with_index_as_columns(frame, what=what)
     names = [str(name) for name in frame.columns]
     if list(frame.columns) != names or len(set(names)) != len(names):
@@ -188,7 +230,7 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise InvalidValueError(f"{what} cannot be stored as a table: {error}") from error
-    return table.cast(_plain(table.schema))
+    return table.cast(schema_with_units(_plain(table.schema), units_of(frame)))
 
 
 def _has_gaps_among_integers(column: pa.ChunkedArray | pa.Array) -> bool:
@@ -232,7 +274,8 @@ def with_index_as_columns(frame: pd.DataFrame, *, what: str) -> pd.DataFrame:
 def concatenate_frames(frames: Sequence[pd.DataFrame], *, what: str) -> pd.DataFrame:
     """Return the rows of all frames; a column that some lack is missing there, and numbers widen as needed.
 
-    A column without a value in one frame takes the others' type; without a value anywhere, the first type that it has.
+    A column without a value in one frame takes the others' type; without a value anywhere, the first type that it has. Its
+    unit is the last that is stated.
 
     Raises
     ------
@@ -249,7 +292,9 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
         joined = pa.concat_tables([_without_idle_types(table) for table in bare], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidValueError(f"the rows of {what} do not fit together: {error}") from error
-    return joined.cast(_plain(_with_first_types(joined.schema, [table.schema for table in bare])))
+    units = {name: unit for table in tables for name, unit in schema_units(table.schema).items()}
+    schema = _plain(_with_first_types(joined.schema, [table.schema for table in bare]))
+    return joined.cast(schema_with_units(schema, units))
 
 
 def frame_to_csv_gz(frame: pd.DataFrame, *, what: str) -> bytes:

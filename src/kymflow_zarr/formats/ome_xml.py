@@ -1,30 +1,32 @@
-"""The OME-XML of one TIFF: what it says of the first image, and which of the file's own pages are which plane of it.
+"""OME-XML: what it says of an image, and which pages of one file, or of several, are which plane of it.
 
-The rule of this room: planes of other files are never looked up, and a plane that is not in this file is missing, not zero.
+The rule of this room: no file is opened here, and a plane that is not in the files that are asked for is missing, not zero.
 Clauses are those of the OME model, https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from kymflow_zarr.errors import SourceError
 
 _DOCUMENT_TYPE = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
-_ELSEWHERE = re.compile(r"<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=\"([^\"]*)\"")
+_ELSEWHERE = re.compile(r"""<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=(["'])(.*?)\1""")
+_OWN_UUID = re.compile(r"""<(?:\w+:)?OME\b[^>]*\bUUID=(["'])(.*?)\1""")
 _DEFAULT_ORDER = "XYCZT"
 _PLANE_AXES = "TZC"
-"""The axes beside y and x, in the order in which a record has them."""
+"""The axes other than y and x, in the order in which a record has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OmeImage:
-    """One image of OME-XML: the elements `Image` and `Pixels`, and the file's own UUID."""
+    """One image of OME-XML: the elements `Image` and `Pixels`, and the name and the UUID of the file that has the XML."""
 
     image: ElementTree.Element
     pixels: ElementTree.Element
+    file_name: str
     uuid: str = ""
 
     def size(self, axis: str) -> int:
@@ -35,13 +37,15 @@ class OmeImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OmePlanes:
-    """Which pages of a file are its image, plane after plane in the order of `sizes`: "T", "Z", "C".
+    """Which pages of some files are an image, plane after plane in the order of `sizes`: "T", "Z", "C".
 
-    `elsewhere` has the other files that hold planes of the image, each with how many.
+    Each page is the name of its file and its number in it. `channels` are the numbers of the channels that are there, from
+    0. `elsewhere` has the other files that hold planes of the image, each with how many.
     """
 
-    pages: tuple[int, ...]
+    pages: tuple[tuple[str, int], ...]
     sizes: Mapping[str, int]
+    channels: tuple[int, ...]
     notes: tuple[str, ...] = ()
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
@@ -51,8 +55,8 @@ def is_ome_xml(text: str) -> bool:
     return text.rstrip("\0 \r\n\t").endswith("OME>")
 
 
-def parse_ome_images(xml: str) -> list[OmeImage]:
-    """Return the images that OME-XML describes.
+def parse_ome_images(xml: str, *, file_name: str) -> list[OmeImage]:
+    """Return the images that the OME-XML in a file describes.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def parse_ome_images(xml: str) -> list[OmeImage]:
     except (ElementTree.ParseError, ValueError) as error:
         raise SourceError(f"its OME-XML is broken: {error}") from error
     found = [
-        OmeImage(image=image, pixels=pixels, uuid=(root.get("UUID") or "").strip())
+        OmeImage(image=image, pixels=pixels, file_name=file_name, uuid=(root.get("UUID") or "").strip())
         for image in root.iter()
         if tag_of(image) == "Image"
         for pixels in image
@@ -84,15 +88,38 @@ def image_of_file(images: Sequence[OmeImage], file_name: str) -> OmeImage:
 
 
 def has_own_planes(image: OmeImage, file_name: str) -> bool:
-    """Return whether a file has planes of an image, by what the XML in it says."""
-    entries = [element for element in image.pixels if tag_of(element) == "TiffData"]
-    return not entries or any(_other_file(element, image.uuid, file_name) is None for element in entries)
+    """Return whether a file has planes of an image, by what the XML says."""
+    return any(_file_of(element, image, (file_name,)) == file_name for element in _entries(image))
+
+
+def files_of(image: OmeImage, there: Collection[str]) -> tuple[str, ...]:
+    """Return which of some files have planes of an image, in the order of their first planes."""
+    sizes = {axis: image.size(axis) for axis in _PLANE_AXES}
+    order = _order_of(image)
+    first: dict[str, int] = {}
+    for element in _entries(image):
+        name = _file_of(element, image, there)
+        start = _start(element, order, sizes)
+        first[name] = min(first.get(name, start), start)
+    return tuple(sorted(set(first).intersection(there), key=lambda name: (first[name], name)))
+
+
+def uuid_of_file(image: OmeImage, file_name: str) -> str:
+    """Return the UUID that an image's XML states of a file; empty where it states none."""
+    uuids = (child for element in image.pixels for child in element if tag_of(child) == "UUID")
+    return next(((one.text or "").strip() for one in uuids if one.get("FileName") == file_name), "")
+
+
+def own_uuid(xml: str) -> str:
+    """Return the UUID that a file states of itself in its OME-XML; empty where it states none."""
+    found = _OWN_UUID.search(xml)
+    return found[2].strip() if found else ""
 
 
 def file_that_describes(xml: str) -> str:
     """Return the name of the other file whose OME-XML describes this one's pixels (`BinaryOnly`); empty for none."""
     found = _ELSEWHERE.search(xml)
-    return found[1] if found else ""
+    return found[2] if found else ""
 
 
 def tag_of(element: ElementTree.Element) -> str:
@@ -100,24 +127,22 @@ def tag_of(element: ElementTree.Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def find_planes(image: OmeImage, *, file_name: str, page_count: int, samples: int = 1) -> OmePlanes | None:
-    """Return which of a file's pages are the planes of an image.
+def find_planes(image: OmeImage, page_counts: Mapping[str, int], *, samples: int = 1) -> OmePlanes | None:
+    """Return which pages of some files are the planes of an image.
 
     Parameters
     ----------
     image
         The image.
-    file_name
-        The name of the file that the XML was read from.
-    page_count
-        How many pages the file has.
+    page_counts
+        How many pages each file has, by its name.
     samples
         How many values of each pixel, such as red, green and blue, stand in one page.
 
     Returns
     -------
     OmePlanes or None
-        None where the XML names only other files, as it does after a file was renamed: it then says nothing of this one.
+        None where the XML names only other files, as it does after a file was renamed: it then says nothing of these.
 
     Raises
     ------
@@ -126,24 +151,28 @@ def find_planes(image: OmeImage, *, file_name: str, page_count: int, samples: in
     """
     sizes = {axis: image.size(axis) for axis in _PLANE_AXES}
     sizes["C"] = max(1, sizes["C"] // samples) if sizes["C"] % samples == 0 else sizes["C"]
-    own, others, stated = _places(image, sizes, file_name)
+    own, others = _places(image, sizes, page_counts)
     if not own and others:
         return None
-    there = {place: page for place, page in own.items() if page < page_count}
+    there = {place: page for place, page in own.items() if page[1] < page_counts[page[0]]}
+    where = "the file" if len(page_counts) == 1 else f"the {len(page_counts)} files of its set"
     if not there:
-        raise SourceError(f"its OME-XML states {stated} planes, and none of them is in the file")
+        raise SourceError(f"its OME-XML states {len(own)} planes, and none of them is in {where}")
+    stated = len(own) if len(page_counts) == 1 else math.prod(sizes.values())
     kept = _box(there, image.pixels.get("DimensionOrder", _DEFAULT_ORDER), sizes)
     along = {axis: sorted({place[at] for place in kept}) for at, axis in enumerate(_PLANE_AXES)}
     gaps = [axis for axis in "TZ" if along[axis][-1] - along[axis][0] + 1 != len(along[axis])]
     if gaps:
+        names = f" (not there: {', '.join(list(others)[:3])})" if others else ""
         raise SourceError(
-            f"{len(there)} of its {stated} planes are in the file, with gaps between them along {' and '.join(gaps)}; copy "
-            "the file again from the microscope"
+            f"{len(there)} of its {stated} planes are in {where}, with gaps between them along {' and '.join(gaps)}"
+            f"{names}; copy {where} again from the microscope"
         )
     return OmePlanes(
         pages=tuple(kept[place] for place in sorted(kept)),
         sizes={axis: len(places) for axis, places in along.items()},
-        notes=tuple(_notes(len(kept), len(there), stated)),
+        channels=tuple(along["C"]),
+        notes=tuple(_notes(len(kept), len(there), stated, where)),
         elsewhere=others,
     )
 
@@ -153,51 +182,68 @@ def describe_elsewhere(elsewhere: Mapping[str, int]) -> Iterator[str]:
     if elsewhere:
         yield (
             f"one file of a set: {sum(elsewhere.values())} more planes of its image are in other files, such as "
-            f"{next(iter(elsewhere))}; each file of the set gives the planes that are in it"
+            f"{next(iter(elsewhere))}; only the planes of this file were imported"
         )
 
 
-def _notes(kept: int, there: int, stated: int) -> Iterator[str]:
+def _notes(kept: int, there: int, stated: int, where: str) -> Iterator[str]:
     if kept < stated:
-        extra = f", of {there} that are in the file: the last ones are not complete" if kept < there else ""
+        extra = f", of {there} that are in {where}: the last ones are not complete" if kept < there else ""
         yield (
             f"incomplete: {kept} of the {stated} planes that its OME-XML states were imported{extra}; the others are "
-            "missing in the file"
+            f"missing in {where}"
         )
 
 
 def _places(
-    image: OmeImage, sizes: Mapping[str, int], file_name: str
-) -> tuple[dict[tuple[int, ...], int], dict[str, int], int]:
-    """Return the page of each place (t, z, c) in this file, the planes of each other file, and how many this one promises.
+    image: OmeImage, sizes: Mapping[str, int], files: Collection[str]
+) -> tuple[dict[tuple[int, ...], tuple[str, int]], dict[str, int]]:
+    """Return the file and page of each place (t, z, c) in some files, and how many planes each other file has.
 
     The attributes of `TiffData` default as its clauses say: without IFD and PlaneCount it stands for all planes.
     """
     total = math.prod(sizes.values())
-    order = [axis for axis in image.pixels.get("DimensionOrder", _DEFAULT_ORDER) if axis in _PLANE_AXES]
-    entries = [element for element in image.pixels if tag_of(element) == "TiffData"]
-    own: dict[tuple[int, ...], int] = {}
+    order = _order_of(image)
+    own: dict[tuple[int, ...], tuple[str, int]] = {}
     others: dict[str, int] = {}
-    for element in entries or [ElementTree.Element("TiffData")]:
+    # In the order of their planes, so that one that states no number of planes ends where the next one begins.
+    for element in sorted(_entries(image), key=lambda one: _start(one, order, sizes)):
         first, counted = _number(element, "IFD"), _number(element, "PlaneCount")
-        start = _index(order, sizes, {axis: _number(element, f"First{axis}") or 0 for axis in order})
+        start = _start(element, order, sizes)
         count = counted if counted is not None else total - start if first is None else 1
-        name = _other_file(element, image.uuid, file_name)
-        if name is not None:
-            others[name] = others.get(name, 0) + count
+        name = _file_of(element, image, files)
+        if name not in files:
+            others[name] = others.get(name, 0) + (1 if counted is None else counted)
             continue
         for offset in range(min(count, total - start)):
-            own[_place(order, sizes, start + offset)] = (first or 0) + offset
-    return own, others, len(own)
+            own[_place(order, sizes, start + offset)] = name, (first or 0) + offset
+    return own, others
 
 
-def _other_file(element: ElementTree.Element, uuid: str, file_name: str) -> str | None:
-    """Return the name of the other file that planes are in; None where they are in this one."""
+def _entries(image: OmeImage) -> list[ElementTree.Element]:
+    """Return the elements that say where planes are; without any, all are in the file that has the XML."""
+    return [element for element in image.pixels if tag_of(element) == "TiffData"] or [ElementTree.Element("TiffData")]
+
+
+def _order_of(image: OmeImage) -> list[str]:
+    return [axis for axis in image.pixels.get("DimensionOrder", _DEFAULT_ORDER) if axis in _PLANE_AXES]
+
+
+def _start(element: ElementTree.Element, order: list[str], sizes: Mapping[str, int]) -> int:
+    return _index(order, sizes, {axis: _number(element, f"First{axis}") or 0 for axis in order})
+
+
+def _file_of(element: ElementTree.Element, image: OmeImage, files: Collection[str]) -> str:
+    """Return the file that planes are in; where none of the files has the stated name, the UUID may say that it is its own.
+
+    So a copy with another name does not take the place of the file that is named.
+    """
     found = next((child for child in element if tag_of(child) == "UUID"), None)
-    if found is None:
-        return None
-    name, text = found.get("FileName", ""), (found.text or "").strip()
-    return None if (uuid and text == uuid) or name in ("", file_name) else name
+    name, text = (found.get("FileName", ""), (found.text or "").strip()) if found is not None else ("", "")
+    if name in files:
+        return name
+    is_own = not name or (image.uuid and text == image.uuid)
+    return image.file_name if is_own else name
 
 
 def _number(element: ElementTree.Element, name: str) -> int | None:
@@ -220,7 +266,9 @@ def _place(order: list[str], sizes: Mapping[str, int], index: int) -> tuple[int,
     return tuple(found[axis] for axis in _PLANE_AXES)
 
 
-def _box(there: dict[tuple[int, ...], int], order: str, sizes: Mapping[str, int]) -> dict[tuple[int, ...], int]:
+def _box(
+    there: dict[tuple[int, ...], tuple[str, int]], order: str, sizes: Mapping[str, int]
+) -> dict[tuple[int, ...], tuple[str, int]]:
     """Return the planes of those steps, along the axis that was recorded last, which are complete."""
     slowest = next((axis for axis in reversed(order) if sizes.get(axis, 1) > 1 and axis in _PLANE_AXES), "T")
     at = _PLANE_AXES.index(slowest)

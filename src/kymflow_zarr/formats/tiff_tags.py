@@ -1,4 +1,4 @@
-"""What is written in a TIFF besides its pixels, as plain values, for header readers."""
+"""What a TIFF holds other than pixels, as plain values, for header readers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import tifffile
 
-from kymflow_zarr.formats.ome_xml import file_that_describes, is_ome_xml
+from kymflow_zarr.formats.ome_xml import file_that_describes, is_ome_xml, own_uuid
 
 ResolutionUnit: TypeAlias = Literal["none", "inch", "centimeter"]
 _UNITS: Mapping[int, ResolutionUnit] = {1: "none", 2: "inch", 3: "centimeter"}
@@ -19,14 +19,18 @@ class TiffTags:
 
     `imagej` has the entries of ImageJ's description and of its private tags (such as `Info`, `ROI`, `Overlays`); it is
     empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
-    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none, and where
-    it only names the other file that describes this one, `described_in`.
+    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none; where the
+    file only names the other one that describes it, `described_in`, it is the OME-XML of that, if that could be read.
+    `uuid` is what the file states of itself there, `ome_channels` which channels of the image, from 0, were read; empty
+    where none was.
     """
 
     imagej: Mapping[str, Any] = field(default_factory=dict)
     file_name: str = ""
     ome_xml: str = ""
     described_in: str = ""
+    uuid: str = ""
+    ome_channels: tuple[int, ...] = ()
     per_unit: tuple[float | None, float | None] = (None, None)
     resolution_unit: ResolutionUnit | None = None
     page_lines: int = 0
@@ -43,6 +47,7 @@ def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
         file_name=file_name,
         ome_xml="" if described_in else xml,
         described_in=described_in,
+        uuid=own_uuid(xml),
         per_unit=(_resolution(first, "XResolution"), _resolution(first, "YResolution")),
         resolution_unit=_UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None,
         page_lines=first.imagelength,

@@ -1,8 +1,8 @@
 """A record whose file has changed: the new pixels under the old id, with its ROIs, its history and its results.
 
-The rule of this room: no result is touched. First the metadata say that there are other pixels, by their digest, and from
-then on a result holds only if it states that digest; only then the pixels change places. Who is stopped in between does it
-again.
+The rule of this room: no result is touched. First the digest of the new pixels is saved in the metadata; from that moment
+a result holds only if it states that digest. Then the pixels are replaced. After an import that was stopped in between, the
+next one does both again.
 """
 
 import hashlib

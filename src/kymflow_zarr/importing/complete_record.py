@@ -1,7 +1,7 @@
-"""A record that a reader made which knew less, with what another one reads of the same file.
+"""Adds to a record what another reader reads of its file, and the reader that made the record did not.
 
-The rule of this room: nothing that the record has is replaced, and no pixel is touched. Masks come first, and the note of
-who read the file last, so that an import that was stopped in between does it again, and adds what is still lacking.
+The rule of this room: nothing that the record has is replaced, and no pixel is touched. Masks are written first, and the
+name of the reader last. So the next import completes a record of which an import was stopped.
 """
 
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def complete_record(
 
 
 def _lacking(record: ZarrImageRecord, content: FileContent, wanted: frozenset[str]) -> tuple[FileContent, list[str]]:
-    """Return the content with the artifacts that the record lacks alone, and the names of those of which it has others."""
+    """Return the content with only the artifacts that the record lacks, and the names of those that differ."""
     there = {*record.list_analysis_keys(), *record.list_array_artifacts()}
     kept: dict[str, Any] = {}
     stays: list[str] = []

@@ -16,11 +16,11 @@ from kymflow_zarr.record.ome import OmeDescription
 class FileContent:
     """All that one file gives a record.
 
-    `masks` are arrays that the metadata refer to. `image_id` is that of a record which the file was exported from; a new
-    one is made where it is None, or taken. `computed_from` says, by the names of JSON and table artifacts, what they
-    were computed from. `notes` are sentences for the person who imports: what is unknown, what contradicts what.
-    `ome` is for the record's OME-Zarr metadata. `elsewhere` has the other files that hold planes of the same image, by what
-    is written in this one, each with how many.
+    `masks` are arrays that the metadata refer to. `image_id` is the id of the record that the file was exported from; the
+    new record gets another id where it is None, or taken. `computed_from` says, by the names of JSON and table artifacts,
+    what they were computed from. `notes` are sentences for the person who imports: what is unknown, what contradicts what.
+    `ome` is for the record's OME-Zarr metadata. `elsewhere` counts the planes of the same image in each other file that
+    this file names.
     """
 
     pixels: NDArray[Any]

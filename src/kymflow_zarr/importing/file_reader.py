@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, no_scales, no_text
+from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, TitlesOf, no_scales, no_text, no_titles
 from kymflow_zarr.formats.strict_json import JsonObject
+from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata
 from kymflow_zarr.importing.complete_record import MergeMetadata
 from kymflow_zarr.importing.content import FileContent, FileSets, FindSets, GroupFiles, ReadFile
@@ -28,6 +29,8 @@ GROUP = "kymflow_zarr.file_readers"
 
 ReadListed: TypeAlias = Callable[[Path, FolderListing], FileContent]
 """Reads one file, given what lies in its folder; raises `SourceError` where it cannot."""
+ReadImage: TypeAlias = Callable[[Path, FolderListing, str], FileContent]
+"""Reads one image of a file that may hold several, by its name; raises as `ReadListed`."""
 ReadChannels: TypeAlias = Callable[[Sequence[Path], FolderListing], FileContent]
 
 
@@ -43,6 +46,13 @@ class FileReader:
         What it reads next to the pixels, in a person's words, such as "headers, ROIs and results".
     read
         Reads one file.
+    endings
+        How the names of the files end that it takes, in lower case, such as ".tif"; asked for by every import.
+    left_out
+        Why parts of it cannot be used, one sentence each; in the report of every import.
+    images_of, read_image
+        The names of the images in a file that may hold several, each once, and how one is read; an empty name is that of
+        a file that is one image. Asked for by every import.
     find_sets
         Which files belong together by what a header says; asked for by every import.
     group_files
@@ -61,12 +71,18 @@ class FileReader:
         The OME description of a record, and what else is wrong with it.
     scales_of, name_of, info_of
         The scales, the name and ImageJ's `Info` that a record's metadata state.
+    titles_of
+        What stands above the columns of an exported CSV instead of their names.
     """
 
     name: str
     version: int = 0
     reads: str = ""
     read: ReadListed
+    endings: Callable[[], Sequence[str]] = lambda: TIFF_ENDINGS
+    left_out: Callable[[], Sequence[str]] = tuple
+    images_of: Callable[[Path], Sequence[str]] = lambda _path: ("",)
+    read_image: ReadImage | None = None
     find_sets: FindSets | None = None
     group_files: GroupFiles | None = None
     read_channels: ReadChannels | None = None
@@ -79,26 +95,31 @@ class FileReader:
     scales_of: ScalesOf = no_scales
     name_of: NameOf = no_text
     info_of: InfoOf = no_text
+    titles_of: TitlesOf = no_titles
 
     @classmethod
     def of(cls, read_file: ReadFile) -> Self:
         """Return a reader that reads files as a function does, and knows no more."""
         name = f"{read_file.__module__}.{getattr(read_file, '__qualname__', type(read_file).__qualname__)}"
-        return cls(name=name, read=lambda path, _listing: read_file(path))
+        return cls(name=name, read=lambda path, _listing: read_file(path), read_image_folder=read_file)
 
     def sets_of(self, files: Sequence[Path]) -> FileSets:
-        """Return which files belong together by what a header says."""
-        return self.find_sets(files) if self.find_sets else FileSets()
+        """Return which files belong together by what a header says; folders that are one image belong to no others."""
+        return self.find_sets(_no_folders(files)) if self.find_sets else FileSets()
 
     def scans_by_name(self, files: Sequence[Path], sets: FileSets) -> Mapping[Path, Sequence[Path]]:
         """Return, of the files that are in no set yet, which are one image by their names: the first with the others."""
         taken = {*sets.companions, *sets.scans, *itertools.chain.from_iterable(sets.scans.values())}
-        return self.group_files([one for one in files if one not in taken]) if self.group_files else {}
+        return self.group_files([one for one in _no_folders(files) if one not in taken]) if self.group_files else {}
 
-    def read_record(self, paths: Sequence[Path], listing: FolderListing) -> FileContent:
-        """Read the file of a record, or its files, one a channel."""
+    def read_record(self, paths: Sequence[Path], listing: FolderListing, *, image: str = "") -> FileContent:
+        """Read the file of a record, an image in it, its files, one a channel, or the folder that is one image."""
+        if image:
+            if self.read_image is None:
+                raise SourceError(f"{paths[0]} holds several images; say how one of them is read")
+            return self.read_image(paths[0], listing, image)
         if len(paths) == 1:
-            return self.read(paths[0], listing)
+            return self.read_image_folder(paths[0]) if paths[0].is_dir() else self.read(paths[0], listing)
         if self.read_channels is None:
             raise SourceError(f"{paths[0]} is one of several files of a scan; say how their channels are read together")
         return self.read_channels(paths, listing)
@@ -115,6 +136,10 @@ class FileReader:
             return not self.has_read(metadata())
         noted = int(source.reader_version) if source.reader_version.isdecimal() else 0
         return source.reader != self.name or noted < self.version
+
+
+def _no_folders(files: Sequence[Path]) -> list[Path]:
+    return [path for path in files if path.suffix.lower() in TIFF_ENDINGS or not path.is_dir()]
 
 
 PLAIN = FileReader(name="kymflow_zarr", version=1, read=read_with_sidecars)

@@ -10,13 +10,16 @@ from kymflow_zarr.dataset.recognize import load_attributes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.exporting.document import DOCUMENT, load_export
+from kymflow_zarr.importing import zarr_folders
+from kymflow_zarr.importing.zarr_folders import ENDING, images_in
 from kymflow_zarr.layout import ARRAYS_FOLDER
 from kymflow_zarr.reports import FailedFile
 
 _DEPTH = 3
 """Of the pixels of a record, below their dataset."""
 IS_EXPORT = "it is an exported dataset; import that folder by itself"
-"""Why a folder with TIFFs is skipped."""
+PASSED_OVER = frozenset({IS_EXPORT, *zarr_folders.PASSED_OVER})
+"""Why folders are skipped, which is no failure."""
 
 
 def is_there(path: Path) -> bool:
@@ -35,11 +38,16 @@ def beside(tiff: Path, ending: str) -> Path:
     return capitals if not is_there(usual) and is_there(capitals) else usual
 
 
-def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[FailedFile]]:
+def find_files(
+    folder: Path, patterns: Sequence[str], *, left_out: Sequence[str] = ()
+) -> tuple[list[Path], list[FailedFile]]:
     """Return the files below a folder whose names match, sorted, and the folders that could not be looked into.
 
-    Hidden files (such as `._x.tif`, which macOS writes next to `x.tif`), `.zarr` folders and a record's array folder are
-    skipped. An exported dataset below the folder is not taken apart: it is among those that could not be looked into.
+    Hidden files (such as `._x.tif`, which macOS writes next to `x.tif`) and a record's array folder are skipped. A `.zarr`
+    folder whose name matches counts as a file where it is an OME-Zarr image, and a collection of images as those in it. An
+    exported dataset below the folder is not taken apart: it is among those that could not be looked into, and so are other
+    `.zarr` folders; see `PASSED_OVER`. `left_out` says why files of some kinds cannot be read; where none is found, the
+    message has it.
 
     Raises
     ------
@@ -55,11 +63,19 @@ def find_files(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[
     found = sorted(_walk(folder, patterns, failed))
     if any(failure.path == folder for failure in failed):
         raise SourceError(f"the folder {folder} cannot be read ({failed[0].reason}); ask for permission to read it")
-    if not found and not failed and (dataset := dataset_around(folder)):
+    is_empty = not found and all(failure.reason in zarr_folders.PASSED_OVER for failure in failed)
+    if is_empty and (dataset := dataset_around(folder)):
         raise SourceError(f"{folder} has no TIFF files: {dataset} is a dataset of this program already; open it instead")
-    if not found and not failed:
-        raise SourceError(f"no file named {wanted} in {folder} or its subfolders; nothing was imported")
+    if is_empty:
+        skipped = "".join(f"; {one.path} was skipped: {one.reason}" for one in failed[:1])
+        raise SourceError(
+            f"no file named {wanted} in {folder} or its subfolders; nothing was imported{skipped}{_and(left_out)}"
+        )
     return found, failed
+
+
+def _and(sentences: Sequence[str]) -> str:
+    return "".join(f". {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences)
 
 
 def dataset_around(folder: Path) -> Path | None:
@@ -82,12 +98,25 @@ def _walk(folder: Path, patterns: Sequence[str], failed: list[FailedFile]) -> It
             failed.append(FailedFile(path=Path(parent), reason=reason))
             folders.clear()
             continue
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not name.endswith(".zarr") and name != ARRAYS_FOLDER
-        )
+        shown = sorted(name for name in folders if not name.startswith(".") and name != ARRAYS_FOLDER)
+        folders[:] = [name for name in shown if not name.lower().endswith(ENDING)]
+        yield from _zarr_images([Path(parent) / name for name in shown if _is_wanted(name, patterns)], failed)
         for name in names:
-            if not name.startswith(".") and any(fnmatch.fnmatch(name.lower(), p.lower()) for p in patterns):
+            if not name.startswith(".") and _is_wanted(name, patterns):
                 yield Path(parent) / name
+
+
+def _is_wanted(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _zarr_images(folders: Sequence[Path], failed: list[FailedFile]) -> Iterator[Path]:
+    """Yield the images among some folders, or in them; links are not followed, as they are not to other folders."""
+    for folder in folders:
+        if folder.suffix.lower() == ENDING and not folder.is_symlink():
+            images, reason = images_in(folder)
+            yield from images
+            failed += [FailedFile(path=folder, reason=reason)] if reason else []
 
 
 def _why_left_out(folder: Path) -> str:

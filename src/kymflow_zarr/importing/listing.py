@@ -1,10 +1,12 @@
-"""The names in one folder, listed once, and which TIFF each of them belongs to.
+"""The names in one folder, listed once, and which image file each of them belongs to.
 
-The rule of this room: a file belongs to one TIFF only, the one with the longest name that its own begins with. Whoever
-reads one TIFF asks the listing, and need not go through the names of all others.
+The rule of this room: a file belongs to one image file only, the one with the longest name that its own begins with; of a
+TIFF and a file of another format with one name, to the TIFF. Whoever reads one image asks the listing, and need not go
+through the names of all others.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -23,29 +25,28 @@ _ENDINGS = (layout.CSV_GZ, layout.JSON, layout.PARQUET, ".csv", ".npy")
 class FolderListing:
     """What lies in one folder, by name; nothing is read.
 
-    `names` are all visible names; `tiffs` the TIFFs by their stem without regard to upper and lower case; `sidecars` the
-    keys of the files with the ending of an artifact that belong to a TIFF, by its stem; `arrays` the names of the `.npy`
-    files in the folder `array_artifacts` that begin with no TIFF's name.
+    `names` are all visible names; `images` the image files by their stem without regard to upper and lower case; `sidecars`
+    the keys of the files with the ending of an artifact that belong to an image, by its stem; `arrays` the names of the
+    `.npy` files in the folder `array_artifacts` that begin with no image's name.
     """
 
     folder: Path
     names: frozenset[str]
-    tiffs: Mapping[str, tuple[str, ...]]
+    images: Mapping[str, tuple[str, ...]]
     sidecars: Mapping[str, tuple[str, ...]]
     arrays: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: Path) -> Self:
-        """List a folder; one that is not there is empty. Raises `OSError` where it cannot be read."""
+    def of(cls, folder: Path, *, endings: Sequence[str] = TIFF_ENDINGS) -> Self:
+        """List a folder; one that is not there is empty. Raises `OSError` where it cannot be read.
+
+        `endings` are those of image files, in lower case.
+        """
         blobs = Blobs(folder, read_only=True)
         names = blobs.names("")
-        tiffs: dict[str, list[str]] = {}
-        stems: set[str] = set()
-        for name in names:
-            path = PurePosixPath(name)
-            if path.suffix.lower() in TIFF_ENDINGS:
-                tiffs.setdefault(path.stem.casefold(), []).append(name)
-                stems.add(path.stem)
+        images = _images(names, TIFF_ENDINGS)
+        images = {**_images(names, endings), **images}
+        stems = {PurePosixPath(name).stem for name in itertools.chain.from_iterable(images.values())}
         sidecars: dict[str, list[str]] = {}
         arrays: list[str] = []
         in_arrays = [f"{ARRAYS_FOLDER}/{name}" for name in blobs.names(ARRAYS_FOLDER)]
@@ -59,19 +60,19 @@ class FolderListing:
         return cls(
             folder=folder,
             names=frozenset(names),
-            tiffs={stem: tuple(found) for stem, found in tiffs.items()},
+            images={stem: tuple(found) for stem, found in images.items()},
             sidecars={stem: tuple(found) for stem, found in sidecars.items()},
             arrays=tuple(arrays),
         )
 
     @property
-    def n_tiffs(self) -> int:
-        """How many TIFFs there are."""
-        return sum(map(len, self.tiffs.values()))
+    def n_images(self) -> int:
+        """How many image files there are."""
+        return sum(map(len, self.images.values()))
 
     def twin_of(self, name: str) -> str:
-        """Return another TIFF of the same name but for its ending, and upper and lower case; empty where there is none."""
-        found = self.tiffs.get(PurePosixPath(name).stem.casefold(), ())
+        """Return another image of the same name but for its ending, and upper and lower case; empty where there is none."""
+        found = self.images.get(PurePosixPath(name).stem.casefold(), ())
         return next((other for other in found if other != name), "")
 
 
@@ -79,6 +80,7 @@ class FolderListing:
 class Listings:
     """The folders that one import has listed so far; each once, whichever thread asks first."""
 
+    endings: Sequence[str] = TIFF_ENDINGS
     _found: dict[Path, FolderListing] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -86,8 +88,17 @@ class Listings:
         """Return the listing of a folder, as it was when it was first asked for; raises as `FolderListing.of`."""
         with self._lock:
             if folder not in self._found:
-                self._found[folder] = FolderListing.of(folder)
+                self._found[folder] = FolderListing.of(folder, endings=self.endings)
             return self._found[folder]
+
+
+def _images(names: Iterable[str], endings: Sequence[str]) -> dict[str, list[str]]:
+    """Return the files with some endings by their stem."""
+    found: dict[str, list[str]] = {}
+    for path in map(PurePosixPath, names):
+        if path.suffix.lower() in endings:
+            found.setdefault(path.stem.casefold(), []).append(path.name)
+    return found
 
 
 def split_ending(key: str) -> tuple[str, str]:
@@ -97,7 +108,7 @@ def split_ending(key: str) -> tuple[str, str]:
 
 
 def _owner(name: str, stems: set[str]) -> str:
-    """Return the longest stem of a TIFF that a name is or begins with: of "a.b.c" or "a.b", the TIFF "a.b" before "a"."""
+    """Return the longest stem of an image file that a name is or begins with: of "a.b.c" or "a.b", "a.b" before "a"."""
     while name and name not in stems:
         name = name.rpartition(".")[0]
     return name

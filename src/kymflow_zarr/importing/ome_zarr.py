@@ -16,19 +16,11 @@ from numpy.typing import NDArray
 from kymflow_zarr.arrays.foreign import load_foreign_array
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError, OlderDatasetError, SourceError
-from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, object_from_bytes
+from kymflow_zarr.formats.strict_json import JsonObject, JsonValue
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.folders import dataset_around, is_there
-from kymflow_zarr.layout import (
-    ATTRIBUTES,
-    ATTRIBUTES_KEY,
-    GROUP_DOCUMENT,
-    OLDER_FORMAT,
-    OME,
-    OME_LABELS,
-    OME_VERSION,
-    V2_ATTRIBUTES,
-)
+from kymflow_zarr.importing.zarr_folders import COLLECTION, as_object, load_ome_attributes
+from kymflow_zarr.layout import GROUP_DOCUMENT, OME_LABELS, OME_VERSION, V2_ATTRIBUTES
 from kymflow_zarr.record.ome import TYPES, OmeDescription, ome_order
 
 OME_ATTRIBUTES = "ome_source"
@@ -39,7 +31,7 @@ _OF_TYPE = {"time": "t", "channel": "c"}
 _OTHERS = {
     "plate": "is a plate of wells; import the images in its wells, one by one",
     "well": "is a well of a plate; import the images in it, one by one",
-    "bioformats2raw.layout": "is a collection of images; import those in it, such as the folder 0, one by one",
+    COLLECTION: "is a collection of images; import those in it, such as the folder 0, one by one",
     OME_LABELS: "is a list of labels, not an image; import the image that has them",
 }
 """What else OME-Zarr knows, by the key that tells it."""
@@ -81,7 +73,7 @@ def find_ome_image(path: Path) -> OmeImage:
     if not blobs.is_folder(""):
         raise SourceError(f"there is no folder {path}; an OME-Zarr image is a folder, whose name ends in .zarr")
     try:
-        attributes = _attributes(blobs, path)
+        attributes = load_ome_attributes(blobs, path)
     except (OlderDatasetError, SourceError):
         raise
     except (KymflowZarrError, OSError) as error:
@@ -102,7 +94,7 @@ def find_ome_image(path: Path) -> OmeImage:
             name=str(image.get("name") or path.name.removesuffix(".zarr").removesuffix(".ome")),
             steps=dict(zip(axes, steps, strict=True)) if steps else {},
             units=_units(image.get("axes"), axes),
-            notes=_object(image.get("metadata")),
+            notes=as_object(image.get("metadata")),
         ),
         attributes=attributes,
         notes=notes,
@@ -112,9 +104,9 @@ def find_ome_image(path: Path) -> OmeImage:
 def read_ome_zarr(path: Path) -> FileContent:
     """Read an OME-Zarr image of another program, at its full resolution; a `ReadFile`.
 
-    Its axes come in the order t, c, z, y, x, in which the record is an OME-Zarr image too; those of length 1 that are not y
-    or x are left out, as of a TIFF, and one line at each time is a line of one image. What the metadata said stands in the
-    JSON artifact `ome_source`.
+    Its axes are put in the order t, c, z, y, x, so that the record is an OME-Zarr image too. Axes of length 1 other than y
+    and x are left out, as of a TIFF. An image with one line at each time becomes one image of these lines. The JSON
+    artifact `ome_source` keeps the metadata of the file.
 
     Raises
     ------
@@ -155,26 +147,6 @@ def _with_lines_of_times(image: OmeImage, pixels: NDArray[Any]) -> tuple[OmeImag
     return replace(image, axes=axes, described=described), pixels.squeeze(image.axes.index("y"))
 
 
-def _attributes(blobs: Blobs, path: Path) -> JsonObject:
-    """Return the attributes that OME-Zarr has a say in."""
-    for name in (GROUP_DOCUMENT, V2_ATTRIBUTES):
-        try:
-            data = blobs.read(name, limit=MAX_DOCUMENT_BYTES)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        # Some programs write NaN, as the limits of a channel's display say.
-        document = object_from_bytes(data, what=blobs.describe(name), lenient=True)
-        if name == V2_ATTRIBUTES:
-            if document.get("format") == OLDER_FORMAT:
-                raise OlderDatasetError.at(str(path))
-            return document
-        attributes = _object(document.get(ATTRIBUTES))
-        if "format" in _object(attributes.get(ATTRIBUTES_KEY)):
-            raise SourceError(f"{path} is a kymflow dataset; its images are the folders in {path / 'images'}")
-        return _object(attributes.get(OME))
-    raise SourceError(f"{path} is no OME-Zarr image: it has neither {GROUP_DOCUMENT} nor {V2_ATTRIBUTES}")
-
-
 def _check_version(version: JsonValue, path: Path) -> None:
     if version not in (_OLDER_VERSION, OME_VERSION):
         raise SourceError(
@@ -183,7 +155,7 @@ def _check_version(version: JsonValue, path: Path) -> None:
 
 
 def _first_image(attributes: JsonObject, path: Path) -> tuple[JsonObject, tuple[str, ...]]:
-    """Return the first multiscale image, and what there is to say of others."""
+    """Return the first multiscale image, and a note on the others."""
     for key, what in _OTHERS.items():
         if key in attributes:
             raise SourceError(f"{path} {what}")
@@ -198,7 +170,7 @@ def _first_image(attributes: JsonObject, path: Path) -> tuple[JsonObject, tuple[
 def _first_dataset(image: JsonObject) -> JsonObject:
     """Return the entry of the array of full resolution: datasets are listed from largest to smallest ("multiscales")."""
     datasets = image.get("datasets")
-    return _object(datasets[0]) if isinstance(datasets, list) and datasets else {}
+    return as_object(datasets[0]) if isinstance(datasets, list) and datasets else {}
 
 
 def _array_key(image: JsonObject, path: Path) -> str:
@@ -210,7 +182,7 @@ def _array_key(image: JsonObject, path: Path) -> str:
 
 def _axes(value: JsonValue, path: Path) -> tuple[str, ...]:
     """Return the axes as this program names them, by their names, else by their types."""
-    entries = [_object(one) for one in value] if isinstance(value, list) else []
+    entries = [as_object(one) for one in value] if isinstance(value, list) else []
     found = []
     for entry in entries:
         name = str(entry.get("name", "")).lower()
@@ -223,7 +195,7 @@ def _axes(value: JsonValue, path: Path) -> tuple[str, ...]:
 
 
 def _units(value: JsonValue, axes: Sequence[str]) -> dict[str, str]:
-    units = [_object(one).get("unit") for one in value] if isinstance(value, list) else []
+    units = [as_object(one).get("unit") for one in value] if isinstance(value, list) else []
     return {axis: unit for axis, unit in zip(axes, units, strict=False) if isinstance(unit, str)}
 
 
@@ -236,7 +208,7 @@ def _steps(image: JsonObject, count: int) -> list[float] | None:
     for holder in (_first_dataset(image), image):
         transformations = holder.get("coordinateTransformations")
         for one in transformations if isinstance(transformations, list) else ():
-            scale = _object(one).get("scale")
+            scale = as_object(one).get("scale")
             if scale is None:
                 continue
             if not isinstance(scale, list) or len(scale) != count or not all(map(_is_positive, scale)):
@@ -257,7 +229,3 @@ def _load(image: OmeImage) -> NDArray[Any]:
         raise SourceError(f"{image.path} has lost its pixels: there is no array {image.array!r} in it") from error
     except (KymflowZarrError, OSError) as error:
         raise SourceError(f"{image.path} cannot be imported: {error}") from error
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias, TypedDict
 
 from kymflow_zarr.importing.content import ReadFile
 from kymflow_zarr.importing.file_reader import FileReader, installed_reader
+from kymflow_zarr.importing.zarr_folders import ENDING
 
-TIFF_PATTERNS = ("*.tif", "*.tiff")
 OnChanged: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 
@@ -18,7 +18,8 @@ class ImportPlan:
     Parameters
     ----------
     patterns
-        Which files, by name, with `*`; upper and lower case are the same.
+        Which files, and which folders that are one image, by name, with `*`; upper and lower case are the same. By default
+        all that the reader takes, and `*.zarr`.
     on_changed
         What happens to a file that has changed since it was imported. "skip" only reports it. "reingest_if_changed" gives
         its record the new pixels: id, ROIs and history stay, and results are outdated.
@@ -35,7 +36,7 @@ class ImportPlan:
         What reads the files, by default the installed reader.
     """
 
-    patterns: Sequence[str] = TIFF_PATTERNS
+    patterns: Sequence[str] = ()
     on_changed: OnChanged = "skip"
     merge_channels: bool = False
     relink: bool = False
@@ -55,6 +56,10 @@ class ImportPlan:
         if self.read_file is not None:
             return FileReader.of(self.read_file)
         return self.reader or installed_reader()
+
+    def choose_patterns(self) -> tuple[str, ...]:
+        """Return which files and image folders are imported, by name; raises as `installed_reader`."""
+        return tuple(self.patterns) or tuple(f"*{ending}" for ending in (*self.choose_reader().endings(), ENDING))
 
 
 class PlanFields(TypedDict, total=False):

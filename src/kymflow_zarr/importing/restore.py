@@ -1,7 +1,7 @@
 """An exported folder back into a dataset: each record under its old id, whole or not at all.
 
-The rule of this room: what the folder's document says is compared with what is there. A file that somebody changed since is
-taken as it is now, and a note reports it; if one is missing or damaged, its record is left out, and only that.
+The rule of this room: each file is compared with the folder's document. A file that was changed since the export is taken
+as it is now, and a note reports it. Where a file is missing or damaged, only its record is left out.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
 from kymflow_zarr.reports import FailedFile, ImportedFile, ImportReport
 from kymflow_zarr.tables.sources import Source, Sources
-from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.watch import Watch
 
 
@@ -193,9 +194,9 @@ class _Restore:
         return [f"{len(found)} files in {image.folder} are not of the export and were not imported: {', '.join(found[:5])}"]
 
     def restore_tables(self, tables: Tables, sources: Sources) -> None:
-        """Add the rows of the images that are here; a table that the dataset does not have comes whole.
+        """Add the rows of the images that are here; a table that the dataset lacks is added whole.
 
-        Also those of images that an earlier import brought in and was stopped before its tables.
+        Images of an earlier import that was stopped before its tables get their rows too.
         """
         here = set(self.dataset.list_image_ids())
         exported = {image.image_id for image in self.document.images}

@@ -41,7 +41,7 @@ from kymflow_zarr.reports import (
     MovedFile,
     describe_companions,
 )
-from kymflow_zarr.tables.sources import Source, Sources
+from kymflow_zarr.tables.sources import Digested, Source, Sources
 from kymflow_zarr.watch import Watch
 
 
@@ -58,6 +58,7 @@ class _Outcome:
     moved: list[MovedFile] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
     companions: dict[Path, str] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
     seen_again: dict[str, Source] = field(default_factory=dict)
 
     def note(self, file: KnownFile, result: FileResult) -> None:
@@ -80,7 +81,7 @@ class _Outcome:
             moved=tuple(self.moved),
             failed=tuple(self.failed),
             reads=reader.reads,
-            notes=tuple(describe_companions(self.companions)),
+            notes=(*reader.left_out(), *describe_companions(self.companions), *self.lacking.values()),
             is_cancelled=is_cancelled,
         )
 
@@ -98,7 +99,8 @@ def import_files(
 
     Arguments are those of `ZarrDataset.import_folder`, and it raises as that.
     """
-    run = _Run(dataset, plan, plan.choose_reader(), Claims(dataset))
+    reader = plan.choose_reader()
+    run = _Run(dataset, plan, reader, Claims(dataset), Listings(tuple(reader.endings())))
     wanted, total = run.look_at(files, sources)
     outcome, done = run.outcome, total - len(wanted)
     if not wanted:
@@ -132,8 +134,9 @@ class _Run:
     plan: ImportPlan
     reader: FileReader
     claims: Claims
+    listings: Listings
     outcome: _Outcome = field(default_factory=_Outcome)
-    listings: Listings = field(default_factory=Listings)
+    digests: dict[Path, Digested] = field(default_factory=dict)
 
     def look_at(self, files: Sequence[Path], sources: Sources) -> tuple[list[KnownFile], int]:
         """Return the files that are to be read, and how many records' files there are."""
@@ -145,7 +148,11 @@ class _Run:
         by_name = self.reader.scans_by_name(usable.files, sets) if self.plan.merge_channels else {}
         grouped = known.group([one for one in usable.files if one not in sets.companions], {**by_name, **sets.scans})
         self.outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
-        identified = [self._identify(known, path, further) for path, further in grouped.units]
+        identified = [
+            self._identify(known, path, further, image)
+            for path, further in grouped.units
+            for image in self.reader.images_of(path)
+        ]
         identified += self._companions_that_are_records(known, sets.companions)
         wanted = [file for file in identified if file is not None and self._is_wanted(file)]
         return wanted, len(identified)
@@ -165,10 +172,10 @@ class _Run:
         by_image = {image_id: source for image_id, source in sources.load_by_image().items() if image_id in there}
         return KnownFiles(by_image, self.dataset.path)
 
-    def _identify(self, known: KnownFiles, path: Path, further: Sequence[Path]) -> KnownFile | None:
+    def _identify(self, known: KnownFiles, path: Path, further: Sequence[Path], image: str = "") -> KnownFile | None:
         """Return what is known of a file; None where it went away since it was found, or cannot be read."""
         try:
-            return known.identify(path, further)
+            return known.identify(path, further, image)
         except OSError as error:
             self.outcome.failed.append(FailedFile.unreadable(path, error))
         except KymflowZarrError as error:  # of a folder that is one image: something in it is no file
@@ -178,6 +185,13 @@ class _Run:
     def _is_wanted(self, file: KnownFile) -> bool:
         """Return whether a file is to be read, and note what becomes of it where it is not."""
         outcome, source = self.outcome, file.source
+        if file.lacking:
+            names = f"{', '.join(file.lacking[:3])}{' …' if len(file.lacking) > 3 else ''}"
+            outcome.lacking[file.image_id] = (
+                f"the image of {file.path} was made of {1 + len(source.further_names()) if source else 0} files, and "
+                f"{len(file.lacking)} of them {'is' if len(file.lacking) == 1 else 'are'} not there any more: {names}; its "
+                "record stays as it is"
+            )
         if file.standing == "new" or (file.standing == "changed" and self.plan.on_changed == "reingest_if_changed"):
             return True
         if file.standing == "moved" and source is not None:
@@ -193,7 +207,7 @@ class _Run:
                 return False
             outcome.seen_again[file.image_id] = source
         if file.standing == "changed":
-            outcome.changed.append(file.path)
+            outcome.changed += [file.path] if file.path not in outcome.changed else []
         elif source is not None and self._may_add_to(file, source):
             if self.plan.complete:
                 return True
@@ -219,17 +233,15 @@ class _Run:
     def import_one(self, presence: Presence, file: KnownFile) -> FileResult:
         """Read one file into a record; what goes wrong with it alone is returned, not raised."""
         path, where = file.path, str(file.path.resolve())
-        with self.dataset.claim(f"import of {where}") as mine:
+        with self.dataset.claim(f"import of {where} {file.image}".rstrip()) as mine:
             if not mine:
                 reason = "another program is importing it right now; import the folder again later"
                 return FailedFile(path=path, reason=reason)
-            if file.standing == "new" and self.claims.is_taken(where, presence):
+            if file.standing == "new" and self.claims.is_taken(where, presence, file.image):
                 return AlreadyThere(path=path)
             try:
-                source = self.reader.signed(
-                    Source.from_file(*file.paths, dataset=self.dataset.path, digested=file.digested)
-                )
-                content = self.reader.read_record(file.paths, self.listings.of(path.parent))
+                source = self.reader.signed(self._source_of(file))
+                content = self.reader.read_record(file.paths, self.listings.of(path.parent), image=file.image)
                 if not source.is_unchanged(*file.paths):
                     return FailedFile(path=path, reason="it is still being written; import it again when that is done")
             except (SourceError, OSError) as error:
@@ -243,6 +255,14 @@ class _Run:
                 return FailedFile(path=path, reason=reason)
             except KymflowZarrError as error:
                 return FailedFile(path=path, reason=str(error))
+
+    def _source_of(self, file: KnownFile) -> Source:
+        """Return the source of a file, or of an image in it; of several images, the file is digested once."""
+        digested = file.digested or self.digests.get(file.path)
+        source = Source.from_file(*file.paths, dataset=self.dataset.path, digested=digested, image=file.image)
+        size, mtime_ns, sha256 = source.source_size_bytes, source.source_mtime_ns, source.source_sha256
+        self.digests[file.path] = Digested(size=size, mtime_ns=mtime_ns, sha256=sha256)
+        return source
 
     def _save(self, file: KnownFile, content: FileContent, source: Source) -> FileResult:
         """Make the record of a new file, or give that of a known one what it is to have."""

@@ -32,7 +32,7 @@ from kymflow_zarr.layout import ARRAYS_FOLDER
 from kymflow_zarr.names import check_name
 
 RECORD_IMAGE = "image"
-_OF_RECORD = frozenset({"header", "rois"})
+_OF_RECORD = frozenset({layout.HEADER, layout.ROIS})
 """What the metadata of a record have, the older program's too, and those of other programs hardly."""
 _WINS = "its results in another file give one of that name; rename the file, then import again to have both"
 _NOTE = f"kymflow_{layout.COMPUTED_FROM}".encode()
@@ -146,7 +146,7 @@ def _metadata_of_record(blobs: Blobs, path: Path, listing: FolderListing) -> Jso
 
     A record's folder has no other TIFF, and is named for an id, or its `metadata.json` says something of a header or ROIs.
     """
-    if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in listing.names or listing.n_tiffs > 1:
+    if path.stem != RECORD_IMAGE or layout.METADATA_KEY not in listing.names or listing.n_images > 1:
         return None
     where = str(path.with_name(layout.METADATA_KEY))
     data = blobs.read(layout.METADATA_KEY, limit=MAX_BYTES)
@@ -168,7 +168,7 @@ def _files_of_record(blobs: Blobs) -> Iterator[tuple[tuple[str, str], str]]:
 
 def _files_of_tiff(listing: FolderListing, path: Path) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield name and ending of each artifact next to a TIFF, with its file."""
-    if listing.n_tiffs == 1:
+    if listing.n_images == 1:
         for file_name in listing.arrays:
             yield split_ending(file_name), f"{ARRAYS_FOLDER}/{file_name}"
     for key in listing.sidecars.get(path.stem, ()):
@@ -182,7 +182,7 @@ def _files_of_tiff(listing: FolderListing, path: Path) -> Iterator[tuple[tuple[s
 
 
 def _free_name(name: str, ending: str) -> str:
-    """Return the name of an artifact beside that with which the dataset notes anew where its records came from."""
+    """Return the name of an artifact; the name under which a record notes its own file is kept free."""
     return f"legacy/{name}" if (name, ending) == (layout.PROVENANCE, layout.JSON) else name
 
 

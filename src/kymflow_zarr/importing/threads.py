@@ -1,7 +1,7 @@
 """The work on several files at once, in threads, and what was imported by it.
 
-The rule of this room: Ctrl-C reaches the thread that asked for the work, wherever that is, also between handing a file on
-and noting that it did. So the threads that do the work note what was imported.
+The rule of this room: the threads that do the work note what was imported. Ctrl-C stops the thread that asked for it, at
+any place, so that thread may miss a file that is imported already.
 """
 
 import itertools
@@ -25,7 +25,7 @@ _AHEAD = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyThere:
-    """A file that another import brought in, or a record that it completed, since this one began."""
+    """A file that another import has added, or whose record it has completed, since this import began."""
 
     path: Path
     known: Mapping[str, Source] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The pages of one open TIFF that are its image: which they are, whether their bytes are there, and their pixels.
 
 The rule of this room: what the file states is compared with the bytes that are there before memory is taken, and nothing is
-filled in. What is partly there is read as far as it is whole, with a note in numbers, or refused with the numbers.
+filled in. Of an incomplete image the whole planes are read, and a note counts them, or it is refused with the numbers.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.formats.ome_xml import find_planes, has_own_planes, image_of_file, parse_ome_images
+from kymflow_zarr.formats.ome_xml import describe_elsewhere, find_planes, has_own_planes, image_of_file, parse_ome_images
 from kymflow_zarr.formats.tiff_tags import TiffTags
 
 Page: TypeAlias = tifffile.TiffPage | tifffile.TiffFrame
@@ -35,7 +35,8 @@ class TiffImage:
     """The image of a TIFF.
 
     `sizes` are the letters and lengths of the axes before those of a page; a letter may stand twice. Where `count` is more
-    than the number of pages, the planes follow each other in the bytes behind the first page.
+    than the number of pages, the planes follow each other in the bytes behind the first page. `channels` are those of the
+    OME-XML's image that are there.
     """
 
     pages: tuple[Page, ...]
@@ -44,6 +45,7 @@ class TiffImage:
     notes: tuple[str, ...] = ()
     others: tuple[str, ...] = field(default=())
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+    channels: tuple[int, ...] = ()
 
     @property
     def keyframe(self) -> tifffile.TiffPage:
@@ -79,7 +81,7 @@ def find_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage:
         if found is not None:
             return found
     image = _first_series(tiff)
-    if tags.described_in and image.count > 1:
+    if tags.described_in and not tags.ome_xml and image.count > 1:
         note = f"one file of a set that {tags.described_in} describes: how its {image.count} planes lie is not stated in it"
         return replace(image, notes=(*image.notes, note))
     return image
@@ -122,31 +124,43 @@ def check_last_page(tiff: tifffile.TiffFile) -> None:
 def _ome_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:
     """Return the first image that the OME-XML describes; None where it says nothing of this file's pages."""
     try:
-        images = parse_ome_images(tags.ome_xml)
+        images = parse_ome_images(tags.ome_xml, file_name=tags.described_in or tags.file_name)
     except SourceError:  # the header's reader reports it
         return None
-    pages = tiff.pages
-    count = len(pages)
-    samples = int(pages.first.samplesperpixel)
+    count = len(tiff.pages)
+    samples = int(tiff.pages.first.samplesperpixel)
     image = image_of_file(images, tags.file_name)
-    planes = find_planes(image, file_name=tags.file_name, page_count=count, samples=samples)
+    planes = find_planes(image, {tags.file_name: count}, samples=samples)
     if planes is None:
         return None
-    pages.useframes = len(images) == 1
-    if pages.useframes:
-        pages.set_keyframe(planes.pages[0])
-    chosen = tuple(pages[number] for number in planes.pages)
+    chosen = pages_of(tiff, [number for _, number in planes.pages], are_alike=len(images) == 1)
     further = [one for one in images if one is not image and has_own_planes(one, tags.file_name)]
     others = tuple(str(tuple(one.size(axis) for axis in "TCZYX")) for one in further)
-    _check_same(chosen)
     return TiffImage(
         pages=chosen,
         sizes=tuple(planes.sizes.items()),
         count=len(chosen),
-        notes=planes.notes,
+        notes=(*describe_elsewhere(planes.elsewhere), *planes.notes),
         others=others,
         elsewhere=planes.elsewhere,
+        channels=planes.channels,
     )
+
+
+def pages_of(tiff: tifffile.TiffFile, numbers: Sequence[int], *, are_alike: bool) -> tuple[Page, ...]:
+    """Return some pages of a TIFF, which are to be read as one image; `are_alike` where all pages are stored as the first.
+
+    Raises
+    ------
+    SourceError
+        When they are stored in different ways.
+    """
+    tiff.pages.useframes = are_alike
+    if are_alike:
+        tiff.pages.set_keyframe(numbers[0])
+    chosen = tuple(tiff.pages[number] for number in numbers)
+    _check_same(chosen)
+    return chosen
 
 
 def _imagej_image(tiff: tifffile.TiffFile, tags: TiffTags) -> TiffImage | None:

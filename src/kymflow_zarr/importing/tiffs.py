@@ -6,6 +6,7 @@ it is a `SourceError` of that file.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.arrays import infer_axes
-from kymflow_zarr.disk.steps import open_regular
+from kymflow_zarr.disk.steps import open_regular, read_regular
 from kymflow_zarr.errors import DamagedError, SourceError
-from kymflow_zarr.formats.ome_xml import describe_elsewhere
-from kymflow_zarr.formats.tiff import UNREADABLE_TIFF, imagej_signed, is_imagej_signed
+from kymflow_zarr.formats.tiff import TIFF_ENDINGS, UNREADABLE_TIFF, imagej_signed, is_imagej_signed
 from kymflow_zarr.formats.tiff_tags import TiffTags, tags_of
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.tiff_pages import TiffImage, check_last_page, find_image, read_pixels
 
 _INSTALL_CODECS = "pip install imagecodecs"
+_MOST_BYTES = 2**27
+"""Of a file with the OME-XML of others."""
 _AXIS_LETTERS = frozenset("TZCYX")
 _TIMES = frozenset("TIQ")
 """Letters of an axis along which lines were recorded; "I" and "Q" are tifffile's for pages of which no more is stated."""
@@ -46,22 +48,23 @@ def read_tiff_and_tags(path: Path) -> tuple[FileContent, TiffTags]:
     SourceError
         When the file is no TIFF, has not all the bytes that it states, or holds no image of at least 2 dimensions.
     """
-    with _opened(path) as tiff:
-        tags = tags_of(tiff, file_name=path.name)
+    with opened_tiff(path) as (tiff, tags):
+        tags = _with_description(path, tags)
         image = find_image(tiff, tags)
         check_last_page(tiff)
         pixels = read_pixels(tiff, image)
-    return _content(path, image, tags, pixels), tags
+    return content_of(path, image, tags, pixels), replace(tags, ome_channels=image.channels)
 
 
 def load_tags(path: Path) -> TiffTags:
     """Return what is written in a TIFF, without reading its pixels; raise `SourceError` where it cannot be read."""
-    with _opened(path) as tiff:
-        return tags_of(tiff, file_name=path.name)
+    with opened_tiff(path) as (_, tags):
+        return _with_description(path, tags)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+def opened_tiff(path: Path) -> Iterator[tuple[tifffile.TiffFile, TiffTags]]:
+    """Open a TIFF with what is written in it; whatever goes wrong in the block is a `SourceError` of the file."""
     # These three would open other files, wherever the text in the file says that they are.
     own_pages_only: dict[str, Any] = {"is_ome": False, "is_mmstack": False, "is_ndtiff": False}
     with (
@@ -73,7 +76,22 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     ):
         if not len(tiff.pages):
             raise SourceError("is a TIFF without an image in it; copy it again from the microscope")
-        yield tiff
+        yield tiff, tags_of(tiff, file_name=path.name)
+
+
+def _with_description(path: Path, tags: TiffTags) -> TiffTags:
+    """Return tags with the OME-XML of the file that describes a TIFF, where that lies next to it and can be read."""
+    name = tags.described_in
+    if not name or {"/", "\\"} & set(name) or name == path.name:
+        return tags
+    other = path.with_name(name)
+    try:
+        if other.suffix.lower() in TIFF_ENDINGS:
+            with opened_tiff(other) as (_, found):
+                return replace(tags, ome_xml=found.ome_xml)
+        return replace(tags, ome_xml=read_regular(str(other), _MOST_BYTES).decode("utf-8-sig", errors="replace"))
+    except (SourceError, DamagedError, OSError):  # as if it were not there, which a note says
+        return tags
 
 
 @contextmanager
@@ -99,13 +117,14 @@ def _errors_of(path: Path) -> Iterator[None]:
         raise SourceError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
-def _content(path: Path, image: TiffImage, tags: TiffTags, pixels: NDArray[Any]) -> FileContent:
+def content_of(path: Path, image: TiffImage, tags: TiffTags, pixels: NDArray[Any]) -> FileContent:
+    """Return the pixels of a TIFF's image, in the order of `read_pixels`, as the content of a record."""
     pixels, letters = _without_ones(pixels, image.letters)
     pixels, letters = _lines_of_times(pixels, letters)
     if pixels.ndim < 2:
         raise SourceError(f"{path} holds no image: its pixels have the shape {pixels.shape}")
     pixels, values = _as_imagej_shows(pixels, tags)
-    notes = (*describe_elsewhere(image.elsewhere), *image.notes, *values, *_others(image, pixels.shape))
+    notes = (*image.notes, *values, *_others(image, pixels.shape))
     samples = _samples_axis(letters, pixels.ndim)
     if samples is None:
         return FileContent(pixels=pixels, axes=_axes(letters, pixels.ndim), notes=notes, elsewhere=image.elsewhere)

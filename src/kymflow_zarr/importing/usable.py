@@ -1,4 +1,4 @@
-"""Which of the files that were found can be imported at all: those whose places can be noted, each once."""
+"""Which of the files that were found can be imported: each once, also where links lead to it, and with a path in UTF-8."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

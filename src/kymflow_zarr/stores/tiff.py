@@ -5,7 +5,7 @@ name is the TIFF's; where two TIFFs would still share a file, it is refused to b
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
     ----------
     path
         A `.tif` or `.tiff`; it need not exist until it is used.
+    further_endings
+        Of image files of other formats, which can then have sidecars too; their pixels are read by others.
 
     Raises
     ------
@@ -54,10 +56,11 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         When the path has another ending.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, further_endings: Sequence[str] = ()) -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in TIFF_ENDINGS:
-            raise SourceError(f"{self.path} is no TIFF; give a file whose name ends in {' or '.join(TIFF_ENDINGS)}")
+        self._endings = tuple(dict.fromkeys((*TIFF_ENDINGS, *further_endings)))
+        if self.path.suffix.lower() not in self._endings:
+            raise SourceError(f"{self.path} is no TIFF; give a file whose name ends in {' or '.join(self._endings)}")
         self._blobs = Blobs(self.path.parent, read_only=False)
 
     def __repr__(self) -> str:
@@ -148,7 +151,7 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         others = {
             Path(file).stem.casefold(): file
             for file in self._blobs.names("")
-            if Path(file).suffix.lower() in TIFF_ENDINGS and file != self.path.name
+            if Path(file).suffix.lower() in self._endings and file != self.path.name
         }
         twin = others.get(stem.casefold())
         if twin is not None:

@@ -21,7 +21,8 @@ from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.layout import SOURCES_TABLE
-from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.tables import Tables
 
 SOURCE_PATH = "source_primary_path"
 _FIELDS = {
@@ -32,10 +33,11 @@ _FIELDS = {
     "ingested_epoch_ns": int,
     "source_relative_path": str,
     "source_further_paths": str,
+    "source_image": str,
     "reader": str,
     "reader_version": str,
 }
-_OPTIONAL = ("source_relative_path", "source_further_paths", "reader", "reader_version")
+_OPTIONAL = ("source_relative_path", "source_further_paths", "source_image", "reader", "reader_version")
 """Fields that earlier versions of the program did not write."""
 
 UNKNOWN = -1
@@ -63,9 +65,10 @@ class Source:
 
     `source_relative_path` leads to it from the dataset's folder; empty where there is no such way, as to another drive.
     Of a record that was made of several files, one a channel, `source_further_paths` is a JSON list of the names of the
-    others, which are in the folder of the first; its size is that of all, its time that of the newest, and its
-    digest that of the digests of all. It is empty where there is one file. `reader` and `reader_version` name what read
-    it; both are empty where that was not noted.
+    others, seen from the folder of the first; its size is that of all, its time that of the newest, and its
+    digest that of the digests of all. It is empty where there is one file.
+    `source_image` names the image in a file that may hold several; it is empty elsewhere. `reader` and `reader_version`
+    name what read it; both are empty where that was not noted.
     """
 
     source_primary_path: str
@@ -75,11 +78,14 @@ class Source:
     ingested_epoch_ns: int
     source_relative_path: str = ""
     source_further_paths: str = ""
+    source_image: str = ""
     reader: str = ""
     reader_version: str = ""
 
     @classmethod
-    def from_file(cls, path: Path, *further: Path, dataset: Path | None = None, digested: Digested | None = None) -> Self:
+    def from_file(
+        cls, path: Path, *further: Path, dataset: Path | None = None, digested: Digested | None = None, image: str = ""
+    ) -> Self:
         """Look at a file on disk, a folder that is one image, or several files that make one record; digest the content.
 
         Parameters
@@ -108,7 +114,8 @@ class Source:
             source_sha256=digested.sha256,
             ingested_epoch_ns=time.time_ns(),
             source_relative_path=_relative_path(path, dataset) if dataset else "",
-            source_further_paths=json.dumps([one.name for one in further]) if further else "",
+            source_further_paths=_names_of(further, path),
+            source_image=image,
         )
 
     @classmethod
@@ -148,7 +155,7 @@ class Source:
             source_primary_path=str(path.resolve()),
             source_mtime_ns=size_and_time_of((path, *further))[1],
             source_relative_path=_relative_path(path, dataset),
-            source_further_paths=json.dumps([one.name for one in further]) if further else "",
+            source_further_paths=_names_of(further, path),
         )
 
     def places(self, dataset: Path) -> tuple[Path, ...]:
@@ -157,14 +164,14 @@ class Source:
         return tuple(dict.fromkeys((Path(self.source_primary_path), *relative)))
 
     def further_names(self) -> tuple[str, ...]:
-        """Return the names of the record's further files, which are in the folder of the first."""
+        """Return the names of the record's further files, seen from the folder of the first; none leads out of it."""
         if not self.source_further_paths:
             return ()
         try:
             names = json.loads(self.source_further_paths)
         except ValueError:
             return ()
-        return tuple(str(name) for name in names) if isinstance(names, list) else ()
+        return tuple(name for name in map(str, names) if _leads_inside(name)) if isinstance(names, list) else ()
 
     @classmethod
     def from_json(cls, value: JsonValue, *, where: str) -> Self:
@@ -285,6 +292,14 @@ def size_and_time_of(paths: Sequence[Path]) -> tuple[int, int]:
     """Return the size of several files together, and the time of the newest; of each as `size_and_time`."""
     found = [size_and_time(path) for path in paths]
     return sum(size for size, _ in found), max(time_ns for _, time_ns in found)
+
+
+def _names_of(further: Sequence[Path], path: Path) -> str:
+    return json.dumps([one.relative_to(path.parent).as_posix() for one in further]) if further else ""
+
+
+def _leads_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _relative_path(path: Path, dataset: Path) -> str:

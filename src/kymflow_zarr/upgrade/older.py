@@ -21,7 +21,8 @@ from kymflow_zarr.formats.frames import frame_from_parquet, gunzip, table_from_p
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr.record.attributes import RecordAttributes
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source
-from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.tables import Tables
 
 JSON_GZ = ".json.gz"
 METADATA_GZ = f"{layout.METADATA}{JSON_GZ}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kymflow_zarr import layout
+from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.recognize import GROUPS
 from kymflow_zarr.disk.blobs import Blobs
@@ -30,8 +31,7 @@ class UpgradeReport:
 
     def summary(self) -> str:
         """Return one line."""
-        records = f"{self.records} record{'' if self.records == 1 else 's'}"
-        tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
+        records, tables = counted(self.records, "record"), counted(len(self.tables), "table")
         return f"{records} and {tables} copied, and compared with the original"
 
 

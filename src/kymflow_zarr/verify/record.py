@@ -240,7 +240,7 @@ def _renew_ome(blobs: Blobs, record: ZarrImageRecord) -> None:
 def telling_group_findings(blobs: Blobs, key: str, where: str, *, ours: Collection[str] = ()) -> Findings:
     """Yield what is wrong with the `zarr.json` of a group whose attributes nothing else knows.
 
-    `ours` are those of them that are this program's, beside the reserved key; others belong to whoever added them.
+    `ours` are this program's attributes other than the reserved key; the rest belong to other programs.
     """
     for finding in failing(where, partial(_group_problem, blobs, key, ours=ours)):
         sealing = partial(_seal_zarr_document, blobs, key, ours=ours)

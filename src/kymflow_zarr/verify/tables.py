@@ -1,6 +1,6 @@
 """What is wrong with the tables, the sources among them, and how to make them whole again.
 
-The rule of this room: other programs go on writing. Dataset are listed after a table is read, since a record appears before
+The rule of this room: other programs go on writing. Records are listed after a table is read, since a record appears before
 its rows do, and every repair looks again before it writes, and writes by a commit.
 """
 
@@ -14,7 +14,8 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.tables.sources import Sources
-from kymflow_zarr.tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
+from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify.problems import Findings, found
 
 
@@ -22,7 +23,7 @@ def table_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
     """Yield what is wrong with the tables that an indexer can make again."""
     tables = Tables(blobs)
     for name in tables.names():
-        yield from _table_findings(tables, name, dataset, deep=deep, make_again=partial(tables.set_aside, name))
+        yield from _table_findings(tables, name, dataset, deep=deep, make_again=tables.file(name).set_aside)
 
 
 def sources_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
@@ -45,16 +46,16 @@ def sources_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
 def _table_findings(
     tables: Tables, name: str, dataset: Dataset, *, deep: bool, make_again: Callable[[], object]
 ) -> Findings:
-    where = layout.table_key(name)
-    said = tables.problem(name, deep=deep)
+    where, file = layout.table_key(name), tables.file(name)
+    said = file.problem(deep=deep)
     if said == UNSEALED:
-        yield from found(where, said, partial(tables.seal, name))
+        yield from found(where, said, file.seal)
     elif said:
-        yield from found(where, f"{said}; it can be made again", partial(_heal, tables, name, make_again))
+        yield from found(where, f"{said}; it can be made again", partial(_heal, file, make_again))
         return
-    elif tables.is_behind(name):
+    elif file.is_behind():
         what = "lacks what was committed last, so that other programs read older rows"
-        yield from found(where, what, partial(tables.publish, name))
+        yield from found(where, what, file.publish)
     if IMAGE_ID not in tables.load(name).columns:
         yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
         return
@@ -64,8 +65,8 @@ def _table_findings(
         yield from found(where, what, partial(_delete_gone, tables, name, dataset))
 
 
-def _heal(tables: Tables, name: str, make_again: Callable[[], object]) -> None:
-    if not tables.heal(name):
+def _heal(file: TableFile, make_again: Callable[[], object]) -> None:
+    if not file.heal():
         make_again()
 
 
@@ -86,5 +87,5 @@ def _add_lost(dataset: Dataset, sources: Sources) -> None:
 
 def _make_sources_again(dataset: Dataset, sources: Sources, tables: Tables) -> None:
     """Set the table aside and fill a new one from what every record knows of its file."""
-    tables.set_aside(layout.SOURCES_TABLE)
+    tables.file(layout.SOURCES_TABLE).set_aside()
     _add_lost(dataset, sources)

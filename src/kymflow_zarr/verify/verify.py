@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from kymflow_zarr import layout
+from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
@@ -200,7 +201,7 @@ def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | No
     for entry in manifest.entries:
         now = fresh.get(entry.image_id)
         lying += now is not None and now.stamp == entry.stamp and now != entry
-    return f"says what is not so of {lying} record{'' if lying == 1 else 's'}; it can be made again" if lying else None
+    return f"says what is not so of {counted(lying, 'record')}; it can be made again" if lying else None
 
 
 def _renew_manifest(blobs: Blobs, dataset: Dataset) -> None:

@@ -1,13 +1,13 @@
 """Pure converters: a record to layer data.
 
-The rule of this room: nothing here knows a viewer, and pixels stay lazy. ROIs and shapes are in `layers.shapes`.
+The rule of this room: nothing here knows a viewer. ROIs and shapes are in `layers.shapes`.
 """
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import dask.array as da
 import numpy as np
+from numpy.typing import NDArray
 
 from kymflow_core import AcqImage
 from kymflow_core.errors import ImageError
@@ -21,6 +21,9 @@ BAND_ASPECT = 0.42
 """Height over width of a kymograph on screen: fills a canvas that has a dock below it."""
 
 MASK_COLOR = (0.0, 0.75, 1.0, 0.35)
+MOST_BYTES = 2**30
+"""Pixels up to here are read whole; of more, napari reads the slice that it shows."""
+
 _SAMPLE_LINES = 4096
 _MOST_COVERED = 0.5
 
@@ -31,8 +34,17 @@ def display_stretch(shape: tuple[int, int]) -> float:
     return float(max(1, round(BAND_ASPECT * lines / pixels)))
 
 
-def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> list[LayerData]:
-    """Return a record as layers: the pixels, its masks, and last the ROIs. The pixels stay lazy.
+def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stretch: float | None = None) -> list[LayerData]:
+    """Return a record as layers: the pixels, its masks, and last the ROIs.
+
+    Parameters
+    ----------
+    image
+        The record.
+    dataset_path, image_id
+        Which one it is.
+    stretch
+        How many display units one pixel is high; by default a band of `BAND_ASPECT`.
 
     Raises
     ------
@@ -40,7 +52,7 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> li
         When the pixels cannot be shown: complex numbers, no pixels, or no axes y and x.
     """
     check_showable(image)
-    stretch = display_stretch(image.slice_shape)
+    stretch = display_stretch(image.slice_shape) if stretch is None else stretch
 
     def tag(role: Role) -> dict[str, LayerTag]:
         return {
@@ -55,8 +67,9 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str) -> li
         }
 
     name = image.name or image_id[:8]
-    pixels = {**_image_options(image, stretch), "name": name, "metadata": tag("pixels")}
-    layers: list[LayerData] = [(lazy_pixels(image), pixels, "image")]
+    pixels = shown_pixels(image)
+    options = {**_image_options(pixels, image.axes, stretch), "name": name, "metadata": tag("pixels")}
+    layers: list[LayerData] = [(pixels, options, "image")]
     masks = masks_to_layer(image, tag("mask"), stretch)
     if masks is not None:
         layers.append(masks)
@@ -74,14 +87,50 @@ def check_showable(image: AcqImage) -> None:
         )
 
 
-def lazy_pixels(image: AcqImage) -> Any:
-    """Return the pixels with y and x as the last axes, as napari shows them; nothing is read.
+def shown_pixels(image: AcqImage) -> "NDArray[Any] | LazyPixels":
+    """Return the pixels with y and x as the last axes, as napari shows them: in memory, unless there are too many."""
+    axes, pixels = image.axes, image.pixels
+    order = (*(at for at, axis in enumerate(axes) if axis not in "yx"), axes.index("y"), axes.index("x"))
+    if pixels.dtype.itemsize * pixels.size > MOST_BYTES:
+        return LazyPixels(pixels, order)
+    return np.asarray(pixels[...]).transpose(order)
 
-    As a dask array, since napari keeps what it read of these: it asks for all lines again at every change of the scale.
+
+class LazyPixels:
+    """Pixels that are read where they are indexed, with their axes in another order; nothing is kept.
+
+    Parameters
+    ----------
+    pixels
+        What holds them, with `shape`, `dtype` and numpy slicing.
+    order
+        Which of its axes comes where.
     """
-    axes = image.axes
-    one_slice = tuple(-1 if axis in "yx" else 1 for axis in axes)
-    return da.moveaxis(da.from_array(image.pixels, chunks=one_slice), (axes.index("y"), axes.index("x")), (-2, -1))
+
+    def __init__(self, pixels: Any, order: Sequence[int]) -> None:
+        self._pixels, self._order = pixels, tuple(order)
+        self.shape: tuple[int, ...] = tuple(pixels.shape[axis] for axis in order)
+        self.dtype: np.dtype[Any] = pixels.dtype
+        self.ndim = len(self.shape)
+        self.size = int(pixels.size)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        keys = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys = (*keys[:at], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[at + 1 :])
+        keys = (*keys, *[slice(None)] * (self.ndim - len(keys)))
+        by_axis = dict(zip(self._order, keys, strict=True))
+        part = np.asarray(self._pixels[tuple(by_axis[axis] for axis in range(self.ndim))])
+        # An axis at which one number was asked for is gone from the part.
+        left = [axis for axis in self._order if isinstance(by_axis[axis], slice)]
+        return part.transpose([sorted(left).index(axis) for axis in left])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
 
 def masks_to_layer(image: AcqImage, metadata: dict[str, LayerTag], stretch: float) -> LayerData | None:
@@ -118,29 +167,27 @@ def describe_position(tag: LayerTag, position: Sequence[float]) -> str:
     return f"{line * tag.seconds_per_line:.4f} s, {pixel * tag.um_per_pixel:.2f} µm ({place})"
 
 
-def _image_options(image: AcqImage, stretch: float) -> dict[str, Any]:
-    others = [axis for axis in image.axes if axis not in "yx"]
+def _image_options(pixels: "NDArray[Any] | LazyPixels", axes: Sequence[str], stretch: float) -> dict[str, Any]:
+    others = [axis for axis in axes if axis not in "yx"]
     return {
         "scale": (*(1.0 for _ in others), 1.0, stretch),
         "axis_labels": (*others, "y", "x"),
         "colormap": "gray",
-        "contrast_limits": contrast_limits(image),
+        "contrast_limits": contrast_limits(pixels),
         "rgb": False,
         "multiscale": False,
     }
 
 
-def contrast_limits(image: AcqImage) -> tuple[float, float]:
-    """Return the 0.5 and 99.8 percentiles of a sample of lines; without limits napari reads all pixels for them."""
-    lines = image.slice_shape[0]
+def contrast_limits(pixels: "NDArray[Any] | LazyPixels") -> tuple[float, float]:
+    """Return the 0.5 and 99.8 percentiles of a sample of lines (…, y, x); napari would take all pixels for them."""
+    lines = pixels.shape[-2]
+    first: tuple[Any, ...] = (0,) * (pixels.ndim - 2)
     starts = np.linspace(0, max(0, lines - _SAMPLE_LINES // 8), num=8, dtype=int)
-    at = [slice(None) if axis in "yx" else 0 for axis in image.axes]
-    y = image.axes.index("y")
-    pixels = image.pixels
-    blocks = []
-    for start in sorted(set(starts.tolist())):
-        at[y] = slice(start, start + _SAMPLE_LINES // 8)
-        blocks.append(np.asarray(pixels[tuple(at)]).ravel())
+    blocks = [
+        np.asarray(pixels[(*first, slice(start, start + _SAMPLE_LINES // 8), slice(None))]).ravel()
+        for start in sorted(set(starts.tolist()))
+    ]
     sample = np.concatenate(blocks).astype(np.float64)
     finite = sample[np.isfinite(sample)]
     low, high = np.percentile(finite, (0.5, 99.8)) if finite.size else (0.0, 1.0)

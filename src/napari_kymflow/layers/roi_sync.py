@@ -64,8 +64,10 @@ class RoiSync:
         get_slice: Callable[[], tuple[int, int]] = lambda: (0, 1),
     ) -> None:
         self.layer = layer
+        self._is_bound = False
         self._is_unfinished = False
-        self._is_pressed = False
+        self.is_pressed = False
+        """Whether the mouse is pressed on the canvas."""
         self.later: Callable[[Callable[[], None]], None] = _at_once
         """How to do something after napari has handled the mouse; a dock puts Qt's event loop here."""
         self.get_slice = get_slice
@@ -73,16 +75,25 @@ class RoiSync:
         self.rois = rois
         self.refused: tuple[int, ...] = ()
         self.stretch = stretch
+        """Display units a pixel along x, as the shapes are drawn; while the user zooms, the layer's scale adds to it."""
+        self.edge_width = float(layer.current_edge_width)
+        """How wide the edges are drawn, in display units."""
         self._shape = shape
         self._busy = EchoGuard()
 
     @property
     def is_editing(self) -> bool:
         """Whether a shape is being drawn or dragged: until it is done, nobody may touch the layer's data."""
-        return self._is_unfinished or self._is_pressed
+        return self._is_unfinished or self.is_pressed
+
+    def end_drawing(self) -> None:
+        """Take a shape that is being drawn as it is by now."""
+        if self._is_unfinished:
+            self.layer.mode = "pan_zoom"
 
     def bind(self) -> None:
         """Listen to the layer."""
+        self._is_bound = True
         self.layer.mouse_drag_callbacks.append(self._on_mouse_drag)
         self.layer.events.data.connect(self._on_layer_data)
         self.layer.events.set_data.connect(self._on_layer_changed)
@@ -91,7 +102,8 @@ class RoiSync:
         self.layer.selected_data.events.items_changed.connect(self._on_layer_selection)
 
     def unbind(self) -> None:
-        """Stop listening: the inverse of `bind`."""
+        """Stop listening: the inverse of `bind`. From now on the layer is another record's, and is left alone."""
+        self._is_bound = self._is_unfinished = self.is_pressed = False
         self.layer.mouse_drag_callbacks.remove(self._on_mouse_drag)
         self.layer.events.data.disconnect(self._on_layer_data)
         self.layer.events.set_data.disconnect(self._on_layer_changed)
@@ -110,36 +122,32 @@ class RoiSync:
     @property
     def selected_ids(self) -> tuple[int, ...]:
         """The ids of the ROIs whose shapes are selected."""
+        if not self._is_bound:
+            return ()
         ids = self._ids()
         return tuple(ids[index] for index in sorted(self.layer.selected_data) if index < len(ids) and ids[index] != NO_ROI)
 
     def select(self, roi_ids: Sequence[int]) -> None:
         """Select the shapes of these ROIs."""
+        if not self._is_bound:
+            return
         wanted = {index for index, roi_id in enumerate(self._ids()) if roi_id in roi_ids}
         if wanted != set(self.layer.selected_data):
             self.layer.selected_data = wanted
 
     def set_rois(self, rois: RoiSet) -> None:
         """Show other ROIs; shapes that cannot be saved as ROIs are kept as they are drawn."""
+        if not self._is_bound:
+            self.rois = rois
+            return
         refused = self._refused_shapes()
         kept = {roi.roi_id for roi in rois if roi.roi_id in self.rois and self.rois.get(roi.roi_id) == roi}
         odd = {drawn.roi_id: drawn for drawn in refused if drawn.roi_id in kept}
         shown = [odd.get(shape.roi_id, shape) for shape in rois_to_shapes(rois, self.stretch)]
         shown += [drawn for drawn in refused if drawn.roi_id == NO_ROI]
-        ids = [drawn.roi_id for drawn in shown]
         with self._busy:
             selected = self.selected_ids
-            width = self.layer.current_edge_width
-            self.layer.selected_data = set()
-            self.layer.data = []
-            self.layer.add(
-                [drawn.vertices for drawn in shown],
-                shape_type=[drawn.shape_type for drawn in shown],
-                edge_width=width,
-                edge_color=colors_of(ids, rois) or ROI_COLOR,
-            )
-            self.layer.features = features_of(ids, rois)
-            self.layer.text.visible = len(shown) <= MOST_LABELS
+            show_shapes(self.layer, shown, rois, edge_width=self.edge_width)
             self.rois = rois
             self.refused = self._reconciled().refused
         self.select(selected)
@@ -151,30 +159,25 @@ class RoiSync:
         if ids != [shape.roi_id for shape in rois_to_shapes(rois, self.stretch)] or self._reconciled().rois != rois:
             self.set_rois(rois)
 
-    def set_stretch(self, stretch: float) -> None:
-        """Draw all shapes for another stretch along x; the ROIs stay as they are."""
+    def draw_for(self, stretch: float, *, edge_width: float) -> None:
+        """Draw all shapes for another stretch along x, with edges so wide, in display units; the ROIs stay as they are."""
         factor = stretch / self.stretch
-        self.stretch = stretch
-        if not self.layer.nshapes:
-            return
+        self.stretch, self.edge_width = stretch, edge_width
         exact = {shape.roi_id: shape for shape in rois_to_shapes(self.rois, stretch)}
         with self._busy:
             selected = set(self.layer.selected_data)
-            self.layer.data = [
-                # From the ROI, so that no rounding adds up.
-                exact[drawn.roi_id].vertices
-                if drawn.roi_id in exact and position not in self.refused
-                else drawn.vertices * (1.0, factor)
-                for position, drawn in enumerate(self._shapes())
-            ]
-            self.layer.selected_data = selected
-
-    def set_edge_width(self, display_units: float) -> None:
-        """Draw all edges so wide."""
-        with self._busy:
-            self.layer.current_edge_width = display_units
+            self.layer.selected_data = set()
+            self.layer.current_edge_width = edge_width
             if self.layer.nshapes:
-                self.layer.edge_width = [display_units] * self.layer.nshapes
+                self.layer.edge_width = [edge_width] * self.layer.nshapes
+                self.layer.data = [
+                    # From the ROI, so that no rounding adds up.
+                    exact[drawn.roi_id].vertices
+                    if drawn.roi_id in exact and position not in self.refused
+                    else drawn.vertices * (1.0, factor)
+                    for position, drawn in enumerate(self._shapes())
+                ]
+            self.layer.selected_data = selected
 
     def _on_layer_data(self, event: Any) -> None:
         if self._busy:
@@ -185,15 +188,15 @@ class RoiSync:
 
     def _on_mouse_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
         """Wait for the mouse to be released: while a corner is dragged, napari reports every step as a change."""
-        self._is_pressed = True
+        self.is_pressed = self._is_bound
         yield
         while event.type == "mouse_move":
             yield
         self.later(self._on_released)
 
     def _on_released(self) -> None:
-        self._is_pressed = False
-        if not self._is_unfinished:
+        self.is_pressed = False
+        if self._is_bound and not self._is_unfinished:
             self._on_editing_ended()
 
     def _on_layer_mode(self, event: Any = None) -> None:
@@ -225,7 +228,7 @@ class RoiSync:
 
     def _snap(self) -> None:
         """Draw every shape where its ROI has it, so that what is seen is what is saved."""
-        if self.is_editing:
+        if self.is_editing or not self._is_bound:
             return
         wanted = {shape.roi_id: shape for shape in rois_to_shapes(self.rois, self.stretch)}
         by_id = {roi.roi_id: roi for roi in self.rois}
@@ -269,6 +272,22 @@ class RoiSync:
             LayerShape(roi_id=roi_id, shape_type=str(shape_type), vertices=np.asarray(vertices))
             for roi_id, shape_type, vertices in zip(self._ids(), self.layer.shape_type, self.layer.data, strict=True)
         ]
+
+
+def show_shapes(layer: Shapes, shapes: Sequence[LayerShape], rois: RoiSet, *, edge_width: float) -> None:
+    """Show shapes instead of those that a layer has, in the colours of the ROIs that they are, and with their names."""
+    ids = [drawn.roi_id for drawn in shapes]
+    layer.selected_data = set()
+    layer.data = []
+    layer.current_edge_width = edge_width
+    layer.add(
+        [drawn.vertices for drawn in shapes],
+        shape_type=[drawn.shape_type for drawn in shapes],
+        edge_width=edge_width,
+        edge_color=colors_of(ids, rois) or ROI_COLOR,
+    )
+    layer.features = features_of(ids, rois)
+    layer.text.visible = len(shapes) <= MOST_LABELS
 
 
 def _at_once(action: Callable[[], None]) -> None:

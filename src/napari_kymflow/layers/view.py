@@ -3,14 +3,19 @@
 The rule of this room: a line scan has a thousand times more lines than pixels, so zooming both ways alike would show either
 a line or less than a pixel. Zooming therefore acts on time only: whatever the zoom, the stretch along x is set so that the
 band keeps its height on the canvas. `zoom_time_only = False` leaves the stretch as it is.
+
+A step of the zoom changes how our layers are placed, never what is in them: nothing is read, cut out or uploaded again.
+When the zoom rests, the shapes are drawn anew, so that their edges are two pixels of the screen wide.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 from weakref import ref
 
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer, Shapes
 
 from napari_kymflow.layers.convert import describe_position
 from napari_kymflow.layers.echo_guard import EchoGuard
@@ -24,6 +29,8 @@ BAND_HEIGHT = 0.86
 _MARGIN = 1.03
 _SAME = 0.01
 _SAME_WIDTH = 0.2
+_NOTCH = 1.007**30
+"""How much one notch of the wheel zooms, as in vispy's own camera."""
 
 
 class KymographView:
@@ -39,9 +46,11 @@ class KymographView:
         self._viewer_ref = ref(viewer)
         self._sync: RoiSync | None = None
         self._shape = (1, 1)
-        self._edge_width = 0.0
         self._busy = EchoGuard()
         self._zoom_time_only = True
+        self._before: tuple[int, tuple[int, ...]] | None = None
+        self.when_it_rests: Callable[[Callable[[], None]], None] = _at_once
+        """How to do something once the zoom rests; a window puts a timer here."""
 
     @property
     def viewer(self) -> ViewerModel:
@@ -54,31 +63,65 @@ class KymographView:
     def bind(self, sync: RoiSync, shape: tuple[int, int]) -> None:
         """Show the record that a ROI layer belongs to, with `shape` (y, x), whole, and follow zoom and cursor."""
         self._sync, self._shape = sync, shape
-        self.viewer.dims.ndisplay = 2
-        dimensions = self.viewer.dims.ndim
-        self.viewer.dims.order = (*range(dimensions - 2), dimensions - 1, dimensions - 2)
-        self.viewer.layers.selection.active = sync.layer
-        self.viewer.scene.camera.events.zoom.connect(self._on_zoom)
-        self.viewer.canvas.events.size.connect(self._on_zoom)
+        viewer = self.viewer
+        viewer.layers.selection.active = sync.layer
+        viewer.mouse_wheel_callbacks.append(self._on_wheel)
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
+        viewer.canvas.events.size.connect(self._on_zoom)
         sync.editing_ended.connect(self._on_zoom)
         # Last, so that napari's own text is there first and ours stays.
-        self.viewer.events.status.connect(self._on_status, position="last")
-        self.fit()
+        viewer.events.status.connect(self._on_status, position="last")
+        self.arrange()
+        self._draw_shapes()
         self._on_status()
+
+    def arrange(self) -> None:
+        """Turn time from left to right, unless layers of others would be turned as well, and show the whole record."""
+        if self._sync is None:
+            return
+        dims = self.viewer.dims
+        if self._before is None:
+            self._before = dims.ndisplay, dims.order
+        dims.ndisplay = 2
+        lines, pixels = dims.ndim - 2, dims.ndim - 1
+        if self.is_alone:
+            dims.order = (*range(lines), pixels, lines)
+        # The first line and pixel are within the image at every stretch; napari cuts a slice anew when the point moves.
+        dims.set_point((lines, pixels), (0.0, 0.0))
+        self.fit()
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
         if self._sync is not None:
             self._sync.editing_ended.disconnect(self._on_zoom)
         self._sync = None
-        self.viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
-        self.viewer.canvas.events.size.disconnect(self._on_zoom)
-        self.viewer.events.status.disconnect(self._on_status)
+        viewer = self.viewer
+        viewer.mouse_wheel_callbacks.remove(self._on_wheel)
+        viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
+        viewer.canvas.events.size.disconnect(self._on_zoom)
+        viewer.events.status.disconnect(self._on_status)
         self._caption("")
+
+    def restore(self) -> None:
+        """Show what else is in the viewer as it was shown before a record was."""
+        if self._before is None:
+            return
+        (ndisplay, order), self._before = self._before, None
+        dims = self.viewer.dims
+        if len(self.viewer.layers) and dims.ndim != len(order):
+            order = tuple(range(dims.ndim))
+        if dims.ndim == len(order):
+            dims.order = order
+        dims.ndisplay = ndisplay
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the viewer shows nothing but the record: layers of others are neither turned nor stretched."""
+        return all(tag_of(layer) is not None for layer in self.viewer.layers)
 
     @property
     def zoom_time_only(self) -> bool:
-        """Whether zooming keeps the band's height on the canvas."""
+        """Whether zooming keeps the band's height on the canvas, where the record is alone there."""
         return self._zoom_time_only
 
     @zoom_time_only.setter
@@ -86,64 +129,108 @@ class KymographView:
         self._zoom_time_only = value
         self._on_zoom()
 
+    def fitting_stretch(self, shape: tuple[int, int]) -> float:
+        """Return the stretch of an image of `shape` (y, x) that is shown whole."""
+        along, across = self._canvas
+        return float(BAND_HEIGHT * across * shape[0] * _MARGIN / (along * shape[1]))
+
+    def fitting_edge_width(self, shape: tuple[int, int]) -> float:
+        """Return how wide edges are, in display units, where an image of `shape` (y, x) is shown whole."""
+        return float(EDGE_PIXELS * shape[0] * _MARGIN / self._canvas[0])
+
     def fit(self) -> None:
         """Show the whole record, filling the canvas."""
         self.go_to_lines(0, self._shape[0])
 
     def visible_lines(self) -> tuple[int, int]:
         """Return the lines of the record that are on the canvas, half-open."""
-        camera = self.viewer.scene.camera
-        half = self.viewer.canvas.size[1] / camera.zoom / 2
-        start, stop = round(camera.center[-1] - half), round(camera.center[-1] + half)
+        half = self._canvas[0] / self.viewer.scene.camera.zoom / 2
+        start, stop = round(self._middle - half), round(self._middle + half)
         return max(0, min(start, self._shape[0] - 1)), max(1, min(stop, self._shape[0]))
 
     def go_to_lines(self, start: float, stop: float, *, caption: str = "") -> None:
         """Show the lines from `start` to `stop`, and write a caption on the canvas."""
         if self._sync is None:
             return
-        camera = self.viewer.scene.camera
-        with self._busy:
-            camera.zoom = self.viewer.canvas.size[1] / (max(1.0, stop - start) * _MARGIN)
-        self._follow_zoom(fill=True)
-        camera.center = (0.0, camera.center[-2], (start + stop) / 2)
+        self._zoom_to(self._canvas[0] / (max(1.0, stop - start) * _MARGIN), middle=(start + stop) / 2, is_new=True)
         self._caption(caption)
+
+    @property
+    def _runs_right(self) -> bool:
+        """Whether time runs from left to right, as it does unless layers of others were there first."""
+        dims = self.viewer.dims
+        return self.is_alone or bool(dims.order[-1] == dims.ndim - 2)
+
+    @property
+    def _canvas(self) -> tuple[float, float]:
+        """The size of the canvas along time and across it, in pixels of the screen."""
+        height, width = self.viewer.canvas.size
+        return (width, height) if self._runs_right else (height, width)
+
+    @property
+    def _middle(self) -> float:
+        """The line in the middle of the canvas."""
+        return float(self.viewer.scene.camera.center[-1 if self._runs_right else -2])
+
+    def _on_wheel(self, viewer: ViewerModel, event: Any) -> None:
+        """Zoom time around the cursor, in one step: else the canvas is drawn with a wrong height in between."""
+        camera = viewer.scene.camera
+        is_ours = self._zoom_time_only and self.is_alone and self._sync is not None and not self._sync.is_editing
+        if not is_ours or event.modifiers or not camera.mouse_zoom or viewer.dims.ndisplay != 2:
+            return
+        factor = _NOTCH ** event.delta[1]
+        at = event.position[viewer.dims.order[-1]]
+        self._zoom_to(camera.zoom * factor, middle=at + (self._middle - at) / factor)
+        event.handled = True
 
     def _on_zoom(self, event: Any = None) -> None:
         if not self._busy:
-            self._follow_zoom(fill=self._zoom_time_only)
+            self._zoom_to(self.viewer.scene.camera.zoom, middle=self._middle)
 
-    def _follow_zoom(self, *, fill: bool) -> None:
-        """Keep the band's height, where `fill`, and ROI edges two pixels of the screen wide."""
-        if self._sync is None or self._sync.is_editing:
+    def _zoom_to(self, zoom: float, *, middle: float, is_new: bool = False) -> None:
+        """Show time at a zoom around a line; the band keeps its height, or gets it where the view `is_new`."""
+        sync, camera = self._sync, self.viewer.scene.camera
+        if sync is None:
             return
-        camera = self.viewer.scene.camera
-        width = EDGE_PIXELS / camera.zoom
+        fills = not sync.is_editing and (self._zoom_time_only or is_new) and self.is_alone
         with self._busy:
-            if fill:
-                stretch = BAND_HEIGHT * self.viewer.canvas.size[0] / (camera.zoom * self._shape[1])
-                if abs(stretch / self._sync.stretch - 1) > _SAME:
-                    self._set_stretch(stretch)
-                camera.center = (0.0, (self._shape[1] - 1) / 2 * self._sync.stretch, camera.center[-1])
-            if abs(width / (self._edge_width or width * 2) - 1) > _SAME_WIDTH:
-                self._edge_width = width
-                self._sync.set_edge_width(width)
+            if fills:
+                self._set_stretch(BAND_HEIGHT * self._canvas[1] / (zoom * self._shape[1]))
+            across = camera.center[-2 if self._runs_right else -1]
+            if fills or is_new:
+                across = (self._shape[1] - 1) / 2 * self._stretch
+            camera.zoom = zoom
+            camera.center = (0.0, across, middle) if self._runs_right else (0.0, middle, across)
+        self.when_it_rests(self._draw_shapes)
+
+    def _draw_shapes(self) -> None:
+        """Draw the shapes for the stretch and the zoom of now, unless they are nearly right, or the user draws."""
+        sync = self._sync
+        if sync is None or sync.is_editing:
+            return
+        width = EDGE_PIXELS / self.viewer.scene.camera.zoom
+        is_right = abs(width / sync.edge_width - 1) <= _SAME_WIDTH and abs(self._stretch / sync.stretch - 1) <= _SAME_WIDTH
+        if not is_right:
+            with self._busy, placed_only([sync.layer]):
+                sync.layer.scale = (1.0, 1.0)
+                sync.draw_for(self._stretch, edge_width=width)
+
+    @property
+    def _stretch(self) -> float:
+        """How many display units one pixel is high now, on all layers of the record."""
+        tag = tag_of(self._sync.layer) if self._sync is not None else None
+        return tag.stretch if tag is not None else 1.0
 
     def _set_stretch(self, stretch: float) -> None:
-        if self._sync is None:
+        factor = stretch / self._stretch
+        if abs(factor - 1) <= _SAME:
             return
-        factor = stretch / self._sync.stretch
-        ours = self._layers()
-        for layer in self.viewer.layers:
-            tag = tag_of(layer)
-            if layer in ours and tag is not None:
-                layer.metadata[KEY] = replace(tag, stretch=stretch)
-            if isinstance(layer, Image | Labels) and layer in ours:
-                layer.scale = (*layer.scale[:-1], stretch)
-            elif layer not in ours or (tag is not None and tag.role == "revision"):
-                # Layers of the user, points say, stay where they are on the image.
-                layer.scale = (*layer.scale[:-1], layer.scale[-1] * factor)
-                layer.translate = (*layer.translate[:-1], layer.translate[-1] * factor)
-        self._sync.set_stretch(stretch)
+        layers = self._layers()
+        with placed_only(layers):
+            for layer in layers:
+                layer.metadata[KEY] = replace(layer.metadata[KEY], stretch=stretch)
+                # Shapes are drawn for a stretch already; what was drawn for another one since is stretched by the rest.
+                layer.scale = (*layer.scale[:-1], layer.scale[-1] * factor if isinstance(layer, Shapes) else stretch)
 
     def _on_status(self, event: Any = None) -> None:
         status = self.viewer.status
@@ -174,6 +261,22 @@ class KymographView:
         overlay = self.viewer.canvas.overlays.text
         overlay.text = text
         overlay.visible = bool(text)
+
+
+@contextmanager
+def placed_only(layers: Iterable[Layer]) -> Iterator[None]:
+    """Within, another scale moves a layer and does no more.
+
+    napari otherwise cuts out and uploads its picture again: 1.2 s for 30000 x 4096 pixels. It has no public way.
+    """
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer._block_refresh())  # noqa: SLF001
+        yield
+
+
+def _at_once(action: Callable[[], None]) -> None:
+    action()
 
 
 def _same_record(tag: LayerTag | None, other: LayerTag) -> bool:

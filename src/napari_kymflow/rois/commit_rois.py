@@ -66,14 +66,15 @@ def commit_rois(path: Path, image_id: str, base: RoiSet, mine: RoiSet, *, shown:
     try:
         # Read mode first: a dataset that is gone is never made anew in its place.
         record = ZarrDataset(ZarrDataset(path, mode="r").path).record(image_id)
-        return change_metadata(lambda: AcqImage(record), lambda image: _commit(image, record, base, mine, shown))
+        return change_metadata(record, lambda record: _commit(record, base, mine, shown))
     except ConflictError:
         return NotSaved(reason=f"other programs keep saving record {image_id}; save again")
     except (*OUR_ERRORS, OSError, NotImplementedError) as error:
         return NotSaved(reason=str(error))
 
 
-def _commit(image: AcqImage, record: ZarrImageRecord, base: RoiSet, mine: RoiSet, shown: frozenset[int] | None) -> Outcome:
+def _commit(record: ZarrImageRecord, base: RoiSet, mine: RoiSet, shown: frozenset[int] | None) -> Outcome:
+    image = AcqImage(record)
     theirs = image.rois
     if shown is not None:
         results = results_by_roi(record)

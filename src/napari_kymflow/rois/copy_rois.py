@@ -8,7 +8,7 @@ from pathlib import Path
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.images.metadata import change_metadata
 from kymflow_core.roi import ROI
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from napari_kymflow.errors import OUR_ERRORS
 
 
@@ -36,17 +36,14 @@ def copy_rois(path: Path, from_id: str, rois: Sequence[ROI], to_ids: Sequence[st
         return dict.fromkeys(to_ids, str(error))
     for image_id in to_ids:
         try:
-            change_metadata(partial(_open, dataset, image_id), partial(_copy_to, source, rois))
+            change_metadata(dataset.record(image_id), partial(_copy_to, source, rois))
         except (*OUR_ERRORS, OSError) as error:
             failed[image_id] = str(error)
     return failed
 
 
-def _open(dataset: ZarrDataset, image_id: str) -> AcqImage:
-    return AcqImage(dataset.record(image_id))
-
-
-def _copy_to(source: AcqImage, rois: Sequence[ROI], image: AcqImage) -> None:
+def _copy_to(source: AcqImage, rois: Sequence[ROI], record: ZarrImageRecord) -> None:
+    image = AcqImage(record)
     added = image.rois
     for roi in rois:
         added = added.add(_copied(roi, added, source, image))

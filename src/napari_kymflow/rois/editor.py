@@ -49,7 +49,6 @@ class RoiEditor:
         self._undo = UndoStack()
         self._present = sync.rois
         self._quiet = EchoGuard()
-        self._is_closed = False
 
     def bind(self) -> None:
         """Follow the ROIs on screen."""
@@ -58,7 +57,6 @@ class RoiEditor:
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
-        self._is_closed = True
         self.sync.rois_changed.disconnect(self._on_rois_changed)
         self.sync.rois_turned.disconnect(self._on_rois_turned)
 
@@ -167,9 +165,7 @@ class RoiEditor:
 
     def show(self, rois: RoiSet) -> None:
         """Show ROIs without noting it as an edit."""
-        if self._is_closed:
-            self.sync.rois = rois
-        elif rois != self.rois:
+        if rois != self.rois:
             with self._quiet:
                 self.sync.set_rois(rois)
 

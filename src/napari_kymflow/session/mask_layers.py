@@ -22,6 +22,7 @@ from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.labels import Painted, labels_to_rois, masks_to_labels, renumbered_labels
 from napari_kymflow.rois.saving import RoiSaving
 from napari_kymflow.rois.selection import RoiSelection
+from napari_kymflow.session.record_layers import RecordLayers
 
 _PREVIEW_COLOR = "#ffffff"
 
@@ -33,6 +34,8 @@ class MaskLayers:
     ----------
     view
         Shows the record in the viewer.
+    layers
+        The layers in which it is shown.
     editor
         Its ROIs.
     saving
@@ -41,15 +44,14 @@ class MaskLayers:
         Which of them are selected.
     """
 
-    def __init__(self, view: KymographView, editor: RoiEditor, saving: RoiSaving, selection: RoiSelection) -> None:
-        self._view, self._editor, self._saving, self._selection = view, editor, saving, selection
+    def __init__(
+        self, view: KymographView, layers: RecordLayers, editor: RoiEditor, saving: RoiSaving, selection: RoiSelection
+    ) -> None:
+        self._view, self._layers, self._editor, self._saving, self._selection = view, layers, editor, saving, selection
+        self.can_show = True
+        """Whether the record is still the one that the viewer shows."""
         self._shown = tuple(editor.image.list_mask_names())
         self._opened: WeakKeyDictionary[Labels, NDArray[Any]] = WeakKeyDictionary()
-
-    @property
-    def can_show(self) -> bool:
-        """Whether the record is still in the viewer."""
-        return self._editor.sync.layer in self._view.viewer.layers
 
     def show(self) -> None:
         """Show the record's masks as they are saved now, below the ROIs; they are read in a worker."""
@@ -179,18 +181,13 @@ class MaskLayers:
     def _on_masks_loaded(self, masks: LayerData | str | None) -> None:
         if not self.can_show:
             return
-        layers, roi_layer = self._view.viewer.layers, self._editor.sync.layer
-        active = layers.selection.active
-        for layer in [layer for layer in layers if (tag := tag_of(layer)) and tag.role == "mask"]:
-            layers.remove(layer)
         if isinstance(masks, str):
             show_error(masks)
-        elif masks is not None:
-            data, options, kind = masks
-            tag = self._tag("mask")
-            options = {**options, "scale": (1.0, tag.stretch), "metadata": {KEY: tag}}
-            layers.insert(layers.index(roi_layer), Layer.create(data, options, kind))
-        layers.selection.active = active if active in layers else roi_layer
+            masks = None
+        layers = self._view.viewer.layers
+        active = layers.selection.active
+        self._layers.show_masks(masks, self._tag("mask"))
+        layers.selection.active = active if active in layers else self._editor.sync.layer
 
 
 def load_masks_layer(path: Path, image_id: str) -> LayerData | str | None:

@@ -21,6 +21,7 @@ from napari_kymflow.rois.measure import MeasuredRois
 from napari_kymflow.rois.saving import RoiSaving
 from napari_kymflow.rois.selection import RoiSelection
 from napari_kymflow.session.mask_layers import MaskLayers
+from napari_kymflow.session.record_layers import RecordLayers
 from napari_kymflow.user.window import Window
 
 _CONTEXT = 4.0
@@ -35,8 +36,12 @@ class OpenRecord:
     ----------
     view
         Shows the record in the viewer.
+    layers
+        The layers in which it is shown.
     dataset
         The dataset.
+    image
+        The record, as it is saved.
     layer
         The ROI layer, with its tag.
     tag
@@ -51,8 +56,16 @@ class OpenRecord:
     saved = Signal(str)
     """The ROIs of the record, whose id is sent, were saved."""
 
-    def __init__(self, view: KymographView, dataset: ZarrDataset, layer: Shapes, tag: LayerTag, window: Window) -> None:
-        image = AcqImage(dataset.record(tag.image_id))
+    def __init__(
+        self,
+        view: KymographView,
+        layers: RecordLayers,
+        dataset: ZarrDataset,
+        image: AcqImage,
+        layer: Shapes,
+        tag: LayerTag,
+        window: Window,
+    ) -> None:
         self.dataset, self.image_id = dataset, tag.image_id
         self.kept: Draft | None = None
         """Unsaved ROIs of the record from an earlier session, which the user can restore."""
@@ -63,7 +76,7 @@ class OpenRecord:
         self.saving = RoiSaving(dataset, tag.image_id, self.editor, window)
         self.measured = MeasuredRois(dataset.path, tag.image_id, image.slice_shape, lambda: self.sync.rois, window)
         self.selection = RoiSelection(self.sync)
-        self.masks = MaskLayers(view, self.editor, self.saving, self.selection)
+        self.masks = MaskLayers(view, layers, self.editor, self.saving, self.selection)
 
     def bind(self, *, can_edit: bool) -> None:
         """Show the record, and follow what is done with its ROIs."""
@@ -98,6 +111,7 @@ class OpenRecord:
     def unbind(self) -> None:
         """Stop following: the inverse of `bind` and `start`. A save that runs is ended all the same."""
         self._view.unbind()
+        self.masks.can_show = False
         self.editor.unbind()
         self.saving.unbind()
         self.measured.close()
@@ -116,7 +130,9 @@ class OpenRecord:
     @property
     def tag(self) -> LayerTag:
         """What ties the layers to the record."""
-        return tag_of(self.sync.layer) or self._first_tag
+        tag = tag_of(self.sync.layer)
+        # The layer may show another record by now.
+        return tag if tag is not None and tag.image_id == self.image_id else self._first_tag
 
     @property
     def image(self) -> AcqImage:

@@ -18,11 +18,13 @@ from psygnal import Signal
 from kymflow_core import AcqImage
 from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_zarr import ZarrDataset
-from napari_kymflow.layers.convert import LayerData, record_to_layers
+from napari_kymflow.layers.convert import LayerData, check_showable, record_to_layers
+from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
 from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.drafts import Draft, records_with_drafts
 from napari_kymflow.session.open_record import OpenRecord
+from napari_kymflow.session.record_layers import RecordLayers
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.user.window import Window
 
@@ -65,6 +67,8 @@ class KymSession:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.view = KymographView(viewer)
+        self._layers = RecordLayers(self.view)
+        self._showing = EchoGuard()
         self._window = Window()
         self.dataset: ZarrDataset | None = None
         """The open dataset."""
@@ -93,6 +97,7 @@ class KymSession:
     @window.setter
     def window(self, window: Window) -> None:
         self._window = window
+        self.view.when_it_rests = window.when_it_rests
         if self.record is not None:
             self.record.use_window(window)
 
@@ -135,9 +140,12 @@ class KymSession:
         opened = ZarrDataset(path, mode="r")
         if self.dataset is not None and self.dataset.dataset_id == opened.dataset_id and self.dataset.path == opened.path:
             return True
-        if not self.close_record():
+        if not self.leave():
             return False
-        self._take_up_dataset(path)
+        self._let_go()
+        self.record_changed.emit()
+        if not self._take_up_dataset(path).list_image_ids():
+            self.close_record()
         return True
 
     def _take_up_dataset(self, path: Path) -> ZarrDataset:
@@ -162,43 +170,73 @@ class KymSession:
         if self.record is not None:
             self.record.saving.find_results()
 
+    @property
+    def has_layers(self) -> bool:
+        """Whether the viewer has layers that the next record takes over."""
+        return bool(self._layers.all)
+
     def layers_of(self, image_id: str) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
-        if self.dataset is None:
-            raise RuntimeError("open a dataset first")
-        image = AcqImage(self.dataset.record(image_id))
-        return record_to_layers(image, dataset_path=str(self.dataset.path), image_id=image_id)
+        image, path = self._image(image_id)
+        return record_to_layers(image, dataset_path=str(path), image_id=image_id)
 
     def open_record(self, image_id: str) -> bool:
         """Show a record instead of the one that is shown; return whether it is shown now.
 
-        What is not saved is saved, or asked about. Raises as `layers_of`.
+        What is not saved is saved, or asked about. Raises as `layers_of`, and then the record that was shown stays.
         """
-        shown = [tag.role for layer in self.viewer.layers if (tag := tag_of(layer)) and tag.image_id == image_id]
-        if image_id == self.image_id and "pixels" in shown:
+        if image_id == self.image_id and self._layers.find("pixels") is not None:
             return True
-        layers = self.layers_of(image_id)
-        if not self.close_record():
+        if self.record is not None and self.record.sync.is_pressed:
+            # The mouse holds a shape of this record, and would drag it in the next one.
             return False
-        for data, options, kind in layers:
-            self.viewer.add_layer(Layer.create(data, options, kind))
+        with self.window.busy():
+            image, path = self._image(image_id)
+            check_showable(image)
+            stretch = self.view.fitting_stretch(image.slice_shape)
+            layers = record_to_layers(image, dataset_path=str(path), image_id=image_id, stretch=stretch)
+        if not self.leave():
+            return False
+        with self.window.busy():
+            self._let_go()
+            with self._showing:
+                edge_width = self.view.fitting_edge_width(image.slice_shape)
+                layer = self._layers.show(layers, image.rois, edge_width=edge_width)
+            self._take_up(layer, image)
         return True
+
+    def _image(self, image_id: str) -> tuple[AcqImage, Path]:
+        if self.dataset is None:
+            raise RuntimeError("open a dataset first")
+        return AcqImage(self.dataset.record(image_id)), self.dataset.path
 
     def close_record(self) -> bool:
         """Take the record's layers away; return False where the user would rather stay."""
         if not self.leave():
             return False
-        for layer in [layer for layer in self.viewer.layers if tag_of(layer) is not None]:
-            # A dialog that closes with the record takes its own layer away.
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        self._let_go()
+        self._layers.clear()
+        self.view.restore()
+        self.record_changed.emit()
         return True
+
+    def _let_go(self) -> None:
+        """End the open record; its layers stay, and what of it is not saved is kept in memory."""
+        record, self.record = self.record, None
+        if record is None:
+            return
+        if record.is_unsaved:
+            self._unsaved.setdefault(record.key, record.draft)
+        if record.sync.refused:
+            show_warning(f"{record.sync.refusal} They are gone with the record.")
+        record.unbind()
 
     def leave(self) -> bool:
         """Save what is not saved, or ask what to do with it; return False where the user would rather stay."""
         record = self.record
         if record is None:
             return True
+        record.sync.end_drawing()
         if not record.masks.leave():
             return False
         if not record.is_unsaved:
@@ -215,25 +253,46 @@ class KymSession:
         return answer != "stay"
 
     def _on_layer_inserted(self, event: Any) -> None:
-        self._adopt(event.value)
+        if not self._showing:
+            self._adopt(event.value)
+            self.state_changed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
         record = self.record
-        if record is None or event.value is not record.sync.layer:
+        if record is None:
             return
-        if record.is_unsaved and record.key not in self._unsaved:
-            self._unsaved[record.key] = record.draft
-            self.window.later(lambda: self._ask_about_removed(record))
-        if record.sync.refused:
-            show_warning(f"{record.sync.refusal} They are gone with the layer.")
-        record.unbind()
-        self.record = None
-        self.record_changed.emit()
+        if event.value is record.sync.layer:
+            self._let_go()
+            self.view.restore()
+            self.record_changed.emit()
+            self.window.later(lambda: self._close_after_rois(record))
+            return
+        if tag_of(event.value) is None and self.view.is_alone:
+            self.view.arrange()
+        if self._is_image(event.value, record):
+            self.window.later(lambda: self._close_after_image(record))
+        self.state_changed.emit()
 
-    def _ask_about_removed(self, record: OpenRecord) -> None:
-        """Ask about a layer that was deleted by hand with unsaved ROIs in it; the ROIs are kept until then."""
+    def _is_image(self, layer: Layer, record: OpenRecord) -> bool:
+        tag = tag_of(layer)
+        return tag is not None and tag.role == "pixels" and (Path(tag.dataset_path), tag.image_id) == record.key
+
+    def _close_after_image(self, record: OpenRecord) -> None:
+        """Close a record whose image was deleted by hand, unless it has one again by now."""
+        shows_it = any(self._is_image(layer, record) for layer in self.viewer.layers)
+        if self.record is record and not shows_it and record.sync.layer in self.viewer.layers:
+            self.viewer.layers.remove(record.sync.layer)
+
+    def _close_after_rois(self, record: OpenRecord) -> None:
+        """Close what is left of a record whose ROI layer was deleted by hand; ask about unsaved ROIs, which are kept."""
         if self.image_id == record.image_id:
             return
+        if record.key in self._unsaved:
+            self._ask_about_removed(record)
+        if self.record is None:
+            self._layers.clear()
+
+    def _ask_about_removed(self, record: OpenRecord) -> None:
         if self.window.autosaves and record.saving.can_save_unasked:
             self._save_and_leave(record)
             return
@@ -269,7 +328,14 @@ class KymSession:
         dataset = self.dataset
         if dataset is None or str(dataset.path) != tag.dataset_path:
             dataset = self._take_up_dataset(Path(tag.dataset_path))
-        record = self.record = OpenRecord(self.view, dataset, layer, tag, self.window)
+        self._take_up(layer, AcqImage(dataset.record(tag.image_id)))
+
+    def _take_up(self, layer: Shapes, image: AcqImage) -> None:
+        """Make the record of a ROI layer the open one."""
+        tag = tag_of(layer)
+        if self.dataset is None or tag is None:
+            raise RuntimeError("open a dataset first")
+        record = self.record = OpenRecord(self.view, self._layers, self.dataset, image, layer, tag, self.window)
         record.rois_changed.connect(self.rois_changed.emit)
         record.state_changed.connect(self.state_changed.emit)
         record.selection.changed.connect(self.selection_changed.emit)

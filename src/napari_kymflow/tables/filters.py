@@ -8,11 +8,14 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from kymflow_core.columns import column_title
 
 MISSING = "–"
 
@@ -269,13 +272,15 @@ def _in_rows(hits: Rows, codes: NDArray[np.intp]) -> Rows:
 
 
 def _refused(column: "pd.Series[Any]", asked: Filter, holds: str, possible: str) -> FilterError:
-    return FilterError(f"{asked.text.strip()!r} is no filter for {str(column.name)!r}, which holds {holds}: {possible}")
+    return FilterError(
+        f"{asked.text.strip()!r} is no filter for {column_title(str(column.name))!r}, which holds {holds}: {possible}"
+    )
 
 
 def as_text(value: object) -> str:
-    """Return a value as a person reads it: 5 significant digits, a dash for what is missing."""
+    """Return a value as a person reads it: 5 significant digits, times to the second, a dash for what is missing."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return MISSING
     if isinstance(value, float | np.floating):
         return f"{value:.5g}"
-    return str(value)
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)

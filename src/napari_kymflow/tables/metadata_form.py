@@ -16,10 +16,12 @@ from kymflow_core.images.metadata import EXPERIMENT, RecordMetadata
 from kymflow_core.metadata_edit import (
     ACCEPTED,
     CALIBRATION,
+    CHOICES,
     KNOWN_KEYS,
     EditPreview,
     EditReport,
     Field,
+    entered_value,
     values_of,
 )
 from kymflow_zarr import JsonValue, Watch, ZarrDataset
@@ -34,8 +36,11 @@ _LABELS: Mapping[Field, str] = {SECONDS: "ms per line", UM: "µm per pixel", ACC
 _HINTS: Mapping[str, str] = {
     "seconds_per_line": "not known yet",
     "um_per_pixel": "not known yet",
+    "subject_id": "the animal, such as A89",
+    "vessel_id": "such as V1",
     "species": "such as mouse",
     "sex": "such as f or m",
+    "age": "such as P90 or 12 weeks",
     "genotype": "such as WT",
     "condition": "such as control",
     "treatment": "such as saline",
@@ -45,17 +50,19 @@ _HINTS: Mapping[str, str] = {
     "date": "such as 2025-07-22",
     "note": "",
 }
-_NUMBERS = ("depth", "branch_order")
-"""Entries that are stored as numbers where they are some; "towards the left" stays text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
-    """One field as it is shown: its text, empty where nothing is entered or the records have several values."""
+    """One field as it is shown: its text, empty where nothing is entered or the records have several values.
+
+    `choices` are the texts that it can have, besides none; any text where there are none.
+    """
 
     field: Field
     label: str
     text: str = ""
+    choices: tuple[str, ...] = ()
     is_mixed: bool = False
     hint: str = ""
 
@@ -125,6 +132,7 @@ def fields_of(metadata: Sequence[Mapping[str, JsonValue]]) -> dict[Field, FormFi
             text=texts[0] if len(texts) == 1 else "",
             is_mixed=len(texts) > 1,
             hint=_HINTS.get(one[1], ""),
+            choices=CHOICES.get(one[1], ()) if one[0] == EXPERIMENT else (),
         )
     return found
 
@@ -166,12 +174,12 @@ def edit_of(texts: Mapping[Field, str], *, added: Sequence[str] = ()) -> Metadat
             else:
                 numbers[one] = number
         elif one != ACCEPTED:
-            experiment[one[1]] = value_of(one[1], text)
+            experiment[one[1]] = entered_value(one[1], text)
     name, text = (part.strip() for part in added) if added else ("", "")
     if text and not name:
         wrong.append(f"the new entry {text!r} needs a name")
     elif name:
-        experiment[name] = value_of(name, text)
+        experiment[name] = entered_value(name, text)
     if wrong:
         raise MetadataError("; ".join(wrong))
     return MetadataEdit(
@@ -180,19 +188,6 @@ def edit_of(texts: Mapping[Field, str], *, added: Sequence[str] = ()) -> Metadat
         experiment=experiment,
         accepted={YES: True, NO: False}.get(texts.get(ACCEPTED, "")),
     )
-
-
-def value_of(key: str, text: str) -> JsonValue:
-    """Return what is stored for the text of an entry."""
-    text = text.strip()
-    if key not in _NUMBERS:
-        return text
-    if not text:
-        return None
-    number = _number(text)
-    if number is None:
-        return text
-    return int(number) if number.is_integer() else number
 
 
 def describe_edit(preview: EditPreview, form: MetadataForm) -> str:

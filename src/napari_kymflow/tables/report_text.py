@@ -5,13 +5,14 @@ The rule of this room: the text alone, copied into an e-mail, tells the whole st
 
 from collections.abc import Sequence
 
+from kymflow_core import FolderNames
 from kymflow_zarr import ImportReport
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.reports import FailedFile
 from napari_kymflow.tables.work import Outcome
 
 
-def import_headline(report: ImportReport) -> str:
+def import_headline(report: ImportReport, named: FolderNames | None = None) -> str:
     """Return one line, such as "41 imported · 3 skipped (unchanged) · 2 failed"."""
     unchanged = len(report.skipped) - len(report.changed)
     parts = [
@@ -23,30 +24,36 @@ def import_headline(report: ImportReport) -> str:
         f"{len(report.moved)} moved" if report.moved else "",
         f"{len(report.incomplete)} may lack {report.reads}" if report.incomplete else "",
         f"{len(report.failed)} failed" if report.failed else "",
+        named.summary() if named is not None else "",
     ]
     return " · ".join(filter(None, parts))
 
 
-def import_details(report: ImportReport) -> str:
+def import_details(report: ImportReport, named: FolderNames | None = None) -> str:
     """Return a paragraph for each kind of thing that there is to say; empty where there is none."""
     moved = [f"{one.path}\n    was {one.was}" for one in report.moved]
     read = (*report.imported, *report.replaced, *report.completed)
     notes = [f"{file.path.name}: {note}" for file in read for note in file.notes]
     incomplete = [f"{one.path}\n    imported by {one.reader or 'an unknown reader'}" for one in report.incomplete]
+    names = named or FolderNames()
     return _paragraphs(
         {
             "Not imported; mend these and import the folder again:": _reasons(report.failed),
             "Changed since they were imported; their records are as they were:": [str(path) for path in report.changed],
             "In the dataset already, but moved or renamed since; they were not imported twice:": moved,
             f"In the dataset, but perhaps without {report.reads} of their files:": incomplete,
-            "Worth knowing:": [*report.notes, *notes],
+            "Nothing was taken from the names of their folders:": [
+                f"{path}\n    {reason}" for path, reason in names.not_fitting.items()
+            ],
+            "What their folders are called could not be saved:": [f"{one.name}: {one.reason}" for one in names.edit.failed],
+            "Worth knowing:": [*report.notes, *names.notes(), *notes],
         }
     )
 
 
-def needs_reading(report: ImportReport) -> bool:
+def needs_reading(report: ImportReport, named: FolderNames | None = None) -> bool:
     """Return whether an import has more to report than its headline."""
-    return bool(import_details(report))
+    return bool(import_details(report, named))
 
 
 def relink_report(wanted: int, failed: Sequence[FailedFile]) -> tuple[str, str]:

@@ -10,7 +10,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kymflow_core.columns import with_titles
 from kymflow_zarr.disk.local_file import saving_file
+from kymflow_zarr.errors import InvalidValueError
+from kymflow_zarr.formats.frames import frame_to_parquet
 
 SaveKind = Literal["csv-excel", "csv", "parquet"]
 SAVE_KINDS: Final[Mapping[str, SaveKind]] = {
@@ -30,20 +33,23 @@ class Written:
 
 
 def rows_to_clipboard_text(frame: pd.DataFrame, rows: NDArray[np.intp], columns: list[str]) -> Written:
-    """Return rows as text for a spreadsheet, with tabs between the columns."""
-    return Written(message=f"Copied {_count(rows)}", text=frame[columns].iloc[rows].to_csv(sep="\t", index=False))
+    """Return rows as text for a spreadsheet, with tabs between the columns and titles above them."""
+    shown = with_titles(frame[columns].iloc[rows])
+    return Written(message=f"Copied {_count(rows)}", text=shown.to_csv(sep="\t", index=False))
 
 
 def save_rows(frame: pd.DataFrame, rows: NDArray[np.intp], columns: list[str], path: Path, kind: SaveKind) -> Written:
-    """Write rows to a file; an error leaves what was there."""
-    shown = frame[columns].iloc[rows]
+    """Write rows to a file; an error leaves what was there. For Excel the columns have their titles, else their names."""
+    shown = frame[columns].iloc[rows].reset_index(drop=True)
     try:
         with saving_file(path) as temporary:
             if kind == "parquet":
-                shown.to_parquet(temporary, index=False)
+                temporary.write_bytes(frame_to_parquet(shown, what=str(path)))
+            elif kind == "csv-excel":
+                with_titles(shown).to_csv(temporary, index=False, encoding="utf-8-sig")
             else:
-                shown.to_csv(temporary, index=False, encoding="utf-8-sig" if kind == "csv-excel" else "utf-8")
-    except (OSError, UnicodeError, pa.ArrowException) as error:
+                shown.to_csv(temporary, index=False, encoding="utf-8")
+    except (OSError, UnicodeError, pa.ArrowException, InvalidValueError) as error:
         return Written(error=f"Not saved to {path}: {error}")
     return Written(message=f"Saved {_count(rows)} to {path}")
 

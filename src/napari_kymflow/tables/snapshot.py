@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from kymflow_core import ImageIndexer, KymDataset
+from kymflow_core.artifacts import VELOCITY
+from kymflow_core.headers.acquisition import local_time
 from kymflow_core.indexers import DatasetIndexer, reads_results
-from kymflow_core.indexers.images import local_time
 from kymflow_core.tables.freshness import State
 from kymflow_zarr import Manifest, Watch, ZarrDataset
 from kymflow_zarr.errors import DamagedError, TableNotFoundError
@@ -23,6 +24,9 @@ _FEW = 100
 """Records that can be opened without anybody waiting."""
 _MOST_OPENED = 1000
 """Records whose rows are made only to be shown; of more, the table has to be refreshed first."""
+SERIES = (VELOCITY,)
+"""Tables of one row a window: millions of rows that nobody looks through in a list, so the docks do not read them."""
+_TIME = "%Y-%m-%d %H:%M:%S"
 _NEEDED = ("image_id", "name", "acquired")
 """Columns that the table `images` has; one without them is somebody else's."""
 _NOTHING = pd.DataFrame({name: pd.Series([], dtype="str") for name in _NEEDED})
@@ -35,8 +39,8 @@ class DatasetSnapshot:
     """What a dataset held.
 
     `image_ids` are the records in the order of their acquisition; `images` are the rows of the table `images`, made anew
-    where it is not fresh. `tables` and `problems` are the tables by name, and why others cannot be read; `worth` is what
-    `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences for the user.
+    where it is not fresh. `tables` and `problems` are the tables by name, without `SERIES`, and why others cannot be read;
+    `worth` is what `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences for the user.
     """
 
     image_ids: tuple[str, ...] = ()
@@ -112,7 +116,7 @@ def snapshot_of_image(
     frames, digests, problems = _read_tables(dataset, before)
     images = before.images[before.images["image_id"] != image_id]
     try:
-        rows = _IMAGES.extract_rows(dataset.record(image_id))
+        rows = _usable(_IMAGES.extract_rows(dataset.record(image_id)))
         images = pd.concat([images, rows], ignore_index=True)
     except _FAILURES:
         pass  # its state says so
@@ -188,9 +192,9 @@ def _without_counts(images: pd.DataFrame, image_ids: Collection[str]) -> pd.Data
 def _read_tables(
     dataset: ZarrDataset, before: DatasetSnapshot
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:
-    """Return all tables by name, their digests, and why others cannot be read; those that did not change are not read."""
+    """Return the tables to look through, their digests, and why others cannot be read; those that stayed are not read."""
     frames, digests, problems = {}, {}, {}
-    for name in dataset.list_table_names():
+    for name in [name for name in dataset.list_table_names() if name not in SERIES]:
         try:
             digest = dataset.table_digest(name)
             is_known = name in before.tables and before.digests.get(name) == digest
@@ -205,7 +209,11 @@ def _usable(images: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a table `images`, what is needed of them as text; nothing if another program wrote the table."""
     if not set(_NEEDED) <= set(images.columns):
         return _NOTHING
-    return images[images["image_id"].notna()].astype(dict.fromkeys(_NEEDED, "str"))
+    rows = images[images["image_id"].notna()]
+    acquired = rows["acquired"]
+    if pd.api.types.is_datetime64_any_dtype(acquired):
+        rows = rows.assign(acquired=acquired.dt.strftime(_TIME))
+    return rows.astype(dict.fromkeys(_NEEDED, "str"))
 
 
 def _images_of(manifest: Manifest) -> pd.DataFrame:
@@ -213,10 +221,11 @@ def _images_of(manifest: Manifest) -> pd.DataFrame:
         {
             "image_id": entry.image_id,
             "name": entry.name or "",
-            "acquired": local_time(entry.acquired_local_epoch_ns),
+            "acquired": acquired.strftime(_TIME) if acquired else "",
             "shape": " × ".join(map(str, entry.shape)),
         }
         for entry in manifest.entries
+        for acquired in [local_time(entry.acquired_local_epoch_ns)]
     ]
     return pd.DataFrame(rows, columns=["image_id", "name", "acquired", "shape"]).astype("str")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from kymflow_core.columns import table_title
 from kymflow_core.indexers.images import EXPERIMENT
 from kymflow_core.tables.freshness import State
 from napari_kymflow.tables.snapshot import DatasetSnapshot, counts_of
@@ -160,7 +161,7 @@ def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -
         states = worth["state"].fillna(UNKNOWN).tolist()
         ranks = np.maximum(ranks, [_RANK[state] for state in states])
         for place, (state, count, reason) in enumerate(zip(states, worth["n_rows"], worth["reason"], strict=True)):
-            lines[place].append(f"{name}: {_state_line(state, count, reason)}")
+            lines[place].append(f"{table_title(name)}: {_state_line(state, count, reason)}")
     by_rank = {0: UNKNOWN, **{rank: str(state) for state, rank in _RANK.items()}}
     words = [by_rank[int(rank)] for rank in ranks]
     broken = snapshot.worth.get("images", pd.DataFrame({"image_id": [], "state": [], "reason": []}))

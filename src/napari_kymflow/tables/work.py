@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kymflow_core import KymDataset, UpdateReport
+from kymflow_core import FolderNames, KymDataset, UpdateReport
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportReport, Watch, ZarrDataset
 from kymflow_zarr.watch import UNWATCHED
@@ -30,6 +30,8 @@ class Outcome:
     is_cancelled: bool = False
     problem: str = ""
     """Why the tables could not follow an import."""
+    named: FolderNames | None = None
+    """What was taken from the names of folders; None where nobody asked for it."""
 
 
 def run_indexers(

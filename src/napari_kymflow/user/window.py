@@ -4,6 +4,7 @@ The rule of this room: without a window everything happens at once, and nothing 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -45,6 +46,14 @@ class Window:
 
     def after_a_pause(self, action: Callable[[], None]) -> None:
         """Do something once nothing was asked for a moment; the last action counts."""
+
+    def when_it_rests(self, action: Callable[[], None]) -> None:
+        """Do something once the zoom rests; the last action counts."""
+        action()
+
+    def busy(self) -> AbstractContextManager[object]:
+        """Show, within, that the program is at work."""
+        return nullcontext()
 
     def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work that touches no layer and no widget, then hand on what it returned, or the error that it raised.

@@ -381,6 +381,10 @@ class TestTables:
         run("tables", imported_path, "images", "--save", path)
         assert sorted(read(path)["name"]) == ["scan", "sound"]
 
+    def test_a_csv_has_titles_on_request(self, imported_path, tmp_path):
+        run("tables", imported_path, "images", "--save", tmp_path / "images.csv", "--titles")
+        assert {"time per line (s)", "pixel size (µm)"} <= set(pd.read_csv(tmp_path / "images.csv").columns)
+
     def test_a_table_is_saved_under_a_name_as_long_as_can_be(self, imported_path, tmp_path):
         name = "y" * 250 + ".csv"
         assert run("tables", imported_path, "images", "--save", tmp_path / name).exit_code == 0
@@ -405,7 +409,7 @@ class TestTables:
 class TestExport:
     def test_it_goes_out_and_comes_back(self, imported_path, tmp_path):
         result = run("export", imported_path, tmp_path / "out", "--friendly-names")
-        assert (result.exit_code, result.stdout) == (0, "2 records and 5 tables exported as 19 files\n")
+        assert (result.exit_code, result.stdout) == (0, "2 records and 6 tables exported as 21 files\n")
         run("import", tmp_path / "out", tmp_path / "again.zarr")
         one, other = ZarrDataset(imported_path, mode="r"), ZarrDataset(tmp_path / "again.zarr", mode="r")
         assert one.list_image_ids() == other.list_image_ids()

@@ -18,6 +18,9 @@ headers = st.builds(
     calibration_source=st.none() | st.sampled_from(["olympus_txt", "sidecar"]),
     acquired_local_epoch_ns=st.none() | st.integers(-(10**18), 2 * 10**18),
     channel_names=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    dwell_s=calibrations,
+    scan_direction=st.sampled_from([None, "one-way", "both-ways"]),
+    scan_path=st.lists(st.tuples(*(st.floats(-1e9, 1e9),) * 2), max_size=3).map(tuple),
     fields=st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3),
 )
 
@@ -34,8 +37,10 @@ def test_an_empty_header_knows_nothing():
     assert (header.seconds_per_line, header.um_per_pixel, header.acquired_local_epoch_ns) == (None, None, None)
 
 
-@pytest.mark.parametrize("entry", ["seconds_per_line", "um_per_pixel"])
-@pytest.mark.parametrize("value", [0, 0.0, -1.0, math.inf, math.nan, True, "0.284", None, [1.0]], ids=repr)
+@pytest.mark.parametrize("entry", ["seconds_per_line", "um_per_pixel", "dwell_s"])
+@pytest.mark.parametrize(
+    "value", [0, 0.0, -1.0, math.inf, math.nan, True, "0.284", None, [1.0], 10**400], ids=lambda one: repr(one)[:9]
+)
 def test_a_calibration_that_is_no_positive_number_is_unknown(entry, value):
     assert getattr(AcquisitionHeader.from_json({entry: value}), entry) is None
 
@@ -49,6 +54,11 @@ def test_a_calibration_that_is_no_positive_number_is_unknown(entry, value):
         pytest.param({"channel_names": "RNDD2"}, AcquisitionHeader(), id="channels text"),
         pytest.param({"fields": []}, AcquisitionHeader(), id="fields a list"),
         pytest.param({"calibration_source": 1}, AcquisitionHeader(), id="source a number"),
+        pytest.param({"scan_path": [[1, 2], [3]]}, AcquisitionHeader(), id="a point of one number"),
+        pytest.param({"scan_path": [[1, 2], [3, "4"]]}, AcquisitionHeader(), id="a point of text"),
+        pytest.param({"scan_path": [[1, 2], [3, math.nan]]}, AcquisitionHeader(), id="a point nowhere"),
+        pytest.param({"scan_path": 3}, AcquisitionHeader(), id="path a number"),
+        pytest.param({"scan_direction": "Oneway"}, AcquisitionHeader(), id="direction in other words"),
     ],
 )
 def test_an_entry_of_the_wrong_type_is_unknown(json, expected):

@@ -72,9 +72,36 @@ def test_the_numbers_are_those_of_the_line_scan(template, header_of):
 def test_the_state_of_the_scan_is_kept(template, dwell, header_of):
     header = header_of(template)
     assert header.fields["State"]["dwellTime"] == dwell
+    assert header.dwell_s == pytest.approx(float(dwell) * 1e-6)
+    assert header.scan_direction is None
     assert header.fields["State"]["linesPerFrame"] == "40"
     assert header.fields["Sequence"]["cycle"] == "1"
     assert header.channel_names == (("Ch1",) if template is VERSION_5 else ("Ch2",))
+
+
+STRAIGHT = '<Line startPixelY="101" startPixelX="108" stopPixelX="177" lineLength="20.6"/>'
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        pytest.param(STRAIGHT + '<PVLine startPixelY="0.39"/>', ((101, 108), (101, 177)), id="straight"),
+        pytest.param(STRAIGHT.replace(" lineL", ' stopPixelY="90" lineL'), ((101, 108), (90, 177)), id="oblique"),
+        pytest.param('<Freehand x="1" y="2" z="0"/><Freehand x="3.5" y="4"/>', ((2, 1), (4, 3.5)), id="free"),
+        pytest.param('<Freehand x="1" y="2"/>', (), id="one point"),
+        pytest.param('<Freehand x="1" y="2"/><Freehand x="3"/>', (), id="half a point"),
+        pytest.param('<PVFreehand x="0.1" y="0.2"/><PVFreehand x="0.3" y="0.4"/>', (), id="not in pixels"),
+        pytest.param(STRAIGHT + STRAIGHT, (), id="two lines"),
+        pytest.param('<PVSpiral radius="3"/>', (), id="spiral"),
+        pytest.param(STRAIGHT.replace("108", "nan"), (), id="nowhere"),
+    ],
+)
+@pytest.mark.parametrize("template", [VERSION_5, VERSION_4], ids=["version 5", "version 4"])
+def test_the_line_is_stated_in_pixels_of_its_frame(line, path, template, header_of):
+    stated = template.replace("<Frame ", f'<PVLinescanDefinition mode="m">{line}</PVLinescanDefinition><Frame ', 1)
+    header = header_of(stated)
+    assert (header.scan_path, header.fields["Line"]) == (path, {"mode": "m"})
+    assert header_of(template).scan_path == ()
 
 
 @pytest.mark.parametrize(
@@ -140,6 +167,19 @@ def test_an_xml_that_cannot_be_understood_is_reported(text, message, tmp_path):
         BrukerReader().read(tmp_path / TIFF, SHAPE)
 
 
+@pytest.mark.parametrize(("name", "encoding"), [(f"{SCAN}.XML", "utf-8"), (f"{SCAN}.xml", "utf-16")])
+def test_an_xml_in_capitals_or_in_utf_16_is_read(name, encoding, tmp_path):
+    (tmp_path / name).write_text(VERSION_5.format(**USUAL).lstrip("\ufeff"), encoding=encoding)
+    header = BrukerReader().read(tmp_path / TIFF, SHAPE)
+    assert (header.seconds_per_line, header.dwell_s) == (0.0136, pytest.approx(16.8e-6))
+
+
+def test_a_dwell_time_that_is_no_number_leaves_the_rest(header_of):
+    header = header_of(VERSION_5.replace('value="16.8"', 'value="16,8"'))
+    assert (header.seconds_per_line, header.um_per_pixel, header.dwell_s) == (0.0136, 0.29, None)
+    assert header.unread == ("its dwellTime is no number: '16,8'",)
+
+
 def test_an_xml_of_another_program_is_none(tmp_path):
     (tmp_path / f"{SCAN}.xml").write_text("<Other/>")
     assert BrukerReader().read(tmp_path / TIFF, SHAPE) is None
@@ -168,14 +208,14 @@ def test_an_import_takes_it(tmp_path):
 @pytest.mark.shared
 @pytest.mark.filterwarnings("ignore")  # tifffile's, over the dates in the files' private tags
 @pytest.mark.parametrize(
-    ("scan", "count", "shape", "seconds", "um"),
+    ("scan", "count", "shape", "seconds", "um", "dwell_s"),
     [
-        ("LineScan-02052019-1234-2683", 2, (1000, 70), 0.0136941563, 0.294698),
-        ("LineScan-02132019-1317-2775", 10, (501, 40), 0.0019952473, 0.589397),
-        ("LineScan-03292014-1525-552", 2, (211, 113), 0.0023621794, 1.372255),
+        ("LineScan-02052019-1234-2683", 2, (1000, 70), 0.0136941563, 0.294698, 16.8e-6),
+        ("LineScan-02132019-1317-2775", 10, (501, 40), 0.0019952473, 0.589397, 6e-6),
+        ("LineScan-03292014-1525-552", 2, (211, 113), 0.0023621794, 1.372255, 7.2e-6),
     ],
 )
-def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, seconds, um, bruker_folder):
+def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, seconds, um, dwell_s, bruker_folder):
     files = sorted((bruker_folder / scan).glob("*_Cycle*_Ch*.tif"))
     files = [path for path in files if "Source" not in path.name]
     assert len(files) == count
@@ -185,5 +225,32 @@ def test_the_laboratorys_line_scans_have_their_calibration(scan, count, shape, s
         assert content.pixels.shape == header.shape == shape
         assert header.seconds_per_line == pytest.approx(seconds, abs=1e-10)
         assert header.um_per_pixel == pytest.approx(um, abs=1e-6)
+        assert header.dwell_s == pytest.approx(dwell_s)
         assert header.acquired_local_epoch_ns is not None
-        assert not any("but the TIFF has" in note for note in content.notes)
+        assert not any("but the image has" in note for note in content.notes)
+
+
+@pytest.mark.shared
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("scan", "tiff", "path"),
+    [
+        ("LineScan-02052019-1234-2683", "_Cycle00001_Ch1_000001.ome.tif", ((101, 108), (101, 177))),
+        ("LineScan-02132019-1317-2775", "_Cycle00010_Ch2_000001.ome.tif", ((120, 135), (120, 174))),
+        ("LineScan-03292014-1525-552", "_Cycle00001_CurrentSettings_Ch2_000001.tif", ((138, 76), (138, 188))),
+    ],
+)
+def test_the_laboratorys_line_scans_have_their_path(scan, tiff, path, bruker_folder):
+    header = BrukerReader().read(bruker_folder / scan / f"{scan}{tiff}", (1, 1))
+    assert header.scan_path == path
+
+
+@pytest.mark.shared
+@pytest.mark.filterwarnings("ignore")
+def test_the_frame_looks_along_the_path_as_the_lines_do(bruker_folder):
+    scan = bruker_folder / SCAN
+    lines = read_acquisition_file(scan / TIFF)
+    (y, begin), (_, end) = RecordMetadata.from_json(lines.metadata).header.scan_path
+    frame = tifffile.imread(scan / f"{SCAN}-Cycle00001_Ch1Source.tif")
+    along = frame[int(y), int(begin) : int(end) + 1]
+    assert np.corrcoef(along, lines.pixels.mean(axis=0))[0, 1] > 0.99

@@ -19,6 +19,7 @@ from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.testing import HeaderReaderContract
 
 SHAPE = (40, 12)
+TAKEN = "but the image has 40 lines of 12 pixels; the image's shape was taken"
 OWN = ["olympus_txt", "bruker_xml", "ome_xml", "imagej_tiff", "sidecar"]
 LEFT_OUT = "the header reader 'x' was left out"
 MODULE = """
@@ -87,6 +88,21 @@ def test_without_a_reader_that_knows_it_the_image_has_name_and_shape(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("said", "dwell_s", "direction", "noted"),
+    [
+        pytest.param([header(dwell_s=2e-6), header(scan_direction="one-way")], 2e-6, "one-way", False, id="each one"),
+        pytest.param([header(dwell_s=2e-6), header(dwell_s=3e-6)], 2e-6, None, False, id="the first counts"),
+        pytest.param([header(dwell_s=1e-3, seconds_per_line=0.012)], 1e-3, None, False, id="all of a line's time"),
+        pytest.param([header(dwell_s=1.1e-3), header(seconds_per_line=0.012)], None, None, True, id="more than a line has"),
+    ],
+)
+def test_a_dwell_time_is_known_where_the_pixels_of_a_line_can_have_it(said, dwell_s, direction, noted, tmp_path):
+    found = read(tmp_path, *said)
+    assert (found.header.dwell_s, found.header.scan_direction) == (dwell_s, direction)
+    assert any("12 pixels in 0.012 s per line cannot have" in note for note in found.notes) is noted
+
+
+@pytest.mark.parametrize(
     ("said", "seconds_per_line", "um_per_pixel", "source"),
     [
         pytest.param([header(seconds_per_line=0.002, um_per_pixel=0.25)], 0.002, 0.25, "a", id="one"),
@@ -133,12 +149,12 @@ def test_channels_time_and_entries_are_filled_too(tmp_path):
         pytest.param([header(shape=(40, 12))], (), id="shape of the TIFF"),
         pytest.param(
             [header(shape=(5, 12))],
-            ("the header a says 5 lines of 12 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",),
+            (f"the header a says 5 lines of 12 pixels, {TAKEN}",),
             id="another shape",
         ),
         pytest.param(
             [header(shape=(13,))],
-            ("the header a says 13 pixels, but the TIFF has 40 lines of 12 pixels; the TIFF's shape was taken",),
+            (f"the header a says 13 pixels, {TAKEN}",),
             id="pixels only",
         ),
         pytest.param([HeaderError("a page is torn")], ("the header a was not used: a page is torn",), id="not understood"),

@@ -48,6 +48,37 @@ def test_the_header_says(field, expected, header_text):
 
 
 @pytest.mark.parametrize(
+    ("speed", "dwell_s"),
+    [
+        ("2.0 [us/pixel]", 2e-6),
+        ("2.0 [\u00b5s/pixel]", 2e-6),
+        ("67 [ns/pixel]", 67e-9),
+        ("2e-1 [us/pixel]", 2e-7),
+        ("2,0 [us/pixel]", None),
+        ("-2.0 [us/pixel]", None),
+        ("2.0 [us/line]", None),
+        ("fast", None),
+    ],
+)
+def test_the_sampling_speed_is_the_dwell_time_of_a_pixel(speed, dwell_s, header_text):
+    text = f'{header_text}\r\n"[Acquisition]"\t""\r\n"Sampling Speed"\t"{speed}"\r\n'
+    header = OlympusHeader.parse(text.encode())
+    assert header.dwell_s == (dwell_s if dwell_s is None else pytest.approx(dwell_s))
+    assert any("'Sampling Speed' is no time of a pixel" in one for one in header.unread) is (dwell_s is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"),
+    [("Oneway", "one-way"), ("One way", "one-way"), ("Roundtrip", "both-ways"), ("Sideways", None)],
+)
+def test_the_direction_of_scanning_is_stated_in_words(text, direction, header_text):
+    stated = f'{header_text}\r\n"[Acquisition]"\t""\r\n"Scan Direction"\t"{text}"\r\n'
+    header = OlympusHeader.parse(stated.encode())
+    assert header.scan_direction == direction
+    assert any("'Scan Direction' is neither" in one for one in header.unread) is (direction is None)
+
+
+@pytest.mark.parametrize(
     "encoding",
     [
         pytest.param("utf-8", id="utf-8"),

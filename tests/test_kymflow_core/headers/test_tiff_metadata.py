@@ -116,6 +116,23 @@ def test_where_unit_and_resolution_unit_contradict_each_other_the_size_is_unknow
 
 
 @pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ("finterval=0,002", "its finterval '0,002' is no number; it is unknown"),
+        ("finterval=2\ntunit=frames", "its finterval 2 is in 'frames', which is no unit of time; it is unknown"),
+    ],
+)
+def test_a_time_between_frames_that_is_not_understood_is_reported(entries, reason, tmp_path, pixels):
+    text = f"ImageJ=1.54f\nimages=40\nframes=40\n{entries}\n"
+    tifffile.imwrite(
+        tmp_path / "scan.tif", pixels[:, np.newaxis], description=text, metadata=None, photometric="minisblack"
+    )
+    content = read_acquisition_file(tmp_path / "scan.tif")
+    assert RecordMetadata.from_json(content.metadata).header.seconds_per_line is None
+    assert f"of the header imagej_tiff: {reason}" in content.notes
+
+
+@pytest.mark.parametrize(
     ("metadata", "seconds_per_line"),
     [
         pytest.param({"finterval": 0.002}, 0.002, id="seconds"),

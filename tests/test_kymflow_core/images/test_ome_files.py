@@ -17,7 +17,7 @@ from kymflow_zarr import OmeDescription
 from kymflow_zarr.errors import DatasetExistsError, SourceError
 from kymflow_zarr.exporting.ome_zarr import write_ome_zarr
 
-HEADER = AcquisitionHeader(name="scan", seconds_per_line=0.002, um_per_pixel=0.5)
+HEADER = AcquisitionHeader(name="scan", seconds_per_line=0.002, um_per_pixel=0.5, dwell_s=4e-6, scan_direction="both-ways")
 
 
 @pytest.fixture
@@ -168,6 +168,7 @@ class TestImport:
         header = header_of(dataset, report)
         assert (header.name, header.seconds_per_line, header.um_per_pixel) == ("scan", 0.002, 0.5)
         assert (header.shape, header.calibration_source) == ((30, 20), "ome_zarr")
+        assert (header.dwell_s, header.scan_direction) == (4e-6, "both-ways")
 
     def test_the_new_record_is_an_image_as_the_old_one_is(self, dataset, image, target):
         export_ome_zarr(image, target)

@@ -26,9 +26,7 @@ def path(tmp_path):
 @pytest.mark.parametrize(
     "error", [StrangeError("odd"), OverflowError("too big"), ImportError("no codec"), DamagedError("bad")]
 )
-@pytest.mark.parametrize(
-    "at", ["read_tiff_and_tags", "read_sidecars", "read_header", "describe_header", "_with_masks_held"]
-)
+@pytest.mark.parametrize("at", ["read_image", "read_sidecars", "read_header", "describe_header", "_with_masks_held"])
 def test_whatever_is_raised_names_the_file(path, monkeypatch, at, error):
     def fail(*_args, **_options):
         raise error

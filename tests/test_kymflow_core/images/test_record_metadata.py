@@ -1,4 +1,4 @@
-"""What a record's metadata say, and how they are changed beside whoever else changes them."""
+"""What a record's metadata say, and how they are changed while others change them too."""
 
 import pytest
 from hypothesis import given, settings
@@ -93,10 +93,11 @@ def test_metadata_of_a_record(dataset, rng):
     assert (metadata.pixels_sha256, metadata.accepted) == ("ab", False)
 
 
-def saving(record, others, saved):
+def saving(others, saved):
     """Return a change that adds an entry, in whose midst other programs save `others` times."""
 
-    def change(revision):
+    def change(record):
+        revision = record.load_revision()
         if len(saved) < others:
             saved.append(revision.number)
             record.save_metadata_payload({**revision.payload, f"other {len(saved)}": True})
@@ -108,7 +109,7 @@ def saving(record, others, saved):
 @pytest.mark.parametrize("others", [0, 1, 4])
 def test_a_change_is_saved_upon_what_others_saved_meanwhile(dataset, rng, others):
     record = dataset.add_image(rng.integers(0, 9, (4, 3)))
-    change_metadata(record.load_revision, saving(record, others, []))
+    change_metadata(record, saving(others, []))
     expected = {**{f"other {number}": True for number in range(1, others + 1)}, "mine": True}
     assert record.load_metadata_payload() == expected
 
@@ -116,5 +117,5 @@ def test_a_change_is_saved_upon_what_others_saved_meanwhile(dataset, rng, others
 def test_after_five_times_it_is_a_conflict(dataset, rng):
     record = dataset.add_image(rng.integers(0, 9, (4, 3)))
     with pytest.raises(ConflictError, match="not saved"):
-        change_metadata(record.load_revision, saving(record, 5, []))
+        change_metadata(record, saving(5, []))
     assert "mine" not in record.load_metadata_payload()

@@ -100,7 +100,7 @@ class TestChannels:
         other.rename(scan / name_of(1, 2))
         report = dataset.import_folder(scan)
         assert (names_of(report.failed), report.imported) == ([name_of(1, 2)], ())
-        assert "is a channel of a scan that is in the dataset already, without it; delete that" in report.failed[0].reason
+        assert "is one file of a scan that is in the dataset already, without it; delete that" in report.failed[0].reason
         (alone,) = dataset.import_folder(scan, patterns=[name_of(1, 2)]).imported
         assert any("which is a file of its own" in note for note in alone.notes)
         assert dataset.import_folder(scan).failed == ()

@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,9 +15,12 @@ from kymflow_core.errors import SidecarError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.older_program import results as older_results
 from kymflow_core.roi import RectROI
+from kymflow_core.velocity_schema import VELOCITY_COLUMNS
 
 EVENT = {"event_type": "baseline_drop", "t_start": 1.5, "t_end": None, "score_peak": -0.4, "i_start": 3, "note": "µ"}
 VELOCITY = "roi_id,channel,time,velocity,algorithm\n"
+HEADER = AcquisitionHeader(seconds_per_line=0.003, um_per_pixel=0.5)
+NARROW = RoiSet.of([RectROI(roi_id=1, x0=5, x1=15, y0=0, y1=100)])
 
 
 @pytest.fixture
@@ -32,13 +36,13 @@ def write_json(path: Path, document: object) -> None:
 
 
 def read_velocity_by_roi(path: Path) -> dict[tuple[int, int], list[float]]:
-    """The valid velocities of a CSV, read without any code of the project: finite, and slower than a line in a line."""
+    """The valid velocities of a CSV, read without any code of the project: not 0, slower than 0.8 of a line in a line."""
     found = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             value = float(row["velocity"] or "nan")
             fastest = int(row["pntsPerLine"]) * float(row["delx"]) / float(row["delt"]) / 1000
-            if math.isfinite(value) and abs(value) <= fastest:
+            if math.isfinite(value) and 0 < abs(value) <= 0.8 * fastest:
                 found[int(row["roi_id"]), int(row["channel"])].append(value)
     return found
 
@@ -119,7 +123,7 @@ def test_the_report_counts_only_finite_velocities(scan_path, results_folder):
         "n_valid": 3,
         "n_windows": 5,
         "algorithm": "radon",
-        "notes": "",
+        "notes": "1 windows left out: faster than the scan can show",
     }
 
 
@@ -258,12 +262,12 @@ def test_a_result_that_is_not_json_is_said_with_its_path(name, scan_path, result
 def test_the_newer_csv_wins(scan_path, results_folder):
     (results_folder / "scan_radon.csv").write_text(VELOCITY + "1,1,0.1,1.0,new\n")
     (results_folder / "scan_kymanalysis.csv").write_text(VELOCITY + "1,1,0.1,2.0,old\n")
-    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["velocity"].tolist() == [1.0]
+    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["velocity_mm_s"].tolist() == [1.0]
 
 
 def test_the_older_csv_is_taken_where_there_is_no_newer(scan_path, results_folder):
     (results_folder / "scan_kymanalysis.csv").write_text(VELOCITY + "1,1,0.1,2.0,old\n")
-    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["velocity"].tolist() == [2.0]
+    assert older_results.read_results(scan_path).table_artifacts["radon_velocity"]["velocity_mm_s"].tolist() == [2.0]
 
 
 def test_the_newer_events_win(scan_path, results_folder):
@@ -286,21 +290,63 @@ def test_reading_writes_nothing(scan_path, results_folder):
     assert sorted(scan_path.parent.rglob("*")) == before
 
 
-def test_a_velocity_that_no_line_scan_can_show_is_left_out_and_said(scan_path, results_folder):
-    header = VELOCITY.rstrip("\n") + ",delx,delt,pntsPerLine\n"
-    rows = "".join(
-        f"1,1,0.{number},{value},radon,0.5,0.001,20\n" for number, value in enumerate([1.0, -2.0, 10.0, -5553288.0])
+LIMITED = VELOCITY.rstrip("\n") + ",delx,delt,pntsPerLine\n"
+"""With 20 pixels of 0.5 µm and 1 ms a line, 0.8 of the line a line is 8 mm/s."""
+
+
+def test_a_velocity_that_the_scan_cannot_show_is_marked_and_left_out_of_the_report(scan_path, results_folder):
+    values = ["1.0", "-8.0", "8.001", "-5553288.0", "inf", "0.0", ""]
+    rows = "".join(f"1,1,0.{at},{value},radon,0.5,0.001,20\n" for at, value in enumerate(values))
+    (results_folder / "scan_radon.csv").write_text(LIMITED + rows)
+    tables = older_results.read_results(scan_path).table_artifacts
+    windows, (row,) = tables["radon_velocity"], tables["radon_report"].to_dict("records")
+    nan = math.nan
+    assert windows["flag"].tolist() == ["", "", "at limit", "at limit", "at limit", "at limit", "no value"]
+    np.testing.assert_equal(windows["velocity_mm_s"].tolist(), [1.0, -8.0, nan, nan, nan, nan, nan])
+    np.testing.assert_equal(windows["velocity_window_mm_s"].tolist(), [1.0, -8.0, 8.001, -5553288.0, math.inf, 0.0, nan])
+    assert (row["n_valid"], row["n_windows"], row["mean_velocity"]) == (2, 7, pytest.approx(-3.5))
+    assert row["notes"] == (
+        "3 windows left out: faster than the scan can show; 1 windows left out: exactly 0, so no angle was found"
     )
-    (results_folder / "scan_radon.csv").write_text(header + rows)
-    (row,) = older_results.read_results(scan_path).table_artifacts["radon_report"].to_dict("records")
-    assert (row["n_valid"], row["n_windows"], row["mean_velocity"]) == (3, 4, pytest.approx(3.0))
-    assert row["notes"] == "1 windows left out: faster than the scan can show"
+
+
+@pytest.mark.parametrize(
+    ("rois", "notes", "header", "row", "is_valid"),
+    [
+        pytest.param(RoiSet(), {}, None, "4.1,radon,0.5,0.001,20", True, id="the line"),
+        pytest.param(NARROW, {}, None, "4.1,radon,0.5,0.001,20", False, id="the ROI is half the line"),
+        pytest.param(NARROW, {"roi_revision_at_analysis": 2}, None, "4.1,radon,0.5,0.001,20", True, id="another ROI then"),
+        pytest.param(NARROW, {}, HEADER, "4.1,radon,,,", False, id="the calibration of the header"),
+        pytest.param(NARROW, {}, None, "4.1,radon,,,", True, id="no calibration"),
+    ],
+)
+def test_the_limit_is_of_the_roi_that_was_analysed(rois, notes, header, row, is_valid, scan_path, results_folder):
+    (results_folder / "scan_radon.csv").write_text(f"{LIMITED}1,1,0.1,{row}\n")
+    write_json(results_folder / "scan_radon.json", {"analysis_metadata": {"1:1": {"roi_id": 1, **notes}}})
+    windows = older_results.read_results(scan_path, rois, header).table_artifacts["radon_velocity"]
+    assert windows["velocity_mm_s"].notna().tolist() == [is_valid]
+
+
+def test_windows_are_typed_alike_in_every_file(scan_path, results_folder):
+    names = "roi_id,channel,time,velocity,parentFolder,numLines,delx,mouse,window\n"
+    found = []
+    for row in ("1,1,0.1,1.0,20250722,30000,0.284,007,5\n", "2,1,0.1,,data,,,,\n"):
+        (results_folder / "scan_radon.csv").write_text(names + row)
+        found.append(older_results.read_results(scan_path).table_artifacts["radon_velocity"])
+    first, second = found
+    assert first.dtypes.equals(second.dtypes)
+    assert list(first.columns[:14]) == list(VELOCITY_COLUMNS)
+    assert first.iloc[0][["parentFolder", "numLines", "mouse", "window"]].tolist() == ["20250722", 30000, "007", 0]
 
 
 def test_the_laboratorys_means_are_blood_flow(olympus_folder):
     report = older_results.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_report"]
     assert report["mean_velocity"].between(-1.3, -1.0).all()
-    assert [note.split()[0] for note in report["notes"]] == ["16", "19", "279"]
+    assert [[int(part.split()[0]) for part in note.split(";")] for note in report["notes"]] == [
+        [16, 53],
+        [19, 446],
+        [279, 29],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -323,10 +369,9 @@ def test_the_laboratorys_report_is_the_mean_over_its_valid_velocities(tiff, name
 def test_the_laboratorys_velocities_are_all_there(olympus_folder):
     windows = older_results.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_velocity"]
     expected = pd.read_csv(olympus_folder / "flow-analysis" / "Capillary1_0001_radon.csv")
-    pd.testing.assert_frame_equal(windows, expected)
-
-
-HEADER = AcquisitionHeader(seconds_per_line=0.003, um_per_pixel=0.5)
+    names = {"time_s": "time", "velocity_window_mm_s": "velocity"}
+    same = windows.rename(columns=names)[list(expected.columns)].astype(expected.dtypes.to_dict())
+    pd.testing.assert_frame_equal(same, expected)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_zarr import concatenate_frames
+from kymflow_zarr import concatenate_frames, units_of, with_units
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 from kymflow_zarr.formats.frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet
 from property_tests import examples
@@ -186,6 +186,30 @@ class TestIntegersWithGaps:
     def test_rows_that_lack_the_column_leave_gaps(self):
         joined = concatenate_frames([pd.DataFrame({"n": [BIG]}), pd.DataFrame({"v": [0.5]})], what="x")
         assert joined["n"].tolist() == [BIG, pd.NA]
+
+
+class TestUnits:
+    FRAME = with_units(pd.DataFrame({"v": [1.0], "n": [1]}), {"v": "mm/s", "gone": "s"})
+
+    def test_are_in_the_fields_metadata_and_come_back(self):
+        data = frame_to_parquet(self.FRAME, what="x")
+        fields = pq.read_schema(io.BytesIO(data))
+        assert (fields.field("v").metadata, fields.field("n").metadata) == ({b"units": b"mm/s"}, None)
+        assert units_of(frame_from_parquet(data, what="x")) == {"v": "mm/s"}
+
+    def test_of_frames_together_are_the_last_that_are_stated(self):
+        other = with_units(pd.DataFrame({"v": [2.0], "t": [0.5]}), {"v": "m/s", "t": "s"})
+        joined = concatenate_frames([pd.DataFrame({"v": [0.0]}), self.FRAME, other], what="x")
+        assert units_of(joined) == {"v": "m/s", "t": "s"}
+
+    def test_that_are_stated_anew_replace_those_before(self):
+        assert units_of(with_units(self.FRAME, {"n": "1"})) == {"n": "1"}
+        assert units_of(self.FRAME) == {"v": "mm/s"}
+
+    def test_that_are_no_texts_are_none(self):
+        frame = pd.DataFrame({"v": [1.0]})
+        frame.attrs["units"] = {"v": 3}
+        assert units_of(frame_from_parquet(frame_to_parquet(frame, what="x"), what="x")) == {}
 
 
 class TestIndex:

@@ -95,9 +95,8 @@ class TestListing:
     def test_a_folder_is_listed_once_whatever_is_in_it(self, dataset, tiff_folder, monkeypatch):
         listed = []
         real = FolderListing.of.__func__
-        monkeypatch.setattr(
-            FolderListing, "of", classmethod(lambda cls, folder: listed.append(folder) or real(cls, folder))
-        )
+        count = classmethod(lambda cls, folder, **endings: listed.append(folder) or real(cls, folder, **endings))
+        monkeypatch.setattr(FolderListing, "of", count)
         dataset.import_folder(tiff_folder)
         assert sorted(listed) == [tiff_folder, tiff_folder / "day 2"]
 
@@ -106,7 +105,7 @@ class TestListing:
             (tmp_path / name).write_bytes(b"{}")
         listing = FolderListing.of(tmp_path)
         assert listing.sidecars == {"a": ("a.x.json",), "a.b": ("a.b.x.json",)}
-        assert (listing.n_tiffs, listing.twin_of("a.tif")) == (3, "")
+        assert (listing.n_images, listing.twin_of("a.tif")) == (3, "")
 
     def test_with_a_listing_no_name_is_read_again(self, tmp_path, monkeypatch):
         tifffile.imwrite(tmp_path / "a.tif", np.ones((3, 4)))

@@ -150,7 +150,7 @@ class TestMoved:
     def test_a_file_that_goes_away_while_the_folder_is_read_is_reported(self, dataset, tiff_folder, monkeypatch):
         from kymflow_zarr import zarr_dataset as folders_module
 
-        def find_and_lose(*args):
+        def find_and_lose(*args, **further):
             found = find_files(*args)
             (tiff_folder / "b.tif").unlink()
             return found
@@ -394,7 +394,7 @@ class TestChannels:
         three = replace(CHANNELS, group_files=lambda files: {files[1]: files[2:]})
         report = dataset.import_folder(two_channels, reader=three, merge_channels=True)
         assert (names_of(report.failed), len(report.skipped)) == (["scan_C3.tif"], 2)
-        assert "is a channel of a scan that is in the dataset already, without it; delete" in report.failed[0].reason
+        assert "is one file of a scan that is in the dataset already, without it; delete" in report.failed[0].reason
 
     @pytest.mark.parametrize("first", ["scan_C1.tif", "scan_C2.tif"])
     def test_a_channel_whose_scan_is_an_image_already_is_said(self, dataset, two_channels, first):

@@ -10,6 +10,7 @@ import pytest
 
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, ReadOnlyError, TableNotFoundError
+from kymflow_zarr.tables.table_file import TableFile
 from kymflow_zarr.tables.tables import Tables
 
 
@@ -234,7 +235,7 @@ class TestCommits:
     def test_a_commit_that_was_not_published_counts(self, two_images, blobs, monkeypatch):
         """The program was killed between the commit and the table's file."""
         with monkeypatch.context() as patch:
-            patch.setattr(Tables, "_publish", lambda _self, _name, own: None)
+            patch.setattr(TableFile, "_publish", lambda _self, own: None)
             two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
         assert "new" not in set(pd.read_parquet(blobs.root / "tables/velocity.parquet")["image_id"])
         assert "new" in set(two_images.load("velocity")["image_id"])
@@ -262,7 +263,7 @@ class TestCommits:
         path.unlink()
         rows("theirs", v=[5.0]).to_parquet(path)
         with monkeypatch.context() as patch:
-            patch.setattr(Tables, "_publish", lambda _self, _name, own: None)
+            patch.setattr(TableFile, "_publish", lambda _self, own: None)
             two_images.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
         two_images.replace_rows("velocity", {"other": rows("other", v=[7.0])})
         assert two_images.load("velocity")["image_id"].tolist() == ["theirs", "mine", "other"]
@@ -355,22 +356,22 @@ class TestHeal:
 
     def test_a_damaged_file_is_the_sound_commit_again(self, copied, blobs):
         (blobs.root / "tables/velocity.parquet").write_bytes(b"torn")
-        assert copied.heal("velocity") is True
+        assert copied.file("velocity").heal() is True
         assert pd.read_parquet(blobs.root / "tables/velocity.parquet")["v"].tolist() == [3.0, 9.0]
         assert [path.read_bytes() for path in (blobs.root / ".quarantine").iterdir()] == [b"torn"]
 
     def test_without_a_sound_commit_nothing_is_done(self, copied, blobs):
         (blobs.root / "tables/velocity.parquet").write_bytes(b"torn")
         shutil.rmtree(blobs.root / "tables/.commits")
-        assert copied.heal("velocity") is False
+        assert copied.file("velocity").heal() is False
         assert (blobs.root / "tables/velocity.parquet").read_bytes() == b"torn"
 
     def test_a_torn_commit_is_not_published_over_a_sound_one(self, copied, blobs, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(Tables, "_publish", lambda _self, _name, own: None)
+            patch.setattr(TableFile, "_publish", lambda _self, own: None)
             copied.replace_rows("velocity", {"new": rows("new", v=[777.0])})
         (blobs.root / "tables/.commits/velocity.00000003.parquet").write_bytes(b"PAR1 torn")
-        copied.publish("velocity")
+        copied.file("velocity").publish()
         assert 777.0 in pd.read_parquet(blobs.root / "tables/velocity.parquet")["v"].tolist()
 
     def test_a_file_that_another_program_writes_meanwhile_is_kept(self, copied, blobs, monkeypatch):

@@ -5,7 +5,13 @@ import pytest
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
-from napari_kymflow.layers.convert import contrast_limits, describe_position, display_stretch, record_to_layers
+from napari_kymflow.layers.convert import (
+    contrast_limits,
+    describe_position,
+    display_stretch,
+    record_to_layers,
+    shown_pixels,
+)
 from napari_kymflow.layers.tags import LayerTag
 
 
@@ -47,11 +53,26 @@ def test_a_record_becomes_pixels_masks_and_last_its_rois(demo_path):
     ]
 
 
-def test_pixels_stay_lazy(demo_path):
-    dataset = ZarrDataset(demo_path)
-    image_id = dataset.list_image_ids()[0]
-    layers = record_to_layers(AcqImage(dataset.record(image_id)), dataset_path=str(demo_path), image_id=image_id)
-    assert not isinstance(layers[0][0], np.ndarray)
+@pytest.mark.parametrize("axes", [("y", "x"), ("z", "y", "x"), ("z", "y", "x", "c"), ("x", "t", "y")])
+def test_pixels_are_a_plain_array_and_above_a_size_are_read_slice_by_slice(tmp_path, axes, monkeypatch):
+    sizes = {"t": 2, "z": 3, "c": 4, "y": 50, "x": 7}
+    pixels = np.random.default_rng(0).integers(0, 99, [sizes[axis] for axis in axes]).astype(np.uint16)
+    image = AcqImage(ZarrDataset(tmp_path / "d.zarr").add_image(pixels, axes=axes))
+    whole = shown_pixels(image)
+    others = [axis for axis in axes if axis not in "yx"]
+    assert whole.shape == (*(sizes[axis] for axis in others), 50, 7)
+    assert type(whole) is np.ndarray
+    monkeypatch.setattr("napari_kymflow.layers.convert.MOST_BYTES", 0)
+    lazy = shown_pixels(image)
+    assert (lazy.shape, lazy.ndim, lazy.dtype, lazy.size, len(lazy)) == (
+        *(whole.shape, whole.ndim, whole.dtype, whole.size, len(whole)),
+    )
+    np.testing.assert_array_equal(lazy, whole)
+    first = (*(1 for _ in others), slice(None), slice(2, 5))
+    np.testing.assert_array_equal(lazy[first], whole[first])
+    np.testing.assert_array_equal(lazy[0, ..., 3], whole[0, ..., 3])
+    np.testing.assert_array_equal(lazy[0], whole[0])
+    assert contrast_limits(lazy) == contrast_limits(whole)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +91,12 @@ def test_images_of_more_dimensions_are_stretched_along_x_only(tmp_path, shape, s
     assert options["scale"] == (*[1.0] * (len(shape) - 1), stretch)
 
 
-def test_contrast_limits_leave_out_single_bright_pixels(tmp_path):
+def test_contrast_limits_leave_out_single_bright_pixels():
     pixels = np.random.default_rng(0).integers(100, 200, (5000, 40)).astype(np.uint16)
     pixels[17, 3] = 65535
-    low, high = contrast_limits(AcqImage(ZarrDataset(tmp_path / "d.zarr").add_image(pixels)))
+    low, high = contrast_limits(pixels)
     assert 100 <= low < high <= 200
 
 
-def test_contrast_limits_of_an_even_image_are_still_a_range(tmp_path):
-    low, high = contrast_limits(AcqImage(ZarrDataset(tmp_path / "d.zarr").add_image(np.full((50, 40), 7, np.uint16))))
-    assert (low, high) == (7.0, 8.0)
+def test_contrast_limits_of_an_even_image_are_still_a_range():
+    assert contrast_limits(np.full((50, 40), 7, np.uint16)) == (7.0, 8.0)

@@ -104,7 +104,7 @@ def test_another_stretch_moves_no_roi_however_often(sync):
     sync.layer.add_ellipses([np.array([[5, 3], [5, 9], [99, 9], [99, 3]]) * (1, STRETCH)])
     before = sync.rois
     for factor in (0.37, 11.1, 0.003, 7.7) * 5:
-        sync.set_stretch(sync.stretch * factor)
+        sync.draw_for(sync.stretch * factor, edge_width=12.0)
     sync.layer.events.set_data()
     assert sync.rois == before
 
@@ -156,7 +156,7 @@ def test_after_unbind_the_layer_is_not_followed(sync):
 
 
 def test_edges_can_be_set_to_one_width(sync):
-    sync.set_edge_width(12.5)
+    sync.draw_for(sync.stretch, edge_width=12.5)
     assert set(sync.layer.edge_width) == {12.5}
     assert sync.rois == TWO
 

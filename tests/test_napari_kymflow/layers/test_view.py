@@ -1,5 +1,7 @@
 """How a record is shown: the band's height, the zoom, the captions."""
 
+from dataclasses import replace
+
 import pytest
 
 from kymflow_core import RectROI
@@ -118,10 +120,22 @@ def test_without_a_record_there_is_nothing_to_go_to(viewer_model):
     assert viewer_model.scene.camera.zoom == before
 
 
-def test_points_of_the_user_stay_on_their_pixels(viewer_model, demo_session):
-    points = viewer_model.add_points([[100, 20 * demo_session.record.tag.stretch]])
-    viewer_model.scene.camera.zoom *= 7
-    assert points.data_to_world(points.data[0])[1] / demo_session.record.tag.stretch == pytest.approx(20)
+def test_a_step_of_the_zoom_reads_and_uploads_nothing(viewer_model, demo_session):
+    calls, data = [], demo_session.record.sync.layer.data
+    demo_session.view.when_it_rests = calls.append
+    for layer in viewer_model.layers:
+        layer.events.set_data.connect(lambda event: calls.append(event.source))
+    for factor in (1.3, 4, 0.01):
+        viewer_model.scene.camera.zoom *= factor
+    assert set(calls) == {demo_session.view._draw_shapes}
+    assert all(before is now for before, now in zip(data, demo_session.record.sync.layer.data, strict=True))
+    record = demo_session.record
+    scale = record.sync.layer.scale[-1]
+    assert scale * record.sync.stretch == pytest.approx(record.tag.stretch)
+    record.sync.layer.add_rectangles([rect_to_vertices(record.rois.get(2), record.sync.stretch)])
+    assert record.rois.get(3) == replace(record.rois.get(2), roi_id=3, name="", meta={})
+    calls[-1]()
+    assert record.sync.layer.scale[-1] == 1
 
 
 def test_the_zoom_waits_until_a_shape_is_done(viewer_model, demo_session):

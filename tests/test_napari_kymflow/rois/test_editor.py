@@ -400,10 +400,10 @@ def test_a_save_that_ends_while_a_shape_is_drawn_waits_for_the_shape(slow):
 
 def test_an_autosave_that_comes_while_the_mouse_is_pressed_comes_again(slow):
     add(slow)
-    slow.record.sync._is_pressed = True
+    slow.record.sync.is_pressed = True
     pause, slow.window.paused = slow.window.paused, None
     pause()
-    slow.record.sync._is_pressed = False
+    slow.record.sync.is_pressed = False
     slow.window.paused()
     slow.window.go_on()
     assert not slow.record.is_unsaved

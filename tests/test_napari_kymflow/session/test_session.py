@@ -308,7 +308,7 @@ def test_shapes_that_cannot_be_saved_are_said_when_their_record_closes(demo_sess
     demo_session.record.sync.layer.add_ellipses([np.array([[-90, -90], [-90, -50], [-50, -50], [-50, -90]])])
     demo_session.open_record(list(demo_session.image_ids)[1])
     messages = [str(record.message) for record in notification_manager.records]
-    assert any("1 shape on the canvas cannot be saved" in text and "gone with the layer" in text for text in messages)
+    assert any("1 shape on the canvas cannot be saved" in text and "gone with the record" in text for text in messages)
 
 
 def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(demo_session, viewer_model):
@@ -319,16 +319,19 @@ def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(demo_session, view
     assert tag_of(viewer_model.layers[-1]) is None
 
 
-def test_an_image_layer_that_was_deleted_comes_back_with_its_record(demo_session, viewer_model):
+def test_an_image_layer_that_was_deleted_closes_its_record_which_can_be_opened_again(demo_session, viewer_model):
+    image_id = demo_session.image_id
     viewer_model.layers.remove(viewer_model.layers[0])
-    demo_session.open_record(demo_session.image_id)
+    assert (demo_session.record, list(viewer_model.layers)) == (None, [])
+    demo_session.open_record(image_id)
     assert roles(viewer_model) == ["pixels", "mask", "rois"]
 
 
 def test_masks_of_deleted_rois_leave_the_canvas_with_the_save(demo_session, viewer_model):
     demo_session.record.editor.delete([2])
     demo_session.record.save()
-    assert roles(viewer_model) == ["pixels", "rois"]
+    mask = viewer_model.layers["no mask"]
+    assert (mask.visible, tag_of(mask).role, np.asarray(mask.data).any()) == (False, "mask", False)
 
 
 def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer_model, demo_path):

@@ -24,7 +24,6 @@ from napari_kymflow.tables.metadata_form import (
     run_edit,
     text_of,
     title_of,
-    value_of,
 )
 
 SPECIES, DEPTH, NOTE = (("experiment_metadata", key) for key in ("species", "depth", "note"))
@@ -144,22 +143,6 @@ def test_what_cannot_be_understood_is_said_with_what_to_write(texts, added, mess
     with pytest.raises(MetadataError) as caught:
         edit_of(texts, added=added)
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "value"),
-    [
-        ("depth", "45", 45),
-        ("depth", "45.5", 45.5),
-        ("depth", "shallow", "shallow"),
-        ("depth", "", None),
-        ("branch_order", "2", 2),
-        ("species", "2", "2"),
-    ],
-)
-def test_depth_and_branch_order_are_numbers_where_they_can_be(key, text, value):
-    assert value_of(key, text) == value
-    assert isinstance(value_of(key, text), type(value))
 
 
 @pytest.mark.parametrize(

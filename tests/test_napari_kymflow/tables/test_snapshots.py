@@ -100,12 +100,10 @@ def add_events(dataset, name):
 @pytest.mark.parametrize(
     ("change", "state", "reason"),
     [
-        pytest.param(
-            change_roi, "outdated", "velocity_events: outdated: ROI 1: x1 84 → 70 after the analysis", id="outdated"
-        ),
-        pytest.param(add_events, "behind", "velocity_events: behind: its results are newer than the table", id="behind"),
-        pytest.param(damage, "failed", "velocity_events: failed: ", id="failed"),
-        pytest.param(drop_results, "behind", "velocity_events: behind: its results are gone", id="gone"),
+        pytest.param(change_roi, "outdated", "Events: outdated: ROI 1: x1 84 → 70 after the analysis", id="outdated"),
+        pytest.param(add_events, "behind", "Events: behind: its results are newer than the table", id="behind"),
+        pytest.param(damage, "failed", "Events: failed: ", id="failed"),
+        pytest.param(drop_results, "behind", "Events: behind: its results are gone", id="gone"),
     ],
 )
 def test_the_state_of_a_record_and_the_reason_are_said(dataset, change, state, reason):

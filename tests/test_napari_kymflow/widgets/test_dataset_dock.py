@@ -81,7 +81,7 @@ def change_roi_of(dock_session, name):
 
 
 def test_an_empty_dock_says_what_to_do(dock):
-    assert "import a folder of TIFF files" in dock._state.text()
+    assert "Drop a .zarr folder or a folder of TIFF files" in dock._panels[RECORDS]._empty.text()
     assert not dock._buttons["refresh"].isEnabled()
     assert not dock._buttons["more"].isEnabled()
     assert dock._buttons["open"].isEnabled()
@@ -90,7 +90,7 @@ def test_an_empty_dock_says_what_to_do(dock):
 
 @pytest.mark.everyday
 def test_records_and_all_tables_are_listed(dock, session):
-    assert tabs(dock) == [RECORDS, "images (3)", "rois (6)", "radon_report (6)", "velocity_events (4)"]
+    assert tabs(dock) == [RECORDS, "Images (3)", "ROIs (6)", "Velocity (6)", "Events (4)"]
     assert column(dock, "record") == NAMES
     assert column(dock, "ROIs") == [2, 2, 2]
     assert column(dock, "state") == ["fresh"] * 3
@@ -285,10 +285,10 @@ def test_rebuilding_all_makes_missing_tables(dock, session, qtbot):
     (session.path / "tables" / "velocity_events.parquet").unlink()
     dock.do.show_newest()
     wait(dock, qtbot)
-    assert tabs(dock)[4] == "velocity_events (not made yet)"
+    assert tabs(dock)[4] == "Events (not made yet)"
     dock._rebuild.trigger()
     wait(dock, qtbot)
-    assert tabs(dock)[4] == "velocity_events (4)"
+    assert tabs(dock)[4] == "Events (4)"
     assert "velocity_events: 4 rows of 3 images" in dock._bar.text
 
 
@@ -309,7 +309,7 @@ def test_updating_the_open_image_changes_only_its_rows(dock, session, qtbot):
         record.save_df_parquet("velocity_events", record.load_df_parquet("velocity_events").iloc[:1])
     dock._update.trigger()
     wait(dock, qtbot)
-    assert tabs(dock)[4] == "velocity_events (3)"
+    assert tabs(dock)[4] == "Events (3)"
     assert column(dock, "state") == ["fresh", "fresh", "behind"]
 
 
@@ -317,11 +317,11 @@ def test_a_damaged_table_is_named_and_a_refresh_makes_it_anew(dock, session, qtb
     (session.path / "tables" / "velocity_events.parquet").write_bytes(b"no table")
     dock.do.show_newest()
     wait(dock, qtbot)
-    assert tabs(dock)[4] == "velocity_events (damaged)"
+    assert tabs(dock)[4] == "Events (damaged)"
     assert "is not readable Parquet" in dock._bar.text
     dock._buttons["refresh"].click()
     wait(dock, qtbot)
-    assert tabs(dock)[4] == "velocity_events (4)"
+    assert tabs(dock)[4] == "Events (4)"
 
 
 @pytest.mark.story
@@ -355,7 +355,7 @@ def test_import_fills_a_new_dataset_and_opens_it(dock, olympus_folder, tmp_path,
     dock.exchange.import_folder(olympus_folder, tmp_path / "new.zarr")
     wait(dock, qtbot)
     assert session_of(viewer).record.image.name == "Capillary1_0001"
-    assert tabs(dock)[4] == "velocity_events (5)"
+    assert tabs(dock)[4] == "Events (5)"
     assert dock._bar.text == "3 imported · 0 skipped (unchanged)"
     assert "Capillary2_no_txt.tif: calibration unknown" in dock.exchange.dialog.text
     assert recent_datasets() == (tmp_path / "new.zarr",)

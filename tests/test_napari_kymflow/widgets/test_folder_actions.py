@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtGui import QGuiApplication, QTextDocument
-from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox
+from qtpy.QtWidgets import QFileDialog, QLabel
 
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.importing.tiffs import read_tiff
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
+from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 
 
@@ -51,6 +52,21 @@ def filled(dock, scans, tmp_path, qtbot):
 
 def wait(dock, qtbot):
     qtbot.waitUntil(lambda: not dock.is_busy, timeout=30_000)
+
+
+def answer_imports(monkeypatch, folder, tmp_path, answer, *, result=True):
+    """Choose a folder and a dataset, answer the dialog, and return what it showed."""
+    asked = []
+
+    def exec_of(dialog):
+        answer(dialog)
+        asked.append(" ".join(label.text() for label in dialog.findChildren(QLabel)))
+        return result
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(folder))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(tmp_path / "lab.zarr"), ""))
+    monkeypatch.setattr(ImportDialog, "exec", exec_of)
+    return asked
 
 
 def test_the_report_can_be_copied(filled):
@@ -128,22 +144,40 @@ def test_what_was_not_read_is_added_by_one_click(dock, scans, tmp_path, qtbot):
 
 
 @pytest.mark.story
-@pytest.mark.parametrize(("answer", "count"), [("Yes", 1), ("No", 2)])
-def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monkeypatch, answer, count):
+@pytest.mark.parametrize(("merge", "count"), [(True, 1), (False, 2)])
+def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monkeypatch, merge, count):
     folder = tmp_path / "channels"
     folder.mkdir()
     for number in (1, 2):
         tifffile.imwrite(folder / f"scan_C{number}.tif", np.full((40, 12), number, np.uint16))
-    asked = []
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(folder))
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(tmp_path / "lab.zarr"), ""))
-    monkeypatch.setattr(
-        QMessageBox, "question", lambda *args: asked.append(args[2]) or getattr(QMessageBox.StandardButton, answer)
-    )
+    asked = answer_imports(monkeypatch, folder, tmp_path, lambda dialog: dialog.merge.setChecked(merge))
     dock.exchange.choose_and_import()
     qtbot.waitUntil(lambda: len(asked) == 1 and not dock.is_busy, timeout=30_000)
-    assert asked[0].startswith("One scan has several files, one a channel, such as scan_C1.tif.")
+    assert "One scan has several files, one a channel, such as scan_C1.tif." in asked[0]
     assert len(ZarrDataset(tmp_path / "lab.zarr", mode="r").list_image_ids()) == count
+
+
+@pytest.mark.everyday
+def test_folder_names_are_entered_where_the_user_says_what_they_are(dock, scans, tmp_path, qtbot, monkeypatch):
+    (scans / "A89" / "V1").mkdir(parents=True)
+    (scans / "first.tif").rename(scans / "A89" / "V1" / "first.tif")
+    answer_imports(monkeypatch, scans, tmp_path, lambda dialog: dialog.pattern.setText("{subject_id}/{vessel_id}"))
+    dock.exchange.choose_and_import()
+    qtbot.waitUntil(lambda: "imported" in dock._bar.text and not dock.is_busy, timeout=30_000)
+    assert dock._bar.text.endswith("from folder names: 1 record changed; the folders of 1 file do not fit")
+    assert f"{scans / 'second.tif'}\n    its folders '' do not fit" in dock.exchange.dialog.text
+    images = ZarrDataset(tmp_path / "lab.zarr", mode="r").load_table("images").set_index("name")
+    assert images.loc["first", ["exp_subject_id", "exp_vessel_id"]].tolist() == ["A89", "V1"]
+
+
+@pytest.mark.story
+def test_an_import_that_is_cancelled_where_it_asks_makes_nothing(dock, scans, tmp_path, qtbot, monkeypatch):
+    (scans / "A89").mkdir()
+    (scans / "first.tif").rename(scans / "A89" / "first.tif")
+    answer_imports(monkeypatch, scans, tmp_path, lambda dialog: None, result=False)
+    dock.exchange.choose_and_import()
+    qtbot.waitUntil(lambda: dock._bar.text == "Cancelled: nothing was imported", timeout=30_000)
+    assert not (tmp_path / "lab.zarr").exists()
 
 
 @pytest.mark.everyday
@@ -152,7 +186,7 @@ def test_a_dataset_is_exported_into_a_new_folder(filled, tmp_path, qtbot, monkey
     (tmp_path / "lab exported").mkdir()
     filled._export.trigger()
     wait(filled, qtbot)
-    assert filled._bar.text == f"2 records and 5 tables exported as 19 files in {tmp_path / 'lab exported 2'}"
+    assert filled._bar.text == f"2 records and 6 tables exported as 21 files in {tmp_path / 'lab exported 2'}"
     assert len(list((tmp_path / "lab exported 2" / "images").glob("first *"))) == 1
 
 

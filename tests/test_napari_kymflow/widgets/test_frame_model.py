@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QPersistentModelIndex, Qt
 
+from kymflow_zarr import with_units
 from napari_kymflow.tables import filters
 from napari_kymflow.tables.filters import as_text
 from napari_kymflow.widgets.table.frame_model import FrameModel
@@ -249,3 +250,11 @@ def test_a_frame_that_cannot_be_shown_leaves_the_one_before(qtmodeltester):
         model.set_frame(pd.DataFrame({"b": [1]}), np.ones(3, dtype=bool))
     assert (model.column_names, resets) == (["a"], [])
     qtmodeltester.check(model)
+
+
+def test_a_header_is_the_title_with_its_unit_and_the_tooltip_the_name():
+    frame = with_units(pd.DataFrame({"mean_velocity": [0.5], "diameter": [4.0], "record": ["a"]}), {"diameter": "µm"})
+    model = FrameModel(frame)
+    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+    headers = [[model.headerData(at, Qt.Orientation.Horizontal, role) for role in roles] for at in range(3)]
+    assert headers == [["mean (mm/s)", "mean_velocity"], ["diameter (µm)", "diameter"], ["record", None]]

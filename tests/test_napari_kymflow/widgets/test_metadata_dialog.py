@@ -202,3 +202,17 @@ def test_cancel_hands_on_nothing(make_dialog, saved, qtbot):
     settle(dialog, qtbot)
     dialog.reject()
     assert saved == []
+
+
+def test_the_orientation_of_the_line_is_chosen_and_can_be_cleared(make_dialog, saved, demo_path, ids, qtbot):
+    orientation = ("experiment_metadata", "line_orientation")
+    edit_metadata(demo_path, ids[:1], MetadataEdit(experiment={"line_orientation": "across"}))
+    dialog = make_dialog("Experiment", n=2)
+    choice = dialog._inputs[orientation]
+    assert [choice.itemText(at) for at in range(choice.count())] == ["(several)", "", "along", "across", "unknown"]
+    assert dialog.touched == {}
+    for text in ("along", ""):
+        dialog.enter(orientation, text)
+        settle(dialog, qtbot)
+        dialog.save()
+    assert [edit.experiment for _, edit in saved] == [{"line_orientation": "along"}, {"line_orientation": ""}]

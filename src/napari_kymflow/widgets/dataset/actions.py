@@ -96,6 +96,8 @@ class DatasetActions(QObject):
                 break
             except OUR_ERRORS as error:
                 reasons.append(str(error))
+        if self._session.record is None:
+            self._session.close_record()
         if reasons:
             show_error(f"{len(reasons)} of {len(self._session.image_ids)} records could not be opened: {reasons[0]}")
 

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
+from kymflow_core import FolderNames, FolderPattern
 from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.reports import FailedFile
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.session.session import KymSession
+from napari_kymflow.tables.import_form import FolderFacts
 from napari_kymflow.tables.report_text import (
     export_details,
     failures_of,
@@ -31,10 +34,12 @@ from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_work import (
     ExportImageWork,
     ExportWork,
-    FindChannels,
     ImportWork,
+    LookAtFolder,
     RelinkWork,
 )
+from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
+from napari_kymflow.widgets.dataset.import_offer import ImportOffer
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
@@ -63,6 +68,8 @@ class ExchangeActions(QObject):
         self._parent, self._session, self._bar, self._do = parent, session, bar, do
         self.dialog: ReportDialog | None = None
         """The report that was shown last; None where none was, or it is closed."""
+        self.import_offer: ImportOffer | None = None
+        """The offer to import what was dropped last."""
 
     def choose_and_import(self) -> None:
         """Ask for a folder of TIFFs, and for a new dataset where none is open, and import."""
@@ -74,12 +81,39 @@ class ExchangeActions(QObject):
         path = self._session.path
         target = str(path) if path else QFileDialog.getSaveFileName(self._parent, "Name the new dataset", "lab.zarr")[0]
         if target:
-            self._bar.run(
-                f"Looking at {Path(folder).name}",
-                FindChannels(Path(folder)),
-                partial(self._on_channels_found, Path(folder), Path(target)),
-                partial(self._do.on_failed, path),
-            )
+            self._look_and_import(Path(folder), Path(target))
+
+    def offer(self, paths: Sequence[Path]) -> None:
+        """Offer to import a folder of TIFFs, or some TIFFs, that somebody dropped: into a new dataset, or the open one."""
+        if self._bar.is_running:
+            show_warning("Kymflow is at work: wait until that is done, or cancel it; then drop the files again.")
+            return
+        is_writable = self._session.dataset is not None and not self._session.is_read_only
+        dialog = self.import_offer = ImportOffer(
+            paths, self._session.path if is_writable else None, is_known=self._is_filled_from(paths), parent=self._parent
+        )
+        dialog.wanted.connect(partial(self._import_offered, paths))
+        dialog.open()
+
+    def _is_filled_from(self, paths: Sequence[Path]) -> bool:
+        """Return whether the open dataset is filled from a folder, or from that of some files."""
+        dataset = self._session.dataset
+        folder = folder_of(dataset.dataset_id) if dataset is not None else None
+        return folder is not None and folder in {paths[0], paths[0].parent}
+
+    def _import_offered(self, paths: Sequence[Path], target: Path) -> None:
+        if paths[0].is_dir():
+            self._look_and_import(paths[0], target)
+        else:
+            self._import(paths[0].parent, target, files=paths)
+
+    def _look_and_import(self, folder: Path, target: Path) -> None:
+        self._bar.run(
+            f"Looking at {folder.name}",
+            LookAtFolder(folder),
+            partial(self._on_looked_at, folder, target),
+            partial(self._do.on_failed, self._session.path),
+        )
 
     def refresh_from_folder(self) -> None:
         """Import what is new in the folder that the dataset is filled from; ask for it the first time."""
@@ -96,12 +130,27 @@ class ExchangeActions(QObject):
         if folder is not None:
             self.import_folder(folder, dataset.path)
 
-    def import_folder(self, folder: Path, target: Path, plan: ImportPlan | None = None) -> None:
+    def import_folder(
+        self, folder: Path, target: Path, plan: ImportPlan | None = None, *, folder_names: FolderPattern | None = None
+    ) -> None:
         """Import a folder in a worker, refresh the tables, and open the dataset."""
-        path = self._session.path
-        work = ImportWork(folder, target, self._session.found.indexers, is_there=target.resolve() == path, plan=plan)
-        done = partial(self._on_imported, folder, target)
-        self._bar.run(f"Importing {folder.name}", work, done, partial(self._do.on_failed, path))
+        self._import(folder, target, plan, folder_names=folder_names)
+
+    def _import(
+        self,
+        folder: Path,
+        target: Path,
+        plan: ImportPlan | None = None,
+        *,
+        files: Sequence[Path] = (),
+        folder_names: FolderPattern | None = None,
+    ) -> None:
+        path, known = self._session.path, self._session.found.indexers
+        is_there = target.resolve() == path
+        work = ImportWork(folder, target, known, is_there=is_there, plan=plan, files=files, folder_names=folder_names)
+        name = folder.name if not files else files[0].name if len(files) == 1 else f"{len(files)} files"
+        done = partial(self._on_imported, folder, target, is_single=len(files) == 1)
+        self._bar.run(f"Importing {name}", work, done, partial(self._do.on_failed, path))
 
     def choose_and_export(self) -> None:
         """Ask where the export is to lie, and write the dataset there, into a new folder."""
@@ -136,39 +185,40 @@ class ExchangeActions(QObject):
             work = ExportImageWork(path, record.image_id, target)
             self._bar.run(f"Exporting {record.image.name}", work, lambda said: str(said), partial(self._do.on_failed, path))
 
-    def _on_channels_found(self, folder: Path, target: Path, names: tuple[str, ...]) -> str:
-        merge = False
-        if names:
-            several = f"{len(names)} scans have" if len(names) > 1 else "One scan has"
-            answer = QMessageBox.question(
-                self._parent,
-                "One file a channel",
-                f"{several} several files, one a channel, such as {names[0]}.\n\nMake one image of each scan, with its "
-                "channels? Otherwise each file becomes an image of its own.",
-            )
-            merge = answer == QMessageBox.StandardButton.Yes
-        self.import_folder(folder, target, ImportPlan(merge_channels=merge))
+    def _on_looked_at(self, folder: Path, target: Path, facts: FolderFacts) -> str:
+        plan, folder_names = ImportPlan(), None
+        if not facts.is_plain:
+            dialog = ImportDialog(folder, facts, parent=self._parent)
+            is_accepted, wish = bool(dialog.exec()), dialog.wish
+            dialog.deleteLater()
+            if not is_accepted:
+                return "Cancelled: nothing was imported"
+            plan, folder_names = ImportPlan(merge_channels=wish.merge_channels), wish.folder_names
+        self.import_folder(folder, target, plan, folder_names=folder_names)
         return ""
 
-    def _on_imported(self, folder: Path, target: Path, outcome: Outcome) -> str:
+    def _on_imported(self, folder: Path, target: Path, outcome: Outcome, *, is_single: bool) -> str:
         report = outcome.imported
         if not self._do.open_and_take_up(outcome):
             return ""
-        if report is not None and needs_reading(report):
-            self._show_report(report, folder, target)
-        counts = "" if report is None else import_headline(report)
+        if is_single and report is not None and report.imported:
+            self._session.open_record(report.imported[0].image_id)
+        if report is not None and needs_reading(report, outcome.named):
+            self._show_report(report, outcome.named, folder, target)
+        counts = "" if report is None else import_headline(report, outcome.named)
         if report is not None and report.is_cancelled:
             new = len(report.imported)
             counts = f"Cancelled after {new} new image{'' if new == 1 else 's'}, which stay{'s' if new == 1 else ''}"
         elif outcome.is_cancelled:
             counts = f"Cancelled: the tables may be behind. {counts}"
         problems = [*failures_of(outcome), *([outcome.problem] if outcome.problem else [])]
-        if report is None or report.failed or problems or outcome.is_cancelled:
+        is_whole = outcome.named is None or outcome.named.is_whole
+        if report is None or report.failed or problems or outcome.is_cancelled or not is_whole:
             self._bar.show_result("; ".join([counts, *problems]), "warning")
             return ""
         return counts
 
-    def _show_report(self, report: ImportReport, folder: Path, target: Path) -> None:
+    def _show_report(self, report: ImportReport, named: FolderNames | None, folder: Path, target: Path) -> None:
         actions: dict[str, tuple[str, Callable[[], None]]] = {}
         if report.moved:
             tip = "The dataset notes where these files are now, so that the next import finds them"
@@ -181,7 +231,7 @@ class ExchangeActions(QObject):
             tip = f"Adds {report.reads} to these records; what was drawn, edited or entered since stays as it is"
             complete = ImportPlan(complete=True)
             actions[_COMPLETE] = (tip, lambda: self.import_folder(folder, target, complete))
-        self._show("Import", import_headline(report), import_details(report), actions)
+        self._show("Import", import_headline(report, named), import_details(report, named), actions)
 
     def _relink(self, target: Path, report: ImportReport) -> None:
         self._bar.run(

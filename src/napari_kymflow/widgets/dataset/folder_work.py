@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kymflow_core import AcqImage, UpdateReport, export_ome_zarr
+from kymflow_core import AcqImage, FolderPattern, UpdateReport, export_ome_zarr, fill_from_folders
+from kymflow_core.folder_names import check_has_folders
 from kymflow_core.images.ome_metadata import describe_metadata
 from kymflow_core.indexers import DatasetIndexer
 from kymflow_zarr import ImportPlan, Watch, ZarrDataset
@@ -17,6 +18,7 @@ from kymflow_zarr.importing.folders import find_files
 from kymflow_zarr.reports import FailedFile, MovedFile
 from kymflow_zarr.upgrade import UpgradeReport, upgrade_dataset
 from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.tables.import_form import FolderFacts
 from napari_kymflow.tables.work import Outcome, load_views, run_indexers
 from napari_kymflow.user.recent import note_folder
 
@@ -36,6 +38,10 @@ class ImportWork:
         Whether the dataset was there when the user asked for it: if it is gone by now, none is made in its place.
     plan
         How it is imported.
+    files
+        Where some are given, only these files are imported.
+    folder_names
+        What the names of the folders in it stand for; by default nothing is taken from them.
     """
 
     def __init__(
@@ -46,17 +52,27 @@ class ImportWork:
         *,
         is_there: bool,
         plan: ImportPlan | None = None,
+        files: Sequence[Path] = (),
+        folder_names: FolderPattern | None = None,
     ) -> None:
         self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
-        self._plan = plan
+        self._plan, self._files, self._folder_names = plan, files, folder_names
 
     def __call__(self, watch: Watch) -> Outcome:
         """Import, and return the result; raise `DatasetNotFoundError` where the dataset is gone."""
         if self._is_there:
             ZarrDataset(self._target, mode="r")
+        if self._folder_names is not None:
+            check_has_folders(self._folder)
         dataset = ZarrDataset(self._target)
-        report = dataset.import_folder(self._folder, self._plan, watch=watch)
-        if not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
+        if self._files:
+            report = dataset.import_paths(self._files, watch=watch)
+        else:
+            report = dataset.import_folder(self._folder, self._plan, watch=watch)
+        named = None
+        if self._folder_names is not None:
+            named = fill_from_folders(dataset, self._folder, self._folder_names, report, watch=watch)
+        if not self._files and not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
             note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""
@@ -65,26 +81,27 @@ class ImportWork:
         except OUR_ERRORS as error:
             problem = f"the tables could not follow: {error}"
         shown = load_views(path, self._known, None, watch)
-        return Outcome(path, shown, reports, report, is_cancelled=watch.is_cancelled(), problem=problem)
+        return Outcome(path, shown, reports, report, is_cancelled=watch.is_cancelled(), problem=problem, named=named)
 
 
-class FindChannels:
-    """Looks whether a folder has scans of several files, one a channel; called in a worker."""
+class LookAtFolder:
+    """Looks what is to be asked before a folder is imported; called in a worker."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, watch: Watch) -> tuple[str, ...]:
-        """Return the names of the first files of such scans; none where the folder is no folder of TIFFs.
+    def __call__(self, watch: Watch) -> FolderFacts:
+        """Return what lies in the folder; nothing where it is no folder of files.
 
         Files that a header puts together are one image without a question.
         """
         if ZarrDataset.is_ome_zarr(self._folder) or ZarrDataset.is_export(self._folder):
-            return ()
+            return FolderFacts()
         plan = ImportPlan()
-        files, _ = find_files(self._folder, plan.patterns)
+        files, _ = find_files(self._folder, plan.choose_patterns())
         reader = plan.choose_reader()
-        return tuple(path.name for path in reader.scans_by_name(files, reader.sets_of(files)))
+        channels = tuple(path.name for path in reader.scans_by_name(files, reader.sets_of(files)))
+        return FolderFacts(channels=channels, files=tuple(path.relative_to(self._folder) for path in files))
 
 
 class RelinkWork:

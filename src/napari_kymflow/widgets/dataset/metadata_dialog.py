@@ -185,9 +185,11 @@ class MetadataDialog(QDialog):
             field = self._form.fields[EXPERIMENT, key]
             if key == "note":
                 self._add_note(rows, field)
+            elif field.choices:
+                self._add_choice(rows, field, ("", *field.choices))
             else:
                 self._add_line(rows, field, suggestions.get(key, ()))
-        self._add_accepted(rows, self._form.fields[ACCEPTED])
+        self._add_choice(rows, self._form.fields[ACCEPTED], (YES, NO))
         for hint in ("another entry", "its value"):
             part = QLineEdit(self)
             part.setPlaceholderText(hint)
@@ -224,9 +226,9 @@ class MetadataDialog(QDialog):
         self._inputs[field.field] = note
         rows.addRow(field.label, note)
 
-    def _add_accepted(self, rows: QFormLayout, field: FormField) -> None:
+    def _add_choice(self, rows: QFormLayout, field: FormField, texts: Sequence[str]) -> None:
         choice = QComboBox(self)
-        choice.addItems(list(dict.fromkeys([_shown(field), YES, NO])))
+        choice.addItems(list(dict.fromkeys([_shown(field), *texts])))
         choice.currentTextChanged.connect(self._on_edited)
         self._inputs[field.field] = choice
         rows.addRow(field.label, choice)
@@ -287,7 +289,7 @@ def _preview(form: MetadataForm, edit: MetadataEdit) -> EditPreview | str:
 
 
 def _shown(field: FormField) -> str:
-    return SEVERAL if field.is_mixed and field.field == ACCEPTED else field.text
+    return SEVERAL if field.is_mixed and (field.choices or field.field == ACCEPTED) else field.text
 
 
 def _wrapped(parent: QWidget) -> QLabel:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 
+from kymflow_core.columns import column_title
+from kymflow_zarr import units_of
 from napari_kymflow.tables.filters import as_text, as_texts, seems_distinct
 
 STATE = "state"
@@ -159,10 +161,14 @@ class FrameModel(QAbstractTableModel):
     def headerData(  # noqa: N802  # Qt's name
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Return a column's name."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return self._frame.columns[section]
-        return None
+        """Return a column's title, and as tooltip its name in the table's file where that is another."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self._cells):
+            return None
+        name = self._frame.columns[section]
+        title = column_title(name, units_of(self._frame).get(name, ""))
+        if role == Qt.ItemDataRole.DisplayRole:
+            return title
+        return name if role == Qt.ItemDataRole.ToolTipRole and title != name else None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; equal values keep their order, missing ones come last; -1 is the frame's own order."""

@@ -23,15 +23,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from kymflow_core.columns import column_title
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.tables.filters import SYNTAX
 from napari_kymflow.user.table_layouts import load_layout, save_layout
+from napari_kymflow.widgets.window.keys import DELETE_KEYS
 
 _FILLED = "kymflow_is_filled"
 _MOST_FITTED_ROWS = 50
 _LONG = 10_000
 _MOST_SORTED_SELECTED_ROWS = 20_000
 _LAYOUT_MS = 600
+_ROW_HEIGHT = 20
 _NARROWEST, _WIDEST = 48, 240
 _SHOW_ALL = "Show all"
 _RETURN_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -44,6 +47,8 @@ class TableView(QTableView):
     row_chosen = Signal(int)
     """A row was clicked, or Return was pressed in it; not when the arrow keys move there."""
     copy_asked = Signal()
+    delete_asked = Signal()
+    """Delete or Backspace was pressed."""
 
     def __init__(self, model: QAbstractTableModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -61,7 +66,10 @@ class TableView(QTableView):
         return bool(super().event(event))
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Choose the row by Return, ask for a copy by Ctrl+C."""
+        """Choose the row by Return, ask for a copy by Ctrl+C, and for a deletion by Delete."""
+        if event.key() in DELETE_KEYS:
+            self.delete_asked.emit()
+            return
         super().keyPressEvent(event)
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_asked.emit()
@@ -279,7 +287,8 @@ class ColumnArranger(QObject):
         """List the columns, as they are ordered now, to be shown or hidden."""
         self.menu.clear()
         for name in self._ordered():
-            action = self.menu.addAction(name)
+            action = self.menu.addAction(column_title(name))
+            action.setData(name)
             action.setCheckable(True)
             action.setChecked(not self.hides(name))
             # Of the last column, the header would go too, and with it the way to sort and filter.
@@ -314,7 +323,7 @@ class ColumnArranger(QObject):
 
     def _on_triggered(self, action: Any) -> None:
         if action.isCheckable():
-            self.show(action.text(), shown=action.isChecked())
+            self.show(action.data(), shown=action.isChecked())
             return
         for name in self._names:
             if self.hides(name):
@@ -349,7 +358,7 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
     view.setItemDelegate(TypingDelegate(view))
     # A visible row header makes a reset after scrolling take seconds in a long table.
     view.verticalHeader().setVisible(False)
-    view.verticalHeader().setDefaultSectionSize(22)
+    view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
     header = view.horizontalHeader()
     header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
     header.setStretchLastSection(True)
@@ -366,4 +375,4 @@ def forget_selection(header: QHeaderView, model: QAbstractTableModel) -> None:
 
 
 def _tip(name: str) -> str:
-    return f"Show only some rows by {name}.\n{SYNTAX}"
+    return f"Show only some rows by {column_title(name)}.\n{SYNTAX}"

@@ -1,23 +1,30 @@
 """The window around a session: pauses, workers, questions, and the last word before napari closes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from weakref import ref
 
 import napari
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QMessageBox, QWidget
 
 from kymflow_core.roi import ROI
+from napari_kymflow.layers.tags import tag_of
 from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
+from napari_kymflow.widgets.window.keep_whole import KeepWhole
+from napari_kymflow.widgets.window.layout import PLUGIN, layout_of, name_of, other_than
 
 _PAUSE_MS = 800
+_REST_MS = 120
 _LONGEST_WAIT_S = 20.0
 
 
@@ -43,18 +50,24 @@ class Job(QObject):
             self._failed(error)
 
 
-class CloseFilter(QObject):
-    """Asks before a window closes."""
+class WindowFilter(QObject):
+    """Asks before a window closes, and takes the key that saves the record, before napari saves a layer by it."""
 
-    def __init__(self, window: QMainWindow, may_close: Callable[[], bool]) -> None:
+    def __init__(self, window: QMainWindow, may_close: Callable[[], bool], save: Callable[[], bool]) -> None:
         super().__init__(window)
-        self._may_close = may_close
+        self._may_close, self._save = may_close, save
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
-        """Stop the closing of the window where the user would rather stay."""
-        if event.type() == QEvent.Type.Close and watched is self.parent() and not self._may_close():
+        """Stop the closing of the window where the user would rather stay; save by Ctrl+S."""
+        if watched is not self.parent():
+            return False
+        if event.type() == QEvent.Type.Close and not self._may_close():
             event.ignore()
+            return True
+        # Qt asks all widgets, from the one with the focus up to the window, before it looks for a menu's key.
+        if event.type() == QEvent.Type.ShortcutOverride and event.matches(QKeySequence.StandardKey.Save) and self._save():
+            event.accept()
             return True
         return False
 
@@ -76,6 +89,11 @@ class NapariWindow(Window):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._on_pause)
+        self._after_zoom: Callable[[], None] = _nothing
+        self._zoom_timer = QTimer()
+        self._zoom_timer.setSingleShot(True)
+        self._zoom_timer.setInterval(_REST_MS)
+        self._zoom_timer.timeout.connect(self._on_zoom_rests)
         self._jobs: set[Job] = set()
         self._is_closing = False
         self._said_close = False
@@ -85,7 +103,22 @@ class NapariWindow(Window):
         if self.main_window is None:
             # Weakly: the session lives as long as its viewer, and the window must not live longer.
             self._main_window = ref(window)
-            CloseFilter(window, self.may_close)
+            WindowFilter(window, self.may_close, self.save_record)
+            KeepWhole(self._session, window)
+
+    def place(self, dock: QDockWidget) -> None:
+        """Put a dock of ours where it belongs; the first one in a window brings the other."""
+        window, name = self.main_window, name_of(dock)
+        if window is None or name is None:
+            return
+        layout = layout_of(window)
+        is_first = layout.is_new
+        layout.put(name, dock)
+        viewer = self._session.viewer
+        if is_first and isinstance(viewer, napari.Viewer):
+            # napari's column is wider for a record's layers than without any.
+            self._session.record_changed.connect(layout.arrange_later)
+            viewer.window.add_plugin_dock_widget(PLUGIN, other_than(name))
 
     @property
     def main_window(self) -> QMainWindow | None:
@@ -113,6 +146,20 @@ class NapariWindow(Window):
         if not self._is_closed:
             self._timer.start()
 
+    def when_it_rests(self, action: Callable[[], None]) -> None:
+        """Do something once the zoom rests; the last action counts."""
+        self._after_zoom = action
+        self._zoom_timer.start()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Show the cursor that waits; what the user does meanwhile is answered afterwards."""
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+        try:
+            yield
+        finally:
+            QApplication.restoreOverrideCursor()
+
     def run(self, work: Work, done: OnDone, failed: OnFailed | None = None) -> None:
         """Do work in a worker, then hand on what it returned or raised; at once while the window closes."""
         if self._is_closing:
@@ -139,6 +186,17 @@ class NapariWindow(Window):
             return self._said_close
         finally:
             self._is_closing = False
+
+    def save_record(self) -> bool:
+        """Save the open record, and return whether there is one; where a layer that is not ours is active, napari saves."""
+        record, active = self._session.record, self._session.viewer.layers.selection.active
+        if record is None or (active is not None and tag_of(active) is None):
+            return False
+        if record.is_unsaved:
+            record.save()
+        else:
+            show_info(f"All ROIs of {record.name} are saved.")
+        return True
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
@@ -194,6 +252,9 @@ class NapariWindow(Window):
     def _on_pause(self) -> None:
         self._paused()
 
+    def _on_zoom_rests(self) -> None:
+        self._unless_closed(self._after_zoom)
+
     def _finish_jobs(self) -> None:
         end = time.monotonic() + _LONGEST_WAIT_S
         while self._jobs and time.monotonic() < end:
@@ -211,12 +272,16 @@ def window_of(viewer: "napari.viewer.Viewer") -> NapariWindow:
 
 
 def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
-    """Let the session have the last word before the window closes that a dock has come to lie in."""
+    """Let the session have the last word before the window closes that a dock has come to lie in, and place the dock."""
     parent: Any = widget
+    dock = None
     while parent is not None and not isinstance(parent, QMainWindow):
+        dock = parent if isinstance(parent, QDockWidget) else dock
         parent = parent.parent()
     if parent is not None:
         window.attach(parent)
+        if dock is not None:
+            window.place(dock)
 
 
 def _no_window() -> None:

@@ -1,0 +1,126 @@
+"""The layers in which a viewer shows the open record: its pixels, its masks, its ROIs. No Qt.
+
+The rule of this room: these layers stay, and the next record takes them over. Where a layer is taken away while the mouse
+is at work on the canvas, napari can end in a segmentation fault: vispy still draws what is gone, to find out what was hit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer, Shapes
+
+from kymflow_core import RoiSet
+from napari_kymflow.layers.convert import LayerData
+from napari_kymflow.layers.roi_sync import show_shapes
+from napari_kymflow.layers.shapes import rois_to_shapes
+from napari_kymflow.layers.tags import KEY, LayerTag, Role, tag_of
+from napari_kymflow.layers.view import KymographView, placed_only
+
+_ORDER: tuple[Role, ...] = ("pixels", "mask", "rois")
+"""From the bottom to the top."""
+
+
+class RecordLayers:
+    """The layers of one viewer that are ours.
+
+    Parameters
+    ----------
+    view
+        Shows a record in the viewer.
+    """
+
+    def __init__(self, view: KymographView) -> None:
+        self._view = view
+
+    @property
+    def all(self) -> list[Layer]:
+        """All layers of ours, those included that show labels or an earlier revision."""
+        return [layer for layer in self._view.viewer.layers if tag_of(layer) is not None]
+
+    def find(self, role: Role) -> Layer | None:
+        """Return the layer of a role; None where it was never made, or the user deleted it."""
+        return next((layer for layer in self.all if _tag(layer).role == role), None)
+
+    def show(self, layers: Sequence[LayerData], rois: RoiSet, *, edge_width: float) -> Shapes:
+        """Show a record, given as `record_to_layers` returns it, and return the ROI layer; ROIs have edges so wide."""
+        tag: LayerTag = layers[0][1]["metadata"][KEY]
+        ours = [self.find(role) for role in _ORDER]
+        for layer in [layer for layer in self.all if layer not in ours]:
+            self._view.viewer.layers.remove(layer)
+        for data, given, kind in layers:
+            role: Role = given["metadata"][KEY].role
+            there = self.find(role)
+            options = {**given, "edge_width": edge_width} if role == "rois" else given
+            if isinstance(there, Shapes):
+                _replace_shapes(there, rois, options, edge_width)
+            elif isinstance(there, Image):
+                _replace_image(there, data, options)
+            else:
+                self._add(role, Layer.create(data, options, kind))
+        if not any(options["metadata"][KEY].role == "mask" for _, options, _ in layers):
+            self.show_masks(None, tag)
+        shown = self.find("rois")
+        if not isinstance(shown, Shapes):
+            raise TypeError(f"the ROI layer is {shown!r}")
+        return shown
+
+    def show_masks(self, masks: LayerData | None, tag: LayerTag) -> None:
+        """Show the masks of the record of a tag, or that it has none."""
+        there, metadata = self.find("mask"), {KEY: replace(tag, role="mask")}
+        if masks is not None:
+            data, options, kind = masks
+            options = {**options, "scale": (1.0, tag.stretch), "metadata": metadata}
+            if isinstance(there, Image):
+                _replace_image(there, data, options)
+            else:
+                self._add("mask", Layer.create(data, options, kind))
+        elif isinstance(there, Image):
+            nothing = {"name": "no mask", "visible": False, "scale": (1.0, tag.stretch), "metadata": metadata}
+            _replace_image(there, np.zeros((1, 1), np.uint8), nothing)
+
+    def clear(self) -> None:
+        """Take all layers of ours away."""
+        for layer in self.all:
+            # A dialog that closes with the record takes its own layer away.
+            if layer in self._view.viewer.layers:
+                self._view.viewer.layers.remove(layer)
+
+    def _add(self, role: Role, layer: Layer) -> None:
+        """Add a layer below those that belong above it."""
+        layers = self._view.viewer.layers
+        above = [self.find(other) for other in _ORDER[_ORDER.index(role) + 1 :]]
+        places = [layers.index(other) for other in above if other is not None]
+        layers.insert(min(places, default=len(layers)), layer)
+
+
+def _tag(layer: Layer) -> LayerTag:
+    tag = tag_of(layer)
+    if tag is None:
+        raise ValueError(f"{layer} is no layer of a record")
+    return tag
+
+
+def _replace_image(layer: Image, data: Any, options: Mapping[str, Any]) -> None:
+    with placed_only([layer]):
+        layer.name, layer.metadata = options["name"], options["metadata"]
+        layer.data = data
+        layer.scale = options["scale"]
+        if "axis_labels" in options:
+            layer.axis_labels = options["axis_labels"]
+        if "contrast_limits" in options:
+            layer.contrast_limits_range = options["contrast_limits"]
+            layer.contrast_limits = options["contrast_limits"]
+        layer.visible = options.get("visible", layer.visible)
+    layer.refresh()
+
+
+def _replace_shapes(layer: Shapes, rois: RoiSet, options: Mapping[str, Any], edge_width: float) -> None:
+    tag: LayerTag = options["metadata"][KEY]
+    layer.mode = "pan_zoom"
+    with placed_only([layer]):
+        layer.name, layer.metadata = options["name"], options["metadata"]
+        layer.scale = (1.0, 1.0)
+        show_shapes(layer, rois_to_shapes(rois, tag.stretch), rois, edge_width=edge_width)
+    layer.refresh()
