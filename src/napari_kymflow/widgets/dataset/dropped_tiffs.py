@@ -31,10 +31,14 @@ class TiffDrops(QObject):
 
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
-        self._window = window
         for widget in window.centralWidget().findChildren(QWidget):
             if widget.acceptDrops():
                 widget.installEventFilter(self)
+
+    @property
+    def _window(self) -> Any:
+        # Asked for each time: on PySide6 a child that holds its parent keeps it for ever.
+        return self.parent()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
         """Take a drop of kymographs that the user wants to import."""

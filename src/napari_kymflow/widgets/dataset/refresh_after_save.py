@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.after_save import ViewsAfterSave, update_after_save
@@ -12,6 +12,7 @@ from napari_kymflow.tables.views import DatasetViews
 from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.preferences import autorefreshes
 from napari_kymflow.widgets.dataset.actions import DatasetActions
+from napari_kymflow.widgets.window.binding import soon
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
 
@@ -46,6 +47,7 @@ class RefreshAfterSave(QObject):
         self._session, self._bar, self._do, self._get_shown = session, bar, do, get_shown
         self._waiting: set[tuple[Path, str]] = set()
         self._is_running = False
+        self._next = soon(self, self._run_next)
         bar.running_changed.connect(self._on_bar_running_changed)
 
     @property
@@ -93,4 +95,4 @@ class RefreshAfterSave(QObject):
 
     def _on_bar_running_changed(self, running: bool) -> None:  # Qt's signal
         if not running:
-            QTimer.singleShot(0, self._run_next)
+            self._next.start()

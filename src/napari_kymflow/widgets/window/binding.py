@@ -1,11 +1,11 @@
-"""Connections from the session to a dock that end with the dock."""
+"""What ends with a dock: connections from the session, and what is to be done in a moment."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from psygnal import SignalInstance
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
 Connections: TypeAlias = Sequence[tuple[SignalInstance, Callable[..., Any]]]
@@ -18,6 +18,15 @@ def bind_for_life(widget: QWidget, connections: Connections) -> None:
     # Not a method of the widget: Qt disconnects these before it says that the widget is destroyed.
     widget.destroyed.connect(partial(_unbind, connections))
     widget.installEventFilter(_Orphan(widget))
+
+
+def soon(owner: QObject, action: Callable[[], None]) -> QTimer:
+    """Return a timer that, started, calls an action when Qt has done what it is about to do; it ends with its owner."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(0)
+    timer.timeout.connect(action)
+    return timer
 
 
 class _Orphan(QObject):

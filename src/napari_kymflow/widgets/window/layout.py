@@ -10,6 +10,8 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 
+from napari_kymflow.widgets.window.binding import soon
+
 PLUGIN = "napari-kymflow"
 DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
 _ORDER = (DATASET, ROIS)
@@ -44,7 +46,7 @@ class PlacedDock(QObject):
 
     def __init__(self, name: str, dock: QDockWidget, places: Places) -> None:
         super().__init__(dock)
-        self._name, self._dock, self._places = name, dock, places
+        self._name, self._places = name, places
         dock.dockLocationChanged.connect(self._on_moved)
         dock.visibilityChanged.connect(self._on_shown)
 
@@ -53,8 +55,9 @@ class PlacedDock(QObject):
             self._places.areas[self._name] = area
 
     def _on_shown(self, shown: bool) -> None:  # Qt's signal
-        if not shown and not self._dock.isFloating():
-            self._places.sizes[self._name] = self._dock.size()
+        dock: Any = self.parent()
+        if not shown and not dock.isFloating():
+            self._places.sizes[self._name] = dock.size()
 
 
 class DockLayout(QObject):
@@ -68,12 +71,12 @@ class DockLayout(QObject):
 
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
-        self._window = window
         self._places = Places()
         self._is_users = False
         self._fitted = False
         self.is_new = True
         """Whether no dock was put into the window yet."""
+        self._arranging = soon(self, self.arrange)
         self._on_screen = QTimer(self)
         self._on_screen.setSingleShot(True)
         self._on_screen.setInterval(_GROWN_MS)
@@ -81,6 +84,11 @@ class DockLayout(QObject):
         # napari's own docks need the whole height: else they push the window beyond a small screen.
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         window.installEventFilter(self)
+
+    @property
+    def _window(self) -> Any:
+        # Asked for each time: on PySide6 a child that holds its parent keeps it for ever.
+        return self.parent()
 
     def put(self, name: str, dock: QDockWidget) -> None:
         """Put a dock where it was the last time, or where it belongs; a dock that is there already stays."""
@@ -127,7 +135,7 @@ class DockLayout(QObject):
     def arrange_later(self) -> None:
         """Arrange the docks once napari has shown what it is about to, unless the user did."""
         if not self._is_users:
-            QTimer.singleShot(0, self.arrange)
+            self._arranging.start()
 
     def arrange(self) -> None:
         """Give the docks below the canvas their parts of the window."""
