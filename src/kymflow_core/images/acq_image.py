@@ -6,6 +6,7 @@ refer to them; a crash between leaves a mask that nobody refers to, never a refe
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -17,7 +18,7 @@ from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
+from kymflow_core.roi.bounds import Bounds, mask_bounds, rect_within, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
@@ -42,8 +43,8 @@ class ImageSource(Protocol):
 class AcqImage:
     """One acquired image with its header and ROIs.
 
-    A handle: the metadata are read when it is made, the pixels when they are asked for. `rois` is what was last read or
-    saved; `save_rois` commits another set.
+    A handle: the metadata are read when it is made, the pixels when they are asked for, axes and shape once. `rois` is what
+    was last read or saved; `save_rois` commits another set.
 
     Parameters
     ----------
@@ -76,18 +77,23 @@ class AcqImage:
         """The pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
         return self.source.open_array()
 
-    @property
+    @cached_property
     def axes(self) -> tuple[str, ...]:
         """One name a dimension, such as `("y", "x")`."""
         return self.source.get_axes()
 
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The number of pixels along each axis."""
+        return {axis: int(size) for axis, size in zip(self.axes, self.pixels.shape, strict=True)}
+
     @property
     def slice_shape(self) -> tuple[int, int]:
         """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        sizes = self.sizes
         if not {"y", "x"} <= set(sizes):
             raise ImageError(f"the image has the axes {self.axes}; y and x are needed")
-        return int(sizes["y"]), int(sizes["x"])
+        return sizes["y"], sizes["x"]
 
     @property
     def name(self) -> str:
@@ -113,7 +119,7 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        sizes = self.sizes
         at = {"z": z, "c": channel - 1}
         outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
         if outside:
@@ -125,8 +131,7 @@ class AcqImage:
     @property
     def channels_available(self) -> tuple[int, ...]:
         """The channels that a ROI can be in, from 1; an image without a channel axis has one."""
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
-        return tuple(range(1, int(sizes.get("c", 1)) + 1))
+        return tuple(range(1, self.sizes.get("c", 1) + 1))
 
     def get_roi(self, roi_id: int) -> ROI:
         """Return one ROI; raise `RoiNotFoundError`, a `KeyError`, with the ids that are there."""
@@ -206,16 +211,12 @@ class AcqImage:
 
     def within(self, roi: RectROI) -> RectROI:
         """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
-        lines, pixels = self.slice_shape
-        if roi.y1 > lines or roi.x1 > pixels:
-            raise RoiError(
-                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
-                f"{lines} lines and {pixels} pixels"
-            )
-        return roi
+        return rect_within(roi, self.slice_shape)
 
     def reload(self) -> None:
         """Read header, metadata and ROIs again, as another program may have saved them."""
+        for name in ("axes", "sizes"):
+            self.__dict__.pop(name, None)
         self._adopt(self.source.load_revision())
 
     def save_rois(self, rois: RoiSet) -> None:

@@ -236,8 +236,8 @@ class KymographView:
         status = self.viewer.status
         if self._sync is None or self._busy or not isinstance(status, dict) or not status.get("coordinates"):
             return
-        tag = tag_of(self._sync.layer)
-        if tag is None:
+        tag, active = tag_of(self._sync.layer), self.viewer.layers.selection.active
+        if tag is None or (active is not None and tag_of(active) is None):
             return
         value = self._value_under_cursor()
         text = describe_position(tag, self.viewer.cursor.position)

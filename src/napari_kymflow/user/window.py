@@ -47,6 +47,10 @@ class Window:
     def after_a_pause(self, action: Callable[[], None]) -> None:
         """Do something once nothing was asked for a moment; the last action counts."""
 
+    def within_two_seconds(self, action: Callable[[], None]) -> None:
+        """Do something soon, however often it is asked for meanwhile."""
+        action()
+
     def when_it_rests(self, action: Callable[[], None]) -> None:
         """Do something once the zoom rests; the last action counts."""
         action()

@@ -211,7 +211,7 @@ class RoiDock(QWidget):
         if kept is not None:
             when = kept.kept_utc[:16].replace("T", " ")
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {when} UTC were not saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         record = self._session.record

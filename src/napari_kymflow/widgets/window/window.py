@@ -20,6 +20,8 @@ from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFaile
 
 _PAUSE_MS = 800
 _REST_MS = 120
+_DRAFT_MS = 1500
+"""Longer than the pause before a save by itself, after which no draft is needed."""
 _LONGEST_WAIT_S = 20.0
 
 
@@ -83,6 +85,11 @@ class NapariWindow(Window):
         self._zoom_timer.setSingleShot(True)
         self._zoom_timer.setInterval(_REST_MS)
         self._zoom_timer.timeout.connect(self._on_zoom_rests)
+        self._keep_draft: Callable[[], None] = _nothing
+        self._draft_timer = QTimer()
+        self._draft_timer.setSingleShot(True)
+        self._draft_timer.setInterval(_DRAFT_MS)
+        self._draft_timer.timeout.connect(self._on_draft_time)
         self._jobs: set[Job] = set()
         self._is_closing = False
         self._said_close = False
@@ -120,6 +127,12 @@ class NapariWindow(Window):
         if not self._is_closed:
             self._timer.start()
 
+    def within_two_seconds(self, action: Callable[[], None]) -> None:
+        """Do something soon, however often it is asked for meanwhile."""
+        self._keep_draft = action
+        if not self._draft_timer.isActive():
+            self._draft_timer.start()
+
     def when_it_rests(self, action: Callable[[], None]) -> None:
         """Do something once the zoom rests; the last action counts."""
         self._after_zoom = action
@@ -151,6 +164,7 @@ class NapariWindow(Window):
     def may_close(self) -> bool:
         """Save what is not saved, or ask; return False where the user would rather stay."""
         self._timer.stop()
+        self._draft_timer.stop()
         self._finish_jobs()
         self._is_closing = True
         try:
@@ -214,6 +228,9 @@ class NapariWindow(Window):
 
     def _on_pause(self) -> None:
         self._paused()
+
+    def _on_draft_time(self) -> None:
+        self._unless_closed(self._keep_draft)
 
     def _on_zoom_rests(self) -> None:
         self._unless_closed(self._after_zoom)
