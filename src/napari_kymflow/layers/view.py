@@ -211,8 +211,9 @@ class KymographView:
         width = EDGE_PIXELS / self.viewer.scene.camera.zoom
         is_right = abs(width / sync.edge_width - 1) <= _SAME_WIDTH and abs(self._stretch / sync.stretch - 1) <= _SAME_WIDTH
         if not is_right:
-            with self._busy, placed_only([sync.layer]):
-                sync.layer.scale = (1.0, 1.0)
+            with self._busy:
+                with placed_only([sync.layer]):
+                    sync.layer.scale = (1.0, 1.0)
                 sync.draw_for(self._stretch, edge_width=width)
 
     @property

@@ -6,6 +6,7 @@ The rule of this room: without a window everything happens at once, and nothing 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from kymflow_core.roi import ROI
@@ -65,6 +66,10 @@ class Window:
         `work` returns errors that are expected; napari shows those that it raises.
         """
         done(work())
+
+    def open_elsewhere(self, path: Path, image_id: str, others: Sequence[str]) -> bool:
+        """Offer to open a record in a window of its own, as this one has layers of others; return whether it was."""
+        return False
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask what to do with unsaved ROIs; "keep" holds them in memory until their record is opened again."""

@@ -135,7 +135,9 @@ def test_a_step_of_the_zoom_reads_and_uploads_nothing(viewer_model, demo_session
     assert scale * record.sync.stretch == pytest.approx(record.tag.stretch)
     record.sync.layer.add_rectangles([rect_to_vertices(record.rois.get(2), record.sync.stretch)])
     assert record.rois.get(3) == replace(record.rois.get(2), roi_id=3, name="", meta={})
-    calls[-1]()
+    calls.clear()
+    demo_session.view._draw_shapes()
+    assert record.sync.layer in calls  # napari draws what changed
     assert record.sync.layer.scale[-1] == 1
 
 
@@ -157,7 +159,7 @@ def test_layers_of_others_are_neither_stretched_nor_turned_and_shown_as_before_i
         session.open_record(image_id)
         stretch = session.record.tag.stretch
         width = 2 / viewer_model.scene.camera.zoom
-        assert session.record.sync.layer.edge_width == pytest.approx([width] * 2, rel=0.21)
+        assert session.record.sync.layer.edge_width == pytest.approx([width] * 2, rel=0.26)
         viewer_model.scene.camera.zoom *= 7
         assert session.record.tag.stretch == stretch
         assert viewer_model.dims.order == before

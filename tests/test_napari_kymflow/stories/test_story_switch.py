@@ -1,12 +1,15 @@
 """Opening one record after another in the real window, while the mouse wheel turns and the mouse moves over the canvas."""
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from test_story import canvas_point, drag, drop, settle, wheel
+from test_story import canvas_point, dock, drag, drop, settle, wheel
 from test_story_annotate import Window
 
 from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.rois.drafts import load_draft
+from napari_kymflow.session.session import session_of
 
 pytestmark = [pytest.mark.opengl, pytest.mark.story]
 
@@ -83,3 +86,33 @@ def test_a_dataset_that_is_dropped_on_another_one_takes_its_layers_over(window, 
     assert [layer in layers for layer in window.viewer.layers] == [True, True, True]
     drag(window.viewer, canvas_point(window.viewer, 4000, 10), canvas_point(window.viewer, 9000, 20))
     assert window.rois.ids == (1, 2, 3)
+
+
+def test_next_to_a_photo_a_record_is_shown_here_or_in_a_window_of_its_own_and_the_photo_stays_as_it_was(
+    make_napari_viewer, demo_path, answers
+):
+    viewer = make_napari_viewer(show=True)
+    photo = viewer.add_image(np.random.default_rng(0).random((60, 40)), name="photo", scale=(0.5, 0.5))
+    before = viewer.dims.order
+    drop(viewer, demo_path / "zarr.json")
+    assert [kind for kind, _ in answers["asked"]] == ["own"]
+    session, roi_dock = session_of(viewer), dock(viewer, "Kymograph ROIs")
+    assert not roi_dock._time_only.isEnabled()
+    for image_id in session.image_ids:
+        session.open_record(image_id)
+        wheel(viewer, QPoint(300, 100), steps=3)
+        QTest.qWait(300)
+        width = 2 / viewer.scene.camera.zoom
+        assert session.record.sync.layer.edge_width == pytest.approx([width] * 2, rel=0.26)
+    assert (photo.scale.tolist(), viewer.dims.order) == ([0.5, 0.5], before)
+    assert len(answers["asked"]) == 1
+    session.close_record()
+    assert (list(viewer.layers), viewer.dims.order) == ([photo], before)
+
+
+def test_an_edit_is_on_the_disk_within_two_seconds_without_a_save(window, drafts, qtbot):
+    drawn = window.draw(3500, 4500, 20, 40)
+    assert drawn not in window.stored
+    qtbot.waitUntil(lambda: any(drafts.glob("*.json")), timeout=2000)
+    draft = load_draft(window.session.dataset.dataset_id, window.session.image_id)
+    assert draft.rois == window.rois

@@ -172,6 +172,8 @@ class RoiDock(QWidget):
         warning = self._warning_text(record) if record is not None else ""
         self._warning.setVisible(bool(warning))
         self._warning.setText(warning)
+        # Next to layers of others, zooming acts both ways alike.
+        self._time_only.setEnabled(self._session.view.is_alone)
         self._show_kept(record.kept if record is not None else None)
 
     def _state_text(self, record: OpenRecord) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from weakref import ref
 
@@ -174,6 +175,26 @@ class NapariWindow(Window):
             return self._said_close
         finally:
             self._is_closing = False
+
+    def open_elsewhere(self, path: Path, image_id: str, others: Sequence[str]) -> bool:
+        """Offer to open a record in a window of its own, as this one has layers of others; return whether it was."""
+        if not self.ask_own_window(others):
+            return False
+        viewer = napari.Viewer(title=path.name)
+        viewer.open(str(path / "images" / image_id), plugin="napari-kymflow")
+        return True
+
+    def ask_own_window(self, others: Sequence[str]) -> bool:
+        """Ask whether a record is to have a window of its own."""
+        text = (
+            f"This window shows other layers too: {', '.join(others)}.\n\nTo leave them as they are, a record runs from "
+            "top to bottom here, and zooming acts both ways alike. Open it in a window of its own instead?"
+        )
+        box = QMessageBox(QMessageBox.Icon.Question, "Other layers are open", text, parent=self.main_window)
+        own = box.addButton("Own window", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Show it here", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is own
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
