@@ -184,6 +184,8 @@ class RoiDock(QWidget):
         warning = self._warning_text(record) if record is not None else ""
         self._warning.setVisible(bool(warning))
         self._warning.setText(warning)
+        # Next to layers of others, zooming acts both ways alike.
+        self._time_only.setEnabled(self._session.view.is_alone)
         self._show_kept(record.kept if record is not None else None)
 
     def _state_text(self, record: OpenRecord) -> str:
@@ -221,7 +223,7 @@ class RoiDock(QWidget):
         if kept is not None:
             when = kept.kept_utc[:16].replace("T", " ")
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {when} UTC were not saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         record = self._session.record
