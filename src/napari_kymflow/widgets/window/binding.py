@@ -5,17 +5,29 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from psygnal import SignalInstance
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
 Connections: TypeAlias = Sequence[tuple[SignalInstance, Callable[..., Any]]]
 
 
 def bind_for_life(widget: QWidget, connections: Connections) -> None:
-    """Connect signals to a widget's methods until the widget is destroyed: the session lives longer than a dock."""
+    """Connect signals to a dock's methods until it is destroyed, which it is when it is closed: the session lives longer."""
     for signal, slot in connections:
         signal.connect(slot)
     # Not a method of the widget: Qt disconnects these before it says that the widget is destroyed.
     widget.destroyed.connect(partial(_unbind, connections))
+    widget.installEventFilter(_Orphan(widget))
+
+
+class _Orphan(QObject):
+    """Deletes a widget that was taken out of its dock: napari leaves it to Python, which on PySide6 keeps it for ever."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
+        """Delete the widget once it has no parent any more."""
+        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+            watched.deleteLater()
+        return False
 
 
 def _unbind(connections: Connections, destroyed: object = None) -> None:
