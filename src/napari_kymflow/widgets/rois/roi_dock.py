@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPu
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.rois.drafts import Draft
+from napari_kymflow.rois.rows import local_text
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
@@ -219,9 +220,8 @@ class RoiDock(QWidget):
     def _show_kept(self, kept: Draft | None) -> None:
         self._kept.setVisible(kept is not None)
         if kept is not None:
-            when = kept.kept_utc[:16].replace("T", " ")
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {local_text(kept.kept_utc)} could not be saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         record = self._session.record
