@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 import napari
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QTimer
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.layers.echo_guard import EchoGuard
@@ -95,6 +95,8 @@ class RoiDock(QWidget):
             ],
         )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._view.doubleClicked.connect(self._on_double_clicked)
+        self._view.return_pressed.connect(self._bring_into_view)
         self._view.delete_asked.connect(partial(self._actions.do, self._delete))
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
@@ -251,6 +253,15 @@ class RoiDock(QWidget):
 
     def _delete(self, record: OpenRecord) -> None:
         record.editor.delete(self._selected_ids())
+
+    def _on_double_clicked(self, index: QModelIndex) -> None:
+        """Bring a ROI into view, unless the cell is one that is edited by a double click."""
+        if not self._model.flags(index) & Qt.ItemFlag.ItemIsEditable:
+            self._bring_into_view(index.row())
+
+    def _bring_into_view(self, row: int) -> None:
+        if self._session.record is not None:
+            self._session.record.go_to(roi_id=self._model.roi_at(row).roi_id)
 
     def _on_filter_changed(self, text: str) -> None:
         with self._echo:
