@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers import AcquisitionHeader, HeaderReader
-from kymflow_core.images.image_readers import ImageInFile, ImageReader, find_image_readers, read_image
+from kymflow_core.images.image_readers import ImageInFile, ImageReader, ProjectReader, find_image_readers, read_image
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers import DatasetIndexer, normalize_table_name
 from kymflow_zarr import (
@@ -385,6 +385,15 @@ class ImageReaderContract:
         """All of the example, and no file that is not there."""
         path = self._write(tmp_path, self.files)
         assert {*self.reader.files_of(path)} == {tmp_path / name for name in self.files} - {path}
+
+    def test_the_images_of_a_file_that_may_hold_several_have_names(self, tmp_path: Path) -> None:
+        """Each has one of its own, by which it is known again."""
+        if isinstance(self.reader, ProjectReader):
+            path = self._write(tmp_path, self.files)
+            names = [image.name for image in self.reader.read(path)]
+            assert list(self.reader.images_of(path)) == names
+            assert all(names)
+            assert len({*names}) == len(names)
 
     def test_reading_again_gives_the_same_and_writes_nothing(self, tmp_path: Path) -> None:
         """Neither a file nor a time changes."""

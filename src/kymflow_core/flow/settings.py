@@ -34,7 +34,7 @@ class VelocitySettings:
     jump
         How probable it is that the speed jumps anywhere, a step.
     empty
-        How probable it is that a window holds no cell.
+        How probable it is at least that a window holds no cell; in a ROI with more empty windows it is their part.
     tolerance
         A velocity counts as right within this part of it, or within 0.2 pixels per line where that is more.
     quality_min

@@ -20,31 +20,21 @@ from kymflow_core.flow.reference import REFERENCE_METHODS
 from kymflow_core.flow.settings import VelocitySettings
 from kymflow_core.flow.speed_grid import Doubles, Floats, at_midpoints, speed_grid, with_midpoints
 from kymflow_core.flow.statistics import Statistics, parabola, read_posterior
+from kymflow_core.velocity_schema import AT_LIMIT, SPEED_LIMIT_WIDTHS, VELOCITY_COLUMNS
 
-COLUMNS = (
-    "time_s",
-    "velocity_mm_s",
-    "velocity_all_mm_s",
-    "velocity_low_mm_s",
-    "velocity_high_mm_s",
-    "velocity_window_mm_s",
-    "quality",
-    "explained",
-    "evidence_nats",
-    "flag",
-)
+_OF_THE_SERIES = ("roi_id", "channel", "method", "window")
+COLUMNS = tuple(name for name in VELOCITY_COLUMNS if name not in _OF_THE_SERIES)
 SPEED_COLUMNS = tuple(name for name in COLUMNS if name.endswith("_mm_s"))
 
 NO_CELLS = "no cells"
 UNCERTAIN = "uncertain"
-AT_LIMIT = "at limit"
 SPEED_CHANGED = "speed changed"
 
 CLEAR_NATS = 3.0
 """Evidence of a pattern, 20 to 1. A window with less takes its velocity from its neighbours, and must be twice as
 certain."""
-LIMIT_OF_WIDTH = 0.8
-"""The widths per line up to which neighbouring lines share enough pixels."""
+MOST_EMPTY = 0.95
+"""The part of the windows that may be taken as empty beforehand; more would silence the few that are not."""
 PIXELS_OF_LENGTH = 3
 """Pixels of the length of the pattern that are enough; more are joined."""
 SURE_WIDTH = 10
@@ -192,7 +182,7 @@ def measure_velocity(
     settings = settings or VelocitySettings()
     window = settings.lines_of_window(seconds_per_line)
     scale = mm_s_per_pixel_per_line(seconds_per_line, um_per_pixel)
-    limit = LIMIT_OF_WIDTH * image.shape[1]
+    limit = SPEED_LIMIT_WIDTHS * image.shape[1]
     if settings.speed_limit_mm_s is not None and not math.isnan(scale):
         limit = min(limit, settings.speed_limit_mm_s / scale)
     scan = _Scan(
@@ -255,7 +245,8 @@ def _by_likelihood(image: NDArray[np.generic], scan: _Scan) -> VelocityTrace:
     )
     seen = likelihood(values, operators, estimated, window=scan.window, step=scan.step)
     speeds = with_midpoints(grid)
-    probabilities = posterior(seen.ratios, speeds, _chain(scan, joined))
+    nats = evidence(seen.ratios, grid)
+    probabilities = posterior(seen.ratios, speeds, _chain(scan, joined, empty=_part_without_cells(nats, scan.settings)))
     # The beam moves while it scans, so cells that go with it seem faster than they are.
     speeds = speeds * joined
     true = speeds / (1 + speeds * scan.delay)
@@ -263,7 +254,6 @@ def _by_likelihood(image: NDArray[np.generic], scan: _Scan) -> VelocityTrace:
         probabilities, true, tolerance=settings.tolerance, half_window=max(1, scan.window // (2 * scan.step))
     )
     alone = _of_each_window(seen.ratios, true)
-    nats = evidence(seen.ratios, grid)
     misfit, unexplained = _misfit(seen, estimated, nats)
     unrelated = _faster_than_the_line_shows(seen, probabilities, around=scan.window // scan.step)
     flags = _flags(read, nats, unrelated, quality_min=settings.quality_min, long=LONG * scan.window // scan.step)
@@ -290,7 +280,15 @@ def _by_likelihood(image: NDArray[np.generic], scan: _Scan) -> VelocityTrace:
     )
 
 
-def _chain(scan: _Scan, joined: int) -> Chain:
+def _part_without_cells(nats: Doubles, settings: VelocitySettings) -> float:
+    """Return how probable a window without cells is: as the settings say, or as many as there seem to be in this ROI.
+
+    Where most windows are empty, what little the others say must not be taken for cells.
+    """
+    return max(settings.empty, min(MOST_EMPTY, float(np.mean(nats < 0))))
+
+
+def _chain(scan: _Scan, joined: int, *, empty: float) -> Chain:
     grown = math.sqrt(scan.step / CHANGE_LINES)
     change = CHANGE_PIXELS_PER_LINE * grown
     scale = mm_s_per_pixel_per_line(scan.seconds_per_line, scan.um_per_pixel)
@@ -300,7 +298,7 @@ def _chain(scan: _Scan, joined: int) -> Chain:
         change=change / joined,
         relative=CHANGE_RELATIVE * grown,
         jump=scan.settings.jump,
-        empty=scan.settings.empty,
+        empty=empty,
         weight=min(1.0, 2 * scan.step / scan.window),
     )
 

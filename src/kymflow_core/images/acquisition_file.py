@@ -35,14 +35,19 @@ from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.sidecars import read_sidecars, with_sidecars
 from kymflow_zarr.importing.tiff_sets import read_tiff_set_and_tags
 
+_UNCALIBRATED = "calibration unknown: no header gives µm per pixel and seconds per line"
 
-def read_acquisition_file(path: Path, listing: FolderListing | None = None, further: Sequence[Path] = ()) -> FileContent:
+
+def read_acquisition_file(
+    path: Path, listing: FolderListing | None = None, further: Sequence[Path] = (), *, image_name: str = ""
+) -> FileContent:
     """Read an image, its header, its sidecars and its results; `listing` is of its folder, which is listed anew without.
 
     `further` are the other files of an OME-TIFF set of which it is the first: then the pixels are those of all.
 
     Also the folder of one record as an export writes it (`image.tif` with `metadata.json`), and artifacts next to an image
-    (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`.
+    (`<stem>.<name>.json` and so on); see `kymflow_zarr.importing.sidecars`. `image_name` chooses one of several images in a
+    file; the files next to such a file say nothing of which image they are, and are not read.
 
     Raises
     ------
@@ -50,8 +55,11 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None, furt
         When the image, or a file next to it, cannot be read, or a mask does not fit the image: then nothing of it is
         imported, so that it can be mended and imported whole.
     """
-    reader = installed_image_readers().reader_of(path)
-    image, pixels = _tiff_set((path, *further)) if further else read_image(path, reader)
+    image_readers = installed_image_readers()
+    reader = image_readers.reader_of(path)
+    image, pixels = _tiff_set((path, *further)) if further else read_image(path, reader, image_name)
+    if image_name and len(image_readers.images_of(path)) > 1:
+        return _read_one_of_several(path, image, pixels, reader.name)
     tiff = FileContent(pixels=pixels, axes=image.axes, notes=image.notes, elsewhere=image.elsewhere)
     saved, masks = _saved_beside(path)
     beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
@@ -75,7 +83,7 @@ def read_acquisition_file(path: Path, listing: FolderListing | None = None, furt
     if beside.metadata is not None:
         metadata, header = _metadata_of_export(RecordMetadata.from_json(beside.metadata), header)
     if not header.is_calibrated:
-        notes = (*notes, "calibration unknown: no header gives µm per pixel and seconds per line")
+        notes = (*notes, _UNCALIBRATED)
     content = replace(
         tiff,
         metadata=metadata.to_json(),
@@ -119,11 +127,26 @@ def _header_readers(reader: ImageReader, image: ImageInFile, readers: Sequence[H
     return [_StatedInFile(name=reader.name, header=image.header), *beside]
 
 
-def read_for_import(path: Path, listing: FolderListing | None = None, further: Sequence[Path] = ()) -> FileContent:
+def _read_one_of_several(path: Path, image: ImageInFile, pixels: NDArray[Any], reader: str) -> FileContent:
+    read = read_header(path, pixels.shape, [_StatedInFile(name=reader, header=image.header)])
+    header = replace(read.header, name=f"{path.stem} {image.name}")
+    unknown = () if header.is_calibrated else (_UNCALIBRATED,)
+    return FileContent(
+        pixels=pixels,
+        axes=image.axes,
+        metadata=RecordMetadata().with_header(header).to_json(),
+        notes=(*image.notes, *read.notes, *unknown),
+        ome=describe_header(header),
+    )
+
+
+def read_for_import(
+    path: Path, listing: FolderListing | None = None, further: Sequence[Path] = (), *, image_name: str = ""
+) -> FileContent:
     """Read as `read_acquisition_file`; raise `SourceError` also where a ROI's mask is missing: no record is half there."""
     try:
         with whatever_is_raised(partial(_failure_of, path)):
-            content = _with_masks_of_drawn(read_acquisition_file(path, listing, further))
+            content = _with_masks_of_drawn(read_acquisition_file(path, listing, further, image_name=image_name))
             _check_masks_there(path, content)
     except SourceError:
         raise

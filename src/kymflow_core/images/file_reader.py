@@ -62,6 +62,8 @@ FILE_READER = FileReader(
     read=read_scan_file,
     endings=lambda: tuple(installed_image_readers().by_ending),
     left_out=lambda: installed_image_readers().problems,
+    images_of=lambda path: installed_image_readers().images_of(path),
+    read_image=lambda path, listing, image: read_for_import(path, listing, image_name=image),
     find_sets=_find_sets,
     group_files=group_channels,
     read_channels=_read_files,

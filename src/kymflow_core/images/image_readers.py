@@ -127,6 +127,14 @@ class ImageReader(Protocol):
         """
 
 
+@runtime_checkable
+class ProjectReader(ImageReader, Protocol):
+    """Reads files that may hold several images, of which each becomes a record."""
+
+    def images_of(self, path: Path) -> Sequence[str]:
+        """Return the names of the images that `read` returns, each once and none empty; no pixel is read to find out."""
+
+
 class TiffReader:
     """Reads TIFFs, whose header is read by the header readers: from its tags, and from the files next to it."""
 
@@ -172,6 +180,17 @@ class FoundImageReaders:
             return ()
         return tuple(one for one in found if one.is_relative_to(path.parent) and ".." not in one.parts)
 
+    def images_of(self, path: Path) -> tuple[str, ...]:
+        """Return the names of the images in a file; an empty one where it is one image, or reading it will fail."""
+        reader = self.by_ending.get(path.suffix.lower())
+        if not isinstance(reader, ProjectReader):
+            return ("",)
+        try:
+            with whatever_is_raised(partial(_failure_of, path, reader)):
+                return tuple(dict.fromkeys(reader.images_of(path))) or ("",)
+        except SourceError:
+            return ("",)
+
 
 def find_image_readers(*, points: Sequence[EntryPoint] | None = None) -> FoundImageReaders:
     """Return our image readers and those that installed packages bring.
@@ -202,8 +221,8 @@ def installed_image_readers() -> FoundImageReaders:
     return find_image_readers()
 
 
-def read_image(path: Path, reader: ImageReader) -> tuple[ImageInFile, NDArray[Any]]:
-    """Return the first image of a file, with a note where the file has more, and its pixels.
+def read_image(path: Path, reader: ImageReader, name: str = "") -> tuple[ImageInFile, NDArray[Any]]:
+    """Return an image of a file and its pixels: that of a name, else the first, with a note where the file has more.
 
     Raises
     ------
@@ -214,20 +233,28 @@ def read_image(path: Path, reader: ImageReader) -> tuple[ImageInFile, NDArray[An
         images = tuple(reader.read(path))
         if not images:
             raise SourceError(f"{path} holds no image")
-        image = images[0]
+        image = _image_named(path, images, name) if name else images[0]
         if image.tags is not None:  # a TIFF: `tiff_pages` has compared its bytes with what it states
             return image, np.asarray(image.pixels)
         _check_stated(path, image, there=sum(one.stat().st_size for one in (path, *reader.files_of(path))))
         pixels = np.asarray(image.pixels)
     _check_read(path, image, pixels)
-    return replace(image, notes=(*image.notes, *_others(images))), pixels
+    return image if name else replace(image, notes=(*image.notes, *_others(images))), pixels
+
+
+def _image_named(path: Path, images: Sequence[ImageInFile], name: str) -> ImageInFile:
+    found = next((image for image in images if image.name == name), None)
+    if found is None:
+        there = ", ".join(repr(image.name) for image in images)
+        raise SourceError(f"{path} holds no image named {name!r}; it has {there}")
+    return found
 
 
 def _others(images: Sequence[ImageInFile]) -> Iterator[str]:
     if len(images) > 1:
         named = [f"{image.name or number} {tuple(image.pixels.shape)}" for number, image in enumerate(images, 1)]
         yield (
-            f"it holds {len(images)} images, and only the first was imported, {named[0]}; the others are "
+            f"it holds {len(images)} images, and only the first is read, {named[0]}; the others are "
             f"{', '.join(named[1:6])}{' …' if len(named) > 6 else ''}: save each as a file of its own to import them"
         )
 

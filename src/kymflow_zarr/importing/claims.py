@@ -29,15 +29,15 @@ class Claims:
         self._lock = Lock()
         self._table: str | None = None  # so that the first question lists the records, after this import is present
         self._seen = set(dataset.list_image_ids())
-        self._paths: set[str] = set()
+        self._images: set[tuple[str, str]] = set()
 
     def note(self, image_id: str) -> None:
         """Take a record for one that this import added itself."""
         with self._lock:
             self._seen.add(image_id)
 
-    def is_taken(self, where: str, presence: Presence) -> bool:
-        """Return whether a record that was added since has this file; call it while the file is claimed."""
+    def is_taken(self, where: str, presence: Presence, image: str = "") -> bool:
+        """Return whether a record added since has this file, or image in it; call it while the file is claimed."""
         has_company = presence.has_company()
         with self._lock:
             # Read before the records are listed: whoever wrote the table by then has its records in the list.
@@ -46,10 +46,10 @@ class Claims:
                 for image_id in set(self._dataset.list_image_ids()) - self._seen:
                     with suppress(RecordNotFoundError):  # deleted in between
                         own = provenance_of(self._dataset.record(image_id))
-                        self._paths |= {own.source_primary_path} if own else set()
+                        self._images |= {(own.source_primary_path, own.source_image)} if own else set()
                     self._seen.add(image_id)
                 self._table = table
-            return where in self._paths
+            return (where, image) in self._images
 
     def _table_digest(self) -> str:
         try:

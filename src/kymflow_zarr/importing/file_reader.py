@@ -29,6 +29,8 @@ GROUP = "kymflow_zarr.file_readers"
 
 ReadListed: TypeAlias = Callable[[Path, FolderListing], FileContent]
 """Reads one file, given what lies in its folder; raises `SourceError` where it cannot."""
+ReadImage: TypeAlias = Callable[[Path, FolderListing, str], FileContent]
+"""Reads one image of a file that may hold several, by its name; raises as `ReadListed`."""
 ReadChannels: TypeAlias = Callable[[Sequence[Path], FolderListing], FileContent]
 
 
@@ -48,6 +50,9 @@ class FileReader:
         How the names of the files end that it takes, in lower case, such as ".tif"; asked for by every import.
     left_out
         Why parts of it cannot be used, one sentence each; in the report of every import.
+    images_of, read_image
+        The names of the images in a file that may hold several, each once, and how one is read; an empty name is that of
+        a file that is one image. Asked for by every import.
     find_sets
         Which files belong together by what a header says; asked for by every import.
     group_files
@@ -76,6 +81,8 @@ class FileReader:
     read: ReadListed
     endings: Callable[[], Sequence[str]] = lambda: TIFF_ENDINGS
     left_out: Callable[[], Sequence[str]] = tuple
+    images_of: Callable[[Path], Sequence[str]] = lambda _path: ("",)
+    read_image: ReadImage | None = None
     find_sets: FindSets | None = None
     group_files: GroupFiles | None = None
     read_channels: ReadChannels | None = None
@@ -105,8 +112,12 @@ class FileReader:
         taken = {*sets.companions, *sets.scans, *itertools.chain.from_iterable(sets.scans.values())}
         return self.group_files([one for one in _no_folders(files) if one not in taken]) if self.group_files else {}
 
-    def read_record(self, paths: Sequence[Path], listing: FolderListing) -> FileContent:
-        """Read the file of a record, or its files, one a channel, or the folder that is one image."""
+    def read_record(self, paths: Sequence[Path], listing: FolderListing, *, image: str = "") -> FileContent:
+        """Read the file of a record, an image in it, its files, one a channel, or the folder that is one image."""
+        if image:
+            if self.read_image is None:
+                raise SourceError(f"{paths[0]} holds several images; say how one of them is read")
+            return self.read_image(paths[0], listing, image)
         if len(paths) == 1:
             return self.read_image_folder(paths[0]) if paths[0].is_dir() else self.read(paths[0], listing)
         if self.read_channels is None:

@@ -27,6 +27,7 @@ class KnownFile:
 
     path: Path
     further: tuple[Path, ...] = ()
+    image: str = ""
     standing: Standing = "new"
     image_id: str = ""
     source: Source | None = None
@@ -60,8 +61,8 @@ class KnownFiles:
 
     def __init__(self, sources: Mapping[str, Source], dataset: Path) -> None:
         self._sources = sources
-        self._by_place: dict[str, str] = {}
-        self._by_way: dict[str, str] = {}
+        self._by_place: dict[tuple[str, str], str] = {}
+        self._by_way: dict[tuple[str, str], str] = {}
         self._dataset = dataset
         self._by_content: dict[tuple[int, str], list[str]] = {}
         self._gone: dict[str, list[Source]] = {}
@@ -75,7 +76,7 @@ class KnownFiles:
                 self._gone.setdefault(_name_of(source), []).append(source)
             for place, known in zip(places, (self._by_place, self._by_way), strict=False):
                 for one in (place, *(place.parent / name for name in source.further_names())):
-                    known.setdefault(str(one), image_id)
+                    known.setdefault((str(one), source.source_image), image_id)
         self._sizes = {size for size, _ in self._by_content}
 
     def place_of(self, path: Path) -> str:
@@ -112,23 +113,23 @@ class KnownFiles:
         left = [one for one in files if one not in owned and one not in refused]
         return Grouped(units=tuple((one, groups.get(one, ())) for one in left), refused=refused)
 
-    def identify(self, path: Path, further: Sequence[Path] = ()) -> KnownFile:
-        """Return what is known of a file; raise `OSError` where it cannot be looked at."""
-        paths = (path, *further)
-        found = KnownFile(path=path, further=tuple(further))
-        image_id = self._by_place.get(self.place_of(path))
+    def identify(self, path: Path, further: Sequence[Path] = (), image: str = "") -> KnownFile:
+        """Return what is known of a file, or of an image in it; raise `OSError` where it cannot be looked at."""
+        paths, place = (path, *further), (self.place_of(path), image)
+        found = KnownFile(path=path, further=tuple(further), image=image)
+        image_id = self._by_place.get(place)
         if image_id is not None:
             found = self._of_known(paths, image_id)
-        elif (by_way := self._by_way.get(self.place_of(path))) is not None:
+        elif (by_way := self._by_way.get(place)) is not None:
             there = self._of_known(paths, by_way)
             # Else the dataset was moved to where another file has the same name.
             found = there if there.standing != "changed" else found
         if found.standing not in ("new", "changed"):
             return found
-        digested, moved = self._find_moved(paths)
+        digested, moved = self._find_moved(paths, image)
         if moved is None:
             return replace(found, digested=digested)
-        return KnownFile(path=path, further=tuple(further), standing="moved", image_id=moved, source=self._sources[moved])
+        return replace(found, standing="moved", image_id=moved, source=self._sources[moved])
 
     def _known_groups(self, files: Sequence[Path]) -> dict[Path, tuple[Path, ...]]:
         """Return the files that make a record of several, where they were or, by their names, in another folder."""
@@ -147,7 +148,7 @@ class KnownFiles:
 
     def _id_of(self, path: Path) -> str | None:
         """Return the record that a file is known to belong to by its place."""
-        place = self.place_of(path)
+        place = (self.place_of(path), "")
         return self._by_place.get(place) or self._by_way.get(place)
 
     def _is_of_a_record(self, path: Path) -> bool:
@@ -169,6 +170,7 @@ class KnownFiles:
         return KnownFile(
             path=paths[0],
             further=paths[1:],
+            image=source.source_image,
             standing=standing,
             image_id=image_id,
             source=source,
@@ -183,14 +185,14 @@ class KnownFiles:
             self._lacking[image_id, folder] = tuple(name for name in names if not is_there(folder / name))
         return self._lacking[image_id, folder]
 
-    def _find_moved(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
+    def _find_moved(self, paths: tuple[Path, ...], image: str) -> tuple[Digested | None, str | None]:
         """Return as `_record_of_content`, and take the record: a second copy is another file."""
-        digested, found = self._record_of_content(paths)
+        digested, found = self._record_of_content(paths, image)
         if found is not None:
             self._taken.add(found)
         return digested, found
 
-    def _record_of_content(self, paths: tuple[Path, ...]) -> tuple[Digested | None, str | None]:
+    def _record_of_content(self, paths: tuple[Path, ...], image: str = "") -> tuple[Digested | None, str | None]:
         """Return the content, where it was read, and the record whose file has it and is no longer where it was.
 
         Of several records, that of a file of the same name.
@@ -199,6 +201,7 @@ class KnownFiles:
             return None, None
         digested = Digested.of(paths)
         same = [one for one in self._by_content.get((digested.size, digested.sha256), []) if one not in self._taken]
+        same = [one for one in same if self._sources[one].source_image == image]
         same.sort(key=lambda image_id: (_name_of(self._sources[image_id]) != paths[0].name, image_id))
         return digested, next((image_id for image_id in same if not self._is_where_it_was(self._sources[image_id])), None)
 

@@ -41,7 +41,7 @@ from kymflow_zarr.reports import (
     MovedFile,
     describe_companions,
 )
-from kymflow_zarr.tables.sources import Source, Sources
+from kymflow_zarr.tables.sources import Digested, Source, Sources
 from kymflow_zarr.watch import Watch
 
 
@@ -136,6 +136,7 @@ class _Run:
     claims: Claims
     listings: Listings
     outcome: _Outcome = field(default_factory=_Outcome)
+    digests: dict[Path, Digested] = field(default_factory=dict)
 
     def look_at(self, files: Sequence[Path], sources: Sources) -> tuple[list[KnownFile], int]:
         """Return the files that are to be read, and how many records' files there are."""
@@ -147,7 +148,11 @@ class _Run:
         by_name = self.reader.scans_by_name(usable.files, sets) if self.plan.merge_channels else {}
         grouped = known.group([one for one in usable.files if one not in sets.companions], {**by_name, **sets.scans})
         self.outcome.failed += [FailedFile(path=path, reason=reason) for path, reason in grouped.refused.items()]
-        identified = [self._identify(known, path, further) for path, further in grouped.units]
+        identified = [
+            self._identify(known, path, further, image)
+            for path, further in grouped.units
+            for image in self.reader.images_of(path)
+        ]
         identified += self._companions_that_are_records(known, sets.companions)
         wanted = [file for file in identified if file is not None and self._is_wanted(file)]
         return wanted, len(identified)
@@ -167,10 +172,10 @@ class _Run:
         by_image = {image_id: source for image_id, source in sources.load_by_image().items() if image_id in there}
         return KnownFiles(by_image, self.dataset.path)
 
-    def _identify(self, known: KnownFiles, path: Path, further: Sequence[Path]) -> KnownFile | None:
+    def _identify(self, known: KnownFiles, path: Path, further: Sequence[Path], image: str = "") -> KnownFile | None:
         """Return what is known of a file; None where it went away since it was found, or cannot be read."""
         try:
-            return known.identify(path, further)
+            return known.identify(path, further, image)
         except OSError as error:
             self.outcome.failed.append(FailedFile.unreadable(path, error))
         except KymflowZarrError as error:  # of a folder that is one image: something in it is no file
@@ -202,7 +207,7 @@ class _Run:
                 return False
             outcome.seen_again[file.image_id] = source
         if file.standing == "changed":
-            outcome.changed.append(file.path)
+            outcome.changed += [file.path] if file.path not in outcome.changed else []
         elif source is not None and self._may_add_to(file, source):
             if self.plan.complete:
                 return True
@@ -228,17 +233,15 @@ class _Run:
     def import_one(self, presence: Presence, file: KnownFile) -> FileResult:
         """Read one file into a record; what goes wrong with it alone is returned, not raised."""
         path, where = file.path, str(file.path.resolve())
-        with self.dataset.claim(f"import of {where}") as mine:
+        with self.dataset.claim(f"import of {where} {file.image}".rstrip()) as mine:
             if not mine:
                 reason = "another program is importing it right now; import the folder again later"
                 return FailedFile(path=path, reason=reason)
-            if file.standing == "new" and self.claims.is_taken(where, presence):
+            if file.standing == "new" and self.claims.is_taken(where, presence, file.image):
                 return AlreadyThere(path=path)
             try:
-                source = self.reader.signed(
-                    Source.from_file(*file.paths, dataset=self.dataset.path, digested=file.digested)
-                )
-                content = self.reader.read_record(file.paths, self.listings.of(path.parent))
+                source = self.reader.signed(self._source_of(file))
+                content = self.reader.read_record(file.paths, self.listings.of(path.parent), image=file.image)
                 if not source.is_unchanged(*file.paths):
                     return FailedFile(path=path, reason="it is still being written; import it again when that is done")
             except (SourceError, OSError) as error:
@@ -252,6 +255,14 @@ class _Run:
                 return FailedFile(path=path, reason=reason)
             except KymflowZarrError as error:
                 return FailedFile(path=path, reason=str(error))
+
+    def _source_of(self, file: KnownFile) -> Source:
+        """Return the source of a file, or of an image in it; of several images, the file is digested once."""
+        digested = file.digested or self.digests.get(file.path)
+        source = Source.from_file(*file.paths, dataset=self.dataset.path, digested=digested, image=file.image)
+        size, mtime_ns, sha256 = source.source_size_bytes, source.source_mtime_ns, source.source_sha256
+        self.digests[file.path] = Digested(size=size, mtime_ns=mtime_ns, sha256=sha256)
+        return source
 
     def _save(self, file: KnownFile, content: FileContent, source: Source) -> FileResult:
         """Make the record of a new file, or give that of a known one what it is to have."""

@@ -33,10 +33,11 @@ _FIELDS = {
     "ingested_epoch_ns": int,
     "source_relative_path": str,
     "source_further_paths": str,
+    "source_image": str,
     "reader": str,
     "reader_version": str,
 }
-_OPTIONAL = ("source_relative_path", "source_further_paths", "reader", "reader_version")
+_OPTIONAL = ("source_relative_path", "source_further_paths", "source_image", "reader", "reader_version")
 """Fields that earlier versions of the program did not write."""
 
 UNKNOWN = -1
@@ -65,8 +66,9 @@ class Source:
     `source_relative_path` leads to it from the dataset's folder; empty where there is no such way, as to another drive.
     Of a record that was made of several files, one a channel, `source_further_paths` is a JSON list of the names of the
     others, seen from the folder of the first; its size is that of all, its time that of the newest, and its
-    digest that of the digests of all. It is empty where there is one file. `reader` and `reader_version` name what read
-    it; both are empty where that was not noted.
+    digest that of the digests of all. It is empty where there is one file.
+    `source_image` names the image in a file that may hold several; it is empty elsewhere. `reader` and `reader_version`
+    name what read it; both are empty where that was not noted.
     """
 
     source_primary_path: str
@@ -76,11 +78,14 @@ class Source:
     ingested_epoch_ns: int
     source_relative_path: str = ""
     source_further_paths: str = ""
+    source_image: str = ""
     reader: str = ""
     reader_version: str = ""
 
     @classmethod
-    def from_file(cls, path: Path, *further: Path, dataset: Path | None = None, digested: Digested | None = None) -> Self:
+    def from_file(
+        cls, path: Path, *further: Path, dataset: Path | None = None, digested: Digested | None = None, image: str = ""
+    ) -> Self:
         """Look at a file on disk, a folder that is one image, or several files that make one record; digest the content.
 
         Parameters
@@ -110,6 +115,7 @@ class Source:
             ingested_epoch_ns=time.time_ns(),
             source_relative_path=_relative_path(path, dataset) if dataset else "",
             source_further_paths=_names_of(further, path),
+            source_image=image,
         )
 
     @classmethod

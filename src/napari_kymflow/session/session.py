@@ -190,6 +190,8 @@ class KymSession:
         if self.record is not None and self.record.sync.is_pressed:
             # The mouse holds a shape of this record, and would drag it in the next one.
             return False
+        if self.opens_elsewhere(image_id):
+            return False
         with self.window.busy():
             image, path = self._image(image_id)
             check_showable(image)
@@ -204,6 +206,13 @@ class KymSession:
                 layer = self._layers.show(layers, image.rois, edge_width=edge_width)
             self._take_up(layer, image)
         return True
+
+    def opens_elsewhere(self, image_id: str) -> bool:
+        """Offer a window of its own to a record that would come to lie among layers of others; return whether it has it."""
+        if self.dataset is None or self.view.is_alone or self.has_layers:
+            return False
+        names = [layer.name for layer in self.viewer.layers]
+        return self.window.open_elsewhere(self.dataset.path, image_id, names)
 
     def _image(self, image_id: str) -> tuple[AcqImage, Path]:
         if self.dataset is None:

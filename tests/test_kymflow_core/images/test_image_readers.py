@@ -205,9 +205,7 @@ class TestRefused:
     def test_of_several_images_the_first_is_taken_and_the_others_named(self, toy_path):
         write(toy_path, images=3)
         image, _ = read_image(toy_path, ToyReader())
-        assert image.notes[0].startswith(
-            "it holds 3 images, and only the first was imported, first (40, 12); the others are"
-        )
+        assert image.notes[0].startswith("it holds 3 images, and only the first is read, first (40, 12); the others are")
 
 
 class TestFound:

@@ -16,6 +16,7 @@ from kymflow_core.images.image_readers import ImageInFile
 from kymflow_zarr.errors import SourceError
 
 _KIND = "Leica's .lif"
+_IMAGES = ".//Element/Data/Image"
 _DIMENSIONS = "./Data/Image/ImageDescription/Dimensions/DimensionDescription"
 _X, _Y, _T = "1", "2", "4"
 """Of `DimID`."""
@@ -33,6 +34,10 @@ class LifReader:
         """Return none: the file is whole."""
         return ()
 
+    def images_of(self, path: Path) -> Sequence[str]:
+        """Return the names of the images that can be read; raise as `read`."""
+        return [image.name for image in self.read(path)]
+
     def read(self, path: Path) -> Sequence[ImageInFile]:
         """Return the images; raise `SourceError` where none of them can be read."""
         liffile = load_library("liffile", path)
@@ -40,20 +45,23 @@ class LifReader:
             scans: list[ImageInFile] = []
             images: list[ImageInFile] = []
             others: list[tuple[str, SourceError]] = []
+            names = _once([image.name for image in lif.images])
             for number, image in enumerate(lif.images):
                 try:
                     arranged = Arrangement(path, "".join(image.dims), tuple(image.shape))
                 except SourceError as error:
-                    others.append((image.name, error))
+                    others.append((names[number], error))
                     continue
-                (scans if arranged.is_line_scan else images).append(_image(path, number, image, arranged))
-            if not scans and not images and others:
-                raise others[0][1]
-        left_out = tuple(_left_out([name for name, _ in others]))
-        return [_with_notes(image, left_out) for image in (*scans, *images)]
+                (scans if arranged.is_line_scan else images).append(_image(path, number, names[number], image, arranged))
+            if not scans and not images:
+                raise others[0][1] if others else SourceError(f"{path} holds no image")
+            stated = len(lif.xml_element.findall(_IMAGES))
+        first, *rest = (*scans, *images)
+        notes = _left_out([name for name, _ in others], stated=stated, given=len(names))
+        return [replace(first, notes=tuple(notes)), *rest]
 
 
-def _image(path: Path, number: int, image: Any, arranged: Arrangement) -> ImageInFile:
+def _image(path: Path, number: int, name: str, image: Any, arranged: Arrangement) -> ImageInFile:
     dimensions = {one.get("DimID"): one for one in image.xml_element.findall(_DIMENSIONS)}
     lines, pixels = dimensions.get(_T if arranged.is_line_scan else _Y), dimensions.get(_X)
     counts = tuple(int(one.get("NumberOfElements", 0)) for one in (lines, pixels) if one is not None)
@@ -64,7 +72,7 @@ def _image(path: Path, number: int, image: Any, arranged: Arrangement) -> ImageI
         fields={"Image": {"Name": image.name}, **{f"Dimension {key}": dict(one.attrib) for key, one in dimensions.items()}},
     )
     return ImageInFile(
-        pixels=arranged.pixels(image.dtype, lambda: _load(path, number)), axes=arranged.axes, name=image.name, header=header
+        pixels=arranged.pixels(image.dtype, lambda: _load(path, number)), axes=arranged.axes, name=name, header=header
     )
 
 
@@ -82,10 +90,15 @@ def _step(dimension: Any, units: dict[str, float]) -> float | None:
     return abs(length) / (count - 1) if length is not None and count > 1 else None
 
 
-def _left_out(names: Sequence[str]) -> Iterator[str]:
+def _left_out(names: Sequence[str], *, stated: int, given: int) -> Iterator[str]:
+    if given < stated:
+        yield f"{given} of the {stated} images that it states can be read; others of the same name are left out"
     if names:
         yield f"{len(names)} of its images have no lines, or axes that are not read: {', '.join(names[:5])}"
 
 
-def _with_notes(image: ImageInFile, notes: tuple[str, ...]) -> ImageInFile:
-    return replace(image, notes=notes)
+def _once(names: Sequence[str]) -> list[str]:
+    """Return the names, with the number of the image where one stands more than once, or is empty."""
+    return [
+        name if name and names.count(name) == 1 else f"{name} ({number})".strip() for number, name in enumerate(names, 1)
+    ]

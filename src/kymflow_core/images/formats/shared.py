@@ -36,8 +36,11 @@ def load_library(name: str, path: Path) -> Any:
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn whatever a library raises over a file into a `SourceError` that names it, and asks for a sample."""
-    with whatever_is_raised(partial(_failure_of, path, kind)):
-        yield
+    try:
+        with whatever_is_raised(partial(_failure_of, path, kind)):
+            yield
+    except MemoryError as error:  # a damaged size, which a library takes for true; other files can still be read
+        raise _failure_of(path, kind, error) from error
 
 
 def _failure_of(path: Path, kind: str, error: Exception) -> SourceError:

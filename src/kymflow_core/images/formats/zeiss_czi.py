@@ -51,7 +51,11 @@ def _load(path: Path) -> NDArray[Any]:
         pixels = np.zeros(czi.shape, czi.dtype)
         is_there = np.zeros(czi.shape[:-1], bool)
         for entry in czi.filtered_subblock_directory:
-            tile = entry.data_segment().data(resize=True)
+            block = entry.data_segment()
+            stated = block.directory_entry
+            if (stated.shape, stated.stored_shape) != (entry.shape, entry.stored_shape):
+                raise ValueError(f"a block has the shape {stated.shape}, and its directory states {entry.shape}")
+            tile = block.data(resize=True)
             place = tuple(
                 slice(at - begin, at - begin + n) for at, begin, n in zip(entry.start, czi.start, tile.shape, strict=True)
             )

@@ -187,6 +187,8 @@ class RoiDock(QWidget):
         warning = self._warning_text(record) if record is not None else ""
         self._warning.setVisible(bool(warning))
         self._warning.setText(warning)
+        # Next to layers of others, zooming acts both ways alike.
+        self._time_only.setEnabled(self._session.view.is_alone)
         self._show_kept(record.kept if record is not None else None)
 
     def _state_text(self, record: OpenRecord) -> str:
@@ -223,7 +225,7 @@ class RoiDock(QWidget):
         self._kept.setVisible(kept is not None)
         if kept is not None:
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {local_text(kept.kept_utc)} could not be saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {local_text(kept.kept_utc)} were not saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         record = self._session.record

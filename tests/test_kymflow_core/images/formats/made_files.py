@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 
 LINES, PIXELS = 40, 12
+_FOLDER = '<Element Name="{}" UniqueID="f{}"><Data/><Memory Size="0" MemoryBlockID="MemBlock_f"/><Children>'
 _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
 
@@ -20,12 +21,14 @@ def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]
             f'Unit="{unit}" BitInc="0" BytesInc="{pixels.strides[-1 - at]}"/>'
             for at, (key, (length, unit)) in enumerate(dimensions.items())
         )
+        folder, _, name = name.rpartition("/")
         elements.append(
-            f'<Element Name="{name}" Visibility="1" UniqueID="u{number}"><Data><Image><ImageDescription><Channels>'
+            (_FOLDER.format(folder, number) if folder else "")
+            + f'<Element Name="{name}" Visibility="1" UniqueID="u{number}"><Data><Image><ImageDescription><Channels>'
             f'<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" Min="0" Max="1" '
             f'Unit="" LUTName="Green" IsLUTInverted="0" BytesInc="0" BitInc="0"/></Channels><Dimensions>{described}'
             f'</Dimensions></ImageDescription></Image></Data><Memory Size="{pixels.nbytes}" '
-            f'MemoryBlockID="MemBlock_{number}"/></Element>'
+            f'MemoryBlockID="MemBlock_{number}"/></Element>' + ("</Children></Element>" if folder else "")
         )
         blocks.append((f"MemBlock_{number}", pixels.tobytes()))
     xml = (
