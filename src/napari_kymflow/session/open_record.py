@@ -3,6 +3,7 @@
 The rule of this room: everything here ends with the record, so nothing asks whether there is one.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,7 +179,13 @@ class OpenRecord:
         elif not any(isinstance(roi, RectROI) for roi in self.rois):
             show_warning("There is no rectangle to make a mask of; draw one first.")
         else:
-            self.saving.materialize(lambda done: show_info("The masks of all rectangles are up to date."))
+            before = {roi.mask_ref for roi in self.rois}
+            self.saving.materialize(lambda done: self._say_masks_written(before))
+
+    def _say_masks_written(self, before: Collection[str | None]) -> None:
+        count = sum(isinstance(roi, RectROI) and roi.mask_ref not in before for roi in self.rois)
+        written = f"{count} mask{'' if count == 1 else 's'} written"
+        show_info(f"{written}." if count else "All rectangles have their masks already; nothing was written.")
 
     def take_up_kept(self) -> None:
         """Show the unsaved ROIs of an earlier time."""

@@ -75,6 +75,7 @@ class DatasetDock(QWidget):
         records.menu_asked.connect(self._on_menu_asked)
         records.delete_asked.connect(self.removal.ask)
         self._buttons = self._make_buttons()
+        self._steps = self._make_steps()
         self._lay_out()
         self._bind()
         self._on_dataset_changed()
@@ -137,6 +138,21 @@ class DatasetDock(QWidget):
         self._more_menu.addSeparator()
         self._verify = self._action("Verify…", do.verify)
         return buttons
+
+    def _make_steps(self) -> list[QPushButton]:
+        """Return the buttons that open the previous and the next record, next to the tabs."""
+        corner = QWidget(self._tabs)
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 0, 0, 2)
+        steps = []
+        wanted = (("▲", "previous", self._on_previous), ("▼", "next", self._on_next))
+        for (sign, which, step), keys in zip(wanted, record_keys(), strict=True):
+            button = self._button(sign, f"Open the {which} record of the list{f' ({keys})' if keys else ''}", step)
+            button.setAccessibleName(f"{which} record")
+            row.addWidget(button)
+            steps.append(button)
+        self._tabs.setCornerWidget(corner)
+        return steps
 
     def _button(self, text: str, tip: str, on_clicked: Callable[[], None] | None) -> QPushButton:
         button = QPushButton(text, self)
@@ -314,6 +330,8 @@ class DatasetDock(QWidget):
         for button in ("from folder", "refresh"):
             self._buttons[button].setEnabled(writable)
         self._buttons["more"].setEnabled(dataset is not None)
+        for button in self._steps:
+            button.setEnabled(bool(self._session.image_ids))
         self._update.setEnabled(writable and self._session.image_id is not None)
         self._rebuild.setEnabled(writable)
         name = self._current_name()

@@ -58,8 +58,8 @@ class RoiActions:
         for text, mode in TOOLS:
             self._action(menu, f"Draw {text.lower()}", partial(self._draw, mode))
         menu.addSeparator()
-        self._action(menu, "Full height: all lines", self._add_full_height)
-        self._action(menu, "Full width: all pixels", self._add_full_width)
+        self._action(menu, "All time", self._add_full_height)
+        self._action(menu, "All positions", self._add_full_width)
         self._action(menu, "By numbers…", self._add_by_numbers)
         menu.addSeparator()
         self._action(menu, "From ImageJ (.roi, .zip)…", self._import_imagej)

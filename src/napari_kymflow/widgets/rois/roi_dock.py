@@ -6,12 +6,13 @@ from html import escape
 from typing import Any
 
 import napari
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QTimer
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.rois.drafts import Draft
+from napari_kymflow.rois.rows import local_text
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
@@ -94,6 +95,8 @@ class RoiDock(QWidget):
             ],
         )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._view.doubleClicked.connect(self._on_double_clicked)
+        self._view.return_pressed.connect(self._bring_into_view)
         self._view.delete_asked.connect(partial(self._actions.do, self._delete))
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
@@ -221,9 +224,8 @@ class RoiDock(QWidget):
     def _show_kept(self, kept: Draft | None) -> None:
         self._kept.setVisible(kept is not None)
         if kept is not None:
-            when = kept.kept_utc[:16].replace("T", " ")
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {when} UTC were not saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {local_text(kept.kept_utc)} were not saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         record = self._session.record
@@ -253,6 +255,15 @@ class RoiDock(QWidget):
 
     def _delete(self, record: OpenRecord) -> None:
         record.editor.delete(self._selected_ids())
+
+    def _on_double_clicked(self, index: QModelIndex) -> None:
+        """Bring a ROI into view, unless the cell is one that is edited by a double click."""
+        if not self._model.flags(index) & Qt.ItemFlag.ItemIsEditable:
+            self._bring_into_view(index.row())
+
+    def _bring_into_view(self, row: int) -> None:
+        if self._session.record is not None:
+            self._session.record.go_to(roi_id=self._model.roi_at(row).roi_id)
 
     def _on_filter_changed(self, text: str) -> None:
         with self._echo:

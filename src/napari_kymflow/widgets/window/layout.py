@@ -84,7 +84,7 @@ class DockLayout(QObject):
 
     def put(self, name: str, dock: QDockWidget) -> None:
         """Put a dock where it was the last time, or where it belongs; a dock that is there already stays."""
-        if dock.findChild(PlacedDock) is not None:
+        if is_placed(dock):
             return
         self.is_new = False
         self._fitted = self._fitted or self._is_on_screen()
@@ -164,6 +164,11 @@ class DockLayout(QObject):
 def layout_of(window: QMainWindow) -> DockLayout:
     """Return the layout of the docks in a window; the first call makes it."""
     return window.findChild(DockLayout) or DockLayout(window)
+
+
+def is_placed(dock: QDockWidget) -> bool:
+    """Return whether a dock was put where it belongs."""
+    return dock.findChild(PlacedDock) is not None
 
 
 def name_of(dock: QDockWidget) -> str | None:

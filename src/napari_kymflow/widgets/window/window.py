@@ -22,7 +22,7 @@ from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
 from napari_kymflow.widgets.window.keep_whole import KeepWhole
-from napari_kymflow.widgets.window.layout import PLUGIN, layout_of, name_of, other_than
+from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, other_than
 
 _PAUSE_MS = 800
 _REST_MS = 120
@@ -318,8 +318,12 @@ def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
         parent = parent.parent()
     if parent is not None:
         window.attach(parent)
-        if dock is not None:
-            window.place(dock)
+        if dock is not None and not is_placed(dock):
+            # Not now: Qt is about to show the dock, and ends in a segmentation fault where that moves it.
+            soon = QTimer(dock)
+            soon.setSingleShot(True)
+            soon.timeout.connect(partial(window.place, dock))
+            soon.start(0)
 
 
 def _no_window() -> None:
