@@ -5,12 +5,13 @@ The rule of this room: it states what is asked; the work is done in `importing`,
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import NotSavedError, ReadOnlyError, SourceError
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.content import ReadFile
@@ -329,7 +330,7 @@ class ZarrDataset(Dataset):
         self._ensure_exists()
         report = import_files(self, self._sources, files, plan=plan, watch=watch, executor=executor)
         if report.has_changed:
-            self._save_manifest()
+            self._note_manifest()
         return report
 
     def _restore(self, folder: Path, reader: FileReader, watch: Watch) -> ImportReport:
@@ -349,5 +350,10 @@ class ZarrDataset(Dataset):
             watch=watch,
         )
         if report.imported:
-            self._save_manifest()
+            self._note_manifest()
         return report
+
+    def _note_manifest(self) -> None:
+        """Save the manifest after an import, which is done all the same where that fails: nobody trusts a manifest."""
+        with suppress(ReadOnlyError, NotSavedError):
+            self._save_manifest()

@@ -106,7 +106,7 @@ class Dataset:
 
     def has_record(self, image_id: str) -> bool:
         """Return whether there is a record of that id, damaged or not."""
-        return is_uuid(image_id) and self._blobs.exists(layout.record_key(image_id))
+        return is_uuid(image_id) and self._blobs.is_listed(layout.record_key(image_id))
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
