@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
-from kymflow_zarr.errors import NotSavedError, ReadOnlyError, SourceError
+from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.content import ReadFile
@@ -355,5 +355,5 @@ class ZarrDataset(Dataset):
 
     def _note_manifest(self) -> None:
         """Save the manifest after an import, which is done all the same where that fails: nobody trusts a manifest."""
-        with suppress(ReadOnlyError, NotSavedError):
+        with suppress(OSError):
             self._save_manifest()

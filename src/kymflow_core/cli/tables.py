@@ -26,6 +26,7 @@ from kymflow_zarr import ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, ReadOnlyError
+from kymflow_zarr.formats.csv import frame_to_excel_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
 from kymflow_zarr.tables.table_file import IMAGE_ID
 
@@ -226,7 +227,7 @@ def _save(frame: pd.DataFrame, path: Path) -> None:
             raise CommandError(f"there is something at {path} already; give another name")
         with saving_file(path) as temporary:
             if path.suffix == ".csv":
-                frame.to_csv(temporary, index=False, encoding="utf-8-sig")
+                temporary.write_bytes(frame_to_excel_csv(frame))
             else:
                 grouped_by = IMAGE_ID if IMAGE_ID in frame.columns else None
                 temporary.write_bytes(frame_to_parquet(frame, what=str(path), grouped_by=grouped_by))

@@ -56,9 +56,9 @@ def inspect_image(
         record = dataset.record(image_id)
     except RecordNotFoundError:
         return None, ""
-    stamp = ""
+    keys, stamp = watched_keys(indexer), ""
     try:
-        stamp = record.file_stamp(watched_keys(indexer))
+        stamp = record.file_stamp(keys)
         if indexed is not None and stamp == indexed.file_stamp:
             return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
         if indexed is None:
