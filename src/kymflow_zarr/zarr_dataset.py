@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
@@ -147,7 +148,7 @@ class ZarrDataset(Dataset):
         NotSavedError
             When the disk is full or fails; the files imported before stay imported.
         """
-        folder, plan = Path(folder), replace(plan or ImportPlan(), **fields)
+        folder, plan = local_path(folder), replace(plan or ImportPlan(), **fields)
         if self.is_export(folder):
             return self._restore(folder, plan.choose_reader(), watch)
         if self.is_ome_zarr(folder):
@@ -226,14 +227,14 @@ class ZarrDataset(Dataset):
         ReadOnlyError, NotSavedError
             When the dataset cannot be written.
         """
-        return self._import_image(Path(path), ImportPlan(read_file=read_file), UNWATCHED)
+        return self._import_image(local_path(path), ImportPlan(read_file=read_file), UNWATCHED)
 
     def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
         """Add a record for each of some files, or folders that are one image each, that no record came from.
 
         One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
         """
-        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), UNWATCHED, None)
+        return self._import([local_path(path) for path in paths], ImportPlan(read_file=read_file), UNWATCHED, None)
 
     def export_legacy_folder(
         self,
@@ -289,7 +290,7 @@ class ZarrDataset(Dataset):
             info_of=info_of or reader.info_of,
             titles_of=reader.titles_of,
         )
-        return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, watch=watch)
+        return export_dataset(self, local_path(export_dir), plan, overwrite=overwrite, watch=watch)
 
     def load_sources(self) -> dict[str, Source]:
         """Return which file each imported record came from, by image id; raise `DamagedError` where that cannot be read."""

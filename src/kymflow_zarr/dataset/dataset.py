@@ -22,6 +22,7 @@ from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
     DatasetExistsError,
@@ -55,6 +56,8 @@ class Dataset:
     ------
     DatasetNotFoundError
         When mode is "r" and there is nothing, or `path` is a file.
+    InvalidNameError
+        When the path is an address, such as `s3://bucket/lab.zarr`.
     NotADatasetError
         When the folder is something else.
     OlderDatasetError
@@ -68,7 +71,7 @@ class Dataset:
     def __init__(self, path: str | Path, mode: Mode = "a") -> None:
         if mode not in ("r", "a"):
             raise ValueError(f"mode {mode!r} is not known; use 'r' to read or 'a' to read and write")
-        self.path = Path(path).absolute()  # a later change of the working folder must not move it
+        self.path = local_path(path).absolute()  # a later change of the working folder must not move it
         self.mode: Mode = mode
         self._blobs = Blobs(self.path, read_only=mode == "r")
         stored = load_attributes(self._blobs)
