@@ -31,8 +31,8 @@ def info(
         output.say(f"{dataset}: {manifest.summary()}")
         for name in opened.list_table_names():
             rows = _rows(opened, name)
-            what = "damaged, see below" if rows is None else counted(rows, "row")
-            output.say(f"  table {name}: {what}{_not_fresh(opened, name)}")
+            what = "damaged, see below" if rows is None else f"{counted(rows, 'row')}{_not_fresh(opened, name)}"
+            output.say(f"  table {name}: {what}")
         problems = opened.validate()
         output.result(
             path=str(opened.path),
@@ -78,7 +78,7 @@ def verify(
 def _rows(dataset: ZarrDataset, name: str) -> int | None:
     try:
         return len(dataset.load_table(name))
-    except KymflowZarrError:
+    except (KymflowZarrError, OSError):
         return None
 
 

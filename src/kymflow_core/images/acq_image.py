@@ -23,6 +23,7 @@ from kymflow_core.roi.bounds import Bounds, mask_bounds, rect_within, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
+from kymflow_zarr.disk.local_path import local_path
 
 if TYPE_CHECKING:
     import xarray
@@ -74,7 +75,7 @@ class AcqImage:
         SourceError
             When the image, or a file next to it, cannot be read.
         """
-        return cls(TiffSource(Path(path)))
+        return cls(TiffSource(local_path(path)))
 
     @property
     def pixels(self) -> Any:

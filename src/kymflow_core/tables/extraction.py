@@ -56,13 +56,14 @@ def inspect_image(
         record = dataset.record(image_id)
     except RecordNotFoundError:
         return None, ""
-    stamp = record.file_stamp(watched_keys(indexer))
-    if indexed is not None and stamp == indexed.file_stamp:
-        return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
-    if indexed is None:
-        is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
-        return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
+    keys, stamp = watched_keys(indexer), ""
     try:
+        stamp = record.file_stamp(keys)
+        if indexed is not None and stamp == indexed.file_stamp:
+            return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
+        if indexed is None:
+            is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
+            return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
         fingerprint = record.fingerprint(indexer.reads)
         changes = _changes(record, indexer)
     except FAILURES as error:

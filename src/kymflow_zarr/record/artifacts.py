@@ -299,7 +299,10 @@ class Artifacts:
         """Return whether a name among the arrays is one; some systems put folders of their own everywhere."""
         folder = layout.array_group_key(name)
         inside = (layout.RECORD_DATA, layout.GROUP_DOCUMENT)
-        return name != layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
+        try:
+            return name != layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
+        except DamagedError:  # a link that is not followed; verify names it
+            return False
 
     def _array(self, name: str, read: Callable[[str], T]) -> T:
         try:

@@ -317,8 +317,8 @@ class ZarrImageRecord(Artifacts):
             When no revision can have that number.
         """
         self._check_there()
-        if layout.revision_number(layout.revision_key(number).rpartition("/")[2]) != number:
-            raise InvalidNameError(f"{number} cannot be the number of a revision; it has at most 8 digits")
+        if not 0 <= number <= layout.LAST_NUMBER:
+            raise InvalidNameError(f"{number} cannot be the number of a revision; the highest is {layout.LAST_NUMBER}")
         restore_revision(self._blobs, number, data)
 
     def save_readable_copy(self) -> None:

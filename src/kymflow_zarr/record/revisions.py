@@ -21,6 +21,7 @@ from kymflow_zarr.formats.strict_json import (
     to_readable_bytes,
 )
 from kymflow_zarr.layout import (
+    LAST_NUMBER,
     RECORD_HISTORY,
     RECORD_METADATA,
     revision_key,
@@ -28,6 +29,7 @@ from kymflow_zarr.layout import (
 )
 from kymflow_zarr.record.attributes import utc_now
 
+REVISION = "revision"
 COPY_SHA256 = "copy_sha256"
 RECENT = 8
 """How many revisions back a copy of ours may be that another program is slow to replace."""
@@ -77,10 +79,18 @@ def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
     return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
 
 
+def _read(blobs: Blobs, key: str) -> bytes:
+    """Return a file's bytes; raise `DamagedError` also where a folder lies in its place."""
+    try:
+        return blobs.read(key, limit=MAX_BYTES)
+    except IsADirectoryError as error:
+        raise DamagedError(f"{blobs.describe(key)} is a folder; a file should be there") from error
+
+
 def _load_without_history(blobs: Blobs) -> Revision:
     """Return what `metadata.json` alone says, which somebody else wrote."""
     try:
-        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+        data = _read(blobs, RECORD_METADATA)
     except FileNotFoundError:
         return NOTHING_SAVED
     payload = object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
@@ -175,6 +185,8 @@ def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
         raise DamagedError(f"{where} is not what was saved: it was changed or damaged")
+    if sealed.get(REVISION) != number:
+        raise DamagedError(f"{where} is not what was saved: its file says that it is revision {sealed.get(REVISION)}")
     blobs.create(revision_key(number), data)
 
 
@@ -194,6 +206,7 @@ def adopt_edit(blobs: Blobs) -> None:
 def write_readable_copy(blobs: Blobs) -> None:
     """Make `metadata.json` again from the newest revision; a copy that cannot be read is set aside."""
     newest = load_revision(blobs)
+    blobs.set_odd_aside(RECORD_METADATA)
     _keep_foreign_copy(blobs, newest.number)
     blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
 
@@ -213,15 +226,22 @@ def is_held_by_copy(blobs: Blobs, *, without: int) -> bool:
     return canonical_sha256(copy) not in {one.sha256 for one in others if one is not None}
 
 
+def is_misplaced(sealed: JsonObject, number: int) -> bool:
+    """Return whether the file in the place of a revision is another revision, as it was written."""
+    return sealed.get(REVISION) != number and document_seal_state(sealed) == "whole"
+
+
 def revision_problem(blobs: Blobs, number: int) -> str | None:
     """Return what is wrong with a revision's file, looking at every byte of it; None where it is as it was written."""
     key = revision_key(number)
     try:
-        data = blobs.read(key, limit=MAX_BYTES)
+        data = _read(blobs, key)
         sealed = object_from_bytes(data, what=blobs.describe(key))
     except DamagedError as error:
         return str(error)
     state = document_seal_state(sealed)
+    if is_misplaced(sealed, number):
+        return f"lies in the place of revision {number} and says that it is revision {sealed.get(REVISION)}"
     if _sealed_revision(blobs, number) is None or state == "broken":
         return "was changed or damaged since it was written"
     if data != to_readable_bytes(sealed, what="metadata"):
@@ -237,9 +257,11 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
     if not newest.committed:
         return "holds what no revision holds: it was edited by hand, or damaged; the next save keeps it as a revision"
     try:
-        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+        data = _read(blobs, RECORD_METADATA)
     except FileNotFoundError:
         return "is missing; the history has it"
+    except DamagedError as error:
+        return f"{error}; a repair sets it aside and writes the newest revision there"
     try:
         object_from_bytes(data, what="it")
     except DamagedError as error:
@@ -250,11 +272,16 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
 
 
 def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
+    if number > LAST_NUMBER:
+        raise DamagedError(
+            f"not saved: {blobs.describe(revision_key(number - 1))} has the highest number that there can be, which no "
+            "save comes to; move that file away"
+        )
     saved_utc = utc_now()
     copy_sha256 = hashlib.sha256(to_readable_bytes(payload, what="metadata")).hexdigest()
     sealed = seal_document(
         {
-            "revision": number,
+            REVISION: number,
             "saved_utc": saved_utc,
             SHA256: canonical_sha256(payload),
             COPY_SHA256: copy_sha256,
@@ -284,14 +311,16 @@ def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
 
 
 def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
-    """Return a revision, or None where its seal is broken."""
+    """Return a revision, or None where its seal is broken or says another number."""
     key = revision_key(number)
     try:
-        sealed = object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
+        sealed = object_from_bytes(_read(blobs, key), what=blobs.describe(key))
     except (DamagedError, FileNotFoundError):
         return None
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+        return None
+    if sealed.get(REVISION) != number:
         return None
     saved_utc, copy_sha256 = (str(sealed.get(key, "")) for key in ("saved_utc", COPY_SHA256))
     return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
@@ -316,7 +345,7 @@ def _readable_copy(blobs: Blobs) -> JsonObject | None:
 
 def _copy_bytes(blobs: Blobs) -> bytes:
     try:
-        return blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+        return _read(blobs, RECORD_METADATA)
     except (FileNotFoundError, DamagedError):
         return b""
 

@@ -57,9 +57,13 @@ class Tables:
         """Return the file of a table, with its commits; it need not exist."""
         return TableFile(self._blobs, name)
 
+    def set_aside(self, key: str) -> None:
+        """Move something that lies among the tables into the quarantine."""
+        self._blobs.set_aside(key)
+
     def exists(self, name: str) -> bool:
         """Return whether there is a table of that name."""
-        return self._blobs.exists(layout.table_key(name))
+        return self._blobs.is_listed(layout.table_key(name))
 
     def load(
         self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None

@@ -32,6 +32,7 @@ from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
 from kymflow_zarr.record.revisions import (
     adopt_edit,
     is_held_by_copy,
+    is_misplaced,
     list_revisions,
     list_strangers,
     load_revision,
@@ -64,17 +65,37 @@ def record_findings(
     check
         What else is wrong with it.
     """
+    odd = {**_odd_entries(blobs, layout.RECORD_ANALYSIS), **_odd_entries(blobs, layout.RECORD_ARRAYS)}
+    named = set()
+    for finding in _findings_of_parts(blobs, record, where, deep=deep, odd=odd):
+        named.add(finding.where)
+        yield finding
+    for key, what in odd.items():
+        if f"{where}/{key}" not in named:
+            yield from found(f"{where}/{key}", what, partial(blobs.set_aside, key))
+    if check is not None:
+        yield from _checked(record, where, check)
+
+
+def _odd_entries(blobs: Blobs, folder: str) -> dict[str, str]:
+    """Return what is neither a file nor a folder below a folder of a record; other damage is found elsewhere."""
+    try:
+        return dict(blobs.odd_entries(folder))
+    except (KymflowZarrError, OSError):
+        return {}
+
+
+def _findings_of_parts(blobs: Blobs, record: ZarrImageRecord, where: str, *, deep: bool, odd: Collection[str]) -> Findings:
     yield from failing(where, partial(_attributes_problem, blobs, record))
     yield from _metadata_findings(blobs, where, deep=deep)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
         yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)
     for key in record.list_analysis_keys():
-        yield from _artifact_findings(blobs, record, key, where, deep=deep)
+        if f"{layout.RECORD_ANALYSIS}/{key}" not in odd:
+            yield from _artifact_findings(blobs, record, key, where, deep=deep)
     if deep:
         yield from _group_findings(blobs, record, where)
-    if check is not None:
-        yield from _checked(record, where, check)
 
 
 def _group_problem(blobs: Blobs, key: str, *, ours: Collection[str] | None = None) -> str | None:
@@ -122,7 +143,7 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
             if deep:
                 yield from found(f"{where}/{key}", said, partial(_seal_revision, blobs, key))
         elif said:
-            safe = number != numbers[-1] or is_held_by_copy(blobs, without=number)
+            safe = number != numbers[-1] or _is_no_loss(blobs, number)
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
     try:
         said = readable_copy_problem(blobs)
@@ -134,6 +155,19 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
             yield from found(f"{where}/{layout.RECORD_METADATA}", what, partial(_set_torn_metadata_aside, blobs))
         return
     yield from found(f"{where}/{layout.RECORD_METADATA}", said, partial(_renew_copy, blobs))
+
+
+def _is_no_loss(blobs: Blobs, number: int) -> bool:
+    """Return whether the newest revision, which is not whole, can be set aside without losing what it alone has."""
+    if is_held_by_copy(blobs, without=number):
+        return True
+    key = layout.revision_key(number)
+    if not blobs.is_regular(key):
+        return True
+    try:
+        return is_misplaced(object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=key), number)
+    except DamagedError:
+        return False
 
 
 def _set_revision_aside(blobs: Blobs, key: str) -> None:

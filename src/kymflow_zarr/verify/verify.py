@@ -18,6 +18,7 @@ from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
+from kymflow_zarr.formats.frames import parquet_problem
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
@@ -91,24 +92,36 @@ def verify_dataset(
         watch.check("looking for damage was cancelled; what was repaired by then stays")
         watch.progress(done, len(ids), "")
         findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
-        of_record = _settle(findings, repair=repair)
-        if not blobs.exists(layout.record_key(image_id)):  # deleted while it was looked at
+        of_record = _settle(layout.record_key(image_id), findings, repair=repair)
+        if not blobs.is_listed(layout.record_key(image_id)):  # deleted while it was looked at
             continue
         problems += of_record
         if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
             damaged.add(image_id)
-    problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
-    problems += _settle(_of_left_overs(blobs, repair=repair), repair=repair)
-    problems += _settle(_of_strangers(blobs), repair=repair)
-    problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
-    problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
-    problems += _settle(table_findings(blobs, dataset, deep=deep), repair=repair)
+    for where, findings in (
+        (layout.GROUP_DOCUMENT, _of_groups(blobs, deep=deep)),
+        (layout.STAGING, _of_left_overs(blobs, repair=repair)),
+        (layout.IMAGES, _of_strangers(blobs)),
+        (layout.table_key(layout.SOURCES_TABLE), sources_findings(blobs, dataset, deep=deep)),
+        (layout.MANIFEST, _of_manifest(blobs, dataset, deep=deep)),
+        (layout.INDEX, _of_indexes(blobs)),
+        (layout.TABLES, table_findings(blobs, dataset, deep=deep)),
+    ):
+        problems += _settle(where, findings, repair=repair)
     return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
 
 
-def _settle(findings: Findings, *, repair: bool) -> list[Problem]:
-    """Return the problems of the findings, after repairing them where `repair` asks for it."""
-    return [_repaired(finding) if repair else finding.problem() for finding in list(findings)]
+def _settle(where: str, findings: Findings, *, repair: bool) -> list[Problem]:
+    """Return the problems of the findings, after repairing them where `repair` asks for it.
+
+    What cannot be looked at any further is one problem more, of the place `where`.
+    """
+    all_found: list[Finding] = []
+    try:
+        all_found.extend(findings)
+    except (KymflowZarrError, OSError) as error:
+        all_found.append(Finding(where=where, what=str(error)))
+    return [_repaired(finding) if repair else finding.problem() for finding in all_found]
 
 
 def _repaired(finding: Finding) -> Problem:
@@ -123,11 +136,8 @@ def _repaired(finding: Finding) -> Problem:
 
 def _of_record(blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, check: CheckRecord | None) -> Findings:
     where = layout.record_key(image_id)
-    try:
-        folder, record = blobs.sub(where), dataset.record(image_id)
-        yield from record_findings(folder, record, where=where, deep=deep, check=check)
-    except (KymflowZarrError, OSError) as error:
-        yield Finding(where=where, what=str(error))
+    folder, record = blobs.sub(where), dataset.record(image_id)
+    yield from record_findings(folder, record, where=where, deep=deep, check=check)
 
 
 def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
@@ -183,10 +193,22 @@ def _of_strangers(blobs: Blobs) -> Findings:
 
 
 def _of_manifest(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
-    if not blobs.exists(layout.MANIFEST):
+    if not blobs.is_listed(layout.MANIFEST):
         return
     renew = partial(_renew_manifest, blobs, dataset)
     yield from failing(layout.MANIFEST, partial(_manifest_problem, blobs, dataset, deep=deep), renew)
+
+
+def _of_indexes(blobs: Blobs) -> Findings:
+    for name in blobs.names(layout.INDEX):
+        key = f"{layout.INDEX}/{name}"
+        if name.endswith(layout.PARQUET):
+            yield from failing(key, partial(_index_problem, blobs, key), partial(blobs.set_aside, key))
+
+
+def _index_problem(blobs: Blobs, key: str) -> str | None:
+    said = parquet_problem(blobs.read(key), what=blobs.describe(key), deep=False)
+    return f"{said}; it can be made again" if said else None
 
 
 def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | None:
