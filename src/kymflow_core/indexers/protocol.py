@@ -8,7 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 from numpy.typing import NDArray
 
-from kymflow_core.artifacts import METHOD_COLUMN
 from kymflow_core.errors import IndexerError
 from kymflow_zarr import (
     MASKS_KEY,
@@ -180,17 +179,17 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
 
 
 def with_counts(rows: pd.DataFrame, counts: Iterable[str]) -> pd.DataFrame:
-    """Return rows with whole numbers in those further columns that count, and text in `method`, as far as they are there.
+    """Return rows with whole numbers in those further columns that count, as far as they are there.
 
     Raises
     ------
     IndexerError
         When there is a fraction where something is counted.
     """
-    typed = {name: rows[name] for name in (*counts, METHOD_COLUMN) if name in rows.columns}
+    typed = {name: rows[name] for name in counts if name in rows.columns}
     for name, column in typed.items():
         try:
-            typed[name] = column.fillna("").astype("str") if name == METHOD_COLUMN else column.astype("Int64")
+            typed[name] = column.astype("Int64")
         except (ValueError, TypeError) as error:
             raise IndexerError(f"{name!r} has values that are no whole numbers: {error}") from error
     return with_units(rows.assign(**typed), units_of(rows))

@@ -7,7 +7,7 @@ import pandas as pd
 from kymflow_core.artifacts import RADON_REPORT
 from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError
-from kymflow_core.indexers.protocol import ArtifactReader, rows_of, with_counts
+from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 
 _TABLE, _JSON = f"{RADON_REPORT}.parquet", f"{RADON_REPORT}.json"
 
@@ -24,20 +24,19 @@ _OLDER_NAMES = {
     "vel_n_valid": "n_valid",
     "note": "notes",
 }
-_COUNTS = ("n_windows", "n_at_limit", "window_lines", "step_lines", "cells", "n_events")
 
 
 class RadonReportIndexer:
     """Reads the table artifact `radon_report`, else the JSON one (an object, or a list of objects).
 
     One row a ROI, channel and `method`; velocities in mm/s, signed by direction. Rows of the older program stay beside
-    ours; `method` is empty where it is not stated. The older program's column names (`vel_mean`,
+    ours; `method` is missing where none is stated. The older program's column names (`vel_mean`,
     `vel_median`, `vel_n_valid`, `note`) are mapped.
     """
 
     name = "radon report"
     table_name = RADON_REPORT
-    schema_version = "3"
+    schema_version = "2"
     reads = (_TABLE, _JSON)
     units = units_of_columns(_DTYPES)
 
@@ -55,7 +54,7 @@ class RadonReportIndexer:
         else:
             frame = pd.DataFrame()
         mapped = frame.rename(columns={old: new for old, new in _OLDER_NAMES.items() if new not in frame.columns})
-        return with_counts(rows_of(mapped, _DTYPES, image_id=rec.image_id, what=RADON_REPORT), _COUNTS)
+        return rows_of(mapped, _DTYPES, image_id=rec.image_id, what=RADON_REPORT)
 
     @staticmethod
     def _of_json(rec: ArtifactReader) -> pd.DataFrame:
