@@ -30,6 +30,8 @@ COMMITS = "tables/.commits"
 MANIFEST = "index/manifest.json.gz"
 STAGING = ".staging"
 QUARANTINE = ".quarantine"
+TRASH = ".trash"
+"""Records that somebody removed."""
 SOURCES_TABLE = "sources"
 
 RECORD_DATA = "data"

@@ -227,12 +227,15 @@ class ZarrDataset(Dataset):
         """
         return self._import_image(Path(path), ImportPlan(read_file=read_file), UNWATCHED)
 
-    def import_paths(self, paths: Sequence[str | Path], *, read_file: ReadFile) -> ImportReport:
+    def import_paths(
+        self, paths: Sequence[str | Path], *, read_file: ReadFile | None = None, watch: Watch = UNWATCHED
+    ) -> ImportReport:
         """Add a record for each of some files, or folders that are one image each, that no record came from.
 
-        One that cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
+        They are read with `read_file`, by default with the installed reader, which reads files and no folders. One that
+        cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
         """
-        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), UNWATCHED, None)
+        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), watch, None)
 
     def export_legacy_folder(
         self,

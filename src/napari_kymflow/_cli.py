@@ -13,6 +13,7 @@ from kymflow_zarr.errors import DatasetNotFoundError, OlderDatasetError
 from napari_kymflow._reader import locate
 
 _WINDOW = (1500, 950)
+"""The size of a window that is only rendered."""
 _LONGEST_S = 60.0
 _ROUNDS = 5
 """How often Qt is let work before a screenshot: the docks are laid out, then the view is fitted, then drawn."""
@@ -79,8 +80,13 @@ def _show(path: Path, screenshot: Path | None, output: Output) -> None:
     import napari
     import napari.qt
 
+    from napari_kymflow.widgets.window.layout import fill_screen
+
     viewer = napari.Viewer(title="napari-kymflow")
-    viewer.window.resize(*_WINDOW)
+    if screenshot is not None:
+        viewer.window.resize(*_WINDOW)
+    else:
+        fill_screen()
     viewer.open(str(path), plugin="napari-kymflow")
     if screenshot is None:
         napari.run()

@@ -2,10 +2,15 @@
 
 The rule of this room: what a folder is, its attributes say, never its name. A folder that is not ours is declined with one
 small file read; a dataset of ours that is broken gives one message. Of a dataset of the older program, a copy is offered.
+Of a folder of TIFFs, for which napari asks which reader to use anyway, an import is offered. A single TIFF is never ours:
+napari would ask before each TIFF of every user.
 Nothing heavy is imported until something is ours.
 """
 
+import itertools
 import json
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,16 +22,23 @@ Layers: TypeAlias = list[tuple[Any, ...]]
 Reader: TypeAlias = Callable[[str | Sequence[str]], Layers]
 
 _MOST_BYTES = 1 << 20
+_MOST_LISTED = 5000
+_TIFF = (".tif", ".tiff")
 _FORMATS = ("kymflow_zarr", "kymflow_zarr_v1")
 NOTHING: Layers = [(None,)]
 """What a napari reader returns that opened something, but has no layer to add."""
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return a reader for a kymflow dataset, or one record of it, given as its folder or its `zarr.json`; else None."""
-    if not isinstance(path, str) or locate(path) is None:
+    """Return a reader for a kymflow dataset, or one record of it, given as its folder or its `zarr.json`; else None.
+
+    Of a folder of TIFFs, where there is a window, it returns what offers to make a dataset of it.
+    """
+    if not isinstance(path, str):
         return None
-    return read
+    if locate(path) is not None:
+        return read
+    return offer_import if _has_window() and _has_tiffs(Path(path)) else None
 
 
 def locate(path: str) -> tuple[Path, str | None] | None:
@@ -80,6 +92,31 @@ def read(path: str | Sequence[str]) -> Layers:
     return _layers(session, image_id)
 
 
+def offer_import(path: str | Sequence[str]) -> Layers:
+    """Open the docks, and offer to make a dataset of a folder of TIFFs."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is not None and isinstance(path, str):
+        from napari_kymflow.widgets.docks import do_when_idle, open_dataset_dock, open_docks
+
+        open_docks(viewer)
+        dock = open_dataset_dock(viewer)
+        do_when_idle(dock, lambda: dock.exchange.offer([Path(path).resolve()]))
+    return NOTHING
+
+
+def _has_window() -> bool:
+    napari = sys.modules.get("napari")
+    return napari is not None and napari.current_viewer() is not None
+
+
+def _has_tiffs(folder: Path) -> bool:
+    """Return whether one of the first entries below a folder is a TIFF."""
+    names = itertools.islice(((parent, name) for parent, _, names in os.walk(folder) for name in names), _MOST_LISTED)
+    return any(name.lower().endswith(_TIFF) and not name.startswith(".") for _, name in names)
+
+
 def _layers(session: "KymSession", image_id: str | None) -> Layers:
     """Return the layers of one record, or of the first that can be read; say how many cannot, in one message."""
     from napari.utils.notifications import show_error, show_info, show_warning
@@ -95,7 +132,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
                 session.close_record()
             return NOTHING
     if not session.image_ids:
-        show_info("The dataset has no image yet. Import TIFFs with: napari-kymflow import FOLDER DATASET.zarr")
+        show_info("The dataset has no image yet. Drop a folder of TIFFs onto the canvas, or click Import TIFFs….")
     reasons = []
     layers = None
     for candidate in session.image_ids:
@@ -120,6 +157,8 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
 
 def _layers_of(session: "KymSession", image_id: str) -> Layers:
     """Return the layers of a record for napari to add; none where it is shown by those that are there already."""
+    if session.opens_elsewhere(image_id):
+        return NOTHING
     if not session.has_layers:
         return session.layers_of(image_id)
     session.open_record(image_id)

@@ -141,19 +141,22 @@ def _replace_array(sample: Sample, folder: Path) -> Call:
     return lambda: record.save_array_artifact("labels", np.full((20, 6), 7, np.uint8))
 
 
-def _delete_image(sample: Sample, folder: Path) -> Call:
-    dataset = ZarrDataset(sample.path)
-    if dataset.list_image_ids() == [sample.full]:
-        dataset.add_image(PIXELS)
+def _take_out(take: Callable[[ZarrDataset, str], None]) -> Callable[[Sample, Path], Call]:
+    def prepare(sample: Sample, folder: Path) -> Call:
+        dataset = ZarrDataset(sample.path)
+        if dataset.list_image_ids() == [sample.full]:
+            dataset.add_image(PIXELS)
 
-    def call() -> None:
-        # Done by halves, the record is gone and rows of it are left: then only a repair can finish it.
-        with suppress(RecordNotFoundError):
-            dataset.delete_image(sample.full)
-        if dataset.verify(repair=True).exit_code:
-            raise NotSavedError("not repaired")
+        def call() -> None:
+            # Done by halves, the record is gone and rows of it are left: then only a repair can finish it.
+            with suppress(RecordNotFoundError):
+                take(dataset, sample.full)
+            if dataset.verify(repair=True).exit_code:
+                raise NotSavedError("not repaired")
 
-    return call
+        return call
+
+    return prepare
 
 
 OPERATIONS = {
@@ -173,5 +176,6 @@ OPERATIONS = {
     "replace an array where folders cannot swap": Operation(prepare=_replace_array, lacks="swap"),
     "save ROIs where files cannot be linked": Operation(prepare=_save_rois, lacks="link"),
     "replace rows where files cannot be linked": Operation(prepare=_replace_rows, lacks="link"),
-    "delete an image": Operation(prepare=_delete_image, in_parts=True),
+    "delete an image": Operation(prepare=_take_out(ZarrDataset.delete_image), in_parts=True),
+    "move an image to the trash": Operation(prepare=_take_out(ZarrDataset.move_to_trash), in_parts=True),
 }

@@ -6,6 +6,8 @@ Every process loads this file, also one without napari (see `processes`); so it 
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -69,7 +71,7 @@ def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What the user answers to each kind of question, in order; unasked ones discard. Ends with what was asked."""
-    given: dict[str, list[Any]] = {"unsaved": [], "conflicts": [], "close": [], "asked": []}
+    given: dict[str, list[Any]] = {"unsaved": [], "conflicts": [], "close": [], "own": [], "asked": []}
 
     def answer(kind: str, default: Any) -> Any:
         def ask(self: object, what: Any) -> Any:
@@ -83,6 +85,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     monkeypatch.setattr(NapariWindow, "ask_unsaved", answer("unsaved", "discard"))
     monkeypatch.setattr(NapariWindow, "ask_conflicts", answer("conflicts", "both"))
     monkeypatch.setattr(NapariWindow, "ask_close", answer("close", True))
+    monkeypatch.setattr(NapariWindow, "ask_own_window", answer("own", False))
     return given
 
 
@@ -130,6 +133,21 @@ def _lab_original(olympus_folder: Path, tmp_path_factory: pytest.TempPathFactory
 def lab_path(_lab_original: Path, tmp_path: Path) -> Path:
     """The laboratory's real line scans, imported, tables built; may be changed."""
     return Path(shutil.copytree(_lab_original, tmp_path / "lab.zarr"))
+
+
+@pytest.fixture
+def until_gone(qtbot: Any) -> Callable[[Any], AbstractContextManager[None]]:
+    """A function that returns a context, which ends when a widget is deleted."""
+
+    @contextmanager
+    def wait(widget: Any) -> Iterator[None]:
+        gone: list[bool] = []
+        # Not `waitSignal`, which disconnects at the end: on PySide6 nothing can be disconnected from what is gone.
+        widget.destroyed.connect(lambda *_: gone.append(True))
+        yield
+        qtbot.waitUntil(lambda: gone == [True], timeout=20_000)
+
+    return wait
 
 
 @pytest.fixture

@@ -179,3 +179,7 @@ def test_layers_of_others_have_no_tag():
     from napari.layers import Image
 
     assert tag_of(Image(np.zeros((2, 2)))) is None
+
+
+def test_without_a_window_a_folder_of_tiffs_is_not_ours(olympus_folder):
+    assert get_reader(str(olympus_folder)) is None

@@ -20,6 +20,8 @@ FAST = "fast"
 REVERSED = "reversed"
 NO_EVIDENCE = "no evidence"
 SIGMAS_PER_MAD = 1.4826
+FIRST_BASELINES = 3
+"""How many times longer the baseline is at first, so that it is longer than twice a long stall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +143,8 @@ def _moving_episodes(times: Doubles, velocity: Doubles, step_s: float, settings:
     along = velocity * (np.sign(np.nanmedian(velocity)) or 1.0)
     usual = np.ones(len(along), bool)
     found: dict[str, list[tuple[int, int]]] = {}
-    for _ in range(2):
-        course = _course(along, usual, step_s, settings)
+    for baseline_s in (FIRST_BASELINES * settings.baseline_s, settings.baseline_s):
+        course = _course(along, usual, step_s, settings, baseline_s=baseline_s)
         found = {
             kind: [
                 run
@@ -161,9 +163,9 @@ def _moving_episodes(times: Doubles, velocity: Doubles, step_s: float, settings:
     ]
 
 
-def _course(along: Doubles, usual: Bools, step_s: float, settings: EventSettings) -> _Course:
+def _course(along: Doubles, usual: Bools, step_s: float, settings: EventSettings, *, baseline_s: float) -> _Course:
     smooth = running_median(along, int(settings.smooth_s / step_s))
-    baseline = running_median(np.where(usual, smooth, np.nan), int(settings.baseline_s / step_s))
+    baseline = running_median(np.where(usual, smooth, np.nan), int(baseline_s / step_s))
     there = np.isfinite(baseline)
     if there.any():
         baseline = np.interp(np.arange(len(baseline)), np.flatnonzero(there), baseline[there])

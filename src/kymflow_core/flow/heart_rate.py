@@ -16,6 +16,7 @@ LOWEST_HZ = 3.0
 HIGHEST_HZ = 15.0
 LEAST_RATIO = 50.0
 TREND_S = 0.6
+SLOW_TREND_S = 3.0
 SEGMENT_S = 40.0
 """Longer traces are cut, and the power of the parts is averaged: a heart does not keep its rate for minutes."""
 STEP_HZ = 0.02
@@ -61,6 +62,8 @@ def heart_rate(trace: VelocityTrace) -> HeartRate:
     if 2 * (HIGHEST_HZ + PEAK_HZ) * step_s > 1:
         return NONE
     frequencies, power = _mean_power(velocity - running_median(velocity, int(TREND_S / step_s)), step_s)
+    # That median follows slow hearts a little, so the amplitude is taken against a slower one.
+    _, slower = _mean_power(velocity - running_median(velocity, int(SLOW_TREND_S / step_s)), step_s)
     inside = (frequencies >= LOWEST_HZ) & (frequencies <= HIGHEST_HZ)
     top = int(np.argmax(np.where(inside, power, -np.inf)))
     background = float(np.median(power[inside & (np.abs(frequencies - frequencies[top]) > PEAK_HZ)]))
@@ -72,7 +75,7 @@ def heart_rate(trace: VelocityTrace) -> HeartRate:
     return HeartRate(
         hz=float(frequencies[top] + offset * (frequencies[1] - frequencies[0])),
         power_ratio=ratio,
-        amplitude_mm_s=float(np.sqrt(2 * power[top])),
+        amplitude_mm_s=float(np.sqrt(2 * slower[top])),
     )
 
 

@@ -6,6 +6,7 @@ outlier. Windows that overlap share their pixels, so each counts with a part of 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from kymflow_core.flow.speed_grid import at_midpoints, cell_edges
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+_Band = tuple[Floats, NDArray[np.int32], NDArray[np.int32]]
 
 CHANGE_PIXELS_PER_LINE = 0.06
 CHANGE_RELATIVE = 0.05
@@ -24,6 +26,8 @@ CHANGE_LINES = 4
 OUTLIERS = 0.02
 REACH = 4.0
 """Standard deviations beyond which a change is a jump."""
+WIDEST = 0.9
+"""The part of a speed that it changes at most without a jump; below 1, what arrives at a speed is one band too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +77,31 @@ def posterior(ratios: Floats, speeds: Doubles, chain: Chain, *, compiled: bool =
     """
     prior = prior_of(speeds)
     seen = _emissions(ratios, prior, chain)
-    onward = transitions(speeds, chain)
     fast = compiled_sums() if compiled else None
     run = _forward_backward if fast is None else fast.forward_backward
+    arriving, onward = _bands(tuple(speeds.tolist()), chain)
+    return np.asarray(run(seen, prior.astype(np.float32), np.float32(chain.jump), *arriving, *onward))
+
+
+@lru_cache(maxsize=8)
+def _bands(speeds: tuple[float, ...], chain: Chain) -> tuple[_Band, _Band]:
+    """Return what arrives at each speed, and what goes on from it: entries, where rows begin, the first column of each."""
+    onward = transitions(np.array(speeds), chain)
     arriving = csr_matrix(onward.T)
     arriving.sort_indices()
-    parts = [(matrix.data, matrix.indptr, matrix.indices[matrix.indptr[:-1]]) for matrix in (arriving, onward)]
-    return np.asarray(run(seen, prior.astype(np.float32), np.float32(chain.jump), *parts[0], *parts[1]))
+    of_both = [(matrix.data, matrix.indptr, matrix.indices[matrix.indptr[:-1]]) for matrix in (arriving, onward)]
+    return of_both[0], of_both[1]
 
 
 def transitions(speeds: Doubles, chain: Chain) -> csr_matrix:
     """Return the probabilities of the next speed (columns) after each one (rows), without jumps; every row is one band."""
     spread = np.hypot(chain.change, chain.relative * np.abs(speeds))
     widths = np.diff(cell_edges(speeds))
+    # A quarter more: the change of a fast neighbour is larger than that of this one.
+    wide = 1.25 * REACH * np.sqrt(2)
     rows, columns, values = [], [], []
     for row, speed in enumerate(speeds):
-        # Half as much again: the change of a fast neighbour is larger than that of this one.
-        reach = 1.5 * REACH * np.sqrt(2) * spread[row]
+        reach = np.hypot(wide * chain.change, min(wide * chain.relative, WIDEST) * speed)
         first, behind = np.searchsorted(speeds, [speed - reach, speed + reach])
         first, behind = min(first, row), max(behind, row + 1)
         near = slice(first, behind)

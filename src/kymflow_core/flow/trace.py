@@ -20,24 +20,14 @@ from kymflow_core.flow.reference import REFERENCE_METHODS
 from kymflow_core.flow.settings import VelocitySettings
 from kymflow_core.flow.speed_grid import Doubles, Floats, at_midpoints, speed_grid, with_midpoints
 from kymflow_core.flow.statistics import Statistics, parabola, read_posterior
+from kymflow_core.velocity_schema import AT_LIMIT, SPEED_LIMIT_WIDTHS, VELOCITY_COLUMNS
 
-COLUMNS = (
-    "time_s",
-    "velocity_mm_s",
-    "velocity_all_mm_s",
-    "velocity_low_mm_s",
-    "velocity_high_mm_s",
-    "velocity_window_mm_s",
-    "quality",
-    "explained",
-    "evidence_nats",
-    "flag",
-)
+_OF_THE_SERIES = ("roi_id", "channel", "method", "window")
+COLUMNS = tuple(name for name in VELOCITY_COLUMNS if name not in _OF_THE_SERIES)
 SPEED_COLUMNS = tuple(name for name in COLUMNS if name.endswith("_mm_s"))
 
 NO_CELLS = "no cells"
 UNCERTAIN = "uncertain"
-AT_LIMIT = "at limit"
 SPEED_CHANGED = "speed changed"
 
 CLEAR_NATS = 3.0
@@ -45,8 +35,6 @@ CLEAR_NATS = 3.0
 certain."""
 MOST_EMPTY = 0.95
 """The part of the windows that may be taken as empty beforehand; more would silence the few that are not."""
-LIMIT_OF_WIDTH = 0.8
-"""The widths per line up to which neighbouring lines share enough pixels."""
 PIXELS_OF_LENGTH = 3
 """Pixels of the length of the pattern that are enough; more are joined."""
 SURE_WIDTH = 10
@@ -194,7 +182,7 @@ def measure_velocity(
     settings = settings or VelocitySettings()
     window = settings.lines_of_window(seconds_per_line)
     scale = mm_s_per_pixel_per_line(seconds_per_line, um_per_pixel)
-    limit = LIMIT_OF_WIDTH * image.shape[1]
+    limit = SPEED_LIMIT_WIDTHS * image.shape[1]
     if settings.speed_limit_mm_s is not None and not math.isnan(scale):
         limit = min(limit, settings.speed_limit_mm_s / scale)
     scan = _Scan(

@@ -19,7 +19,7 @@ from kymflow_core.images.labelled import labelled_array
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
+from kymflow_core.roi.bounds import Bounds, mask_bounds, rect_within, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
@@ -50,8 +50,8 @@ class ImageSource(Protocol):
 class AcqImage:
     """One acquired image with its header and ROIs.
 
-    A handle: the metadata are read when it is made, the pixels when they are asked for. `rois` is what was last read or
-    saved; `save_rois` commits another set.
+    A handle: the metadata are read when it is made, the pixels when they are asked for, axes and shape once. `rois` is what
+    was last read or saved; `save_rois` commits another set.
 
     Parameters
     ----------
@@ -90,12 +90,17 @@ class AcqImage:
         return self.source.get_axes()
 
     @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The number of pixels along each axis."""
+        return {axis: int(size) for axis, size in zip(self.axes, self.pixels.shape, strict=True)}
+
+    @property
     def slice_shape(self) -> tuple[int, int]:
         """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        sizes = self.sizes
         if not {"y", "x"} <= set(sizes):
             raise ImageError(f"the image has the axes {self.axes}; y and x are needed")
-        return int(sizes["y"]), int(sizes["x"])
+        return sizes["y"], sizes["x"]
 
     @property
     def name(self) -> str:
@@ -121,15 +126,14 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        pixels = self.pixels
-        sizes = dict(zip(self.axes, pixels.shape, strict=True))
+        sizes = self.sizes
         at = {"z": z, "c": channel - 1}
         outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
         if outside:
             raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
         rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
         place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
-        return np.asarray(pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
 
     def to_xarray(self) -> "xarray.DataArray":
         """Return all pixels as an xarray array, read whole.
@@ -151,8 +155,7 @@ class AcqImage:
     @property
     def channels_available(self) -> tuple[int, ...]:
         """The channels that a ROI can be in, from 1; an image without a channel axis has one."""
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
-        return tuple(range(1, int(sizes.get("c", 1)) + 1))
+        return tuple(range(1, self.sizes.get("c", 1) + 1))
 
     def get_roi(self, roi_id: int) -> ROI:
         """Return one ROI; raise `RoiNotFoundError`, a `KeyError`, with the ids that are there."""
@@ -291,16 +294,12 @@ class AcqImage:
 
     def within(self, roi: RectROI) -> RectROI:
         """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
-        lines, pixels = self.slice_shape
-        if roi.y1 > lines or roi.x1 > pixels:
-            raise RoiError(
-                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
-                f"{lines} lines and {pixels} pixels"
-            )
-        return roi
+        return rect_within(roi, self.slice_shape)
 
     def reload(self) -> None:
         """Read header, metadata and ROIs again, as another program may have saved them."""
+        for name in ("axes", "sizes"):
+            self.__dict__.pop(name, None)
         self._adopt(self.source.load_revision())
 
     def save_rois(self, rois: RoiSet) -> None:

@@ -6,7 +6,7 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from kymflow_zarr.arrays.arrays import check_axes, write_array
 from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
+from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
@@ -34,7 +35,7 @@ from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.index import TableIndex, load_table_index, save_table_index
-from kymflow_zarr.tables.sources import Sources
+from kymflow_zarr.tables.sources import Source, Sources
 from kymflow_zarr.tables.tables import ReplacedRows, Tables
 
 Mode: TypeAlias = Literal["r", "a"]
@@ -206,11 +207,51 @@ class Dataset:
         DamagedError
             When a table cannot be read; then nothing was removed.
         """
+        self._take_out(image_id, self._blobs.delete)
+
+    def _take_out(self, image_id: str, take: Callable[[str], object]) -> None:
+        """Take a record's folder away, then its rows out of every table that has some."""
         record = self.record(image_id)
         having = self._tables.names_having([image_id])
-        self._blobs.delete(layout.record_key(record.image_id))
+        take(layout.record_key(record.image_id))
         for name in having:
             self._tables.delete_rows(name, [image_id])
+
+    def move_to_trash(self, image_id: str) -> None:
+        """Take a record out of the dataset, and its rows out of every table; `restore_from_trash` is the inverse.
+
+        Its folder is moved whole, with pixels, ROIs, history and results. A later import of its file adds the image again.
+
+        Raises
+        ------
+        RecordNotFoundError
+            When there is none of that id.
+        DamagedError
+            When a table cannot be read; then nothing was moved.
+        """
+        self._take_out(image_id, self._blobs.throw_away)
+
+    def list_trash(self) -> list[RemovedRecord]:
+        """Return the records in the trash, sorted by their names; of one that was removed twice, each time."""
+        return list_removed(self._blobs)
+
+    def restore_from_trash(self, removed: RemovedRecord) -> None:
+        """Put a record back, also among the sources; rows in other tables are made by the next refresh.
+
+        Raises
+        ------
+        RecordNotFoundError
+            When it is no longer in the trash.
+        FileExistsError
+            When there is a record of that id; nothing was moved.
+        """
+        if removed not in self.list_trash():
+            raise RecordNotFoundError(f"record {removed.image_id!r} is no longer in the trash of {self.path}")
+        self._blobs.put_back(removed.key)
+        record = self._record(removed.image_id)
+        if f"{layout.PROVENANCE}{layout.JSON}" in record.list_analysis_keys():
+            where = f"provenance of {removed.image_id}"
+            self._sources.add({removed.image_id: Source.from_json(record.load_json(layout.PROVENANCE), where=where)})
 
     def list_table_names(self) -> list[str]:
         """Return the names of the dataset's tables, sorted; the sources are not among them."""

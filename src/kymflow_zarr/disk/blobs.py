@@ -21,7 +21,7 @@ from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import parts_of
 from kymflow_zarr.disk.staging import Staging, place_of, remove_empty
 from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
-from kymflow_zarr.layout import QUARANTINE, STAGING
+from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
 
 RESERVE_BYTES = 8 * 2**20
 """What large writes leave free on a disk, so that a person's ROIs can still be saved when it is full."""
@@ -236,6 +236,16 @@ class Blobs:
             steps.flush_folder(os.path.dirname(path))
         return f"{QUARANTINE}/{os.path.basename(kept)}"
 
+    def throw_away(self, key: str) -> str:
+        """Move a folder into the trash, from where `put_back` brings it, and return where it is now."""
+        path = self._path(key)
+        with self._writing(key):
+            thrown = self._staging.new_trash_path(path)
+            steps.rename(path, thrown)
+            steps.flush_folder(os.path.dirname(thrown))
+            steps.flush_folder(os.path.dirname(path))
+        return f"{TRASH}/{os.path.basename(thrown)}"
+
     def keep_aside(self, key: str) -> None:
         """Keep a file in the quarantine as well; what is written in its place later does not change it there."""
         path = self._path(key)
@@ -245,10 +255,10 @@ class Blobs:
             steps.flush_folder(os.path.dirname(kept))
 
     def put_back(self, key: str) -> None:
-        """Move what a stopped program had moved out of its place back to it."""
+        """Move a folder that was moved out of its place back to it; raise `FileExistsError` where something is there."""
         place = self._path(place_of(key) or "")
         with self._writing(key):
-            steps.rename(self._path(key), place)
+            steps.rename_folder(self._path(key), place)
             steps.flush_folder(os.path.dirname(place))
 
     @contextmanager

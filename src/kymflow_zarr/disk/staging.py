@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from kymflow_zarr.disk import steps
-from kymflow_zarr.layout import QUARANTINE, STAGING
+from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
 
 
 class Staging:
@@ -36,6 +36,10 @@ class Staging:
     def new_quarantine_path(self, place: str) -> str:
         """Return a free path in the quarantine for something that lies at a place now."""
         return self._free_path(QUARANTINE, "", place)
+
+    def new_trash_path(self, place: str) -> str:
+        """Return a free path in the trash for something that lies at a place now."""
+        return self._free_path(TRASH, "", place)
 
     def now(self) -> float:
         """Return what time it is for the disk."""

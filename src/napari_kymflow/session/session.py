@@ -190,6 +190,8 @@ class KymSession:
         if self.record is not None and self.record.sync.is_pressed:
             # The mouse holds a shape of this record, and would drag it in the next one.
             return False
+        if self.opens_elsewhere(image_id):
+            return False
         with self.window.busy():
             image, path = self._image(image_id)
             check_showable(image)
@@ -204,6 +206,13 @@ class KymSession:
                 layer = self._layers.show(layers, image.rois, edge_width=edge_width)
             self._take_up(layer, image)
         return True
+
+    def opens_elsewhere(self, image_id: str) -> bool:
+        """Offer a window of its own to a record that would come to lie among layers of others; return whether it has it."""
+        if self.dataset is None or self.view.is_alone or self.has_layers:
+            return False
+        names = [layer.name for layer in self.viewer.layers]
+        return self.window.open_elsewhere(self.dataset.path, image_id, names)
 
     def _image(self, image_id: str) -> tuple[AcqImage, Path]:
         if self.dataset is None:
@@ -261,21 +270,38 @@ class KymSession:
         record = self.record
         if record is None:
             return
-        if event.value is not record.sync.layer:
-            if tag_of(event.value) is None and self.view.is_alone:
-                self.view.arrange()
-            self.state_changed.emit()
+        if event.value is record.sync.layer:
+            self._let_go()
+            self.view.restore()
+            self.record_changed.emit()
+            self.window.later(lambda: self._close_after_rois(record))
             return
-        if record.is_unsaved and record.key not in self._unsaved:
-            self.window.later(lambda: self._ask_about_removed(record))
-        self._let_go()
-        self.view.restore()
-        self.record_changed.emit()
+        if tag_of(event.value) is None and self.view.is_alone:
+            self.view.arrange()
+        if self._is_image(event.value, record):
+            self.window.later(lambda: self._close_after_image(record))
+        self.state_changed.emit()
 
-    def _ask_about_removed(self, record: OpenRecord) -> None:
-        """Ask about a layer that was deleted by hand with unsaved ROIs in it; the ROIs are kept until then."""
+    def _is_image(self, layer: Layer, record: OpenRecord) -> bool:
+        tag = tag_of(layer)
+        return tag is not None and tag.role == "pixels" and (Path(tag.dataset_path), tag.image_id) == record.key
+
+    def _close_after_image(self, record: OpenRecord) -> None:
+        """Close a record whose image was deleted by hand, unless it has one again by now."""
+        shows_it = any(self._is_image(layer, record) for layer in self.viewer.layers)
+        if self.record is record and not shows_it and record.sync.layer in self.viewer.layers:
+            self.viewer.layers.remove(record.sync.layer)
+
+    def _close_after_rois(self, record: OpenRecord) -> None:
+        """Close what is left of a record whose ROI layer was deleted by hand; ask about unsaved ROIs, which are kept."""
         if self.image_id == record.image_id:
             return
+        if record.key in self._unsaved:
+            self._ask_about_removed(record)
+        if self.record is None:
+            self._layers.clear()
+
+    def _ask_about_removed(self, record: OpenRecord) -> None:
         if self.window.autosaves and record.saving.can_save_unasked:
             self._save_and_leave(record)
             return

@@ -386,6 +386,47 @@ class TestDelete:
             dataset.delete_image(str(uuid.uuid4()))
 
 
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class TestTrash:
+    def test_a_removed_record_comes_back_as_it_was(self, complete):
+        image_id = complete.list_image_ids()[0]
+        before = files_of(complete.path / "images" / image_id)
+        sources = complete.load_sources_index()
+
+        complete.move_to_trash(image_id)
+        assert image_id not in complete.list_image_ids()
+        assert image_id not in {*complete.load_table("velocity")["image_id"], *complete.load_sources_index()["image_id"]}
+        assert complete.validate() == []
+        [removed] = complete.list_trash()
+        assert removed.image_id == image_id
+
+        complete.restore_from_trash(removed)
+        assert files_of(complete.path / "images" / image_id) == before
+        assert complete.list_trash() == []
+        order = {"by": "image_id", "ignore_index": True}
+        pd.testing.assert_frame_equal(
+            complete.load_sources_index().sort_values(**order), sources.sort_values(**order), check_dtype=False
+        )
+        assert complete.validate() == []
+
+    def test_it_is_not_restored_over_a_record_nor_twice(self, dataset, pixels):
+        with dataset.build_record(pixels) as draft:
+            pass
+        dataset.move_to_trash(draft.image_id)
+        [removed] = dataset.list_trash()
+        with dataset.build_record(pixels, image_id=draft.image_id):
+            pass
+        with pytest.raises(FileExistsError):
+            dataset.restore_from_trash(removed)
+        dataset.delete_image(draft.image_id)
+        dataset.restore_from_trash(removed)
+        with pytest.raises(RecordNotFoundError, match="no longer in the trash"):
+            dataset.restore_from_trash(removed)
+
+
 class TestValidate:
     def test_a_sound_dataset_has_no_problems(self, complete):
         assert complete.validate() == []

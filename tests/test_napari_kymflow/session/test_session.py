@@ -319,9 +319,11 @@ def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(demo_session, view
     assert tag_of(viewer_model.layers[-1]) is None
 
 
-def test_an_image_layer_that_was_deleted_comes_back_with_its_record(demo_session, viewer_model):
+def test_an_image_layer_that_was_deleted_closes_its_record_which_can_be_opened_again(demo_session, viewer_model):
+    image_id = demo_session.image_id
     viewer_model.layers.remove(viewer_model.layers[0])
-    demo_session.open_record(demo_session.image_id)
+    assert (demo_session.record, list(viewer_model.layers)) == (None, [])
+    demo_session.open_record(image_id)
     assert roles(viewer_model) == ["pixels", "mask", "rois"]
 
 

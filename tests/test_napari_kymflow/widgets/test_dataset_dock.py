@@ -81,7 +81,7 @@ def change_roi_of(dock_session, name):
 
 
 def test_an_empty_dock_says_what_to_do(dock):
-    assert "import a folder of TIFF files" in dock._state.text()
+    assert "Drop a .zarr folder or a folder of TIFF files" in dock._panels[RECORDS]._empty.text()
     assert not dock._buttons["refresh"].isEnabled()
     assert not dock._buttons["more"].isEnabled()
     assert dock._buttons["open"].isEnabled()
@@ -619,7 +619,7 @@ def test_a_table_in_front_says_that_the_dock_is_looking(dock, session, lab_path,
 
 
 @pytest.mark.story
-def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, qtbot):
+def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, until_gone, qtbot):
     path = session.path / "tables" / "mine.parquet"
     pd.DataFrame({"v": [[1], [2]]}).to_parquet(path)
     dock.do.show_newest()
@@ -627,7 +627,7 @@ def test_the_panel_of_a_table_that_is_gone_goes_too(dock, session, qtbot):
     dock.show_tab("mine")
     panel = dock._panels["mine"]
     path.unlink()
-    with qtbot.waitSignal(panel.destroyed):
+    with until_gone(panel):
         dock.do.show_newest()
     wait(dock, qtbot)
     assert "mine" not in dock._panels

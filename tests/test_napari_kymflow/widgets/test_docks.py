@@ -71,7 +71,7 @@ def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_p
     opened.open_dataset(lab_path)
     opened.open_record(opened.snapshot.images.set_index("name").loc["Capillary2_no_txt", "image_id"])
     opened.record.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
-    assert "Calibration unknown" in roi_dock._state.text()
+    assert "Calibration unknown" in roi_dock._warning.text()
     assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]
 
 

@@ -24,13 +24,13 @@ def viewer(make_napari_viewer):
 
 
 @pytest.fixture
-def dock(viewer, qtbot):
+def dock(viewer, until_gone, qtbot):
     opened = DatasetDock(viewer)
     viewer.window.add_dock_widget(opened)
     yield opened
     wait(opened, qtbot)
     if opened.metadata.dialog is not None:
-        close(opened, qtbot)
+        close(opened, until_gone)
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def wait(dock, qtbot):
     qtbot.waitUntil(lambda: not dock.is_busy, timeout=20_000)
 
 
-def close(dock, qtbot):
-    with qtbot.waitSignal(dock.metadata.dialog.destroyed):
+def close(dock, until_gone):
+    with until_gone(dock.metadata.dialog):
         dock.metadata.dialog.reject()
 
 
@@ -61,11 +61,11 @@ def ask(dock, qtbot, what="Calibration"):
     return dock.metadata.dialog
 
 
-def enter(dock, qtbot, one, text, what="Calibration"):
+def enter(dock, qtbot, until_gone, one, text, what="Calibration"):
     dialog = ask(dock, qtbot, what)
     dialog.enter(one, text)
     qtbot.waitUntil(lambda: dialog.can_save, timeout=20_000)
-    with qtbot.waitSignal(dialog.destroyed, timeout=20_000):
+    with until_gone(dialog):
         dialog.save()
     wait(dock, qtbot)
 
@@ -74,9 +74,9 @@ def pixel_sizes(session):
     return [AcqImage(session.dataset.record(image_id)).header.um_per_pixel for image_id in session.image_ids]
 
 
-def test_the_open_record_is_calibrated_and_everything_follows(dock, session, viewer, table_preferences, qtbot):
+def test_the_open_record_is_calibrated_and_everything_follows(dock, session, viewer, table_preferences, until_gone, qtbot):
     table_preferences.autorefresh = True
-    enter(dock, qtbot, UM, "0.6")
+    enter(dock, qtbot, until_gone, UM, "0.6")
     assert pixel_sizes(session) == [0.6, 0.5, 0.5]
     assert column(dock, "µm per pixel") == [0.6, 0.5, 0.5]
     assert column(dock, "state") == ["outdated", "fresh", "fresh"]
@@ -87,11 +87,11 @@ def test_the_open_record_is_calibrated_and_everything_follows(dock, session, vie
     assert dock._bar.text == "Calibration saved in 1 record (More → Undo takes it back)"
 
 
-def test_the_last_change_is_taken_back_once(dock, session, viewer, table_preferences, qtbot):
+def test_the_last_change_is_taken_back_once(dock, session, viewer, table_preferences, until_gone, qtbot):
     table_preferences.autorefresh = True
     before = [session.dataset.record(image_id).load_metadata_payload() for image_id in session.image_ids]
     dock._panels[RECORDS].view.selectAll()
-    enter(dock, qtbot, UM, "0.6")
+    enter(dock, qtbot, until_gone, UM, "0.6")
     assert column(dock, "state") == ["outdated"] * 3
     assert dock.metadata.undo.text() == "Undo last change of calibration"
     dock.metadata.undo.trigger()
@@ -103,12 +103,12 @@ def test_the_last_change_is_taken_back_once(dock, session, viewer, table_prefere
 
 
 @pytest.mark.everyday
-def test_the_selected_records_get_their_experiment_and_stay_selected(dock, session, qtbot):
+def test_the_selected_records_get_their_experiment_and_stay_selected(dock, session, until_gone, qtbot):
     panel = dock._panels[RECORDS]
     panel.highlight({"image_id": session.image_ids[:2]})
     dock._more_menu.aboutToShow.emit()
     assert dock.metadata.experiment.text() == "Experiment… (2 records)"
-    enter(dock, qtbot, SPECIES, "mouse", "Experiment")
+    enter(dock, qtbot, until_gone, SPECIES, "mouse", "Experiment")
     assert [value for value in column(dock, "species") if isinstance(value, str)] == ["mouse", "mouse"]
     assert set(panel.selected["image_id"]) == set(session.image_ids[:2])
     assert column(dock, "state") == ["fresh"] * 3
@@ -140,9 +140,9 @@ def test_what_others_entered_is_offered(dock, session, qtbot):
 
 
 @pytest.mark.story
-def test_unsaved_rois_stay_on_screen_and_are_saved_afterwards(dock, session, qtbot):
+def test_unsaved_rois_stay_on_screen_and_are_saved_afterwards(dock, session, until_gone, qtbot):
     session.record.editor.edit(1, name="mine")
-    enter(dock, qtbot, UM, "0.6")
+    enter(dock, qtbot, until_gone, UM, "0.6")
     assert (session.record.is_unsaved, session.record.rois.get(1).name) == (True, "mine")
     session.record.save()
     qtbot.waitUntil(lambda: not session.record.is_unsaved, timeout=20_000)
@@ -151,13 +151,13 @@ def test_unsaved_rois_stay_on_screen_and_are_saved_afterwards(dock, session, qtb
 
 
 @pytest.mark.story
-def test_a_record_that_fails_is_said_and_the_others_are_saved(dock, session, qtbot):
+def test_a_record_that_fails_is_said_and_the_others_are_saved(dock, session, until_gone, qtbot):
     dock._panels[RECORDS].view.selectAll()
     dialog = ask(dock, qtbot)
     dialog.enter(UM, "0.6")
     qtbot.waitUntil(lambda: dialog.can_save, timeout=20_000)
     shutil.rmtree(session.path / "images" / session.image_ids[2])
-    with qtbot.waitSignal(dialog.destroyed, timeout=20_000):
+    with until_gone(dialog):
         dialog.save()
     wait(dock, qtbot)
     assert dock._bar.text.startswith("Calibration saved in 2 records (More → Undo takes it back); not saved in 1: ")
@@ -185,13 +185,13 @@ def test_while_the_dock_is_at_work_nothing_is_saved_and_the_dialog_stays(dock, s
 
 
 @pytest.mark.story
-def test_an_edit_that_changed_nothing_leaves_the_undo_of_the_one_before(dock, session, qtbot):
-    enter(dock, qtbot, UM, "0.6")
+def test_an_edit_that_changed_nothing_leaves_the_undo_of_the_one_before(dock, session, until_gone, qtbot):
+    enter(dock, qtbot, until_gone, UM, "0.6")
     dialog = ask(dock, qtbot)
     dialog.enter(UM, "0.7")
     qtbot.waitUntil(lambda: dialog.can_save, timeout=20_000)
     edit_metadata(session.path, [session.image_id], MetadataEdit(um_per_pixel=0.7))
-    with qtbot.waitSignal(dialog.destroyed, timeout=20_000):
+    with until_gone(dialog):
         dialog.save()
     wait(dock, qtbot)
     assert dock.metadata.undo.isEnabled()
@@ -211,8 +211,8 @@ def test_a_dataset_that_was_opened_meanwhile_is_left_alone_and_looked_at(dock, s
 
 
 @pytest.mark.story
-def test_what_somebody_changed_since_is_said_by_an_undo(dock, session, qtbot):
-    enter(dock, qtbot, UM, "0.6")
+def test_what_somebody_changed_since_is_said_by_an_undo(dock, session, until_gone, qtbot):
+    enter(dock, qtbot, until_gone, UM, "0.6")
     edit_metadata(session.path, [session.image_id], MetadataEdit(um_per_pixel=0.9))
     dock.metadata.undo.trigger()
     wait(dock, qtbot)
@@ -221,8 +221,8 @@ def test_what_somebody_changed_since_is_said_by_an_undo(dock, session, qtbot):
 
 
 @pytest.mark.story
-def test_an_undo_is_of_the_dataset_that_was_edited(dock, session, lab_path, qtbot):
-    enter(dock, qtbot, UM, "0.6")
+def test_an_undo_is_of_the_dataset_that_was_edited(dock, session, lab_path, until_gone, qtbot):
+    enter(dock, qtbot, until_gone, UM, "0.6")
     dock.do.open_dataset(lab_path)
     wait(dock, qtbot)
     assert not dock.metadata.undo.isEnabled()
@@ -242,7 +242,9 @@ def test_without_a_dataset_nothing_can_be_edited(dock):
 
 
 @pytest.mark.story
-def test_an_unknown_calibration_is_entered_where_the_list_says_that_it_is_unknown(dock, lab_path, viewer, qtbot):
+def test_an_unknown_calibration_is_entered_where_the_list_says_that_it_is_unknown(
+    dock, lab_path, viewer, until_gone, qtbot
+):
     dock.do.open_dataset(lab_path)
     wait(dock, qtbot)
     session = session_of(viewer)
@@ -254,8 +256,8 @@ def test_an_unknown_calibration_is_entered_where_the_list_says_that_it_is_unknow
     dialog = ask(dock, qtbot)
     assert dialog.text(UM) == ""
     assert "nobody gave it yet" in [label.text() for label in dialog.findChildren(QLabel)]
-    close(dock, qtbot)
-    enter(dock, qtbot, UM, "0.331")
+    close(dock, until_gone)
+    enter(dock, qtbot, until_gone, UM, "0.331")
     assert size_of(dock, image_id) == 0.331
 
 

@@ -167,13 +167,13 @@ def test_what_was_entered_while_it_looked_is_looked_at_next(make_dialog, saved, 
     assert saved[0][1] == MetadataEdit(um_per_pixel=0.7)
 
 
-def test_what_is_found_after_the_dialog_is_gone_is_dropped(make_dialog, qtbot):
+def test_what_is_found_after_the_dialog_is_gone_is_dropped(make_dialog, until_gone, qtbot):
     waiting = []
     dialog = make_dialog(run=lambda work, done: waiting.append((work, done)))
     dialog.enter(UM, "0.6")
     qtbot.waitUntil(lambda: len(waiting) == 1)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    with qtbot.waitSignal(dialog.destroyed):
+    with until_gone(dialog):
         dialog.close()
     work, done = waiting.pop()
     done(work())

@@ -119,7 +119,7 @@ class TestBefore:
 
     def test_it_is_deleted_when_it_is_closed(self, demo_path, qtbot):
         dialog, gone = VerifyDialog(demo_path), []
-        dialog.destroyed.connect(gone.append)
+        dialog.destroyed.connect(lambda *_: gone.append(dialog))
         dialog.show()
         dialog.close()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import napari
@@ -8,7 +9,7 @@ import pandas as pd
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
@@ -21,18 +22,22 @@ from napari_kymflow.tables.views import DatasetViews, View, records_view, with_m
 from napari_kymflow.user.preferences import record_keys
 from napari_kymflow.user.recent import note_recent
 from napari_kymflow.widgets.dataset.actions import DatasetActions
+from napari_kymflow.widgets.dataset.dropped_tiffs import take_tiff_drops
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
+from napari_kymflow.widgets.dataset.removal import RemovalActions
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
-from napari_kymflow.widgets.window.task_bar import TaskBar
+from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 RECORDS = "Records"
-_EMPTY = "No dataset is open. Drop a .zarr folder onto the canvas, open one, or import a folder of TIFF files."
+_MARGINS = (6, 4, 6, 4)
+_EMPTY = "No dataset is open. Drop a .zarr folder or a folder of TIFF files onto the canvas, or click Open."
 _LOOKING = "Looking …"
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
@@ -61,12 +66,14 @@ class DatasetDock(QWidget):
         self.after_save = RefreshAfterSave(self, self._session, self._bar, self.do, lambda: self._shown)
         self._was_quick = True
         self._opening = EchoGuard()
-        self._state = QLabel(_EMPTY)
-        self._state.setWordWrap(True)
+        self._state = line_label(self)
         self._tabs = QTabWidget(self)
         self._panels: dict[str, TablePanel] = {}
-        self._add_panel(RECORDS, "records").menu_asked.connect(self._on_menu_asked)
+        records = self._add_panel(RECORDS, "records")
         self.metadata = MetadataActions(self, self._session, self._bar, self.do, self._chosen_ids)
+        self.removal = RemovalActions(self, self._session, self._bar, self.do, self._chosen_ids)
+        records.menu_asked.connect(self._on_menu_asked)
+        records.delete_asked.connect(self.removal.ask)
         self._buttons = self._make_buttons()
         self._lay_out()
         self._bind()
@@ -77,6 +84,11 @@ class DatasetDock(QWidget):
         """Attach to the window that the dock is shown in."""
         super().showEvent(event)
         self._attach()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Keep from the ROI layer what is typed here."""
+        if is_for_napari(event):
+            super().keyPressEvent(event)
 
     @property
     def is_busy(self) -> bool:
@@ -89,6 +101,8 @@ class DatasetDock(QWidget):
 
     def _attach(self) -> None:
         attach_to_window(self._window, self)
+        if self._window.main_window is not None:
+            take_tiff_drops(self._window.main_window, self.exchange.offer)
 
     def _make_buttons(self) -> dict[str, QPushButton]:
         do, exchange = self.do, self.exchange
@@ -111,6 +125,8 @@ class DatasetDock(QWidget):
         buttons["open"].setMenu(self._open_menu)
         buttons["more"].setMenu(self._more_menu)
         self.metadata.add_to(self._more_menu)
+        self._more_menu.addSeparator()
+        self.removal.add_to(self._more_menu)
         self._more_menu.addSeparator()
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
@@ -140,6 +156,8 @@ class DatasetDock(QWidget):
         for button in self._buttons.values():
             top.addWidget(button)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(*_MARGINS)
+        layout.setSpacing(4)
         layout.addLayout(top)
         layout.addWidget(self._tabs, stretch=1)
         layout.addWidget(self._bar)
@@ -216,8 +234,11 @@ class DatasetDock(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.metadata.name_records()
+        self.removal.name_records()
         for action in (self.metadata.calibration, self.metadata.experiment):
             menu.addAction(action)
+        menu.addSeparator()
+        menu.addAction(self.removal.remove)
         menu.popup(point)
 
     def _title(self, name: str) -> str:
@@ -303,20 +324,22 @@ class DatasetDock(QWidget):
         self._export_image.setEnabled(self._session.image_id is not None and not running)
         self._verify.setEnabled(dataset is not None and not running)
         self.metadata.follow(can_edit=writable)
+        self.removal.follow(can_edit=writable)
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
-        self._state.setText(_EMPTY if dataset is None else self._describe(dataset))
-        self._state.setToolTip("" if dataset is None else str(dataset.path))
+        self._state.setText("No dataset is open" if dataset is None else self._describe(dataset))
+        self._state.setToolTip("" if dataset is None else f"{self._state.text()}<br>{escape(str(dataset.path))}")
 
     def _describe(self, dataset: ZarrDataset) -> str:
         count, unsaved = len(self._session.image_ids), len(self._session.unsaved_ids)
         mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
-        mark += "".join(f", <b>● unsaved ROIs in {path.name}</b>" for path in self._session.unsaved_elsewhere)
+        mark += "".join(f", <b>● unsaved ROIs in {escape(path.name)}</b>" for path in self._session.unsaved_elsewhere)
         records = f"{count:,} record{'' if count == 1 else 's'}"
         if self._session.is_read_only:
             records += f", {self._session.is_read_only}: read-only"
-        return f"<b>{dataset.path.name}</b>: {records}{mark}"
+        # In front as well, since a long line is cut off.
+        return f"{'● ' if mark else ''}<b>{escape(dataset.path.name)}</b>: {records}{mark}"
 
     def _on_record_activated(self, row: "pd.Series[Any]") -> None:
         if self._open(row):

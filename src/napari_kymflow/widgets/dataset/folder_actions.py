@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QWidget
 
@@ -38,6 +39,7 @@ from napari_kymflow.widgets.dataset.folder_work import (
     RelinkWork,
 )
 from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
+from napari_kymflow.widgets.dataset.import_offer import ImportOffer
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
@@ -66,6 +68,8 @@ class ExchangeActions(QObject):
         self._parent, self._session, self._bar, self._do = parent, session, bar, do
         self.dialog: ReportDialog | None = None
         """The report that was shown last; None where none was, or it is closed."""
+        self.import_offer: ImportOffer | None = None
+        """The offer to import what was dropped last."""
 
     def choose_and_import(self) -> None:
         """Ask for a folder of TIFFs, and for a new dataset where none is open, and import."""
@@ -77,12 +81,39 @@ class ExchangeActions(QObject):
         path = self._session.path
         target = str(path) if path else QFileDialog.getSaveFileName(self._parent, "Name the new dataset", "lab.zarr")[0]
         if target:
-            self._bar.run(
-                f"Looking at {Path(folder).name}",
-                LookAtFolder(Path(folder)),
-                partial(self._on_looked_at, Path(folder), Path(target)),
-                partial(self._do.on_failed, path),
-            )
+            self._look_and_import(Path(folder), Path(target))
+
+    def offer(self, paths: Sequence[Path]) -> None:
+        """Offer to import a folder of TIFFs, or some TIFFs, that somebody dropped: into a new dataset, or the open one."""
+        if self._bar.is_running:
+            show_warning("Kymflow is at work: wait until that is done, or cancel it; then drop the files again.")
+            return
+        is_writable = self._session.dataset is not None and not self._session.is_read_only
+        dialog = self.import_offer = ImportOffer(
+            paths, self._session.path if is_writable else None, is_known=self._is_filled_from(paths), parent=self._parent
+        )
+        dialog.wanted.connect(partial(self._import_offered, paths))
+        dialog.open()
+
+    def _is_filled_from(self, paths: Sequence[Path]) -> bool:
+        """Return whether the open dataset is filled from a folder, or from that of some files."""
+        dataset = self._session.dataset
+        folder = folder_of(dataset.dataset_id) if dataset is not None else None
+        return folder is not None and folder in {paths[0], paths[0].parent}
+
+    def _import_offered(self, paths: Sequence[Path], target: Path) -> None:
+        if paths[0].is_dir():
+            self._look_and_import(paths[0], target)
+        else:
+            self._import(paths[0].parent, target, files=paths)
+
+    def _look_and_import(self, folder: Path, target: Path) -> None:
+        self._bar.run(
+            f"Looking at {folder.name}",
+            LookAtFolder(folder),
+            partial(self._on_looked_at, folder, target),
+            partial(self._do.on_failed, self._session.path),
+        )
 
     def refresh_from_folder(self) -> None:
         """Import what is new in the folder that the dataset is filled from; ask for it the first time."""
@@ -103,11 +134,23 @@ class ExchangeActions(QObject):
         self, folder: Path, target: Path, plan: ImportPlan | None = None, *, folder_names: FolderPattern | None = None
     ) -> None:
         """Import a folder in a worker, refresh the tables, and open the dataset."""
+        self._import(folder, target, plan, folder_names=folder_names)
+
+    def _import(
+        self,
+        folder: Path,
+        target: Path,
+        plan: ImportPlan | None = None,
+        *,
+        files: Sequence[Path] = (),
+        folder_names: FolderPattern | None = None,
+    ) -> None:
         path, known = self._session.path, self._session.found.indexers
         is_there = target.resolve() == path
-        work = ImportWork(folder, target, known, is_there=is_there, plan=plan, folder_names=folder_names)
-        done = partial(self._on_imported, folder, target)
-        self._bar.run(f"Importing {folder.name}", work, done, partial(self._do.on_failed, path))
+        work = ImportWork(folder, target, known, is_there=is_there, plan=plan, files=files, folder_names=folder_names)
+        name = folder.name if not files else files[0].name if len(files) == 1 else f"{len(files)} files"
+        done = partial(self._on_imported, folder, target, is_single=len(files) == 1)
+        self._bar.run(f"Importing {name}", work, done, partial(self._do.on_failed, path))
 
     def choose_and_export(self) -> None:
         """Ask where the export is to lie, and write the dataset there, into a new folder."""
@@ -154,10 +197,12 @@ class ExchangeActions(QObject):
         self.import_folder(folder, target, plan, folder_names=folder_names)
         return ""
 
-    def _on_imported(self, folder: Path, target: Path, outcome: Outcome) -> str:
+    def _on_imported(self, folder: Path, target: Path, outcome: Outcome, *, is_single: bool) -> str:
         report = outcome.imported
         if not self._do.open_and_take_up(outcome):
             return ""
+        if is_single and report is not None and report.imported:
+            self._session.open_record(report.imported[0].image_id)
         if report is not None and needs_reading(report, outcome.named):
             self._show_report(report, outcome.named, folder, target)
         counts = "" if report is None else import_headline(report, outcome.named)

@@ -38,6 +38,8 @@ class ImportWork:
         Whether the dataset was there when the user asked for it: if it is gone by now, none is made in its place.
     plan
         How it is imported.
+    files
+        Where some are given, only these files are imported.
     folder_names
         What the names of the folders in it stand for; by default nothing is taken from them.
     """
@@ -50,10 +52,11 @@ class ImportWork:
         *,
         is_there: bool,
         plan: ImportPlan | None = None,
+        files: Sequence[Path] = (),
         folder_names: FolderPattern | None = None,
     ) -> None:
         self._folder, self._target, self._known, self._is_there = folder, target, known, is_there
-        self._plan, self._folder_names = plan, folder_names
+        self._plan, self._files, self._folder_names = plan, files, folder_names
 
     def __call__(self, watch: Watch) -> Outcome:
         """Import, and return the result; raise `DatasetNotFoundError` where the dataset is gone."""
@@ -62,11 +65,14 @@ class ImportWork:
         if self._folder_names is not None:
             check_has_folders(self._folder)
         dataset = ZarrDataset(self._target)
-        report = dataset.import_folder(self._folder, self._plan, watch=watch)
+        if self._files:
+            report = dataset.import_paths(self._files, watch=watch)
+        else:
+            report = dataset.import_folder(self._folder, self._plan, watch=watch)
         named = None
         if self._folder_names is not None:
             named = fill_from_folders(dataset, self._folder, self._folder_names, report, watch=watch)
-        if not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
+        if not self._files and not dataset.is_ome_zarr(self._folder) and not dataset.is_export(self._folder):
             note_folder(dataset.dataset_id, self._folder)
         path = dataset.path.resolve()
         reports, problem = list[UpdateReport](), ""

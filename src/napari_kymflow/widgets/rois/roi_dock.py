@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from typing import Any
 
 import napari
@@ -18,9 +19,12 @@ from napari_kymflow.widgets.rois.actions import RoiActions
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
+from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.task_bar import line_label
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
-_WIDTH = 560
+_WIDTH = 450
+_MARGINS = (6, 4, 6, 4)
 _EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
 _FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
 _READ_ONLY = (
@@ -44,7 +48,7 @@ class RoiDock(QWidget):
         self._window = window_of(napari_viewer)
         self._echo = EchoGuard()
         self._actions = RoiActions(self._session, self)
-        self._state = _label()
+        self._state = line_label(self)
         self._warning = _label()
         self._model = RoiModel(self._session)
         self._view = make_table_view(self._model, self, several=True)
@@ -90,6 +94,7 @@ class RoiDock(QWidget):
             ],
         )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._view.delete_asked.connect(partial(self._actions.do, self._delete))
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
         self._time_only.toggled.connect(self._on_time_only_toggled)
@@ -99,11 +104,18 @@ class RoiDock(QWidget):
         super().showEvent(event)
         self._attach()
 
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Keep from the ROI layer what is typed here."""
+        if is_for_napari(event):
+            super().keyPressEvent(event)
+
     def _attach(self) -> None:
         attach_to_window(self._window, self)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(*_MARGINS)
+        layout.setSpacing(4)
         layout.addWidget(self._state)
         kept = QHBoxLayout(self._kept)
         kept.setContentsMargins(0, 0, 0, 0)
@@ -172,6 +184,8 @@ class RoiDock(QWidget):
         warning = self._warning_text(record) if record is not None else ""
         self._warning.setVisible(bool(warning))
         self._warning.setText(warning)
+        # Next to layers of others, zooming acts both ways alike.
+        self._time_only.setEnabled(self._session.view.is_alone)
         self._show_kept(record.kept if record is not None else None)
 
     def _state_text(self, record: OpenRecord) -> str:
@@ -182,16 +196,14 @@ class RoiDock(QWidget):
             mark = "saving …"
         else:
             mark = "<b>● not saved</b>" if record.is_unsaved else "saved"
-        calibration = (
-            ""
-            if record.image.header.is_calibrated
-            else "<br>Calibration unknown: enter it in the dataset dock with More → Calibration…"
-        )
-        first = f"<br>{_FIRST}" if not record.rois and record.editor.can_edit else ""
-        return f"<b>{record.image.name or record.image_id}</b>: {count}, {mark}{calibration}{first}"
+        return f"<b>{escape(record.name)}</b>: {count}, {mark}"
 
     def _warning_text(self, record: OpenRecord) -> str:
         lines: list[str] = []
+        if not record.image.header.is_calibrated:
+            lines.append("Calibration unknown: enter it in the dataset dock with More → Calibration…")
+        if not record.rois and record.editor.can_edit:
+            lines.append(_FIRST)
         if not record.editor.can_edit:
             lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
         if record.saving.failure and record.is_unsaved:
@@ -211,7 +223,7 @@ class RoiDock(QWidget):
         if kept is not None:
             when = kept.kept_utc[:16].replace("T", " ")
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {when} UTC were not saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
         record = self._session.record

@@ -176,7 +176,8 @@ class FrameModel(QAbstractTableModel):
             return
         sorted_by = (self._frame.columns[column], order) if column >= 0 else None
         in_order = _rows_in_order(self._frame, sorted_by)
-        self.layoutAboutToBeChanged.emit([], QAbstractTableModel.LayoutChangeHint.VerticalSortHint)
+        # No binding but PyQt lets Python emit what changed.
+        self.layoutAboutToBeChanged.emit()
         kept = self.persistentIndexList()
         rows = [int(self._order[index.row()]) for index in kept]
         self._sorted_by, self._sorted = sorted_by, in_order
@@ -187,7 +188,7 @@ class FrameModel(QAbstractTableModel):
             self.changePersistentIndexList(
                 kept, [self.index(int(places[row]), index.column()) for row, index in zip(rows, kept, strict=True)]
             )
-        self.layoutChanged.emit([], QAbstractTableModel.LayoutChangeHint.VerticalSortHint)
+        self.layoutChanged.emit()
 
     def _shown(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return rows if self._mask is None else rows[self._mask[rows]]

@@ -61,6 +61,8 @@ class TablePanel(QWidget):
     row_activated = Signal(object)
     menu_asked = Signal(object)
     """The user asked for a menu of the selected rows, at a point of the screen."""
+    delete_asked = Signal()
+    """Delete or Backspace was pressed in the rows."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -233,7 +235,8 @@ class TablePanel(QWidget):
         for button in (self._filters_button, self._columns_button, self._copy_button, self._save_button):
             top.addWidget(button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 4, 0)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(3)
         layout.addLayout(top)
         layout.addWidget(self._pages, stretch=1)
         layout.addWidget(self._footer)
@@ -249,6 +252,7 @@ class TablePanel(QWidget):
         self.columns.shown_changed.connect(self._on_column_shown)
         self.view.row_chosen.connect(self._on_row_chosen)
         self.view.copy_asked.connect(self.copy)
+        self.view.delete_asked.connect(self.delete_asked)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu_asked)
 

@@ -27,12 +27,14 @@ from kymflow_core.columns import column_title
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.tables.filters import SYNTAX
 from napari_kymflow.user.table_layouts import load_layout, save_layout
+from napari_kymflow.widgets.window.keys import DELETE_KEYS
 
 _FILLED = "kymflow_is_filled"
 _MOST_FITTED_ROWS = 50
 _LONG = 10_000
 _MOST_SORTED_SELECTED_ROWS = 20_000
 _LAYOUT_MS = 600
+_ROW_HEIGHT = 20
 _NARROWEST, _WIDEST = 48, 240
 _SHOW_ALL = "Show all"
 _RETURN_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -45,6 +47,8 @@ class TableView(QTableView):
     row_chosen = Signal(int)
     """A row was clicked, or Return was pressed in it; not when the arrow keys move there."""
     copy_asked = Signal()
+    delete_asked = Signal()
+    """Delete or Backspace was pressed."""
 
     def __init__(self, model: QAbstractTableModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -62,7 +66,10 @@ class TableView(QTableView):
         return bool(super().event(event))
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Choose the row by Return, ask for a copy by Ctrl+C."""
+        """Choose the row by Return, ask for a copy by Ctrl+C, and for a deletion by Delete."""
+        if event.key() in DELETE_KEYS:
+            self.delete_asked.emit()
+            return
         super().keyPressEvent(event)
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_asked.emit()
@@ -351,7 +358,7 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
     view.setItemDelegate(TypingDelegate(view))
     # A visible row header makes a reset after scrolling take seconds in a long table.
     view.verticalHeader().setVisible(False)
-    view.verticalHeader().setDefaultSectionSize(22)
+    view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
     header = view.horizontalHeader()
     header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
     header.setStretchLastSection(True)

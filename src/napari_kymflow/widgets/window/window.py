@@ -4,22 +4,30 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from weakref import ref
 
 import napari
 from napari.qt.threading import thread_worker
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QMessageBox, QWidget
 
 from kymflow_core.roi import ROI
+from napari_kymflow.layers.tags import tag_of
 from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
+from napari_kymflow.widgets.window.keep_whole import KeepWhole
+from napari_kymflow.widgets.window.layout import PLUGIN, layout_of, name_of, other_than
 
 _PAUSE_MS = 800
 _REST_MS = 120
+_DRAFT_MS = 1500
+"""Longer than the pause before a save by itself, after which no draft is needed."""
 _LONGEST_WAIT_S = 20.0
 
 
@@ -45,18 +53,24 @@ class Job(QObject):
             self._failed(error)
 
 
-class CloseFilter(QObject):
-    """Asks before a window closes."""
+class WindowFilter(QObject):
+    """Asks before a window closes, and takes the key that saves the record, before napari saves a layer by it."""
 
-    def __init__(self, window: QMainWindow, may_close: Callable[[], bool]) -> None:
+    def __init__(self, window: QMainWindow, may_close: Callable[[], bool], save: Callable[[], bool]) -> None:
         super().__init__(window)
-        self._may_close = may_close
+        self._may_close, self._save = may_close, save
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
-        """Stop the closing of the window where the user would rather stay."""
-        if event.type() == QEvent.Type.Close and watched is self.parent() and not self._may_close():
+        """Stop the closing of the window where the user would rather stay; save by Ctrl+S."""
+        if watched is not self.parent():
+            return False
+        if event.type() == QEvent.Type.Close and not self._may_close():
             event.ignore()
+            return True
+        # Qt asks all widgets, from the one with the focus up to the window, before it looks for a menu's key.
+        if event.type() == QEvent.Type.ShortcutOverride and event.matches(QKeySequence.StandardKey.Save) and self._save():
+            event.accept()
             return True
         return False
 
@@ -83,6 +97,11 @@ class NapariWindow(Window):
         self._zoom_timer.setSingleShot(True)
         self._zoom_timer.setInterval(_REST_MS)
         self._zoom_timer.timeout.connect(self._on_zoom_rests)
+        self._keep_draft: Callable[[], None] = _nothing
+        self._draft_timer = QTimer()
+        self._draft_timer.setSingleShot(True)
+        self._draft_timer.setInterval(_DRAFT_MS)
+        self._draft_timer.timeout.connect(self._on_draft_time)
         self._jobs: set[Job] = set()
         self._is_closing = False
         self._said_close = False
@@ -92,7 +111,22 @@ class NapariWindow(Window):
         if self.main_window is None:
             # Weakly: the session lives as long as its viewer, and the window must not live longer.
             self._main_window = ref(window)
-            CloseFilter(window, self.may_close)
+            WindowFilter(window, self.may_close, self.save_record)
+            KeepWhole(self._session, window)
+
+    def place(self, dock: QDockWidget) -> None:
+        """Put a dock of ours where it belongs; the first one in a window brings the other."""
+        window, name = self.main_window, name_of(dock)
+        if window is None or name is None:
+            return
+        layout = layout_of(window)
+        is_first = layout.is_new
+        layout.put(name, dock)
+        viewer = self._session.viewer
+        if is_first and isinstance(viewer, napari.Viewer):
+            # napari's column is wider for a record's layers than without any.
+            self._session.record_changed.connect(layout.arrange_later)
+            viewer.window.add_plugin_dock_widget(PLUGIN, other_than(name))
 
     @property
     def main_window(self) -> QMainWindow | None:
@@ -119,6 +153,12 @@ class NapariWindow(Window):
         self._paused = action
         if not self._is_closed:
             self._timer.start()
+
+    def within_two_seconds(self, action: Callable[[], None]) -> None:
+        """Do something soon, however often it is asked for meanwhile."""
+        self._keep_draft = action
+        if not self._draft_timer.isActive():
+            self._draft_timer.start()
 
     def when_it_rests(self, action: Callable[[], None]) -> None:
         """Do something once the zoom rests; the last action counts."""
@@ -151,6 +191,7 @@ class NapariWindow(Window):
     def may_close(self) -> bool:
         """Save what is not saved, or ask; return False where the user would rather stay."""
         self._timer.stop()
+        self._draft_timer.stop()
         self._finish_jobs()
         self._is_closing = True
         try:
@@ -160,6 +201,37 @@ class NapariWindow(Window):
             return self._said_close
         finally:
             self._is_closing = False
+
+    def save_record(self) -> bool:
+        """Save the open record, and return whether there is one; where a layer that is not ours is active, napari saves."""
+        record, active = self._session.record, self._session.viewer.layers.selection.active
+        if record is None or (active is not None and tag_of(active) is None):
+            return False
+        if record.is_unsaved:
+            record.save()
+        else:
+            show_info(f"All ROIs of {record.name} are saved.")
+        return True
+
+    def open_elsewhere(self, path: Path, image_id: str, others: Sequence[str]) -> bool:
+        """Offer to open a record in a window of its own, as this one has layers of others; return whether it was."""
+        if not self.ask_own_window(others):
+            return False
+        viewer = napari.Viewer(title=path.name)
+        viewer.open(str(path / "images" / image_id), plugin="napari-kymflow")
+        return True
+
+    def ask_own_window(self, others: Sequence[str]) -> bool:
+        """Ask whether a record is to have a window of its own."""
+        text = (
+            f"This window shows other layers too: {', '.join(others)}.\n\nTo leave them as they are, a record runs from "
+            "top to bottom here, and zooming acts both ways alike. Open it in a window of its own instead?"
+        )
+        box = QMessageBox(QMessageBox.Icon.Question, "Other layers are open", text, parent=self.main_window)
+        own = box.addButton("Own window", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Show it here", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is own
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
@@ -215,6 +287,9 @@ class NapariWindow(Window):
     def _on_pause(self) -> None:
         self._paused()
 
+    def _on_draft_time(self) -> None:
+        self._unless_closed(self._keep_draft)
+
     def _on_zoom_rests(self) -> None:
         self._unless_closed(self._after_zoom)
 
@@ -235,12 +310,16 @@ def window_of(viewer: "napari.viewer.Viewer") -> NapariWindow:
 
 
 def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
-    """Let the session have the last word before the window closes that a dock has come to lie in."""
+    """Let the session have the last word before the window closes that a dock has come to lie in, and place the dock."""
     parent: Any = widget
+    dock = None
     while parent is not None and not isinstance(parent, QMainWindow):
+        dock = parent if isinstance(parent, QDockWidget) else dock
         parent = parent.parent()
     if parent is not None:
         window.attach(parent)
+        if dock is not None:
+            window.place(dock)
 
 
 def _no_window() -> None:

@@ -1,0 +1,185 @@
+"""Where the docks are: side by side below the canvas, since a kymograph is wide and low, and sized to the window.
+
+The rule of this room: whatever the way in, the window looks the same. What the user moved, or made larger, stays so; a dock
+that is closed and opened again comes back where it was.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+PLUGIN = "napari-kymflow"
+DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
+_ORDER = (DATASET, ROIS)
+_LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
+_GROWN_MS = 100
+_PART_OF_HEIGHT = 0.4
+_DATASETS_PART_OF_WIDTH = 0.58
+_LEFT_WIDTH = 260
+"""About the narrowest that napari's own docks can be."""
+
+
+@dataclass(slots=True)
+class Places:
+    """Where each dock was the last time: its area of the window, and its size."""
+
+    areas: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, QSize] = field(default_factory=dict)
+
+
+class PlacedDock(QObject):
+    """Notes where one dock is, until it is closed.
+
+    Parameters
+    ----------
+    name
+        Which dock it is.
+    dock
+        The dock.
+    places
+        Where to note it.
+    """
+
+    def __init__(self, name: str, dock: QDockWidget, places: Places) -> None:
+        super().__init__(dock)
+        self._name, self._dock, self._places = name, dock, places
+        dock.dockLocationChanged.connect(self._on_moved)
+        dock.visibilityChanged.connect(self._on_shown)
+
+    def _on_moved(self, area: Any) -> None:
+        if area != Qt.DockWidgetArea.NoDockWidgetArea:
+            self._places.areas[self._name] = area
+
+    def _on_shown(self, shown: bool) -> None:  # Qt's signal
+        if not shown and not self._dock.isFloating():
+            self._places.sizes[self._name] = self._dock.size()
+
+
+class DockLayout(QObject):
+    """The places of the docks in one window.
+
+    Parameters
+    ----------
+    window
+        The window; the layout lives as long.
+    """
+
+    def __init__(self, window: QMainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._places = Places()
+        self._is_users = False
+        self._fitted = False
+        self.is_new = True
+        """Whether no dock was put into the window yet."""
+        self._on_screen = QTimer(self)
+        self._on_screen.setSingleShot(True)
+        self._on_screen.setInterval(_GROWN_MS)
+        self._on_screen.timeout.connect(self.keep_on_screen)
+        # napari's own docks need the whole height: else they push the window beyond a small screen.
+        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        window.installEventFilter(self)
+
+    def put(self, name: str, dock: QDockWidget) -> None:
+        """Put a dock where it was the last time, or where it belongs; a dock that is there already stays."""
+        if dock.findChild(PlacedDock) is not None:
+            return
+        self.is_new = False
+        self._fitted = self._fitted or self._is_on_screen()
+        area = self._places.areas.get(name, Qt.DockWidgetArea.BottomDockWidgetArea)
+        PlacedDock(name, dock, self._places)
+        self._window.addDockWidget(area, dock)
+        there = self._docks_in(area)
+        if len(there) == len(_ORDER):
+            self._window.splitDockWidget(*there, Qt.Orientation.Horizontal)
+        self._resize(name, dock)
+        # Qt makes the window larger where the docks need more than it has, and does so a moment later.
+        self._on_screen.start()
+
+    def keep_on_screen(self) -> None:
+        """Move a window back that has grown beyond the screen by its docks, and make it no larger than that."""
+        screen, frame = self._window.screen().availableGeometry(), self._window.frameGeometry()
+        if not self._fitted or self._is_on_screen():
+            return
+        edges = frame.size() - self._window.size()
+        self._window.resize(self._window.size().boundedTo(screen.size() - edges))
+        frame = self._window.frameGeometry()
+        left = max(screen.left(), min(frame.left(), screen.right() + 1 - frame.width()))
+        top = max(screen.top(), min(frame.top(), screen.bottom() + 1 - frame.height()))
+        self._window.move(left, top)
+
+    def _is_on_screen(self) -> bool:
+        window = self._window
+        fills = window.isMaximized() or window.isFullScreen()
+        return bool(fills or window.screen().availableGeometry().contains(window.frameGeometry()))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
+        """Follow the window's size until the user drags a border between docks."""
+        if event.type() == QEvent.Type.Resize and watched is self.parent():
+            self.arrange_later()
+        elif event.type() == QEvent.Type.MouseButtonPress and watched is self.parent():
+            # The window itself is only pressed on the borders between its docks.
+            self._is_users = True
+        return False
+
+    def arrange_later(self) -> None:
+        """Arrange the docks once napari has shown what it is about to, unless the user did."""
+        if not self._is_users:
+            QTimer.singleShot(0, self.arrange)
+
+    def arrange(self) -> None:
+        """Give the docks below the canvas their parts of the window."""
+        docks = self._docks_in(Qt.DockWidgetArea.BottomDockWidgetArea)
+        if not docks:
+            return
+        left = [dock for dock in self._window.findChildren(QDockWidget) if self._is_left(dock)]
+        self._window.resizeDocks(left, [_LEFT_WIDTH] * len(left), Qt.Orientation.Horizontal)
+        height = min(max(round(_PART_OF_HEIGHT * self._window.height()), _LEAST_HEIGHT), _MOST_HEIGHT)
+        self._window.resizeDocks(docks, [height] * len(docks), Qt.Orientation.Vertical)
+        if len(docks) == len(_ORDER):
+            width = sum(dock.width() for dock in docks)
+            widths = [round(_DATASETS_PART_OF_WIDTH * width), round((1 - _DATASETS_PART_OF_WIDTH) * width)]
+            self._window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+
+    def _resize(self, name: str, dock: QDockWidget) -> None:
+        size = self._places.sizes.get(name)
+        if size is None or not self._is_users:
+            self.arrange()
+            return
+        for length, way in ((size.width(), Qt.Orientation.Horizontal), (size.height(), Qt.Orientation.Vertical)):
+            self._window.resizeDocks([dock], [length], way)
+
+    def _docks_in(self, area: Any) -> list[QDockWidget]:
+        """Return our docks in an area of the window, in their order."""
+        docks = [dock for dock in self._window.findChildren(QDockWidget) if self._window.dockWidgetArea(dock) == area]
+        found = {name_of(dock): dock for dock in docks if not dock.isFloating()}
+        return [found[name] for name in _ORDER if name in found]
+
+    def _is_left(self, dock: QDockWidget) -> bool:
+        return bool(self._window.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea and dock.isVisible())
+
+
+def layout_of(window: QMainWindow) -> DockLayout:
+    """Return the layout of the docks in a window; the first call makes it."""
+    return window.findChild(DockLayout) or DockLayout(window)
+
+
+def name_of(dock: QDockWidget) -> str | None:
+    """Return which of our docks a dock of napari's is; None where it is another one."""
+    return next((name for name in _ORDER if dock.windowTitle().startswith(name)), None)
+
+
+def other_than(name: str) -> str:
+    """Return the name of the other dock."""
+    return ROIS if name == DATASET else DATASET
+
+
+def fill_screen() -> None:
+    """Make the windows of this program as large as the screen."""
+    for window in QApplication.topLevelWidgets():
+        if isinstance(window, QMainWindow):
+            # Also where there is no window manager that knows what maximised is.
+            window.resize(window.screen().availableGeometry().size())
+            window.showMaximized()

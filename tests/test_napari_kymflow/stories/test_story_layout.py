@@ -1,0 +1,120 @@
+"""One layout whatever the way in, sized to the screen: what fits on 1366 x 768, and what stays when the window changes."""
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QDockWidget
+from test_story import dock, drop, settle, wheel
+
+from napari_kymflow._sample_data import make_sample_data
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.dataset.dataset_dock import RECORDS
+
+SIZE = (1366, 740)
+"""What a laptop's screen leaves of 1366 x 768 for a maximised window."""
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    opened = make_napari_viewer(show=True)
+    opened.window.resize(*SIZE)
+    return opened
+
+
+def by_menu(viewer, path):
+    viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph ROIs")
+    settle()
+    session_of(viewer).open_dataset(path)
+    session_of(viewer).open_record(session_of(viewer).image_ids[0])
+
+
+def by_drop(viewer, path):
+    drop(viewer, path / "zarr.json")
+
+
+def by_command(viewer, path):
+    viewer.open(str(path), plugin="napari-kymflow")
+
+
+def by_sample(viewer, path):
+    for layer in make_sample_data():
+        viewer._add_layer_from_data(*layer)
+
+
+def idle(viewer, qtbot):
+    dataset_dock = dock(viewer, "Kymograph dataset")
+    qtbot.waitUntil(lambda: not dataset_dock.is_busy and dataset_dock.after_save.is_idle, timeout=20_000)
+    settle()
+
+
+def place_of(viewer, name):
+    """Return where a dock is in the window."""
+    window = viewer.window._qt_window
+    [frame] = [one for one in window.findChildren(QDockWidget) if one.windowTitle().startswith(name) and one.isVisible()]
+    return window.dockWidgetArea(frame), frame.geometry()
+
+
+def visible_rows(view):
+    return sum(
+        view.viewport().rect().contains(view.viewport().rect().center().x(), y + view.rowHeight(0) - 1)
+        for y in range(0, view.viewport().height(), view.rowHeight(0))
+    )
+
+
+def shows_whole(viewer):
+    """Return how much wider than the record the canvas is, and whether all of the record is on it."""
+    session = session_of(viewer)
+    lines, camera = session.record.image.slice_shape[0], viewer.scene.camera
+    half = viewer.canvas.size[1] / camera.zoom / 2
+    return round(2 * half / lines, 2), bool(camera.center[-1] - half <= 1 and camera.center[-1] + half >= lines - 1)
+
+
+@pytest.mark.opengl
+def test_the_layout_is_the_same_whatever_the_way_in_and_fits_a_laptop(make_napari_viewer, demo_path, qtbot):
+    places = []
+    for open_by in (by_menu, by_drop, by_command, by_sample):
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(*SIZE)
+        settle()
+        open_by(viewer, demo_path)
+        settle()
+        idle(viewer, qtbot)
+        window = viewer.window._qt_window
+        assert (window.width(), window.height()) == SIZE
+        assert window.minimumSizeHint().width() <= SIZE[0]
+        records, rois = dock(viewer, "Kymograph dataset")._panels[RECORDS].view, dock(viewer, "Kymograph ROIs")._view
+        assert visible_rows(records) >= 5
+        assert visible_rows(rois) >= 3
+        assert shows_whole(viewer) == (1.03, True)
+        places.append([place_of(viewer, name) for name in ("Kymograph dataset", "Kymograph ROIs")])
+        viewer.close()
+    for other in places[1:]:
+        for (area, frame), (first_area, first) in zip(other, places[0], strict=True):
+            assert area == first_area
+            near = [frame.x() - first.x(), frame.y() - first.y(), frame.width() - first.width()]
+            assert np.abs(near).max() <= 3
+
+
+@pytest.mark.opengl
+def test_the_record_is_fitted_again_until_the_user_zooms_and_a_closed_dock_comes_back(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    for width in (1300, 1340):
+        viewer.window.resize(width, 700)
+        settle()
+        assert shows_whole(viewer) == (1.03, True)
+
+    area, frame = place_of(viewer, "Kymograph ROIs")
+    viewer.window.remove_dock_widget(dock(viewer, "Kymograph ROIs"))
+    settle()
+    viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph ROIs")
+    settle()
+    again, placed = place_of(viewer, "Kymograph ROIs")
+    assert again == area
+    assert np.abs([placed.x() - frame.x(), placed.y() - frame.y(), placed.width() - frame.width()]).max() <= 3
+
+    wheel(viewer, viewer.window._qt_viewer.canvas.native.rect().center(), steps=3)
+    zoom = viewer.scene.camera.zoom
+    viewer.window.resize(1300, 700)
+    settle()
+    assert viewer.scene.camera.zoom == zoom
+    assert shows_whole(viewer)[1] is False
