@@ -28,6 +28,9 @@ from kymflow_zarr.disk.local_path import local_path
 if TYPE_CHECKING:
     import xarray
 
+    from kymflow_core.flow import VelocitySettings
+    from kymflow_core.images.velocity_results import ImageAnalysis
+
 
 class ImageSource(Protocol):
     """What an `AcqImage` needs of the thing that holds it; a `ZarrImageRecord` is one, with arrays."""
@@ -230,6 +233,65 @@ class AcqImage:
         """Return the statistics of any ROI, saved or not, as `roi_stats`."""
         pixels = self._pixels_of(roi)
         return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
+
+    def analyze(self, roi_ids: Iterable[int] | None = None, settings: "VelocitySettings | None" = None) -> "ImageAnalysis":
+        """Measure the velocity in ROIs, and write the artifacts `velocity`, `velocity_events` and `radon_report`.
+
+        Our earlier results of these ROIs are replaced; rows of other programs stay. The tables of the dataset follow with
+        `KymDataset.refresh`.
+
+        Parameters
+        ----------
+        roi_ids
+            The ROIs; by default all. `add_full_rois` makes one of the whole image.
+        settings
+            How; the defaults serve without tuning. The dwell time comes from the header where it is not given.
+
+        Returns
+        -------
+        ImageAnalysis
+            What was measured of each ROI, and why others could not be measured; these do not stop the rest.
+
+        Raises
+        ------
+        RoiNotFoundError
+            When there is no ROI of an id; it is a `KeyError`.
+        NotImplementedError
+            When the image is held by something that has no tables.
+        """
+        # scipy is loaded only where a velocity is measured.
+        from kymflow_core.flow import VelocitySettings
+        from kymflow_core.images.velocity_results import ResultStore, analyze_rois
+
+        if not isinstance(self.source, ResultStore):
+            raise NotImplementedError(
+                f"results need a place for tables; {type(self.source).__name__} has none: import the image into a dataset"
+            )
+        wanted = [self.rois.get(roi_id).roi_id for roi_id in (self.rois.ids if roi_ids is None else roi_ids)]
+        return analyze_rois(self, self.source, list(dict.fromkeys(wanted)), settings or VelocitySettings())
+
+    def add_full_rois(self) -> list[int]:
+        """Return the ids of rectangles of the whole image, one a channel; those that lack are committed first.
+
+        Raises
+        ------
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        lines, pixels = self.slice_shape
+        place = (0, pixels, 0, lines)
+        rois, found = self.rois, list[int]()
+        for channel in self.channels_available:
+            fitting = (roi for roi in rois if isinstance(roi, RectROI) and (roi.channel, roi.z) == (channel, 0))
+            full = next((roi for roi in fitting if (roi.x0, roi.x1, roi.y0, roi.y1) == place), None)
+            if full is None:
+                x0, x1, y0, y1 = place
+                full = RectROI(roi_id=rois.next_id, name="full image", channel=channel, x0=x0, x1=x1, y0=y0, y1=y1)
+                rois = rois.add(full)
+            found.append(full.roi_id)
+        if rois != self.rois:
+            self.save_rois(rois)
+        return found
 
     def within(self, roi: RectROI) -> RectROI:
         """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
