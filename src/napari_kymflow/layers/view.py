@@ -281,4 +281,4 @@ def _at_once(action: Callable[[], None]) -> None:
 
 
 def _same_record(tag: LayerTag | None, other: LayerTag) -> bool:
-    return tag is not None and (tag.dataset_path, tag.image_id) == (other.dataset_path, other.image_id)
+    return tag is not None and tag.key == other.key

@@ -214,7 +214,7 @@ class OpenRecord:
         header = self.image.header
         for layer in self._view.viewer.layers:
             tag = tag_of(layer)
-            if tag is not None and (Path(tag.dataset_path), tag.image_id) == self.key:
+            if tag is not None and tag.key == self.key:
                 layer.metadata[KEY] = replace(
                     tag, seconds_per_line=header.seconds_per_line, um_per_pixel=header.um_per_pixel
                 )

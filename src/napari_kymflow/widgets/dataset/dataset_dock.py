@@ -309,14 +309,11 @@ class DatasetDock(QWidget):
 
     def _on_selection_changed(self) -> None:
         """Mark the rows of the ROIs that are selected on the canvas."""
-        name, ids = self._current_name(), self._selected_roi_ids()
+        name, ids = self._current_name(), self._session.selected_roi_ids
         panel = self._panels[name]
         if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
             return
         panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
-
-    def _selected_roi_ids(self) -> tuple[int, ...]:
-        return self._session.record.selection.ids if self._session.record is not None else ()
 
     def _on_state_changed(self) -> None:
         if self._current_name() == RECORDS:
@@ -385,7 +382,7 @@ class DatasetDock(QWidget):
 
     def _go_back(self) -> None:
         """Select the rows of the open record, and of its selected ROIs, again: the user would rather stay with it."""
-        panel, ids = self._panels[self._current_name()], self._selected_roi_ids()
+        panel, ids = self._panels[self._current_name()], self._session.selected_roi_ids
         wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
         if ids and "roi_id" in panel.model.column_names:
             wanted["roi_id"] = ids

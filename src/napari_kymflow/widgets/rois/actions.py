@@ -86,8 +86,7 @@ class RoiActions:
 
     def do(self, action: Action, checked: object = None) -> None:
         """Do something with the open record, where there is one."""
-        if self._session.record is not None:
-            action(self._session.record)
+        self._session.with_record(action)
 
     def _draw(self, mode: str, record: OpenRecord) -> None:
         """Let the user draw a shape of a kind on the canvas."""
