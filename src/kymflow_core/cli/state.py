@@ -70,6 +70,8 @@ def verify(
         output.result(**report.to_json())
         for problem in report.problems:
             output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))
+        for note in report.notes:
+            output.say(note, "yellow")
         output.say(report.summary())
         if report.exit_code:
             fail(report.exit_code)

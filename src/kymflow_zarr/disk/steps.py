@@ -5,7 +5,10 @@ The rule of this room: only plain calls of `os`, no decisions about the format. 
 
 import ctypes
 import errno
+import functools
+import hashlib
 import os
+import socket
 import stat
 import sys
 import time
@@ -13,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
+from pathlib import Path
 
 from kymflow_zarr.errors import DamagedError
 
@@ -256,6 +260,19 @@ def is_running(process: int) -> bool:
     except PermissionError:  # it runs, and is somebody else's
         pass
     return True
+
+
+@functools.cache
+def this_machine() -> str:
+    """Return what numbers of processes are counted in: this machine since its start, or one container of it.
+
+    Containers may have equal host names, and each has a process 1.
+    """
+    try:
+        counted_in = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # not Linux
+        counted_in = str(uuid.getnode())
+    return hashlib.sha256(f"{socket.gethostname()} {counted_in}".encode()).hexdigest()[:16]
 
 
 def flush_folder(path: str) -> None:

@@ -11,8 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import copied_from, is_of_system
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
-from kymflow_zarr.formats.seals import SHA256, UNSEALED, document_seal_state, seal_document
+from kymflow_zarr.formats.seals import (
+    LINE_ENDS,
+    SHA256,
+    UNSEALED,
+    document_seal_state,
+    has_other_line_ends,
+    seal_document,
+)
 from kymflow_zarr.formats.strict_json import (
     MAX_BYTES,
     JsonObject,
@@ -24,6 +32,7 @@ from kymflow_zarr.layout import (
     LAST_NUMBER,
     RECORD_HISTORY,
     RECORD_METADATA,
+    ROIS,
     revision_key,
     revision_number,
 )
@@ -31,6 +40,7 @@ from kymflow_zarr.record.attributes import utc_now
 
 REVISION = "revision"
 COPY_SHA256 = "copy_sha256"
+HELD_TOO = "is another computer's copy of metadata that the history has too; a repair moves it away"
 RECENT = 8
 """How many revisions back a copy of ours may be that another program is slow to replace."""
 
@@ -192,7 +202,45 @@ def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
 
 def list_strangers(blobs: Blobs) -> list[str]:
     """Return the files among the revisions that are none, such as a synchronized folder's copy of another laptop's."""
-    return [name for name in blobs.names(RECORD_HISTORY) if revision_number(name) is None]
+    names = blobs.names(RECORD_HISTORY)
+    return [name for name in names if revision_number(name) is None and not is_of_system(name)]
+
+
+def list_copies(blobs: Blobs) -> list[str]:
+    """Return the keys of what a synchronized folder has of other computers' metadata, revisions and readable copies."""
+    copies = [f"{RECORD_HISTORY}/{name}" for name in list_strangers(blobs)]
+    folder, _, readable = RECORD_METADATA.rpartition("/")
+    names = blobs.names(folder)
+    return [*copies, *(f"{folder}/{name}" for name in names if copied_from(name, names) == readable)]
+
+
+def describe_copy(blobs: Blobs, key: str) -> str | None:
+    """Return how another computer's version of metadata differs from the record's own; None where it is no metadata.
+
+    Nothing is chosen: both may have ROIs that the other lacks.
+    """
+    try:
+        document = object_from_bytes(_read(blobs, key), what=blobs.describe(key))
+    except (DamagedError, FileNotFoundError):
+        return None
+    inner = document.get("metadata")
+    theirs = inner if isinstance(inner, Mapping) else document
+    own = load_revision(blobs)
+    if canonical_sha256(theirs) in {one.sha256 for one in load_history(blobs)}:
+        return HELD_TOO
+    which = f"revision {document.get(REVISION)}" if isinstance(inner, Mapping) else "the metadata"
+    return (
+        f"is another computer's version of {which}, a conflict: it has {_rois(theirs)}, and the record's own metadata "
+        f"(revision {own.number}) have {_rois(own.payload)}; choose or merge, then move it away"
+    )
+
+
+def _rois(metadata: JsonObject) -> str:
+    """Return which ROIs metadata have, such as "ROIs 1 (vessel), 2"."""
+    rois = metadata.get(ROIS)
+    envelopes = [one for one in rois if isinstance(one, Mapping)] if isinstance(rois, list) else []
+    named = [f"{one.get('roi_id')} ({one['name']})" if one.get("name") else str(one.get("roi_id")) for one in envelopes]
+    return f"ROI{'' if len(named) == 1 else 's'} {', '.join(named)}" if named else "no ROI"
 
 
 def adopt_edit(blobs: Blobs) -> None:
@@ -244,6 +292,8 @@ def revision_problem(blobs: Blobs, number: int) -> str | None:
         return f"lies in the place of revision {number} and says that it is revision {sealed.get(REVISION)}"
     if _sealed_revision(blobs, number) is None or state == "broken":
         return "was changed or damaged since it was written"
+    if has_other_line_ends(data, sealed):
+        return LINE_ENDS
     if data != to_readable_bytes(sealed, what="metadata"):
         return "is not as this program writes it: it was changed or damaged"
     return UNSEALED if state == "unsealed" else None

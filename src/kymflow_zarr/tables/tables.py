@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.frames import concatenate_tables, frame_to_table, read_parts, table_from_parquet, table_to_frame
 from kymflow_zarr.names import check_name, check_restored_name
@@ -50,7 +51,8 @@ class Tables:
     def names(self) -> list[str]:
         """Return the names of the tables, sorted, `sources` left out."""
         files = self._blobs.names(layout.TABLES)
-        names = {name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)}
+        tables = [name for name in files if name.endswith(_SUFFIX) and not is_foreign(name, files)]
+        names = {name.removesuffix(_SUFFIX) for name in tables}
         return sorted(names - {layout.SOURCES_TABLE})
 
     def file(self, name: str) -> TableFile:

@@ -12,6 +12,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import parquet_problem, table_from_parquet, table_to_parquet
 from kymflow_zarr.formats.seals import (
+    LINE_ENDS,
     UNSEALED,
     artifact_from_bytes,
     artifact_problem,
@@ -30,11 +31,13 @@ from kymflow_zarr.formats.strict_json import (
 from kymflow_zarr.record.attributes import OF_RECORD, group_to_bytes, is_ome_changed, seal_again, with_ome
 from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
 from kymflow_zarr.record.revisions import (
+    HELD_TOO,
     adopt_edit,
+    describe_copy,
     is_held_by_copy,
     is_misplaced,
+    list_copies,
     list_revisions,
-    list_strangers,
     load_revision,
     readable_copy_problem,
     revision_problem,
@@ -132,9 +135,10 @@ def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
 
 
 def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
-    for name in list_strangers(blobs):
+    for key in list_copies(blobs):
         what = "is no revision; a synchronized folder may have put another person's save there: compare, then move it away"
-        yield from found(f"{where}/{layout.RECORD_HISTORY}/{name}", what)
+        copied = describe_copy(blobs, key) or what
+        yield from found(f"{where}/{key}", copied, partial(blobs.set_aside, key) if copied == HELD_TOO else None)
     numbers = list_revisions(blobs)
     for number in numbers if deep else numbers[-1:]:
         key = layout.revision_key(number)
@@ -142,6 +146,8 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
         if said == UNSEALED:
             if deep:
                 yield from found(f"{where}/{key}", said, partial(_seal_revision, blobs, key))
+        elif said == LINE_ENDS:
+            yield from found(f"{where}/{key}", said, partial(_renew_line_ends, blobs, key))
         elif said:
             safe = number != numbers[-1] or _is_no_loss(blobs, number)
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
@@ -219,7 +225,8 @@ def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: s
             said = artifact_problem(blobs.read(path, limit=MAX_BYTES), what=blobs.describe(path))
         except (KymflowZarrError, OSError) as error:
             said = str(error)
-        yield from found(place, said, partial(_seal_json, blobs, path) if said == UNSEALED else None)
+        repairs = {UNSEALED: _seal_json, LINE_ENDS: _renew_line_ends}
+        yield from found(place, said, partial(repairs[said], blobs, path) if said in repairs else None)
     elif key.endswith(layout.PARQUET):
         yield from _parquet_findings(blobs, path, place, deep=deep)
     elif key.endswith(layout.JSON):
@@ -317,6 +324,10 @@ def _seal_zarr_document(blobs: Blobs, key: str, *, ours: Collection[str] = ()) -
 
 def _seal_json(blobs: Blobs, key: str) -> None:
     _rewrite(blobs, key, lambda data: artifact_to_bytes(artifact_from_bytes(data, what=blobs.describe(key)), what=key))
+
+
+def _renew_line_ends(blobs: Blobs, key: str) -> None:
+    _rewrite(blobs, key, lambda data: data.replace(b"\r\n", b"\n"))
 
 
 def _seal_parquet(blobs: Blobs, key: str) -> None:

@@ -16,6 +16,7 @@ from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.formats.frames import parquet_problem
@@ -40,6 +41,8 @@ class VerifyReport:
     records: int
     damaged_records: int
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    """Files of other programs, such as a system's previews: no damage, and no part of the dataset."""
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +73,7 @@ class VerifyReport:
             "records": self.records,
             "damaged_records": self.damaged_records,
             "problems": [asdict(problem) for problem in self.problems],
+            "notes": list(self.notes),
         }
 
 
@@ -108,7 +112,16 @@ def verify_dataset(
         (layout.TABLES, table_findings(blobs, dataset, deep=deep)),
     ):
         problems += _settle(where, findings, repair=repair)
-    return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
+    notes = _notes(blobs, {problem.where for problem in problems})
+    return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems), notes=notes)
+
+
+def _notes(blobs: Blobs, named: set[str]) -> tuple[str, ...]:
+    """Return what files of other programs lie in a dataset, but for those that are problems."""
+    keys = sorted((*blobs.files(""), *blobs.files("", hidden=True)))
+    there = set(keys)
+    said = {key: describe_foreign(key, there) for key in keys if not key.startswith((layout.QUARANTINE, layout.STAGING))}
+    return tuple(f"{key}: {what}" for key, what in said.items() if what and key not in named)
 
 
 def _settle(where: str, findings: Findings, *, repair: bool) -> list[Problem]:
@@ -187,7 +200,7 @@ def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:
 
 def _of_strangers(blobs: Blobs) -> Findings:
     for name in blobs.names(layout.IMAGES):
-        if name != layout.GROUP_DOCUMENT and not is_uuid(name):
+        if name != layout.GROUP_DOCUMENT and not is_uuid(name) and not is_of_system(name):
             key = f"{layout.IMAGES}/{name}"
             yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
 
