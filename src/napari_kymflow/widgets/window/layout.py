@@ -72,6 +72,7 @@ class DockLayout(QObject):
         self._places = Places()
         self._is_users = False
         self._fitted = False
+        self._size_before: QSize | None = window.size()
         self.is_new = True
         """Whether no dock was put into the window yet."""
         self._on_screen = QTimer(self)
@@ -99,7 +100,10 @@ class DockLayout(QObject):
         self._on_screen.start()
 
     def keep_on_screen(self) -> None:
-        """Move a window back that has grown beyond the screen by its docks, and make it no larger than that."""
+        """Make a window as large again as it was before its docks, as far as they fit, and no larger than the screen."""
+        before, self._size_before = self._size_before, None
+        if before is not None and not self._window.isMaximized() and not self._window.isFullScreen():
+            self._window.resize(before)
         screen, frame = self._window.screen().availableGeometry(), self._window.frameGeometry()
         if not self._fitted or self._is_on_screen():
             return

@@ -113,6 +113,12 @@ class NapariWindow(Window):
             self._main_window = ref(window)
             WindowFilter(window, self.may_close, self.save_record)
             KeepWhole(self._session, window)
+            window.destroyed.connect(self._on_window_gone)
+
+    def _on_window_gone(self, destroyed: object = None) -> None:
+        self._timer.stop()
+        self._zoom_timer.stop()
+        self._said_close, self._main_window = True, _no_window
 
     def place(self, dock: QDockWidget) -> None:
         """Put a dock of ours where it belongs; the first one in a window brings the other."""
@@ -319,6 +325,8 @@ def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
     if parent is not None:
         window.attach(parent)
         if dock is not None and not is_placed(dock):
+            # Its corner is set before Qt makes the window larger for napari's own docks above this one.
+            layout_of(parent)
             # Not now: Qt is about to show the dock, and ends in a segmentation fault where that moves it.
             soon = QTimer(dock)
             soon.setSingleShot(True)
