@@ -1,6 +1,7 @@
 """The commands for tables: `index`, `freshness`, `tables`."""
 
 import math
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -175,7 +176,7 @@ def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: 
         output.problem(problem, "yellow")
     reports: list[UpdateReport] = []
     unusable: dict[str, str] = {}
-    with _processes(jobs) as executor:
+    with processes(jobs) as executor:
         for indexer in found.indexers:
             run = kym.rebuild if rebuild else kym.refresh
             with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as watch:
@@ -209,14 +210,19 @@ def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: 
 
 
 @contextmanager
-def _processes(jobs: int) -> Iterator[Executor | None]:
+def processes(jobs: int) -> Iterator[Executor | None]:
     """Give an executor of so many processes; None for one, which is this one."""
     if jobs == 1:
         yield None
         return
     # Not forked: zarr's and pyarrow's threads do not survive that.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_ctrl_c) as pool:
         yield pool
+
+
+def _leave_ctrl_c() -> None:
+    """Let the process that asked for the work decide: what was begun is finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _save(frame: pd.DataFrame, path: Path) -> None:
