@@ -51,6 +51,12 @@ class ManifestEntry:
         fields = cast("dict[str, Any]", dict(value))
         return cls(**{**fields, "axes": tuple(fields["axes"]), "shape": tuple(fields["shape"])})
 
+    @property
+    def newest_revision(self) -> int:
+        """The number of the newest revision of the record's metadata when the entry was read; -1 where there was none."""
+        number = self.stamp.partition(" ")[0]
+        return int(number) if number.isdecimal() and len(number) <= len(str(layout.LAST_NUMBER)) else -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:

@@ -90,6 +90,9 @@ def _odd_entries(blobs: Blobs, folder: str) -> dict[str, str]:
 
 def _findings_of_parts(blobs: Blobs, record: ZarrImageRecord, where: str, *, deep: bool, odd: Collection[str]) -> Findings:
     yield from failing(where, partial(_attributes_problem, blobs, record))
+    if not blobs.is_folder(layout.RECORD_ANALYSIS):
+        what = "is missing, with the ROIs, notes and results that were in it; restore it from a backup"
+        yield from found(f"{where}/{layout.RECORD_ANALYSIS}", what)
     yield from _metadata_findings(blobs, where, deep=deep)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
@@ -251,7 +254,9 @@ def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findin
     yield from telling_group_findings(blobs, layout.GROUP_DOCUMENT, f"{where}/{layout.GROUP_DOCUMENT}", ours=OF_RECORD)
     changed = partial(_ome_problem, blobs)
     yield from failing(f"{where}/{layout.GROUP_DOCUMENT}", changed, partial(_renew_ome, blobs, record))
-    folders = [layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS]
+    # Made again, an empty folder would look like that of a record without results.
+    analysis = [layout.RECORD_ANALYSIS] if blobs.is_folder(layout.RECORD_ANALYSIS) else []
+    folders = [*analysis, layout.RECORD_ARRAYS]
     folders += [layout.array_group_key(name) for name in record.list_array_artifacts()]
     for folder in folders:
         key = f"{folder}/{layout.GROUP_DOCUMENT}"

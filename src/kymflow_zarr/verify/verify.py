@@ -5,6 +5,7 @@ sets aside is in `.quarantine`. A program that is at work right now leaves half-
 left behind only after `LEFT_AFTER_SECONDS`.
 """
 
+import itertools
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from functools import partial
 from kymflow_zarr import layout
 from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
-from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
+from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest, stored_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
@@ -22,6 +23,7 @@ from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.formats.frames import parquet_problem
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
+from kymflow_zarr.record.revisions import list_revisions
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
 from kymflow_zarr.verify.record import empty_group_findings, record_findings, telling_group_findings
 from kymflow_zarr.verify.tables import sources_findings, table_findings
@@ -89,6 +91,7 @@ def verify_dataset(
     """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
     if repair and blobs.read_only:
         raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only")
+    newest = {entry.image_id: entry.newest_revision for entry in stored_manifest(blobs).entries}
     ids = dataset.list_image_ids()
     problems: list[Problem] = []
     damaged = set()
@@ -96,6 +99,7 @@ def verify_dataset(
         watch.check("looking for damage was cancelled; what was repaired by then stays")
         watch.progress(done, len(ids), "")
         findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
+        findings = itertools.chain(_lost_revision(blobs, image_id, newest.get(image_id, -1)), findings)
         of_record = _settle(layout.record_key(image_id), findings, repair=repair)
         if not blobs.is_listed(layout.record_key(image_id)):  # deleted while it was looked at
             continue
@@ -151,6 +155,18 @@ def _of_record(blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, che
     where = layout.record_key(image_id)
     folder, record = blobs.sub(where), dataset.record(image_id)
     yield from record_findings(folder, record, where=where, deep=deep, check=check)
+
+
+def _lost_revision(blobs: Blobs, image_id: str, newest: int) -> Findings:
+    """Yield that the newest revision that the manifest has seen is gone, unless a repair set it aside."""
+    key = layout.record_key(image_id)
+    place = f"{key}/{layout.revision_key(newest)}"
+    try:
+        there = max(list_revisions(blobs.sub(key)), default=-1)
+    except (KymflowZarrError, OSError):  # said of the record itself
+        return
+    if newest > there and not any(place_of(name) == place for name in blobs.names(layout.QUARANTINE)):
+        yield from found(place, "is gone: the newest save of ROIs and notes that was seen; restore it from a backup")
 
 
 def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
