@@ -65,7 +65,7 @@ def analyze(
 
 def _say(dataset: ZarrDataset, report: AnalysisReport, roi: str, output: Output) -> None:
     names = names_of(dataset, (one.image_id for one in report.records))
-    for record in report.records:
+    for record in sorted(report.records, key=lambda one: names[one.image_id]):
         name = names[record.image_id]
         for line in record.measured.values():
             output.say(f"{name}: {line}")
