@@ -28,6 +28,7 @@ from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.removal import RemovalActions
+from napari_kymflow.widgets.dataset.step_buttons import add_step_buttons
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
@@ -75,7 +76,7 @@ class DatasetDock(QWidget):
         records.menu_asked.connect(self._on_menu_asked)
         records.delete_asked.connect(self.removal.ask)
         self._buttons = self._make_buttons()
-        self._steps = self._make_steps()
+        self._steps = add_step_buttons(self._tabs, self._on_previous, self._on_next)
         self._lay_out()
         self._bind()
         self._on_dataset_changed()
@@ -138,21 +139,6 @@ class DatasetDock(QWidget):
         self._more_menu.addSeparator()
         self._verify = self._action("Verify…", do.verify)
         return buttons
-
-    def _make_steps(self) -> list[QPushButton]:
-        """Return the buttons that open the previous and the next record, next to the tabs."""
-        corner = QWidget(self._tabs)
-        row = QHBoxLayout(corner)
-        row.setContentsMargins(0, 0, 0, 2)
-        steps = []
-        wanted = (("▲", "previous", self._on_previous), ("▼", "next", self._on_next))
-        for (sign, which, step), keys in zip(wanted, record_keys(), strict=True):
-            button = self._button(sign, f"Open the {which} record of the list{f' ({keys})' if keys else ''}", step)
-            button.setAccessibleName(f"{which} record")
-            row.addWidget(button)
-            steps.append(button)
-        self._tabs.setCornerWidget(corner)
-        return steps
 
     def _button(self, text: str, tip: str, on_clicked: Callable[[], None] | None) -> QPushButton:
         button = QPushButton(text, self)

@@ -219,8 +219,8 @@ class RoiDock(QWidget):
             self._bring_into_view(index.row())
 
     def _bring_into_view(self, row: int) -> None:
-        if self._session.record is not None:
-            self._session.record.go_to(roi_id=self._model.roi_at(row).roi_id)
+        roi_id = self._model.roi_at(row).roi_id
+        self._session.with_record(lambda record: record.go_to(roi_id=roi_id))
 
     def _on_filter_changed(self, text: str) -> None:
         with self._echo:
