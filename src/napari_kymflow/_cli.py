@@ -2,16 +2,19 @@
 
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kymflow_core.cli import AsJson, Output, Quiet, app
+from kymflow_core.errors import MissingPackageError
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, OlderDatasetError
 from napari_kymflow._reader import locate
 
+_QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 _WINDOW = (1500, 950)
 """The size of a window that is only rendered."""
 _LONGEST_S = 60.0
@@ -38,6 +41,8 @@ def demo(
 
     output = Output(as_json, quiet)
     with output.running():
+        if window:
+            _check_window()
         path = dataset or Path(tempfile.mkdtemp(prefix="kymflow-demo-")) / "demo.zarr"
         make_demo_dataset(path)
         output.say(f"The simulated dataset is {path}")
@@ -62,6 +67,7 @@ def open_command(
     """
     output = Output(as_json, quiet)
     with output.running():
+        _check_window()
         located = locate(str(dataset))
         if located is None:
             raise DatasetNotFoundError(
@@ -74,6 +80,17 @@ def open_command(
             if screenshot is not None:  # nobody is there to answer the dialog that offers a copy
                 raise
         _show(dataset, screenshot, output)
+
+
+def _check_window() -> None:
+    """Raise `MissingPackageError` where napari, or what it draws windows with, is not installed."""
+    missing = [] if find_spec("napari") else ["napari"]
+    missing += [] if any(map(find_spec, _QT_BINDINGS)) else ["a Qt binding (PySide6)"]
+    if missing:
+        raise MissingPackageError(
+            f"{' and '.join(missing)} must be installed to open a window; install all with: "
+            'python -m pip install "napari-kymflow[all]"'
+        )
 
 
 def _show(path: Path, screenshot: Path | None, output: Output) -> None:

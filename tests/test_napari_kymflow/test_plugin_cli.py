@@ -1,6 +1,9 @@
 """The commands that need a window, as far as they refuse before one opens."""
 
+import importlib.metadata
+import importlib.util
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -67,3 +70,27 @@ def test_opening_what_is_no_dataset_is_told_to_a_script(tmp_path):
 @pytest.mark.parametrize("command", ["demo", "open"])
 def test_help_has_an_example(command):
     assert f"Example: napari-kymflow {command}" in run(command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [({"napari"}, "napari must"), ({"PySide6", "PyQt6", "PyQt5"}, r"a Qt binding \(PySide6\) must")],
+    ids=["napari", "Qt"],
+)
+def test_without_what_a_window_needs_one_sentence_says_what_to_install_before_anything_is_written(
+    tmp_path, monkeypatch, missing, named
+):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("napari_kymflow._cli.find_spec", lambda name: None if name in missing else found(name))
+    for words in (("demo", "--dataset", tmp_path / "demo.zarr"), ("open", tmp_path / "lab.zarr")):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert re.fullmatch(
+            rf'{named} be installed to open a window; install all with: python -m pip install "napari-kymflow\[all\]"',
+            " ".join(result.stderr.split()),
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout == f"napari-kymflow {importlib.metadata.version('napari-kymflow')}\n"

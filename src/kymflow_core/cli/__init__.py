@@ -5,6 +5,8 @@ and is named, 2 the call is wrong (Typer's own), 130 stopped by Ctrl-C. `verify`
 """
 
 import logging
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -25,9 +27,20 @@ app = typer.Typer(
 )
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"napari-kymflow {version('napari-kymflow')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _quiet_libraries() -> None:
-    """Keep tifffile's own log lines off the terminal: what they say is in our message."""
+def _before_any_command(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    # tifffile's own log lines stay off the terminal: what they say is in our message.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 

@@ -12,7 +12,7 @@ Connections: TypeAlias = Sequence[tuple[SignalInstance, Callable[..., Any]]]
 
 
 def bind_for_life(widget: QWidget, connections: Connections) -> None:
-    """Connect signals to a dock's methods until it is destroyed, as it is when it is closed: the session lives longer."""
+    """Connect signals to a dock's methods until the dock is closed, and destroyed by that: the session lives longer."""
     for signal, slot in connections:
         signal.connect(slot)
     # Not a method of the widget: Qt disconnects these before it says that the widget is destroyed.
