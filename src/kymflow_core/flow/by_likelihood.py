@@ -42,13 +42,35 @@ UNEXPLAINED = 0.05
 UNRELATED = 0.97
 """The part of the nats of lines that share nothing that the speeds found must reach: 1.0 to 1.2 for cells that move, also
 where they change their shape, and 0.85 to 0.96 for what is too fast."""
+STANDING = 0.05
+"""Pixels per line below which no movement can be seen within a window."""
+LONG_STALL, FEWEST_MOVING = 0.05, 0.1
+"""The part of the lines that stand still from which on they are left out of the columns' means, and that must be left."""
 WINDOWS_AT_ONCE = 512
 
 
 def by_likelihood(image: NDArray[np.generic], scan: Scan) -> VelocityTrace:
-    """Return the velocity of each window of an image that can be measured."""
+    """Return the velocity of each window of an image that can be measured.
+
+    Cells that stand still for a good part of the image are in the mean of each column, and divided by it, all other lines
+    have their shadow. Then it is measured again, with the columns' means of the lines in which cells move.
+    """
+    trace = _measured(image, scan)
+    moving = _lines_in_motion(trace, scan, lines=len(image))
+    return _measured(image, scan, moving) if FEWEST_MOVING < moving.mean() < 1 - LONG_STALL else trace
+
+
+def _lines_in_motion(trace: VelocityTrace, scan: Scan, *, lines: int) -> NDArray[np.bool_]:
+    """Return which lines are in no window that stands still."""
+    moving = np.ones(lines, bool)
+    for window in np.flatnonzero(trace.pixels_per_line["velocity"].abs() < STANDING):
+        moving[window * scan.step : window * scan.step + scan.window] = False
+    return moving
+
+
+def _measured(image: NDArray[np.generic], scan: Scan, moving: NDArray[np.bool_] | None = None) -> VelocityTrace:
     settings = scan.settings
-    prepared = prepare(image, window=scan.window)
+    prepared = prepare(image, window=scan.window, moving=moving)
     values = prepared.values
     estimated = estimate_hyperparameters(values)
     joined = max(1, int(estimated.length // PIXELS_OF_LENGTH))
