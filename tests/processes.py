@@ -27,6 +27,8 @@ KINDS = ("window", "headless")
 KIND = "KYMFLOW_TESTS"
 """The environment variable that chooses a kind, for one worker of a run that has both, or for a whole run."""
 MOST_CORES = 4
+# Each core has a worker already; threads of small matrix products would only wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 RAM_DISK = Path("/dev/shm")
 ROOM = 4 << 30
 """How many bytes must be free on a RAM disk; a whole run leaves far fewer behind."""

@@ -1,6 +1,7 @@
 """The domain of kymflow: ROIs, acquired images, datasets of kymographs and their tables. No GUI."""
 
 from kymflow_core import simulate
+from kymflow_core.analysis import AnalysisReport, analyze_dataset
 from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.folder_names import FolderNames, FolderPattern, fill_from_folders
@@ -24,6 +25,7 @@ from kymflow_core.tables.update_report import UpdateReport
 
 __all__ = [
     "AcqImage",
+    "AnalysisReport",
     "Calibration",
     "ComputedFrom",
     "DatasetIndexer",
@@ -43,6 +45,7 @@ __all__ = [
     "UpdateReport",
     "VelocityEventsIndexer",
     "VelocityIndexer",
+    "analyze_dataset",
     "edit_metadata",
     "ensure_image_id_column",
     "export_ome_zarr",

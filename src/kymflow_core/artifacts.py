@@ -12,3 +12,5 @@ OLDER_TWINS = {VELOCITY: RADON_VELOCITY}
 """Results of ours, each with that of the older program which it takes the place of in a table, ROI by ROI."""
 RESULTS = frozenset({RADON_REPORT, VELOCITY_EVENTS, VELOCITY, RADON_VELOCITY})
 """The tables of results whose columns have titles."""
+METHOD_COLUMN = "method"
+"""The column of a result that says which method, or which program, each row is of."""

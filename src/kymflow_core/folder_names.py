@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kymflow_core.errors import MetadataError
-from kymflow_core.metadata_edit import KNOWN_KEYS, EditReport, MetadataEdit, entered_value, fill_experiment
+from kymflow_core.images.metadata_fields import KNOWN_KEYS, entered_value
+from kymflow_core.metadata_edit import EditReport, MetadataEdit, fill_experiment
 from kymflow_zarr import ImportReport, JsonValue, Watch, ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.watch import UNWATCHED

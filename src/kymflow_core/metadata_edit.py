@@ -4,17 +4,25 @@ The rule of this room: each record is one commit, so that its history has it; on
 what happened is returned, with the values before, so that it can be undone. What is not named in an edit stays as it is.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from kymflow_core.calibration import BY_HAND, positive
 from kymflow_core.errors import KymflowError, MetadataError
-from kymflow_core.images.metadata import ACCEPTED as ACCEPTED_KEY
-from kymflow_core.images.metadata import EXPERIMENT, HEADER, RecordMetadata, change_metadata
+from kymflow_core.images.metadata import EXPERIMENT, RecordMetadata, change_metadata
+from kymflow_core.images.metadata_fields import (
+    ACCEPTED,
+    CALIBRATION,
+    CHOICES,
+    Field,
+    can_be_entered,
+    is_same,
+    values_of,
+    with_values,
+)
 from kymflow_core.images.ome_metadata import update_ome
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
 from kymflow_core.tables.extraction import FAILURES, statements_of
@@ -23,36 +31,6 @@ from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.watch import UNWATCHED
 
-KNOWN_KEYS: Final = (
-    "subject_id",
-    "vessel_id",
-    "species",
-    "sex",
-    "age",
-    "genotype",
-    "condition",
-    "treatment",
-    "depth",
-    "branch_order",
-    "direction",
-    "line_orientation",
-    "date",
-    "note",
-)
-"""What the experiment metadata of a laboratory usually have, in the order in which it is asked for."""
-CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"line_orientation": ("along", "across", "unknown")}
-"""Entries that have one of a few values: a line lies along a vessel, for velocity, or across it, for its diameter."""
-_NUMBERS: Final = ("depth", "branch_order")
-"""Entries that are stored as numbers where they are some; "towards the left" stays text."""
-Field: TypeAlias = tuple[str, str]
-"""Where a value stands in a record's metadata: the section, empty for none, and the key in it."""
-
-ACCEPTED: Final[Field] = ("", ACCEPTED_KEY)
-CALIBRATION: Final[tuple[Field, ...]] = (
-    (HEADER, "seconds_per_line"),
-    (HEADER, "um_per_pixel"),
-    (HEADER, "calibration_source"),
-)
 _FAILURES = (KymflowError, KymflowZarrError, OSError)
 
 
@@ -82,7 +60,7 @@ class MetadataEdit:
         for key, value in self.experiment.items():
             if not isinstance(key, str) or not key.strip():
                 wrong.append(f"an entry of the experiment needs a name, not {key!r}")
-            elif not _can_be_entered(value):
+            elif not can_be_entered(value):
                 wrong.append(f"{key} must be text, a number, true, false or nothing, not {value!r}")
             elif key in CHOICES and value not in (*CHOICES[key], "", None):
                 wrong.append(f"{key} must be {', '.join(CHOICES[key])} or nothing, not {value!r}")
@@ -112,7 +90,7 @@ class MetadataEdit:
         if self.accepted is not None:
             entered[ACCEPTED] = self.accepted
         held = values_of(metadata, entered)
-        wanted |= {one: value for one, value in entered.items() if one not in held or not _is_same(held[one], value)}
+        wanted |= {one: value for one, value in entered.items() if one not in held or not is_same(held[one], value)}
         return wanted
 
 
@@ -238,22 +216,6 @@ def fill_experiment(
     return _each(dataset, edits, lambda record, metadata: _plan_fill(edits[record.image_id], metadata), watch)
 
 
-def entered_value(key: str, text: str) -> JsonValue:
-    """Return what is stored for the text of an entry of the experiment: a number where the entry is one."""
-    text = text.strip()
-    if key not in _NUMBERS:
-        return text
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    if not math.isfinite(number):
-        return text
-    return int(number) if number.is_integer() else number
-
-
 def undo_edit(
     dataset: ZarrDataset | str | Path,
     report: EditReport,
@@ -292,7 +254,7 @@ def preview_edit(
             metadata = record.load_metadata_payload()
             wanted = edit.apply(metadata)
             now = RecordMetadata.from_json(metadata).header
-            then = RecordMetadata.from_json(_with(metadata, wanted, wanted)).header
+            then = RecordMetadata.from_json(with_values(metadata, wanted, wanted)).header
             is_calibration = any(one in wanted for one in CALIBRATION)
             stated = [one for indexer in indexers for one in statements_of(record, indexer)] if is_calibration else []
         except FAILURES:
@@ -303,16 +265,6 @@ def preview_edit(
         if count:
             outdated[image_id] = count
     return EditPreview(changed=tuple(changed), outdated=outdated)
-
-
-def values_of(metadata: JsonObject, fields: Iterable[Field]) -> dict[Field, JsonValue]:
-    """Return the values that metadata have in some fields; one that is not there is left out."""
-    found = {}
-    for section, key in fields:
-        held = metadata.get(section) if section else metadata
-        if isinstance(held, Mapping) and key in held:
-            found[section, key] = held[key]
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +339,7 @@ def _plan_edit(edit: MetadataEdit, metadata: JsonObject) -> _Plan:
     if not wanted:
         return _Plan()
     return _Plan(
-        payload=_with(metadata, wanted, wanted),
+        payload=with_values(metadata, wanted, wanted),
         before=values_of(metadata, wanted),
         after=wanted,
         made=tuple(dict.fromkeys(section for section, _ in wanted if section and section not in metadata)),
@@ -413,47 +365,18 @@ def _plan_undo(change: RecordChange, metadata: JsonObject) -> _Plan:
     back, refused = list[Field](), list[str]()
     for unit in units:
         now = values_of(metadata, unit)
-        if _is_same(now, {one: change.after[one] for one in unit if one in change.after}):
+        if is_same(now, {one: change.after[one] for one in unit if one in change.after}):
             back += unit
-        elif not _is_same(now, {one: change.before[one] for one in unit if one in change.before}):
+        elif not is_same(now, {one: change.before[one] for one in unit if one in change.before}):
             what = "the calibration" if unit[0] in CALIBRATION else unit[0][1]
             refused.append(f"{what} was changed by somebody since, and stays as it is now")
     before = {one: value for one, value in change.before.items() if one in back}
-    payload = {key: value for key, value in _with(metadata, back, before).items() if value != {} or key not in change.made}
+    payload = {
+        key: value for key, value in with_values(metadata, back, before).items() if value != {} or key not in change.made
+    }
     return _Plan(
         payload=payload if back else None,
         before=values_of(metadata, back),
         after=before,
         refused="; ".join(refused),
     )
-
-
-def _with(metadata: JsonObject, fields: Iterable[Field], values: Mapping[Field, JsonValue]) -> dict[str, JsonValue]:
-    """Return metadata in which some fields have these values; one without a value is taken out."""
-    changed = dict(metadata)
-    for section, key in fields:
-        held = changed.get(section, {}) if section else changed
-        if held is not None and not isinstance(held, Mapping):
-            raise MetadataError(
-                f"the entry {section!r} of the metadata is a JSON {type(held).__name__}; an object is needed"
-            )
-        entries = {name: value for name, value in (held or {}).items() if name != key or (section, key) in values}
-        if (section, key) in values:
-            entries[key] = values[section, key]
-        if section:
-            changed[section] = entries
-        else:
-            changed = entries
-    return changed
-
-
-def _can_be_entered(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or isinstance(value, str | bool) or (is_number and math.isfinite(float(str(value))))
-
-
-def _is_same(one: object, other: object) -> bool:
-    """Return whether two JSON values, or mappings of them, are equal; true is not 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_is_same(value, other[key]) for key, value in one.items())
-    return isinstance(one, bool) == isinstance(other, bool) and one == other

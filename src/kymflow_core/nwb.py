@@ -29,6 +29,7 @@ from kymflow_core.indexers import VelocityIndexer
 from kymflow_core.roi import ROI
 from kymflow_zarr import JsonObject, Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.disk.local_file import saving_file
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError
 from kymflow_zarr.exporting.names import Places, friendly_folder
 from kymflow_zarr.reports import FailedFile
@@ -88,7 +89,7 @@ def export_nwb(dataset: ZarrDataset, folder: str | Path, *, overwrite: bool = Fa
         When a file cannot be written.
     """
     _check_installed()
-    target = Path(folder)
+    target = local_path(folder)
     if not overwrite and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FolderNotEmptyError(
             f"not exported: there is something at {target} already; choose a new folder, or say that its files may be "

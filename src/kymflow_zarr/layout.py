@@ -58,7 +58,11 @@ PARQUET = ".parquet"
 CSV_GZ = ".csv.gz"
 ARTIFACT_ENDINGS = (JSON, PARQUET, CSV_GZ)
 
-_COMMIT = re.compile(r"(.+)\.(\d{8})\.parquet")
+LAST_NUMBER = 10**17 - 1
+"""The highest number of a revision or commit. A file with a higher number is none, whoever put it there."""
+_NUMBER = "[0-9]{8}|[1-9][0-9]{8,16}"
+_COMMIT = re.compile(rf"(.+)\.({_NUMBER})\.parquet")
+_REVISION = re.compile(rf"metadata\.({_NUMBER})\.json")
 
 
 def record_key(image_id: str) -> str:
@@ -115,5 +119,5 @@ def revision_key(revision: int) -> str:
 
 def revision_number(file_name: str) -> int | None:
     """Return the revision that a history file holds, or None for another file: inverse of `revision_key`."""
-    start, number, end = file_name[:9], file_name[9:17], file_name[17:]
-    return int(number) if start == "metadata." and end == ".json" and number.isdecimal() else None
+    match = _REVISION.fullmatch(file_name)
+    return int(match[1]) if match else None

@@ -5,11 +5,13 @@ The rule of this room: it states what is asked; the work is done in `importing`,
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
@@ -146,7 +148,7 @@ class ZarrDataset(Dataset):
         NotSavedError
             When the disk is full or fails; the files imported before stay imported.
         """
-        folder, plan = Path(folder), replace(plan or ImportPlan(), **fields)
+        folder, plan = local_path(folder), replace(plan or ImportPlan(), **fields)
         if self.is_export(folder):
             return self._restore(folder, plan.choose_reader(), watch)
         if self.is_ome_zarr(folder):
@@ -225,7 +227,7 @@ class ZarrDataset(Dataset):
         ReadOnlyError, NotSavedError
             When the dataset cannot be written.
         """
-        return self._import_image(Path(path), ImportPlan(read_file=read_file), UNWATCHED)
+        return self._import_image(local_path(path), ImportPlan(read_file=read_file), UNWATCHED)
 
     def import_paths(
         self, paths: Sequence[str | Path], *, read_file: ReadFile | None = None, watch: Watch = UNWATCHED
@@ -235,7 +237,7 @@ class ZarrDataset(Dataset):
         They are read with `read_file`, by default with the installed reader, which reads files and no folders. One that
         cannot be read is in the report, and does not stop the others. Raises as `import_folder`.
         """
-        return self._import([Path(path) for path in paths], ImportPlan(read_file=read_file), watch, None)
+        return self._import([local_path(path) for path in paths], ImportPlan(read_file=read_file), watch, None)
 
     def export_legacy_folder(
         self,
@@ -291,7 +293,7 @@ class ZarrDataset(Dataset):
             info_of=info_of or reader.info_of,
             titles_of=reader.titles_of,
         )
-        return export_dataset(self, Path(export_dir), plan, overwrite=overwrite, watch=watch)
+        return export_dataset(self, local_path(export_dir), plan, overwrite=overwrite, watch=watch)
 
     def load_sources(self) -> dict[str, Source]:
         """Return which file each imported record came from, by image id; raise `DamagedError` where that cannot be read."""
@@ -332,7 +334,7 @@ class ZarrDataset(Dataset):
         self._ensure_exists()
         report = import_files(self, self._sources, files, plan=plan, watch=watch, executor=executor)
         if report.has_changed:
-            self._save_manifest()
+            self._note_manifest()
         return report
 
     def _restore(self, folder: Path, reader: FileReader, watch: Watch) -> ImportReport:
@@ -352,5 +354,10 @@ class ZarrDataset(Dataset):
             watch=watch,
         )
         if report.imported:
-            self._save_manifest()
+            self._note_manifest()
         return report
+
+    def _note_manifest(self) -> None:
+        """Save the manifest after an import, which is done all the same where that fails: nobody trusts a manifest."""
+        with suppress(OSError):
+            self._save_manifest()

@@ -157,6 +157,8 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
 
 def _layers_of(session: "KymSession", image_id: str) -> Layers:
     """Return the layers of a record for napari to add; none where it is shown by those that are there already."""
+    if session.opens_elsewhere(image_id):
+        return NOTHING
     if not session.has_layers:
         return session.layers_of(image_id)
     session.open_record(image_id)

@@ -13,7 +13,7 @@ def test_every_column_of_our_tables_has_a_title_of_its_own():
 
 def test_a_unit_is_stated_by_every_name_that_has_one():
     units = columns.units_of_columns(columns._COLUMNS)
-    suffixes = {"_mm_s": "mm/s", "_s": "s", "_um": "µm", "_nats": "nat"}
+    suffixes = {"_per_s": "1/s", "_mm_s": "mm/s", "_s": "s", "_um": "µm", "_nats": "nat"}
     of_names = {
         name: next((unit for suffix, unit in suffixes.items() if name.endswith(suffix)), None) for name in columns._COLUMNS
     }

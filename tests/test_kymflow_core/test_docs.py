@@ -102,3 +102,19 @@ def test_the_recipe_for_an_image_reader_reads_an_image(of_images):
 
 def test_the_entry_point_of_the_image_reader_is_of_the_group_that_is_looked_for():
     assert f'[project.entry-points."{GROUP_OF_IMAGES}"]' in OF_IMAGES.read_text()
+
+
+@pytest.mark.parametrize("name", ["velocity.md", "from_radon.md"])
+def test_every_measured_place_of_a_document_is_filled_by_a_script(name):
+    text = (DOCS / name).read_text()
+    places = re.findall(r"<!-- measured: (.*?) -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    scripts = "".join(path.read_text() for path in DOCS.glob("make_*.py"))
+    assert len(places) == text.count("<!-- measured: ") > 0
+    assert [place for place, content in places if not content.strip() or f'"{place}"' not in scripts] == []
+    assert [path for path in re.findall(r"\]\((images/.*?)\)", text) if f'"{Path(path).name}"' not in scripts] == []
+
+
+def test_the_example_of_the_velocity_document_runs(tmp_path, capsys):
+    made = run(DOCS / "velocity.md", tmp_path)
+    assert made["trace"].frame["velocity_mm_s"].notna().mean() > 0.9
+    assert "quality" in capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 
 from kymflow_core import AcqImage, ComputedFrom, MetadataEdit, edit_metadata, preview_edit, simulate, undo_edit
 from kymflow_core.errors import MetadataError
-from kymflow_core.metadata_edit import entered_value
+from kymflow_core.images.metadata_fields import entered_value
 from kymflow_core.simulate import Scan
 from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import ConflictError, DatasetNotFoundError, NotSavedError, OlderDatasetError

@@ -71,7 +71,7 @@ def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What the user answers to each kind of question, in order; unasked ones discard. Ends with what was asked."""
-    given: dict[str, list[Any]] = {"unsaved": [], "conflicts": [], "close": [], "asked": []}
+    given: dict[str, list[Any]] = {"unsaved": [], "conflicts": [], "close": [], "own": [], "asked": []}
 
     def answer(kind: str, default: Any) -> Any:
         def ask(self: object, what: Any) -> Any:
@@ -85,6 +85,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     monkeypatch.setattr(NapariWindow, "ask_unsaved", answer("unsaved", "discard"))
     monkeypatch.setattr(NapariWindow, "ask_conflicts", answer("conflicts", "both"))
     monkeypatch.setattr(NapariWindow, "ask_close", answer("close", True))
+    monkeypatch.setattr(NapariWindow, "ask_own_window", answer("own", False))
     return given
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from kymflow_core.cli.analyze import analyze
 from kymflow_core.cli.folders import export, import_command, refresh, upgrade
 from kymflow_core.cli.output import AsJson, Output, Quiet
 from kymflow_core.cli.state import info, verify
@@ -19,7 +20,7 @@ __all__ = ["AsJson", "Output", "Quiet", "app"]
 
 app = typer.Typer(
     name="napari-kymflow",
-    help="Kymographs of a laboratory in one dataset: import TIFFs, make tables, look at them in napari.",
+    help="Kymographs of a laboratory in one dataset: import TIFFs, measure velocities, make tables, look at all in napari.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,5 +45,5 @@ def _before_any_command(
 
 
 app.command(name="import")(import_command)
-for _command in (refresh, index, freshness, tables, export, upgrade, verify, info):
+for _command in (analyze, refresh, index, freshness, tables, export, upgrade, verify, info):
     app.command()(_command)

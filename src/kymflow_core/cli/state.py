@@ -31,8 +31,8 @@ def info(
         output.say(f"{dataset}: {manifest.summary()}")
         for name in opened.list_table_names():
             rows = _rows(opened, name)
-            what = "damaged, see below" if rows is None else counted(rows, "row")
-            output.say(f"  table {name}: {what}{_not_fresh(opened, name)}")
+            what = "damaged, see below" if rows is None else f"{counted(rows, 'row')}{_not_fresh(opened, name)}"
+            output.say(f"  table {name}: {what}")
         problems = opened.validate()
         output.result(
             path=str(opened.path),
@@ -70,6 +70,8 @@ def verify(
         output.result(**report.to_json())
         for problem in report.problems:
             output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))
+        for note in report.notes:
+            output.say(note, "yellow")
         output.say(report.summary())
         if report.exit_code:
             fail(report.exit_code)
@@ -78,7 +80,7 @@ def verify(
 def _rows(dataset: ZarrDataset, name: str) -> int | None:
     try:
         return len(dataset.load_table(name))
-    except KymflowZarrError:
+    except (KymflowZarrError, OSError):
         return None
 
 

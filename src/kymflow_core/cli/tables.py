@@ -1,6 +1,7 @@
 """The commands for tables: `index`, `freshness`, `tables`."""
 
 import math
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,9 +22,12 @@ from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_core.tables.extraction import OUTDATED
 from kymflow_core.tables.freshness import State
 from kymflow_core.tables.kym_dataset import KymDataset
+from kymflow_core.tables.update_report import UpdateReport
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
+from kymflow_zarr.errors import DamagedError, KymflowZarrError, ReadOnlyError
+from kymflow_zarr.formats.csv import frame_to_excel_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
 from kymflow_zarr.tables.table_file import IMAGE_ID
 
@@ -141,17 +145,28 @@ def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
 def _list_tables(dataset: ZarrDataset, output: Output) -> None:
     found: dict[str, object] = {}
     output.result(tables=found)
+    unreadable = False
     for name in dataset.list_table_names():
-        frame = dataset.load_table(name)
+        try:
+            frame = dataset.load_table(name)
+        except (KymflowZarrError, OSError) as error:
+            output.problem(f"{name}: {error}")
+            unreadable = True
+            continue
         output.say(f"{name}: {counted(len(frame), 'row')}, {counted(len(frame.columns), 'column')}")
         found[name] = {"rows": len(frame), "columns": [str(column) for column in frame.columns]}
+    if unreadable:
+        fail()
 
 
 def are_behind(dataset: ZarrDataset) -> bool:
     """Return whether a table lacks what an index would give it; what failed before fails again, and is no reason."""
     kym = KymDataset(dataset)
     looks = (kym.freshness(indexer) for indexer in find_indexers(INDEXERS).indexers)
-    return any(bool((look["needs_update"] & (look["state"] != State.FAILED)).any()) for look in looks)
+    try:
+        return any(bool((look["needs_update"] & (look["state"] != State.FAILED)).any()) for look in looks)
+    except (DamagedError, OSError):  # who brings them up to date names it
+        return True
 
 
 def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
@@ -159,17 +174,26 @@ def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: 
     kym, found = KymDataset(dataset), find_indexers(INDEXERS)
     for problem in found.problems:
         output.problem(problem, "yellow")
-    reports = []
-    with _processes(jobs) as executor:
+    reports: list[UpdateReport] = []
+    unusable: dict[str, str] = {}
+    with processes(jobs) as executor:
         for indexer in found.indexers:
             run = kym.rebuild if rebuild else kym.refresh
             with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as watch:
-                reports.append(run(indexer, watch=watch, executor=executor))
+                try:
+                    reports.append(run(indexer, watch=watch, executor=executor))
+                except ReadOnlyError:
+                    raise
+                except (DamagedError, PermissionError, IsADirectoryError) as error:  # the other tables can do without it
+                    unusable[indexer.table_name] = str(error)
     for report in reports:
         output.say(report.summary())
         for image_id, reason in report.failed.items():
             output.problem(f"{image_id}: {reason}")
+    for name, reason in unusable.items():
+        output.problem(f"{name}: {reason}")
     output.result(
+        unusable=unusable,
         tables={
             report.table_name: {
                 "rows": sum(report.rows.values()),
@@ -182,18 +206,23 @@ def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: 
         },
         left_out=list(found.problems),
     )
-    return any(report.failed for report in reports)
+    return bool(unusable) or any(report.failed for report in reports)
 
 
 @contextmanager
-def _processes(jobs: int) -> Iterator[Executor | None]:
+def processes(jobs: int) -> Iterator[Executor | None]:
     """Give an executor of so many processes; None for one, which is this one."""
     if jobs == 1:
         yield None
         return
     # Not forked: zarr's and pyarrow's threads do not survive that.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_ctrl_c) as pool:
         yield pool
+
+
+def _leave_ctrl_c() -> None:
+    """Let the process that asked for the work decide: what was begun is finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _save(frame: pd.DataFrame, path: Path) -> None:
@@ -204,7 +233,7 @@ def _save(frame: pd.DataFrame, path: Path) -> None:
             raise CommandError(f"there is something at {path} already; give another name")
         with saving_file(path) as temporary:
             if path.suffix == ".csv":
-                frame.to_csv(temporary, index=False, encoding="utf-8-sig")
+                temporary.write_bytes(frame_to_excel_csv(frame))
             else:
                 grouped_by = IMAGE_ID if IMAGE_ID in frame.columns else None
                 temporary.write_bytes(frame_to_parquet(frame, what=str(path), grouped_by=grouped_by))

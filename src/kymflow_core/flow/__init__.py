@@ -10,9 +10,10 @@ from kymflow_core.flow.cells import CellCount, count_cells
 from kymflow_core.flow.diameter import measure_diameter
 from kymflow_core.flow.events import EventSettings, detect_events
 from kymflow_core.flow.heart_rate import HeartRate, heart_rate
+from kymflow_core.flow.measure import measure_velocity
 from kymflow_core.flow.settings import VelocitySettings
 from kymflow_core.flow.summary import METHOD_VERSION, summarize
-from kymflow_core.flow.trace import VelocityTrace, measure_velocity
+from kymflow_core.flow.trace import VelocityTrace
 
 __all__ = [
     "METHOD_VERSION",

@@ -43,7 +43,7 @@ def unusable(pixels: NDArray[np.generic], *, window: int) -> str | None:
     return None
 
 
-def prepare(pixels: NDArray[np.generic], *, window: int) -> Prepared:
+def prepare(pixels: NDArray[np.generic], *, window: int, moving: NDArray[np.bool_] | None = None) -> Prepared:
     """Divide by the mean of each column and by the slow trend of the lines, and subtract 1.
 
     Columns are divided so that stripes of the illumination, which stand still, are not taken for cells that do. The trend
@@ -56,15 +56,18 @@ def prepare(pixels: NDArray[np.generic], *, window: int) -> Prepared:
         Shape (lines, positions), any number type, finite.
     window
         Lines of a window.
+    moving
+        Which lines the mean of a column is taken of, by default all. Cells that stand still for long look like stripes.
     """
     lines = len(pixels)
     values = pixels.astype(np.float32)
-    columns = values.mean(axis=0, dtype=np.float64)
+    of_mean = slice(None) if moving is None else moving
+    columns = values[of_mean].mean(axis=0, dtype=np.float64)
     alive = columns > 1e-3 * max(float(np.median(columns)), 1e-9)
     values *= np.where(alive, 1 / np.where(alive, columns, 1.0), 0.0).astype(np.float32)
     trend = running_mean(values[:, alive].mean(axis=1, dtype=np.float64), min(lines, TREND_WINDOWS * window))
     values /= np.maximum(trend, 0.05)[:, None].astype(np.float32)
-    values -= values.mean(axis=0, dtype=np.float64).astype(np.float32)
+    values -= values[of_mean].mean(axis=0, dtype=np.float64).astype(np.float32)
     return Prepared(values=values, dead_columns=int((~alive).sum()))
 
 

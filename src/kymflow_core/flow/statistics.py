@@ -74,13 +74,18 @@ def read_posterior(probabilities: Floats, speeds: Doubles, *, tolerance: float, 
 
 
 def change_over_a_window(median: Doubles, certain: Doubles, half_window: int) -> Doubles:
-    """Return how much the velocity changes over each window, from certain ones half a window earlier and later."""
+    """Return how much the velocity changes over each window, from certain ones half a window earlier and later.
+
+    Also what it changes over either half counts: where a velocity jumps, all lines of one window may by chance agree with a
+    third velocity that neither side has.
+    """
     trusted = np.where(certain >= 0.5, median, np.nan)
     padded = np.concatenate([np.full(half_window, np.nan), trusted, np.full(half_window, np.nan)])
     earlier, later = padded[: len(median)], padded[2 * half_window :]
-    whole = np.abs(later - earlier)
-    one_side = 2 * np.abs(np.where(np.isnan(earlier), later, earlier) - median)
-    return np.nan_to_num(np.where(np.isnan(whole), one_side, whole))
+    halves = np.abs([median - earlier, later - median])
+    whole = np.maximum(np.abs(later - earlier), halves.max(axis=0))
+    one_side = 2 * np.nan_to_num(halves).max(axis=0)
+    return np.asarray(np.where(np.isnan(whole), one_side, whole))
 
 
 def _read(part: Doubles, speeds: Doubles, tolerance: float) -> tuple[Doubles, Doubles, Doubles, Doubles]:

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from kymflow_core.flow.cells import CellCount
 from kymflow_core.flow.events import LOW
 from kymflow_core.flow.heart_rate import HeartRate
-from kymflow_core.flow.trace import AT_LIMIT, VelocityTrace
+from kymflow_core.flow.trace import VelocityTrace
+from kymflow_core.velocity_schema import AT_LIMIT
 
 METHOD_VERSION = "1"
 """Changes when the same pixels would give other velocities."""

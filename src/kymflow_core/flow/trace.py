@@ -1,65 +1,30 @@
-"""The velocity along a kymograph: the one call, and what it returns.
+"""What measuring the velocity along a kymograph returns.
 
 The rule of this room: pixels and lines become µm and s here, at the very end, and nowhere else.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from kymflow_core.flow import notes
-from kymflow_core.flow.hyperparameters import Hyperparameters, estimate_hyperparameters
-from kymflow_core.flow.likelihood import Likelihood, likelihood
-from kymflow_core.flow.operators import make_operators
-from kymflow_core.flow.posterior import CHANGE_LINES, CHANGE_PIXELS_PER_LINE, CHANGE_RELATIVE, Chain, evidence, posterior
-from kymflow_core.flow.preparation import FEWEST_PIXELS, join_pixels, prepare, running_mean, unusable
-from kymflow_core.flow.reference import REFERENCE_METHODS
+from kymflow_core.flow.hyperparameters import Hyperparameters
 from kymflow_core.flow.settings import VelocitySettings
-from kymflow_core.flow.speed_grid import Doubles, Floats, at_midpoints, speed_grid, with_midpoints
-from kymflow_core.flow.statistics import Statistics, parabola, read_posterior
+from kymflow_core.flow.speed_grid import Doubles, Floats
+from kymflow_core.velocity_schema import AT_LIMIT, VELOCITY_COLUMNS
 
-COLUMNS = (
-    "time_s",
-    "velocity_mm_s",
-    "velocity_all_mm_s",
-    "velocity_low_mm_s",
-    "velocity_high_mm_s",
-    "velocity_window_mm_s",
-    "quality",
-    "explained",
-    "evidence_nats",
-    "flag",
-)
+_OF_THE_SERIES = ("roi_id", "channel", "method", "window")
+COLUMNS = tuple(name for name in VELOCITY_COLUMNS if name not in _OF_THE_SERIES)
 SPEED_COLUMNS = tuple(name for name in COLUMNS if name.endswith("_mm_s"))
-
 NO_CELLS = "no cells"
 UNCERTAIN = "uncertain"
-AT_LIMIT = "at limit"
 SPEED_CHANGED = "speed changed"
-
-CLEAR_NATS = 3.0
-"""Evidence of a pattern, 20 to 1. A window with less takes its velocity from its neighbours, and must be twice as
-certain."""
-MOST_EMPTY = 0.95
-"""The part of the windows that may be taken as empty beforehand; more would silence the few that are not."""
-LIMIT_OF_WIDTH = 0.8
-"""The widths per line up to which neighbouring lines share enough pixels."""
-PIXELS_OF_LENGTH = 3
-"""Pixels of the length of the pattern that are enough; more are joined."""
 SURE_WIDTH = 10
 FEW = 0.01
 """The part of the windows from which on something is worth a note."""
-LONG = 8
-"""Windows around each one; where most of them are too fast, it is, and not only odd."""
-MISFIT = 1.2
-UNEXPLAINED = 0.05
-"""Residual over noise, and what is unexplained of the pattern, from which on what moves does not move as one."""
-UNRELATED = 0.97
-"""The part of the nats of lines that share nothing that the speeds found must reach: 1.0 to 1.2 for cells that move, also
-where they change their shape, and 0.85 to 0.96 for what is too fast."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -141,7 +106,7 @@ class VelocityTrace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Scan:
+class Scan:
     """What is measured: the geometry of windows and the calibration."""
 
     settings: VelocitySettings
@@ -159,60 +124,6 @@ class _Scan:
         return 0.0 if dwell is None or self.seconds_per_line is None else dwell / self.seconds_per_line
 
 
-def measure_velocity(
-    pixels: ArrayLike,
-    *,
-    seconds_per_line: float | None,
-    um_per_pixel: float | None,
-    settings: VelocitySettings | None = None,
-    first_line: int = 0,
-) -> VelocityTrace:
-    """Measure the velocity of cells along a line.
-
-    Parameters
-    ----------
-    pixels
-        Shape (lines, positions): one ROI of one channel.
-    seconds_per_line, um_per_pixel
-        The calibration; None where it is unknown, and then velocities are in pixels per line only.
-    settings
-        How; the defaults serve without tuning.
-    first_line
-        The line of the image that the ROI begins with, so that times are those of the image.
-
-    Returns
-    -------
-    VelocityTrace
-        Where nothing can be measured it has no rows, and its notes say why.
-
-    Raises
-    ------
-    ValueError
-        When these are not pixels (another shape, no numbers) or a calibration is not a number above 0.
-    """
-    image = _checked(pixels, seconds_per_line=seconds_per_line, um_per_pixel=um_per_pixel)
-    settings = settings or VelocitySettings()
-    window = settings.lines_of_window(seconds_per_line)
-    scale = mm_s_per_pixel_per_line(seconds_per_line, um_per_pixel)
-    limit = LIMIT_OF_WIDTH * image.shape[1]
-    if settings.speed_limit_mm_s is not None and not math.isnan(scale):
-        limit = min(limit, settings.speed_limit_mm_s / scale)
-    scan = _Scan(
-        settings=settings,
-        window=window,
-        step=settings.lines_of_step(window),
-        seconds_per_line=seconds_per_line,
-        um_per_pixel=um_per_pixel,
-        first_line=first_line,
-        limit=limit,
-    )
-    reason = unusable(image, window=window)
-    if reason is not None:
-        return _finished(scan, np.empty((0, 4)), notes=(reason,))
-    trace = _by_likelihood(image, scan) if settings.method == "likelihood" else _by_reference(image, scan)
-    return _with_comparison(trace, image, scan)
-
-
 def mm_s_per_pixel_per_line(seconds_per_line: float | None, um_per_pixel: float | None) -> float:
     """Return what 1 pixel per line is in mm/s; NaN where the calibration is unknown."""
     if seconds_per_line is None or um_per_pixel is None:
@@ -220,200 +131,8 @@ def mm_s_per_pixel_per_line(seconds_per_line: float | None, um_per_pixel: float 
     return um_per_pixel / seconds_per_line / 1000
 
 
-def _checked(pixels: ArrayLike, **calibration: float | None) -> NDArray[np.generic]:
-    for name, value in calibration.items():
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if value is not None and not (number and 0 < float(value) < math.inf):
-            raise ValueError(f"{name} is {value!r}; it is a number above 0, or None where it is unknown")
-    image = np.asarray(pixels)
-    if image.ndim != 2:
-        raise ValueError(f"pixels have the shape {image.shape}; (lines, positions) is needed")
-    if not (np.issubdtype(image.dtype, np.integer) or np.issubdtype(image.dtype, np.floating)):
-        raise ValueError(f"pixels are of the type {image.dtype}; integers or floats are needed")
-    return image
-
-
-def _by_likelihood(image: NDArray[np.generic], scan: _Scan) -> VelocityTrace:
-    settings = scan.settings
-    prepared = prepare(image, window=scan.window)
-    values = prepared.values
-    estimated = estimate_hyperparameters(values)
-    joined = max(1, int(estimated.length // PIXELS_OF_LENGTH))
-    if joined > 1 and values.shape[1] // joined >= FEWEST_PIXELS:
-        values = join_pixels(values, joined)
-        estimated = estimate_hyperparameters(values)
-    else:
-        joined = 1
-    positions = values.shape[1]
-    grid = speed_grid(lines=scan.window, pixels=positions, limit=scan.limit / joined, spacing=1 / joined)
-    signal, length, line_noise = estimated.rounded()
-    operators = make_operators(
-        lines=scan.window,
-        pixels=positions,
-        speeds=tuple(grid.tolist()),
-        signal=signal,
-        length=length,
-        line_noise=line_noise,
-    )
-    seen = likelihood(values, operators, estimated, window=scan.window, step=scan.step)
-    speeds = with_midpoints(grid)
-    nats = evidence(seen.ratios, grid)
-    probabilities = posterior(seen.ratios, speeds, _chain(scan, joined, empty=_part_without_cells(nats, scan.settings)))
-    # The beam moves while it scans, so cells that go with it seem faster than they are.
-    speeds = speeds * joined
-    true = speeds / (1 + speeds * scan.delay)
-    read = read_posterior(
-        probabilities, true, tolerance=settings.tolerance, half_window=max(1, scan.window // (2 * scan.step))
-    )
-    alone = _of_each_window(seen.ratios, true)
-    misfit, unexplained = _misfit(seen, estimated, nats)
-    unrelated = _faster_than_the_line_shows(seen, probabilities, around=scan.window // scan.step)
-    flags = _flags(read, nats, unrelated, quality_min=settings.quality_min, long=LONG * scan.window // scan.step)
-    found = [notes.dark_columns(prepared.dead_columns)] if prepared.dead_columns else []
-    if misfit > MISFIT and unexplained > UNEXPLAINED and not all(flags):
-        found.append(notes.SEVERAL_SPEEDS)
-    trace = _finished(
-        scan,
-        np.stack([read.median, read.low, read.high, alone], axis=1),
-        quality=read.quality,
-        explained=seen.explained,
-        evidence=nats,
-        flags=flags,
-        notes=(*found, *_notes(scan, flags, image.shape[1])),
-    )
-    return replace(
-        trace,
-        hyperparameters=estimated,
-        misfit=misfit,
-        unexplained=unexplained,
-        _speeds=true,
-        _probabilities=probabilities,
-        _ratios=seen.ratios,
-    )
-
-
-def _part_without_cells(nats: Doubles, settings: VelocitySettings) -> float:
-    """Return how probable a window without cells is: as the settings say, or as many as there seem to be in this ROI.
-
-    Where most windows are empty, what little the others say must not be taken for cells.
-    """
-    return max(settings.empty, min(MOST_EMPTY, float(np.mean(nats < 0))))
-
-
-def _chain(scan: _Scan, joined: int, *, empty: float) -> Chain:
-    grown = math.sqrt(scan.step / CHANGE_LINES)
-    change = CHANGE_PIXELS_PER_LINE * grown
-    scale = mm_s_per_pixel_per_line(scan.seconds_per_line, scan.um_per_pixel)
-    if scan.settings.acceleration is not None and scan.seconds_per_line is not None and not math.isnan(scale):
-        change = scan.settings.acceleration * scan.step * scan.seconds_per_line / scale
-    return Chain(
-        change=change / joined,
-        relative=CHANGE_RELATIVE * grown,
-        jump=scan.settings.jump,
-        empty=empty,
-        weight=min(1.0, 2 * scan.step / scan.window),
-    )
-
-
-WINDOWS_AT_ONCE = 512
-
-
-def _of_each_window(ratios: Floats, speeds: Doubles) -> Doubles:
-    parts = range(0, len(ratios), WINDOWS_AT_ONCE)
-    curves = (at_midpoints(ratios[first : first + WINDOWS_AT_ONCE]) for first in parts)
-    return np.concatenate([parabola(speeds, curve.astype(np.float64))[0] for curve in curves])
-
-
-def _faster_than_the_line_shows(seen: Likelihood, probabilities: Floats, *, around: int) -> NDArray[np.bool_]:
-    """Return where lines that share nothing explain the pixels better than the speeds that were found.
-
-    Both are summed over the windows that share lines with each one, so that no single window decides.
-    """
-    parts = (slice(first, first + WINDOWS_AT_ONCE) for first in range(0, len(probabilities), WINDOWS_AT_ONCE))
-    found = [np.einsum("ws,ws->w", probabilities[part], at_midpoints(seen.ratios[part])) for part in parts]
-    length = 2 * around + 1
-    moving = running_mean(np.concatenate(found).astype(np.float64), length)
-    unrelated = running_mean(seen.unrelated.astype(np.float64), length)
-    return np.asarray((unrelated > 0) & (moving < UNRELATED * unrelated))
-
-
-def _misfit(seen: Likelihood, estimated: Hyperparameters, nats: Doubles) -> tuple[float, float]:
-    moving = nats > 0
-    if not moving.any():
-        return math.nan, math.nan
-    residual = float(np.median(seen.noise[moving]))
-    return residual / estimated.noise, (residual - estimated.noise) / estimated.signal
-
-
-def _flags(
-    read: Statistics, nats: Doubles, unrelated: NDArray[np.bool_], *, quality_min: float, long: int
-) -> NDArray[np.object_]:
-    """Return why each window has no velocity, an empty text where it has one."""
-    unclear = nats < CLEAR_NATS
-    needed = np.where(unclear, (1 + quality_min) / 2, quality_min)
-    poor = ~(read.quality >= needed)
-    flags = np.full(len(nats), "", dtype=object)
-    flags[poor] = UNCERTAIN
-    flags[unrelated] = UNCERTAIN
-    flags[unrelated & (running_mean(unrelated.astype(np.float64), long) > 0.5)] = AT_LIMIT
-    flags[poor & (read.certain >= needed)] = SPEED_CHANGED
-    flags[read.at_limit] = AT_LIMIT
-    flags[unclear & (flags != "")] = NO_CELLS
-    return flags
-
-
-def _notes(scan: _Scan, flags: NDArray[np.object_], positions: int) -> tuple[str, ...]:
-    found = []
-    counts = {flag: int((flags == flag).sum()) for flag in (NO_CELLS, AT_LIMIT, SPEED_CHANGED)}
-    if all(flags) and counts[NO_CELLS] > len(flags) / 2:
-        found.append(notes.NO_CELLS)
-    if counts[AT_LIMIT] > FEW * len(flags):
-        found.append(notes.too_fast(counts[AT_LIMIT], _limit_text(scan)))
-    if counts[SPEED_CHANGED] > FEW * len(flags):
-        found.append(notes.speed_changed(counts[SPEED_CHANGED]))
-    if positions < SURE_WIDTH:
-        found.append(notes.NARROW)
-    if scan.seconds_per_line is None or scan.um_per_pixel is None:
-        found.append(notes.CALIBRATION_UNKNOWN)
-    if scan.settings.dwell_s is None or scan.seconds_per_line is None:
-        found.append(notes.BEAM_UNKNOWN)
-    return tuple(found)
-
-
-def _limit_text(scan: _Scan) -> str:
-    scale = mm_s_per_pixel_per_line(scan.seconds_per_line, scan.um_per_pixel)
-    return f"{scan.limit:.3g} pixels per line" if math.isnan(scale) else f"{scan.limit * scale:.3g} mm/s"
-
-
-def _by_reference(image: NDArray[np.generic], scan: _Scan) -> VelocityTrace:
-    speeds = REFERENCE_METHODS[scan.settings.method](image, window=scan.window, step=scan.step)
-    nothing = np.full_like(speeds, np.nan)
-    flags = np.where(np.isfinite(speeds), "", UNCERTAIN).astype(object)
-    return _finished(
-        scan,
-        np.stack([speeds, nothing, nothing, speeds], axis=1),
-        flags=flags,
-        notes=_notes(replace(scan, settings=replace(scan.settings, dwell_s=None)), flags, image.shape[1]),
-    )
-
-
-def _with_comparison(trace: VelocityTrace, image: NDArray[np.generic], scan: _Scan) -> VelocityTrace:
-    for method in scan.settings.compare:
-        speeds = (
-            REFERENCE_METHODS[method](image, window=scan.window, step=scan.step)
-            if method in REFERENCE_METHODS
-            else _by_likelihood(image, scan).pixels_per_line["velocity"].to_numpy()
-        )
-        trace = replace(
-            trace,
-            frame=trace.frame.assign(**{f"velocity_{method}_mm_s": speeds * trace.mm_s_per_pixel_per_line}),
-            pixels_per_line=trace.pixels_per_line.assign(**{f"velocity_{method}": speeds}),
-        )
-    return trace
-
-
-def _finished(
-    scan: _Scan,
+def finished_trace(
+    scan: Scan,
     speeds: Doubles,
     *,
     quality: Doubles | None = None,
@@ -454,3 +173,27 @@ def _finished(
         speed_limit=scan.limit,
         notes=notes,
     )
+
+
+def notes_of(scan: Scan, flags: NDArray[np.object_], positions: int) -> tuple[str, ...]:
+    """Return what is to be known of velocities with these flags, from a ROI of so many positions."""
+    found = []
+    counts = {flag: int((flags == flag).sum()) for flag in (NO_CELLS, AT_LIMIT, SPEED_CHANGED)}
+    if all(flags) and counts[NO_CELLS] > len(flags) / 2:
+        found.append(notes.NO_CELLS)
+    if counts[AT_LIMIT] > FEW * len(flags):
+        found.append(notes.too_fast(counts[AT_LIMIT], _limit_text(scan)))
+    if counts[SPEED_CHANGED] > FEW * len(flags):
+        found.append(notes.speed_changed(counts[SPEED_CHANGED]))
+    if positions < SURE_WIDTH:
+        found.append(notes.NARROW)
+    if scan.seconds_per_line is None or scan.um_per_pixel is None:
+        found.append(notes.CALIBRATION_UNKNOWN)
+    if scan.settings.dwell_s is None or scan.seconds_per_line is None:
+        found.append(notes.BEAM_UNKNOWN)
+    return tuple(found)
+
+
+def _limit_text(scan: Scan) -> str:
+    scale = mm_s_per_pixel_per_line(scan.seconds_per_line, scan.um_per_pixel)
+    return f"{scan.limit:.3g} pixels per line" if math.isnan(scale) else f"{scan.limit * scale:.3g} mm/s"

@@ -19,13 +19,17 @@ from kymflow_core.images.labelled import labelled_array
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
-from kymflow_core.roi.bounds import Bounds, mask_bounds, roi_bounds
+from kymflow_core.roi.bounds import Bounds, mask_bounds, rect_within, roi_bounds
 from kymflow_core.roi.masks import ArraySource, RoiMasks, StoredMask, load_stored_mask, mask_state, whole_mask
 from kymflow_core.roi.pixels import RoiStats, drawn_mask, pixel_stats, rect_mask
 from kymflow_zarr import JsonObject, Revision, ZarrDataset, array_group_key, array_name
+from kymflow_zarr.disk.local_path import local_path
 
 if TYPE_CHECKING:
     import xarray
+
+    from kymflow_core.flow import VelocitySettings
+    from kymflow_core.images.velocity_results import ImageAnalysis
 
 
 class ImageSource(Protocol):
@@ -47,8 +51,8 @@ class ImageSource(Protocol):
 class AcqImage:
     """One acquired image with its header and ROIs.
 
-    A handle: the metadata are read when it is made, the pixels when they are asked for. `rois` is what was last read or
-    saved; `save_rois` commits another set.
+    A handle: the metadata are read when it is made, the pixels when they are asked for, axes and shape once. `rois` is what
+    was last read or saved; `save_rois` commits another set.
 
     Parameters
     ----------
@@ -74,7 +78,7 @@ class AcqImage:
         SourceError
             When the image, or a file next to it, cannot be read.
         """
-        return cls(TiffSource(Path(path)))
+        return cls(TiffSource(local_path(path)))
 
     @property
     def pixels(self) -> Any:
@@ -87,12 +91,17 @@ class AcqImage:
         return self.source.get_axes()
 
     @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The number of pixels along each axis."""
+        return {axis: int(size) for axis, size in zip(self.axes, self.pixels.shape, strict=True)}
+
+    @property
     def slice_shape(self) -> tuple[int, int]:
         """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
+        sizes = self.sizes
         if not {"y", "x"} <= set(sizes):
             raise ImageError(f"the image has the axes {self.axes}; y and x are needed")
-        return int(sizes["y"]), int(sizes["x"])
+        return sizes["y"], sizes["x"]
 
     @property
     def name(self) -> str:
@@ -118,15 +127,14 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        pixels = self.pixels
-        sizes = dict(zip(self.axes, pixels.shape, strict=True))
+        sizes = self.sizes
         at = {"z": z, "c": channel - 1}
         outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
         if outside:
             raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
         rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
         place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
-        return np.asarray(pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
 
     def to_xarray(self) -> "xarray.DataArray":
         """Return all pixels as an xarray array, read whole.
@@ -148,8 +156,7 @@ class AcqImage:
     @property
     def channels_available(self) -> tuple[int, ...]:
         """The channels that a ROI can be in, from 1; an image without a channel axis has one."""
-        sizes = dict(zip(self.axes, self.pixels.shape, strict=True))
-        return tuple(range(1, int(sizes.get("c", 1)) + 1))
+        return tuple(range(1, self.sizes.get("c", 1) + 1))
 
     def get_roi(self, roi_id: int) -> ROI:
         """Return one ROI; raise `RoiNotFoundError`, a `KeyError`, with the ids that are there."""
@@ -227,18 +234,73 @@ class AcqImage:
         pixels = self._pixels_of(roi)
         return pixel_stats(pixels.compressed() if isinstance(pixels, np.ma.MaskedArray) else pixels)
 
+    def analyze(self, roi_ids: Iterable[int] | None = None, settings: "VelocitySettings | None" = None) -> "ImageAnalysis":
+        """Measure the velocity in ROIs, and write the artifacts `velocity`, `velocity_events` and `radon_report`.
+
+        Our earlier results of these ROIs are replaced; rows of other programs stay. The tables of the dataset follow with
+        `KymDataset.refresh`.
+
+        Parameters
+        ----------
+        roi_ids
+            The ROIs; by default all. `add_full_rois` makes one of the whole image.
+        settings
+            How; the defaults serve without tuning. The dwell time comes from the header where it is not given.
+
+        Returns
+        -------
+        ImageAnalysis
+            What was measured of each ROI, and why others could not be measured; these do not stop the rest.
+
+        Raises
+        ------
+        RoiNotFoundError
+            When there is no ROI of an id; it is a `KeyError`.
+        NotImplementedError
+            When the image is held by something that has no tables.
+        """
+        # scipy is loaded only where a velocity is measured.
+        from kymflow_core.flow import VelocitySettings
+        from kymflow_core.images.velocity_results import ResultStore, analyze_rois
+
+        if not isinstance(self.source, ResultStore):
+            raise NotImplementedError(
+                f"results need a place for tables; {type(self.source).__name__} has none: import the image into a dataset"
+            )
+        wanted = [self.rois.get(roi_id).roi_id for roi_id in (self.rois.ids if roi_ids is None else roi_ids)]
+        return analyze_rois(self, self.source, list(dict.fromkeys(wanted)), settings or VelocitySettings())
+
+    def add_full_rois(self) -> list[int]:
+        """Return the ids of rectangles of the whole image, one a channel; those that lack are committed first.
+
+        Raises
+        ------
+        ConflictError
+            When another program changed the metadata since they were read here.
+        """
+        lines, pixels = self.slice_shape
+        place = (0, pixels, 0, lines)
+        rois, found = self.rois, list[int]()
+        for channel in self.channels_available:
+            fitting = (roi for roi in rois if isinstance(roi, RectROI) and (roi.channel, roi.z) == (channel, 0))
+            full = next((roi for roi in fitting if (roi.x0, roi.x1, roi.y0, roi.y1) == place), None)
+            if full is None:
+                x0, x1, y0, y1 = place
+                full = RectROI(roi_id=rois.next_id, name="full image", channel=channel, x0=x0, x1=x1, y0=y0, y1=y1)
+                rois = rois.add(full)
+            found.append(full.roi_id)
+        if rois != self.rois:
+            self.save_rois(rois)
+        return found
+
     def within(self, roi: RectROI) -> RectROI:
         """Return a rectangle unchanged; raise `RoiError` where it is not within the image."""
-        lines, pixels = self.slice_shape
-        if roi.y1 > lines or roi.x1 > pixels:
-            raise RoiError(
-                f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
-                f"{lines} lines and {pixels} pixels"
-            )
-        return roi
+        return rect_within(roi, self.slice_shape)
 
     def reload(self) -> None:
         """Read header, metadata and ROIs again, as another program may have saved them."""
+        for name in ("axes", "sizes"):
+            self.__dict__.pop(name, None)
         self._adopt(self.source.load_revision())
 
     def save_rois(self, rois: RoiSet) -> None:

@@ -72,7 +72,7 @@ def rebuild_ome(dataset: ZarrDataset) -> dict[str, str]:
     for record in dataset.iter_records():
         try:
             said = update_ome(record, RecordMetadata.load(record).header)
-        except KymflowZarrError as error:
+        except (KymflowZarrError, OSError) as error:
             said = str(error)
         if said:
             reasons[record.image_id] = said

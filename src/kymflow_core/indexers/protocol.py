@@ -1,7 +1,7 @@
 """What an indexer is, and what every indexer needs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -176,6 +176,23 @@ def rows_of(frame: pd.DataFrame, dtypes: Mapping[str, str], *, image_id: str, wh
     ids = pd.Series([image_id] * len(frame), dtype="str")
     others = {name: own[name].array for name in own.columns if name not in dtypes}
     return with_units(pd.DataFrame({"image_id": ids.array, **required, **others}), units_of(own))
+
+
+def with_counts(rows: pd.DataFrame, counts: Iterable[str]) -> pd.DataFrame:
+    """Return rows with whole numbers in those further columns that count, as far as they are there.
+
+    Raises
+    ------
+    IndexerError
+        When there is a fraction where something is counted.
+    """
+    typed = {name: rows[name] for name in counts if name in rows.columns}
+    for name, column in typed.items():
+        try:
+            typed[name] = column.astype("Int64")
+        except (ValueError, TypeError) as error:
+            raise IndexerError(f"{name!r} has values that are no whole numbers: {error}") from error
+    return with_units(rows.assign(**typed), units_of(rows))
 
 
 @cache

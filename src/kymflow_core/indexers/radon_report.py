@@ -29,7 +29,8 @@ _OLDER_NAMES = {
 class RadonReportIndexer:
     """Reads the table artifact `radon_report`, else the JSON one (an object, or a list of objects).
 
-    One row a ROI and channel; velocities in mm/s, signed by direction. The older program's column names (`vel_mean`,
+    One row a ROI, channel and `method`; velocities in mm/s, signed by direction. Rows of the older program stay beside
+    ours; `method` is missing where none is stated. The older program's column names (`vel_mean`,
     `vel_median`, `vel_n_valid`, `note`) are mapped.
     """
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from kymflow_core.artifacts import VELOCITY_EVENTS
 from kymflow_core.columns import units_of_columns
-from kymflow_core.indexers.protocol import ArtifactReader, rows_of
+from kymflow_core.indexers.protocol import ArtifactReader, rows_of, with_counts
 
 _DTYPES = {
     "roi_id": "int64",
@@ -14,17 +14,19 @@ _DTYPES = {
     "kind": "str",
     "score": "float64",
 }
+_COUNTS = ("i_start", "i_peak", "i_end", "n_valid_in_event")
 
 
 class VelocityEventsIndexer:
     """Reads the table artifact `velocity_events`; one row an event, times in s from the first line.
 
-    `t1_s` is missing where the event has no end.
+    `t1_s` is missing where the event has no end. `method` says which program or method found the event; those of the older
+    program stay beside ours.
     """
 
     name = "velocity events"
     table_name = VELOCITY_EVENTS
-    schema_version = "2"
+    schema_version = "3"
     reads = (f"{VELOCITY_EVENTS}.parquet",)
     units = units_of_columns(_DTYPES)
 
@@ -38,4 +40,4 @@ class VelocityEventsIndexer:
             frame = rec.load_df_parquet(VELOCITY_EVENTS)
         except FileNotFoundError:
             frame = pd.DataFrame()
-        return rows_of(frame, _DTYPES, image_id=rec.image_id, what=VELOCITY_EVENTS)
+        return with_counts(rows_of(frame, _DTYPES, image_id=rec.image_id, what=VELOCITY_EVENTS), _COUNTS)

@@ -19,7 +19,7 @@ from kymflow_core.calibration import HasCalibration, positive
 from kymflow_core.columns import units_of_columns
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.errors import RoiError, SidecarError
-from kymflow_core.older_program.velocity import read_velocity, summarize_velocity
+from kymflow_core.older_program.velocity import METHOD, read_velocity, summarize_velocity
 from kymflow_core.roi import RectROI, RoiSet
 from kymflow_core.roi.geometry import roi_geometry
 from kymflow_zarr import JsonObject, JsonValue, with_units
@@ -43,15 +43,12 @@ _EVENT_NUMBERS = (
     "score",
     "t_peak_s",
     "duration_s",
-    "i_start",
-    "i_peak",
-    "i_end",
     "strength",
     "baseline_before",
     "baseline_after",
     "nan_fraction_in_event",
-    "n_valid_in_event",
 )
+_EVENT_COUNTS = ("i_start", "i_peak", "i_end", "n_valid_in_event")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,11 +220,13 @@ def _events_to_frame(events: JsonValue, *, where: str) -> pd.DataFrame:
     first = ["roi_id", "t0_s", "t1_s", "kind", "score", "channel"]
     frame = pd.DataFrame(rows, columns=[*first, *sorted({name for row in rows for name in row} - set(first))])
     numbers = dict.fromkeys(frame.columns.intersection(list(_EVENT_NUMBERS)), "float64")
+    numbers |= dict.fromkeys(frame.columns.intersection(list(_EVENT_COUNTS)), "Int64")
     try:
         frame = frame.astype({**numbers, "roi_id": "int64", "channel": "int64"})
     except (ValueError, TypeError, OverflowError) as error:
         raise SidecarError(f"{where}: an event has no number where one is expected ({_one_line(error)})") from error
     frame.insert(1, "event_id", np.arange(1, len(frame) + 1, dtype=np.int64))
+    frame["method"] = pd.Series(METHOD, index=frame.index, dtype="str")
     return with_units(frame, units_of_columns(frame.columns))
 
 

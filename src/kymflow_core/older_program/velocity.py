@@ -142,6 +142,7 @@ def summarize_velocity(windows: pd.DataFrame) -> pd.DataFrame:
                 "median_velocity": float(np.median(valid)) if valid.size else np.nan,
                 "n_valid": int(valid.size),
                 "n_windows": len(group),
+                "method": METHOD,
                 "algorithm": ", ".join(sorted(set(algorithms[group.index].dropna().astype(str)))),
                 "notes": _left_out(group),
             }

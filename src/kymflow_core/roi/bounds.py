@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow_core.errors import RoiError
 from kymflow_core.roi.raster import shape_runs
 from kymflow_core.roi.rois import ROI, DrawnShape, RectROI
 
@@ -53,6 +54,17 @@ def roi_bounds(roi: ROI, shape: tuple[int, int], mask: NDArray[Any] | None = Non
     if mask is not None:
         return mask_bounds(mask)
     return None if roi.drawn is None else _drawn_bounds(roi.drawn, shape)
+
+
+def rect_within(roi: RectROI, shape: tuple[int, int]) -> RectROI:
+    """Return a rectangle unchanged; raise `RoiError` where it is not within an image of `shape` (y, x)."""
+    lines, pixels = shape
+    if roi.y1 > lines or roi.x1 > pixels:
+        raise RoiError(
+            f"a ROI of lines {roi.y0} to {roi.y1} and pixels {roi.x0} to {roi.x1} is not within the image, which has "
+            f"{lines} lines and {pixels} pixels"
+        )
+    return roi
 
 
 def mask_bounds(mask: NDArray[Any]) -> Bounds:

@@ -4,15 +4,15 @@ The rule of this room: an image that cannot be read is a result, not an error. A
 moment: if its files change while they are read, they are read again.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kymflow_core.artifacts import OLDER_TWINS
-from kymflow_core.computed_from import Change, ComputedFrom
+from kymflow_core.artifacts import METHOD_COLUMN, OLDER_TWINS
+from kymflow_core.computed_from import Change, ComputedFrom, current_statements, statements_from_json
 from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.images.metadata import RecordMetadata
@@ -56,24 +56,25 @@ def inspect_image(
         record = dataset.record(image_id)
     except RecordNotFoundError:
         return None, ""
-    stamp = record.file_stamp(watched_keys(indexer))
-    if indexed is not None and stamp == indexed.file_stamp:
-        return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
-    if indexed is None:
-        is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
-        return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
+    keys, stamp = watched_keys(indexer), ""
     try:
+        stamp = record.file_stamp(keys)
+        if indexed is not None and stamp == indexed.file_stamp:
+            return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
+        if indexed is None:
+            is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
+            return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
         fingerprint = record.fingerprint(indexer.reads)
         changes = _changes(record, indexer)
     except FAILURES as error:
         return CurrentState(problem=_reason(error)), stamp
-    return CurrentState(fingerprint=fingerprint, changes=tuple(change.what for change in changes)), stamp
+    return CurrentState(fingerprint=fingerprint, changes=changes.current), stamp
 
 
 def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Extraction:
     """Return the rows of one image, and what they were made from."""
     keys, stamp = watched_keys(indexer), ""
-    fingerprint, changes = "", list[Change]()
+    fingerprint, changes = "", _Changes()
     try:
         record = dataset.record(image_id)
         for _ in range(_ROUNDS):
@@ -88,7 +89,7 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
         failed = Indexed(
             fingerprint=fingerprint,
             version=indexer.schema_version,
-            changes=tuple(change.what for change in changes),
+            changes=changes.current,
             error=_reason(error),
             file_stamp=stamp,
         )
@@ -96,11 +97,13 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
     entry = Indexed(
         fingerprint=fingerprint,
         version=indexer.schema_version,
-        changes=tuple(change.what for change in changes),
+        changes=changes.current,
         file_stamp=stamp,
     )
     rows = with_units_of(indexer, rows)
-    return Extraction(image_id=image_id, entry=entry, rows=_marked(rows, changes) if reads_results(indexer) else rows)
+    return Extraction(
+        image_id=image_id, entry=entry, rows=_marked(rows, changes.of_rows) if reads_results(indexer) else rows
+    )
 
 
 def extract_many(path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]) -> list[Extraction]:
@@ -123,54 +126,78 @@ def empty_rows(indexer: DatasetIndexer) -> pd.DataFrame:
 
 
 def _marked(rows: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
-    """Return rows with a mark on those of the ROIs that changed."""
-    concerned = {change.roi_id for change in changes}
-    if not concerned or None in concerned or "roi_id" not in rows.columns:
-        marks = np.full(len(rows), fill_value=bool(concerned))
-    else:
-        # Ids of other packages may be text; of a row that names no ROI, nobody knows whether it is concerned.
-        ids = pd.to_numeric(rows["roi_id"], errors="coerce")
-        marks = (ids.isin(concerned) | ids.isna()).to_numpy(dtype=np.bool_)
+    """Return rows with a mark on those that changes concern."""
+    marks = np.zeros(len(rows), dtype=np.bool_)
+    for roi_id, methods in {(change.roi_id, change.methods) for change in changes}:
+        concerned = np.ones(len(rows), dtype=np.bool_)
+        if roi_id is not None and "roi_id" in rows.columns:
+            # Ids of other packages may be text; of a row that names no ROI, nobody knows whether it is concerned.
+            ids = pd.to_numeric(rows["roi_id"], errors="coerce")
+            concerned &= (ids.eq(roi_id) | ids.isna()).to_numpy(dtype=np.bool_)
+        if methods and METHOD_COLUMN in rows.columns:
+            concerned &= rows[METHOD_COLUMN].fillna("").isin(methods).to_numpy(dtype=np.bool_)
+        marks |= concerned
     marked = rows.copy(deep=False)
     marked[OUTDATED] = marks
     return marked
 
 
-def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[Change]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changes:
+    """What is no longer as it was when results were computed.
+
+    `of_rows` marks rows; `current` is what decides the image's state, without what concerns rows of a ROI that a newer
+    analysis has rows of.
+    """
+
+    of_rows: tuple[Change, ...] = ()
+    current: tuple[str, ...] = ()
+
+
+def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> _Changes:
     """Return what is no longer as it was when the results that an indexer reads were computed."""
-    statements = list(_stated(record, indexer))
-    if not statements:
-        return []
+    stated = list(_stated(record, indexer))
+    if not stated:
+        return _Changes()
     metadata = RecordMetadata.load(record)
-    rois, header, pixels = metadata.rois, metadata.header, metadata.pixels_sha256
-    changes = ((one or ComputedFrom()).changes(rois, calibration=header, pixels=pixels) for one in statements)
-    return list(dict.fromkeys(change for found in changes for change in found))
+
+    def changes(statements: Iterable[ComputedFrom]) -> list[Change]:
+        rois, header, pixels = metadata.rois, metadata.header, metadata.pixels_sha256
+        found = (one.changes(rois, calibration=header, pixels=pixels) for one in statements)
+        return list(dict.fromkeys(change for some in found for change in some))
+
+    current = changes(one for statements in stated for one in current_statements(statements))
+    return _Changes(
+        of_rows=tuple(changes(one for statements in stated for one in statements)),
+        current=tuple(dict.fromkeys(change.what for change in current)),
+    )
 
 
 def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[ComputedFrom]:
     """Return what the results that an indexer reads say that they were computed from; none where they are no results."""
-    return [said for said in _stated(record, indexer) if said is not None]
+    stated = _stated(record, indexer)
+    return [said for statements in stated for said in current_statements(statements) if said != ComputedFrom()]
 
 
-def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[ComputedFrom | None]:
-    """Yield for each result that an indexer reads what it says that it was computed from; None where it does not say."""
-    stated: dict[str, ComputedFrom | None] = {}
+def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[tuple[ComputedFrom, ...]]:
+    """Yield for each result that an indexer reads what it says that it was computed from, maybe nothing."""
+    stated: dict[str, tuple[ComputedFrom, ...]] = {}
     for key in indexer.reads if reads_results(indexer) else ():
         name = key.partition(".")[0]
         if key in (METADATA_KEY, PIXELS_KEY) or name in stated or not record.has_analysis(key):
             continue
         said = record.load_computed_from(key)
         where = f"{key} of image {record.image_id}"
-        stated[name] = None if said is None else ComputedFrom.from_json(said, where=where)
+        stated[name] = (ComputedFrom(),) if said is None else statements_from_json(said, where=where)
     for name, twin in OLDER_TWINS.items():
-        own, older = stated.get(name), stated.get(twin)
-        if own is None or older is None:
+        if name not in stated or twin not in stated:
             continue
-        left = {roi_id: geometry for roi_id, geometry in older.rois.items() if roi_id not in own.rois}
-        if left:
-            stated[twin] = replace(older, rois=left)
-        else:  # nothing of it is in the table
-            del stated[twin]
+        own = {roi_id for statement in stated[name] for roi_id in statement.rois}
+        left = [one.without_rois(own) for one in stated[twin]]
+        # Where nothing is left, nothing of it is in the table.
+        stated[twin] = tuple(
+            one for one, whole in zip(left, stated[twin], strict=True) if one.rois or whole == ComputedFrom()
+        )
     yield from stated.values()
 
 

@@ -23,6 +23,7 @@ from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manif
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
     DatasetExistsError,
@@ -56,6 +57,8 @@ class Dataset:
     ------
     DatasetNotFoundError
         When mode is "r" and there is nothing, or `path` is a file.
+    InvalidNameError
+        When the path is an address, such as `s3://bucket/lab.zarr`.
     NotADatasetError
         When the folder is something else.
     OlderDatasetError
@@ -69,7 +72,7 @@ class Dataset:
     def __init__(self, path: str | Path, mode: Mode = "a") -> None:
         if mode not in ("r", "a"):
             raise ValueError(f"mode {mode!r} is not known; use 'r' to read or 'a' to read and write")
-        self.path = Path(path).absolute()  # a later change of the working folder must not move it
+        self.path = local_path(path).absolute()  # a later change of the working folder must not move it
         self.mode: Mode = mode
         self._blobs = Blobs(self.path, read_only=mode == "r")
         stored = load_attributes(self._blobs)
@@ -107,7 +110,7 @@ class Dataset:
 
     def has_record(self, image_id: str) -> bool:
         """Return whether there is a record of that id, damaged or not."""
-        return is_uuid(image_id) and self._blobs.exists(layout.record_key(image_id))
+        return is_uuid(image_id) and self._blobs.is_listed(layout.record_key(image_id))
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""

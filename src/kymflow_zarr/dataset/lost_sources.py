@@ -2,9 +2,7 @@
 
 from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
-from kymflow_zarr.errors import (
-    DamagedError,
-)
+from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 from kymflow_zarr.tables.sources import Source, Sources
 
 
@@ -16,11 +14,12 @@ def find_lost_sources(dataset: Dataset, sources: Sources) -> tuple[dict[str, Sou
     for image_id in dataset.list_image_ids():
         if image_id in listed:
             continue
-        record = dataset.record(image_id)
-        if f"{layout.PROVENANCE}{layout.JSON}" not in record.list_analysis_keys():
-            continue
         try:
-            lost[image_id] = Source.from_json(record.load_json(layout.PROVENANCE), where=f"provenance of {image_id}")
-        except DamagedError as error:
+            record = dataset.record(image_id)
+            if f"{layout.PROVENANCE}{layout.JSON}" in record.list_analysis_keys():
+                lost[image_id] = Source.from_json(record.load_json(layout.PROVENANCE), where=f"provenance of {image_id}")
+        except RecordNotFoundError:  # deleted in between
+            continue
+        except (KymflowZarrError, OSError) as error:
             damaged[layout.record_key(image_id)] = str(error)
     return lost, damaged

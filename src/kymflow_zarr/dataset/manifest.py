@@ -51,6 +51,12 @@ class ManifestEntry:
         fields = cast("dict[str, Any]", dict(value))
         return cls(**{**fields, "axes": tuple(fields["axes"]), "shape": tuple(fields["shape"])})
 
+    @property
+    def newest_revision(self) -> int:
+        """The number of the newest revision of the record's metadata when the entry was read; -1 where there was none."""
+        number = self.stamp.partition(" ")[0]
+        return int(number) if number.isdecimal() and len(number) <= len(str(layout.LAST_NUMBER)) else -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -109,25 +115,20 @@ def load_manifest(blobs: Blobs, image_ids: Sequence[str], *, trust: bool = True)
     Without `trust` every record is read.
     """
     known = {entry.image_id: entry for entry in stored_manifest(blobs).entries} if trust else {}
-    entries = []
-    for image_id in image_ids:
-        folder = blobs.sub(layout.record_key(image_id))
-        stamp = _stamp(folder)
-        entry = known.get(image_id)
-        entries.append(entry if entry and entry.stamp == stamp else _read_entry(folder, image_id, stamp))
-    return Manifest(entries=tuple(entries))
+    return Manifest(entries=tuple(_entry(blobs, image_id, known.get(image_id)) for image_id in image_ids))
 
 
 def stored_manifest(blobs: Blobs) -> Manifest:
     """Return what the manifest's file says, true or not; empty where there is none or it is damaged."""
     try:
         return Manifest.from_bytes(blobs.read(layout.MANIFEST, limit=MAX_BYTES), what=blobs.describe(layout.MANIFEST))
-    except (FileNotFoundError, DamagedError):
+    except (OSError, DamagedError):
         return Manifest(entries=())
 
 
 def save_manifest(blobs: Blobs, manifest: Manifest) -> None:
-    """Write the manifest's file."""
+    """Write the manifest's file; what lies there and is no file is set aside."""
+    blobs.set_odd_aside(layout.MANIFEST)
     blobs.write(layout.MANIFEST, manifest.to_bytes())
 
 
@@ -136,6 +137,16 @@ def _stamp(folder: Blobs) -> str:
     numbers = list_revisions(folder)
     files = (layout.GROUP_DOCUMENT, f"{layout.RECORD_DATA}/{layout.GROUP_DOCUMENT}", layout.RECORD_METADATA)
     return " ".join((str(max(numbers, default=-1)), *(folder.stamp(key) for key in files)))
+
+
+def _entry(blobs: Blobs, image_id: str, known: ManifestEntry | None) -> ManifestEntry:
+    """Return a record's entry, the known one where it still holds."""
+    try:
+        folder = blobs.sub(layout.record_key(image_id))
+        stamp = _stamp(folder)
+    except (KymflowZarrError, OSError) as error:
+        return ManifestEntry(image_id=image_id, stamp="", problem=str(error))
+    return known if known and known.stamp == stamp else _read_entry(folder, image_id, stamp)
 
 
 def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:

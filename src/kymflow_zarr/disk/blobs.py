@@ -18,7 +18,7 @@ from zarr.storage import LocalStore
 
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
-from kymflow_zarr.disk.keys import parts_of
+from kymflow_zarr.disk.keys import inside, parts_of
 from kymflow_zarr.disk.staging import Staging, place_of, remove_empty
 from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
 from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
@@ -76,9 +76,12 @@ class Blobs:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
 
     def sub(self, key: str) -> "Blobs":
-        """Return the folder `key`, sharing the staging folder; unless it is a draft, writing into it does not make it."""
+        """Return the folder `key`, sharing the staging folder; unless it is a draft, writing into it does not make it.
+
+        Where it is a symbolic link that cannot be followed, whatever is asked of it raises `DamagedError`.
+        """
         return Blobs(
-            Path(self._path(key)),
+            Path(self._place(key)),
             read_only=self.read_only,
             top=self._top,
             draft=self._draft,
@@ -222,13 +225,49 @@ class Blobs:
         with self._writing(key), suppress(FileNotFoundError):
             os.unlink(self._path(key))
 
+    def renew(self, key: str) -> None:
+        """Let a file count as written now."""
+        with self._writing(key):
+            os.utime(self._path(key))
+
     def forget_empty_staging(self) -> None:
         """Remove the staging folder where nothing is in it."""
         self._staging.forget_if_empty()
 
+    def is_listed(self, key: str) -> bool:
+        """Return whether a name is taken, also by what cannot be read, such as a symbolic link to nothing."""
+        return steps.exists(self._place(key), follow_links=False)
+
+    def is_regular(self, key: str) -> bool:
+        """Return whether there is a file: no folder, symbolic link, pipe or device."""
+        return steps.is_regular(self._place(key))
+
+    def set_odd_aside(self, key: str) -> None:
+        """Move into the quarantine what lies in the place of a file and is none, such as a folder or a link."""
+        if self.is_listed(key) and not self.is_regular(key):
+            self.set_aside(key)
+
+    def odd_entries(self, key: str) -> list[tuple[str, str]]:
+        """Return what can be no file or folder of ours below a folder: its key, and what it is."""
+        top = self._path(key)
+        odd = []
+        for folder, folders, names in os.walk(top):
+            for name in sorted((*folders, *names)):
+                path = os.path.join(folder, name)
+                try:
+                    what = steps.oddity(path, str(self._top))
+                except FileNotFoundError:
+                    continue
+                if what:
+                    odd.append((inside(key, os.path.relpath(path, top).replace(os.sep, "/")), what))
+        return odd
+
     def set_aside(self, key: str) -> str:
-        """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now."""
-        path = self._path(key)
+        """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now.
+
+        Of a symbolic link the link itself is moved, wherever it leads.
+        """
+        path = self._place(key)
         with self._writing(key):
             kept = self._staging.new_quarantine_path(path)
             steps.rename(path, kept)
@@ -316,21 +355,24 @@ class Blobs:
                     steps.check_link(path, str(self._top))
 
     def _path(self, key: str) -> str:
-        """Return where a key lies; a folder on the way that is no symbolic link is not looked at twice."""
-        path = self._folder
-        parts = parts_of(key)
-        for part in parts[:-1]:
-            path = f"{path}{os.sep}{part}"
-            if path not in self._no_links:
-                self._check_link(path)
-                self._no_links.add(path)
-        if parts:
-            path = f"{path}{os.sep}{parts[-1]}"
+        """Return where a key lies; raise `DamagedError` where a symbolic link there is not followed."""
+        path = self._place(key)
+        if path not in self._no_links:
             self._check_link(path)
         return path
 
+    def _place(self, key: str) -> str:
+        """Return where a key lies, whatever is there; whether a folder on the way is a link is looked at once."""
+        path, parts = self._folder, parts_of(key)
+        for part in parts:
+            if path not in self._no_links:
+                self._check_link(path)
+                self._no_links.add(path)
+            path = f"{path}{os.sep}{part}"
+        return path
+
     def _check_link(self, path: str) -> None:
-        if os.path.islink(path):
+        if os.path.islink(path) and path != str(self._top):
             steps.check_link(path, str(self._top))
 
     def _make_folders(self, path: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kymflow_zarr.disk import steps
+from kymflow_zarr.disk.local_path import local_path
 
 
 def save_file(path: str | Path, content: bytes) -> None:
@@ -23,7 +24,7 @@ def saving_file(path: str | Path) -> Iterator[Path]:
 
     For writers that want a name, such as Parquet's. Raises `OSError` where the disk refuses, and what the block raises.
     """
-    place = Path(path).absolute()
+    place = local_path(path).absolute()
     with steps.temporary_file(str(place)) as temporary:
         yield Path(temporary)
         steps.flush_file(temporary)

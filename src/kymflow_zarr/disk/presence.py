@@ -3,8 +3,10 @@
 The rule of this room: the file of a program that was stopped counts for a while only, so that it blocks nobody for ever.
 """
 
+import hashlib
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +19,14 @@ from kymflow_zarr.layout import STAGING
 
 CLAIM_SECONDS = 600
 """How long a claim counts whose program may have been stopped."""
+RENEW_SECONDS = 60
+"""How often a program says that it still holds a claim."""
 PRESENT_SECONDS = 7 * 24 * 3600
 """How long a program counts as present that may have been stopped."""
+_LIMIT = 1000
+_LONGEST_NUMBER = 12
+_HELD: set[bytes] = set()
+"""The claims that this process holds."""
 
 
 @dataclass(slots=True)
@@ -40,17 +48,20 @@ class Presence:
 
 @contextmanager
 def claim(blobs: Blobs, name: str) -> Iterator[bool]:
-    """Hold a name in the staging folder of a dataset while the block runs; False where another program holds it."""
-    key = f"{STAGING}/claim-{name[:40]}"
-    try:
-        _take(blobs, key)
-    except FileExistsError:
+    """Hold a name in the staging folder of a dataset while the block runs; False where another program holds it.
+
+    The claim is renewed meanwhile, so that a long block does not look like one that was stopped.
+    """
+    me = _sign()
+    held = _take_claim(blobs, f"{STAGING}/claim-{name[:40]}", me)
+    if not held:
         yield False
         return
     try:
-        yield True
+        with _renewed(blobs, held[-1]):
+            yield True
     finally:
-        blobs.forget(key)
+        _release(blobs, held, me)
 
 
 @contextmanager
@@ -65,32 +76,99 @@ def present(blobs: Blobs, what: str) -> Iterator[Presence]:
         if _is_given_up(blobs, key, after=PRESENT_SECONDS):
             blobs.forget(key)
     presence = Presence(all_present, f"{STAGING}/{start}{uuid.uuid4().hex}")
-    _take(blobs, presence.key)
+    me = _sign()
+    blobs.create(presence.key, me)
     try:
         yield presence
     finally:
         if not presence.stays:
             with suppress(NotSavedError, ReadOnlyError):  # others then look themselves
                 blobs.forget(presence.key)
+            _HELD.discard(me)
 
 
-def _take(blobs: Blobs, key: str) -> None:
-    me = f"{socket.gethostname()} {os.getpid()}".encode()
+def _sign() -> bytes:
+    """Return the content of a new claim of this process: host, process, machine, and what tells it from all others."""
+    me = f"{socket.gethostname()} {os.getpid()} {steps.this_machine()} {uuid.uuid4().hex}".encode()
+    _HELD.add(me)
+    return me
+
+
+def _take_claim(blobs: Blobs, key: str, me: bytes) -> list[str]:
+    """Return the files of a claim that is now this program's, its own last; none where another program holds it.
+
+    A claim that was given up stays where it is. Who takes it over creates the file that is named for its content, which one
+    program can do only: were the file removed and made anew, a second program could remove the new one.
+    """
+    while True:
+        blobs.set_odd_aside(key)
+        chain = _chain(blobs, key)
+        if chain and not _is_given_up(blobs, chain[-1]):
+            _HELD.discard(me)
+            return []
+        own = f"{key}+{_digest(blobs, chain[-1])}" if chain else key
+        try:
+            blobs.create(own, me)
+        except (FileExistsError, FileNotFoundError):
+            continue
+        if _chain(blobs, key) == [*chain, own]:
+            return [*chain, own]
+        blobs.forget(own)  # the claim was released in between
+
+
+def _release(blobs: Blobs, held: list[str], me: bytes) -> None:
+    """Remove the files of a claim, the first one first: without it the others say nothing."""
+    _HELD.discard(me)
+    if _chain(blobs, held[0]) == held:  # else another program took it over, and it is its own
+        for key in held:
+            blobs.forget(key)
+
+
+def _chain(blobs: Blobs, key: str) -> list[str]:
+    """Return the files of a claim: its own, and each that took over the one before."""
+    chain: list[str] = []
+    with suppress(FileNotFoundError):
+        while True:
+            successor = f"{chain[0]}+{_digest(blobs, chain[-1])}" if chain else key
+            blobs.read(successor, limit=_LIMIT)
+            chain.append(successor)
+    return chain
+
+
+def _digest(blobs: Blobs, key: str) -> str:
+    return hashlib.sha256(blobs.read(key, limit=_LIMIT)).hexdigest()[:32]
+
+
+@contextmanager
+def _renewed(blobs: Blobs, key: str) -> Iterator[None]:
+    """Say again and again, while the block runs, that a claim is held."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(RENEW_SECONDS):
+            with suppress(OSError):  # it is tried again
+                blobs.renew(key)
+
+    threading.Thread(target=renew, name="claim", daemon=True).start()
     try:
-        blobs.create(key, me)
-    except FileExistsError:
-        if not _is_given_up(blobs, key):
-            raise
-        blobs.forget(key)
-        blobs.create(key, me)
+        yield
+    finally:
+        done.set()
 
 
 def _is_given_up(blobs: Blobs, key: str, *, after: float = CLAIM_SECONDS) -> bool:
     """Return whether a claim is one of a program that was stopped."""
     try:
-        host, _, number = blobs.read(key, limit=1000).decode(errors="replace").rpartition(" ")
+        said = blobs.read(key, limit=_LIMIT)
         if blobs.age_seconds(key, now=blobs.now()) > after:
             return True
     except FileNotFoundError:
         return True
-    return host == socket.gethostname() and number.isdigit() and not steps.is_running(int(number))
+    match said.decode(errors="replace").split(" "):
+        case [_, number, machine, _] if (
+            machine == steps.this_machine() and number.isdecimal() and len(number) < _LONGEST_NUMBER
+        ):
+            if int(number) == os.getpid():  # an earlier process may have had this one's number
+                return said not in _HELD
+            return not steps.is_running(int(number))
+    return False

@@ -5,7 +5,10 @@ The rule of this room: only plain calls of `os`, no decisions about the format. 
 
 import ctypes
 import errno
+import functools
+import hashlib
 import os
+import socket
 import stat
 import sys
 import time
@@ -13,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
+from pathlib import Path
 
 from kymflow_zarr.errors import DamagedError
 
@@ -25,10 +29,9 @@ _ABSENT = (
     errno.ELOOP,
     errno.ENAMETOOLONG,
     errno.EINVAL,
-    errno.EACCES,
-    errno.EPERM,
+    *((errno.EACCES, errno.EPERM) if sys.platform == "win32" else ()),
 )
-"""Answers that mean "nothing there", or nothing for us; Windows refuses to look at what is being deleted."""
+"""Answers that mean "nothing there"; Windows refuses to look at what is being deleted."""
 _BINARY = getattr(os, "O_BINARY", 0)
 _RETRY_SECONDS = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """How often Windows is asked again when a virus scanner or a reader holds a file for a moment (WinError 5 and 32)."""
@@ -41,15 +44,35 @@ _CANNOT_FLUSH = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, err
 """How some disks answer to a kind of flush that they do not know, which is no failure of the disk."""
 
 
-def exists(path: str) -> bool:
-    """Return whether there is a file or folder; raise `OSError` where the disk fails, which is no answer."""
+def exists(path: str, *, follow_links: bool = True) -> bool:
+    """Return whether there is a file or folder; raise `OSError` where the disk fails, which is no answer.
+
+    Where links are not followed, a symbolic link is there even if it leads to nothing.
+    """
     try:
-        os.stat(path)
+        os.stat(path, follow_symlinks=follow_links)
     except OSError as error:
         if error.errno in _ABSENT:
             return False
         raise
     return True
+
+
+def is_regular(path: str) -> bool:
+    """Return whether there is a file: no folder, symbolic link, pipe or device."""
+    return exists(path, follow_links=False) and stat.S_ISREG(os.lstat(path).st_mode)
+
+
+def oddity(path: str, top: str) -> str:
+    """Return why something in the folder `top` can be no file or folder of ours; empty where it can."""
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        try:
+            check_link(path, top)
+        except DamagedError as error:
+            return str(error)
+        return ""
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else f"{path} is no file but a pipe or a device; remove it"
 
 
 def open_regular(path: str) -> BufferedReader:
@@ -85,7 +108,10 @@ def _open_regular(path: str) -> tuple[int, int]:
 
 
 def check_link(path: str, top: str) -> None:
-    """Raise `DamagedError` where a symbolic link leads out of the folder `top`."""
+    """Raise `DamagedError` where a symbolic link leads out of the folder `top`, or to nothing.
+
+    A link to nothing is there for who makes a file of that name, and not there for who reads it.
+    """
     inside, target = os.path.realpath(top), os.path.realpath(path)
     try:
         leaves = os.path.commonpath([inside, target]) != inside
@@ -93,6 +119,8 @@ def check_link(path: str, top: str) -> None:
         leaves = True
     if leaves:
         raise DamagedError(f"{path} is a symbolic link out of the dataset and is not followed; put the file itself there")
+    if not os.path.exists(path) and os.path.islink(path):
+        raise DamagedError(f"{path} is a symbolic link to nothing; put the file itself there, or remove the link")
 
 
 def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
@@ -232,6 +260,19 @@ def is_running(process: int) -> bool:
     except PermissionError:  # it runs, and is somebody else's
         pass
     return True
+
+
+@functools.cache
+def this_machine() -> str:
+    """Return what numbers of processes are counted in: this machine since its start, or one container of it.
+
+    Containers may have equal host names, and each has a process 1.
+    """
+    try:
+        counted_in = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # not Linux
+        counted_in = str(uuid.getnode())
+    return hashlib.sha256(f"{socket.gethostname()} {counted_in}".encode()).hexdigest()[:16]
 
 
 def flush_folder(path: str) -> None:

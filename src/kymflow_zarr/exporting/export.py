@@ -4,7 +4,6 @@ The rule of this room: the dataset is only read. A new folder appears whole or n
 be read is in the report, and the rest is exported.
 """
 
-import codecs
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
-from kymflow_zarr.formats.csv import frame_to_csv
+from kymflow_zarr.formats.csv import frame_to_excel_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
@@ -294,8 +293,7 @@ class _Export:
                 yield self._write(f"{_TABLES_FOLDER}/{name}.csv", self._csv_for_excel(frame), "csv", name)
 
     def _csv_for_excel(self, frame: pd.DataFrame) -> bytes:
-        """Return a frame as CSV that Excel opens with its µ: UTF-8 with a mark; the index is not stored."""
-        return codecs.BOM_UTF8 + frame_to_csv(frame.rename(columns=self.plan.titles_of(list(frame.columns))))
+        return frame_to_excel_csv(frame.rename(columns=self.plan.titles_of(list(frame.columns))))
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)

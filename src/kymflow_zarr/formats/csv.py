@@ -4,11 +4,12 @@ The rule of this room: a column has numbers only where each of them, written aga
 is text, unchanged. Rows that do not fit the names of the columns are never shifted or cut.
 """
 
+import codecs
 import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -34,6 +35,10 @@ _MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "<NA>", "None", "null", "NULL"
 """Words for a missing number; in a column of text they are text."""
 _TRUTHS = ({"True": True, "False": False}, {"TRUE": True, "FALSE": False}, {"true": True, "false": False})
 _QUOTED_NUMBER = re.compile(rb'"\s*(?:[+-]?[0-9.]|true|false|nan|inf)', re.IGNORECASE)
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How text begins that Excel, LibreOffice or Google Sheets may run (OWASP, "CSV Injection"), also after our apostrophes.
+
+The last four are the wide forms of `=+-@` in Chinese, Japanese and Korean."""
 _EXACT = 2**53
 """Up to here a float holds every integer."""
 
@@ -57,6 +62,7 @@ def parse_csv(data: bytes, *, where: str, is_text: Callable[[str], bool] = lambd
 
     Commas, semicolons and tabs divide columns; with the latter two a comma may be the decimal point. Lines above the
     names of the columns that begin with `#`, `%` or `//` are left out, and so are empty columns behind the last name.
+    Where the file begins with the mark of UTF-8, text is read as it was before `frame_to_excel_csv` wrote it.
 
     Parameters
     ----------
@@ -82,12 +88,21 @@ def parse_csv(data: bytes, *, where: str, is_text: Callable[[str], bool] = lambd
     if not rows:
         raise _unreadable(where, "it is empty")
     names, body = rows[0], rows[1:]
+    is_for_excel = data.startswith(codecs.BOM_UTF8)
+    if is_for_excel:
+        names = [_as_it_was(name) for name in names]
     if _has_no_names(names):
         titles = next(iter(_read_rows("".join(comments[-1:]), delimiter, is_quoted=False, where=where)), [])
         if len(titles) != len(names):
             raise SourceError(f"{where} has numbers and no names of columns in its first line; add a line with the names")
         names, body = [title.strip() for title in titles], rows
-    return _table(names, body, where=where, with_commas=delimiter != ",", is_text=is_text)
+    table = _table(names, body, where=where, with_commas=delimiter != ",", is_text=is_text)
+    return replace(table, frame=_with_texts_as_they_were(table.frame)) if is_for_excel else table
+
+
+def _with_texts_as_they_were(frame: pd.DataFrame) -> pd.DataFrame:
+    texts = [name for name in frame.columns if pd.api.types.is_string_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].map(_as_it_was, na_action="ignore") for name in texts})
 
 
 def parse_own_csv(data: bytes, *, where: str) -> pd.DataFrame:
@@ -102,20 +117,49 @@ def parse_own_csv(data: bytes, *, where: str) -> pd.DataFrame:
 def frame_to_csv(frame: pd.DataFrame) -> bytes:
     """Return a frame as CSV, its index left out; text that would be read as numbers is put between quotation marks."""
     texts = [name for name in frame.columns if _is_read_otherwise(frame[name])]
-    plain = frame.to_csv(index=False, lineterminator="\n")
+    end = "\n"
+    plain = frame.to_csv(index=False, lineterminator=end)
+    if "\r" in plain:  # Python puts text between quotation marks only where it has a character of a line's end
+        end = "\r\n"
+        plain = frame.to_csv(index=False, lineterminator=end)
     if not texts:
         return plain.encode()
     # A character of Unicode's private use area stands before each value until it has its quotation marks.
     mark = next(one for one in map(chr, range(0xE000, 0xF900)) if one not in plain)
     marked = frame.assign(**{name: frame[name].map(mark.__add__, na_action="ignore") for name in texts})
-    body = marked.to_csv(index=False, header=False, lineterminator="\n")
-    header = frame.iloc[:0].to_csv(index=False, lineterminator="\n")
-    return (header + re.sub(f"{mark}([^,\n]*)", r'"\1"', body)).encode()
+    body = marked.to_csv(index=False, header=False, lineterminator=end)
+    header = frame.iloc[:0].to_csv(index=False, lineterminator=end)
+    return (header + re.sub(f"{mark}([^,\r\n]*)", r'"\1"', body)).encode()
+
+
+def frame_to_excel_csv(frame: pd.DataFrame) -> bytes:
+    """Return a frame as CSV that a spreadsheet opens with its µ, and in which no text runs as a formula.
+
+    It begins with the mark of UTF-8. An apostrophe stands before text, and names of columns, that a spreadsheet would take
+    for a formula; `parse_csv` takes it away again. `frame_to_csv` writes text exactly as it is.
+    """
+    texts = [name for name in frame.columns if _may_have_text(frame[name])]
+    safe = frame.assign(**{name: frame[name].astype(object).map(_without_formula) for name in texts})
+    return codecs.BOM_UTF8 + frame_to_csv(safe.rename(columns=_without_formula))
+
+
+def _without_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _as_it_was(text: str) -> str:
+    """Return text without the apostrophe of `frame_to_excel_csv`: inverse of `_without_formula`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+
+
+def _may_have_text(column: pd.Series) -> bool:
+    is_text = pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+    return is_text or isinstance(column.dtype, pd.CategoricalDtype)
 
 
 def _is_read_otherwise(column: "pd.Series[str]") -> bool:
     """Return whether a column of text would be read as numbers or truths."""
-    if not (pd.api.types.is_string_dtype(column) or column.dtype == object):
+    if not _may_have_text(column):
         return False
     texts = [value for value in column.tolist() if isinstance(value, str)]
     if not any(map(str.strip, texts)) or len(texts) < column.notna().sum():

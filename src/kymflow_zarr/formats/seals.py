@@ -18,6 +18,7 @@ SHA256 = "sha256"
 WRAPS = "wraps"
 VALUE = "value"
 UNSEALED = "has no seal, so damage in it cannot be seen"
+LINE_ENDS = "has the line ends of Windows, which another program gave it; all else is as it was written"
 PARQUET_SEAL = b"kymflow_sha256"
 BLANK = b"0" * 64
 """The place holder for the digest in a Parquet file while the digest is calculated."""
@@ -140,11 +141,18 @@ def computed_from_of_artifact(data: bytes, *, what: str) -> JsonValue:
     return reserved.get(COMPUTED_FROM) if isinstance(reserved, Mapping) else None
 
 
+def has_other_line_ends(data: bytes, document: JsonObject) -> bool:
+    """Return whether bytes are those of a document but for their line ends; JSON has none inside its texts."""
+    return b"\r\n" in data and data.replace(b"\r\n", b"\n") == to_readable_bytes(document, what="document")
+
+
 def artifact_problem(data: bytes, *, what: str) -> str | None:
     """Return what is wrong with the file of a JSON artifact, looking at every byte; None where it is as it was written."""
     document = from_bytes(data, what=what)
     if not isinstance(document, Mapping) or document_seal_state(document) == "unsealed":
         return UNSEALED
+    if document_seal_state(document) == "whole" and has_other_line_ends(data, document):
+        return LINE_ENDS
     if document_seal_state(document) == "broken" or data != to_readable_bytes(document, what=what):
         return "was changed or damaged since it was written"
     return None

@@ -10,7 +10,7 @@ from threading import Lock
 from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.presence import Presence
-from kymflow_zarr.errors import ArtifactNotFoundError, DamagedError, RecordNotFoundError
+from kymflow_zarr.errors import DamagedError, KymflowZarrError, RecordNotFoundError
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.sources import Source
 
@@ -62,5 +62,5 @@ def provenance_of(record: ZarrImageRecord) -> Source | None:
     """Return what a record itself notes of its file; None where it notes nothing, or that cannot be read."""
     try:
         return Source.from_json(record.load_json(layout.PROVENANCE), where=f"provenance of {record.image_id}")
-    except (DamagedError, ArtifactNotFoundError):
+    except (KymflowZarrError, OSError):
         return None

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import axes_of, load_array, open_array, write_array
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import (
     ArtifactExistsError,
     ArtifactNotFoundError,
@@ -190,10 +191,15 @@ class Artifacts:
     def list_analysis_keys(self) -> list[str]:
         """Return the JSON and table artifacts with their endings, such as `radon_report.parquet`; no metadata."""
         own = (layout.GROUP_DOCUMENT, layout.METADATA_KEY)
+        files = self._blobs.files(layout.RECORD_ANALYSIS)
+        there = set(files)
         return [
             key
-            for key in self._blobs.files(layout.RECORD_ANALYSIS)
-            if key.endswith(layout.ARTIFACT_ENDINGS) and not key.startswith("history/") and key not in own
+            for key in files
+            if key.endswith(layout.ARTIFACT_ENDINGS)
+            and not key.startswith("history/")
+            and key not in own
+            and not is_foreign(key, there)
         ]
 
     def delete_analysis(self, key: str) -> None:
@@ -299,7 +305,10 @@ class Artifacts:
         """Return whether a name among the arrays is one; some systems put folders of their own everywhere."""
         folder = layout.array_group_key(name)
         inside = (layout.RECORD_DATA, layout.GROUP_DOCUMENT)
-        return name != layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
+        try:
+            return name != layout.GROUP_DOCUMENT and any(self._blobs.exists(f"{folder}/{one}") for one in inside)
+        except DamagedError:  # a link that is not followed; verify names it
+            return False
 
     def _array(self, name: str, read: Callable[[str], T]) -> T:
         try:

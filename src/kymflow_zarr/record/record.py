@@ -21,6 +21,7 @@ from kymflow_zarr.arrays.arrays import (
     open_array,
     write_array,
 )
+from kymflow_zarr.disk.foreign_files import is_of_system
 from kymflow_zarr.errors import (
     DamagedError,
     InvalidNameError,
@@ -258,7 +259,7 @@ class ZarrImageRecord(Artifacts):
         for name in filter(self._is_mask, self.list_array_artifacts()):
             folder = layout.array_data_key(name)
             hasher = hashlib.sha256()
-            for key in self._blobs.files(folder):
+            for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
                 hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
             found[layout.array_group_key(name)] = hasher.hexdigest()
         return found
@@ -317,8 +318,8 @@ class ZarrImageRecord(Artifacts):
             When no revision can have that number.
         """
         self._check_there()
-        if layout.revision_number(layout.revision_key(number).rpartition("/")[2]) != number:
-            raise InvalidNameError(f"{number} cannot be the number of a revision; it has at most 8 digits")
+        if not 0 <= number <= layout.LAST_NUMBER:
+            raise InvalidNameError(f"{number} cannot be the number of a revision; the highest is {layout.LAST_NUMBER}")
         restore_revision(self._blobs, number, data)
 
     def save_readable_copy(self) -> None:

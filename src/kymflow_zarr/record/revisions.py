@@ -11,8 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import copied_from, is_of_system
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
-from kymflow_zarr.formats.seals import SHA256, UNSEALED, document_seal_state, seal_document
+from kymflow_zarr.formats.seals import (
+    LINE_ENDS,
+    SHA256,
+    UNSEALED,
+    document_seal_state,
+    has_other_line_ends,
+    seal_document,
+)
 from kymflow_zarr.formats.strict_json import (
     MAX_BYTES,
     JsonObject,
@@ -21,14 +29,18 @@ from kymflow_zarr.formats.strict_json import (
     to_readable_bytes,
 )
 from kymflow_zarr.layout import (
+    LAST_NUMBER,
     RECORD_HISTORY,
     RECORD_METADATA,
+    ROIS,
     revision_key,
     revision_number,
 )
 from kymflow_zarr.record.attributes import utc_now
 
+REVISION = "revision"
 COPY_SHA256 = "copy_sha256"
+HELD_TOO = "is another computer's copy of metadata that the history has too; a repair moves it away"
 RECENT = 8
 """How many revisions back a copy of ours may be that another program is slow to replace."""
 
@@ -77,10 +89,18 @@ def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
     return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
 
 
+def _read(blobs: Blobs, key: str) -> bytes:
+    """Return a file's bytes; raise `DamagedError` also where a folder lies in its place."""
+    try:
+        return blobs.read(key, limit=MAX_BYTES)
+    except IsADirectoryError as error:
+        raise DamagedError(f"{blobs.describe(key)} is a folder; a file should be there") from error
+
+
 def _load_without_history(blobs: Blobs) -> Revision:
     """Return what `metadata.json` alone says, which somebody else wrote."""
     try:
-        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+        data = _read(blobs, RECORD_METADATA)
     except FileNotFoundError:
         return NOTHING_SAVED
     payload = object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
@@ -175,12 +195,52 @@ def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
         raise DamagedError(f"{where} is not what was saved: it was changed or damaged")
+    if sealed.get(REVISION) != number:
+        raise DamagedError(f"{where} is not what was saved: its file says that it is revision {sealed.get(REVISION)}")
     blobs.create(revision_key(number), data)
 
 
 def list_strangers(blobs: Blobs) -> list[str]:
     """Return the files among the revisions that are none, such as a synchronized folder's copy of another laptop's."""
-    return [name for name in blobs.names(RECORD_HISTORY) if revision_number(name) is None]
+    names = blobs.names(RECORD_HISTORY)
+    return [name for name in names if revision_number(name) is None and not is_of_system(name)]
+
+
+def list_copies(blobs: Blobs) -> list[str]:
+    """Return the keys of what a synchronized folder has of other computers' metadata, revisions and readable copies."""
+    copies = [f"{RECORD_HISTORY}/{name}" for name in list_strangers(blobs)]
+    folder, _, readable = RECORD_METADATA.rpartition("/")
+    names = blobs.names(folder)
+    return [*copies, *(f"{folder}/{name}" for name in names if copied_from(name, names) == readable)]
+
+
+def describe_copy(blobs: Blobs, key: str) -> str | None:
+    """Return how another computer's version of metadata differs from the record's own; None where it is no metadata.
+
+    Nothing is chosen: both may have ROIs that the other lacks.
+    """
+    try:
+        document = object_from_bytes(_read(blobs, key), what=blobs.describe(key))
+    except (DamagedError, FileNotFoundError):
+        return None
+    inner = document.get("metadata")
+    theirs = inner if isinstance(inner, Mapping) else document
+    own = load_revision(blobs)
+    if canonical_sha256(theirs) in {one.sha256 for one in load_history(blobs)}:
+        return HELD_TOO
+    which = f"revision {document.get(REVISION)}" if isinstance(inner, Mapping) else "the metadata"
+    return (
+        f"is another computer's version of {which}, a conflict: it has {_rois(theirs)}, and the record's own metadata "
+        f"(revision {own.number}) have {_rois(own.payload)}; choose or merge, then move it away"
+    )
+
+
+def _rois(metadata: JsonObject) -> str:
+    """Return which ROIs metadata have, such as "ROIs 1 (vessel), 2"."""
+    rois = metadata.get(ROIS)
+    envelopes = [one for one in rois if isinstance(one, Mapping)] if isinstance(rois, list) else []
+    named = [f"{one.get('roi_id')} ({one['name']})" if one.get("name") else str(one.get("roi_id")) for one in envelopes]
+    return f"ROI{'' if len(named) == 1 else 's'} {', '.join(named)}" if named else "no ROI"
 
 
 def adopt_edit(blobs: Blobs) -> None:
@@ -194,6 +254,7 @@ def adopt_edit(blobs: Blobs) -> None:
 def write_readable_copy(blobs: Blobs) -> None:
     """Make `metadata.json` again from the newest revision; a copy that cannot be read is set aside."""
     newest = load_revision(blobs)
+    blobs.set_odd_aside(RECORD_METADATA)
     _keep_foreign_copy(blobs, newest.number)
     blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
 
@@ -213,17 +274,26 @@ def is_held_by_copy(blobs: Blobs, *, without: int) -> bool:
     return canonical_sha256(copy) not in {one.sha256 for one in others if one is not None}
 
 
+def is_misplaced(sealed: JsonObject, number: int) -> bool:
+    """Return whether the file in the place of a revision is another revision, as it was written."""
+    return sealed.get(REVISION) != number and document_seal_state(sealed) == "whole"
+
+
 def revision_problem(blobs: Blobs, number: int) -> str | None:
     """Return what is wrong with a revision's file, looking at every byte of it; None where it is as it was written."""
     key = revision_key(number)
     try:
-        data = blobs.read(key, limit=MAX_BYTES)
+        data = _read(blobs, key)
         sealed = object_from_bytes(data, what=blobs.describe(key))
     except DamagedError as error:
         return str(error)
     state = document_seal_state(sealed)
+    if is_misplaced(sealed, number):
+        return f"lies in the place of revision {number} and says that it is revision {sealed.get(REVISION)}"
     if _sealed_revision(blobs, number) is None or state == "broken":
         return "was changed or damaged since it was written"
+    if has_other_line_ends(data, sealed):
+        return LINE_ENDS
     if data != to_readable_bytes(sealed, what="metadata"):
         return "is not as this program writes it: it was changed or damaged"
     return UNSEALED if state == "unsealed" else None
@@ -237,9 +307,11 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
     if not newest.committed:
         return "holds what no revision holds: it was edited by hand, or damaged; the next save keeps it as a revision"
     try:
-        data = blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+        data = _read(blobs, RECORD_METADATA)
     except FileNotFoundError:
         return "is missing; the history has it"
+    except DamagedError as error:
+        return f"{error}; a repair sets it aside and writes the newest revision there"
     try:
         object_from_bytes(data, what="it")
     except DamagedError as error:
@@ -250,11 +322,16 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
 
 
 def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
+    if number > LAST_NUMBER:
+        raise DamagedError(
+            f"not saved: {blobs.describe(revision_key(number - 1))} has the highest number that there can be, which no "
+            "save comes to; move that file away"
+        )
     saved_utc = utc_now()
     copy_sha256 = hashlib.sha256(to_readable_bytes(payload, what="metadata")).hexdigest()
     sealed = seal_document(
         {
-            "revision": number,
+            REVISION: number,
             "saved_utc": saved_utc,
             SHA256: canonical_sha256(payload),
             COPY_SHA256: copy_sha256,
@@ -284,14 +361,16 @@ def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
 
 
 def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
-    """Return a revision, or None where its seal is broken."""
+    """Return a revision, or None where its seal is broken or says another number."""
     key = revision_key(number)
     try:
-        sealed = object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=blobs.describe(key))
+        sealed = object_from_bytes(_read(blobs, key), what=blobs.describe(key))
     except (DamagedError, FileNotFoundError):
         return None
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+        return None
+    if sealed.get(REVISION) != number:
         return None
     saved_utc, copy_sha256 = (str(sealed.get(key, "")) for key in ("saved_utc", COPY_SHA256))
     return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
@@ -316,7 +395,7 @@ def _readable_copy(blobs: Blobs) -> JsonObject | None:
 
 def _copy_bytes(blobs: Blobs) -> bytes:
     try:
-        return blobs.read(RECORD_METADATA, limit=MAX_BYTES)
+        return _read(blobs, RECORD_METADATA)
     except (FileNotFoundError, DamagedError):
         return b""
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES, storable_array
 from kymflow_zarr.arrays.npy import npy_from_bytes, npy_to_bytes
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     InvalidNameError,
@@ -57,7 +58,7 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
     """
 
     def __init__(self, path: str | Path, *, further_endings: Sequence[str] = ()) -> None:
-        self.path = Path(path)
+        self.path = local_path(path)
         self._endings = tuple(dict.fromkeys((*TIFF_ENDINGS, *further_endings)))
         if self.path.suffix.lower() not in self._endings:
             raise SourceError(f"{self.path} is no TIFF; give a file whose name ends in {' or '.join(self._endings)}")

@@ -32,12 +32,13 @@ def load_table_index(blobs: Blobs, name: str) -> TableIndex | None:
         with blobs.open(key) as file:
             digest = read_notes(file, what=what).get(_DESCRIBES.encode(), b"").decode()
         rows = table_to_frame(table_from_parquet(blobs.read(key), what=what), what=what)
-    except (FileNotFoundError, DamagedError, UnicodeDecodeError):
+    except (OSError, DamagedError, UnicodeDecodeError):
         return None
     return TableIndex(rows, digest)
 
 
 def save_table_index(blobs: Blobs, name: str, index: TableIndex) -> None:
-    """Write or replace the index of a table."""
+    """Write or replace the index of a table; what lies there and is no file is set aside."""
     data = frame_to_parquet(index.rows, what=f"the index of table {name!r}", notes={_DESCRIBES: index.table_digest})
+    blobs.set_odd_aside(layout.index_key(name))
     blobs.write(layout.index_key(name), data)

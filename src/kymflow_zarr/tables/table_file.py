@@ -8,6 +8,7 @@ and repeats, so no lock is needed. Each file says in its footer which number it 
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,8 +68,12 @@ class TableFile:
     def read(self, read: Callable[[str], _Read]) -> _Read | None:
         """Return what a function reads of the newest file, whose key it gets; None where there is no table."""
         while (key := self._state().key) is not None:
-            with suppress(FileNotFoundError):  # another program has committed since, and forgotten this one
+            try:
                 return read(key)
+            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                continue
+            except IsADirectoryError as error:
+                raise self._is_folder(key) from error
         return None
 
     def newest(self) -> NewestTable:
@@ -77,9 +82,14 @@ class TableFile:
             state = self._state()
             if state.key is None:
                 return NewestTable(None, "", state)
-            with suppress(FileNotFoundError):  # as in `read`
-                data, what = self._blobs.read(state.key, limit=MAX_BYTES), self._blobs.describe(state.key)
-                return NewestTable(table_from_parquet(data, what=what), _digest(data, what=what), state)
+            what = self._blobs.describe(state.key)
+            try:
+                data = self._blobs.read(state.key, limit=MAX_BYTES)
+            except FileNotFoundError:  # as in `read`
+                continue
+            except IsADirectoryError as error:
+                raise self._is_folder(state.key) from error
+            return NewestTable(table_from_parquet(data, what=what), _digest(data, what=what), state)
 
     def replace(self, table: pa.Table) -> None:
         """Commit a table, whatever was there."""
@@ -94,6 +104,11 @@ class TableFile:
         str
             The digest of the file, as `digest`; empty where another program has committed since: then nothing was written.
         """
+        if state.next_number > layout.LAST_NUMBER:
+            raise DamagedError(
+                f"not saved: a commit of the table {self._name!r} has the highest number that there can be, which no save "
+                f"comes to; move it out of the folder {self._blobs.describe(layout.COMMITS)}"
+            )
         notes = {_NUMBER.decode(): str(state.next_number)}
         if state.replaces:
             notes[_REPLACES.decode()] = state.replaces
@@ -160,10 +175,10 @@ class TableFile:
         sound = self._newest_sound_commit(numbers)
         if sound is None:
             return False
-        if self._blobs.is_folder(self.key):
-            self._blobs.set_aside(self.key)
-        elif self._blobs.exists(self.key):
+        if self._blobs.is_regular(self.key):
             self._blobs.keep_aside(self.key)
+        elif self._blobs.is_listed(self.key):
+            self._blobs.set_aside(self.key)
         for torn in map(self._commit_key, reversed(numbers)):
             if torn == sound:
                 break
@@ -174,8 +189,12 @@ class TableFile:
     def set_aside(self) -> None:
         """Move a table that cannot be read, and its commits, into the quarantine."""
         for key in (self.key, *map(self._commit_key, self._numbers())):
-            if self._blobs.exists(key):
+            if self._blobs.is_listed(key):
                 self._blobs.set_aside(key)
+
+    def odd_commits(self) -> list[str]:
+        """Return the keys of what has the name of a commit and is no file: a folder, a link, a pipe."""
+        return [key for key in map(self._commit_key, self._numbers()) if not self._blobs.is_regular(key)]
 
     def _commit_key(self, number: int) -> str:
         return layout.commit_key(self._name, number)
@@ -188,7 +207,7 @@ class TableFile:
         """Return which file holds the table; commits are listed before it is read, so none in between is skipped."""
         numbers = self._numbers()
         newest = max(numbers, default=-1)
-        if not self._blobs.exists(self.key):  # there is no table, or somebody deleted it
+        if not self._blobs.is_listed(self.key):  # there is no table, or somebody deleted it
             return TableState(key=None, next_number=newest + 1)
         try:
             number = self._notes(self.key).get(_NUMBER)
@@ -196,7 +215,7 @@ class TableFile:
             key = self._newest_sound_commit(numbers)
             return TableState(key=key or self.key, next_number=newest + 1)
         if number is not None:
-            held = int(number) if number.isdigit() else -1
+            held = _number(number)
             key = self._newest_sound_commit([one for one in numbers if one > held])
             return TableState(key=key or self.key, next_number=max(newest, held) + 1)
         # Another program wrote it. It counts as the newest, until a commit says that it was made from it.
@@ -208,15 +227,26 @@ class TableFile:
     def _newest_sound_commit(self, numbers: Sequence[int]) -> str | None:
         for key in map(self._commit_key, reversed(numbers)):
             try:
-                table_from_parquet(self._blobs.read(key, limit=MAX_BYTES), what=self._blobs.describe(key))
-            except (DamagedError, FileNotFoundError):
+                data, what = self._blobs.read(key, limit=MAX_BYTES), self._blobs.describe(key)
+                table_from_parquet(data, what=what)
+                says = read_notes(io.BytesIO(data), what=what).get(_NUMBER, b"")
+            except (DamagedError, FileNotFoundError, IsADirectoryError):
                 continue
-            return key
+            if key == self._commit_key(_number(says)):  # else another commit was put there
+                return key
         return None
 
     def _notes(self, key: str) -> dict[bytes, bytes]:
-        with self._blobs.open(key) as file:
-            return read_notes(file, what=self._blobs.describe(key))
+        try:
+            with self._blobs.open(key) as file:
+                return read_notes(file, what=self._blobs.describe(key))
+        except IsADirectoryError as error:
+            raise self._is_folder(key) from error
+
+    def _is_folder(self, key: str) -> DamagedError:
+        return DamagedError(
+            f"{self._blobs.describe(key)} is a folder; a table should be there: verify --repair sets it aside"
+        )
 
     def _sha256(self, key: str) -> str:
         return hashlib.sha256(self._blobs.read(key, limit=MAX_BYTES)).hexdigest()
@@ -232,7 +262,7 @@ class TableFile:
             held = self._notes(self.key).get(_NUMBER)
         except (DamagedError, FileNotFoundError):
             return False
-        return held is not None and held.isdigit() and int(held) >= number
+        return held is not None and _number(held) >= number
 
     def _publish(self, own: int = -1) -> None:
         """Let the table's file be the newest sound commit, also if another program commits too; forget older ones.
@@ -266,6 +296,11 @@ class TableFile:
             return
         if self._notes(newest).get(_REPLACES) != digest.encode():
             self._blobs.keep_aside(self.key)
+
+
+def _number(says: bytes) -> int:
+    """Return the number of a commit that a footer says; -1 where it says none."""
+    return int(says) if re.fullmatch(rb"[0-9]{1,17}", says) else -1
 
 
 def _digest(data: bytes, *, what: str) -> str:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.frames import concatenate_tables, frame_to_table, read_parts, table_from_parquet, table_to_frame
 from kymflow_zarr.names import check_name, check_restored_name
@@ -50,16 +51,21 @@ class Tables:
     def names(self) -> list[str]:
         """Return the names of the tables, sorted, `sources` left out."""
         files = self._blobs.names(layout.TABLES)
-        names = {name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)}
+        tables = [name for name in files if name.endswith(_SUFFIX) and not is_foreign(name, files)]
+        names = {name.removesuffix(_SUFFIX) for name in tables}
         return sorted(names - {layout.SOURCES_TABLE})
 
     def file(self, name: str) -> TableFile:
         """Return the file of a table, with its commits; it need not exist."""
         return TableFile(self._blobs, name)
 
+    def set_aside(self, key: str) -> None:
+        """Move something that lies among the tables into the quarantine."""
+        self._blobs.set_aside(key)
+
     def exists(self, name: str) -> bool:
         """Return whether there is a table of that name."""
-        return self._blobs.exists(layout.table_key(name))
+        return self._blobs.is_listed(layout.table_key(name))
 
     def load(
         self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None

@@ -16,6 +16,7 @@ from kymflow_zarr.arrays.foreign import load_foreign_array
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.recognize import is_uuid, load_older_attributes
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import DamagedError, NotADatasetError
 from kymflow_zarr.formats.frames import frame_from_parquet, gunzip, table_from_parquet, table_to_frame
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes, object_from_bytes
@@ -46,7 +47,7 @@ class OlderDataset:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).absolute()
+        self.path = local_path(path).absolute()
         self.blobs = Blobs(self.path, read_only=True)
         attributes = load_older_attributes(self.blobs)
         if attributes is None:

@@ -12,6 +12,7 @@ from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.recognize import GROUPS
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import DamagedError, DatasetExistsError
 from kymflow_zarr.record.attributes import DatasetAttributes, group_to_bytes
 from kymflow_zarr.record.ome import DescribeImage
@@ -70,7 +71,7 @@ def upgrade_dataset(
     NotSavedError
         When the disk fails or is full; then nothing is at `new`.
     """
-    source, target = OlderDataset(old), Path(new)
+    source, target = OlderDataset(old), local_path(new)
     taken = DatasetExistsError(f"there is something at {target} already; give the upgraded dataset a new name")
     if target.exists():
         raise taken

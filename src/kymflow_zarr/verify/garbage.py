@@ -5,6 +5,7 @@ garbage only if it was saved as a part of the metadata. What people saved by nam
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
@@ -22,7 +23,8 @@ def find_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
     now = blobs.now()
     keys = [f"{layout.STAGING}/{name}" for name in blobs.names(layout.STAGING) if not name.startswith("replaced-")]
     for image_id in image_ids:
-        keys += _orphans(blobs, image_id)
+        with suppress(KymflowZarrError, OSError):  # a record that cannot be read keeps all that it has
+            keys += list(_orphans(blobs, image_id))
     return [key for key in keys if _is_old(blobs, key, now)]
 
 
@@ -30,11 +32,8 @@ def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
     """Yield the arrays of a record that belong to its metadata, and that no revision names."""
     folder = blobs.sub(layout.record_key(image_id))
     record = ZarrImageRecord(folder, image_id)
-    try:
-        held = [name for name in record.list_array_artifacts() if record.is_held_by_metadata(name)]
-        history = load_history(folder) if held else []
-    except KymflowZarrError:
-        return
+    held = [name for name in record.list_array_artifacts() if record.is_held_by_metadata(name)]
+    history = load_history(folder) if held else []
     whole = {revision.number for revision in history}
     numbers = list_revisions(folder)
     if not whole.issuperset(numbers) or numbers != list(range(len(numbers))):

@@ -12,6 +12,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import parquet_problem, table_from_parquet, table_to_parquet
 from kymflow_zarr.formats.seals import (
+    LINE_ENDS,
     UNSEALED,
     artifact_from_bytes,
     artifact_problem,
@@ -30,10 +31,13 @@ from kymflow_zarr.formats.strict_json import (
 from kymflow_zarr.record.attributes import OF_RECORD, group_to_bytes, is_ome_changed, seal_again, with_ome
 from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
 from kymflow_zarr.record.revisions import (
+    HELD_TOO,
     adopt_edit,
+    describe_copy,
     is_held_by_copy,
+    is_misplaced,
+    list_copies,
     list_revisions,
-    list_strangers,
     load_revision,
     readable_copy_problem,
     revision_problem,
@@ -64,17 +68,40 @@ def record_findings(
     check
         What else is wrong with it.
     """
+    odd = {**_odd_entries(blobs, layout.RECORD_ANALYSIS), **_odd_entries(blobs, layout.RECORD_ARRAYS)}
+    named = set()
+    for finding in _findings_of_parts(blobs, record, where, deep=deep, odd=odd):
+        named.add(finding.where)
+        yield finding
+    for key, what in odd.items():
+        if f"{where}/{key}" not in named:
+            yield from found(f"{where}/{key}", what, partial(blobs.set_aside, key))
+    if check is not None:
+        yield from _checked(record, where, check)
+
+
+def _odd_entries(blobs: Blobs, folder: str) -> dict[str, str]:
+    """Return what is neither a file nor a folder below a folder of a record; other damage is found elsewhere."""
+    try:
+        return dict(blobs.odd_entries(folder))
+    except (KymflowZarrError, OSError):
+        return {}
+
+
+def _findings_of_parts(blobs: Blobs, record: ZarrImageRecord, where: str, *, deep: bool, odd: Collection[str]) -> Findings:
     yield from failing(where, partial(_attributes_problem, blobs, record))
+    if not blobs.is_folder(layout.RECORD_ANALYSIS):
+        what = "is missing, with the ROIs, notes and results that were in it; restore it from a backup"
+        yield from found(f"{where}/{layout.RECORD_ANALYSIS}", what)
     yield from _metadata_findings(blobs, where, deep=deep)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
         yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)
     for key in record.list_analysis_keys():
-        yield from _artifact_findings(blobs, record, key, where, deep=deep)
+        if f"{layout.RECORD_ANALYSIS}/{key}" not in odd:
+            yield from _artifact_findings(blobs, record, key, where, deep=deep)
     if deep:
         yield from _group_findings(blobs, record, where)
-    if check is not None:
-        yield from _checked(record, where, check)
 
 
 def _group_problem(blobs: Blobs, key: str, *, ours: Collection[str] | None = None) -> str | None:
@@ -111,9 +138,10 @@ def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
 
 
 def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
-    for name in list_strangers(blobs):
+    for key in list_copies(blobs):
         what = "is no revision; a synchronized folder may have put another person's save there: compare, then move it away"
-        yield from found(f"{where}/{layout.RECORD_HISTORY}/{name}", what)
+        copied = describe_copy(blobs, key) or what
+        yield from found(f"{where}/{key}", copied, partial(blobs.set_aside, key) if copied == HELD_TOO else None)
     numbers = list_revisions(blobs)
     for number in numbers if deep else numbers[-1:]:
         key = layout.revision_key(number)
@@ -121,8 +149,10 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
         if said == UNSEALED:
             if deep:
                 yield from found(f"{where}/{key}", said, partial(_seal_revision, blobs, key))
+        elif said == LINE_ENDS:
+            yield from found(f"{where}/{key}", said, partial(_renew_line_ends, blobs, key))
         elif said:
-            safe = number != numbers[-1] or is_held_by_copy(blobs, without=number)
+            safe = number != numbers[-1] or _is_no_loss(blobs, number)
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
     try:
         said = readable_copy_problem(blobs)
@@ -134,6 +164,19 @@ def _metadata_findings(blobs: Blobs, where: str, *, deep: bool) -> Findings:
             yield from found(f"{where}/{layout.RECORD_METADATA}", what, partial(_set_torn_metadata_aside, blobs))
         return
     yield from found(f"{where}/{layout.RECORD_METADATA}", said, partial(_renew_copy, blobs))
+
+
+def _is_no_loss(blobs: Blobs, number: int) -> bool:
+    """Return whether the newest revision, which is not whole, can be set aside without losing what it alone has."""
+    if is_held_by_copy(blobs, without=number):
+        return True
+    key = layout.revision_key(number)
+    if not blobs.is_regular(key):
+        return True
+    try:
+        return is_misplaced(object_from_bytes(blobs.read(key, limit=MAX_BYTES), what=key), number)
+    except DamagedError:
+        return False
 
 
 def _set_revision_aside(blobs: Blobs, key: str) -> None:
@@ -185,7 +228,8 @@ def _artifact_findings(blobs: Blobs, record: ZarrImageRecord, key: str, where: s
             said = artifact_problem(blobs.read(path, limit=MAX_BYTES), what=blobs.describe(path))
         except (KymflowZarrError, OSError) as error:
             said = str(error)
-        yield from found(place, said, partial(_seal_json, blobs, path) if said == UNSEALED else None)
+        repairs = {UNSEALED: _seal_json, LINE_ENDS: _renew_line_ends}
+        yield from found(place, said, partial(repairs[said], blobs, path) if said in repairs else None)
     elif key.endswith(layout.PARQUET):
         yield from _parquet_findings(blobs, path, place, deep=deep)
     elif key.endswith(layout.JSON):
@@ -210,7 +254,9 @@ def _group_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findin
     yield from telling_group_findings(blobs, layout.GROUP_DOCUMENT, f"{where}/{layout.GROUP_DOCUMENT}", ours=OF_RECORD)
     changed = partial(_ome_problem, blobs)
     yield from failing(f"{where}/{layout.GROUP_DOCUMENT}", changed, partial(_renew_ome, blobs, record))
-    folders = [layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS]
+    # Made again, an empty folder would look like that of a record without results.
+    analysis = [layout.RECORD_ANALYSIS] if blobs.is_folder(layout.RECORD_ANALYSIS) else []
+    folders = [*analysis, layout.RECORD_ARRAYS]
     folders += [layout.array_group_key(name) for name in record.list_array_artifacts()]
     for folder in folders:
         key = f"{folder}/{layout.GROUP_DOCUMENT}"
@@ -283,6 +329,10 @@ def _seal_zarr_document(blobs: Blobs, key: str, *, ours: Collection[str] = ()) -
 
 def _seal_json(blobs: Blobs, key: str) -> None:
     _rewrite(blobs, key, lambda data: artifact_to_bytes(artifact_from_bytes(data, what=blobs.describe(key)), what=key))
+
+
+def _renew_line_ends(blobs: Blobs, key: str) -> None:
+    _rewrite(blobs, key, lambda data: data.replace(b"\r\n", b"\n"))
 
 
 def _seal_parquet(blobs: Blobs, key: str) -> None:

@@ -47,6 +47,9 @@ def _table_findings(
     tables: Tables, name: str, dataset: Dataset, *, deep: bool, make_again: Callable[[], object]
 ) -> Findings:
     where, file = layout.table_key(name), tables.file(name)
+    for key in file.odd_commits():
+        what = "has the name of a commit, and is no file but a folder, a link or a pipe"
+        yield from found(key, what, partial(tables.set_aside, key))
     said = file.problem(deep=deep)
     if said == UNSEALED:
         yield from found(where, said, file.seal)

@@ -5,6 +5,7 @@ sets aside is in `.quarantine`. A program that is at work right now leaves half-
 left behind only after `LEFT_AFTER_SECONDS`.
 """
 
+import itertools
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -13,13 +14,16 @@ from functools import partial
 from kymflow_zarr import layout
 from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
-from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest
+from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest, stored_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
+from kymflow_zarr.formats.frames import parquet_problem
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
+from kymflow_zarr.record.revisions import list_revisions
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
 from kymflow_zarr.verify.record import empty_group_findings, record_findings, telling_group_findings
 from kymflow_zarr.verify.tables import sources_findings, table_findings
@@ -39,6 +43,8 @@ class VerifyReport:
     records: int
     damaged_records: int
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    """Files of other programs, such as a system's previews: no damage, and no part of the dataset."""
 
     @property
     def exit_code(self) -> int:
@@ -69,6 +75,7 @@ class VerifyReport:
             "records": self.records,
             "damaged_records": self.damaged_records,
             "problems": [asdict(problem) for problem in self.problems],
+            "notes": list(self.notes),
         }
 
 
@@ -84,6 +91,7 @@ def verify_dataset(
     """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
     if repair and blobs.read_only:
         raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only")
+    newest = {entry.image_id: entry.newest_revision for entry in stored_manifest(blobs).entries}
     ids = dataset.list_image_ids()
     problems: list[Problem] = []
     damaged = set()
@@ -91,24 +99,46 @@ def verify_dataset(
         watch.check("looking for damage was cancelled; what was repaired by then stays")
         watch.progress(done, len(ids), "")
         findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
-        of_record = _settle(findings, repair=repair)
-        if not blobs.exists(layout.record_key(image_id)):  # deleted while it was looked at
+        findings = itertools.chain(_lost_revision(blobs, image_id, newest.get(image_id, -1)), findings)
+        of_record = _settle(layout.record_key(image_id), findings, repair=repair)
+        if not blobs.is_listed(layout.record_key(image_id)):  # deleted while it was looked at
             continue
         problems += of_record
         if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
             damaged.add(image_id)
-    problems += _settle(_of_groups(blobs, deep=deep), repair=repair)
-    problems += _settle(_of_left_overs(blobs, repair=repair), repair=repair)
-    problems += _settle(_of_strangers(blobs), repair=repair)
-    problems += _settle(sources_findings(blobs, dataset, deep=deep), repair=repair)
-    problems += _settle(_of_manifest(blobs, dataset, deep=deep), repair=repair)
-    problems += _settle(table_findings(blobs, dataset, deep=deep), repair=repair)
-    return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems))
+    for where, findings in (
+        (layout.GROUP_DOCUMENT, _of_groups(blobs, deep=deep)),
+        (layout.STAGING, _of_left_overs(blobs, repair=repair)),
+        (layout.IMAGES, _of_strangers(blobs)),
+        (layout.table_key(layout.SOURCES_TABLE), sources_findings(blobs, dataset, deep=deep)),
+        (layout.MANIFEST, _of_manifest(blobs, dataset, deep=deep)),
+        (layout.INDEX, _of_indexes(blobs)),
+        (layout.TABLES, table_findings(blobs, dataset, deep=deep)),
+    ):
+        problems += _settle(where, findings, repair=repair)
+    notes = _notes(blobs, {problem.where for problem in problems})
+    return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems), notes=notes)
 
 
-def _settle(findings: Findings, *, repair: bool) -> list[Problem]:
-    """Return the problems of the findings, after repairing them where `repair` asks for it."""
-    return [_repaired(finding) if repair else finding.problem() for finding in list(findings)]
+def _notes(blobs: Blobs, named: set[str]) -> tuple[str, ...]:
+    """Return what files of other programs lie in a dataset, but for those that are problems."""
+    keys = sorted((*blobs.files(""), *blobs.files("", hidden=True)))
+    there = set(keys)
+    said = {key: describe_foreign(key, there) for key in keys if not key.startswith((layout.QUARANTINE, layout.STAGING))}
+    return tuple(f"{key}: {what}" for key, what in said.items() if what and key not in named)
+
+
+def _settle(where: str, findings: Findings, *, repair: bool) -> list[Problem]:
+    """Return the problems of the findings, after repairing them where `repair` asks for it.
+
+    What cannot be looked at any further is one problem more, of the place `where`.
+    """
+    all_found: list[Finding] = []
+    try:
+        all_found.extend(findings)
+    except (KymflowZarrError, OSError) as error:
+        all_found.append(Finding(where=where, what=str(error)))
+    return [_repaired(finding) if repair else finding.problem() for finding in all_found]
 
 
 def _repaired(finding: Finding) -> Problem:
@@ -123,11 +153,20 @@ def _repaired(finding: Finding) -> Problem:
 
 def _of_record(blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, check: CheckRecord | None) -> Findings:
     where = layout.record_key(image_id)
+    folder, record = blobs.sub(where), dataset.record(image_id)
+    yield from record_findings(folder, record, where=where, deep=deep, check=check)
+
+
+def _lost_revision(blobs: Blobs, image_id: str, newest: int) -> Findings:
+    """Yield that the newest revision that the manifest has seen is gone, unless a repair set it aside."""
+    key = layout.record_key(image_id)
+    place = f"{key}/{layout.revision_key(newest)}"
     try:
-        folder, record = blobs.sub(where), dataset.record(image_id)
-        yield from record_findings(folder, record, where=where, deep=deep, check=check)
-    except (KymflowZarrError, OSError) as error:
-        yield Finding(where=where, what=str(error))
+        there = max(list_revisions(blobs.sub(key)), default=-1)
+    except (KymflowZarrError, OSError):  # said of the record itself
+        return
+    if newest > there and not any(place_of(name) == place for name in blobs.names(layout.QUARANTINE)):
+        yield from found(place, "is gone: the newest save of ROIs and notes that was seen; restore it from a backup")
 
 
 def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
@@ -177,16 +216,28 @@ def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:
 
 def _of_strangers(blobs: Blobs) -> Findings:
     for name in blobs.names(layout.IMAGES):
-        if name != layout.GROUP_DOCUMENT and not is_uuid(name):
+        if name != layout.GROUP_DOCUMENT and not is_uuid(name) and not is_of_system(name):
             key = f"{layout.IMAGES}/{name}"
             yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
 
 
 def _of_manifest(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
-    if not blobs.exists(layout.MANIFEST):
+    if not blobs.is_listed(layout.MANIFEST):
         return
     renew = partial(_renew_manifest, blobs, dataset)
     yield from failing(layout.MANIFEST, partial(_manifest_problem, blobs, dataset, deep=deep), renew)
+
+
+def _of_indexes(blobs: Blobs) -> Findings:
+    for name in blobs.names(layout.INDEX):
+        key = f"{layout.INDEX}/{name}"
+        if name.endswith(layout.PARQUET):
+            yield from failing(key, partial(_index_problem, blobs, key), partial(blobs.set_aside, key))
+
+
+def _index_problem(blobs: Blobs, key: str) -> str | None:
+    said = parquet_problem(blobs.read(key), what=blobs.describe(key), deep=False)
+    return f"{said}; it can be made again" if said else None
 
 
 def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | None:

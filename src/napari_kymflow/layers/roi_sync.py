@@ -68,6 +68,8 @@ class RoiSync:
         self._is_unfinished = False
         self.is_pressed = False
         """Whether the mouse is pressed on the canvas."""
+        self.is_behind = False
+        """Whether shapes were drawn that are no ROIs yet, since an error came in between."""
         self.later: Callable[[Callable[[], None]], None] = _at_once
         """How to do something after napari has handled the mouse; a dock puts Qt's event loop here."""
         self.get_slice = get_slice
@@ -78,7 +80,8 @@ class RoiSync:
         """Display units a pixel along x, as the shapes are drawn; while the user zooms, the layer's scale adds to it."""
         self.edge_width = float(layer.current_edge_width)
         """How wide the edges are drawn, in display units."""
-        self._shape = shape
+        self.shape = shape
+        """The image's shape (y, x), in pixels."""
         self._busy = EchoGuard()
 
     @property
@@ -90,6 +93,11 @@ class RoiSync:
         """Take a shape that is being drawn as it is by now."""
         if self._is_unfinished:
             self.layer.mode = "pan_zoom"
+
+    def catch_up(self) -> None:
+        """Take up shapes that an error kept from becoming ROIs; raise it again where it is still there."""
+        if self.is_behind and self._is_bound:
+            self._on_layer_changed()
 
     def bind(self) -> None:
         """Listen to the layer."""
@@ -213,14 +221,21 @@ class RoiSync:
     def _on_layer_changed(self, event: Any = None) -> None:
         if self._busy or self.is_editing:
             return
-        with self._busy:
-            result = self._reconciled()
-            changed = result.rois != self.rois or result.refused != self.refused
-            self.rois, self.refused = result.rois, result.refused
-            if list(result.ids) != self._ids():
-                self.layer.features = features_of(result.ids, result.rois)
-                # napari draws a new shape in the colour of the one that was selected last.
-                self.layer.edge_color = colors_of(result.ids, result.rois) or ROI_COLOR
+        self.is_behind = True
+        try:
+            with self._busy:
+                result = self._reconciled()
+                changed = result.rois != self.rois or result.refused != self.refused
+                self.rois, self.refused = result.rois, result.refused
+                if list(result.ids) != self._ids():
+                    self.layer.features = features_of(result.ids, result.rois)
+                    # napari draws a new shape in the colour of the one that was selected last.
+                    self.layer.edge_color = colors_of(result.ids, result.rois) or ROI_COLOR
+            self.is_behind = False
+        finally:
+            if self.is_behind:
+                # napari shows the error; the ROIs must not be called saved.
+                self.rois_changed.emit()
         if changed:
             self.rois_changed.emit()
         if result.turned:
@@ -261,7 +276,7 @@ class RoiSync:
 
     def _reconciled(self) -> Reconciled:
         z, channel = self.get_slice()
-        return reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self._shape, z=z, channel=channel)
+        return reconcile(self._shapes(), self.rois, stretch=self.stretch, shape=self.shape, z=z, channel=channel)
 
     def _refused_shapes(self) -> list[LayerShape]:
         shapes = self._shapes()
@@ -279,6 +294,8 @@ def show_shapes(layer: Shapes, shapes: Sequence[LayerShape], rois: RoiSet, *, ed
     ids = [drawn.roi_id for drawn in shapes]
     layer.selected_data = set()
     layer.data = []
+    # First, as napari places also the labels that are not shown.
+    layer.text.visible = len(shapes) <= MOST_LABELS
     layer.current_edge_width = edge_width
     layer.add(
         [drawn.vertices for drawn in shapes],
@@ -287,7 +304,6 @@ def show_shapes(layer: Shapes, shapes: Sequence[LayerShape], rois: RoiSet, *, ed
         edge_color=colors_of(ids, rois) or ROI_COLOR,
     )
     layer.features = features_of(ids, rois)
-    layer.text.visible = len(shapes) <= MOST_LABELS
 
 
 def _at_once(action: Callable[[], None]) -> None:

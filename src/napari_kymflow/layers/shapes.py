@@ -175,10 +175,24 @@ def shape_to_region(drawn: LayerShape, stretch: float, shape: tuple[int, int]) -
     corners = np.asarray(drawn.vertices, dtype=np.float64)[:, -2:] / (1.0, stretch)
     if drawn.shape_type == "rectangle" and _is_upright(corners):
         return _covered(corners, shape)
-    vertices = tuple((float(y), float(x)) for y, x in np.round(corners, _DECIMALS))
+    vertices = tuple((float(y), float(x)) for y, x in _without_doubles(np.round(corners, _DECIMALS), drawn.shape_type))
     if shape_problems(drawn.shape_type, vertices) or not has_pixels(drawn.shape_type, vertices, shape):
         return None
     return DrawnShape(type=drawn.shape_type, vertices=vertices)
+
+
+def _without_doubles(corners: NDArray[np.float64], shape_type: str) -> NDArray[np.float64]:
+    """Return the corners of a polygon or path without those that equal the one before: a fast click leaves two.
+
+    napari leaves an edge out at such a corner, and the polygon would count as one that crosses itself.
+    """
+    if shape_type not in ("polygon", "path") or len(corners) < 2:
+        return corners
+    before = np.roll(corners, 1, axis=0)
+    kept = np.any(corners != before, axis=1)
+    if shape_type == "path":
+        kept[0] = True  # a path may end where it begins
+    return corners[kept]
 
 
 def is_drawn_as(roi: ROI, drawn: LayerShape, stretch: float) -> bool:

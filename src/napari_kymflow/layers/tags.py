@@ -5,6 +5,7 @@ People rename, duplicate and reorder layers; the tag stays.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 KEY = "kymflow"
@@ -32,6 +33,11 @@ class LayerTag:
     stretch: float
     seconds_per_line: float | None = None
     um_per_pixel: float | None = None
+
+    @property
+    def key(self) -> tuple[Path, str]:
+        """Which record it is, of all datasets: the dataset's place and the record's id."""
+        return Path(self.dataset_path), self.image_id
 
 
 def tag_of(layer: HasMetadata) -> LayerTag | None:

@@ -211,8 +211,9 @@ class KymographView:
         width = EDGE_PIXELS / self.viewer.scene.camera.zoom
         is_right = abs(width / sync.edge_width - 1) <= _SAME_WIDTH and abs(self._stretch / sync.stretch - 1) <= _SAME_WIDTH
         if not is_right:
-            with self._busy, placed_only([sync.layer]):
-                sync.layer.scale = (1.0, 1.0)
+            with self._busy:
+                with placed_only([sync.layer]):
+                    sync.layer.scale = (1.0, 1.0)
                 sync.draw_for(self._stretch, edge_width=width)
 
     @property
@@ -236,8 +237,8 @@ class KymographView:
         status = self.viewer.status
         if self._sync is None or self._busy or not isinstance(status, dict) or not status.get("coordinates"):
             return
-        tag = tag_of(self._sync.layer)
-        if tag is None:
+        tag, active = tag_of(self._sync.layer), self.viewer.layers.selection.active
+        if tag is None or (active is not None and tag_of(active) is None):
             return
         value = self._value_under_cursor()
         text = describe_position(tag, self.viewer.cursor.position)
@@ -280,4 +281,4 @@ def _at_once(action: Callable[[], None]) -> None:
 
 
 def _same_record(tag: LayerTag | None, other: LayerTag) -> bool:
-    return tag is not None and (tag.dataset_path, tag.image_id) == (other.dataset_path, other.image_id)
+    return tag is not None and tag.key == other.key

@@ -82,7 +82,7 @@ def _write(field: Literal["name", "note"], editor: RoiEditor, roi: ROI, text: st
 def _move(axis: Axis, editor: RoiEditor, roi: ROI, text: str) -> None:
     first, end = parse_range(text)
     # A painted ROI, whose bounds are not known here, is refused by `set_bounds` all the same.
-    bounds = roi_bounds(roi, editor.image.slice_shape) or NOWHERE
+    bounds = roi_bounds(roi, editor.shape) or NOWHERE
     editor.set_bounds(roi.roi_id, bounds._replace(**{f"{axis}0": first, f"{axis}1": end}))
 
 

@@ -1,7 +1,8 @@
-"""ROIs that could not be saved, kept on this computer until they are: one small JSON file a record.
+"""ROIs that are not saved yet, kept on this computer until they are: one small JSON file a record.
 
-The rule of this room: a draft is written when the dataset refuses, so it lies elsewhere, in the user's own data folder. It
-is deleted only after its ROIs were saved, or when the user says so.
+The rule of this room: a draft is written soon after an edit, since the program may be killed, and when the dataset refuses;
+so it lies elsewhere, in the user's own data folder. It is deleted only after its ROIs were saved, or taken back, or when
+the user says so.
 """
 
 import hashlib

@@ -14,7 +14,7 @@ from psygnal import Signal
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI, merge_roi_sets
-from kymflow_core.roi.bounds import Bounds
+from kymflow_core.roi.bounds import Bounds, rect_within
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.shapes import COLOR
@@ -42,6 +42,8 @@ class RoiEditor:
 
     def __init__(self, image: AcqImage, sync: RoiSync) -> None:
         self.image, self.sync = image, sync
+        self.shape = sync.shape
+        """The image's shape (y, x), in pixels."""
         self.base = image.rois
         """The saved ROIs that those on screen were made from."""
         self.can_edit = True
@@ -67,8 +69,8 @@ class RoiEditor:
 
     @property
     def is_unsaved(self) -> bool:
-        """Whether the ROIs on screen differ from those in the record."""
-        return self.rois.rois != self.base.rois
+        """Whether what is on screen differs from the ROIs in the record."""
+        return self.sync.is_behind or self.rois.rois != self.base.rois
 
     @property
     def unsaved_roi_ids(self) -> tuple[int, ...]:
@@ -112,7 +114,7 @@ class RoiEditor:
         RoiError
             When the ROI is no rectangle, or the bounds are empty or not within the image; nothing is changed.
         """
-        self._set(self.rois.replace(self.image.within(replace(self._rect(roi_id), **bounds._asdict()))))
+        self._set(self.rois.replace(rect_within(replace(self._rect(roi_id), **bounds._asdict()), self.shape)))
 
     def set_color(self, roi_ids: Sequence[int], color: str) -> None:
         """Draw ROIs in a colour, "#rrggbb"."""
@@ -127,7 +129,7 @@ class RoiEditor:
         z, channel = self.sync.get_slice()
         roi_id = self.rois.next_id
         roi = RectROI(roi_id=roi_id, name=name, z=z, channel=channel, **bounds._asdict())
-        self._set(self.rois.add(self.image.within(roi)))
+        self._set(self.rois.add(rect_within(roi, self.shape)))
         self.sync.select([roi_id])
         return roi_id
 

@@ -15,7 +15,7 @@ from napari_kymflow.rois.editor import RoiEditor
 
 def import_imagej(path: Path, editor: RoiEditor) -> tuple[tuple[ROI, ...], tuple[str, ...]]:
     """Return the ROIs of an ImageJ file, and what was lost; raise `RoiError` where it cannot be read."""
-    found = rois_from_imagej(path, next_id=editor.rois.next_id, shape=editor.image.slice_shape)
+    found = rois_from_imagej(path, next_id=editor.rois.next_id, shape=editor.shape)
     return found.rois, found.lost
 
 

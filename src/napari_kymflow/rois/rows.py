@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from kymflow_core import RectROI
 from kymflow_core.errors import RoiError
@@ -45,6 +46,14 @@ def describe_roi(roi: ROI, bounds: Bounds | None) -> str:
     where = f"lines {bounds.y0} – {bounds.y1}, pixels {bounds.x0} – {bounds.x1}" if bounds else "a painted mask"
     said = f", note: {roi.note}" if roi.note else ""
     return f"“{roi.name or f'ROI {roi.roi_id}'}”, {roi_kind(roi)}, {where}, channel {roi.channel}, z {roi.z}{said}"
+
+
+def local_text(utc: str) -> str:
+    """Return a stored time, which is UTC, as the clock of this computer shows it; what is no time as it is."""
+    try:
+        return datetime.fromisoformat(utc).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return utc
 
 
 def mask_text(roi: ROI, facts: RoiFacts | None) -> str:

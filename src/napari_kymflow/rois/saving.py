@@ -1,7 +1,7 @@
 """Saves the ROIs of one open record: by itself, or when the user says so; keeps them where that fails. No Qt.
 
-The rule of this room: what is on screen is never lost. It is saved, or kept as a draft, or given up by the user's own word;
-and a save, which takes place in a worker, never undoes what was drawn while it ran.
+The rule of this room: what is on screen is never lost. It is saved, or kept as a draft within 2 s, or given up by the
+user's own word; and a save, which takes place in a worker, never undoes what was drawn while it ran.
 """
 
 from collections.abc import Callable
@@ -66,11 +66,14 @@ class RoiSaving:
         self._outdated: frozenset[int] = frozenset()
         self._held_back: Callable[[], None] | None = None
         self._draft_number: int | None = None
+        self._kept: RoiSet | None = None
+        self._is_draft_refused = False
         self._is_closed = False
 
     def bind(self) -> None:
         """Follow the edits, and find out what was computed for the ROIs."""
         self._editor.edited.connect(self._save_soon)
+        self._editor.rois_changed.connect(self._keep_soon)
         self._editor.sync.editing_ended.connect(self._on_editing_ended)
         self.find_results()
 
@@ -79,6 +82,8 @@ class RoiSaving:
         self._is_closed = True
         self._release()
         self._editor.edited.disconnect(self._save_soon)
+        self._editor.rois_changed.disconnect(self._keep_soon)
+        self._update_draft()
         self._editor.sync.editing_ended.disconnect(self._on_editing_ended)
 
     def find_results(self) -> None:
@@ -110,6 +115,7 @@ class RoiSaving:
             self._waiting.append(on_saved)
         if self.is_saving:
             return
+        self._editor.sync.catch_up()
         self.is_saving = True
         self.state_changed.emit()
         path, base, submitted, outdated = self.dataset.path, self._editor.base, self._editor.rois, self._outdated
@@ -160,6 +166,24 @@ class RoiSaving:
         self._drop_draft()
         self.state_changed.emit()
 
+    def _keep_soon(self) -> None:
+        if self._editor.is_unsaved or self._draft_number is not None:
+            self.window.within_two_seconds(self._update_draft)
+
+    def _update_draft(self) -> None:
+        """Have what is not saved on this computer's disk too, whatever happens next, and nothing that is saved."""
+        if not self._editor.is_unsaved:
+            self._drop_draft()
+        elif self._kept is not self._editor.rois and self._editor.can_edit:
+            try:
+                self.keep_draft()
+            except OSError as error:
+                if not self._is_draft_refused:
+                    show_warning(
+                        f"The ROIs are on screen only until they are saved: no draft of them can be kept ({error})."
+                    )
+                self._is_draft_refused = True
+
     def keep_draft(self) -> Path:
         """Write what is on screen to this computer's drafts; raise `OSError` where that fails."""
         dataset_id = self.dataset.dataset_id
@@ -167,12 +191,17 @@ class RoiSaving:
             self._draft_number = free_draft_number(dataset_id, self.image_id)
         editor = self._editor
         draft = Draft(base=editor.base, rois=editor.rois, reason=self.failure, number=self._draft_number)
-        return keep_draft(dataset_id, self.image_id, draft)
+        path = keep_draft(dataset_id, self.image_id, draft)
+        self._kept, self._is_draft_refused = draft.rois, False
+        return path
 
     def adopt_draft(self, draft: Draft) -> None:
         """Show the changes of a kept draft, which is deleted with the next save."""
-        self._draft_number = draft.number
+        own, self._draft_number, self._kept = self._draft_number, draft.number, None
         self._editor.take_up(draft)
+        self._update_draft()
+        if own is not None and own != draft.number:
+            drop_draft(self.dataset.dataset_id, self.image_id, own)
 
     def _drop_draft(self) -> None:
         """Delete the draft that was kept here; an older one is the user's business."""
@@ -182,7 +211,7 @@ class RoiSaving:
             drop_draft(self.dataset.dataset_id, self.image_id, self._draft_number)
         except OSError as error:
             show_warning(f"The ROIs are saved, but their draft could not be deleted: {error}")
-        self._draft_number = None
+        self._draft_number = self._kept = None
 
     def _on_results_found(self, results: RoiResults) -> None:
         self.results = results
@@ -219,6 +248,8 @@ class RoiSaving:
         self._outdated |= frozenset(outdated_roi_ids(self._held_results, self._editor.base, submitted))
         self._drop_draft()
         self._editor.take_up_saved(submitted, saved)
+        if self._editor.is_unsaved:
+            self._keep_soon()
         self.state_changed.emit()
         if saved.merged_others:
             show_info("Another window has also saved ROIs of this record; both changes are saved.")

@@ -3,6 +3,7 @@
 The rule of this room: everything here ends with the record, so nothing asks whether there is one.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,11 +71,13 @@ class OpenRecord:
         self.kept: Draft | None = None
         """Unsaved ROIs of the record from an earlier session, which the user can restore."""
         self._view, self._first_tag, self._window = view, tag, window
-        self.sync = RoiSync(layer, image.rois, stretch=tag.stretch, shape=image.slice_shape, get_slice=self._get_slice)
+        # In memory: what is drawn must not depend on a disk that may go away.
+        self._sizes, self.shape = image.sizes, image.slice_shape
+        self.sync = RoiSync(layer, image.rois, stretch=tag.stretch, shape=self.shape, get_slice=self._get_slice)
         """What shows the ROIs."""
         self.editor = RoiEditor(image, self.sync)
         self.saving = RoiSaving(dataset, tag.image_id, self.editor, window)
-        self.measured = MeasuredRois(dataset.path, tag.image_id, image.slice_shape, lambda: self.sync.rois, window)
+        self.measured = MeasuredRois(dataset.path, tag.image_id, self.shape, lambda: self.sync.rois, window)
         self.selection = RoiSelection(self.sync)
         self.masks = MaskLayers(view, layers, self.editor, self.saving, self.selection)
 
@@ -94,7 +97,7 @@ class OpenRecord:
         # napari has no undo of shapes; these keys are its own everywhere else.
         layer.bind_key("Control-Z", lambda _: self.editor.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self.editor.redo(), overwrite=True)
-        self._view.bind(sync, self.image.slice_shape)
+        self._view.bind(sync, self.shape)
         self._load_kept()
 
     def start(self, draft: Draft | None) -> None:
@@ -176,7 +179,13 @@ class OpenRecord:
         elif not any(isinstance(roi, RectROI) for roi in self.rois):
             show_warning("There is no rectangle to make a mask of; draw one first.")
         else:
-            self.saving.materialize(lambda done: show_info("The masks of all rectangles are up to date."))
+            before = {roi.mask_ref for roi in self.rois}
+            self.saving.materialize(lambda done: self._say_masks_written(before))
+
+    def _say_masks_written(self, before: Collection[str | None]) -> None:
+        count = sum(isinstance(roi, RectROI) and roi.mask_ref not in before for roi in self.rois)
+        written = f"{count} mask{'' if count == 1 else 's'} written"
+        show_info(f"{written}." if count else "All rectangles have their masks already; nothing was written.")
 
     def take_up_kept(self) -> None:
         """Show the unsaved ROIs of an earlier time."""
@@ -205,7 +214,7 @@ class OpenRecord:
         header = self.image.header
         for layer in self._view.viewer.layers:
             tag = tag_of(layer)
-            if tag is not None and (Path(tag.dataset_path), tag.image_id) == self.key:
+            if tag is not None and tag.key == self.key:
                 layer.metadata[KEY] = replace(
                     tag, seconds_per_line=header.seconds_per_line, um_per_pixel=header.um_per_pixel
                 )
@@ -258,9 +267,9 @@ class OpenRecord:
     def _get_slice(self) -> tuple[int, int]:
         """Return z (from 0) and channel (from 1) of the slice that the viewer shows."""
         # Another layer may have more dimensions than the record, whose are the last ones, and more steps along them.
-        axes, sizes = self.image.axes, dict(zip(self.image.axes, self.image.pixels.shape, strict=True))
-        others = [axis for axis in axes if axis not in "yx"]
-        own = self._view.viewer.dims.current_step[self._view.viewer.dims.ndim - len(axes) :]
+        sizes = self._sizes
+        others = [axis for axis in sizes if axis not in "yx"]
+        own = self._view.viewer.dims.current_step[self._view.viewer.dims.ndim - len(sizes) :]
         steps = {axis: min(int(step), sizes[axis] - 1) for axis, step in zip(others, own, strict=False)}
         return steps.get("z", 0), steps.get("c", 0) + 1
 

@@ -4,7 +4,7 @@ The rule of this room: docks and reader meet only here. Layers of a record are r
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from inspect import unwrap
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,7 @@ def session_of(viewer: ViewerModel) -> "KymSession":
 
 def record_showing(tag: LayerTag) -> OpenRecord | None:
     """Return the open record that a layer belongs to, in whichever viewer."""
-    records = (session.record for session in _sessions.values())
-    wanted = Path(tag.dataset_path), tag.image_id
-    return next((record for record in records if record is not None and record.key == wanted), None)
+    return next((session.record for session in _sessions.values() if session.key == tag.key), None)
 
 
 class KymSession:
@@ -98,13 +96,27 @@ class KymSession:
     def window(self, window: Window) -> None:
         self._window = window
         self.view.when_it_rests = window.when_it_rests
+        self.with_record(lambda record: record.use_window(window))
+
+    def with_record(self, action: Callable[[OpenRecord], object]) -> None:
+        """Do something with the open record; nothing where none is open."""
         if self.record is not None:
-            self.record.use_window(window)
+            action(self.record)
+
+    @property
+    def key(self) -> tuple[Path, str] | None:
+        """Which record is open, of all datasets."""
+        return self.record.key if self.record else None
 
     @property
     def image_id(self) -> str | None:
         """The id of the open record."""
         return self.record.image_id if self.record else None
+
+    @property
+    def selected_roi_ids(self) -> tuple[int, ...]:
+        """The ids of the open record's selected ROIs."""
+        return self.record.selection.ids if self.record else ()
 
     @property
     def unsaved_ids(self) -> tuple[str, ...]:
@@ -142,7 +154,7 @@ class KymSession:
             return True
         if not self.leave():
             return False
-        self._let_go()
+        self.with_record(self._let_go)
         self.record_changed.emit()
         if not self._take_up_dataset(path).list_image_ids():
             self.close_record()
@@ -167,8 +179,7 @@ class KymSession:
     def show_snapshot(self, snapshot: DatasetSnapshot) -> None:
         """Take up what a worker saw of the open dataset."""
         self.snapshot = snapshot
-        if self.record is not None:
-            self.record.saving.find_results()
+        self.with_record(lambda record: record.saving.find_results())
 
     @property
     def has_layers(self) -> bool:
@@ -190,6 +201,8 @@ class KymSession:
         if self.record is not None and self.record.sync.is_pressed:
             # The mouse holds a shape of this record, and would drag it in the next one.
             return False
+        if self.opens_elsewhere(image_id):
+            return False
         with self.window.busy():
             image, path = self._image(image_id)
             check_showable(image)
@@ -198,12 +211,19 @@ class KymSession:
         if not self.leave():
             return False
         with self.window.busy():
-            self._let_go()
+            self.with_record(self._let_go)
             with self._showing:
                 edge_width = self.view.fitting_edge_width(image.slice_shape)
                 layer = self._layers.show(layers, image.rois, edge_width=edge_width)
             self._take_up(layer, image)
         return True
+
+    def opens_elsewhere(self, image_id: str) -> bool:
+        """Offer a window of its own to a record that would come to lie among layers of others; return whether it has it."""
+        if self.dataset is None or self.view.is_alone or self.has_layers:
+            return False
+        names = [layer.name for layer in self.viewer.layers]
+        return self.window.open_elsewhere(self.dataset.path, image_id, names)
 
     def _image(self, image_id: str) -> tuple[AcqImage, Path]:
         if self.dataset is None:
@@ -214,17 +234,15 @@ class KymSession:
         """Take the record's layers away; return False where the user would rather stay."""
         if not self.leave():
             return False
-        self._let_go()
+        self.with_record(self._let_go)
         self._layers.clear()
         self.view.restore()
         self.record_changed.emit()
         return True
 
-    def _let_go(self) -> None:
+    def _let_go(self, record: OpenRecord) -> None:
         """End the open record; its layers stay, and what of it is not saved is kept in memory."""
-        record, self.record = self.record, None
-        if record is None:
-            return
+        self.record = None
         if record.is_unsaved:
             self._unsaved.setdefault(record.key, record.draft)
         if record.sync.refused:
@@ -262,7 +280,7 @@ class KymSession:
         if record is None:
             return
         if event.value is record.sync.layer:
-            self._let_go()
+            self._let_go(record)
             self.view.restore()
             self.record_changed.emit()
             self.window.later(lambda: self._close_after_rois(record))
@@ -275,7 +293,7 @@ class KymSession:
 
     def _is_image(self, layer: Layer, record: OpenRecord) -> bool:
         tag = tag_of(layer)
-        return tag is not None and tag.role == "pixels" and (Path(tag.dataset_path), tag.image_id) == record.key
+        return tag is not None and tag.role == "pixels" and tag.key == record.key
 
     def _close_after_image(self, record: OpenRecord) -> None:
         """Close a record whose image was deleted by hand, unless it has one again by now."""
@@ -311,8 +329,7 @@ class KymSession:
         record.saving.save(lambda saved: self._on_left_saved(record, saved=saved))
 
     def _on_left_saved(self, record: OpenRecord, *, saved: bool) -> None:
-        is_open = self.record is not None and self.record.key == record.key
-        if saved or is_open:
+        if saved or self.key == record.key:
             self._unsaved.pop(record.key, None)
         self.saved.emit(record.image_id)
 

@@ -13,17 +13,8 @@ from typing import Final
 from kymflow_core import MetadataEdit, edit_metadata, undo_edit
 from kymflow_core.errors import MetadataError
 from kymflow_core.images.metadata import EXPERIMENT, RecordMetadata
-from kymflow_core.metadata_edit import (
-    ACCEPTED,
-    CALIBRATION,
-    CHOICES,
-    KNOWN_KEYS,
-    EditPreview,
-    EditReport,
-    Field,
-    entered_value,
-    values_of,
-)
+from kymflow_core.images.metadata_fields import ACCEPTED, CALIBRATION, CHOICES, KNOWN_KEYS, Field, entered_value, values_of
+from kymflow_core.metadata_edit import EditPreview, EditReport
 from kymflow_zarr import JsonValue, Watch, ZarrDataset
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.errors import OUR_ERRORS

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kymflow_core.columns import with_titles
 from kymflow_zarr.disk.local_file import saving_file
 from kymflow_zarr.errors import InvalidValueError
+from kymflow_zarr.formats.csv import frame_to_excel_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
 
 SaveKind = Literal["csv-excel", "csv", "parquet"]
@@ -46,7 +47,7 @@ def save_rows(frame: pd.DataFrame, rows: NDArray[np.intp], columns: list[str], p
             if kind == "parquet":
                 temporary.write_bytes(frame_to_parquet(shown, what=str(path)))
             elif kind == "csv-excel":
-                with_titles(shown).to_csv(temporary, index=False, encoding="utf-8-sig")
+                temporary.write_bytes(frame_to_excel_csv(with_titles(shown)))
             else:
                 shown.to_csv(temporary, index=False, encoding="utf-8")
     except (OSError, UnicodeError, pa.ArrowException, InvalidValueError) as error:

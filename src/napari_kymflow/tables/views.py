@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from kymflow_core.columns import table_title
+from kymflow_core.indexers import VelocityEventsIndexer
 from kymflow_core.indexers.images import EXPERIMENT
 from kymflow_core.tables.freshness import State
 from napari_kymflow.tables.snapshot import DatasetSnapshot, counts_of
 
 NOT_SAVED, KEPT, DAMAGED, UNKNOWN = "not saved", "not saved: ROIs were kept, open it to take them up", "damaged", "…"
 NO_CALIBRATION = "calibration unknown"
+_EVENTS = VelocityEventsIndexer().table_name
+"""The table without whose results a record is not plainly fresh: no events and never looked for are not the same."""
 _RANK: Mapping[str, int] = {
     State.NEVER_ANALYSED: 1,
     State.FRESH: 2,
@@ -80,10 +83,11 @@ def records_view(snapshot: DatasetSnapshot, results: Sequence[str]) -> View:
     """
     ids = list(snapshot.image_ids)
     images = snapshot.images.drop_duplicates("image_id").set_index("image_id").reindex(ids)
-    words, reasons = _states(snapshot, results, ids)
+    words, gaps, reasons = _states(snapshot, results, ids)
     um, seconds = _numbers(images, "um_per_pixel"), _numbers(images, "seconds_per_line")
     uncalibrated = (images.index.isin(snapshot.images["image_id"]) & (um.isna() | seconds.isna())).tolist()
-    states = [f"{word} · {NO_CALIBRATION}" if lacks else word for word, lacks in zip(words, uncalibrated, strict=True)]
+    calibration = [NO_CALIBRATION if lacks else "" for lacks in uncalibrated]
+    states = [" · ".join(filter(None, parts)) for parts in zip(words, gaps, calibration, strict=True)]
     condition = f"{EXPERIMENT}condition"
     frame = pd.DataFrame(
         {
@@ -120,7 +124,7 @@ def with_marks(view: View, *, unsaved: Collection[str], kept: Collection[str]) -
 
 def table_view(snapshot: DatasetSnapshot, name: str) -> View:
     """Return a dataset table with each row's record first, and what the row is worth second."""
-    table, worth = snapshot.tables[name].reset_index(drop=True), snapshot.worth.get(name)
+    table, worth = _in_order(snapshot.tables[name], snapshot.image_ids), snapshot.worth.get(name)
     lacks_id = "image_id" not in table.columns
     ids = pd.Series([""] * len(table), dtype="str") if lacks_id else table["image_id"].astype("str").fillna("")
     codes, distinct = pd.factorize(ids)
@@ -150,18 +154,33 @@ def table_view(snapshot: DatasetSnapshot, name: str) -> View:
     return View(frame=shown, tooltips=tooltips, note=note)
 
 
-def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str]]:
-    """Return, for each record, the word that counts, and a line for each table of results."""
+def _in_order(table: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame:
+    """Return a table's rows in the order of the list of records, and of the ROIs of each; else as they are."""
+    if "image_id" not in table.columns:
+        return table.reset_index(drop=True)
+    place = table["image_id"].map({image_id: at for at, image_id in enumerate(image_ids)}).fillna(len(image_ids))
+    keys = [place.to_numpy(dtype=np.float64)]
+    if "roi_id" in table.columns and pd.api.types.is_numeric_dtype(table["roi_id"]):
+        keys.insert(0, table["roi_id"].to_numpy(dtype=np.float64, na_value=np.nan))
+    # Stable: the events of a ROI stay in their order.
+    return table.iloc[np.lexsort(keys)].reset_index(drop=True)
+
+
+def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return, for each record, the word that counts, what a fresh one still lacks, and a line for each table of results."""
     if snapshot.is_quick:
-        return [UNKNOWN] * len(ids), ["Looking …"] * len(ids)
+        return [UNKNOWN] * len(ids), [""] * len(ids), ["Looking …"] * len(ids)
     ranks = np.zeros(len(ids), dtype=np.int64)
     lines: list[list[str]] = [[] for _ in ids]
+    never: list[list[str]] = [[] for _ in ids]
     for name in [name for name in results if name in snapshot.worth]:
         worth = snapshot.worth[name].drop_duplicates("image_id").set_index("image_id").reindex(ids)
         states = worth["state"].fillna(UNKNOWN).tolist()
         ranks = np.maximum(ranks, [_RANK[state] for state in states])
         for place, (state, count, reason) in enumerate(zip(states, worth["n_rows"], worth["reason"], strict=True)):
             lines[place].append(f"{table_title(name)}: {_state_line(state, count, reason)}")
+            if name == _EVENTS and state == State.NEVER_ANALYSED:
+                never[place].append(table_title(name).lower())
     by_rank = {0: UNKNOWN, **{rank: str(state) for state, rank in _RANK.items()}}
     words = [by_rank[int(rank)] for rank in ranks]
     broken = snapshot.worth.get("images", pd.DataFrame({"image_id": [], "state": [], "reason": []}))
@@ -170,7 +189,11 @@ def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -
     for place in [place for place, image_id in enumerate(ids) if image_id in damaged]:
         words[place] = DAMAGED
         lines[place].insert(0, str(damaged[ids[place]]))
-    return words, ["\n".join(one) for one in lines]
+    gaps = [
+        f"{', '.join(names)} {State.NEVER_ANALYSED}" if names and word == State.FRESH else ""
+        for names, word in zip(never, words, strict=True)
+    ]
+    return words, gaps, ["\n".join(one) for one in lines]
 
 
 def _state_line(state: str, count: float, reason: object) -> str:

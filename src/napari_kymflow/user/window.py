@@ -6,6 +6,7 @@ The rule of this room: without a window everything happens at once, and nothing 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from kymflow_core.roi import ROI
@@ -47,6 +48,10 @@ class Window:
     def after_a_pause(self, action: Callable[[], None]) -> None:
         """Do something once nothing was asked for a moment; the last action counts."""
 
+    def within_two_seconds(self, action: Callable[[], None]) -> None:
+        """Do something soon, however often it is asked for meanwhile."""
+        action()
+
     def when_it_rests(self, action: Callable[[], None]) -> None:
         """Do something once the zoom rests; the last action counts."""
         action()
@@ -61,6 +66,10 @@ class Window:
         `work` returns errors that are expected; napari shows those that it raises.
         """
         done(work())
+
+    def open_elsewhere(self, path: Path, image_id: str, others: Sequence[str]) -> bool:
+        """Offer to open a record in a window of its own, as this one has layers of others; return whether it was."""
+        return False
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask what to do with unsaved ROIs; "keep" holds them in memory until their record is opened again."""

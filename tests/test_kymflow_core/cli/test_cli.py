@@ -318,6 +318,28 @@ def broken_path(imported_path):
     return imported_path
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_table_that_is_a_link_to_nothing_is_named_and_the_others_are_made(imported_path):
+    table = imported_path / "tables/images.parquet"
+    table.unlink()
+    table.symlink_to("gone.parquet")
+    for command in ("info", "tables"):
+        result = run(command, imported_path)
+        assert (result.exit_code, "rois" in result.stdout) == (1, True)
+        assert "images.parquet is a symbolic link to nothing" in result.stderr
+    assert run("freshness", imported_path, "rois").exit_code == 0
+    assert run("index", imported_path).exit_code == 0
+    assert run("verify", imported_path, "--deep").exit_code == 0
+    assert len(ZarrDataset(imported_path).load_table("images")) == 2
+
+
+def test_an_address_is_refused_with_a_sentence(scan_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("import", scan_path.parent, "s3://b/l.zarr")
+    assert (result.exit_code, (tmp_path / "s3:").exists()) == (1, False)
+    assert "s3:/b/l.zarr is an address and no folder or file of this computer" in in_one_line(result.stderr)
+
+
 def test_info_shows_what_is_broken(broken_path):
     image_id = ZarrDataset(broken_path).list_image_ids()[0]
     message = f"images/{image_id}/data: is missing; restore it from a backup\n"

@@ -7,7 +7,7 @@ from flow_scenes import MM_S, SECONDS_PER_LINE, UM_PER_PIXEL
 
 from kymflow_core.flow import VelocitySettings, measure_velocity, notes
 from kymflow_core.flow.trace import COLUMNS, NO_CELLS
-from kymflow_core.simulate import CellScene, simulate_cells
+from kymflow_core.simulate import DEMO_SCANS, CellScene, Episode, Scan, simulate_cells, simulate_kymograph
 
 CALIBRATION = {"seconds_per_line": SECONDS_PER_LINE, "um_per_pixel": UM_PER_PIXEL}
 
@@ -179,6 +179,28 @@ def test_a_speed_that_changes_within_a_window_has_no_velocity_there(rng):
     straddling = (found.frame["time_s"] / SECONDS_PER_LINE - 200).abs() < 4
     assert found.frame["velocity_mm_s"][straddling].isna().all()
     assert any(note.startswith("speed changed within the window in") for note in found.notes)
+
+
+@pytest.mark.parametrize(("scan", "seed", "lines"), [(1, 2, (2450, 3400)), (2, 1, (2300, 2700)), (2, 2, (2300, 2700))])
+def test_a_jump_of_the_speed_has_no_third_velocity(scan, seed, lines):
+    """In these images all lines around the jump agree, by chance, with a velocity that neither side has."""
+    scan = DEMO_SCANS[scan]
+    pixels = simulate_kymograph(scan, rng=np.random.default_rng(seed))[slice(*lines)]
+    trace = measure_velocity(pixels, seconds_per_line=scan.seconds_per_line, um_per_pixel=scan.um_per_pixel)
+    kept = trace.frame["velocity_mm_s"].dropna()
+    assert len(kept) > 0.8 * len(trace.frame)
+    assert kept.abs().max() < 1.1 * scan.velocity_mm_s
+
+
+def test_a_long_stall_leaves_no_shadow_on_the_flow(rng):
+    stall = Episode(t0_s=0.2, t1_s=0.7, velocity_mm_s=0.0, kind="stall")
+    scan = Scan(name="long stall", velocity_mm_s=0.5, pixels=40, lines=1000, episodes=(stall,))
+    trace = measure_velocity(simulate_kymograph(scan, rng=rng), seconds_per_line=0.001, um_per_pixel=0.5)
+    kept = trace.frame[["time_s", "velocity_mm_s"]].dropna()
+    stands = kept["time_s"].between(0.2, 0.7)
+    assert len(kept) > 0.9 * len(trace.frame)
+    assert kept["velocity_mm_s"][stands].abs().max() < 0.1
+    assert kept["velocity_mm_s"][~stands].between(0.4, 0.6).mean() > 0.97
 
 
 def test_a_narrow_roi_is_said(pixels):

@@ -542,7 +542,7 @@ def test_the_tables_file_states_units(dataset):
     KymDataset(dataset).rebuild(ImageIndexer())
     schema = pq.read_schema(dataset.path / "tables" / "images.parquet")
     stated = {field.name: field.metadata[b"units"].decode() for field in schema if field.metadata}
-    assert stated == {"seconds_per_line": "s", "um_per_pixel": "µm", "duration_s": "s", "length_um": "µm"}
+    assert stated == {"seconds_per_line": "s", "um_per_pixel": "µm", "duration_s": "s", "length_um": "µm", "dwell_s": "s"}
     assert (str(schema.field("acquired").type), str(schema.field("n_rois").type)) == ("timestamp[us]", "int64")
 
 

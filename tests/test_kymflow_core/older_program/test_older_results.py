@@ -122,6 +122,7 @@ def test_the_report_counts_only_finite_velocities(scan_path, results_folder):
         "median_velocity": 0.5,
         "n_valid": 3,
         "n_windows": 5,
+        "method": "radon_variance (kymflow)",
         "algorithm": "radon",
         "notes": "1 windows left out: faster than the scan can show",
     }
@@ -214,8 +215,9 @@ def test_an_event_is_renamed_and_keeps_what_else_it_has(scan_path, results_folde
         "kind": "baseline_drop",
         "score": -0.4,
         "channel": 1,
-        "i_start": 3.0,
+        "i_start": 3,
         "note": "µ",
+        "method": "radon_variance (kymflow)",
     }
 
 

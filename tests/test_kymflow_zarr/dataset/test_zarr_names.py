@@ -81,13 +81,22 @@ def test_a_reference_to_something_else_holds_no_array_name(reference):
 
 
 @settings(max_examples=examples(30))
-@given(number=st.integers(0, 99_999_999))
+@given(number=st.integers(0, 10**17 - 1))
 def test_a_revision_number_survives_its_file_name(number):
     assert revision_number(revision_key(number).rpartition("/")[2]) == number
 
 
 @pytest.mark.parametrize(
-    "name", ["metadata.json", "metadata.1.json", "metadata.00000001.json.tmp", "xmetadata.00000001.json"]
+    "name",
+    [
+        "metadata.json",
+        "metadata.1.json",
+        "metadata.00000001.json.tmp",
+        "metadata.000000001.json",
+        "metadata.100000000000000000.json",
+        "metadata.\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0661.json",
+        "xmetadata.00000001.json",
+    ],
 )
 def test_another_file_name_holds_no_revision_number(name):
     assert revision_number(name) is None

@@ -244,5 +244,8 @@ class TestStrangers:
         record.save_metadata_payload({"a": 1})
         copy = record_folder / "analysis/history/metadata.00000000 (Anna's conflicted copy).json"
         shutil.copy(record_folder / "analysis/history/metadata.00000000.json", copy)
-        (problem,) = dataset.verify().problems
-        assert "may have put another person's save there" in problem.what
+        (problem,) = dataset.verify(repair=True).problems
+        assert (problem.repaired, "that the history has too" in problem.what) == (True, True)
+        copy.write_text("torn")
+        (problem,) = dataset.verify(repair=True).problems
+        assert (problem.state, "may have put another person's save there" in problem.what) == ("damaged", True)

@@ -1,6 +1,8 @@
 """CSV: text stays text, integers keep their digits, and what would have to be guessed is refused."""
 
+import csv
 import gzip
+import io
 
 import numpy as np
 import pandas as pd
@@ -9,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.formats.csv import frame_to_csv, parse_csv, parse_own_csv
+from kymflow_zarr.formats.csv import frame_to_csv, frame_to_excel_csv, parse_csv, parse_own_csv
 from kymflow_zarr.importing.sidecars import read_sidecars
+from property_tests import examples
 
 
 def table(text):
@@ -159,3 +162,35 @@ def test_our_own_csv_gives_back_what_was_written(rows):
     assert [None if pd.isna(one) else int(one) for one in again["integer"].tolist()] == list(integers)
     np.testing.assert_array_equal(again["float"].to_numpy(np.float64), floats)
     assert again["truth"].tolist() == list(truths)
+
+
+FORMULAS = ("=1+1", '=HYPERLINK("http://x","y")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1", "''-1")
+HARMLESS = ("a=1", "'quoted'", "mouse-7", " =1", "12", "")
+
+
+class TestForExcel:
+    @pytest.mark.parametrize("dtype", ["str", "object", "category"])
+    def test_no_text_and_no_name_is_a_formula_and_both_come_back_as_they_were(self, dtype):
+        texts = [*FORMULAS, *HARMLESS[:-1], None]
+        frame = pd.DataFrame({"=note": pd.Series(texts, dtype=dtype), "v": -1.5})
+        data = frame_to_excel_csv(frame)
+        with io.StringIO(data.decode("utf-8-sig"), newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row if cell != "-1.5"]
+        assert [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n\uff1d")] == []
+        assert len(cells) == 2 + len(texts)
+        again = parse_csv(data, where="x.csv").frame
+        assert [None if pd.isna(one) else one for one in again["=note"]] == texts
+        assert again["v"].tolist() == [-1.5] * len(texts)
+
+    def test_plain_csv_has_the_text_as_it_is(self):
+        frame = pd.DataFrame({"note": [*FORMULAS, "'=1"]})
+        data = frame_to_csv(frame)
+        rows = list(csv.reader(io.StringIO(data.decode(), newline="")))
+        assert rows == [["note"], *([text] for text in frame["note"])]
+        assert parse_csv(data, where="x.csv").frame["note"].tolist() == frame["note"].tolist()
+
+    @settings(max_examples=examples(50))
+    @given(texts=st.lists(st.text("'=+-@\t\r\n,\"a1\uff1d", max_size=5).filter(lambda text: text.strip()), min_size=1))
+    def test_any_text_comes_back(self, texts):
+        frame = pd.DataFrame({"note": [*texts, "text"]})
+        assert parse_csv(frame_to_excel_csv(frame), where="x.csv").frame["note"].tolist() == [*texts, "text"]

@@ -1,7 +1,5 @@
 """Which reader is used, what it offers, and that one import is one among others."""
 
-import socket
-import uuid
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 
@@ -181,10 +179,11 @@ class TestRecordsAreNotListedAgain:
         assert list((dataset.path / ".staging").iterdir()) == []
 
     def test_a_program_that_was_killed_is_not_company_for_ever(self, dataset, many):
-        staging = dataset.path / ".staging"
-        staging.mkdir(exist_ok=True)
-        dead = staging / f"claim-import-{uuid.uuid4().hex}"
-        dead.write_bytes(f"{socket.gethostname()} 999999999".encode())
+        with dataset.importing() as presence:
+            presence.stays = True
+        dead = dataset.path / presence.key
+        host, _, machine, one = dead.read_text().split()
+        dead.write_text(f"{host} 999999999 {machine} {one}")
         dataset.import_folder(many)
         assert not dead.exists()
 

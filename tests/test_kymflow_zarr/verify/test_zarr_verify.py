@@ -182,6 +182,7 @@ class TestRepaired:
     @pytest.mark.parametrize("content", [b"", b'{"rois": [1, 2]', b"[]"])
     def test_torn_metadata_that_no_revision_has_are_set_aside(self, lab, first, folder, content):
         shutil.rmtree(folder / "analysis/history")
+        (lab.path / "index/manifest.json.gz").unlink(missing_ok=True)  # which knows of revisions that are gone
         (folder / "analysis/metadata.json").write_bytes(content)
         self.check_repair(lab)
         (kept,) = (lab.path / ".quarantine").iterdir()

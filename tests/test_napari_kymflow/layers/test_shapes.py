@@ -225,3 +225,21 @@ def test_ids_are_never_given_twice_over_several_edits():
     rois = reconciled([rectangle(0), rectangle(0)], RoiSet()).rois
     rois = reconciled([], rois).rois
     assert reconciled([rectangle(0)], rois).ids == (3,)
+
+
+@pytest.mark.parametrize("doubled", [(0,), (1,), (2,), (0, 0, 2)])
+def test_a_corner_that_a_fast_click_made_twice_is_one_corner(doubled):
+    corners = [(100.0, 5.0), (900.0, 5.0), (500.0, 20.0)]
+    vertices = np.array([corner for at, corner in enumerate(corners) for _ in range(1 + doubled.count(at))]) * (
+        1.0,
+        STRETCH,
+    )
+    drawn = LayerShape(roi_id=NO_ROI, shape_type="polygon", vertices=vertices)
+    assert shape_to_region(drawn, STRETCH, SHAPE) == DrawnShape(type="polygon", vertices=tuple(corners))
+
+
+def test_a_path_that_ends_where_it_begins_stays_so():
+    corners = [(100.0, 5.0), (900.0, 5.0), (900.0, 5.0), (500.0, 20.0), (100.0, 5.0)]
+    drawn = LayerShape(roi_id=NO_ROI, shape_type="path", vertices=np.array(corners) * (1.0, STRETCH))
+    wanted = DrawnShape(type="path", vertices=(*corners[:2], *corners[3:]))
+    assert shape_to_region(drawn, STRETCH, SHAPE) == wanted

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kymflow_core import RectROI
@@ -134,7 +135,9 @@ def test_a_step_of_the_zoom_reads_and_uploads_nothing(viewer_model, demo_session
     assert scale * record.sync.stretch == pytest.approx(record.tag.stretch)
     record.sync.layer.add_rectangles([rect_to_vertices(record.rois.get(2), record.sync.stretch)])
     assert record.rois.get(3) == replace(record.rois.get(2), roi_id=3, name="", meta={})
-    calls[-1]()
+    calls.clear()
+    demo_session.view._draw_shapes()
+    assert record.sync.layer in calls  # napari draws what changed
     assert record.sync.layer.scale[-1] == 1
 
 
@@ -145,3 +148,41 @@ def test_the_zoom_waits_until_a_shape_is_done(viewer_model, demo_session):
     assert demo_session.record.tag.stretch == before
     layer.events.data(value=layer.data, action="changed", data_indices=(0,), vertex_indices=((),))
     assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+
+
+def test_layers_of_others_are_neither_stretched_nor_turned_and_shown_as_before_in_the_end(viewer_model, demo_path):
+    photo = viewer_model.add_image(np.zeros((40, 60)), scale=(0.5, 0.5))
+    before = viewer_model.dims.order
+    session = session_of(viewer_model)
+    session.open_dataset(demo_path)
+    for image_id in session.image_ids[:2]:
+        session.open_record(image_id)
+        stretch = session.record.tag.stretch
+        width = 2 / viewer_model.scene.camera.zoom
+        assert session.record.sync.layer.edge_width == pytest.approx([width] * 2, rel=0.26)
+        viewer_model.scene.camera.zoom *= 7
+        assert session.record.tag.stretch == stretch
+        assert viewer_model.dims.order == before
+        np.testing.assert_array_equal(photo.scale, (0.5, 0.5))
+    session.close_record()
+    assert (viewer_model.dims.order, list(viewer_model.layers)) == (before, [photo])
+
+
+def test_a_layer_that_is_added_later_stays_on_its_pixels_and_the_record_fills_the_canvas_again_without_it(
+    viewer_model, demo_session
+):
+    stretch = demo_session.record.tag.stretch
+    points = viewer_model.add_points([[100, 20 * stretch]])
+    viewer_model.scene.camera.zoom *= 7
+    assert (demo_session.record.tag.stretch, points.scale[-1], viewer_model.dims.order) == (stretch, 1, (1, 0))
+    viewer_model.layers.remove(points)
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+    demo_session.close_record()
+    assert viewer_model.dims.order == (0, 1)
+
+
+def test_the_status_bar_is_left_to_a_layer_of_others_that_is_active(viewer_model, demo_session):
+    viewer_model.add_image(np.zeros((40, 60)), name="photo")
+    status = {"layer_base": "photo", "source_type": "", "plugin": "", "coordinates": " [3 4]", "value": ""}
+    viewer_model.status = status
+    assert viewer_model.status == status

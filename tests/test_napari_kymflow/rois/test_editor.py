@@ -1,5 +1,7 @@
 """Editing the ROIs of one record, without Qt; saves that take a while are held back by `SlowWindow`."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,8 @@ from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape
 from kymflow_core.roi.bounds import Bounds
+from napari_kymflow.layers.shapes import rect_to_vertices
+from napari_kymflow.rois.drafts import keep_draft, load_draft
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.window import Window
 
@@ -220,11 +224,17 @@ def reopened(session):
     session.open_record(first)
 
 
+def leave_behind(session):
+    """Leave the unsaved ROIs as a draft, as a program that was killed does, and open the record again."""
+    draft = session.record.draft
+    session.record.editor.undo()
+    keep_draft(session.dataset.dataset_id, session.image_id, draft)
+    reopened(session)
+
+
 def test_kept_rois_can_be_forgotten(demo_session, drafts):
     add(demo_session)
-    demo_session.record.saving.keep_draft()
-    demo_session.record.editor.undo()
-    reopened(demo_session)
+    leave_behind(demo_session)
     assert demo_session.record.kept is not None
     demo_session.record.drop_kept()
     assert (list(drafts.glob("*.json")), demo_session.record.kept) == ([], None)
@@ -232,9 +242,7 @@ def test_kept_rois_can_be_forgotten(demo_session, drafts):
 
 def test_kept_rois_that_nobody_took_up_outlast_other_saves_and_failures(demo_session, drafts, monkeypatch):
     add(demo_session, name="kept")
-    demo_session.record.saving.keep_draft()
-    demo_session.record.editor.undo()
-    reopened(demo_session)
+    leave_behind(demo_session)
     demo_session.record.editor.edit(2, note="new")
     demo_session.record.save()
     assert len(list(drafts.glob("*.json"))) == 1
@@ -248,6 +256,39 @@ def test_kept_rois_that_nobody_took_up_outlast_other_saves_and_failures(demo_ses
     demo_session.record.editor.edit(1, name="on screen")
     demo_session.record.take_up_kept()
     assert [roi.name for roi in demo_session.record.rois] == ["on screen", "centre, first half", "kept"]
+
+
+def test_every_unsaved_edit_is_on_the_disk_too_until_it_is_saved_or_taken_back(demo_session, drafts, demo_path):
+    record = demo_session.record
+    for end in (record.editor.undo, record.save, record.saving.give_up):
+        add(demo_session, name="new")
+        demo_session.record.editor.edit(1, note=end.__name__)
+        draft = load_draft(demo_session.dataset.dataset_id, demo_session.image_id)
+        assert draft.rois == record.rois
+        record.editor.undo() if end == record.editor.undo else None
+        end()
+        assert list(drafts.glob("*.json")) == []
+    add(demo_session, name="left")
+    shutil.rmtree(demo_path / "images")
+    draw_triangle(demo_session)
+    assert (len(record.rois), record.is_unsaved) == (len(record.editor.base) + 2, True)
+    again = load_draft(demo_session.dataset.dataset_id, demo_session.image_id)
+    assert (again.rois, again.base) == (record.rois, record.editor.base)
+
+
+def test_a_shape_that_an_error_keeps_from_becoming_a_roi_is_not_saved_until_it_is_one(demo_session, drafts, monkeypatch):
+    record, layer = demo_session.record, demo_session.record.sync.layer
+    corners = rect_to_vertices(RectROI(roi_id=1, x0=3, x1=9, y0=5, y1=99), record.sync.stretch)
+    with monkeypatch.context() as broken:
+        broken.setattr("napari_kymflow.layers.roi_sync.reconcile", refuse)
+        with pytest.raises(PermissionError):
+            layer.add_rectangles([corners])
+        assert (layer.nshapes, len(record.rois), record.is_unsaved) == (3, 2, True)
+        assert len(list(drafts.glob("*.json"))) == 1
+        with pytest.raises(PermissionError):
+            record.save()
+    assert record.save()
+    assert (len(stored(demo_session)), record.is_unsaved, list(drafts.glob("*.json"))) == (3, False, [])
 
 
 def test_a_kept_file_that_is_damaged_is_said_and_left(demo_session, drafts):

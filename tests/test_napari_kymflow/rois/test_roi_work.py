@@ -1,5 +1,6 @@
 """What workers do for the ROI dock: rows of text, copies, painted labels, earlier revisions, files of other programs."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from napari_kymflow.rois.columns import COLUMNS, ListedRoi
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.revisions import describe_changes, load_revisions
-from napari_kymflow.rois.rows import describe_roi, matches, parse_range
+from napari_kymflow.rois.rows import describe_roi, local_text, matches, parse_range
 
 MASKED = {"mask_ref": "analysis_arrays/roi_mask_4"}
 RECT = RectROI(roi_id=4, name="cell", note="odd", x0=2, x1=8, y0=10, y1=30, z=1, channel=2, meta=MASKED)
@@ -217,3 +218,15 @@ def test_rectangles_come_back_from_imagej_as_they_were(demo_session, tmp_path):
     places = [(roi.name, roi.x0, roi.x1, roi.y0, roi.y1) for roi in rois]
     assert places == [(roi.name, roi.x0, roi.x1, roi.y0, roi.y1) for roi in demo_session.record.rois]
     assert lost == ()
+
+
+def test_a_stored_time_is_shown_by_the_clock_of_this_computer(monkeypatch):
+    monkeypatch.setenv("TZ", "Etc/GMT-2")
+    time.tzset()
+    try:
+        assert local_text("2026-01-01T23:30:00.5+00:00") == "2026-01-02 01:30:00"
+        assert local_text("2026-01-01T23:30:00Z") == "2026-01-02 01:30:00"
+        assert local_text("long ago") == "long ago"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -128,6 +128,9 @@ def test_materializing_writes_masks_and_shows_them(demo_session, viewer_model, d
     record = ZarrDataset(demo_path).record(demo_session.image_id)
     assert record.list_array_artifacts() == ["roi_mask_1", "roi_mask_2"]
     assert not demo_session.record.is_unsaved
+    assert str(notification_manager.records[-1].message) == "1 mask written."
+    demo_session.record.materialize_masks()
+    assert "nothing was written" in str(notification_manager.records[-1].message)
 
 
 def mask_state(session, roi_id):
@@ -142,6 +145,7 @@ def test_a_mask_is_outdated_after_its_roi_was_moved_until_it_is_made_again(demo_
     assert mask_state(demo_session, 2) == "mask outdated"
     demo_session.record.materialize_masks()
     assert mask_state(demo_session, 2) == "mask"
+    assert str(notification_manager.records[-1].message) == "2 masks written."
 
 
 def delete_first_elsewhere(session, demo_path):

@@ -299,10 +299,10 @@ def test_the_filter_shows_matching_rois_only_and_all_again(window):
 
 def test_full_height_full_width_and_typed_in_rois(window, monkeypatch):
     window.click_row(2)
-    trigger(window.rois_dock._add, "Full height: all lines")
+    trigger(window.rois_dock._add, "All time")
     assert bounds(window.rois)[3] == (36, 60, 0, 6000)
     window.click_row(2)
-    trigger(window.rois_dock._add, "Full width: all pixels")
+    trigger(window.rois_dock._add, "All positions")
     assert bounds(window.rois)[4] == (0, 96, 0, 3000)
 
     def typed(dialog):

@@ -14,6 +14,7 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow._reader import get_reader
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dropped_tiffs import TiffDrops
+from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
 
 
 @pytest.fixture
@@ -41,6 +42,12 @@ def chosen(monkeypatch):
 
     monkeypatch.setattr("napari._qt.dialogs.qt_reader_dialog.QtReaderDialog.get_user_choices", choose)
     return asked
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_folders(monkeypatch):
+    """The question what the names of folders stand for is answered with OK."""
+    monkeypatch.setattr(ImportDialog, "exec", lambda self: True)
 
 
 @pytest.fixture

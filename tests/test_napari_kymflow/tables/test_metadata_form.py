@@ -7,7 +7,8 @@ import pytest
 
 from kymflow_core import EditReport, MetadataEdit, edit_metadata
 from kymflow_core.errors import MetadataError
-from kymflow_core.metadata_edit import ACCEPTED, KNOWN_KEYS, EditPreview, NotChanged, RecordChange
+from kymflow_core.images.metadata_fields import ACCEPTED, KNOWN_KEYS
+from kymflow_core.metadata_edit import EditPreview, NotChanged, RecordChange
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.tables.metadata_form import (
     SECONDS,

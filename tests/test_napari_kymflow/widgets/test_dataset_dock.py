@@ -174,6 +174,16 @@ def test_the_next_and_the_previous_record_open_by_keys(dock, session, viewer, qt
     assert dock._current_name() == RECORDS
 
 
+@pytest.mark.story
+def test_the_buttons_next_to_the_tabs_open_the_next_and_the_previous_record(dock, session):
+    previous, following = dock._steps
+    following.click()
+    following.click()
+    assert session.record.image.name == NAMES[2]
+    previous.click()
+    assert session.record.image.name == NAMES[1]
+
+
 def test_the_keys_go_through_the_records_as_they_are_sorted(dock, session):
     dock._panels[RECORDS].view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
     assert column(dock, "record") == sorted(NAMES)

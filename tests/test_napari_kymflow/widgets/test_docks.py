@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from kymflow_core import AcqImage, MaskROI
@@ -73,6 +74,21 @@ def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_p
     opened.record.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._warning.text()
     assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize("how", ["double click", "return"])
+def test_a_double_click_or_return_brings_a_roi_into_view(roi_dock, session, how):
+    index = roi_dock._model.index(1, 0)
+    if how == "return":
+        roi_dock._view.setCurrentIndex(index)
+        QTest.keyClick(roi_dock._view, Qt.Key.Key_Return)
+    else:
+        roi_dock._view.doubleClicked.emit(roi_dock._model.index(1, 1))
+        assert session.view.visible_lines() == (0, 6000)
+        roi_dock._view.doubleClicked.emit(index)
+    first, stop = session.view.visible_lines()
+    assert (first, stop - 3000 < 200) == (0, True)
+    assert session.record.selection.ids == (2,)
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):

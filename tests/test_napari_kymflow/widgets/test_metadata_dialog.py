@@ -5,7 +5,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from kymflow_core import MetadataEdit, edit_metadata
-from kymflow_core.metadata_edit import ACCEPTED
+from kymflow_core.images.metadata_fields import ACCEPTED
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.tables.metadata_form import SECONDS, UM, load_form
 from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog

@@ -28,6 +28,7 @@ from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.removal import RemovalActions
+from napari_kymflow.widgets.dataset.step_buttons import add_step_buttons
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
@@ -75,6 +76,7 @@ class DatasetDock(QWidget):
         records.menu_asked.connect(self._on_menu_asked)
         records.delete_asked.connect(self.removal.ask)
         self._buttons = self._make_buttons()
+        self._steps = add_step_buttons(self._tabs, self._on_previous, self._on_next)
         self._lay_out()
         self._bind()
         self._on_dataset_changed()
@@ -293,14 +295,11 @@ class DatasetDock(QWidget):
 
     def _on_selection_changed(self) -> None:
         """Mark the rows of the ROIs that are selected on the canvas."""
-        name, ids = self._current_name(), self._selected_roi_ids()
+        name, ids = self._current_name(), self._session.selected_roi_ids
         panel = self._panels[name]
         if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
             return
         panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
-
-    def _selected_roi_ids(self) -> tuple[int, ...]:
-        return self._session.record.selection.ids if self._session.record is not None else ()
 
     def _on_state_changed(self) -> None:
         if self._current_name() == RECORDS:
@@ -314,6 +313,8 @@ class DatasetDock(QWidget):
         for button in ("from folder", "refresh"):
             self._buttons[button].setEnabled(writable)
         self._buttons["more"].setEnabled(dataset is not None)
+        for button in self._steps:
+            button.setEnabled(bool(self._session.image_ids))
         self._update.setEnabled(writable and self._session.image_id is not None)
         self._rebuild.setEnabled(writable)
         name = self._current_name()
@@ -367,7 +368,7 @@ class DatasetDock(QWidget):
 
     def _go_back(self) -> None:
         """Select the rows of the open record, and of its selected ROIs, again: the user would rather stay with it."""
-        panel, ids = self._panels[self._current_name()], self._selected_roi_ids()
+        panel, ids = self._panels[self._current_name()], self._session.selected_roi_ids
         wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
         if ids and "roi_id" in panel.model.column_names:
             wanted["roi_id"] = ids

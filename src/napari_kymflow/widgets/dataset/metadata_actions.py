@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMenu, QWidget
 from kymflow_core import EditReport, MetadataEdit
 from kymflow_core.indexers.images import EXPERIMENT as EXPERIMENT_COLUMN
 from kymflow_zarr import Watch
+from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form
 from napari_kymflow.tables.metadata_work import Edited, edit_and_load
@@ -155,8 +156,8 @@ class MetadataActions(QObject):
             self._do.show_newest()
             return ""
         changed = [change.image_id for change in report.changed]
-        if self._session.record is not None and self._session.record.image_id in changed:
-            self._session.record.reload_metadata()
+        if self._session.image_id in changed:
+            self._session.with_record(OpenRecord.reload_metadata)
         self.edited.emit(changed)
         self.name_records()
         text = describe_report(report, what, undone=undone)

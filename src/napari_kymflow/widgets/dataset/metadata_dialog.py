@@ -28,7 +28,8 @@ from qtpy.QtWidgets import (
 from kymflow_core import MetadataEdit, preview_edit
 from kymflow_core.errors import MetadataError
 from kymflow_core.images.metadata import EXPERIMENT
-from kymflow_core.metadata_edit import ACCEPTED, EditPreview, Field
+from kymflow_core.images.metadata_fields import ACCEPTED, Field
+from kymflow_core.metadata_edit import EditPreview
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.tables.metadata_form import (
     NO,

@@ -58,8 +58,8 @@ class RoiActions:
         for text, mode in TOOLS:
             self._action(menu, f"Draw {text.lower()}", partial(self._draw, mode))
         menu.addSeparator()
-        self._action(menu, "Full height: all lines", self._add_full_height)
-        self._action(menu, "Full width: all pixels", self._add_full_width)
+        self._action(menu, "All time", self._add_full_height)
+        self._action(menu, "All positions", self._add_full_width)
         self._action(menu, "By numbers…", self._add_by_numbers)
         menu.addSeparator()
         self._action(menu, "From ImageJ (.roi, .zip)…", self._import_imagej)
@@ -86,8 +86,7 @@ class RoiActions:
 
     def do(self, action: Action, checked: object = None) -> None:
         """Do something with the open record, where there is one."""
-        if self._session.record is not None:
-            action(self._session.record)
+        self._session.with_record(action)
 
     def _draw(self, mode: str, record: OpenRecord) -> None:
         """Let the user draw a shape of a kind on the canvas."""
@@ -98,17 +97,17 @@ class RoiActions:
 
     def _add_full_height(self, record: OpenRecord) -> None:
         """Add a ROI of all lines, as wide as the selected ROI, else as the image."""
-        self._add(record, self._selected_bounds(record)._replace(y0=0, y1=record.image.slice_shape[0]))
+        self._add(record, self._selected_bounds(record)._replace(y0=0, y1=record.shape[0]))
 
     def _add_full_width(self, record: OpenRecord) -> None:
         """Add a ROI of all pixels, as high as the selected ROI, else as the lines that are in view."""
         around = self._selected_bounds(record, lines=self._session.view.visible_lines())
-        self._add(record, around._replace(x0=0, x1=record.image.slice_shape[1]))
+        self._add(record, around._replace(x0=0, x1=record.shape[1]))
 
     def _add_by_numbers(self, record: OpenRecord) -> None:
         """Ask for a rectangle by its lines and pixels, and add it."""
         around = self._selected_bounds(record, lines=self._session.view.visible_lines())
-        dialog = BoundsDialog(record.image.slice_shape, around, self._parent)
+        dialog = BoundsDialog(record.shape, around, self._parent)
         if dialog.exec():
             self._add(record, dialog.bounds)
 
@@ -121,7 +120,7 @@ class RoiActions:
 
     def _copy_to_records(self, record: OpenRecord, ids: tuple[int, ...]) -> None:
         """Ask for records of the same shape, and copy the selected ROIs to them."""
-        path, shape, image_id = record.dataset.path, record.image.slice_shape, record.image_id
+        path, shape, image_id = record.dataset.path, record.shape, record.image_id
         self._session.window.run(
             lambda: records_of_shape(path, shape, without=image_id),
             lambda records: self._on_records_found(record, ids, records),
@@ -211,7 +210,7 @@ class RoiActions:
 
     @staticmethod
     def _selected_bounds(record: OpenRecord, *, lines: tuple[int, int] | None = None) -> Bounds:
-        height, width = record.image.slice_shape
+        height, width = record.shape
         selected = record.sync.selected_ids
         around = record.measured.bounds_of(record.rois.get(selected[0])) if selected else None
         start, stop = lines or (0, height)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.rois.revisions import RoiRevision
+from napari_kymflow.rois.rows import local_text
 
 
 class BoundsDialog(QDialog):
@@ -54,8 +55,8 @@ class BoundsDialog(QDialog):
         }
         for text, name in (("First line", "y0"), ("End line", "y1"), ("First pixel", "x0"), ("End pixel", "x1")):
             form.addRow(text, self._boxes[name])
-        self._add_whole(form, "All lines (full height of the image)", {"y0": 0, "y1": lines})
-        self._add_whole(form, "All pixels (full width of the image)", {"x0": 0, "x1": pixels})
+        self._add_whole(form, "All time (all lines)", {"y0": 0, "y1": lines})
+        self._add_whole(form, "All positions (all pixels)", {"x0": 0, "x1": pixels})
         self._buttons = _ok_cancel(self, "Add ROI")
         form.addRow(self._buttons)
         for box in self._boxes.values():
@@ -168,13 +169,13 @@ class HistoryDialog(QDialog):
         label.setWordWrap(True)
         layout.addWidget(label)
         self._table = QTableWidget(len(revisions), 4, self)
-        self._table.setHorizontalHeaderLabels(["revision", "saved (UTC)", "ROIs", "what changed"])
+        self._table.setHorizontalHeaderLabels(["revision", "saved", "ROIs", "what changed"])
         self._table.verticalHeader().setVisible(False)
         self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         for row, one in enumerate(revisions):
-            saved = one.saved_utc[:19].replace("T", " ") or "not known"
+            saved = local_text(one.saved_utc) or "not known"
             count = str(len(one.rois)) if one.rois is not None else "–"
             for column, text in enumerate((str(one.number), saved, count, one.changes)):
                 self._table.setItem(row, column, QTableWidgetItem(text))

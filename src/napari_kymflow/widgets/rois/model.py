@@ -1,6 +1,7 @@
 """The ROIs on screen as a Qt table: one a row, filtered, in their own colours."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from napari.utils.notifications import show_error
@@ -10,9 +11,24 @@ from qtpy.QtGui import QColor
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
 from napari_kymflow.layers.shapes import color_of
-from napari_kymflow.rois.columns import COLUMNS, ID, Column, ListedRoi
+from napari_kymflow.rois.columns import COLUMNS, ID, ListedRoi
 from napari_kymflow.rois.rows import matches
+from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
+
+
+class _Row:
+    """A ROI of the open record; what is measured of it is looked up once, when a cell asks for it."""
+
+    def __init__(self, record: OpenRecord, roi: ROI, *, is_unsaved: bool) -> None:
+        self.record, self.roi, self.is_unsaved = record, roi, is_unsaved
+
+    @cached_property
+    def listed(self) -> ListedRoi:
+        """The ROI with what its cells are made from."""
+        measured = self.record.measured
+        bounds, facts = measured.bounds_of(self.roi), measured.facts_of(self.roi.roi_id)
+        return ListedRoi(roi=self.roi, tag=self.record.tag, bounds=bounds, facts=facts)
 
 
 class RoiModel(QAbstractTableModel):
@@ -21,25 +37,26 @@ class RoiModel(QAbstractTableModel):
     def __init__(self, session: KymSession) -> None:
         super().__init__()
         self._session = session
-        self._rois: tuple[ROI, ...] = ()
-        self._texts: dict[tuple[int, str], str] = {}
-        self._unsaved: frozenset[int] = frozenset()
+        self._rows: list[_Row] = []
         self._words: tuple[str, ...] = ()
 
     def refresh(self) -> None:
         """Show the session's ROIs as they are now."""
         record = self._session.record
-        rois = tuple(roi for roi in record.rois if matches(roi, self._words)) if record else ()
-        self._unsaved = frozenset(record.editor.unsaved_roi_ids) if record else frozenset()
-        self._texts.clear()
-        if [roi.roi_id for roi in rois] == [roi.roi_id for roi in self._rois]:
-            self._rois = rois
-            if rois:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rois) - 1, len(COLUMNS) - 1))
+        rows = self._rows_of(record) if record else []
+        if [row.roi.roi_id for row in rows] == [row.roi.roi_id for row in self._rows]:
+            self._rows = rows
+            if rows:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(COLUMNS) - 1))
             return
         self.beginResetModel()
-        self._rois = rois
+        self._rows = rows
         self.endResetModel()
+
+    def _rows_of(self, record: OpenRecord) -> list[_Row]:
+        unsaved = set(record.editor.unsaved_roi_ids)
+        rois = [roi for roi in record.rois if matches(roi, self._words)]
+        return [_Row(record, roi, is_unsaved=roi.roi_id in unsaved) for roi in rois]
 
     def set_filter(self, text: str) -> None:
         """Show only ROIs that have all these words in their id, name, note or kind."""
@@ -48,16 +65,16 @@ class RoiModel(QAbstractTableModel):
 
     def roi_at(self, row: int) -> ROI:
         """Return the ROI in a row."""
-        return self._rois[row]
+        return self._rows[row].roi
 
     def rows_of(self, roi_ids: Sequence[int]) -> list[int]:
         """Return the rows of these ROIs."""
         wanted = set(roi_ids)
-        return [row for row, roi in enumerate(self._rois) if roi.roi_id in wanted]
+        return [row for row, shown in enumerate(self._rows) if shown.roi.roi_id in wanted]
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  # Qt's name
         """Return the number of ROIs."""
-        return 0 if parent is not None and parent.isValid() else len(self._rois)
+        return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  # Qt's name
         """Return the number of columns."""
@@ -74,20 +91,21 @@ class RoiModel(QAbstractTableModel):
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Let names, notes and bounds be edited."""
         flags: Qt.ItemFlag = super().flags(index)
-        record = self._session.record
-        can_edit = record is not None and record.editor.can_edit and COLUMNS[index.column()].edit is not None
+        if not index.isValid() or COLUMNS[index.column()].edit is None:
+            return flags
+        can_edit = self._rows[index.row()].record.editor.can_edit
         return flags | Qt.ItemFlag.ItemIsEditable if can_edit else flags
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return the text, colour, alignment or tooltip of a cell."""
         if not index.isValid():
             return None
-        roi, column = self._rois[index.row()], COLUMNS[index.column()]
-        unsaved = column is ID and roi.roi_id in self._unsaved
+        row, column = self._rows[index.row()], COLUMNS[index.column()]
+        roi, unsaved = row.roi, column is ID and row.is_unsaved
         if role == Qt.ItemDataRole.DisplayRole:
-            return f"● {self._text(roi, column)}" if unsaved else self._text(roi, column)
+            return f"● {column.text(row.listed)}" if unsaved else column.text(row.listed)
         if role == Qt.ItemDataRole.EditRole:
-            return self._text(roi, column)
+            return column.text(row.listed)
         if role == Qt.ItemDataRole.DecorationRole and column is ID:
             return QColor(color_of(roi))
         if role == Qt.ItemDataRole.TextAlignmentRole and column.is_number:
@@ -98,24 +116,13 @@ class RoiModel(QAbstractTableModel):
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
         """Edit a ROI; say what is wrong with what was typed."""
-        record, column = self._session.record, COLUMNS[index.column()]
-        if role != Qt.ItemDataRole.EditRole or record is None or column.edit is None:
-            return False
-        roi = self._rois[index.row()]
+        row, column = self._rows[index.row()], COLUMNS[index.column()]
         text = str(value).strip()
-        if text == self._text(roi, column):
+        if role != Qt.ItemDataRole.EditRole or column.edit is None or text == column.text(row.listed):
             return False
         try:
-            column.edit(record.editor, roi, text)
+            column.edit(row.record.editor, row.roi, text)
         except KymflowError as error:
             show_error(str(error))
             return False
         return True
-
-    def _text(self, roi: ROI, column: Column) -> str:
-        key, record = (roi.roi_id, column.name), self._session.record
-        if key not in self._texts and record is not None:
-            measured = record.measured
-            listed = ListedRoi(roi=roi, tag=record.tag, bounds=measured.bounds_of(roi), facts=measured.facts_of(roi.roi_id))
-            self._texts[key] = column.text(listed)
-        return self._texts.get(key, "")

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from html import escape
 from typing import Any
 
 import napari
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QTimer
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.rois.drafts import Draft
+from napari_kymflow.rois.rows import local_text
 from napari_kymflow.session.open_record import OpenRecord
+from napari_kymflow.session.record_state import state_of
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
@@ -25,12 +26,6 @@ from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 _WIDTH = 450
 _MARGINS = (6, 4, 6, 4)
-_EMPTY = "No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
-_FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
-_READ_ONLY = (
-    "<b>Read-only</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
-    "the TIFFs into a new dataset."
-)
 
 
 class RoiDock(QWidget):
@@ -94,6 +89,8 @@ class RoiDock(QWidget):
             ],
         )
         self._view.selectionModel().selectionChanged.connect(self._on_table_selection)
+        self._view.doubleClicked.connect(self._on_double_clicked)
+        self._view.return_pressed.connect(self._bring_into_view)
         self._view.delete_asked.connect(partial(self._actions.do, self._delete))
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
@@ -173,69 +170,33 @@ class RoiDock(QWidget):
         self._show_state()
 
     def _show_state(self) -> None:
-        record = self._session.record
-        can_edit = record is not None and record.editor.can_edit
-        possible = _possible(record)
-        for name, button in self._buttons.items():
-            button.setEnabled(name in possible)
-        self._add.setEnabled(can_edit)
-        self._more.setEnabled(record is not None)
-        self._state.setText(self._state_text(record) if record is not None else _EMPTY)
-        warning = self._warning_text(record) if record is not None else ""
-        self._warning.setVisible(bool(warning))
-        self._warning.setText(warning)
-        self._show_kept(record.kept if record is not None else None)
-
-    def _state_text(self, record: OpenRecord) -> str:
-        count = f"{len(record.rois)} ROI{'' if len(record.rois) == 1 else 's'}"
-        if not record.editor.can_edit:
-            mark = "read-only"
-        elif record.saving.is_saving:
-            mark = "saving …"
-        else:
-            mark = "<b>● not saved</b>" if record.is_unsaved else "saved"
-        return f"<b>{escape(record.name)}</b>: {count}, {mark}"
-
-    def _warning_text(self, record: OpenRecord) -> str:
-        lines: list[str] = []
-        if not record.image.header.is_calibrated:
-            lines.append("Calibration unknown: enter it in the dataset dock with More → Calibration…")
-        if not record.rois and record.editor.can_edit:
-            lines.append(_FIRST)
-        if not record.editor.can_edit:
-            lines.append(_READ_ONLY.format(reason=f"opened from {self._session.is_read_only[3:]}"))
-        if record.saving.failure and record.is_unsaved:
-            lines.append(f"<b>Not saved</b>: {record.saving.failure}. Your ROIs are kept; click Save to try again.")
-        if record.sync.refused:
-            lines.append(record.sync.refusal)
-        outdating = record.saving.outdating
-        if outdating:
-            lines += outdating
-            lines.append(
-                "Saving makes these results outdated; they stay where they are. Click <b>Save</b>, or <b>Undo</b>."
-            )
-        return "<br>".join(lines)
+        state = state_of(self._session.record, read_only=self._session.is_read_only)
+        for name, button in (*self._buttons.items(), ("add", self._add), ("more", self._more)):
+            button.setEnabled(name in state.can)
+        self._state.setText(state.text)
+        self._warning.setVisible(bool(state.warning))
+        self._warning.setText(state.warning)
+        # Next to layers of others, zooming acts both ways alike.
+        self._time_only.setEnabled(self._session.view.is_alone)
+        self._show_kept(state.kept)
 
     def _show_kept(self, kept: Draft | None) -> None:
         self._kept.setVisible(kept is not None)
         if kept is not None:
-            when = kept.kept_utc[:16].replace("T", " ")
             why = f" ({kept.reason})" if kept.reason else ""
-            self._kept_text.setText(f"ROIs of {when} UTC could not be saved{why}. They were kept.")
+            self._kept_text.setText(f"ROIs of {local_text(kept.kept_utc)} were not saved{why}. They were kept.")
 
     def _on_table_selection(self, selected: QItemSelection | None = None, deselected: QItemSelection | None = None) -> None:
-        record = self._session.record
-        if not self._echo and record is not None:
+        if not self._echo:
             with self._echo:
-                record.selection.select(self._selected_ids())
+                self._session.with_record(lambda record: record.selection.select(self._selected_ids()))
 
     def _on_canvas_selection(self) -> None:
-        record = self._session.record
-        if self._echo or record is None:
+        if self._echo:
             return
         with self._echo:
             selection = QItemSelection()
-            rows = self._model.rows_of(record.selection.ids)
+            rows = self._model.rows_of(self._session.selected_roi_ids)
             for row in rows:
                 selection.select(self._model.index(row, 0), self._model.index(row, len(COLUMNS) - 1))
             self._view.selectionModel().select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
@@ -252,6 +213,15 @@ class RoiDock(QWidget):
     def _delete(self, record: OpenRecord) -> None:
         record.editor.delete(self._selected_ids())
 
+    def _on_double_clicked(self, index: QModelIndex) -> None:
+        """Bring a ROI into view, unless the cell is one that is edited by a double click."""
+        if not self._model.flags(index) & Qt.ItemFlag.ItemIsEditable:
+            self._bring_into_view(index.row())
+
+    def _bring_into_view(self, row: int) -> None:
+        roi_id = self._model.roi_at(row).roi_id
+        self._session.with_record(lambda record: record.go_to(roi_id=roi_id))
+
     def _on_filter_changed(self, text: str) -> None:
         with self._echo:
             self._model.set_filter(text)
@@ -259,24 +229,11 @@ class RoiDock(QWidget):
 
     def _on_autosave_toggled(self, checked: bool) -> None:  # Qt's signal
         set_autosaves(value=checked)
-        if checked and self._session.record is not None:
-            self._session.record.saving.save_now()
+        if checked:
+            self._session.with_record(lambda record: record.saving.save_now())
 
     def _on_time_only_toggled(self, checked: bool) -> None:  # Qt's signal
         self._session.view.zoom_time_only = checked
-
-
-def _possible(record: OpenRecord | None) -> set[str]:
-    """Return what can be done now, as the buttons are called."""
-    if record is None or not record.editor.can_edit:
-        return set()
-    can = {
-        "delete": bool(record.rois),
-        "undo": record.editor.can_undo,
-        "redo": record.editor.can_redo,
-        "save": record.is_unsaved,
-    }
-    return {name for name, is_possible in can.items() if is_possible}
 
 
 def _label() -> QLabel:

@@ -46,6 +46,8 @@ class TableView(QTableView):
 
     row_chosen = Signal(int)
     """A row was clicked, or Return was pressed in it; not when the arrow keys move there."""
+    return_pressed = Signal(int)
+    """Return was pressed in a row."""
     copy_asked = Signal()
     delete_asked = Signal()
     """Delete or Backspace was pressed."""
@@ -75,6 +77,7 @@ class TableView(QTableView):
             self.copy_asked.emit()
         elif event.key() in _RETURN_KEYS and self.currentIndex().isValid():
             self.row_chosen.emit(self.currentIndex().row())
+            self.return_pressed.emit(self.currentIndex().row())
 
     def selected_rows(self) -> NDArray[np.bool_]:
         """Return which rows are selected (n,), from the top."""

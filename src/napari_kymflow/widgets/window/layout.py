@@ -74,6 +74,7 @@ class DockLayout(QObject):
         self._places = Places()
         self._is_users = False
         self._fitted = False
+        self._size_before: QSize | None = window.size()
         self.is_new = True
         """Whether no dock was put into the window yet."""
         self._arranging = soon(self, self.arrange)
@@ -92,7 +93,7 @@ class DockLayout(QObject):
 
     def put(self, name: str, dock: QDockWidget) -> None:
         """Put a dock where it was the last time, or where it belongs; a dock that is there already stays."""
-        if dock.findChild(PlacedDock) is not None:
+        if is_placed(dock):
             return
         self.is_new = False
         self._fitted = self._fitted or self._is_on_screen()
@@ -107,7 +108,10 @@ class DockLayout(QObject):
         self._on_screen.start()
 
     def keep_on_screen(self) -> None:
-        """Move a window back that has grown beyond the screen by its docks, and make it no larger than that."""
+        """Make a window as large again as it was before its docks, as far as they fit, and no larger than the screen."""
+        before, self._size_before = self._size_before, None
+        if before is not None and not self._window.isMaximized() and not self._window.isFullScreen():
+            self._window.resize(before)
         screen, frame = self._window.screen().availableGeometry(), self._window.frameGeometry()
         if not self._fitted or self._is_on_screen():
             return
@@ -172,6 +176,11 @@ class DockLayout(QObject):
 def layout_of(window: QMainWindow) -> DockLayout:
     """Return the layout of the docks in a window; the first call makes it."""
     return window.findChild(DockLayout) or DockLayout(window)
+
+
+def is_placed(dock: QDockWidget) -> bool:
+    """Return whether a dock was put where it belongs."""
+    return dock.findChild(PlacedDock) is not None
 
 
 def name_of(dock: QDockWidget) -> str | None:

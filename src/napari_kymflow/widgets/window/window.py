@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from weakref import ref
 
@@ -21,10 +22,12 @@ from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
 from napari_kymflow.widgets.window.keep_whole import KeepWhole
-from napari_kymflow.widgets.window.layout import PLUGIN, layout_of, name_of, other_than
+from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, other_than
 
 _PAUSE_MS = 800
 _REST_MS = 120
+_DRAFT_MS = 1500
+"""Longer than the pause before a save by itself, after which no draft is needed."""
 _LONGEST_WAIT_S = 20.0
 
 
@@ -94,6 +97,11 @@ class NapariWindow(Window):
         self._zoom_timer.setSingleShot(True)
         self._zoom_timer.setInterval(_REST_MS)
         self._zoom_timer.timeout.connect(self._on_zoom_rests)
+        self._keep_draft: Callable[[], None] = _nothing
+        self._draft_timer = QTimer()
+        self._draft_timer.setSingleShot(True)
+        self._draft_timer.setInterval(_DRAFT_MS)
+        self._draft_timer.timeout.connect(self._on_draft_time)
         self._jobs: set[Job] = set()
         self._is_closing = False
         self._said_close = False
@@ -105,6 +113,12 @@ class NapariWindow(Window):
             self._main_window = ref(window)
             WindowFilter(window, self.may_close, self.save_record)
             KeepWhole(self._session, window)
+            window.destroyed.connect(self._on_window_gone)
+
+    def _on_window_gone(self, destroyed: object = None) -> None:
+        self._timer.stop()
+        self._zoom_timer.stop()
+        self._said_close, self._main_window = True, _no_window
 
     def place(self, dock: QDockWidget) -> None:
         """Put a dock of ours where it belongs; the first one in a window brings the other."""
@@ -146,6 +160,12 @@ class NapariWindow(Window):
         if not self._is_closed:
             self._timer.start()
 
+    def within_two_seconds(self, action: Callable[[], None]) -> None:
+        """Do something soon, however often it is asked for meanwhile."""
+        self._keep_draft = action
+        if not self._draft_timer.isActive():
+            self._draft_timer.start()
+
     def when_it_rests(self, action: Callable[[], None]) -> None:
         """Do something once the zoom rests; the last action counts."""
         self._after_zoom = action
@@ -177,6 +197,7 @@ class NapariWindow(Window):
     def may_close(self) -> bool:
         """Save what is not saved, or ask; return False where the user would rather stay."""
         self._timer.stop()
+        self._draft_timer.stop()
         self._finish_jobs()
         self._is_closing = True
         try:
@@ -197,6 +218,26 @@ class NapariWindow(Window):
         else:
             show_info(f"All ROIs of {record.name} are saved.")
         return True
+
+    def open_elsewhere(self, path: Path, image_id: str, others: Sequence[str]) -> bool:
+        """Offer to open a record in a window of its own, as this one has layers of others; return whether it was."""
+        if not self.ask_own_window(others):
+            return False
+        viewer = napari.Viewer(title=path.name)
+        viewer.open(str(path / "images" / image_id), plugin="napari-kymflow")
+        return True
+
+    def ask_own_window(self, others: Sequence[str]) -> bool:
+        """Ask whether a record is to have a window of its own."""
+        text = (
+            f"This window shows other layers too: {', '.join(others)}.\n\nTo leave them as they are, a record runs from "
+            "top to bottom here, and zooming acts both ways alike. Open it in a window of its own instead?"
+        )
+        box = QMessageBox(QMessageBox.Icon.Question, "Other layers are open", text, parent=self.main_window)
+        own = box.addButton("Own window", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Show it here", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is own
 
     def ask_unsaved(self, what: str) -> Answer:
         """Ask whether to save unsaved ROIs, to discard them, or to stay with them."""
@@ -252,6 +293,9 @@ class NapariWindow(Window):
     def _on_pause(self) -> None:
         self._paused()
 
+    def _on_draft_time(self) -> None:
+        self._unless_closed(self._keep_draft)
+
     def _on_zoom_rests(self) -> None:
         self._unless_closed(self._after_zoom)
 
@@ -280,8 +324,14 @@ def attach_to_window(window: NapariWindow, widget: QWidget) -> None:
         parent = parent.parent()
     if parent is not None:
         window.attach(parent)
-        if dock is not None:
-            window.place(dock)
+        if dock is not None and not is_placed(dock):
+            # Its corner is set before Qt makes the window larger for napari's own docks above this one.
+            layout_of(parent)
+            # Not now: Qt is about to show the dock, and ends in a segmentation fault where that moves it.
+            soon = QTimer(dock)
+            soon.setSingleShot(True)
+            soon.timeout.connect(partial(window.place, dock))
+            soon.start(0)
 
 
 def _no_window() -> None:
