@@ -340,7 +340,7 @@ CASES: dict[str, Case] = {
         lambda: parquet(pa.table({"image_id": ["b"]}).replace_schema_metadata({b"pandas": b"[1]"})),
         lambda dataset: dataset.load_table("velocity"),
     ),
-    "a link to a record outside": linked("RECORD", "record", lambda dataset: dataset.record()),
+    "a link to a record outside": linked("RECORD", "record", load_pixels),
     "a link to pixels outside": linked("RECORD/data", "data", load_pixels),
     "a link to a chunk outside": linked("RECORD/data/c/0/0", "chunk", load_pixels),
     "a link to a chunk's folder outside": linked("RECORD/data/c/0", "chunks", load_pixels),
