@@ -53,7 +53,12 @@ def claim(blobs: Blobs, name: str) -> Iterator[bool]:
     The claim is renewed meanwhile, so that a long block does not look like one that was stopped.
     """
     me = _sign()
-    held = _take_claim(blobs, f"{STAGING}/claim-{name[:40]}", me)
+    held: list[str] = []
+    try:
+        held = _take_claim(blobs, f"{STAGING}/claim-{name[:40]}", me)
+    finally:
+        if not held:  # refused, or it failed: then what may be left of it is nobody's
+            _HELD.discard(me)
     if not held:
         yield False
         return
@@ -77,7 +82,11 @@ def present(blobs: Blobs, what: str) -> Iterator[Presence]:
             blobs.forget(key)
     presence = Presence(all_present, f"{STAGING}/{start}{uuid.uuid4().hex}")
     me = _sign()
-    blobs.create(presence.key, me)
+    try:
+        blobs.create(presence.key, me)
+    except BaseException:
+        _HELD.discard(me)
+        raise
     try:
         yield presence
     finally:
@@ -104,7 +113,6 @@ def _take_claim(blobs: Blobs, key: str, me: bytes) -> list[str]:
         blobs.set_odd_aside(key)
         chain = _chain(blobs, key)
         if chain and not _is_given_up(blobs, chain[-1]):
-            _HELD.discard(me)
             return []
         own = f"{key}+{_digest(blobs, chain[-1])}" if chain else key
         try:

@@ -14,7 +14,7 @@ from operations import OPERATIONS, Call, Operation
 from states import Reader, Sample, lies_between, make_sample
 
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.disk import steps
+from kymflow_zarr.disk import presence, steps
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
 
@@ -70,6 +70,7 @@ class Bench:
             with pytest.MonkeyPatch.context() as patch:
                 if fault in CRASHES:
                     patch.setattr(steps, "is_running", lambda process: False)  # it is this one, in truth
+                    patch.setattr(presence, "_HELD", set())
                     call = self._prepare(copy)
                 wrong = self._wrong_after_retry(copy, call)
         shutil.rmtree(copy.path.parents[1])

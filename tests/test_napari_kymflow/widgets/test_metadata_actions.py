@@ -120,7 +120,7 @@ def test_the_menu_of_the_rows_has_both_entries(dock, session, monkeypatch):
     monkeypatch.setattr(QMenu, "popup", lambda menu, point: shown.append([one.text() for one in menu.actions()]))
     dock._panels[RECORDS].view.selectAll()
     dock._panels[RECORDS].view.customContextMenuRequested.emit(QPoint(5, 5))
-    assert shown == [["Calibration… (3 records)", "Experiment… (3 records)"]]
+    assert shown == [["Calibration… (3 records)", "Experiment… (3 records)", "", "Remove 3 records…"]]
 
 
 @pytest.mark.story
