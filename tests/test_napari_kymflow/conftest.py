@@ -32,6 +32,15 @@ if not _HAS_SCREEN:
 OFFSCREEN = os.environ.get("QT_QPA_PLATFORM") == "offscreen"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _patience() -> None:
+    """Let a wait end only when what it waits for is there: pytest-qt's 5 s are too short where the machine is loaded."""
+    from pytestqt.qtbot import QtBot
+
+    for wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitExposed):
+        wait.__kwdefaults__["timeout"] = 60_000
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests in a real window, before pytest leaves out the stories; skip those that nothing draws."""
