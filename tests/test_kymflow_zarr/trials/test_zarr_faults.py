@@ -158,7 +158,7 @@ LEAST_WRITES = {
     "save ROIs where files cannot be linked": 23,
     "replace rows where files cannot be linked": 26,
     "delete an image": 85,
-    "move an image to the trash": 85,
+    "move an image to the trash": 45,
     "make the records of an export": 84,
 }
 """How many writing primitives an operation has at least; fewer may be right, but must be looked at."""

@@ -5,6 +5,7 @@ refused, and nothing is filled in.
 """
 
 import importlib
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -44,6 +45,10 @@ def reading(path: Path, kind: str) -> Iterator[None]:
 
 
 def _failure_of(path: Path, kind: str, error: Exception) -> SourceError:
+    raised: BaseException | None = error
+    while raised is not None:  # what a library left open closes when nothing holds it, and Windows locks it until then
+        traceback.clear_frames(raised.__traceback__)
+        raised = raised.__context__
     text = " ".join(str(error).split()) or type(error).__name__
     return SourceError(
         f"{path} cannot be read as {kind} ({text}). If other programs open it, please report it to the developers with a "

@@ -18,6 +18,9 @@ from kymflow_core.testing import ImageReaderContract
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import SourceError
 
+# oiffile leaves a file open that it cannot read; it closes as soon as our error is made.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*scan.oib:pytest.PytestUnraisableExceptionWarning")
+
 LINE_SCAN = np.random.default_rng(5).integers(1, 4000, (LINES, PIXELS)).astype(np.uint16)
 TWO = np.stack([LINE_SCAN, LINE_SCAN + 1])
 TIMES = [0.002 * line for line in range(LINES)]
@@ -53,8 +56,6 @@ class TestOif(ImageReaderContract):
     files: ClassVar = oif(TWO)
 
 
-# oiffile leaves a file open that it cannot read.
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*scan.oib:pytest.PytestUnraisableExceptionWarning")
 class TestOib(ImageReaderContract):
     reader = OifReader()
     files: ClassVar = {"scan.oib": oib(oif(TWO))}
