@@ -1,6 +1,7 @@
 """Microscopes' own formats: line scans of each, what is missing in them, and the libraries that read them."""
 
 import sys
+import weakref
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from made_files import LINES, PIXELS, czi, lif, lsm, oib, oif
 
 from kymflow_core.images.formats.leica_lif import LifReader
 from kymflow_core.images.formats.olympus_oif import OifReader
+from kymflow_core.images.formats.shared import reading
 from kymflow_core.images.formats.zeiss_czi import CziReader
 from kymflow_core.images.formats.zeiss_lsm import LsmReader
 from kymflow_core.images.image_readers import installed_image_readers, read_image
@@ -243,3 +245,20 @@ class TestProject:
             one.path.name: "mine.json" in dataset.record(one.image_id).list_analysis_keys() for one in report.imported
         }
         assert (has_it, len(report.imported)) == ({"one.lif": True, "two.lif": False}, 3)
+
+
+def test_what_a_library_left_open_is_let_go_with_its_error(tmp_path):
+    held = []
+
+    class Opened:
+        pass
+
+    def library():
+        opened = Opened()
+        held.append(weakref.ref(opened))
+        raise ValueError("damaged")
+
+    with pytest.raises(SourceError, match="damaged") as raised, reading(tmp_path / "scan.oib", "a kind"):
+        library()
+    assert held[0]() is None
+    assert isinstance(raised.value.__cause__, ValueError)  # our error, and the library's, are still held
