@@ -5,6 +5,7 @@ refused, and nothing is filled in.
 """
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,8 +26,19 @@ _SAME_STEP = 0.01
 _OF_A_LINE_SCAN = frozenset("TCYXS")
 
 
-def load_library(name: str, path: Path) -> Any:
-    """Return a library of the extra `formats`; raise `SourceError` with the command that installs it, if it is missing."""
+def load_library(name: str, path: Path, *, python: tuple[int, ...] = ()) -> Any:
+    """Return a library of the extra `formats`.
+
+    Raises
+    ------
+    SourceError
+        When it is missing, with the command that installs it; when it runs on no Python older than `python`.
+    """
+    if sys.version_info[: len(python)] < python:
+        raise SourceError(
+            f"{path} needs Python {'.'.join(map(str, python))} or newer, on which the package {name} runs, and this is "
+            f"Python {'.'.join(map(str, sys.version_info[:2]))}: export it as TIFF, or use a newer Python"
+        )
     try:
         return importlib.import_module(name)
     except ImportError as error:
