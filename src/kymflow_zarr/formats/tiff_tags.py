@@ -1,8 +1,9 @@
 """What a TIFF holds other than pixels, as plain values, for header readers."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import tifffile
 
@@ -11,6 +12,10 @@ from kymflow_zarr.formats.ome_xml import file_that_describes, is_ome_xml, own_uu
 ResolutionUnit: TypeAlias = Literal["none", "inch", "centimeter"]
 _UNITS: Mapping[int, ResolutionUnit] = {1: "none", 2: "inch", 3: "centimeter"}
 """TIFF 6.0, ResolutionUnit."""
+_ORDERS: Mapping[bytes, str] = {b"II": "<", b"MM": ">"}
+_BIG_TIFF, _DESCRIPTION = 43, 270
+_MOST_ENTRIES, _FURTHEST = 4096, 2**62
+_END_OF_OME = b"OME>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,28 @@ def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
         resolution_unit=_UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None,
         page_lines=first.imagelength,
     )
+
+
+def is_described_as_ome(file: BinaryIO) -> bool:
+    """Return whether the first page's description ends as OME-XML does; a glance at its directory alone."""
+    head = file.read(16)
+    order = _ORDERS.get(head[:2])
+    if order is None or len(head) < 16:
+        return False
+    is_big = struct.unpack_from(f"{order}H", head, 2) == (_BIG_TIFF,)
+    offset, number, entry = (8, "Q", "HHQQ") if is_big else (4, "H", "HHII")
+    file.seek(min(*struct.unpack_from(f"{order}{'Q' if is_big else 'I'}", head, offset), _FURTHEST))
+    size, step = struct.calcsize(f"{order}{number}"), struct.calcsize(f"{order}{entry}")
+    directory = file.read(size + step * _MOST_ENTRIES)
+    if len(directory) < size:
+        return False
+    (count,) = struct.unpack_from(f"{order}{number}", directory)
+    entries = directory[size : size + step * min(count, (len(directory) - size) // step)]
+    for tag, _, length, at in struct.iter_unpack(f"{order}{entry}", entries):
+        if tag == _DESCRIPTION:
+            file.seek(min(at + max(0, length - 16), _FURTHEST))
+            return file.read(min(length, 16)).rstrip(b"\0 \r\n\t").endswith(_END_OF_OME)
+    return False
 
 
 def _resolution(page: tifffile.TiffPage, name: str) -> float | None:
