@@ -24,7 +24,8 @@ class TiffTags:
 
     `imagej` has the entries of ImageJ's description and of its private tags (such as `Info`, `ROI`, `Overlays`); it is
     empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
-    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none; where the
+    where the file has no such tag. `page_lines` is the height of a page, `software` and
+    `description` the texts of these tags. `ome_xml` is empty where there is none; where the
     file only names the other one that describes it, `described_in`, it is the OME-XML of that, if that could be read.
     `uuid` is what the file states of itself there, `ome_channels` which channels of the image, from 0, were read; empty
     where none was.
@@ -39,6 +40,8 @@ class TiffTags:
     per_unit: tuple[float | None, float | None] = (None, None)
     resolution_unit: ResolutionUnit | None = None
     page_lines: int = 0
+    software: str = ""
+    description: str = ""
 
 
 def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
@@ -56,6 +59,8 @@ def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
         per_unit=(_resolution(first, "XResolution"), _resolution(first, "YResolution")),
         resolution_unit=_UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None,
         page_lines=first.imagelength,
+        software=_text(first.software),
+        description=_text(first.description),
     )
 
 
@@ -79,6 +84,10 @@ def is_described_as_ome(file: BinaryIO) -> bool:
             file.seek(min(at + max(0, length - 16), _FURTHEST))
             return file.read(min(length, 16)).rstrip(b"\0 \r\n\t").endswith(_END_OF_OME)
     return False
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _resolution(page: tifffile.TiffPage, name: str) -> float | None:
