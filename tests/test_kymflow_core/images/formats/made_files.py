@@ -12,8 +12,13 @@ _FOLDER = '<Element Name="{}" UniqueID="f{}"><Data/><Memory Size="0" MemoryBlock
 _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
 
-def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]]) -> bytes:
-    """A `.lif`: of each image its name, its pixels, and by `DimID`, the last dimension first, its length and unit."""
+def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]], *, stamps: Sequence[int] = ()) -> bytes:
+    """A `.lif`: of each image its name, its pixels, and by `DimID`, the last dimension first, its length and unit.
+
+    `stamps` are the times of frames in 100 ns since 1601.
+    """
+    times = "".join(f"{stamp:x} " for stamp in stamps)
+    times = f'<TimeStampList NumberOfTimeStamps="{len(stamps)}">{times}</TimeStampList>' if stamps else ""
     elements, blocks = [], []
     for number, (name, pixels, dimensions) in enumerate(images):
         described = "".join(
@@ -27,7 +32,7 @@ def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]
             + f'<Element Name="{name}" Visibility="1" UniqueID="u{number}"><Data><Image><ImageDescription><Channels>'
             f'<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" Min="0" Max="1" '
             f'Unit="" LUTName="Green" IsLUTInverted="0" BytesInc="0" BitInc="0"/></Channels><Dimensions>{described}'
-            f'</Dimensions></ImageDescription></Image></Data><Memory Size="{pixels.nbytes}" '
+            f'</Dimensions></ImageDescription>{times}</Image></Data><Memory Size="{pixels.nbytes}" '
             f'MemoryBlockID="MemBlock_{number}"/></Element>' + ("</Children></Element>" if folder else "")
         )
         blocks.append((f"MemBlock_{number}", pixels.tobytes()))
@@ -140,8 +145,16 @@ def _variant(values: Mapping[str, object]) -> bytes:
     return f'<variant version="1.0">{elements(values)}</variant>'.encode()
 
 
-def lsm(pixels: np.ndarray, **stated: float) -> bytes:
-    """An `.lsm` of one page (channels, lines, pixels) with its thumbnail."""
+def lsm(pixels: np.ndarray, *, days: float | None = None, **stated: float) -> bytes:
+    """An `.lsm` of one page (channels, lines, pixels) with its thumbnail; `days` since 1899-12-30."""
+    content = _lsm(pixels, **stated)
+    if days is None:
+        return content
+    recording = struct.pack("<IIIIIIdIII", 0x10000000, 0, 0, 0x10000036, 5, 8, days, 0xFFFFFFFF, 0, 0)
+    return _lsm(pixels, OffsetScanInformation=len(content), **stated) + recording
+
+
+def _lsm(pixels: np.ndarray, **stated: float) -> bytes:
     info = np.zeros(1, [(name, kind) for name, kind in tifffile.TIFF.CZ_LSMINFO if name])
     info["MagicNumber"], info["StructureSize"] = 0x0400494C, info.dtype.itemsize
     for name, value in stated.items():

@@ -205,6 +205,36 @@ def test_a_plane_of_an_nd2_has_its_channels_and_no_time_of_a_line(tmp_path):
     assert (image.axes, header.channel_names, header.seconds_per_line) == (("c", "y", "x"), ("Ch1", "Ch2"), None)
 
 
+FILETIME = 132532082909390000  # 2020-12-23 14:44:50.939 UTC
+DAYS = 44188.614478  # 2020-12-23 14:44:51
+
+
+@pytest.mark.parametrize(
+    ("files", "acquired"),
+    [
+        pytest.param(
+            {"a.lif": lif([LINE], stamps=[FILETIME, FILETIME + 1])},
+            {"first time": "2020-12-23T14:44:50.939", "time zone": "UTC"},
+            id="lif",
+        ),
+        pytest.param(
+            {"a.lsm": lsm(np.stack([LINE_SCAN] * 3), days=DAYS, DimensionChannels=3, **STATED)},
+            {"first time": "2020-12-23T14:44:50", "time zone": "not stated"},
+            id="lsm",
+        ),
+    ],
+)
+def test_a_time_of_another_zone_than_the_laboratorys_is_an_entry_only(files, acquired, tmp_path):
+    header = read(tmp_path, files)[0].header
+    assert header.fields["Acquired"] == acquired
+    assert header.acquired_local_epoch_ns is None
+
+
+def test_a_time_that_no_calendar_has_is_reported(tmp_path):
+    files = {"a.lsm": lsm(np.stack([LINE_SCAN] * 3), days=1e9, DimensionChannels=3, **STATED)}
+    assert read(tmp_path, files)[0].header.unread == ("the time 1000000000.0 of its first sample",)
+
+
 class TestProject:
     """A file with several images, of which each is a record."""
 
