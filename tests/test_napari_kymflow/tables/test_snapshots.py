@@ -79,7 +79,7 @@ def change_roi(dataset, name):
 
 def drop_results(dataset, name):
     record = next(record for record in dataset.iter_records() if AcqImage(record).name == name)
-    for key in ("radon_report.parquet", "velocity_events.parquet"):
+    for key in ("radon_report.parquet", "velocity_events.parquet", "velocity.parquet"):
         record.delete_analysis(key)
     return record
 
