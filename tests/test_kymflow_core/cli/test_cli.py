@@ -173,7 +173,8 @@ def test_two_patterns_choose_the_files_of_both(scan_path, second_scan_path, data
     assert "2 imported, 0 skipped" in result.stdout
 
 
-READ = " or ".join(repr(f"*{ending}") for ending in (".tif", ".tiff", ".lif", ".oif", ".oib", ".czi", ".lsm", ".zarr"))
+_ENDINGS = (".tif", ".tiff", ".lif", ".nd2", ".oif", ".oib", ".oir", ".czi", ".lsm", ".zarr")
+READ = " or ".join(repr(f"*{ending}") for ending in _ENDINGS)
 
 
 @pytest.mark.parametrize(
