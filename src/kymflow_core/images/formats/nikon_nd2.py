@@ -4,6 +4,7 @@ The rule of this room: the frames that the file's map of chunks lists, with all 
 gives zeros for one that is missing. Of frames that are one pixel high, the axis T is the lines.
 """
 
+import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ class Nd2Reader:
 
 
 def _load(path: Path, sizes: Mapping[str, int]) -> NDArray[Any]:
-    frames = int(np.prod([size for axis, size in sizes.items() if axis not in "CYXS"], dtype=np.int64))
+    frames = math.prod(size for axis, size in sizes.items() if axis not in "CYXS")
     with reading(path, _KIND), load_library("nd2", path).ND2File(path) as file:
         pixels: NDArray[Any] = np.stack([file.read_frame(number) for number in range(frames)])
         return pixels.reshape(tuple(sizes.values()))
@@ -67,7 +68,7 @@ def _load(path: Path, sizes: Mapping[str, int]) -> NDArray[Any]:
 def _sizes_there(path: Path, file: Any, chunks: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the length of each axis by what is in the file; a time series that was stopped is shorter than it states."""
     sizes = dict(file.sizes)
-    stated = int(np.prod([loop.count for loop in file.experiment], dtype=np.int64))
+    stated = math.prod(int(loop.count) for loop in file.experiment)
     packed = file.attributes.compressionType == "lossless"
     there = sorted({*_frames_there(path, chunks, least=0 if packed else _bytes_of_frame(file.attributes))})
     if len(there) == stated:
@@ -95,7 +96,7 @@ def _chunk_map(path: Path) -> bytes:
         file.seek(at)
         _, name, length = _CHUNK.unpack(file.read(_CHUNK.size))
         file.seek(name, 1)
-        return file.read(length)
+        return file.read(min(length, path.stat().st_size))
 
 
 def _frames_there(path: Path, chunks: bytes, *, least: int) -> Iterator[int]:
