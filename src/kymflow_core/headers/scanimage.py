@@ -1,6 +1,7 @@
 """What ScanImage writes into its TIFFs: a line of Matlab for each of its settings, and the time of each frame.
 
-The settings are in the tag `Software` since ScanImage 2016 (`SI.…`), and in the description of ScanImage 3 (`state.…`).
+The settings are in the tag `Software` since ScanImage 2016 (`SI.…`), and in the description of ScanImage 2015
+(`scanimage.SI.…`) and 3 (`state.…`).
 Their names are those of ScanImage's own properties (docs.scanimage.org, "ScanImage BigTiff Specification").
 
 The rule of this room: rows are times where the slow mirror stands still, or where each frame is one line; of any other
@@ -20,6 +21,7 @@ from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.tiffs import load_tags
 
 _SETTINGS, _OF_VERSION_3 = "SI.", "state."
+_PREFIX = "scanimage."
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _LONGEST_ENTRY = 200
@@ -43,13 +45,16 @@ class ScanImageReader:
         rows_are_frames = tags.page_lines == 1 and shape[-2] > 1
         if tags.software.startswith(_SETTINGS):
             return _header(_entries(tags.software), _entries(tags.description), rows_are_frames=rows_are_frames)
+        if f"{_PREFIX}{_SETTINGS}" in tags.description:
+            said = _entries(tags.description)
+            return _header(said, said, rows_are_frames=rows_are_frames)
         if tags.description.startswith(_OF_VERSION_3):
             return _header_of_version_3(_entries(tags.description))
         return None
 
 
 def _header(said: Mapping[str, str], of_frame: Mapping[str, str], *, rows_are_frames: bool) -> AcquisitionHeader:
-    """Return the header of ScanImage 2016 and later."""
+    """Return the header of ScanImage 2015 and later."""
     pixels = positive(_number(said, "SI.hRoiManager.pixelsPerLine"))
     lines = positive(_number(said, "SI.hRoiManager.linesPerFrame"))
     is_one_region = said.get("SI.hRoiManager.mroiEnable", "0") in _FALSE
@@ -122,4 +127,4 @@ def _number(said: Mapping[str, str], name: str) -> float | None:
 def _entries(text: str) -> dict[str, str]:
     """Return the lines `name = value`."""
     pairs = (line.partition("=") for line in text.replace("\r", "\n").splitlines())
-    return {name.strip(): value.strip() for name, is_there, value in pairs if is_there}
+    return {name.strip().removeprefix(_PREFIX): value.strip() for name, is_there, value in pairs if is_there}

@@ -134,6 +134,14 @@ def test_another_number_of_lines_than_stated_is_reported(header_of):
     assert any("the header scanimage_tiff says 50 lines of 12 pixels" in note for note in content.notes)
 
 
+def test_scanimage_2015_states_the_same_in_the_description(tmp_path, planes):
+    settings = "".join(f"scanimage.{key} = {value}\n" for key, value in LINE_SCAN.items())
+    tifffile.imwrite(tmp_path / "scan.tif", planes[0], description=f"{EPOCH}{settings}", metadata=None)
+    header = RecordMetadata.from_json(read_acquisition_file(tmp_path / "scan.tif").metadata).header
+    assert (header.seconds_per_line, header.um_per_pixel, header.channel_names) == (0.002, 0.5, ("plasma", "it's red"))
+    assert str(local_time(header.acquired_local_epoch_ns)) == "2019-03-07 14:22:33.125000"
+
+
 @pytest.mark.parametrize(("line_scan", "seconds"), [("1", 0.002), ("0", None)])
 def test_scanimage_3_states_the_time_of_a_line_of_line_scans(line_scan, seconds, tmp_path, planes):
     said = f"state.configName='a'\rstate.acq.linescan={line_scan}\rstate.acq.msPerLine=2\r"
