@@ -62,6 +62,8 @@ class KymSession:
     selection_changed = Signal()
     saved = Signal(str)
     """The id of a record whose ROIs were saved."""
+    results_changed = Signal()
+    """Records of the open dataset were measured, and its tables follow already."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.view = KymographView(viewer)

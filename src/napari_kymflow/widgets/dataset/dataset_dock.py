@@ -172,6 +172,7 @@ class DatasetDock(QWidget):
             (session.state_changed, self._on_state_changed),
             (session.selection_changed, self._on_selection_changed),
             (session.saved, self.after_save.on_saved),
+            (session.results_changed, self.do.show_newest),
         ]
         bind_for_life(self, connections)
         self._bar.running_changed.connect(self._show_state)
