@@ -185,7 +185,7 @@ def test_a_damaged_table_is_named_and_the_others_are_there(dataset, demo_path):
     (demo_path / "tables" / "rois.parquet").write_bytes(b"no table")
     snapshot = full_snapshot(dataset, INDEXERS)
     assert "is not readable Parquet" in snapshot.problems["rois"]
-    assert sorted(snapshot.tables) == ["images", "radon_report", "velocity_events"]
+    assert sorted(snapshot.tables) == ["images", "radon_report", "reviews", "velocity_events"]
 
 
 def test_unsaved_records_are_marked_and_the_view_stays_as_it_was(dataset):
