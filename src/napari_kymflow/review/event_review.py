@@ -15,6 +15,7 @@ from kymflow_core.reviews.history import ReviewHistory, ReviewStep
 from kymflow_core.reviews.log import ReviewLog
 from kymflow_core.reviews.order import seed_of
 from kymflow_core.reviews.review import Judgement, Review, progress_text, review_of
+from napari_kymflow.layers.tags import tag_of
 from napari_kymflow.review.listed import ListedEvent, ReviewFilter, agreements_with, list_events
 from napari_kymflow.review.loading import LoadedReviews, load_reviews
 from napari_kymflow.session.selected_event import SelectedEvent
@@ -75,7 +76,9 @@ class EventReview:
     @is_blinded.setter
     def is_blinded(self, value: bool) -> None:
         self._seed = self._own_seed() if value else None
+        self.current = None
         self._list()
+        self._session.with_record(lambda record: self._name_layers(record.name))
 
     @property
     def filters(self) -> ReviewFilter:
@@ -150,6 +153,7 @@ class EventReview:
             return
         if not self._session.open_record(one.image_id):
             return
+        self._name_layers(one.title)
         start, end = one.reviewed.seconds(self._reviewer)
         event, caption = one.event, f"{one.title}: {one.event.kind}" if self.is_blinded else ""
         self._session.with_record(
@@ -231,6 +235,15 @@ class EventReview:
         found = next((one for one in self._all if selected.is_of(*one.key)), None)
         if found is not None:
             self.show(found)
+
+    def _name_layers(self, name: str) -> None:
+        """Give the layers of the open record a name, which a blinded reviewer must not see."""
+        if self.is_blinded and self.current is None:
+            name = "an event"
+        for layer in self._session.viewer.layers:
+            tag = tag_of(layer)
+            if tag is not None and tag.key == self._session.key and tag.role in ("pixels", "rois"):
+                layer.name = f"ROIs of {name}" if tag.role == "rois" else name
 
     def _said(self) -> Judgement:
         return self.current.reviewed.by(self._reviewer) if self.current else Judgement()

@@ -102,6 +102,21 @@ def test_blinded_hides_names_what_others_say_and_the_order(review, demo_session)
     assert review.agreements == []
 
 
+def test_blinded_no_layer_has_the_name_of_its_record_and_afterwards_it_has(review, demo_session):
+    name = demo_session.record.name
+    before = [layer.name for layer in demo_session.viewer.layers]
+    review.is_blinded = True
+    assert [layer.name for layer in demo_session.viewer.layers if name in layer.name] == []
+    review.step(1)
+    records = {one.name for one in review._loaded.records.values()}
+    shown = [layer.name for layer in demo_session.viewer.layers]
+    assert [layer for layer in shown if any(one in layer for one in records)] == []
+    assert "event 1" in shown
+    review.is_blinded = False
+    demo_session.open_record(demo_session.image_ids[0])
+    assert [layer.name for layer in demo_session.viewer.layers] == before
+
+
 def test_a_blinded_verdict_has_the_seed_and_the_order_comes_back(review, demo_session):
     review.is_blinded = True
     order = [one.key for one in review.shown]

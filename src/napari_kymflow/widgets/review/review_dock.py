@@ -11,6 +11,7 @@ from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QDockWidget,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -33,6 +34,7 @@ from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.layout import name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
@@ -257,6 +259,13 @@ class ReviewDock(QWidget):
 
     def _on_blinded(self, checked: bool) -> None:
         self.review.is_blinded = checked
+        for dock in self._named_docks():
+            dock.setVisible(not checked)
+
+    def _named_docks(self) -> list[QDockWidget]:
+        """Return the docks of ours in this window that name records."""
+        docks: list[QDockWidget] = self.window().findChildren(QDockWidget)
+        return [one for one in docks if name_of(one) is not None]
 
     def _on_filter_changed(self) -> None:
         if self._echo:
