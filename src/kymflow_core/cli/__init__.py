@@ -12,6 +12,7 @@ import typer
 
 from kymflow_core.cli.analyze import analyze
 from kymflow_core.cli.folders import export, import_command, refresh, upgrade
+from kymflow_core.cli.methods import methods
 from kymflow_core.cli.output import AsJson, Output, Quiet
 from kymflow_core.cli.reviews import merge_reviews_command, reviews
 from kymflow_core.cli.state import info, verify
@@ -47,5 +48,5 @@ def _before_any_command(
 
 app.command(name="import")(import_command)
 app.command(name="merge-reviews")(merge_reviews_command)
-for _command in (analyze, refresh, index, freshness, tables, reviews, export, upgrade, verify, info):
+for _command in (analyze, refresh, index, freshness, tables, reviews, methods, export, upgrade, verify, info):
     app.command()(_command)
