@@ -97,6 +97,14 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "nan_fraction_in_event": ("missing part of event", ""),
     "machine_type": ("found as", ""),
     "user_type": ("reviewed as", ""),
+    # reviews
+    "reviewer": ("reviewer", ""),
+    "reviewed_utc": ("reviewed (UTC)", ""),
+    "origin": ("origin", ""),
+    "detected_t0_s": ("start as detected", "s"),
+    "detected_t1_s": ("end as detected", "s"),
+    "unmatched": ("unmatched", ""),
+    "blinded_seed": ("seed of the blinded order", ""),
     # velocity
     "method": ("method", ""),
     "window": ("window", ""),
@@ -122,6 +130,7 @@ _TABLES = {
     "radon_report": "Velocity",
     "velocity_events": "Events",
     "velocity": "Velocity series",
+    "reviews": "Reviews",
 }
 
 

@@ -163,7 +163,7 @@ class IndexerContract:
         assert not isinstance(self.indexer.reads, str)
         assert self.indexer.reads
         assert [
-            key for key in self.indexer.reads if not key.endswith(_ENDINGS) and key not in (MASKS_KEY, PIXELS_KEY)
+            key for key in self.indexer.reads if not key.endswith((*_ENDINGS, "/")) and key not in (MASKS_KEY, PIXELS_KEY)
         ] == []
 
     def test_the_examples_have_rows(self) -> None:
@@ -226,7 +226,7 @@ class IndexerContract:
             noting = replace(example, asked=set())
             self.indexer.extract_rows(noting)
             arrays = {array_group_key(name) for name in example.arrays if self._is_read(name, example)}
-            assert noting.asked - {*self.indexer.reads, *arrays} == set()
+            assert {key for key in noting.asked - arrays if not self._reads(key)} == set()
 
     def test_what_it_does_not_read_changes_no_row(self) -> None:
         """Every artifact that is not in `reads` is changed, and others come."""
@@ -237,28 +237,32 @@ class IndexerContract:
         return self.indexer.extract_rows(example)
 
     def _only_read(self, example: ArtifactsInMemory) -> ArtifactsInMemory:
-        reads = self.indexer.reads
         return replace(
             example,
-            json={name: value for name, value in example.json.items() if f"{name}.json" in reads},
-            tables={name: table for name, table in example.tables.items() if f"{name}.parquet" in reads},
-            metadata=example.metadata if METADATA_KEY in reads else {},
+            json={name: value for name, value in example.json.items() if self._reads(f"{name}.json")},
+            tables={name: table for name, table in example.tables.items() if self._reads(f"{name}.parquet")},
+            metadata=example.metadata if METADATA_KEY in self.indexer.reads else {},
             arrays={name: array for name, array in example.arrays.items() if self._is_read(name, example)},
         )
 
     def _disturbed(self, example: ArtifactsInMemory) -> ArtifactsInMemory:
         """Return the example with everything that is not read replaced, also what has the name of something that is."""
         read = self._only_read(example)
-        stems = [key.partition(".")[0] for key in self.indexer.reads if key != METADATA_KEY]
+        stems = [key.partition(".")[0] for key in self.indexer.reads if key != METADATA_KEY and not key.endswith("/")]
         names = [*stems, *example.json, *example.tables, "of_somebody_else"]
         other = pd.DataFrame({"image_id": ["of somebody else"], "roi_id": [999]})
         return replace(
             read,
-            json={**{name: {"roi_id": 999} for name in names if f"{name}.json" not in self.indexer.reads}, **read.json},
-            tables={**{name: other for name in names if f"{name}.parquet" not in self.indexer.reads}, **read.tables},
+            json={**{name: {"roi_id": 999} for name in names if not self._reads(f"{name}.json")}, **read.json},
+            tables={**{name: other for name in names if not self._reads(f"{name}.parquet")}, **read.tables},
             metadata=read.metadata if METADATA_KEY in self.indexer.reads else _OTHER_METADATA.to_json(),
             arrays={**dict.fromkeys([*example.arrays, "of_somebody_else"], np.zeros((2, 2))), **read.arrays},
         )
+
+    def _reads(self, key: str) -> bool:
+        """Return whether a key is named, or lies in a folder that is."""
+        folders = tuple(one for one in self.indexer.reads if one.endswith("/"))
+        return key in self.indexer.reads or key.startswith(folders)
 
     def _is_read(self, array: str, example: ArtifactsInMemory) -> bool:
         """Return whether an array belongs to metadata that are read: it is never replaced, a new mask has a new name."""

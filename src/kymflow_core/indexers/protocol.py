@@ -84,9 +84,9 @@ class DatasetIndexer(Protocol):
         """The keys of all artifacts that the rows are made of, such as "radon_report.parquet".
 
         `METADATA_KEY` stands for the metadata, `MASKS_KEY` for the boolean array artifacts, `PIXELS_KEY` for the shape
-        and dtype of the pixels. When one of them changes, the
-        rows are made again. What is not named is never noticed. Of keys that differ in the ending only, the first that is
-        there says what the rows were computed from.
+        and dtype of the pixels; "reviews/", with `/` at the end, for all artifacts in that folder, which people made. When
+        one of them changes, the rows are made again. What is not named is never noticed. Of keys that differ in the ending
+        only, the first that is there says what the rows were computed from.
         """
 
     def required_columns(self) -> list[str]:

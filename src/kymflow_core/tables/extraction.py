@@ -184,7 +184,7 @@ def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[tuple[
     stated: dict[str, tuple[ComputedFrom, ...]] = {}
     for key in indexer.reads if reads_results(indexer) else ():
         name = key.partition(".")[0]
-        if key in (METADATA_KEY, PIXELS_KEY) or name in stated or not record.has_analysis(key):
+        if key in (METADATA_KEY, PIXELS_KEY) or key.endswith("/") or name in stated or not record.has_analysis(key):
             continue
         said = record.load_computed_from(key)
         where = f"{key} of image {record.image_id}"

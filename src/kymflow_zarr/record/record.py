@@ -210,8 +210,11 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks,
-            `PIXELS_KEY` for the shape of the pixels.
+            `PIXELS_KEY` for the shape of the pixels; "reviews/", with `/` at the end, for all artifacts in that folder.
         """
+        if any(key.endswith("/") for key in keys):
+            whole = self._without_folders(keys)
+            return f"{' '.join(whole)} {self.file_stamp(whole)}"
         if layout.PIXELS_KEY in keys:
             others = [key for key in keys if key != layout.PIXELS_KEY]
             return f"{self._blobs.stamp(_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
@@ -238,7 +241,7 @@ class ZarrImageRecord(Artifacts):
             When none of the metadata's revisions is whole.
         """
         digests = {}
-        for key in keys:
+        for key in self._without_folders(keys):
             if key == layout.METADATA_KEY:
                 digests[key] = self.load_revision().sha256
                 continue
@@ -253,6 +256,10 @@ class ZarrImageRecord(Artifacts):
             with suppress(FileNotFoundError):
                 digests[key] = hashlib.sha256(self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
         return canonical_sha256(digests) if digests else ""
+
+    def _without_folders(self, keys: Sequence[str]) -> list[str]:
+        """Return keys with the artifacts in a folder in the place of the folder's own key."""
+        return [one for key in keys for one in (self.list_folder_keys(key) if key.endswith("/") else [key])]
 
     def _mask_digests(self) -> dict[str, str]:
         found = {}

@@ -186,7 +186,7 @@ def test_a_damaged_table_is_named_and_the_others_are_there(dataset, demo_path):
     (demo_path / "tables" / "rois.parquet").write_bytes(b"no table")
     snapshot = full_snapshot(dataset, INDEXERS)
     assert "is not readable Parquet" in snapshot.problems["rois"]
-    assert sorted(snapshot.tables) == ["images", "radon_report", "velocity", "velocity_events"]
+    assert sorted(snapshot.tables) == ["images", "radon_report", "reviews", "velocity", "velocity_events"]
 
 
 def test_a_series_of_too_many_windows_is_counted_and_not_read(dataset, monkeypatch):
@@ -195,7 +195,7 @@ def test_a_series_of_too_many_windows_is_counted_and_not_read(dataset, monkeypat
     assert "velocity" not in snapshot.tables
     assert snapshot.is_too_long("velocity")
     assert snapshot.why_empty("velocity").startswith("900 rows are too many for a list: read tables/velocity.parquet")
-    assert [snapshot.is_too_long(name) for name in snapshot.tables] == [False] * 4
+    assert [snapshot.is_too_long(name) for name in snapshot.tables] == [False] * 5
 
 
 def test_unsaved_records_are_marked_and_the_view_stays_as_it_was(dataset):
