@@ -209,7 +209,7 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
     """Return what this program saved next to an image, and the masks of it."""
     try:
         store = sidecar_store(path)
-        saved = load_saved(store)
+        saved = load_saved(store).revision
         return saved, load_saved_masks(path, saved.payload) if saved else {}
     except (KymflowError, KymflowZarrError) as error:
         name = f"{path.stem}.{KYMFLOW}.json"

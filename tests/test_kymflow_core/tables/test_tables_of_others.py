@@ -12,6 +12,7 @@ from kymflow_core import AcqImage, ComputedFrom, ImageIndexer, KymDataset, RoiIn
 from kymflow_core.headers.acquisition import local_time
 from kymflow_core.indexers import ensure_image_id_column, find_indexers
 from kymflow_core.tables.row_digests import row_digests
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError
 
 
@@ -171,6 +172,42 @@ def test_saving_a_table_that_another_program_wrote_since_is_refused(kd, dataset)
     with pytest.raises(
         ConflictError, match=r"^not saved: another program wrote the table 'radon_report' since it was read"
     ):
+        kd.save_table(TABLE)
+    assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"theirs"}
+
+
+def test_a_table_is_compared_at_every_save_not_only_at_the_first(kd, dataset):
+    kd.tables[TABLE] = kd.get_table(TABLE).assign(notes="mine")
+    kd.save_table(TABLE)
+    KymDataset(dataset.path).dataset.save_table(TABLE, kd.tables[TABLE].assign(notes="theirs"))
+    with pytest.raises(
+        ConflictError, match=r"^not saved: another program wrote the table 'radon_report' since it was read"
+    ):
+        kd.save_table(TABLE)
+    assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"theirs"}
+
+
+def test_a_table_can_be_saved_again_by_who_saved_it_last(kd, dataset):
+    for note in ("once", "twice"):
+        kd.tables[TABLE] = kd.get_table(TABLE).assign(notes=note)
+        kd.save_table(TABLE)
+    assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"twice"}
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_a_table_that_is_written_while_it_is_saved_is_not_replaced(kd, dataset, monkeypatch, commits):
+    mine, theirs = kd.get_table(TABLE).assign(notes="mine"), kd.get_table(TABLE).assign(notes="theirs")
+    real = Blobs.create
+
+    def create(self, key, data):
+        monkeypatch.setattr(Blobs, "create", real)
+        for _ in range(commits):
+            KymDataset(dataset.path).dataset.save_table(TABLE, theirs)
+        real(self, key, data)
+
+    monkeypatch.setattr(Blobs, "create", create)
+    kd.tables[TABLE] = mine
+    with pytest.raises(ConflictError, match="read it again, and make the change there"):
         kd.save_table(TABLE)
     assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"theirs"}
 
