@@ -210,7 +210,7 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks,
-            `PIXELS_KEY` for the shape of the pixels.
+            `PIXELS_KEY` for the shape of the pixels, `PIXEL_VALUES_KEY` for the pixels themselves.
         """
         if layout.PIXELS_KEY in keys:
             others = [key for key in keys if key != layout.PIXELS_KEY]
@@ -221,6 +221,9 @@ class ZarrImageRecord(Artifacts):
         if layout.MASKS_KEY in keys and set(self._blobs.names(layout.RECORD_ARRAYS)) - {layout.GROUP_DOCUMENT}:
             files = self._blobs.files(layout.RECORD_ARRAYS)
             stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_ARRAYS}/{key}')}" for key in files]
+        if layout.PIXEL_VALUES_KEY in keys:
+            files = self._blobs.files(layout.RECORD_DATA)
+            stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_DATA}/{key}')}" for key in files]
         return " ".join(stamps)
 
     def fingerprint(self, keys: Sequence[str]) -> str:
@@ -230,7 +233,7 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts, and
-            of the pixels their shape and dtype count.
+            of the pixels their shape and dtype count, or with `PIXEL_VALUES_KEY` all of their files, which are read whole.
 
         Raises
         ------
@@ -245,6 +248,9 @@ class ZarrImageRecord(Artifacts):
             if key == layout.MASKS_KEY:
                 digests |= self._mask_digests()
                 continue
+            if key == layout.PIXEL_VALUES_KEY:
+                digests[layout.RECORD_DATA] = self._digest_of_files(layout.RECORD_DATA)
+                continue
             if key == layout.PIXELS_KEY:
                 with suppress(FileNotFoundError):
                     data = self._blobs.read(_PIXELS_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
@@ -255,14 +261,14 @@ class ZarrImageRecord(Artifacts):
         return canonical_sha256(digests) if digests else ""
 
     def _mask_digests(self) -> dict[str, str]:
-        found = {}
-        for name in filter(self._is_mask, self.list_array_artifacts()):
-            folder = layout.array_data_key(name)
-            hasher = hashlib.sha256()
-            for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
-                hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
-            found[layout.array_group_key(name)] = hasher.hexdigest()
-        return found
+        masks = filter(self._is_mask, self.list_array_artifacts())
+        return {layout.array_group_key(name): self._digest_of_files(layout.array_data_key(name)) for name in masks}
+
+    def _digest_of_files(self, folder: str) -> str:
+        hasher = hashlib.sha256()
+        for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
+            hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
+        return hasher.hexdigest()
 
     def _is_mask(self, name: str) -> bool:
         document = f"{layout.array_data_key(name)}/{layout.GROUP_DOCUMENT}"
