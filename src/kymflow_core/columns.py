@@ -44,6 +44,11 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "t0_s": ("start", "s"),
     "t1_s": ("end", "s"),
     "mask": ("mask", ""),
+    "n_pixels": ("pixels inside", ""),
+    "mean": ("mean value", ""),
+    "std": ("standard deviation of values", ""),
+    "min": ("lowest value", ""),
+    "max": ("highest value", ""),
     # radon_report
     "mean_velocity": ("mean", "mm/s"),
     "median_velocity": ("median", "mm/s"),

@@ -210,7 +210,8 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks,
-            `PIXELS_KEY` for the shape of the pixels; "reviews/", with `/` at the end, for all artifacts in that folder.
+            `PIXELS_KEY` for the shape of the pixels, `PIXEL_VALUES_KEY` for the pixels themselves; "reviews/", with `/` at
+            the end, for all artifacts in that folder.
         """
         if any(key.endswith("/") for key in keys):
             whole = self._without_folders(keys)
@@ -224,6 +225,9 @@ class ZarrImageRecord(Artifacts):
         if layout.MASKS_KEY in keys and set(self._blobs.names(layout.RECORD_ARRAYS)) - {layout.GROUP_DOCUMENT}:
             files = self._blobs.files(layout.RECORD_ARRAYS)
             stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_ARRAYS}/{key}')}" for key in files]
+        if layout.PIXEL_VALUES_KEY in keys:
+            files = self._blobs.files(layout.RECORD_DATA)
+            stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_DATA}/{key}')}" for key in files]
         return " ".join(stamps)
 
     def fingerprint(self, keys: Sequence[str]) -> str:
@@ -233,7 +237,7 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts, and
-            of the pixels their shape and dtype count.
+            of the pixels their shape and dtype count, or with `PIXEL_VALUES_KEY` all of their files, which are read whole.
 
         Raises
         ------
@@ -247,6 +251,9 @@ class ZarrImageRecord(Artifacts):
                 continue
             if key == layout.MASKS_KEY:
                 digests |= self._mask_digests()
+                continue
+            if key == layout.PIXEL_VALUES_KEY:
+                digests[layout.RECORD_DATA] = self._digest_of_files(layout.RECORD_DATA)
                 continue
             if key == layout.PIXELS_KEY:
                 with suppress(FileNotFoundError):
@@ -262,14 +269,14 @@ class ZarrImageRecord(Artifacts):
         return [one for key in keys for one in (self.list_folder_keys(key) if key.endswith("/") else [key])]
 
     def _mask_digests(self) -> dict[str, str]:
-        found = {}
-        for name in filter(self._is_mask, self.list_array_artifacts()):
-            folder = layout.array_data_key(name)
-            hasher = hashlib.sha256()
-            for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
-                hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
-            found[layout.array_group_key(name)] = hasher.hexdigest()
-        return found
+        masks = filter(self._is_mask, self.list_array_artifacts())
+        return {layout.array_group_key(name): self._digest_of_files(layout.array_data_key(name)) for name in masks}
+
+    def _digest_of_files(self, folder: str) -> str:
+        hasher = hashlib.sha256()
+        for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
+            hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
+        return hasher.hexdigest()
 
     def _is_mask(self, name: str) -> bool:
         document = f"{layout.array_data_key(name)}/{layout.GROUP_DOCUMENT}"

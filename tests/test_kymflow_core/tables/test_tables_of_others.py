@@ -107,6 +107,32 @@ def test_a_mask_that_another_program_replaced_or_deleted_is_noticed(dataset):
     assert kd.get_table("rois")["mask"].tolist() == ["mask missing"]
 
 
+def test_other_pixels_make_the_table_of_rois_be_behind(dataset):
+    record = add_image(dataset, 1)
+    kd = KymDataset(dataset)
+    kd.rebuild(RoiIndexer())
+    assert kd.get_table("rois")["max"].tolist() == [record.load_array().max()]
+    # As between the two steps of an import of a changed file: the metadata say nothing new any more.
+    record.replace_array(record.load_array() + 5)
+    assert states(kd, RoiIndexer()) == {record.image_id: "behind"}
+    before = kd.get_table("rois")["max"].tolist()
+    kd.refresh(RoiIndexer())
+    assert kd.get_table("rois")["max"].tolist() == [before[0] + 5]
+    record.replace_array(record.load_array())
+    assert states(kd, RoiIndexer()) == {record.image_id: "fresh"}
+
+
+def test_pixels_that_are_damaged_fail_their_image_and_keep_its_rows(dataset):
+    record = add_image(dataset, 1)
+    kd = KymDataset(dataset)
+    kd.rebuild(RoiIndexer())
+    (shard,) = (path for path in (dataset.path / "images" / record.image_id / "data" / "c").rglob("*") if path.is_file())
+    shard.write_bytes(shard.read_bytes()[:-9])
+    kd.refresh(RoiIndexer())
+    assert states(kd, RoiIndexer()) == {record.image_id: "failed"}
+    assert kd.get_table("rois")["roi_id"].tolist() == [1]
+
+
 def test_an_array_that_is_no_mask_changes_nothing(dataset):
     record = add_image(dataset, 1)
     kd = KymDataset(dataset)
