@@ -15,7 +15,7 @@ from kymflow_core import AcqImage
 from kymflow_core.artifacts import METHOD_COLUMN, RADON_REPORT, VELOCITY, VELOCITY_EVENTS
 from kymflow_core.computed_from import ComputedFrom, current_statements, statements_from_json
 from kymflow_core.indexers.velocity import older_series
-from kymflow_core.velocity_schema import AT_LIMIT
+from kymflow_core.velocity_schema import AT_LIMIT, METHODS
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.flow.levels import Level, make_levels
@@ -127,23 +127,23 @@ def load_flow(path: Path, image_id: str) -> RecordFlow:
 
 def _rois_of(record: ZarrImageRecord, image: AcqImage) -> dict[int, RoiFlow]:
     # scipy, which this loads, is not needed to show a record without results.
-    from kymflow_core.images.velocity_of_roi import ALGORITHM, OWN_METHODS
+    from kymflow_core.images.velocity_of_roi import ALGORITHM
 
-    windows = _of_methods(_table(record, VELOCITY), OWN_METHODS)
+    windows = _of_methods(_table(record, VELOCITY), METHODS)
     reports, events, older = _table(record, RADON_REPORT), _table(record, VELOCITY_EVENTS), older_series(record)
     statements = _statements(record, ALGORITHM)
     per_line = image.header.seconds_per_line
     found: dict[int, RoiFlow] = {}
     for roi_id in sorted({*_ids(windows), *_ids(older)}):
         statement = statements.get(roi_id)
-        report = _report(reports, roi_id, OWN_METHODS)
+        report = _report(reports, roi_id, METHODS)
         own = _rows(windows, roi_id)
         stated = statement.calibration.get("seconds_per_line") if statement is not None else per_line
         first = image.bounds_of(image.rois.get(roi_id)).y0 if stated is None and roi_id in image.rois else 0
         found[roi_id] = RoiFlow(
             trace=_own_trace(own, report, stated, first_line=first) if len(own) else None,
             older=_older_trace(_rows(older, roi_id), per_line),
-            events=_own_or_all(_rows(events, roi_id), OWN_METHODS),
+            events=_own_or_all(_rows(events, roi_id), METHODS),
             report=report,
             statement=statement,
         )
