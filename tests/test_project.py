@@ -37,7 +37,7 @@ def minimums():
     listed = [
         *project["project"]["dependencies"],
         *(
-            one.partition(",")[0]
+            re.split("[,;]", one)[0]
             for name, extra in project["project"]["optional-dependencies"].items()
             if name != "all"
             for one in extra

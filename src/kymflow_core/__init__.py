@@ -11,6 +11,7 @@ from kymflow_core.indexers import (
     DatasetIndexer,
     ImageIndexer,
     RadonReportIndexer,
+    ReviewIndexer,
     RoiIndexer,
     VelocityEventsIndexer,
     VelocityIndexer,
@@ -18,6 +19,9 @@ from kymflow_core.indexers import (
     normalize_table_name,
 )
 from kymflow_core.metadata_edit import EditReport, MetadataEdit, edit_metadata, preview_edit, undo_edit
+from kymflow_core.reviews.log import ReviewLog
+from kymflow_core.reviews.merge import merge_reviews
+from kymflow_core.reviews.review import Review, load_review
 from kymflow_core.roi import MaskROI, RectROI, RoiSet, roi_from_dict
 from kymflow_core.tables.freshness import State
 from kymflow_core.tables.kym_dataset import KymDataset
@@ -38,6 +42,9 @@ __all__ = [
     "MetadataEdit",
     "RadonReportIndexer",
     "RectROI",
+    "Review",
+    "ReviewIndexer",
+    "ReviewLog",
     "RoiExtent",
     "RoiIndexer",
     "RoiSet",
@@ -51,6 +58,8 @@ __all__ = [
     "export_ome_zarr",
     "fill_from_folders",
     "import_ome_zarr",
+    "load_review",
+    "merge_reviews",
     "normalize_table_name",
     "preview_edit",
     "roi_from_dict",

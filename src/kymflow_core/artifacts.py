@@ -8,6 +8,8 @@ VELOCITY = "velocity"
 """The velocity of each window of each analysed ROI: a table, as `velocity_schema` has it."""
 RADON_VELOCITY = "radon_velocity"
 """The same from the older program, which never takes the place of ours."""
+REVIEWS = "reviews"
+"""What people say of the events: a folder of logs, and the table over all images."""
 OLDER_TWINS = {VELOCITY: RADON_VELOCITY}
 """Results of ours, each with that of the older program which it takes the place of in a table, ROI by ROI."""
 RESULTS = frozenset({RADON_REPORT, VELOCITY_EVENTS, VELOCITY, RADON_VELOCITY})

@@ -44,6 +44,11 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "t0_s": ("start", "s"),
     "t1_s": ("end", "s"),
     "mask": ("mask", ""),
+    "n_pixels": ("pixels inside", ""),
+    "mean": ("mean value", ""),
+    "std": ("standard deviation of values", ""),
+    "min": ("lowest value", ""),
+    "max": ("highest value", ""),
     # radon_report
     "mean_velocity": ("mean", "mm/s"),
     "median_velocity": ("median", "mm/s"),
@@ -97,6 +102,14 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "nan_fraction_in_event": ("missing part of event", ""),
     "machine_type": ("found as", ""),
     "user_type": ("reviewed as", ""),
+    # reviews
+    "reviewer": ("reviewer", ""),
+    "reviewed_utc": ("reviewed (UTC)", ""),
+    "origin": ("origin", ""),
+    "detected_t0_s": ("start as detected", "s"),
+    "detected_t1_s": ("end as detected", "s"),
+    "unmatched": ("unmatched", ""),
+    "blinded_seed": ("seed of the blinded order", ""),
     # velocity
     "method": ("method", ""),
     "window": ("window", ""),
@@ -122,6 +135,7 @@ _TABLES = {
     "radon_report": "Velocity",
     "velocity_events": "Events",
     "velocity": "Velocity series",
+    "reviews": "Reviews",
 }
 
 

@@ -12,6 +12,8 @@ KymflowError
 ├── CalibrationError  (ValueError)  a physical number of an image whose calibration is not known
 ├── MetadataError     (ValueError)  a value that cannot be entered as metadata
 ├── MissingPackageError (ImportError)  something was asked for that a package does which is not installed
+├── ReviewError       (ValueError)  a verdict or an event by hand that cannot be, or a log of them that cannot be read
+├── PlotError         (ValueError)  a plot or a summary that cannot be made of a table
 ├── CommandError      (ValueError)  a command that cannot be carried out as it was given
 └── IndexerError      (ValueError)  an artifact that an indexer cannot make rows of
 ```
@@ -64,6 +66,14 @@ class MetadataError(KymflowError, ValueError):
 
 class MissingPackageError(KymflowError, ImportError):
     """A package is not installed that does what was asked for; the message has the command that installs it."""
+
+
+class ReviewError(KymflowError, ValueError):
+    """A verdict, or an event made by hand, cannot be as it is given, or a log of them cannot be understood."""
+
+
+class PlotError(KymflowError, ValueError):
+    """A plot or a summary cannot be made of the rows of a table."""
 
 
 class CommandError(KymflowError, ValueError):

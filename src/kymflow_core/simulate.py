@@ -10,21 +10,25 @@ line: few photons, stripes, flickering lines, sparse cells, several lanes, a bea
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kymflow_core.artifacts import RADON_REPORT, VELOCITY_EVENTS
+from kymflow_core.artifacts import RADON_REPORT, VELOCITY, VELOCITY_EVENTS
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.indexers import INDEXERS
-from kymflow_core.roi import RectROI, RoiSet
+from kymflow_core.roi import ROI, RectROI, RoiSet
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
+
+if TYPE_CHECKING:
+    from kymflow_core.images.velocity_of_roi import RoiVelocity
 
 PLASMA_COUNTS = 420.0
 CELL_DEPTH = 0.75
@@ -210,9 +214,10 @@ def _smooth(values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
 
 
 def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, seed: int = 7) -> ZarrDataset:
-    """Make a dataset of simulated kymographs with ROIs, one mask, reports, events and both tables.
+    """Make a dataset of simulated kymographs with ROIs, one mask, reports, events, velocity series and all tables.
 
-    The reports and events state the true values of the simulation, and say so in their notes; nothing is measured.
+    The reports and events state the true values of the simulation, and say so in their notes. The velocity series of the
+    first ROI is measured, in windows that do not overlap.
 
     Raises
     ------
@@ -240,21 +245,36 @@ def _add_scan(dataset: ZarrDataset, scan: Scan, rng: np.random.Generator, *, acq
         channel_names=("simulated plasma",),
     )
     margin = scan.pixels // 8
+    vessel = RectROI(roi_id=1, name="vessel", x0=margin, x1=scan.pixels - margin, y0=0, y1=scan.lines)
     rois = RoiSet.of(
         [
-            RectROI(roi_id=1, name="vessel", x0=margin, x1=scan.pixels - margin, y0=0, y1=scan.lines),
+            vessel,
             RectROI(roi_id=2, name="centre, first half", x0=3 * margin, x1=5 * margin, y0=0, y1=scan.lines // 2),
         ]
     )
-    with dataset.build_record(simulate_kymograph(scan, rng=rng)) as draft:
+    pixels = simulate_kymograph(scan, rng=rng)
+    with dataset.build_record(pixels) as draft:
         metadata = RecordMetadata().with_header(header).with_experiment({"note": "simulated"}).with_rois(rois)
         draft.save_metadata_payload(metadata.to_json())
         stated = ComputedFrom.of(rois, algorithm="simulation", calibration=header).to_json()
         draft.save_df_parquet(RADON_REPORT, _true_report(scan, rois), computed_from=stated)
         first = ComputedFrom.of([rois.get(1)], algorithm="simulation", calibration=header).to_json()
         draft.save_df_parquet(VELOCITY_EVENTS, _true_events(scan), computed_from=first)
+        measured = _measured(pixels[:, vessel.x0 : vessel.x1], vessel, metadata)
+        draft.save_df_parquet(VELOCITY, measured.windows, computed_from=measured.statement.to_json())
         AcqImage(draft).materialize_rect_roi_mask(2)
         draft.save_ome(describe_header(header))
+
+
+def _measured(pixels: NDArray[np.uint16], roi: ROI, metadata: RecordMetadata) -> "RoiVelocity":
+    """Return the velocity in the pixels of a ROI that has all lines."""
+    # scipy is loaded only where a velocity is measured.
+    from kymflow_core.flow import VelocitySettings
+    from kymflow_core.images.velocity_of_roi import measure_roi
+
+    window = VelocitySettings().lines_of_window(metadata.header.seconds_per_line)
+    settings = VelocitySettings(step=window)
+    return measure_roi(pixels, roi, metadata, settings, first_line=0, previous_events=pd.DataFrame())
 
 
 def _true_report(scan: Scan, rois: RoiSet) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from kymflow_core.indexers import DatasetIndexer, normalize_table_name
 from kymflow_zarr import (
     MASKS_KEY,
     METADATA_KEY,
+    PIXEL_VALUES_KEY,
     PIXELS_KEY,
     JsonValue,
     ZarrDataset,
@@ -43,8 +44,9 @@ _ENDINGS = (".json", ".parquet", ".csv.gz")
 class ArtifactsInMemory:
     """An `ArtifactReader` that holds its artifacts, also such as storage would not take.
 
-    `json`, `tables` and `arrays` are the artifacts by name, without ending; `metadata` is the record's. `asked` gets the
-    keys of all that was read, also where it was not there; an array's is "analysis_arrays/<name>".
+    `json`, `tables` and `arrays` are the artifacts by name, without ending; `metadata` is the record's. Without `pixels`, a
+    black image of `shape` is stored. `asked` gets the keys of all that was read, also where it was not there; an array's is
+    "analysis_arrays/<name>".
     """
 
     image_id: str = IMAGE_ID
@@ -54,6 +56,7 @@ class ArtifactsInMemory:
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     shape: tuple[int, ...] = (30, 20)
     axes: tuple[str, ...] = ("y", "x")
+    pixels: NDArray[Any] | None = None
     asked: set[str] = field(default_factory=set)
 
     def list_analysis_keys(self) -> list[str]:
@@ -98,9 +101,18 @@ class ArtifactsInMemory:
         """Return one name a dimension of the pixels."""
         return self.axes
 
+    def open_array(self) -> NDArray[Any]:
+        """Return the pixels."""
+        self.asked.add(PIXEL_VALUES_KEY)
+        return self._stored
+
+    @property
+    def _stored(self) -> NDArray[Any]:
+        return np.zeros(self.shape, dtype=np.uint8) if self.pixels is None else self.pixels.reshape(self.shape)
+
     def store(self, dataset: ZarrDataset) -> ZarrImageRecord:
-        """Add a record with these artifacts, and black pixels, to a dataset, and return it."""
-        with dataset.build_record(np.zeros(self.shape, dtype=np.uint8), axes=self.axes) as draft:
+        """Add a record with these artifacts and pixels to a dataset, and return it."""
+        with dataset.build_record(self._stored, axes=self.axes) as draft:
             for name, value in self.json.items():
                 draft.save_json(name, value)
             for name, table in self.tables.items():
@@ -163,7 +175,9 @@ class IndexerContract:
         assert not isinstance(self.indexer.reads, str)
         assert self.indexer.reads
         assert [
-            key for key in self.indexer.reads if not key.endswith(_ENDINGS) and key not in (MASKS_KEY, PIXELS_KEY)
+            key
+            for key in self.indexer.reads
+            if not key.endswith((*_ENDINGS, "/")) and key not in (MASKS_KEY, PIXELS_KEY, PIXEL_VALUES_KEY)
         ] == []
 
     def test_the_examples_have_rows(self) -> None:
@@ -226,7 +240,7 @@ class IndexerContract:
             noting = replace(example, asked=set())
             self.indexer.extract_rows(noting)
             arrays = {array_group_key(name) for name in example.arrays if self._is_read(name, example)}
-            assert noting.asked - {*self.indexer.reads, *arrays} == set()
+            assert {key for key in noting.asked - arrays if not self._reads(key)} == set()
 
     def test_what_it_does_not_read_changes_no_row(self) -> None:
         """Every artifact that is not in `reads` is changed, and others come."""
@@ -237,28 +251,34 @@ class IndexerContract:
         return self.indexer.extract_rows(example)
 
     def _only_read(self, example: ArtifactsInMemory) -> ArtifactsInMemory:
-        reads = self.indexer.reads
         return replace(
             example,
-            json={name: value for name, value in example.json.items() if f"{name}.json" in reads},
-            tables={name: table for name, table in example.tables.items() if f"{name}.parquet" in reads},
-            metadata=example.metadata if METADATA_KEY in reads else {},
+            json={name: value for name, value in example.json.items() if self._reads(f"{name}.json")},
+            tables={name: table for name, table in example.tables.items() if self._reads(f"{name}.parquet")},
+            metadata=example.metadata if METADATA_KEY in self.indexer.reads else {},
             arrays={name: array for name, array in example.arrays.items() if self._is_read(name, example)},
+            pixels=example.pixels if PIXEL_VALUES_KEY in self.indexer.reads else None,
         )
 
     def _disturbed(self, example: ArtifactsInMemory) -> ArtifactsInMemory:
         """Return the example with everything that is not read replaced, also what has the name of something that is."""
         read = self._only_read(example)
-        stems = [key.partition(".")[0] for key in self.indexer.reads if key != METADATA_KEY]
+        stems = [key.partition(".")[0] for key in self.indexer.reads if key != METADATA_KEY and not key.endswith("/")]
         names = [*stems, *example.json, *example.tables, "of_somebody_else"]
         other = pd.DataFrame({"image_id": ["of somebody else"], "roi_id": [999]})
         return replace(
             read,
-            json={**{name: {"roi_id": 999} for name in names if f"{name}.json" not in self.indexer.reads}, **read.json},
-            tables={**{name: other for name in names if f"{name}.parquet" not in self.indexer.reads}, **read.tables},
+            json={**{name: {"roi_id": 999} for name in names if not self._reads(f"{name}.json")}, **read.json},
+            tables={**{name: other for name in names if not self._reads(f"{name}.parquet")}, **read.tables},
             metadata=read.metadata if METADATA_KEY in self.indexer.reads else _OTHER_METADATA.to_json(),
             arrays={**dict.fromkeys([*example.arrays, "of_somebody_else"], np.zeros((2, 2))), **read.arrays},
+            pixels=read.pixels if PIXEL_VALUES_KEY in self.indexer.reads else np.full(example.shape, 7, dtype=np.uint8),
         )
+
+    def _reads(self, key: str) -> bool:
+        """Return whether a key is named, or lies in a folder that is."""
+        folders = tuple(one for one in self.indexer.reads if one.endswith("/"))
+        return key in self.indexer.reads or key.startswith(folders)
 
     def _is_read(self, array: str, example: ArtifactsInMemory) -> bool:
         """Return whether an array belongs to metadata that are read: it is never replaced, a new mask has a new name."""

@@ -5,7 +5,7 @@ by a guess; what is not known is missing.
 """
 
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import VelocityError
 from kymflow_zarr import with_units
 
+Method = Literal["likelihood", "radon_weighted", "radon_variance", "piv"]
+METHODS: tuple[str, ...] = get_args(Method)
+"""What the column `method` has in rows of this program."""
 AT_LIMIT = "at limit"
 """The flag of a window whose streaks are steeper or flatter than the scan can show: its velocity is not valid."""
 SPEED_LIMIT_WIDTHS = 0.8

@@ -11,6 +11,7 @@ from kymflow_zarr.importing.plan import ImportPlan
 from kymflow_zarr.layout import (
     MASKS_KEY,
     METADATA_KEY,
+    PIXEL_VALUES_KEY,
     PIXELS_KEY,
     PIXELS_SHA256,
     PROVENANCE,
@@ -33,6 +34,7 @@ __all__ = [
     "MASKS_KEY",
     "METADATA_KEY",
     "PIXELS_KEY",
+    "PIXEL_VALUES_KEY",
     "PIXELS_SHA256",
     "PROVENANCE",
     "FileContent",

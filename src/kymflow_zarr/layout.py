@@ -30,6 +30,8 @@ COMMITS = "tables/.commits"
 MANIFEST = "index/manifest.json.gz"
 STAGING = ".staging"
 QUARANTINE = ".quarantine"
+COMMITS_BESIDE = ".kymflow"
+"""Next to image files, the commits of what was saved there."""
 TRASH = ".trash"
 """Records that somebody removed."""
 SOURCES_TABLE = "sources"
@@ -43,6 +45,7 @@ METADATA = "metadata"
 METADATA_KEY = "metadata.json"
 MASKS_KEY = "masks"
 PIXELS_KEY = "pixels"
+PIXEL_VALUES_KEY = "pixel values"
 HELD_BY = "held_by"
 ARRAYS_FOLDER = "array_artifacts"
 """Next to a TIFF, or in the folder of one record: its masks and other arrays, also as TIFFs for other programs."""
@@ -62,6 +65,7 @@ LAST_NUMBER = 10**17 - 1
 """The highest number of a revision or commit. A file with a higher number is none, whoever put it there."""
 _NUMBER = "[0-9]{8}|[1-9][0-9]{8,16}"
 _COMMIT = re.compile(rf"(.+)\.({_NUMBER})\.parquet")
+_COMMIT_BESIDE = re.compile(rf"([0-9a-f]{{32}})\.({_NUMBER})\.json")
 _REVISION = re.compile(rf"metadata\.({_NUMBER})\.json")
 
 
@@ -83,6 +87,17 @@ def commit_key(name: str, number: int) -> str:
 def commit_name(file_name: str) -> tuple[str, int] | None:
     """Return the table and the number of a commit's file, or None for another file: inverse of `commit_key`."""
     match = _COMMIT.fullmatch(file_name)
+    return (match[1], int(match[2])) if match else None
+
+
+def beside_commit_key(digest: str, number: int) -> str:
+    """Return the file of one commit of a file next to an image, which is known by a digest of its name."""
+    return f"{COMMITS_BESIDE}/{digest}.{number:08d}.json"
+
+
+def beside_commit_name(file_name: str) -> tuple[str, int] | None:
+    """Return the digest and the number in a commit's name, or None for another file: inverse of `beside_commit_key`."""
+    match = _COMMIT_BESIDE.fullmatch(file_name)
     return (match[1], int(match[2])) if match else None
 
 

@@ -339,7 +339,7 @@ class TestPreview:
     @pytest.mark.parametrize(
         ("entered", "n_changed", "n_outdated"),
         [
-            pytest.param({"um_per_pixel": 0.3}, 2, 4, id="another calibration"),
+            pytest.param({"um_per_pixel": 0.3}, 2, 6, id="another calibration"),
             pytest.param({"um_per_pixel": 0.5}, 0, 0, id="the same"),
             pytest.param({"experiment": {"species": "rat"}}, 2, 0, id="the experiment"),
             pytest.param({}, 0, 0, id="nothing"),

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from kymflow_core.images.acq_image import AcqImage
-from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer
+from kymflow_core.indexers import RadonReportIndexer, VelocityEventsIndexer, VelocityIndexer
 from kymflow_core.simulate import DEMO_SCANS, Episode, Scan, make_demo_dataset, simulate_kymograph
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetExistsError
@@ -150,7 +150,19 @@ def test_the_demo_reports_state_the_true_velocity(demo_images):
     assert record.load_df_parquet("radon_report")["mean_velocity"].tolist() == pytest.approx([0.4, 0.4])
 
 
-@pytest.mark.parametrize(("indexer", "rows"), [(RadonReportIndexer(), 6), (VelocityEventsIndexer(), 4)])
+@pytest.mark.parametrize("scan", DEMO_SCANS, ids=lambda scan: scan.name)
+def test_every_demo_image_has_a_velocity_series_that_was_measured(scan, demo_images):
+    series = demo_images[scan.name].source.load_df_parquet("velocity")
+    assert (len(series), series["roi_id"].unique().tolist()) == (300, [1])
+    valid = series[series["velocity_mm_s"].notna()]
+    true = scan.true_velocity()[(valid["time_s"] / scan.seconds_per_line).astype(int)]
+    assert len(valid) > 285
+    assert np.median(np.abs(valid["velocity_mm_s"] - true)) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("indexer", "rows"), [(RadonReportIndexer(), 6), (VelocityEventsIndexer(), 4), (VelocityIndexer(), 900)]
+)
 def test_the_demo_dataset_has_the_table(indexer, rows, demo_dataset):
     table = demo_dataset.load_table(indexer.table_name)
     assert len(table) == rows

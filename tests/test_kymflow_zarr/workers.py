@@ -217,3 +217,28 @@ def refresh_table(journal: Journal, *, path: str, die_at: int = 0) -> None:
     calls = _count_calls(die_at)
     tables.refresh(RadonReportIndexer())
     journal.note("ended", calls=next(calls))
+
+
+def save_beside(journal: Journal, *, path: str, name: str, count: int) -> None:
+    """Add ROIs with masks to a TIFF with its sidecars; where somebody else saved first, read again and repeat."""
+    conflicts = 0
+    for number in range(count):
+        image = AcqImage.from_path(path)
+        while True:
+            roi = rectangle(image.rois.next_id, name=f"{name} {number}")
+            try:
+                image.save_rois(image.rois.add(roi))
+                break
+            except ConflictError:
+                conflicts += 1
+                image.reload()
+        journal.note("roi", name=roi.name)
+        while True:
+            try:
+                image.materialize_masks([roi.roi_id], name=MASK_NAME)
+                break
+            except ConflictError:
+                conflicts += 1
+                image.reload()
+        journal.note("mask", name=roi.name)
+    journal.note("ended", conflicts=conflicts)

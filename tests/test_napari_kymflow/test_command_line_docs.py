@@ -63,6 +63,9 @@ def run(command: str) -> str:
     if program == "mv":
         shutil.move(*arguments)
         return ""
+    if program == "cp":
+        shutil.copytree(*arguments[1:])
+        return ""
     assert program == "napari-kymflow"
     if arguments[0] == "open":
         code = "from napari_kymflow._cli import main; main()"

@@ -12,7 +12,9 @@ import typer
 
 from kymflow_core.cli.analyze import analyze
 from kymflow_core.cli.folders import export, import_command, refresh, upgrade
+from kymflow_core.cli.methods import methods
 from kymflow_core.cli.output import AsJson, Output, Quiet
+from kymflow_core.cli.reviews import merge_reviews_command, reviews
 from kymflow_core.cli.state import info, verify
 from kymflow_core.cli.tables import freshness, index, tables
 
@@ -45,5 +47,6 @@ def _before_any_command(
 
 
 app.command(name="import")(import_command)
-for _command in (analyze, refresh, index, freshness, tables, export, upgrade, verify, info):
+app.command(name="merge-reviews")(merge_reviews_command)
+for _command in (analyze, refresh, index, freshness, tables, reviews, methods, export, upgrade, verify, info):
     app.command()(_command)

@@ -2,10 +2,9 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
 
-Method = Literal["likelihood", "radon_weighted", "radon_variance", "piv"]
-METHODS: tuple[str, ...] = get_args(Method)
+from kymflow_core.velocity_schema import METHODS, Method
+
 FEWEST_LINES = 12
 LINES_WITHOUT_CALIBRATION = 16
 

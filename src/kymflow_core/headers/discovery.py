@@ -15,11 +15,12 @@ from kymflow_core.headers.bruker import BrukerReader
 from kymflow_core.headers.older_sidecar import OlderSidecarReader
 from kymflow_core.headers.olympus import OlympusReader
 from kymflow_core.headers.reader import HeaderReader
+from kymflow_core.headers.scanimage import ScanImageReader
 from kymflow_core.headers.tiff_metadata import ImageJReader, OmeXmlReader
 
 GROUP = "napari_kymflow.header_readers"
 OF_MICROSCOPES: tuple[HeaderReader, ...] = (OlympusReader(), BrukerReader())
-IN_THE_TIFF: tuple[HeaderReader, ...] = (OmeXmlReader(), ImageJReader())
+IN_THE_TIFF: tuple[HeaderReader, ...] = (ScanImageReader(), OmeXmlReader(), ImageJReader())
 OF_THE_OLDER_PROGRAM: tuple[HeaderReader, ...] = (OlderSidecarReader(),)
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_core.calibration import Calibration, RoiExtent
-from kymflow_core.errors import ImageError, RoiError
+from kymflow_core.errors import RoiError
 from kymflow_core.images.labelled import labelled_array
 from kymflow_core.images.metadata import RecordMetadata
+from kymflow_core.images.slices import Slices, slice_shape
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.bounds import Bounds, mask_bounds, rect_within, roi_bounds
@@ -98,10 +99,7 @@ class AcqImage:
     @property
     def slice_shape(self) -> tuple[int, int]:
         """The shape (y, x) of one 2-D slice, in pixels; `ImageError` where the image has no such axes."""
-        sizes = self.sizes
-        if not {"y", "x"} <= set(sizes):
-            raise ImageError(f"the image has the axes {self.axes}; y and x are needed")
-        return sizes["y"], sizes["x"]
+        return slice_shape(self.sizes)
 
     @property
     def name(self) -> str:
@@ -127,14 +125,7 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        sizes = self.sizes
-        at = {"z": z, "c": channel - 1}
-        outside = [axis for axis in at if axis in sizes and not 0 <= at[axis] < sizes[axis]]
-        if outside:
-            raise RoiError(f"no slice at z {z}, channel {channel}: the image has {sizes} (z from 0, channel from 1)")
-        rows, columns = (slice(None), slice(None)) if bounds is None else bounds.slices
-        place: dict[str, int | slice] = {**at, "y": rows, "x": columns}
-        return np.asarray(self.pixels[tuple(place.get(axis, 0) for axis in self.axes)])
+        return Slices(self.pixels, self.axes).read(z=z, channel=channel, bounds=bounds)
 
     def to_xarray(self) -> "xarray.DataArray":
         """Return all pixels as an xarray array, read whole.

@@ -18,6 +18,7 @@ from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader, HeaderReader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
 from kymflow_core.headers.reader import TagsHeaderReader
+from kymflow_core.images.cloudscope import with_cloudscope_named
 from kymflow_core.images.image_readers import ImageInFile, ImageReader, installed_image_readers, read_image
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.ome_metadata import describe_header
@@ -62,7 +63,8 @@ def read_acquisition_file(
         return _read_one_of_several(path, image, pixels, reader.name)
     tiff = FileContent(pixels=pixels, axes=image.axes, notes=image.notes, elsewhere=image.elsewhere)
     saved, masks = _saved_beside(path)
-    beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
+    found_beside = read_sidecars(path, listing=listing, passed_over=lambda name: name == KYMFLOW or name in masks)
+    beside = with_cloudscope_named(path, found_beside)
     found = installed_header_readers()
     read = read_header(path, pixels.shape, _header_readers(reader, image, found.readers), tags=image.tags)
     sidecar, results = None, older_results.Results()
@@ -207,7 +209,7 @@ def _saved_beside(path: Path) -> tuple[Revision | None, dict[str, NDArray[Any]]]
     """Return what this program saved next to an image, and the masks of it."""
     try:
         store = sidecar_store(path)
-        saved = load_saved(store)
+        saved = load_saved(store).revision
         return saved, load_saved_masks(path, saved.payload) if saved else {}
     except (KymflowError, KymflowZarrError) as error:
         name = f"{path.stem}.{KYMFLOW}.json"

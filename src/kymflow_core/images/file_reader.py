@@ -57,7 +57,7 @@ def _read_files(paths: Sequence[Path], listing: FolderListing) -> FileContent:
 
 FILE_READER = FileReader(
     name="kymflow_core",
-    version=3,
+    version=4,
     reads="headers, ROIs and results",
     read=read_scan_file,
     endings=lambda: tuple(installed_image_readers().by_ending),

@@ -1,6 +1,7 @@
 """What this program saves next to a TIFF: `<stem>.kymflow.json`, which wins over the older program's `<stem>.json`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from kymflow_zarr import JsonObject, Revision, array_name
 from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.folders import is_there
 from kymflow_zarr.stores import TiffSidecarStore
+from kymflow_zarr.stores.committed import Committed
+from kymflow_zarr.stores.portable import loaded_object
 
 NAME = "kymflow"
 _FORMAT = "kymflow_tiff"
@@ -26,42 +29,49 @@ def sidecar_store(path: Path) -> TiffSidecarStore:
     return TiffSidecarStore(path, further_endings=endings)
 
 
-def load_saved(store: TiffSidecarStore) -> Revision | None:
-    """Return the metadata that were saved next to a TIFF; None where there are none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedBeside:
+    """What was saved next to a TIFF last, None where nothing was, and what the next save is made upon."""
+
+    revision: Revision | None
+    upon: Committed
+
+
+def load_saved(store: TiffSidecarStore) -> SavedBeside:
+    """Return the metadata that were saved next to a TIFF.
 
     Raises
     ------
     SidecarError
         When the file is of a later version, or something else.
     """
-    if not is_there(store.path.with_name(f"{store.path.stem}.{NAME}.json")):
-        return None
-    document = store.load_dict(NAME)
+    where = f"{store.path.stem}.{NAME}.json"
+    # Asked first: of two TIFFs whose sidecars would be the same files, each is read as it is.
+    if not is_there(store.path.with_name(where)):
+        return SavedBeside(revision=None, upon=Committed())
+    upon = store.committed(NAME).newest()
+    if not upon.is_there:
+        return SavedBeside(revision=None, upon=upon)
+    document = loaded_object(upon.value, what=str(store.path.with_name(where)))
     number, metadata = document.get("revision"), document.get("metadata")
     if (document.get("format"), document.get("version")) != (_FORMAT, _VERSION):
         raise SidecarError(
-            f"{store.path.stem}.{NAME}.json next to {store.path} has the format {document.get('format')!r}, version "
+            f"{where} next to {store.path} has the format {document.get('format')!r}, version "
             f"{document.get('version')!r}; {_FORMAT!r}, version {_VERSION} is known. Update the program, or move it away"
         )
     if not isinstance(number, int) or not isinstance(metadata, Mapping):
-        raise SidecarError(f"{store.path.stem}.{NAME}.json next to {store.path} lacks its revision or its metadata")
-    return Revision(number=number, payload=metadata, saved_utc=str(document.get("saved_utc", "")))
+        raise SidecarError(f"{where} next to {store.path} lacks its revision or its metadata")
+    saved_utc = str(document.get("saved_utc", ""))
+    return SavedBeside(revision=Revision(number=number, payload=metadata, saved_utc=saved_utc), upon=upon)
 
 
-def save_beside(store: TiffSidecarStore, metadata: JsonObject, *, number: int) -> Revision:
-    """Write metadata next to a TIFF as revision `number`, whole or not at all."""
+def save_beside(store: TiffSidecarStore, metadata: JsonObject, *, upon: Committed) -> Revision | None:
+    """Commit metadata next to a TIFF; None, with nothing written, where another program has saved since."""
     saved_utc = datetime.now(UTC).isoformat(timespec="seconds")
-    store.save_dict(
-        NAME,
-        {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "revision": number,
-            "saved_utc": saved_utc,
-            "metadata": dict(metadata),
-        },
-    )
-    return Revision(number=number, payload=metadata, saved_utc=saved_utc)
+    document: JsonObject = {"format": _FORMAT, "version": _VERSION, "saved_utc": saved_utc, "metadata": dict(metadata)}
+    if not store.commit_dict(NAME, document, upon):
+        return None
+    return Revision(number=upon.next_number, payload=metadata, saved_utc=saved_utc)
 
 
 def load_saved_masks(path: Path, metadata: JsonObject) -> dict[str, NDArray[Any]]:

@@ -1,11 +1,12 @@
 """A TIFF or another image file, with the files next to it, as the source of an `AcqImage`.
 
 The rule of this room: ROIs and notes are saved in `<stem>.kymflow.json`, masks in `<stem>.<name>.npy`; the image and what
-other programs wrote next to it are never touched. A file next to an image has no history, and of two programs that save in
-the same moment the second wins: for work in common there are datasets.
+other programs wrote next to it are never touched. A save is a commit (`kymflow_zarr.stores.committed`): of two programs
+that save at once, one learns that it was second. There is no history.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.images.metadata import HEADER
 from kymflow_core.images.tiff_sidecar import load_saved, save_beside, sidecar_store
 from kymflow_zarr import FileContent, JsonObject, Revision
-from kymflow_zarr.errors import ArtifactExistsError, ConflictError
+from kymflow_zarr.errors import ConflictError
 from kymflow_zarr.stores import TiffSidecarStore
+from kymflow_zarr.stores.committed import Committed
 
 
 class TiffSource:
@@ -36,29 +38,37 @@ class TiffSource:
 
     def load_revision(self) -> Revision:
         """Return header, experiment metadata and ROIs: as they were saved last, else as they lay next to the TIFF."""
+        return self._load()[0]
+
+    def _load(self) -> tuple[Revision, Committed]:
+        """Return the newest metadata, and what the next commit is made upon."""
         beside = self._content.metadata
         saved = load_saved(self._store)
-        if saved is None:
-            return Revision(number=0, payload=beside)
+        if saved.revision is None:
+            return Revision(number=0, payload=beside), saved.upon
         header = {key: value for key, value in beside.items() if key == HEADER}
-        return Revision(number=saved.number, payload={**saved.payload, **header}, saved_utc=saved.saved_utc)
+        return replace(saved.revision, payload={**saved.revision.payload, **header}), saved.upon
 
     def save_metadata_payload(self, payload: JsonObject, *, expected: Revision | None = None) -> Revision:
-        """Write the metadata next to the TIFF.
+        """Commit the metadata next to the TIFF.
 
         Raises
         ------
         ConflictError
-            When they are no longer as `expected`.
+            When they are no longer as `expected`, or another program committed at the same moment.
         ReadOnlyError, NotSavedError
             When the disk refuses or fails; the older ones stand.
         """
-        current = self.load_revision()
-        if expected is not None and (current.number, current.sha256) != (expected.number, expected.sha256):
-            raise ConflictError(
-                f"not saved: the ROIs of {self.path} were saved by another program meanwhile; read them again, then save"
-            )
-        return save_beside(self._store, payload, number=current.number + 1)
+        while True:
+            current, upon = self._load()
+            is_expected = expected is None or (current.number, current.sha256) == (expected.number, expected.sha256)
+            if is_expected and (done := save_beside(self._store, payload, upon=upon)):
+                return done
+            if expected is not None:
+                raise ConflictError(
+                    f"not saved: the ROIs of {self.path} were saved by another program meanwhile; read them again, "
+                    "then save"
+                )
 
     def list_array_artifacts(self) -> list[str]:
         """Return the names of the arrays next to the TIFF."""
@@ -72,9 +82,8 @@ class TiffSource:
         self, name: str, arr: ArrayLike, *, axes: Sequence[str] | None = None, held_by_metadata: bool = False
     ) -> None:
         """Write an array next to the TIFF; one that belongs to the metadata replaces none (`ArtifactExistsError`)."""
-        if held_by_metadata and name in self._store.list_array_artifacts():
-            raise ArtifactExistsError(f"not saved: there is an array {name!r} next to {self.path}; choose another name")
-        self._store.save_array_artifact(name, arr)
+        save = self._store.create_array_artifact if held_by_metadata else self._store.save_array_artifact
+        save(name, arr)
 
     @cached_property
     def _content(self) -> FileContent:

@@ -24,15 +24,12 @@ from kymflow_core.flow import (
     notes,
     summarize,
 )
-from kymflow_core.flow.settings import METHODS
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.roi import ROI
 from kymflow_core.velocity_schema import VELOCITY_COLUMNS, conform_velocity
 from kymflow_zarr import JsonValue, with_units
 
 ALGORITHM = "kymflow_core.flow"
-OWN_METHODS = METHODS
-"""What the column `method` has in rows of this program."""
 ORIENTATION, ACROSS = "line_orientation", "across"
 BOTH_WAYS: Literal["both-ways"] = "both-ways"
 PIXELS_PER_LINE = "velocity_px_per_line"

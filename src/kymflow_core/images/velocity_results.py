@@ -16,9 +16,10 @@ from kymflow_core.artifacts import METHOD_COLUMN, RADON_REPORT, VELOCITY, VELOCI
 from kymflow_core.computed_from import ComputedFrom, statements_from_json, statements_to_json
 from kymflow_core.errors import KymflowError
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.images.velocity_of_roi import ALGORITHM, OWN_METHODS, RoiVelocity, measure_roi, statement_of
+from kymflow_core.images.velocity_of_roi import ALGORITHM, RoiVelocity, measure_roi, statement_of
 from kymflow_core.roi import ROI, RoiSet
 from kymflow_core.roi.bounds import Bounds
+from kymflow_core.velocity_schema import METHODS
 from kymflow_zarr import JsonObject
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.frames import concatenate_frames
@@ -84,7 +85,7 @@ class _Held:
         """Return which rows are of this program."""
         if METHOD_COLUMN not in self.frame.columns:
             return np.zeros(len(self.frame), dtype=np.bool_)
-        return self.frame[METHOD_COLUMN].isin(OWN_METHODS).to_numpy(dtype=np.bool_)
+        return self.frame[METHOD_COLUMN].isin(METHODS).to_numpy(dtype=np.bool_)
 
     def own_rows(self, roi_ids: Iterable[int]) -> NDArray[np.bool_]:
         """Return which rows are of this program and of some ROIs."""

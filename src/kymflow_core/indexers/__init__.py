@@ -11,6 +11,7 @@ from kymflow_core.indexers.protocol import (
     reads_results,
 )
 from kymflow_core.indexers.radon_report import RadonReportIndexer
+from kymflow_core.indexers.reviews import ReviewIndexer
 from kymflow_core.indexers.rois import RoiIndexer
 from kymflow_core.indexers.velocity import VelocityIndexer
 from kymflow_core.indexers.velocity_events import VelocityEventsIndexer
@@ -21,6 +22,7 @@ INDEXERS: tuple[DatasetIndexer, ...] = (
     RadonReportIndexer(),
     VelocityEventsIndexer(),
     VelocityIndexer(),
+    ReviewIndexer(),
 )
 """What fills the dataset tables that every dataset has."""
 
@@ -31,6 +33,7 @@ __all__ = [
     "FoundIndexers",
     "ImageIndexer",
     "RadonReportIndexer",
+    "ReviewIndexer",
     "RoiIndexer",
     "StatesUnits",
     "VelocityEventsIndexer",

@@ -12,6 +12,7 @@ from kymflow_core.errors import IndexerError
 from kymflow_zarr import (
     MASKS_KEY,
     METADATA_KEY,
+    PIXEL_VALUES_KEY,
     PIXELS_KEY,
     PROVENANCE,
     JsonValue,
@@ -24,13 +25,13 @@ from kymflow_zarr.errors import InvalidNameError
 PROVENANCE_KEY = f"{PROVENANCE}.json"
 IMAGES = "images"
 """The table of images counts events, which holds whatever became of their ROIs."""
-_NO_RESULTS = (METADATA_KEY, MASKS_KEY, PIXELS_KEY, PROVENANCE_KEY)
+_NO_RESULTS = (METADATA_KEY, MASKS_KEY, PIXELS_KEY, PIXEL_VALUES_KEY, PROVENANCE_KEY)
 _MOST_CHARACTERS = 96
 _RESERVED = "sources"
 
 
 class ArtifactReader(Protocol):
-    """What an indexer sees of a record: its id, artifacts and metadata, never its pixels. A `ZarrImageRecord` is one."""
+    """What an indexer sees of a record: its id, artifacts, metadata and pixels. A `ZarrImageRecord` is one."""
 
     image_id: str
 
@@ -58,6 +59,9 @@ class ArtifactReader(Protocol):
     def get_axes(self) -> tuple[str, ...]:
         """Return one name a dimension of the pixels."""
 
+    def open_array(self) -> Any:
+        """Open the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
+
 
 @runtime_checkable
 class DatasetIndexer(Protocol):
@@ -84,9 +88,10 @@ class DatasetIndexer(Protocol):
         """The keys of all artifacts that the rows are made of, such as "radon_report.parquet".
 
         `METADATA_KEY` stands for the metadata, `MASKS_KEY` for the boolean array artifacts, `PIXELS_KEY` for the shape
-        and dtype of the pixels. When one of them changes, the
-        rows are made again. What is not named is never noticed. Of keys that differ in the ending only, the first that is
-        there says what the rows were computed from.
+        and dtype of the pixels, `PIXEL_VALUES_KEY` for the pixels themselves, whose files are then read whole whenever
+        something changed; "reviews/", with `/` at the end, for all artifacts in that folder, which people made. When one of
+        them changes, the rows are made again. What is not named is never noticed. Of keys that differ in the ending only,
+        the first that is there says what the rows were computed from.
         """
 
     def required_columns(self) -> list[str]:

@@ -1,17 +1,19 @@
-"""The table `rois`: every ROI of every image, with its bounds in pixels and in physical units."""
+"""The table `rois`: every ROI of every image, with its bounds in pixels and in physical units, and what its pixels say."""
 
 import numpy as np
 import pandas as pd
 
 from kymflow_core.columns import units_of_columns
-from kymflow_core.errors import IndexerError, KymflowError
+from kymflow_core.errors import IndexerError, KymflowError, RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata
+from kymflow_core.images.roi_facts import MANY, stats_of_roi
+from kymflow_core.images.slices import Slices
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.roi import ROI, RectROI
 from kymflow_core.roi.bounds import NOWHERE, roi_bounds
 from kymflow_core.roi.masks import StoredMask, load_stored_mask
-from kymflow_zarr import MASKS_KEY, METADATA_KEY, JsonObject
+from kymflow_zarr import MASKS_KEY, METADATA_KEY, PIXEL_VALUES_KEY, JsonObject
 
 _DTYPES = {
     "roi_id": "int64",
@@ -30,6 +32,11 @@ _DTYPES = {
     "t0_s": "float64",
     "t1_s": "float64",
     "mask": "str",
+    "n_pixels": "Int64",
+    "mean": "float64",
+    "std": "float64",
+    "min": "float64",
+    "max": "float64",
 }
 
 
@@ -41,12 +48,16 @@ class RoiIndexer:
     from the first line, missing where the image is not calibrated. Of a ROI whose mask is lost or damaged they are those of
     the shape that was drawn; of a painted one, and where there is no pixel, they are 0. `mask` is a `MaskState`: empty,
     "mask", "mask outdated" for a rectangle that was changed after its mask was written, "mask missing", "mask damaged".
+    `n_pixels` to `max` are of the pixels inside, in the ROI's z and channel, as the file has them: how many there are,
+    their mean, the standard deviation of this population, the lowest and the highest; missing where nobody knows the
+    pixels, since the mask is lost or damaged or the image has no such channel, and `mean` to `max` also where there are
+    none.
     """
 
     name = "ROIs"
     table_name = "rois"
-    schema_version = "2"
-    reads = (METADATA_KEY, MASKS_KEY)
+    schema_version = "3"
+    reads = (METADATA_KEY, MASKS_KEY, PIXEL_VALUES_KEY)
     units = units_of_columns(_DTYPES)
 
     def required_columns(self) -> list[str]:
@@ -60,15 +71,20 @@ class RoiIndexer:
             rois = metadata.rois
         except KymflowError as error:
             raise IndexerError(f"the ROIs of image {rec.image_id} cannot be read: {error}") from error
-        sizes = dict(zip(rec.get_axes(), rec.get_shape(), strict=True))
-        shape = sizes.get("y", 1), sizes.get("x", 1)
-        header = metadata.header
-        rows = pd.DataFrame([_row(roi, load_stored_mask(rec, roi, shape), shape, header) for roi in rois])
-        return rows_of(rows, _DTYPES, image_id=rec.image_id, what="ROIs")
+        rows = []
+        if len(rois):
+            slices = Slices(rec.open_array(), rec.get_axes(), holds=len(rois) >= MANY)
+            rows = [_row(roi, load_stored_mask(rec, roi, slices.shape), slices, metadata.header) for roi in rois]
+        return rows_of(pd.DataFrame(rows), _DTYPES, image_id=rec.image_id, what="ROIs")
 
 
-def _row(roi: ROI, stored: StoredMask, shape: tuple[int, int], header: AcquisitionHeader) -> JsonObject:
-    x0, x1, y0, y1 = roi_bounds(roi, shape, stored.pixels) or NOWHERE
+def _row(roi: ROI, stored: StoredMask, slices: Slices, header: AcquisitionHeader) -> JsonObject:
+    bounds = roi_bounds(roi, slices.shape, stored.pixels)
+    x0, x1, y0, y1 = bounds or NOWHERE
+    try:
+        stats = stats_of_roi(slices, roi, stored, bounds)
+    except RoiError:  # the image has not so many channels
+        stats = None
     um, seconds = header.um_per_pixel or np.nan, header.seconds_per_line or np.nan
     return {
         "roi_id": roi.roi_id,
@@ -87,4 +103,9 @@ def _row(roi: ROI, stored: StoredMask, shape: tuple[int, int], header: Acquisiti
         "t0_s": y0 * seconds,
         "t1_s": y1 * seconds,
         "mask": stored.state.value,
+        "n_pixels": None if stats is None else stats.n,
+        "mean": np.nan if stats is None else stats.mean,
+        "std": np.nan if stats is None else stats.std,
+        "min": np.nan if stats is None else stats.min,
+        "max": np.nan if stats is None else stats.max,
     }

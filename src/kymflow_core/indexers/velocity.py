@@ -34,12 +34,17 @@ class VelocityIndexer:
         """Return the image's windows."""
         try:
             own = conform_velocity(_frame(rec, VELOCITY), what=f"{VELOCITY} of image {rec.image_id}")
-            older = _older(_frame(rec, RADON_VELOCITY), what=f"{RADON_VELOCITY} of image {rec.image_id}")
+            older = older_series(rec)
         except VelocityError as error:
             raise IndexerError(str(error)) from error
         older = older[~older["roi_id"].isin(own["roi_id"])]
         rows = pd.concat([own, older], ignore_index=True) if len(older) else own
         return rows_of(rows, VELOCITY_COLUMNS, image_id=rec.image_id, what=VELOCITY)
+
+
+def older_series(rec: ArtifactReader) -> pd.DataFrame:
+    """Return an image's windows of the older program, with the columns of `velocity_schema`; raise `VelocityError`."""
+    return _older(_frame(rec, RADON_VELOCITY), what=f"{RADON_VELOCITY} of image {rec.image_id}")
 
 
 def _frame(rec: ArtifactReader, name: str) -> pd.DataFrame:

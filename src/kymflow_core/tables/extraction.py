@@ -18,7 +18,7 @@ from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
-from kymflow_zarr import METADATA_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import METADATA_KEY, PIXEL_VALUES_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 
 OUTDATED = "outdated"
@@ -184,7 +184,8 @@ def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[tuple[
     stated: dict[str, tuple[ComputedFrom, ...]] = {}
     for key in indexer.reads if reads_results(indexer) else ():
         name = key.partition(".")[0]
-        if key in (METADATA_KEY, PIXELS_KEY) or name in stated or not record.has_analysis(key):
+        about_the_image = key in (METADATA_KEY, PIXELS_KEY, PIXEL_VALUES_KEY)
+        if about_the_image or key.endswith("/") or name in stated or not record.has_analysis(key):
             continue
         said = record.load_computed_from(key)
         where = f"{key} of image {record.image_id}"

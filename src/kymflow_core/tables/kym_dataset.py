@@ -23,7 +23,6 @@ from kymflow_core.tables.update_report import UpdateReport
 from kymflow_core.tables.writing import joined_rows, write_rows
 from kymflow_zarr import ReplacedRows, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import (
-    ConflictError,
     DamagedError,
     InvalidValueError,
     NotSavedError,
@@ -95,14 +94,8 @@ class KymDataset:
         if name not in self.tables:
             there = ", ".join(map(repr, sorted(self.tables))) or "none"
             raise TableNotFoundError(f"no table named {name!r} was read; the cache has {there}: read it with get_table")
-        if name in self._digests and self._digests[name] != self.dataset.table_digest(name):
-            raise ConflictError(
-                f"not saved: another program wrote the table {name!r} since it was read; keep your frame, read the table "
-                "again with get_table, and make the change there"
-            )
-        self.dataset.save_table(name, self.tables[name])
-        # Not known: another program may have written the file since.
-        self._digests.pop(name, None)
+        # Of a table that was not read, whatever is there is replaced.
+        self._digests[name] = self.dataset.save_table(name, self.tables[name], expected=self._digests.get(name))
 
     def save_all_tables(self) -> None:
         """Write all tables of the cache that differ from their files; raises as `save_table`."""

@@ -285,11 +285,26 @@ class Dataset:
         """
         return self._tables.load(name, columns=columns, image_ids=image_ids)
 
-    def save_table(self, name: str, df: pd.DataFrame) -> None:
-        """Write or replace a dataset table whole; every row needs an `image_id`."""
+    def save_table(self, name: str, df: pd.DataFrame, *, expected: str | None = None) -> str:
+        """Write or replace a dataset table whole, and return the digest of its file, as `table_digest`.
+
+        Parameters
+        ----------
+        name
+            The table.
+        df
+            The rows; each needs an `image_id`.
+        expected
+            The `table_digest` of what the rows were made from, empty where there was no table; by default not compared.
+
+        Raises
+        ------
+        ConflictError
+            When the table is no longer what was expected; nothing was written.
+        """
         self._check_table_name(name)
         self._ensure_exists()
-        self._tables.save(name, df)
+        return self._tables.save(name, df, expected=expected)
 
     def replace_rows_for_image_id(self, name: str, image_id: str, df_rows: pd.DataFrame) -> pd.DataFrame:
         """Replace one image's rows in a table and return the whole new table."""

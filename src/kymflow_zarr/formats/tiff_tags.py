@@ -1,8 +1,9 @@
 """What a TIFF holds other than pixels, as plain values, for header readers."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import tifffile
 
@@ -11,6 +12,10 @@ from kymflow_zarr.formats.ome_xml import file_that_describes, is_ome_xml, own_uu
 ResolutionUnit: TypeAlias = Literal["none", "inch", "centimeter"]
 _UNITS: Mapping[int, ResolutionUnit] = {1: "none", 2: "inch", 3: "centimeter"}
 """TIFF 6.0, ResolutionUnit."""
+_ORDERS: Mapping[bytes, str] = {b"II": "<", b"MM": ">"}
+_BIG_TIFF, _DESCRIPTION = 43, 270
+_MOST_ENTRIES, _FURTHEST = 4096, 2**62
+_END_OF_OME = b"OME>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +24,8 @@ class TiffTags:
 
     `imagej` has the entries of ImageJ's description and of its private tags (such as `Info`, `ROI`, `Overlays`); it is
     empty for other TIFFs. `per_unit` is how many pixels there are in one unit along x and y. `resolution_unit` is None
-    where the file has no such tag. `page_lines` is the height of a page. `ome_xml` is empty where there is none; where the
+    where the file has no such tag. `page_lines` is the height of a page, `software` and
+    `description` the texts of these tags. `ome_xml` is empty where there is none; where the
     file only names the other one that describes it, `described_in`, it is the OME-XML of that, if that could be read.
     `uuid` is what the file states of itself there, `ome_channels` which channels of the image, from 0, were read; empty
     where none was.
@@ -34,6 +40,8 @@ class TiffTags:
     per_unit: tuple[float | None, float | None] = (None, None)
     resolution_unit: ResolutionUnit | None = None
     page_lines: int = 0
+    software: str = ""
+    description: str = ""
 
 
 def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
@@ -51,7 +59,35 @@ def tags_of(tiff: tifffile.TiffFile, *, file_name: str) -> TiffTags:
         per_unit=(_resolution(first, "XResolution"), _resolution(first, "YResolution")),
         resolution_unit=_UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None,
         page_lines=first.imagelength,
+        software=_text(first.software),
+        description=_text(first.description),
     )
+
+
+def is_described_as_ome(file: BinaryIO) -> bool:
+    """Return whether the first page's description ends as OME-XML does; a glance at its directory alone."""
+    head = file.read(16)
+    order = _ORDERS.get(head[:2])
+    if order is None or len(head) < 16:
+        return False
+    is_big = struct.unpack_from(f"{order}H", head, 2) == (_BIG_TIFF,)
+    offset, number, entry = (8, "Q", "HHQQ") if is_big else (4, "H", "HHII")
+    file.seek(min(*struct.unpack_from(f"{order}{'Q' if is_big else 'I'}", head, offset), _FURTHEST))
+    size, step = struct.calcsize(f"{order}{number}"), struct.calcsize(f"{order}{entry}")
+    directory = file.read(size + step * _MOST_ENTRIES)
+    if len(directory) < size:
+        return False
+    (count,) = struct.unpack_from(f"{order}{number}", directory)
+    entries = directory[size : size + step * min(count, (len(directory) - size) // step)]
+    for tag, _, length, at in struct.iter_unpack(f"{order}{entry}", entries):
+        if tag == _DESCRIPTION:
+            file.seek(min(at + max(0, length - 16), _FURTHEST))
+            return file.read(min(length, 16)).rstrip(b"\0 \r\n\t").endswith(_END_OF_OME)
+    return False
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _resolution(page: tifffile.TiffPage, name: str) -> float | None:

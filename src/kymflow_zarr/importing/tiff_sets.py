@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.formats.ome_xml import (
     OmeImage,
@@ -26,7 +27,7 @@ from kymflow_zarr.formats.ome_xml import (
     parse_ome_images,
     uuid_of_file,
 )
-from kymflow_zarr.formats.tiff_tags import TiffTags
+from kymflow_zarr.formats.tiff_tags import TiffTags, is_described_as_ome
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.tiff_pages import TiffImage, check_last_page, pages_of, read_pixels
 from kymflow_zarr.importing.tiffs import content_of, load_tags, opened_tiff
@@ -39,8 +40,8 @@ _NAMED = 3
 def find_ome_sets(files: Sequence[Path]) -> dict[Path, list[Path]]:
     """Return the first file of each image that lies in several of some files, with the others.
 
-    Only files are looked at that are named as OME-TIFFs are (`.ome.tif`), or lie next to a companion file
-    (`.companion.ome`). The XML of one file of a set is read, not that of all.
+    Files are looked at that are named as OME-TIFFs are (`.ome.tif`), lie next to a companion file (`.companion.ome`), or
+    have a description that ends as OME-XML does. The XML of one file of a set is read, not that of all.
     """
     folders: dict[Path, dict[str, Path]] = {}
     for path in files:
@@ -162,7 +163,7 @@ def _sets_in(folder: Path, there: Mapping[str, Path]) -> Iterator[tuple[str, ...
     has_companion = any(name.lower().endswith(_COMPANION) for name in _names_in(folder))
     done: set[str] = set()
     for name in sorted(there):
-        if name in done or not (has_companion or name.lower().endswith(_OME_NAMES)):
+        if name in done or not (has_companion or name.lower().endswith(_OME_NAMES) or _is_described(there[name])):
             continue
         for image in _images_of(there[name]):
             members = files_of(image, there)
@@ -170,6 +171,14 @@ def _sets_in(folder: Path, there: Mapping[str, Path]) -> Iterator[tuple[str, ...
                 done |= set(members)
                 if len(members) > 1:
                     yield members
+
+
+def _is_described(path: Path) -> bool:
+    try:
+        with open_regular(str(path)) as file:
+            return is_described_as_ome(file)
+    except (KymflowZarrError, OSError):  # reported where it is read
+        return False
 
 
 def _names_in(folder: Path) -> Sequence[str]:

@@ -185,8 +185,20 @@ class Artifacts:
         self._build_array(name, arr, axes=axes, chunks=None, held_by_metadata=held_by_metadata)
 
     def has_analysis(self, key: str) -> bool:
-        """Return whether there is a JSON or table artifact of a key, as in `list_analysis_keys`; faster than that."""
+        """Return whether there is a JSON or table artifact of a key, as in `list_analysis_keys`; faster than that.
+
+        A key that ends with `/`, such as "reviews/", stands for all artifacts in that folder.
+        """
+        if key.endswith("/"):
+            return bool(self.list_folder_keys(key))
         return self._blobs.exists(f"{layout.RECORD_ANALYSIS}/{key}")
+
+    def list_folder_keys(self, folder: str) -> list[str]:
+        """Return the keys in `list_analysis_keys` that begin with a folder, such as "reviews/"; faster than all."""
+        files = self._blobs.files(f"{layout.RECORD_ANALYSIS}/{folder.rstrip('/')}")
+        there = set(files)
+        sound = (name for name in files if name.endswith(layout.ARTIFACT_ENDINGS) and not is_foreign(name, there))
+        return [f"{folder}{name}" for name in sound]
 
     def list_analysis_keys(self) -> list[str]:
         """Return the JSON and table artifacts with their endings, such as `radon_report.parquet`; no metadata."""

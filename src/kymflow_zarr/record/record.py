@@ -210,8 +210,12 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             Keys as in `list_analysis_keys`, there or not; `METADATA_KEY` for the metadata, `MASKS_KEY` for the masks,
-            `PIXELS_KEY` for the shape of the pixels.
+            `PIXELS_KEY` for the shape of the pixels, `PIXEL_VALUES_KEY` for the pixels themselves; "reviews/", with `/` at
+            the end, for all artifacts in that folder.
         """
+        if any(key.endswith("/") for key in keys):
+            whole = self._without_folders(keys)
+            return f"{' '.join(whole)} {self.file_stamp(whole)}"
         if layout.PIXELS_KEY in keys:
             others = [key for key in keys if key != layout.PIXELS_KEY]
             return f"{self._blobs.stamp(_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
@@ -221,6 +225,9 @@ class ZarrImageRecord(Artifacts):
         if layout.MASKS_KEY in keys and set(self._blobs.names(layout.RECORD_ARRAYS)) - {layout.GROUP_DOCUMENT}:
             files = self._blobs.files(layout.RECORD_ARRAYS)
             stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_ARRAYS}/{key}')}" for key in files]
+        if layout.PIXEL_VALUES_KEY in keys:
+            files = self._blobs.files(layout.RECORD_DATA)
+            stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_DATA}/{key}')}" for key in files]
         return " ".join(stamps)
 
     def fingerprint(self, keys: Sequence[str]) -> str:
@@ -230,7 +237,7 @@ class ZarrImageRecord(Artifacts):
         ----------
         keys
             As in `file_stamp`. Of the metadata, the newest revision counts; the masks are the boolean array artifacts, and
-            of the pixels their shape and dtype count.
+            of the pixels their shape and dtype count, or with `PIXEL_VALUES_KEY` all of their files, which are read whole.
 
         Raises
         ------
@@ -238,12 +245,15 @@ class ZarrImageRecord(Artifacts):
             When none of the metadata's revisions is whole.
         """
         digests = {}
-        for key in keys:
+        for key in self._without_folders(keys):
             if key == layout.METADATA_KEY:
                 digests[key] = self.load_revision().sha256
                 continue
             if key == layout.MASKS_KEY:
                 digests |= self._mask_digests()
+                continue
+            if key == layout.PIXEL_VALUES_KEY:
+                digests[layout.RECORD_DATA] = self._digest_of_files(layout.RECORD_DATA)
                 continue
             if key == layout.PIXELS_KEY:
                 with suppress(FileNotFoundError):
@@ -254,15 +264,19 @@ class ZarrImageRecord(Artifacts):
                 digests[key] = hashlib.sha256(self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
         return canonical_sha256(digests) if digests else ""
 
+    def _without_folders(self, keys: Sequence[str]) -> list[str]:
+        """Return keys with the artifacts in a folder in the place of the folder's own key."""
+        return [one for key in keys for one in (self.list_folder_keys(key) if key.endswith("/") else [key])]
+
     def _mask_digests(self) -> dict[str, str]:
-        found = {}
-        for name in filter(self._is_mask, self.list_array_artifacts()):
-            folder = layout.array_data_key(name)
-            hasher = hashlib.sha256()
-            for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
-                hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
-            found[layout.array_group_key(name)] = hasher.hexdigest()
-        return found
+        masks = filter(self._is_mask, self.list_array_artifacts())
+        return {layout.array_group_key(name): self._digest_of_files(layout.array_data_key(name)) for name in masks}
+
+    def _digest_of_files(self, folder: str) -> str:
+        hasher = hashlib.sha256()
+        for key in (one for one in self._blobs.files(folder) if not is_of_system(one)):
+            hasher.update(f"{key}:{hashlib.sha256(self._blobs.read(f'{folder}/{key}')).hexdigest()} ".encode())
+        return hasher.hexdigest()
 
     def _is_mask(self, name: str) -> bool:
         document = f"{layout.array_data_key(name)}/{layout.GROUP_DOCUMENT}"

@@ -17,6 +17,7 @@ from kymflow_zarr.arrays.npy import npy_from_bytes, npy_to_bytes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import (
+    ArtifactExistsError,
     ArtifactNotFoundError,
     InvalidNameError,
     RecordNotFoundError,
@@ -27,6 +28,7 @@ from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue
 from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.tiffs import read_tiff
+from kymflow_zarr.stores.committed import Committed, CommittedFile
 from kymflow_zarr.stores.portable import check_object, check_portable_name, is_portable, loaded_object
 from kymflow_zarr.stores.protocols import ArtifactStore, PixelStore
 
@@ -93,12 +95,42 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         where = str(self.path.with_name(key))
         return loaded_object(artifact_from_bytes(data, what=where), what=where)
 
+    def committed(self, name: str) -> CommittedFile:
+        """Return `<stem>.<name>.json` with its commits, for objects that several programs change."""
+        return CommittedFile(self._blobs, self._key(name, _JSON, what="artifact"))
+
+    def commit_dict(self, name: str, value: JsonObject, upon: Committed) -> bool:
+        """Write an object upon what `committed` gave; return False, and write nothing, where that is no longer so."""
+        file = self.committed(name)
+        self._check_there()
+        return file.commit(check_object(name, value), upon)
+
     def save_array_artifact(self, name: str, arr: ArrayLike) -> None:
         """Write or replace `<stem>.<name>.npy`; such a file has no checksum, so a changed value in it cannot be seen."""
+        key, data = self._array_file(name, arr)
+        self._blobs.write(key, data)
+
+    def create_array_artifact(self, name: str, arr: ArrayLike) -> None:
+        """Write `<stem>.<name>.npy`, which must not exist.
+
+        Raises
+        ------
+        ArtifactExistsError
+            When there is one; of two programs that write it at once, one gets this.
+        """
+        key, data = self._array_file(name, arr)
+        try:
+            self._blobs.create(key, data)
+        except FileExistsError as error:
+            raise ArtifactExistsError(
+                f"not saved: there is an array {name!r} next to {self.path}; choose another name"
+            ) from error
+
+    def _array_file(self, name: str, arr: ArrayLike) -> tuple[str, bytes]:
         key = self._key(name, _ARRAY, what="array artifact")
         data = npy_to_bytes(storable_array(arr))
         self._check_there()
-        self._blobs.write(key, data)
+        return key, data
 
     def load_array_artifact(self, name: str) -> NDArray[Any]:
         """Return the array in `<stem>.<name>.npy`; Python objects in it are refused, not run."""

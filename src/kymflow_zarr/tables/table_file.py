@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import DamagedError, KymflowZarrError
+from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import parquet_problem, read_notes, table_from_parquet, table_to_parquet
 from kymflow_zarr.formats.seals import PARQUET_SEAL
 
@@ -91,10 +91,34 @@ class TableFile:
                 raise self._is_folder(state.key) from error
             return NewestTable(table_from_parquet(data, what=what), _digest(data, what=what), state)
 
-    def replace(self, table: pa.Table) -> None:
-        """Commit a table, whatever was there."""
-        while not self.commit(table, self._state()):
-            pass
+    def replace(self, table: pa.Table, *, expected: str | None = None) -> str:
+        """Commit a table and return the digest of its file.
+
+        Parameters
+        ----------
+        table
+            The new rows.
+        expected
+            The digest of the file that they were made from, empty where there was none; by default whatever is there.
+
+        Raises
+        ------
+        ConflictError
+            When the table is no longer what was expected.
+        """
+        while True:
+            state = self._state()
+            try:
+                found = "" if state.key is None or expected is None else self._digest_of(state.key)
+            except FileNotFoundError:  # as in `read`
+                continue
+            if expected not in (None, found):
+                raise ConflictError(
+                    f"not saved: another program wrote the table {self._name!r} since it was read; read it again, and make "
+                    "the change there"
+                )
+            if digest := self.commit(table, state):
+                return digest
 
     def commit(self, table: pa.Table, state: TableState) -> str:
         """Write the next commit upon a state and let the table's file be it.
@@ -138,12 +162,7 @@ class TableFile:
         DamagedError
             When it cannot be read.
         """
-
-        def digest_of(key: str) -> str:
-            seal = self._notes(key).get(PARQUET_SEAL)
-            return seal.decode() if seal else self._sha256(key)
-
-        return self.read(digest_of) or ""
+        return self.read(self._digest_of) or ""
 
     def problem(self, *, deep: bool) -> str | None:
         """Return what is wrong with the table's own file, also, where `deep`, that it has no seal; None for nothing."""
@@ -247,6 +266,10 @@ class TableFile:
         return DamagedError(
             f"{self._blobs.describe(key)} is a folder; a table should be there: verify --repair sets it aside"
         )
+
+    def _digest_of(self, key: str) -> str:
+        seal = self._notes(key).get(PARQUET_SEAL)
+        return seal.decode() if seal else self._sha256(key)
 
     def _sha256(self, key: str) -> str:
         return hashlib.sha256(self._blobs.read(key, limit=MAX_BYTES)).hexdigest()

@@ -90,18 +90,29 @@ class Tables:
             raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}")
         return frame
 
-    def save(self, name: str, frame: pd.DataFrame, *, restored: bool = False) -> None:
-        """Write or replace a table whole; one that is `restored` may have a name that an older program gave it.
+    def save(self, name: str, frame: pd.DataFrame, *, restored: bool = False, expected: str | None = None) -> str:
+        """Write or replace a table whole, and return the digest of its file.
+
+        Parameters
+        ----------
+        name, frame
+            The table.
+        restored
+            Whether it may have a name that an older program gave it.
+        expected
+            The digest of the file that the frame was made from, empty where there was none; by default whatever is there.
 
         Raises
         ------
         InvalidValueError
             When a row has no `image_id`.
+        ConflictError
+            When the table is no longer what was expected.
         """
         _check_table_name(name, restored=restored)
         table = frame_to_table(frame, what=f"table {name!r}")
         _check_ids(table, name)
-        self.file(name).replace(table)
+        return self.file(name).replace(table, expected=expected)
 
     def replace_rows(
         self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None

@@ -19,6 +19,7 @@ from napari.layers import Image, Layer, Shapes
 
 from napari_kymflow.layers.convert import describe_position
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.layers.placement import Placement
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.shapes import EDGE_PIXELS
 from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
@@ -27,6 +28,7 @@ BAND_HEIGHT = 0.86
 """The band's height over the canvas's; the rest is for labels and for seeing where the image ends."""
 
 _MARGIN = 1.03
+_FEWEST_LINES = 4.0
 _SAME = 0.01
 _SAME_WIDTH = 0.2
 _NOTCH = 1.007**30
@@ -147,6 +149,27 @@ class KymographView:
         half = self._canvas[0] / self.viewer.scene.camera.zoom / 2
         start, stop = round(self._middle - half), round(self._middle + half)
         return max(0, min(start, self._shape[0] - 1)), max(1, min(stop, self._shape[0]))
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where the record lies on the canvas now; None where none is shown."""
+        if self._sync is None:
+            return None
+        camera, (length, breadth) = self.viewer.scene.camera, self._canvas
+        return Placement(
+            zoom=float(camera.zoom),
+            stretch=self._stretch,
+            middle=self._middle,
+            middle_across=float(camera.center[-2 if self._runs_right else -1]),
+            length=float(length),
+            breadth=float(breadth),
+            runs_right=self._runs_right,
+        )
+
+    def show_lines(self, start: float, stop: float) -> None:
+        """Show just the lines from `start` to `stop`, from one edge of the canvas to the other."""
+        if self._sync is not None:
+            self._zoom_to(self._canvas[0] / max(stop - start, _FEWEST_LINES), middle=(start + stop) / 2 - 0.5)
 
     def go_to_lines(self, start: float, stop: float, *, caption: str = "") -> None:
         """Show the lines from `start` to `stop`, and write a caption on the canvas."""

@@ -81,8 +81,8 @@ class RecordLayers:
             _replace_image(there, np.zeros((1, 1), np.uint8), nothing)
 
     def clear(self) -> None:
-        """Take all layers of ours away."""
-        for layer in self.all:
+        """Take all layers of ours away, the image last: napari warns where only a ROI layer without ROIs is left."""
+        for layer in sorted(self.all, key=lambda layer: _tag(layer).role == "pixels"):
             # A dialog that closes with the record takes its own layer away.
             if layer in self._view.viewer.layers:
                 self._view.viewer.layers.remove(layer)

@@ -25,6 +25,7 @@ from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.drafts import Draft, records_with_drafts
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_layers import RecordLayers
+from napari_kymflow.session.selected_event import SelectedEvent
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.user.window import Window
 
@@ -62,6 +63,10 @@ class KymSession:
     selection_changed = Signal()
     saved = Signal(str)
     """The id of a record whose ROIs were saved."""
+    results_changed = Signal()
+    """Records of the open dataset were measured, and its tables follow already."""
+    event_selected = Signal(object)
+    """The `SelectedEvent`, or None: in the trace, a table or the review."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.view = KymographView(viewer)
@@ -76,6 +81,8 @@ class KymSession:
         """The indexers that fill its tables."""
         self.record: OpenRecord | None = None
         """The open record."""
+        self.event: SelectedEvent | None = None
+        """The selected event."""
         self._unsaved: dict[tuple[Path, str], Draft] = {}
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
@@ -102,6 +109,12 @@ class KymSession:
         """Do something with the open record; nothing where none is open."""
         if self.record is not None:
             action(self.record)
+
+    def select_event(self, event: SelectedEvent | None) -> None:
+        """Make an event the selected one, wherever it was clicked; nothing where it is already."""
+        if event != self.event:
+            self.event = event
+            self.event_selected.emit(event)
 
     @property
     def key(self) -> tuple[Path, str] | None:

@@ -24,8 +24,10 @@ _FEW = 100
 """Records that can be opened without anybody waiting."""
 _MOST_OPENED = 1000
 """Records whose rows are made only to be shown; of more, the table has to be refreshed first."""
-SERIES = (VELOCITY,)
-"""Tables of one row a window: millions of rows that nobody looks through in a list, so the docks do not read them."""
+_SERIES = (VELOCITY,)
+"""Tables of one row a window, of which only small ones are read: nobody looks through millions of rows in a list."""
+_MOST_LISTED = 100_000
+"""Rows of such a table that the docks read."""
 _TIME = "%Y-%m-%d %H:%M:%S"
 _NEEDED = ("image_id", "name", "acquired")
 """Columns that the table `images` has; one without them is somebody else's."""
@@ -39,8 +41,9 @@ class DatasetSnapshot:
     """What a dataset held.
 
     `image_ids` are the records in the order of their acquisition; `images` are the rows of the table `images`, made anew
-    where it is not fresh. `tables` and `problems` are the tables by name, without `SERIES`, and why others cannot be read;
-    `worth` is what `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences for the user.
+    where it is not fresh. `tables` and `problems` are the tables by name, without those too long for a list, and why others
+    cannot be read; `worth` is what `KymDataset.freshness` says, by table, and empty in a quick look; `notes` are sentences
+    for the user.
     """
 
     image_ids: tuple[str, ...] = ()
@@ -51,6 +54,24 @@ class DatasetSnapshot:
     worth: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_quick: bool = True
+
+    def rows_of(self, table_name: str) -> int:
+        """Return how many rows a table has, also one that was not read; 0 where that is not known."""
+        worth = self.worth.get(table_name)
+        return 0 if worth is None else int(worth["n_rows"].sum())
+
+    def is_too_long(self, table_name: str) -> bool:
+        """Return whether a table was not read since it has more rows than anybody looks through."""
+        return table_name in _SERIES and self.rows_of(table_name) > _MOST_LISTED
+
+    def why_empty(self, table_name: str) -> str:
+        """Return why nothing of a table is shown; empty where that is not known, or it has no rows."""
+        if self.is_too_long(table_name):
+            return (
+                f"{self.rows_of(table_name):,} rows are too many for a list: read tables/{table_name}.parquet, in the "
+                "dataset's folder, with another program"
+            )
+        return self.problems.get(table_name, "")
 
     def states(self, table_name: str) -> "pd.Series[str]":
         """Return the state of each image in a table, by image; empty where it is not known yet."""
@@ -91,7 +112,7 @@ def full_snapshot(
     tables = KymDataset(dataset)
     worth, failed = _worth_of(tables, indexers)
     images, notes = _images_now(tables, worth.get(_IMAGES.table_name), watch=watch)
-    frames, digests, problems = _read_tables(dataset, before or DatasetSnapshot())
+    frames, digests, problems = _read_tables(dataset, before or DatasetSnapshot(), worth)
     return DatasetSnapshot(
         image_ids=_in_order(dataset.list_image_ids(), images),
         images=images.sort_values("image_id", ignore_index=True),
@@ -113,7 +134,7 @@ def snapshot_of_image(
     for name, row in own.items():
         old = before.worth.get(name, row)
         worth[name] = pd.concat([old[old["image_id"] != image_id], row], ignore_index=True)
-    frames, digests, problems = _read_tables(dataset, before)
+    frames, digests, problems = _read_tables(dataset, before, worth)
     images = before.images[before.images["image_id"] != image_id]
     try:
         rows = _usable(_IMAGES.extract_rows(dataset.record(image_id)))
@@ -190,11 +211,12 @@ def _without_counts(images: pd.DataFrame, image_ids: Collection[str]) -> pd.Data
 
 
 def _read_tables(
-    dataset: ZarrDataset, before: DatasetSnapshot
+    dataset: ZarrDataset, before: DatasetSnapshot, worth: Mapping[str, pd.DataFrame]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str], dict[str, str]]:
     """Return the tables to look through, their digests, and why others cannot be read; those that stayed are not read."""
     frames, digests, problems = {}, {}, {}
-    for name in [name for name in dataset.list_table_names() if name not in SERIES]:
+    known = DatasetSnapshot(worth=worth)
+    for name in [name for name in dataset.list_table_names() if not known.is_too_long(name)]:
         try:
             digest = dataset.table_digest(name)
             is_known = name in before.tables and before.digests.get(name) == digest

@@ -7,14 +7,15 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
-from napari_kymflow.widgets.window.layout import DATASET, PLUGIN, ROIS
+from napari_kymflow.widgets.flow.flow_dock import FlowDock
+from napari_kymflow.widgets.window.layout import DATASET, DOCKS, PLUGIN
 
 _SOON_MS = 50
 
 
 def open_docks(viewer: "napari.viewer.Viewer") -> None:
-    """Open both docks in a viewer's window; where they are open already, leave them where the user put them."""
-    for name in (DATASET, ROIS):
+    """Open all docks in a viewer's window; where they are open already, leave them where the user put them."""
+    for name in DOCKS:
         viewer.window.add_plugin_dock_widget(PLUGIN, name)
 
 
@@ -59,4 +60,5 @@ def do_when_idle(dock: DatasetDock, action: Callable[[], None]) -> None:
 
 def is_busy(viewer: "napari.viewer.Viewer") -> bool:
     """Return whether a dock of a viewer's window has a worker at work."""
-    return any(dock.is_busy for dock in viewer.window.dock_widgets.values() if isinstance(dock, DatasetDock))
+    docks = viewer.window.dock_widgets.values()
+    return any(dock.is_busy for dock in docks if isinstance(dock, DatasetDock | FlowDock))

@@ -27,6 +27,7 @@ LABORATORYS_LINES = [
     "radon_report: 5 rows of 3 images, 1 never analysed",
     "velocity_events: 5 rows of 3 images, 2 never analysed",
     "velocity: 31235 rows of 3 images, 1 never analysed",
+    "reviews: 5 rows of 3 images, 2 never analysed",
     "Capillary2_no_txt.tif: calibration unknown: no header gives µm per pixel and seconds per line",
     "3 imported, 0 skipped",
 ]
@@ -96,6 +97,7 @@ def test_importing_fills_the_tables(imported_path):
         "images": 2,
         "radon_report": 1,
         "rois": 0,
+        "reviews": 0,
         "velocity": 1,
         "velocity_events": 0,
     }
@@ -173,7 +175,8 @@ def test_two_patterns_choose_the_files_of_both(scan_path, second_scan_path, data
     assert "2 imported, 0 skipped" in result.stdout
 
 
-READ = " or ".join(repr(f"*{ending}") for ending in (".tif", ".tiff", ".lif", ".oif", ".oib", ".czi", ".lsm", ".zarr"))
+_ENDINGS = (".tif", ".tiff", ".lif", ".nd2", ".oif", ".oib", ".oir", ".czi", ".lsm", ".zarr")
+READ = " or ".join(repr(f"*{ending}") for ending in _ENDINGS)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +240,7 @@ def test_indexing_what_is_fresh_has_nothing_to_do(imported_path):
             "radon_report: nothing to do, 1 never analysed",
             "velocity_events: nothing to do, 2 never analysed",
             "velocity: nothing to do, 1 never analysed",
+            "reviews: nothing to do, 2 never analysed",
         ],
     )
 
@@ -261,6 +265,7 @@ def test_rebuilding_says_what_the_tables_have(imported_path, jobs):
             "radon_report: 1 row of 2 images, 1 never analysed",
             "velocity_events: 0 rows of 2 images, 2 never analysed",
             "velocity: 1 row of 2 images, 1 never analysed",
+            "reviews: 0 rows of 2 images, 2 never analysed",
         ],
     )
 
@@ -290,6 +295,7 @@ def test_info_says_what_a_sound_dataset_holds(imported_path):
             f"{imported_path}: 2 records",
             "  table images: 2 rows",
             "  table radon_report: 1 row (1 never analysed)",
+            "  table reviews: 0 rows (2 never analysed)",
             "  table rois: 0 rows",
             "  table velocity: 1 row (1 never analysed)",
             "  table velocity_events: 0 rows (2 never analysed)",
@@ -464,7 +470,7 @@ class TestUpgrade:
         result = run("index", dataset_path)
         assert (result.exit_code, result.stdout.splitlines()[-2:]) == (
             0,
-            ["velocity_events: 3 rows of 2 images, 1 never analysed", "velocity: 0 rows of 2 images, 2 never analysed"],
+            ["velocity: 0 rows of 2 images, 2 never analysed", "reviews: 3 rows of 2 images, 1 never analysed"],
         )
 
     def test_another_dataset_is_refused(self, imported_path, tmp_path):

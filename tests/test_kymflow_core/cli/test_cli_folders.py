@@ -409,7 +409,7 @@ class TestTables:
 class TestExport:
     def test_it_goes_out_and_comes_back(self, imported_path, tmp_path):
         result = run("export", imported_path, tmp_path / "out", "--friendly-names")
-        assert (result.exit_code, result.stdout) == (0, "2 records and 6 tables exported as 21 files\n")
+        assert (result.exit_code, result.stdout) == (0, "2 records and 7 tables exported as 23 files\n")
         run("import", tmp_path / "out", tmp_path / "again.zarr")
         one, other = ZarrDataset(imported_path, mode="r"), ZarrDataset(tmp_path / "again.zarr", mode="r")
         assert one.list_image_ids() == other.list_image_ids()

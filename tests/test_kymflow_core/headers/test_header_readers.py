@@ -20,7 +20,7 @@ from kymflow_core.testing import HeaderReaderContract
 
 SHAPE = (40, 12)
 TAKEN = "but the image has 40 lines of 12 pixels; the image's shape was taken"
-OWN = ["olympus_txt", "bruker_xml", "ome_xml", "imagej_tiff", "sidecar"]
+OWN = ["olympus_txt", "bruker_xml", "scanimage_tiff", "ome_xml", "imagej_tiff", "sidecar"]
 LEFT_OUT = "the header reader 'x' was left out"
 MODULE = """
 from kymflow_core.headers import AcquisitionHeader
@@ -182,6 +182,7 @@ def test_one_of_another_package_comes_after_the_microscopes_and_before_the_tiff(
         "olympus_txt",
         "bruker_xml",
         "leica_xml",
+        "scanimage_tiff",
         "ome_xml",
         "imagej_tiff",
         "sidecar",

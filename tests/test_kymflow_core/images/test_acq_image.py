@@ -330,7 +330,8 @@ def test_the_rois_of_a_tiff_are_saved_beside_it_and_the_older_file_stays(tiff_im
     again = AcqImage.from_path(scan_path)
     assert [(roi.roi_id, roi.name, roi.note) for roi in again.rois] == [(1, "", "seen"), (2, "vessel", "")]
     assert scan_path.with_suffix(".json").read_bytes() == before
-    assert sorted(path.name for path in scan_path.parent.iterdir()) == ["scan.json", "scan.kymflow.json", "scan.tif"]
+    visible = [path.name for path in scan_path.parent.iterdir() if not path.name.startswith(".")]
+    assert sorted(visible) == ["scan.json", "scan.kymflow.json", "scan.tif"]
 
 
 def test_masks_of_a_tiff_are_saved_beside_it_and_never_replaced(tiff_image, scan_path):

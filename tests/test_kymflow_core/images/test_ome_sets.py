@@ -83,7 +83,19 @@ def write_companion(folder, planes):
     return names
 
 
-WRITERS = [pytest.param(write, id=write.__name__[6:]) for write in (write_bruker, write_micro_manager, write_companion)]
+def write_plain(folder, planes):
+    """Plain names without a companion file, of which each file names all."""
+    names = [f"scan{at:02}.tif" for at in range(len(planes))]
+    entries = [entry(name, t=at) for at, name in enumerate(names)]
+    for name, plane in zip(names, planes, strict=True):
+        write(folder / name, plane, ome(image_of(entries, t=len(planes)), name))
+    return names
+
+
+WRITERS = [
+    pytest.param(write, id=write.__name__[6:])
+    for write in (write_bruker, write_micro_manager, write_companion, write_plain)
+]
 
 
 def only(dataset, report):
@@ -146,7 +158,7 @@ class TestASet:
         names = write_set(folder, planes)
         (folder / names[-1]).unlink()
         image, file = only(dataset, dataset.import_folder(folder))
-        whole = {write_bruker: 4, write_micro_manager: 3, write_companion: 5}[write_set]
+        whole = {write_bruker: 4, write_micro_manager: 3, write_companion: 5, write_plain: 5}[write_set]
         np.testing.assert_array_equal(image.source.load_array().reshape(-1, LINES, PIXELS), planes[:whole])
         assert any("1 of the 1 other files of its set are not in its folder" in note for note in file.notes)
 

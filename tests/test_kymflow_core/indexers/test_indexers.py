@@ -320,6 +320,9 @@ MATERIALIZED = envelope(meta={"mask_ref": "analysis_arrays/drawn"})
 POLYGON = {"type": "polygon", "vertices": [[4.0, 3.0], [4.0, 8.0], [10.0, 8.0], [10.0, 3.0]]}
 PAINTED = filled(slice(4, 11), slice(3, 9))
 OWN = filled(slice(5, 17), slice(2, 9))
+COUNTED = np.arange(2 * 30 * 20, dtype=np.uint16).reshape(2, 30, 20)
+"""Two channels, in which every pixel has another value."""
+STATS = ("n_pixels", "mean", "std", "min", "max")
 
 
 class TestRoiIndexer(IndexerContract):
@@ -331,6 +334,13 @@ class TestRoiIndexer(IndexerContract):
             metadata={"rois": [envelope()], "accepted": True},
             json={"radon_report": REPORT},
             tables={"velocity_events": pd.DataFrame([EVENT])},
+        ),
+        ArtifactsInMemory(
+            metadata={"rois": [envelope(channel=2), mask_envelope(channel=1)]},
+            arrays={"drawn": PAINTED},
+            shape=(2, 30, 20),
+            axes=("c", "y", "x"),
+            pixels=COUNTED,
         ),
     )
 
@@ -397,6 +407,50 @@ def test_bounds_are_also_physical():
 def test_without_a_calibration_there_are_no_physical_bounds():
     row = roi_row(envelope(), header={})
     assert np.isnan([row[key] for key in ("x0_um", "x1_um", "t0_s", "t1_s")]).all()
+
+
+def measured(*envelopes: dict, **arrays: np.ndarray) -> list[list[object]]:
+    """What the pixels of some ROIs of the image `COUNTED` say."""
+    image = ArtifactsInMemory(
+        metadata={"rois": list(envelopes)}, arrays=arrays, shape=(2, 30, 20), axes=("c", "y", "x"), pixels=COUNTED
+    )
+    return RoiIndexer().extract_rows(image)[[*STATS]].astype(object).to_numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ("roi", "inside"),
+    [
+        pytest.param(envelope(), COUNTED[0][OWN], id="rectangle"),
+        pytest.param(envelope(channel=2), COUNTED[1][OWN], id="rectangle of the second channel"),
+        pytest.param(mask_envelope(channel=2), COUNTED[1][PAINTED], id="mask"),
+        pytest.param(envelope(data={"x0": 15, "x1": 99, "y0": 5, "y1": 7}), COUNTED[0][5:7, 15:], id="beyond the image"),
+    ],
+)
+def test_the_row_of_a_roi_has_what_its_pixels_say(roi, inside):
+    expected = [inside.size, inside.mean(), inside.std(), inside.min(), inside.max()]
+    assert measured(roi, drawn=PAINTED) == [pytest.approx(expected)]
+
+
+def test_many_rois_are_measured_as_each_alone():
+    rois = [
+        envelope(number, channel=1 + number % 2, data={"x0": 0, "x1": number, "y0": 3, "y1": 9}) for number in range(1, 13)
+    ]
+    assert measured(*rois) == [row for roi in rois for row in measured(roi)]
+
+
+@pytest.mark.parametrize(
+    ("roi", "arrays", "n_pixels"),
+    [
+        pytest.param(mask_envelope(), {}, None, id="mask missing"),
+        pytest.param(mask_envelope(), {"drawn": np.ones((3, 3), bool)}, None, id="mask damaged"),
+        pytest.param(envelope(channel=3), {}, None, id="no such channel"),
+        pytest.param(mask_envelope(), {"drawn": PAINTED & False}, 0, id="no pixel inside"),
+    ],
+)
+def test_of_pixels_that_nobody_knows_nothing_is_stated(roi, arrays, n_pixels):
+    (row,) = measured(roi, **arrays)
+    assert (None if pd.isna(row[0]) else row[0]) == n_pixels
+    assert pd.isna(row[1:]).all()
 
 
 def test_rois_keep_their_order():

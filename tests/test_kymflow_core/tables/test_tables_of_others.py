@@ -12,6 +12,7 @@ from kymflow_core import AcqImage, ComputedFrom, ImageIndexer, KymDataset, RoiIn
 from kymflow_core.headers.acquisition import local_time
 from kymflow_core.indexers import ensure_image_id_column, find_indexers
 from kymflow_core.tables.row_digests import row_digests
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError
 
 
@@ -106,6 +107,32 @@ def test_a_mask_that_another_program_replaced_or_deleted_is_noticed(dataset):
     assert kd.get_table("rois")["mask"].tolist() == ["mask missing"]
 
 
+def test_other_pixels_make_the_table_of_rois_be_behind(dataset):
+    record = add_image(dataset, 1)
+    kd = KymDataset(dataset)
+    kd.rebuild(RoiIndexer())
+    assert kd.get_table("rois")["max"].tolist() == [record.load_array().max()]
+    # As between the two steps of an import of a changed file: the metadata say nothing new any more.
+    record.replace_array(record.load_array() + 5)
+    assert states(kd, RoiIndexer()) == {record.image_id: "behind"}
+    before = kd.get_table("rois")["max"].tolist()
+    kd.refresh(RoiIndexer())
+    assert kd.get_table("rois")["max"].tolist() == [before[0] + 5]
+    record.replace_array(record.load_array())
+    assert states(kd, RoiIndexer()) == {record.image_id: "fresh"}
+
+
+def test_pixels_that_are_damaged_fail_their_image_and_keep_its_rows(dataset):
+    record = add_image(dataset, 1)
+    kd = KymDataset(dataset)
+    kd.rebuild(RoiIndexer())
+    (shard,) = (path for path in (dataset.path / "images" / record.image_id / "data" / "c").rglob("*") if path.is_file())
+    shard.write_bytes(shard.read_bytes()[:-9])
+    kd.refresh(RoiIndexer())
+    assert states(kd, RoiIndexer()) == {record.image_id: "failed"}
+    assert kd.get_table("rois")["roi_id"].tolist() == [1]
+
+
 def test_an_array_that_is_no_mask_changes_nothing(dataset):
     record = add_image(dataset, 1)
     kd = KymDataset(dataset)
@@ -171,6 +198,42 @@ def test_saving_a_table_that_another_program_wrote_since_is_refused(kd, dataset)
     with pytest.raises(
         ConflictError, match=r"^not saved: another program wrote the table 'radon_report' since it was read"
     ):
+        kd.save_table(TABLE)
+    assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"theirs"}
+
+
+def test_a_table_is_compared_at_every_save_not_only_at_the_first(kd, dataset):
+    kd.tables[TABLE] = kd.get_table(TABLE).assign(notes="mine")
+    kd.save_table(TABLE)
+    KymDataset(dataset.path).dataset.save_table(TABLE, kd.tables[TABLE].assign(notes="theirs"))
+    with pytest.raises(
+        ConflictError, match=r"^not saved: another program wrote the table 'radon_report' since it was read"
+    ):
+        kd.save_table(TABLE)
+    assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"theirs"}
+
+
+def test_a_table_can_be_saved_again_by_who_saved_it_last(kd, dataset):
+    for note in ("once", "twice"):
+        kd.tables[TABLE] = kd.get_table(TABLE).assign(notes=note)
+        kd.save_table(TABLE)
+    assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"twice"}
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_a_table_that_is_written_while_it_is_saved_is_not_replaced(kd, dataset, monkeypatch, commits):
+    mine, theirs = kd.get_table(TABLE).assign(notes="mine"), kd.get_table(TABLE).assign(notes="theirs")
+    real = Blobs.create
+
+    def create(self, key, data):
+        monkeypatch.setattr(Blobs, "create", real)
+        for _ in range(commits):
+            KymDataset(dataset.path).dataset.save_table(TABLE, theirs)
+        real(self, key, data)
+
+    monkeypatch.setattr(Blobs, "create", create)
+    kd.tables[TABLE] = mine
+    with pytest.raises(ConflictError, match="read it again, and make the change there"):
         kd.save_table(TABLE)
     assert set(KymDataset(dataset.path).get_table(TABLE)["notes"]) == {"theirs"}
 

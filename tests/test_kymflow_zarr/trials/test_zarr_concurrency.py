@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from acknowledged import Contents, after, contents_of, split
 from states import Sample, make_sample, table_rows
 from zygote import Zygote, read_journal
 
+from kymflow_core.images.acq_image import AcqImage
 from kymflow_zarr import ZarrDataset
 
 pytestmark = [
@@ -85,6 +87,20 @@ def test_the_four_processes_did_something_of_each_kind(mixed, count):
 def test_many_processes_leave_a_sound_dataset(work, request):
     sample = request.getfixturevalue(work).sample
     assert ZarrDataset(sample.path, mode="r").verify(deep=True).problems == ()
+
+
+def test_no_roi_or_mask_that_three_processes_save_beside_one_tiff_is_lost(zygote, tmp_path, trials, count):
+    path = tmp_path / "scan.tif"
+    tifffile.imwrite(path, np.zeros((20, 6), np.uint16))
+    # A tenth: every save reads all that lies beside the TIFF, so that many take the square of the time.
+    common = {"path": str(path), "count": max(5, trials.commits // 10)}
+    journal = _let_work(zygote, tmp_path, "save_beside", [{**common, "name": f"writer {number}"} for number in range(3)])
+    image = AcqImage.from_path(path)
+    saved = {kind: {line["name"] for line in journal if line["what"] == kind} for kind in ("roi", "mask")}
+    assert {roi.name for roi in image.rois} == saved["roi"]
+    assert {roi.name for roi in image.rois if image.stored_mask(roi).state == "mask"} == saved["mask"]
+    count("saves of ROIs and masks of 3 processes beside one TIFF", sum(map(len, saved.values())))
+    count("conflicts among these, that were answered and repeated", sum(line.get("conflicts", 0) for line in journal))
 
 
 def test_the_rest_of_the_metadata_survives_the_commits(committed):

@@ -131,7 +131,9 @@ def test_a_record_that_is_left_while_its_save_runs_has_its_rois_when_it_is_opene
 def test_a_roi_with_results_is_not_saved_by_itself_once_it_was_moved(slow):
     slow.record.editor.set_bounds(1, Bounds(x0=0, x1=9, y0=0, y1=99))
     slow.window.paused()
-    assert slow.record.saving.outdating == ["ROI 1 was changed; computed for it as it was: radon report (1 row)"]
+    assert slow.record.saving.outdating == [
+        "ROI 1 was changed; computed for it as it was: radon report (1 row), velocity series (300 rows)"
+    ]
     assert not slow.record.saving.is_saving
     slow.record.save()
     slow.window.go_on()
@@ -504,7 +506,8 @@ def test_of_a_record_that_is_only_looked_at_nothing_is_edited(demo_session):
 
 
 def test_results_that_were_computed_since_the_record_was_opened_are_not_outdated_by_an_autosave(slow):
-    slow.dataset.record(slow.image_id).delete_analysis("radon_report.parquet")
+    for name in ("radon_report", "velocity"):
+        slow.dataset.record(slow.image_id).delete_analysis(f"{name}.parquet")
     slow.record.saving.find_results()
     slow.window.go_on()
     assert 1 not in slow.record.saving.results

@@ -76,6 +76,14 @@ def test_an_earlier_revision_that_is_shown_goes_with_its_record(demo_session, vi
     assert roles(viewer_model) == ["pixels", "mask", "rois"]
 
 
+def test_the_image_of_a_record_that_closes_goes_last(demo_session, viewer_model):
+    gone = []
+    viewer_model.layers.events.removed.connect(lambda event: gone.append(tag_of(event.value).role))
+    demo_session.close_record()
+    assert gone[-1] == "pixels"
+    assert set(gone) == {"rois", "mask", "pixels"}
+
+
 def test_layers_of_others_stay_when_a_record_closes(demo_session, viewer_model):
     viewer_model.add_points([[1, 1]], name="mine")
     demo_session.close_record()

@@ -13,6 +13,7 @@ from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, NotSavedError
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.tables import snapshot as snapshot_module
+from napari_kymflow.tables import snapshot as snapshots
 from napari_kymflow.tables.after_save import update_after_save
 from napari_kymflow.tables.report_text import describe_reports
 from napari_kymflow.tables.row_place import Place, place_of
@@ -79,7 +80,7 @@ def change_roi(dataset, name):
 
 def drop_results(dataset, name):
     record = next(record for record in dataset.iter_records() if AcqImage(record).name == name)
-    for key in ("radon_report.parquet", "velocity_events.parquet"):
+    for key in ("radon_report.parquet", "velocity_events.parquet", "velocity.parquet"):
         record.delete_analysis(key)
     return record
 
@@ -185,7 +186,16 @@ def test_a_damaged_table_is_named_and_the_others_are_there(dataset, demo_path):
     (demo_path / "tables" / "rois.parquet").write_bytes(b"no table")
     snapshot = full_snapshot(dataset, INDEXERS)
     assert "is not readable Parquet" in snapshot.problems["rois"]
-    assert sorted(snapshot.tables) == ["images", "radon_report", "velocity_events"]
+    assert sorted(snapshot.tables) == ["images", "radon_report", "reviews", "velocity", "velocity_events"]
+
+
+def test_a_series_of_too_many_windows_is_counted_and_not_read(dataset, monkeypatch):
+    monkeypatch.setattr(snapshots, "_MOST_LISTED", 899)
+    snapshot = full_snapshot(dataset, INDEXERS)
+    assert "velocity" not in snapshot.tables
+    assert snapshot.is_too_long("velocity")
+    assert snapshot.why_empty("velocity").startswith("900 rows are too many for a list: read tables/velocity.parquet")
+    assert [snapshot.is_too_long(name) for name in snapshot.tables] == [False] * 5
 
 
 def test_unsaved_records_are_marked_and_the_view_stays_as_it_was(dataset):
@@ -203,7 +213,7 @@ def test_a_table_that_did_not_change_is_not_read_and_shown_again(dataset):
     run_indexers(dataset.path, INDEXERS, "refresh")
     after = shown_of(dataset, before)
     same = [name for name in before.tables if after.tables[name] is before.tables[name]]
-    assert same == ["radon_report", "rois"]
+    assert same == ["radon_report", "rois", "velocity"]
 
 
 def test_looking_at_one_image_again_is_looking_at_all(dataset):

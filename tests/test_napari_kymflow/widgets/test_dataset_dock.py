@@ -90,7 +90,7 @@ def test_an_empty_dock_says_what_to_do(dock):
 
 @pytest.mark.everyday
 def test_records_and_all_tables_are_listed(dock, session):
-    assert tabs(dock) == [RECORDS, "Images (3)", "ROIs (6)", "Velocity (6)", "Events (4)"]
+    assert tabs(dock) == [RECORDS, "Images (3)", "ROIs (6)", "Velocity (6)", "Events (4)", "Velocity series (900)", "Reviews (4)"]
     assert column(dock, "record") == NAMES
     assert column(dock, "ROIs") == [2, 2, 2]
     assert column(dock, "state") == ["fresh"] * 3
@@ -267,7 +267,7 @@ def test_the_reason_is_the_tooltip_of_the_state(dock, session, qtbot):
 
 def test_never_analysed_no_events_failed_and_deleted_are_told_apart(dock, session, qtbot):
     first, second, third = (session.dataset.record(image_id) for image_id in session.image_ids)
-    for key in ("radon_report.parquet", "velocity_events.parquet"):
+    for key in ("radon_report.parquet", "velocity_events.parquet", "velocity.parquet"):
         first.delete_analysis(key)
     second.save_df_parquet("velocity_events", second.load_df_parquet("velocity_events").iloc[:0])
     (session.path / "images" / third.image_id / "analysis" / "radon_report.parquet").write_bytes(b"torn")

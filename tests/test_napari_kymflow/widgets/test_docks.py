@@ -202,7 +202,7 @@ def test_docks_open_once_below_the_canvas(viewer):
     open_docks(viewer)
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
-    assert len([title for title in titles if title.startswith("Kymograph")]) == 2
+    assert len([title for title in titles if title.startswith("Kymograph")]) == 3
     QApplication.processEvents()
 
 
@@ -229,5 +229,5 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     session.record.save()
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
-    assert len([title for title in titles if title.startswith("Kymograph")]) == 2
+    assert len([title for title in titles if title.startswith("Kymograph")]) == 3
     wait_for_docks(viewer, qtbot)

@@ -65,11 +65,12 @@ def _image(path: Path, number: int, name: str, image: Any, arranged: Arrangement
     dimensions = {one.get("DimID"): one for one in image.xml_element.findall(_DIMENSIONS)}
     lines, pixels = dimensions.get(_T if arranged.is_line_scan else _Y), dimensions.get(_X)
     counts = tuple(int(one.get("NumberOfElements", 0)) for one in (lines, pixels) if one is not None)
+    entries = {"Image": {"Name": image.name}, **{f"Dimension {key}": dict(one.attrib) for key, one in dimensions.items()}}
     header = AcquisitionHeader(
         shape=counts if len(counts) == 2 else (),
         seconds_per_line=_step(lines, _SECONDS) if arranged.is_line_scan else None,
         um_per_pixel=_step(pixels, _UM),
-        fields={"Image": {"Name": image.name}, **{f"Dimension {key}": dict(one.attrib) for key, one in dimensions.items()}},
+        fields={**entries, **_acquired(image)},
     )
     return ImageInFile(
         pixels=arranged.pixels(image.dtype, lambda: _load(path, number)), axes=arranged.axes, name=name, header=header
@@ -80,6 +81,12 @@ def _load(path: Path, number: int) -> NDArray[Any]:
     with reading(path, _KIND), load_library("liffile", path).LifFile(path) as lif:
         pixels: NDArray[Any] = lif.images[number].asarray()
         return pixels
+
+
+def _acquired(image: Any) -> dict[str, dict[str, str]]:
+    """Return the first time stamp, a FILETIME, so in UTC: what a laboratory's clock showed is not known from it."""
+    stamps = image.timestamps
+    return {} if stamps is None or not len(stamps) else {"Acquired": {"first time": str(stamps[0]), "time zone": "UTC"}}
 
 
 def _step(dimension: Any, units: dict[str, float]) -> float | None:

@@ -5,8 +5,9 @@ refused, and nothing is filled in.
 """
 
 import importlib
+import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,24 @@ from kymflow_core.images.image_readers import DeferredPixels
 from kymflow_zarr.errors import SourceError, whatever_is_raised
 
 _ORDER = "TCZYX"
+_SAME_STEP = 0.01
+"""How far the mean of recorded times may be from the time that most lines take."""
 _OF_A_LINE_SCAN = frozenset("TCYXS")
 
 
-def load_library(name: str, path: Path) -> Any:
-    """Return a library of the extra `formats`; raise `SourceError` with the command that installs it, if it is missing."""
+def load_library(name: str, path: Path, *, python: tuple[int, ...] = ()) -> Any:
+    """Return a library of the extra `formats`.
+
+    Raises
+    ------
+    SourceError
+        When it is missing, with the command that installs it; when it runs on no Python older than `python`.
+    """
+    if sys.version_info[: len(python)] < python:
+        raise SourceError(
+            f"{path} needs Python {'.'.join(map(str, python))} or newer, on which the package {name} runs, and this is "
+            f"Python {'.'.join(map(str, sys.version_info[:2]))}: export it as TIFF, or use a newer Python"
+        )
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -105,3 +119,14 @@ def in_unit(value: Any, unit: object, units: Mapping[str, float]) -> float | Non
     """Return a positive number in the unit that is 1 in `units`; None where it, or its unit, is not known."""
     number = positive(value)
     return number * units[unit] if number is not None and isinstance(unit, str) and unit in units else None
+
+
+def seconds_between(times: Sequence[float] | NDArray[Any], lines: int) -> tuple[float | None, tuple[str, ...]]:
+    """Return the time between lines by the recorded times in s, one a line; and why they were not used."""
+    if len(times) < 2:
+        return None, ()
+    steps = np.diff(np.asarray(times, float))
+    mean, usual = float(np.mean(steps)), float(np.median(steps))
+    if len(times) != lines or not usual > 0 or abs(mean - usual) > _SAME_STEP * usual:
+        return None, (f"{len(times)} times of {lines} lines, {mean:.6g} s apart on average, {usual:.6g} s mostly",)
+    return mean, ()

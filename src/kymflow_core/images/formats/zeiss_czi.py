@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow_core.headers import AcquisitionHeader
-from kymflow_core.images.formats.shared import Arrangement, in_unit, load_library, reading
+from kymflow_core.images.formats.shared import Arrangement, in_unit, load_library, reading, seconds_between
 from kymflow_core.images.image_readers import ImageInFile
 from kymflow_zarr import JsonObject
 from kymflow_zarr.errors import SourceError
@@ -21,8 +21,6 @@ _KIND = "Zeiss' .czi"
 _METRES = {"m": 1e6}
 _LETTERS = str.maketrans({"S": "P", "0": "S"})
 """Of czifile, "S" is a scene, another position, and "0" the samples of a pixel."""
-_SAME_STEP = 0.01
-"""How far the mean of recorded times may be from the time that most lines take."""
 
 
 class CziReader:
@@ -95,13 +93,9 @@ def _seconds_per_line(czi: Any, lines: int) -> tuple[float | None, tuple[str, ..
     if not czi.header.attachment_directory_position:
         return None, ()
     times = next((one.data() for one in czi.attachments() if one.attachment_entry.name == "TimeStamps"), None)
-    if times is None or len(times) < 2:
+    if times is None:
         return None, ()
-    steps = np.diff(np.asarray(times, float))
-    mean, usual = float(np.mean(steps)), float(np.median(steps))
-    if len(times) != lines or not usual > 0 or abs(mean - usual) > _SAME_STEP * usual:
-        return None, (f"{len(times)} times of {lines} lines, {mean:.6g} s apart on average, {usual:.6g} s mostly",)
-    return mean, ()
+    return seconds_between(times, lines)
 
 
 def _channel_names(information: JsonObject) -> Iterator[str]:

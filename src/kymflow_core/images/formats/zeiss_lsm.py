@@ -4,6 +4,7 @@ The rule of this room: of a line scan the axis T is the lines, and their number 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from kymflow_zarr.importing.tiffs import read_tiff
 _KIND = "Zeiss' .lsm"
 _LINE_SCANS = (2, 10)
 """`ScanType` of a line in time: along a straight line, and along a spline."""
+_FIRST_DAY = datetime(1899, 12, 30)
+"""From which the days of `Sample0time` count."""
 _METRES, _SECONDS = {"m": 1e6}, {"s": 1.0}
 
 
@@ -48,11 +51,25 @@ def _header(stated: Mapping[str, Any]) -> AcquisitionHeader:
     lines = stated.get("DimensionTime" if is_line_scan else "DimensionY", 0)
     channels = stated.get("ChannelColors")
     names = channels.get("ColorNames", ()) if isinstance(channels, Mapping) else ()
+    recording = stated.get("ScanInformation")
+    acquired, unread = _acquired(recording.get("Sample0time") if isinstance(recording, Mapping) else None)
     plain = {key: value for key, value in stated.items() if isinstance(value, str | int | float)}
     return AcquisitionHeader(
         shape=(int(lines), int(stated.get("DimensionX", 0))),
         seconds_per_line=in_unit(plain.get("TimeIntervall"), "s", _SECONDS) if is_line_scan else None,
         um_per_pixel=in_unit(plain.get("VoxelSizeX"), "m", _METRES),
         channel_names=tuple(str(name) for name in names),
-        fields={"LSM": {key: str(value) for key, value in plain.items()}},
+        fields={"LSM": {key: str(value) for key, value in plain.items()}, **acquired},
+        unread=unread,
     )
+
+
+def _acquired(days: object) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """Return when the first sample was taken, for which no time zone is stated; and what could not be understood."""
+    if not isinstance(days, float) or days == 0:
+        return {}, ()
+    try:
+        taken = (_FIRST_DAY + timedelta(days=days)).isoformat(timespec="seconds")
+    except (OverflowError, ValueError):
+        return {}, (f"the time {days} of its first sample",)
+    return {"Acquired": {"first time": taken, "time zone": "not stated"}}, ()

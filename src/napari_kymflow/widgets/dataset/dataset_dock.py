@@ -17,7 +17,6 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.row_place import place_of
-from napari_kymflow.tables.snapshot import SERIES
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
 from napari_kymflow.user.recent import note_recent
@@ -173,6 +172,7 @@ class DatasetDock(QWidget):
             (session.state_changed, self._on_state_changed),
             (session.selection_changed, self._on_selection_changed),
             (session.saved, self.after_save.on_saved),
+            (session.results_changed, self.do.show_newest),
         ]
         bind_for_life(self, connections)
         self._bar.running_changed.connect(self._show_state)
@@ -206,7 +206,7 @@ class DatasetDock(QWidget):
     def _show(self, shown: DatasetViews) -> None:
         """Show a snapshot of the dataset; tables behind the front one are filled when they come to the front."""
         self._shown = shown
-        known = [one.table_name for one in self._session.found.indexers if one.table_name not in SERIES]
+        known = [one.table_name for one in self._session.found.indexers]
         names = [RECORDS, *dict.fromkeys([*known, *shown.snapshot.tables])]
         for name in [name for name in self._panels if name not in names]:
             panel = self._panels.pop(name)
@@ -250,6 +250,8 @@ class DatasetDock(QWidget):
             return title
         if name in snapshot.tables:
             return f"{title} ({len(snapshot.tables[name]):,})"
+        if snapshot.is_too_long(name):
+            return f"{title} ({snapshot.rows_of(name):,})"
         return f"{title} (damaged)" if name in snapshot.problems else f"{title} (not made yet)"
 
     def _fill_current(self) -> None:
@@ -259,9 +261,7 @@ class DatasetDock(QWidget):
         if name == RECORDS:
             marked = self._marked_records()
         else:
-            marked = self._shown.tables.get(
-                name, View(frame=pd.DataFrame(), note=self._shown.snapshot.problems.get(name, ""))
-            )
+            marked = self._shown.tables.get(name, View(frame=pd.DataFrame(), note=self._shown.snapshot.why_empty(name)))
         if self._current.get(name) is not marked:
             self._current[name] = marked
             fits = self._shown.snapshot.is_quick != self._was_quick

@@ -1,4 +1,6 @@
-"""Where the docks are: side by side below the canvas, since a kymograph is wide and low, and sized to the window.
+"""Where the docks are: below the canvas, since a kymograph is wide and low, and sized to the window.
+
+First comes the velocity, as wide as the canvas, and below it the tables and the ROIs side by side.
 
 The rule of this room: whatever the way in, the window looks the same. What the user moved, or made larger, stays so; a dock
 that is closed and opened again comes back where it was.
@@ -13,11 +15,14 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 from napari_kymflow.widgets.window.binding import soon
 
 PLUGIN = "napari-kymflow"
-DATASET, ROIS = "Kymograph dataset", "Kymograph ROIs"
-_ORDER = (DATASET, ROIS)
+DATASET, ROIS, FLOW = "Kymograph dataset", "Kymograph ROIs", "Kymograph flow"
+DOCKS = (FLOW, DATASET, ROIS)
+"""All of our docks, in their order from above and from the left."""
+_LOWER = (DATASET, ROIS)
 _LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
 _GROWN_MS = 100
 _PART_OF_HEIGHT = 0.4
+_FLOW_PART, _LEAST_FLOW, _MOST_FLOW = 0.22, 170, 300
 _DATASETS_PART_OF_WIDTH = 0.58
 _LEFT_WIDTH = 260
 """About the narrowest that napari's own docks can be."""
@@ -100,9 +105,7 @@ class DockLayout(QObject):
         area = self._places.areas.get(name, Qt.DockWidgetArea.BottomDockWidgetArea)
         PlacedDock(name, dock, self._places)
         self._window.addDockWidget(area, dock)
-        there = self._docks_in(area)
-        if len(there) == len(_ORDER):
-            self._window.splitDockWidget(*there, Qt.Orientation.Horizontal)
+        self._stack(self._docks_in(area))
         self._resize(name, dock)
         # Qt makes the window larger where the docks need more than it has, and does so a moment later.
         self._on_screen.start()
@@ -148,12 +151,26 @@ class DockLayout(QObject):
             return
         left = [dock for dock in self._window.findChildren(QDockWidget) if self._is_left(dock)]
         self._window.resizeDocks(left, [_LEFT_WIDTH] * len(left), Qt.Orientation.Horizontal)
-        height = min(max(round(_PART_OF_HEIGHT * self._window.height()), _LEAST_HEIGHT), _MOST_HEIGHT)
-        self._window.resizeDocks(docks, [height] * len(docks), Qt.Orientation.Vertical)
-        if len(docks) == len(_ORDER):
-            width = sum(dock.width() for dock in docks)
+        self._window.resizeDocks([*docks.values()], [self._height_of(name) for name in docks], Qt.Orientation.Vertical)
+        lower = [docks[name] for name in _LOWER if name in docks]
+        if len(lower) == len(_LOWER):
+            width = sum(dock.width() for dock in lower)
             widths = [round(_DATASETS_PART_OF_WIDTH * width), round((1 - _DATASETS_PART_OF_WIDTH) * width)]
-            self._window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+            self._window.resizeDocks(lower, widths, Qt.Orientation.Horizontal)
+
+    def _stack(self, docks: dict[str, QDockWidget]) -> None:
+        """Put docks of one area where they belong next to each other."""
+        upper, lower = docks.get(FLOW), [docks[name] for name in _LOWER if name in docks]
+        if upper is not None and lower:
+            self._window.splitDockWidget(upper, lower[0], Qt.Orientation.Vertical)
+        if len(lower) == len(_LOWER):
+            self._window.splitDockWidget(*lower, Qt.Orientation.Horizontal)
+
+    def _height_of(self, name: str) -> int:
+        height = float(self._window.height())
+        if name == FLOW:
+            return min(max(round(_FLOW_PART * height), _LEAST_FLOW), _MOST_FLOW)
+        return min(max(round(_PART_OF_HEIGHT * height), _LEAST_HEIGHT), _MOST_HEIGHT)
 
     def _resize(self, name: str, dock: QDockWidget) -> None:
         size = self._places.sizes.get(name)
@@ -163,11 +180,11 @@ class DockLayout(QObject):
         for length, way in ((size.width(), Qt.Orientation.Horizontal), (size.height(), Qt.Orientation.Vertical)):
             self._window.resizeDocks([dock], [length], way)
 
-    def _docks_in(self, area: Any) -> list[QDockWidget]:
-        """Return our docks in an area of the window, in their order."""
+    def _docks_in(self, area: Any) -> dict[str, QDockWidget]:
+        """Return our docks in an area of the window by name, in their order."""
         docks = [dock for dock in self._window.findChildren(QDockWidget) if self._window.dockWidgetArea(dock) == area]
         found = {name_of(dock): dock for dock in docks if not dock.isFloating()}
-        return [found[name] for name in _ORDER if name in found]
+        return {name: found[name] for name in DOCKS if name in found}
 
     def _is_left(self, dock: QDockWidget) -> bool:
         return bool(self._window.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea and dock.isVisible())
@@ -185,12 +202,12 @@ def is_placed(dock: QDockWidget) -> bool:
 
 def name_of(dock: QDockWidget) -> str | None:
     """Return which of our docks a dock of napari's is; None where it is another one."""
-    return next((name for name in _ORDER if dock.windowTitle().startswith(name)), None)
+    return next((name for name in DOCKS if dock.windowTitle().startswith(name)), None)
 
 
-def other_than(name: str) -> str:
-    """Return the name of the other dock."""
-    return ROIS if name == DATASET else DATASET
+def others_than(name: str) -> tuple[str, ...]:
+    """Return the names of the other docks."""
+    return tuple(other for other in DOCKS if other != name)
 
 
 def fill_screen() -> None:

@@ -22,7 +22,7 @@ from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
 from napari_kymflow.widgets.window.keep_whole import KeepWhole
-from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, other_than
+from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, others_than
 
 _PAUSE_MS = 800
 _REST_MS = 120
@@ -121,7 +121,7 @@ class NapariWindow(Window):
         self._said_close, self._main_window = True, _no_window
 
     def place(self, dock: QDockWidget) -> None:
-        """Put a dock of ours where it belongs; the first one in a window brings the other."""
+        """Put a dock of ours where it belongs; the first one in a window brings the others."""
         window, name = self.main_window, name_of(dock)
         if window is None or name is None:
             return
@@ -132,7 +132,8 @@ class NapariWindow(Window):
         if is_first and isinstance(viewer, napari.Viewer):
             # napari's column is wider for a record's layers than without any.
             self._session.record_changed.connect(layout.arrange_later)
-            viewer.window.add_plugin_dock_widget(PLUGIN, other_than(name))
+            for other in others_than(name):
+                viewer.window.add_plugin_dock_widget(PLUGIN, other)
 
     @property
     def main_window(self) -> QMainWindow | None:

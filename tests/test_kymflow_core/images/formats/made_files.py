@@ -12,8 +12,13 @@ _FOLDER = '<Element Name="{}" UniqueID="f{}"><Data/><Memory Size="0" MemoryBlock
 _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
 
-def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]]) -> bytes:
-    """A `.lif`: of each image its name, its pixels, and by `DimID`, the last dimension first, its length and unit."""
+def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]], *, stamps: Sequence[int] = ()) -> bytes:
+    """A `.lif`: of each image its name, its pixels, and by `DimID`, the last dimension first, its length and unit.
+
+    `stamps` are the times of frames in 100 ns since 1601.
+    """
+    times = "".join(f"{stamp:x} " for stamp in stamps)
+    times = f'<TimeStampList NumberOfTimeStamps="{len(stamps)}">{times}</TimeStampList>' if stamps else ""
     elements, blocks = [], []
     for number, (name, pixels, dimensions) in enumerate(images):
         described = "".join(
@@ -27,7 +32,7 @@ def lif(images: Sequence[tuple[str, np.ndarray, Mapping[str, tuple[float, str]]]
             + f'<Element Name="{name}" Visibility="1" UniqueID="u{number}"><Data><Image><ImageDescription><Channels>'
             f'<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" Min="0" Max="1" '
             f'Unit="" LUTName="Green" IsLUTInverted="0" BytesInc="0" BitInc="0"/></Channels><Dimensions>{described}'
-            f'</Dimensions></ImageDescription></Image></Data><Memory Size="{pixels.nbytes}" '
+            f'</Dimensions></ImageDescription>{times}</Image></Data><Memory Size="{pixels.nbytes}" '
             f'MemoryBlockID="MemBlock_{number}"/></Element>' + ("</Children></Element>" if folder else "")
         )
         blocks.append((f"MemBlock_{number}", pixels.tobytes()))
@@ -84,8 +89,72 @@ def _segment(name: str, data: bytes) -> bytes:
     return struct.pack("<16sqq", name.encode(), len(padded), len(data)) + padded
 
 
-def lsm(pixels: np.ndarray, **stated: float) -> bytes:
-    """An `.lsm` of one page (channels, lines, pixels) with its thumbnail."""
+def nd2(
+    frames: Sequence[np.ndarray], *, times: Sequence[float] = (), stated: int | None = None, left_out: Sequence[int] = ()
+) -> bytes:
+    """An `.nd2` (version 2.1) with a frame of lines, pixels and channels for each time; `times` in ms."""
+    height, width, channels = frames[0].shape
+    numbers = {"uiWidth": width, "uiWidthBytes": 2 * width * channels, "uiHeight": height, "uiComp": channels}
+    numbers |= {"uiBpcInMemory": 16, "uiBpcSignificant": 12, "uiSequenceCount": len(frames), "eCompression": 2}
+    planes = {
+        f"Plane{at}": {
+            "uiCompCount": 1,
+            "uiSampleIndex": at,
+            "sDescription": f"Ch{at + 1}",
+            "pFluorescentProbe": {"uiColor": 0},
+        }
+        for at in range(channels)
+    }
+    meta = {"bCalibrated": True, "dCalibration": 0.25, "sPicturePlanes": {"uiCount": channels, "sPlaneNew": planes}}
+    loop = {"uiCount": stated or len(frames), "dStart": 0.0, "dPeriod": 2.0, "dDuration": 0.0}
+    chunks = {
+        "ImageAttributes!": _variant(numbers),
+        "ImageMetadataSeq|0!": _variant(meta),
+        "ImageMetadata!": _variant({"eType": 1, "uLoopPars": loop}),
+        "ImageTextInfo!": _variant({"TextInfoItem_9": "5/4/2021  3:15:04 PM"}),
+    }
+    chunks |= {"CustomData|AcqTimesCache!": np.asarray(times, float).tobytes()} if len(times) else {}
+    chunks |= {
+        f"ImageDataSeq|{at}!": struct.pack("<d", at) + one.tobytes() for at, one in enumerate(frames) if at not in left_out
+    }
+    parts = [_chunk(b"ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver2.1".ljust(64, b"\0"), name_length=32)]
+    entries = []
+    for name, data in chunks.items():
+        entries.append(name.encode() + struct.pack("<QQ", sum(map(len, parts)), len(data)))
+        parts.append(_chunk(name.encode(), data))
+    at = sum(map(len, parts))
+    end = struct.pack("<32sQ", b"ND2 CHUNK MAP SIGNATURE 0000001!", at)
+    return b"".join(parts) + _chunk(b"ND2 FILEMAP SIGNATURE NAME 0001!", b"".join(entries) + end)
+
+
+def _chunk(name: bytes, data: bytes, *, name_length: int = 4072) -> bytes:
+    return struct.pack("<IIQ", 0x0ABECEDA, name_length, len(data)) + name.ljust(name_length, b"\0") + data
+
+
+def _variant(values: Mapping[str, object]) -> bytes:
+    kinds = {bool: "bool", int: "lx_uint32", float: "double", str: "CLxStringW"}
+
+    def elements(entries: Mapping[str, object]) -> str:
+        return "".join(
+            f"<{key}>{elements(value)}</{key}>"
+            if isinstance(value, Mapping)
+            else f'<{key} runtype="{kinds[type(value)]}" value="{value}"/>'
+            for key, value in entries.items()
+        )
+
+    return f'<variant version="1.0">{elements(values)}</variant>'.encode()
+
+
+def lsm(pixels: np.ndarray, *, days: float | None = None, **stated: float) -> bytes:
+    """An `.lsm` of one page (channels, lines, pixels) with its thumbnail; `days` since 1899-12-30."""
+    content = _lsm(pixels, **stated)
+    if days is None:
+        return content
+    recording = struct.pack("<IIIIIIdIII", 0x10000000, 0, 0, 0x10000036, 5, 8, days, 0xFFFFFFFF, 0, 0)
+    return _lsm(pixels, OffsetScanInformation=len(content), **stated) + recording
+
+
+def _lsm(pixels: np.ndarray, **stated: float) -> bytes:
     info = np.zeros(1, [(name, kind) for name, kind in tifffile.TIFF.CZ_LSMINFO if name])
     info["MagicNumber"], info["StructureSize"] = 0x0400494C, info.dtype.itemsize
     for name, value in stated.items():
@@ -123,6 +192,41 @@ def oif(channels: np.ndarray, *, interval: float = 2.0, lines: int | None = None
         tifffile.imwrite(file, pixels, photometric="minisblack", metadata=None)
         files[f"scan.oif.files/s_C{number:03}.tif"] = file.getvalue()
     return files
+
+
+def oir(
+    channels: np.ndarray, *, stated: int | None = None, left_out: Sequence[int] = (), bytes_less: int = 0, times: int = 1
+) -> bytes:
+    """An `.oir`: a plane of each channel for each time; `stated` lines or times, without some planes or bytes of each."""
+    count, lines, pixels = channels.shape
+    names = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(count)]
+    named = "".join(
+        f'<p:channel id="{name}" order="{at}"><p:name>CH{at + 1}</p:name></p:channel>' for at, name in enumerate(names)
+    )
+    scanner = {"width": pixels, "height": lines, "roundtrip": "true", "lineSpeed": 2, "seriesInterval": 2.0}
+    settings = "".join(f"<c:{key}>{value}</c:{key}>" for key, value in scanner.items())
+    image = (
+        '<?xml version="1.0"?><lsmimage:imageProperties xmlns:lsmimage="http://www.olympus.co.jp/hpf/model/lsmimage" '
+        'xmlns:c="http://www.olympus.co.jp/hpf/model/commonparam" xmlns:p="p"><p:creationDateTime>'
+        f"2020-12-23T14:44:50.939+13:00</p:creationDateTime>{named}<p:length><p:x>0.25</p:x><p:y>0.25</p:y></p:length>"
+        f'<p:axis enable="true"><p:axis>TIMELAPSE</p:axis><p:maxSize>{stated or max(lines, times)}</p:maxSize></p:axis>'
+        f'<lsmimage:scannerType>Galvano</lsmimage:scannerType><lsmimage:scannerSettings type="Galvano">{settings}'
+        "</lsmimage:scannerSettings></lsmimage:imageProperties>"
+    )
+    frame = (
+        f'<?xml version="1.0"?><f xmlns=""><width>{pixels}</width><height>{lines}</height><depth>2</depth>'
+        "<bitCounts>12</bitCounts><colorType>GrayScale</colorType></f>"
+    )
+    blocks = [struct.pack("<II", len(text), kind) + text.encode() for kind, text in ((0, image), (1, frame))]
+    planes = [(time, at) for time in range(times) for at in range(count)]
+    for time, at in (plane for number, plane in enumerate(planes) if number not in left_out):
+        uid = f"{f't{time + 1:03}_0_1' if times > 1 else 'z001'}_{names[at]}_0".encode()
+        data = channels[at].tobytes()[: channels[at].nbytes - bytes_less]
+        blocks += [struct.pack("<IIIII", 12 + len(uid), 3, 0, 0, len(uid)) + uid, struct.pack("<II", len(data), 4) + data]
+    begins = np.cumsum([96, *map(len, blocks)]).tolist()
+    index = struct.pack(f"<I{len(blocks)}Q", 0xFFFFFFFF, *begins[:-1])
+    head = struct.pack("<16s16xQQ24x8s16x", b"OLYMPUSRAWFORMAT", begins[-1] + len(index), begins[-1], b"FV30S")
+    return head + b"".join(blocks) + index
 
 
 def oib(files: Mapping[str, bytes]) -> bytes:

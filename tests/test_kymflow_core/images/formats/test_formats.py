@@ -1,5 +1,6 @@
 """Microscopes' own formats: line scans of each, what is missing in them, and the libraries that read them."""
 
+import struct
 import sys
 import weakref
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from made_files import LINES, PIXELS, czi, lif, lsm, oib, oif
+from made_files import LINES, PIXELS, czi, lif, lsm, nd2, oib, oif
 
 from kymflow_core.images.formats.leica_lif import LifReader
+from kymflow_core.images.formats.nikon_nd2 import Nd2Reader
 from kymflow_core.images.formats.olympus_oif import OifReader
 from kymflow_core.images.formats.shared import reading
 from kymflow_core.images.formats.zeiss_czi import CziReader
@@ -36,6 +38,7 @@ CALIBRATED = {"VoxelSizeX": 0.25e-6, "TimeIntervall": 0.002}
 FRAME = ("frame", np.ones((8, 12), np.uint16), {"1": (1e-6, "m"), "2": (1e-6, "m")})
 LINE = ("line", LINE_SCAN, {"1": ((PIXELS - 1) * 0.25e-6, "m"), "4": ((LINES - 1) * 0.002, "s")})
 LINES_OF_CZI = [line[None] for line in LINE_SCAN]
+FRAMES_OF_ND2 = [line[None, :, None] for line in LINE_SCAN]
 
 
 class TestLif(ImageReaderContract):
@@ -53,6 +56,11 @@ class TestLsm(ImageReaderContract):
     files: ClassVar = {"scan.lsm": lsm(np.stack([LINE_SCAN] * 3), DimensionChannels=3, **STATED, **CALIBRATED)}
 
 
+class TestNd2(ImageReaderContract):
+    reader = Nd2Reader()
+    files: ClassVar = {"scan.nd2": nd2(FRAMES_OF_ND2, times=[1000 * time for time in TIMES])}
+
+
 class TestOif(ImageReaderContract):
     reader = OifReader()
     files: ClassVar = oif(TWO)
@@ -63,8 +71,8 @@ class TestOib(ImageReaderContract):
     files: ClassVar = {"scan.oib": oib(oif(TWO))}
 
 
-CONTRACTS = (TestLif, TestCzi, TestLsm, TestOif, TestOib)
-LIBRARIES = {TestLif: "liffile", TestCzi: "czifile", TestOif: "oiffile", TestOib: "oiffile"}
+CONTRACTS = (TestLif, TestCzi, TestLsm, TestNd2, TestOif, TestOib)
+LIBRARIES = {TestLif: "liffile", TestCzi: "czifile", TestNd2: "nd2", TestOif: "oiffile", TestOib: "oiffile"}
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
@@ -98,7 +106,7 @@ def test_a_folder_of_all_formats_becomes_records_and_is_skipped_the_second_time(
     images = len(CONTRACTS) + 1  # the project of Leica has two
     assert (len(report.imported), report.failed) == (images, ())
     sources = {RecordMetadata.load(one).header.calibration_source for one in dataset.iter_records()}
-    assert sources == {"leica_lif", "zeiss_czi", "zeiss_lsm", "olympus_oif"}
+    assert sources == {"leica_lif", "zeiss_czi", "zeiss_lsm", "nikon_nd2", "olympus_oif"}
     assert len(dataset.import_folder(tmp_path).skipped) == images
     (tmp_path / "TestOif" / "scan.oif.files" / "s_C002.tif").write_bytes(oif(TWO + 1)["scan.oif.files/s_C002.tif"])
     report = dataset.import_folder(tmp_path)
@@ -118,6 +126,11 @@ def test_without_its_library_a_file_fails_with_the_command_that_installs_it(cont
 SIZE_IN_BLOCK = 32 + 512 + 32 + 16 + 32 + 8
 DAMAGED_CZI = bytearray(czi(LINES_OF_CZI, xml=XML))
 DAMAGED_CZI[SIZE_IN_BLOCK : SIZE_IN_BLOCK + 4] = (2**30).to_bytes(4, "little")
+
+CUT_ND2 = nd2([LINE_SCAN[..., None]]).replace(struct.pack("<Q", 8 + LINE_SCAN.nbytes), struct.pack("<Q", LINE_SCAN.nbytes))
+LOSSY_ND2 = nd2(FRAMES_OF_ND2).replace(
+    b'<eCompression runtype="lx_uint32" value="2"', b'<eCompression runtype="lx_uint32" value="1"'
+)
 
 
 def without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
@@ -139,6 +152,13 @@ def without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
         pytest.param(without(oif(TWO), "scan.oif.files/s_C002.tif"), "it has 1 TIFFs for {'C': ", id="oif channel"),
         pytest.param(oif(TWO, lines=44), r"shape \(2, 44, 12\), and its TIFFs have \(2, 40, 12\)", id="oif lines"),
         pytest.param({"a.lif": lif([("xz", LINE_SCAN, {"1": (1.0, "m"), "3": (1.0, "m")})])}, "no line scan", id="lif xz"),
+        pytest.param({"a.nd2": nd2(FRAMES_OF_ND2, left_out=[7])}, "states 40 frames, and 39 can be read", id="nd2 frame"),
+        pytest.param(
+            {"a.nd2": nd2(FRAMES_OF_ND2[:30], stated=20)}, "states 20 frames, and 30 can be", id="nd2 more frames"
+        ),
+        pytest.param({"a.nd2": CUT_ND2}, "states 1 frame, and 0 can be read", id="nd2 bytes of a frame"),
+        pytest.param({"a.nd2": LOSSY_ND2}, "packed as JPEG 2000", id="nd2 lossy"),
+        pytest.param({"a.nd2": b"not an nd2"}, "please report it to the developers with a small file", id="no nd2"),
         pytest.param({"a.lif": b"not a lif"}, "please report it to the developers with a small file", id="no lif"),
         pytest.param({"a.oib": b"not an oib"}, "please report it to the developers with a small file", id="no oib"),
         pytest.param({"a.czi": bytes(DAMAGED_CZI)}, "a block has the shape .*1073741824", id="czi size of a block"),
@@ -156,6 +176,7 @@ def test_what_a_file_states_and_does_not_have_is_refused(files, why, tmp_path):
     [
         pytest.param(oif(TWO, interval=3.0), "lines 0.003 s apart by their interval", id="oif"),
         pytest.param({"a.czi": czi(LINES_OF_CZI, xml=XML, times=[*TIMES[:-1], 5.0])}, "40 times of 40 lines", id="czi"),
+        pytest.param({"a.nd2": nd2(FRAMES_OF_ND2, times=[*TIMES[:-1], 9e3])}, "40 times of 40 lines", id="nd2"),
         pytest.param({"a.czi": czi(LINES_OF_CZI, xml=XML, times=TIMES[:-1])}, "39 times of 40 lines", id="czi times"),
     ],
 )
@@ -171,6 +192,49 @@ def test_of_a_project_the_line_scan_comes_first_and_the_others_are_named(tmp_pat
     assert image.name == "line"
     assert image.notes[0] == "1 of its images have no lines, or axes that are not read: xz"
     assert "only the first is read, line (40, 12); the others are frame (8, 12)" in image.notes[1]
+
+
+def test_of_a_time_series_that_was_stopped_the_lines_that_are_there_are_read_with_a_note(tmp_path):
+    image, pixels = read(tmp_path, {"a.nd2": nd2(FRAMES_OF_ND2[:30], stated=LINES)})
+    np.testing.assert_array_equal(pixels, LINE_SCAN[:30])
+    assert image.notes == ("it states 40 times, and the first 30 are in it and were taken",)
+
+
+def test_a_plane_of_an_nd2_has_its_channels_and_no_time_of_a_line(tmp_path):
+    image, pixels = read(tmp_path, {"a.nd2": nd2([np.moveaxis(TWO, 0, -1)])})
+    np.testing.assert_array_equal(pixels, TWO)
+    header = image.header
+    assert (image.axes, header.channel_names, header.seconds_per_line) == (("c", "y", "x"), ("Ch1", "Ch2"), None)
+
+
+FILETIME = 132532082909390000  # 2020-12-23 14:44:50.939 UTC
+DAYS = 44188.614478  # 2020-12-23 14:44:51
+
+
+@pytest.mark.parametrize(
+    ("files", "acquired"),
+    [
+        pytest.param(
+            {"a.lif": lif([LINE], stamps=[FILETIME, FILETIME + 1])},
+            {"first time": "2020-12-23T14:44:50.939", "time zone": "UTC"},
+            id="lif",
+        ),
+        pytest.param(
+            {"a.lsm": lsm(np.stack([LINE_SCAN] * 3), days=DAYS, DimensionChannels=3, **STATED)},
+            {"first time": "2020-12-23T14:44:50", "time zone": "not stated"},
+            id="lsm",
+        ),
+    ],
+)
+def test_a_time_of_another_zone_than_the_laboratorys_is_an_entry_only(files, acquired, tmp_path):
+    header = read(tmp_path, files)[0].header
+    assert header.fields["Acquired"] == acquired
+    assert header.acquired_local_epoch_ns is None
+
+
+def test_a_time_that_no_calendar_has_is_reported(tmp_path):
+    files = {"a.lsm": lsm(np.stack([LINE_SCAN] * 3), days=1e9, DimensionChannels=3, **STATED)}
+    assert read(tmp_path, files)[0].header.unread == ("the time 1000000000.0 of its first sample",)
 
 
 class TestProject:

@@ -1,0 +1,89 @@
+"""The table `reviews`: every event of every image, with what each reviewer says of it."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from kymflow_core.artifacts import REVIEWS, VELOCITY_EVENTS
+from kymflow_core.columns import units_of_columns
+from kymflow_core.errors import IndexerError, ReviewError
+from kymflow_core.indexers.protocol import ArtifactReader, rows_of
+from kymflow_core.reviews.log import FOLDER
+from kymflow_core.reviews.review import NOTHING_SAID, Judgement, ReviewedEvent, load_review
+
+_DTYPES = {
+    "roi_id": "int64",
+    "channel": "int64",
+    "method": "str",
+    "event_id": "str",
+    "kind": "str",
+    "t0_s": "float64",
+    "t1_s": "float64",
+    "reviewer": "str",
+    "user_type": "str",
+    "note": "str",
+    "reviewed_utc": "datetime64[us]",
+    "origin": "str",
+    "detected_t0_s": "float64",
+    "detected_t1_s": "float64",
+    "unmatched": "bool",
+    "blinded_seed": "Int64",
+}
+
+
+class ReviewIndexer:
+    """Reads the events and the logs of the reviews; one row an event and reviewer.
+
+    An event of which nobody said anything has one row, "unreviewed" and without a reviewer. `t0_s` and `t1_s`, in s, are
+    the edges as the reviewer has them, `detected_t0_s` and `detected_t1_s` as they were detected or made. `unmatched`
+    marks what was said of an event that the last analysis has not found again. `blinded_seed` is the seed of the order,
+    where the verdict was given with names hidden.
+    """
+
+    name = "reviews"
+    table_name = REVIEWS
+    schema_version = "1"
+    reads = (f"{VELOCITY_EVENTS}.parquet", FOLDER)
+    units = units_of_columns(_DTYPES)
+
+    def required_columns(self) -> list[str]:
+        """Return `image_id` and the columns named above."""
+        return ["image_id", *_DTYPES]
+
+    def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
+        """Return the image's events and verdicts; those without an event come last."""
+        try:
+            review = load_review(rec)
+        except ReviewError as error:
+            raise IndexerError(f"the reviews of image {rec.image_id} cannot be read: {error}") from error
+        rows = [row for one in review.events for row in _rows(one, unmatched=False)]
+        rows += [row for one in review.unmatched for row in _rows(one, unmatched=True)]
+        return rows_of(pd.DataFrame(rows), _DTYPES, image_id=rec.image_id, what=REVIEWS)
+
+
+def _rows(one: ReviewedEvent, *, unmatched: bool) -> Iterator[dict[str, object]]:
+    judgements = sorted(one.judgements.items()) or [("", NOTHING_SAID)]
+    for reviewer, judgement in judgements:
+        yield _row(one, reviewer, judgement) | {"unmatched": unmatched}
+
+
+def _row(one: ReviewedEvent, reviewer: str, judgement: Judgement) -> dict[str, object]:
+    event = one.event
+    start, end = judgement.edges_s or (event.t0_s, event.t1_s)
+    return {
+        "roi_id": event.roi_id,
+        "channel": event.channel,
+        "method": event.method,
+        "event_id": event.event_id,
+        "kind": event.kind,
+        "t0_s": start,
+        "t1_s": end,
+        "reviewer": reviewer,
+        "user_type": judgement.user_type,
+        "note": judgement.note,
+        "reviewed_utc": pd.Timestamp(judgement.utc.removesuffix("Z")) if judgement.utc else pd.NaT,
+        "origin": event.origin,
+        "detected_t0_s": event.t0_s,
+        "detected_t1_s": event.t1_s,
+        "blinded_seed": judgement.blinded_seed,
+    }

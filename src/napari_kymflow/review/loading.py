@@ -1,0 +1,49 @@
+"""What is reviewed in a dataset, read in a worker: the events and logs of every record.
+
+The rule of this room: a record that cannot be read is named, and does not stop the others.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kymflow_core.errors import KymflowError
+from kymflow_core.images.metadata import RecordMetadata
+from kymflow_core.reviews.entry import Entry
+from kymflow_core.reviews.event import Event
+from kymflow_core.reviews.log import load_entries
+from kymflow_core.reviews.review import load_events
+from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import KymflowZarrError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordReview:
+    """One record's detected events, and what was said of events in it."""
+
+    name: str
+    detected: tuple[Event, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedReviews:
+    """What was read of a dataset, by image id; `problems` says of which records nothing could be read, and why."""
+
+    path: Path
+    dataset_id: str
+    records: dict[str, RecordReview] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def load_reviews(path: Path) -> LoadedReviews:
+    """Return the events of all records of a dataset, with what was said of them; safe in a worker."""
+    dataset = ZarrDataset(path, mode="r")
+    loaded = LoadedReviews(path=path, dataset_id=dataset.dataset_id)
+    for image_id in dataset.list_image_ids():
+        try:
+            record = dataset.record(image_id)
+            name = RecordMetadata.load(record).header.name or image_id[:8]
+            loaded.records[image_id] = RecordReview(name=name, detected=load_events(record), entries=load_entries(record))
+        except (KymflowError, KymflowZarrError, OSError) as error:
+            loaded.problems[image_id] = str(error)
+    return loaded

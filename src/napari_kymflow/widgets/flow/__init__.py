@@ -1,0 +1,1 @@
+"""The flow dock: the velocity below the kymograph."""

@@ -1,0 +1,222 @@
+"""The flow dock: the velocity of the selected ROIs, below the kymograph and on the same time axis."""
+
+from functools import partial
+from typing import Any
+
+import napari
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_kymflow.flow.curves import curves
+from napari_kymflow.flow.flow_view import FlowView
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.flow.canvas_place import along_canvas, canvas_widget
+from napari_kymflow.widgets.flow.measure_actions import MeasureActions
+from napari_kymflow.widgets.flow.overlay import CanvasOverlay
+from napari_kymflow.widgets.flow.plot import DrawnTrace, FlowPlot, PlotColors
+from napari_kymflow.widgets.window.binding import bind_for_life, soon
+from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
+from napari_kymflow.widgets.window.window import attach_to_window, window_of
+
+_MARGINS = (6, 2, 6, 2)
+_LEAST_HEIGHT = 150
+
+
+class FlowDock(QWidget):
+    """Shows the velocity of the open record's selected ROIs, and measures it.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose record is shown.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._window = window_of(napari_viewer)
+        self.flow = FlowView(self._session)
+        """What is shown."""
+        self.plot = FlowPlot(self)
+        """The plot."""
+        self._overlay: CanvasOverlay | None = None
+        self._bar = TaskBar(self)
+        self._text, self._under_mouse, self._warning = ElidedLabel(self), ElidedLabel(self), ElidedLabel(self)
+        self._drawing = soon(self, self._draw)
+        self.measure = MeasureActions(self, self.flow, self._bar)
+        """What measures."""
+        self._fit = self._button("Fit", "Let the velocity axis hold what is shown", self.flow.fit)
+        self._older = QCheckBox("Older program", self)
+        self._older.setToolTip("Draw the older program's trace as well, dashed")
+        self._lay_out()
+        self._bind()
+        self._on_theme()
+        self._on_changed()
+        QTimer.singleShot(0, self._attach)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Attach to the window that the dock is shown in."""
+        super().showEvent(event)
+        self._attach()
+        self._drawing.start()
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Draw for the new size."""
+        super().resizeEvent(event)
+        self._drawing.start()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Keep from the ROI layer what is typed here."""
+        if is_for_napari(event):
+            super().keyPressEvent(event)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is at work for the dock."""
+        return self._bar.is_running or self.flow.is_loading
+
+    def _attach(self) -> None:
+        attach_to_window(self._window, self)
+        canvas = canvas_widget(self._session.viewer)
+        if self._overlay is None and canvas is not None:
+            self._overlay = CanvasOverlay(canvas)
+            self._overlay.destroyed.connect(self._on_overlay_gone)
+            self._drawing.start()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self._text, stretch=3)
+        top.addWidget(self._under_mouse, stretch=2)
+        for widget in (self._older, self._fit, self.measure.button):
+            top.addWidget(widget)
+        warning = QHBoxLayout()
+        warning.addWidget(self._warning, stretch=1)
+        warning.addWidget(self.measure.again)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*_MARGINS)
+        layout.setSpacing(2)
+        layout.addLayout(top)
+        layout.addLayout(warning)
+        layout.addWidget(self.plot, stretch=1)
+        layout.addWidget(self._bar)
+        self._bar.hide()
+        self.setMinimumHeight(_LEAST_HEIGHT)
+
+    def _bind(self) -> None:
+        flow = self.flow
+        bind_for_life(
+            self,
+            [(flow.changed, self._on_changed), (flow.moved, self._draw_soon), (flow.pointed, self._on_pointed)],
+        )
+        flow.bind()
+        self._session.viewer.events.theme.connect(self._on_theme)
+        self.destroyed.connect(partial(_end, flow, self._session.viewer, self._on_theme))
+        self._bar.running_changed.connect(self._on_running)
+        self._older.toggled.connect(lambda checked: flow.show_older(shows=checked))
+        self.plot.zoom_asked.connect(self._on_zoom)
+        self.plot.pan_asked.connect(self._on_pan)
+        self.plot.limits_chosen.connect(flow.choose_limits)
+        self.plot.hovered.connect(self._on_hovered)
+
+    def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.clicked.connect(lambda _checked=False: on_clicked())
+        return button
+
+    @property
+    def _scale(self) -> float:
+        """How long a line is on the time axis."""
+        return self.flow.seconds_per_line or 1.0
+
+    def _on_changed(self) -> None:
+        state = self.flow.state
+        self._text.show_text(state.text)
+        self._warning.show_text(f"⚠ {state.warning}" if state.warning else "")
+        self._warning.setVisible(bool(state.warning))
+        self._older.setVisible(self.flow.has_older)
+        self.measure.show_state(state)
+        self.plot.show_units(time="s" if self.flow.seconds_per_line else "line", velocity=self.flow.unit)
+        self._drawing.start()
+
+    def _on_running(self, running: bool) -> None:  # Qt's signal
+        self._bar.setVisible(running or bool(self._bar.text))
+        self.measure.show_state(self.flow.state)
+
+    def _draw_soon(self) -> None:
+        self._drawing.start()
+
+    def _draw(self) -> None:
+        """Draw the part of the traces that is below the canvas."""
+        placement = self._session.view.placement
+        if self._overlay is not None:
+            self._overlay.place(placement)
+        if placement is None or self.flow.record is None:
+            self.plot.show_traces([], scale=1.0)
+            return
+        start, stop = self._lines_of_plot()
+        self.plot.show_range(start * self._scale, stop * self._scale)
+        self.plot.show_limits(*self.flow.limits)
+        width = self.plot.plot_width
+        drawn = [
+            DrawnTrace(curves=curves(trace, start, stop, width=width), color=color, is_older=is_older)
+            for trace, color, is_older in self.flow.colored_traces(dark=self._is_dark)
+        ]
+        self.plot.show_traces(drawn, scale=self._scale)
+
+    def _lines_of_plot(self) -> tuple[float, float]:
+        """Return the lines that the canvas shows above the two ends of the time axis."""
+        placement, canvas = self._session.view.placement, canvas_widget(self._session.viewer)
+        if placement is None:
+            return 0.0, 1.0
+        if canvas is None or not canvas.isVisible() or not self.plot.isVisible() or not placement.runs_right:
+            return placement.visible
+        left, right = self.plot.edges()
+        if right - left < 1:
+            return placement.visible
+        return placement.line_at(along_canvas(canvas, left)), placement.line_at(along_canvas(canvas, right))
+
+    def _on_zoom(self, time: float, factor: float) -> None:
+        self.flow.zoom(time / self._scale, factor)
+
+    def _on_pan(self, time: float) -> None:
+        self.flow.pan(time / self._scale)
+
+    def _on_hovered(self, time: float | None) -> None:
+        line = None if time is None else time / self._scale
+        if self._overlay is not None:
+            self._overlay.show_cursor(line)
+        self._show_pointed(line)
+
+    def _on_pointed(self, line: float | None) -> None:
+        """Follow the mouse on the canvas."""
+        if self._overlay is not None:
+            self._overlay.show_cursor(None)
+        self._show_pointed(line)
+
+    def _show_pointed(self, line: float | None) -> None:
+        self.plot.show_cursor(None if line is None else line * self._scale)
+        self._under_mouse.show_text("" if line is None else self.flow.describe(line))
+
+    def _on_theme(self, event: Any = None) -> None:
+        theme = get_theme(self._session.viewer.theme)
+        self.plot.show_theme(
+            PlotColors(background=theme.background.as_hex(), text=theme.text.as_hex(), grid=theme.secondary.as_hex())
+        )
+        self._drawing.start()
+
+    @property
+    def _is_dark(self) -> bool:
+        red, green, blue = get_theme(self._session.viewer.theme).background.as_rgb_tuple()[:3]
+        return bool(red + green + blue < 3 * 128)
+
+    def _on_overlay_gone(self, destroyed: object = None) -> None:
+        self._overlay = None
+
+
+def _end(flow: FlowView, viewer: Any, on_theme: Any, destroyed: object = None) -> None:
+    """End what follows the session once the dock is gone."""
+    flow.unbind()
+    viewer.events.theme.disconnect(on_theme)

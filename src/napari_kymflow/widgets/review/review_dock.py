@@ -1,0 +1,282 @@
+"""The review dock: the events of all records, and a verdict for each by key."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import napari
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QItemSelectionModel, QKeyCombination, QModelIndex, Qt, QTimer
+from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDockWidget,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kymflow_core.errors import KymflowError
+from kymflow_core.reviews.event import UNREVIEWED, VERDICTS
+from kymflow_zarr.errors import KymflowZarrError
+from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
+from napari_kymflow.review.listed import ReviewFilter, kinds_of
+from napari_kymflow.session.session import session_of
+from napari_kymflow.user.reviewer import last_reviewer, note_reviewer
+from napari_kymflow.widgets.review.model import ReviewTableModel
+from napari_kymflow.widgets.table.view import forget_selection
+from napari_kymflow.widgets.window.binding import bind_for_life
+from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.layout import name_of
+from napari_kymflow.widgets.window.task_bar import line_label
+from napari_kymflow.widgets.window.window import attach_to_window, window_of
+
+_ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
+_NEXT_KEYS, _PREVIOUS_KEYS = ("N", "Space"), ("P", "Shift+Space")
+_FAILURES = (KymflowError, KymflowZarrError, OSError)
+_WIDTH = 330
+_ROW_HEIGHT = 22
+
+
+class ReviewTable(QTableView):
+    """A table whose keys do something; a letter that is typed elsewhere, as into the note, is no verdict."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.actions_by_key: dict[str, Callable[[], object]] = {}
+        """What each key does, such as "Ctrl+Z"."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
+        """Do what the key does; move through the rows with the others."""
+        keypad = Qt.KeyboardModifier.KeypadModifier
+        pressed = QKeyCombination(event.modifiers() & ~keypad, Qt.Key(event.key()))
+        action = self.actions_by_key.get(QKeySequence(pressed).toString(QKeySequence.SequenceFormat.PortableText))
+        if action is None:
+            super().keyPressEvent(event)
+        else:
+            action()
+
+
+class ReviewDock(QWidget):
+    """Lists the events of the open dataset, with a verdict by key, a note, filters, and how far the review is.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer in which the events are shown.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._window = window_of(napari_viewer)
+        self.review = EventReview(self._session)
+        """What the dock shows."""
+        self._echo = EchoGuard()
+        self._model = ReviewTableModel(self.review)
+        self._view = self._table()
+        self._progress, self._agreement = line_label(self), line_label(self)
+        self._reason = QLabel(self)
+        self._reason.setWordWrap(True)
+        self._name = QLineEdit(last_reviewer(), self)
+        self._name.setPlaceholderText("your name")
+        self._name.setToolTip("Each verdict is stored with its reviewer")
+        self._blinded = self._check("Blinded", "Hide names and what others say; the order is shuffled, and its seed stored")
+        self._disputed = self._check("Disagreements", "Only events that two reviewers gave different verdicts")
+        self._kind, self._verdict = QComboBox(self), QComboBox(self)
+        self._kind.addItem(_ALL_KINDS)
+        self._verdict.addItems([_ALL_VERDICTS, UNREVIEWED, *VERDICTS])
+        self._note = QLineEdit(self)
+        self._note.setPlaceholderText("note; Return keeps it")
+        self._verdict_buttons = [
+            self._button(f"{key} {verdict}", f"{verdict} (key {key})", partial(self.review.judge, verdict))
+            for key, verdict in VERDICT_KEYS.items()
+        ]
+        self._buttons = {
+            "previous": self._button(
+                "◀", f"Previous event (keys {', '.join(_PREVIOUS_KEYS)})", partial(self.review.step, -1)
+            ),
+            "next": self._button("▶", f"Next event (keys {', '.join(_NEXT_KEYS)})", partial(self.review.step, 1)),
+            "undo": self._button("Undo", "Take back what was done last (Ctrl+Z)", self.review.undo),
+            "redo": self._button("Redo", "Do it again (Ctrl+Shift+Z)", self.review.redo),
+            "delete": self._button("Delete", "Delete the event, if it was made by hand", self.review.delete_event),
+            "reload": self._button("Reload", "Read what others have said since", self.review.load),
+        }
+        self._lay_out()
+        self._bind()
+        self.review.reviewer = self._name.text()
+        self.review.load()
+        QTimer.singleShot(0, self._attach)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Attach to the window that the dock is shown in."""
+        super().showEvent(event)
+        self._attach()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Keep from the ROI layer what is typed here."""
+        if is_for_napari(event):
+            super().keyPressEvent(event)
+
+    def _attach(self) -> None:
+        attach_to_window(self._window, self)
+
+    def _bind(self) -> None:
+        session, review = self._session, self.review
+        bind_for_life(
+            self,
+            [
+                (session.dataset_changed, review.load),
+                (session.event_selected, review.on_event_selected),
+                (review.changed, self._on_changed),
+            ],
+        )
+        self._view.selectionModel().currentRowChanged.connect(self._on_row_chosen)
+        self._name.editingFinished.connect(self._on_name_entered)
+        self._blinded.toggled.connect(self._on_blinded)
+        for changed in (self._kind.currentTextChanged, self._verdict.currentTextChanged, self._disputed.toggled):
+            changed.connect(self._on_filter_changed)
+        self._note.returnPressed.connect(self._on_note_entered)
+        review_keys: dict[str, Callable[[], object]] = {
+            **{key: partial(review.judge, verdict) for key, verdict in VERDICT_KEYS.items()},
+            **dict.fromkeys(_NEXT_KEYS, partial(review.step, 1)),
+            **dict.fromkeys(_PREVIOUS_KEYS, partial(review.step, -1)),
+            "Ctrl+Z": review.undo,
+            "Ctrl+Shift+Z": review.redo,
+        }
+        self._view.actions_by_key = {key: partial(self._do, action) for key, action in review_keys.items()}
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        rows: list[list[QWidget]] = [
+            [self._name, self._blinded, self._buttons["reload"]],
+            [self._kind, self._verdict, self._disputed],
+        ]
+        for row in rows:
+            line = QHBoxLayout()
+            for widget in row:
+                line.addWidget(widget)
+            layout.addLayout(line)
+        layout.addWidget(self._view, stretch=1)
+        verdicts = QGridLayout()
+        for place, button in enumerate(self._verdict_buttons):
+            verdicts.addWidget(button, place // 3, place % 3)
+        layout.addLayout(verdicts)
+        layout.addWidget(self._note)
+        steps = QHBoxLayout()
+        for name in ("previous", "next", "undo", "redo", "delete"):
+            steps.addWidget(self._buttons[name])
+        layout.addLayout(steps)
+        layout.addWidget(self._progress)
+        layout.addWidget(self._agreement)
+        layout.addWidget(self._reason)
+        self.setMinimumWidth(_WIDTH)
+
+    def _table(self) -> ReviewTable:
+        view = ReviewTable(self)
+        view.setModel(self._model)
+        view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        view.setWordWrap(False)
+        view.verticalHeader().setVisible(False)
+        view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        view.horizontalHeader().setStretchLastSection(True)
+        forget_selection(view.horizontalHeader(), self._model)
+        return view
+
+    def _button(self, text: str, tip: str, action: Callable[[], object]) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.clicked.connect(partial(self._do, action))
+        return button
+
+    def _check(self, text: str, tip: str) -> QCheckBox:
+        box = QCheckBox(text, self)
+        box.setToolTip(tip)
+        return box
+
+    def _do(self, action: Callable[[], object], *_of_qt: object) -> None:
+        try:
+            action()
+        except _FAILURES as error:
+            show_error(str(error))
+
+    def _on_changed(self) -> None:
+        review = self.review
+        with self._echo:
+            self._model.refresh()
+            self._show_kinds()
+            keys = [one.key for one in review.shown]
+            row = keys.index(review.current.key) if review.current and review.current.key in keys else -1
+            index = self._model.index(row, 0) if row >= 0 else QModelIndex()
+            flags = QItemSelectionModel.SelectionFlag
+            self._view.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            if row >= 0:
+                self._view.scrollTo(index)
+            note = review.current.reviewed.by(review.reviewer).note if review.current else ""
+            if not self._note.hasFocus():
+                self._note.setText(note)
+        self._progress.setText(review.progress)
+        self._agreement.setText("; ".join(one.summary() for one in review.agreements))
+        self._agreement.setToolTip(self._agreement.text())
+        problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
+        self._reason.setText("\n".join([*([review.why_not] if review.why_not else []), *problems]))
+        self._reason.setVisible(bool(self._reason.text()))
+        can = not review.why_not and review.current is not None
+        for button in self._verdict_buttons:
+            button.setEnabled(can)
+        self._note.setEnabled(can)
+        made_by_hand = review.current is not None and bool(review.current.event.made_by)
+        self._buttons["delete"].setEnabled(can and made_by_hand)
+        self._buttons["undo"].setEnabled(review.can_undo)
+        self._buttons["redo"].setEnabled(review.can_redo)
+
+    def _show_kinds(self) -> None:
+        kinds = [_ALL_KINDS, *kinds_of(self.review.events)]
+        if kinds != [self._kind.itemText(place) for place in range(self._kind.count())]:
+            chosen = self._kind.currentText()
+            self._kind.clear()
+            self._kind.addItems(kinds)
+            self._kind.setCurrentText(chosen if chosen in kinds else _ALL_KINDS)
+
+    def _on_row_chosen(self, index: QModelIndex, _before: QModelIndex) -> None:
+        if not self._echo and index.isValid():
+            self._do(partial(self.review.show, self.review.shown[index.row()]))
+
+    def _on_name_entered(self) -> None:
+        if self._name.text().strip() != self.review.reviewer:
+            note_reviewer(self._name.text().strip())
+            self.review.reviewer = self._name.text()
+
+    def _on_blinded(self, checked: bool) -> None:
+        self.review.is_blinded = checked
+        for dock in self._named_docks():
+            dock.setVisible(not checked)
+
+    def _named_docks(self) -> list[QDockWidget]:
+        """Return the docks of ours in this window that name records."""
+        docks: list[QDockWidget] = self.window().findChildren(QDockWidget)
+        return [one for one in docks if name_of(one) is not None]
+
+    def _on_filter_changed(self) -> None:
+        if self._echo:
+            return
+        kind, verdict = self._kind.currentText(), self._verdict.currentText()
+        self.review.filters = ReviewFilter(
+            kinds=frozenset() if kind == _ALL_KINDS else frozenset({kind}),
+            verdicts=frozenset() if verdict == _ALL_VERDICTS else frozenset({verdict}),
+            only_disagreements=self._disputed.isChecked(),
+        )
+
+    def _on_note_entered(self) -> None:
+        self._do(partial(self.review.write_note, self._note.text().strip()))
+        self._view.setFocus()

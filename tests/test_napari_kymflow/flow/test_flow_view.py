@@ -1,0 +1,128 @@
+"""What the flow dock shows and measures, with a viewer model and no Qt."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kymflow_core.flow import VelocitySettings
+from kymflow_zarr.watch import UNWATCHED
+from napari_kymflow.flow.curves import curves
+from napari_kymflow.flow.flow_view import FlowView
+from napari_kymflow.flow.levels import level_for
+from napari_kymflow.flow.measuring import measure_dataset, plan
+from napari_kymflow.flow.traces import STATES, Trace
+
+
+def make_trace(count=5000, *, gaps=()):
+    velocity = 1 + 0.1 * np.sin(np.arange(count) / 50)
+    states = np.zeros(count, np.uint8)
+    for first, behind in gaps:
+        velocity[first:behind], states[first:behind] = np.nan, STATES.index("no cells")
+    return Trace(
+        lines=8.0 + 4 * np.arange(count),
+        velocity=velocity,
+        low=velocity - 0.2,
+        high=velocity + 0.2,
+        alone=np.where(np.isnan(velocity), 3.0, velocity),
+        quality=np.where(np.isnan(velocity), 0.2, 0.99),
+        states=states,
+        unit="mm/s",
+        window_lines=16,
+    )
+
+
+@pytest.fixture
+def flow(demo_session):
+    shown = FlowView(demo_session)
+    shown.bind()
+    return shown
+
+
+def measure(flow, scope="roi", **options):
+    measured = plan(flow, scope, VelocitySettings(), **options)(UNWATCHED)
+    flow.session.results_changed.emit()
+    return measured
+
+
+def test_a_roi_is_measured_then_moved_then_outdated_then_measured_again(flow):
+    assert flow.traces == {}
+    assert flow.state.offer == (1,)
+    assert measure(flow).failures == {}
+    assert list(flow.traces) == [1]
+    assert "median" in flow.state.text
+    assert (flow.state.warning, flow.state.again, flow.state.offer) == ("", (), ())
+
+    record = flow.record
+    roi = record.rois.get(1)
+    record.editor.edit(1, x0=roi.x0 + 4)
+    assert flow.state.again == (1,)
+    assert "ROI 1" in flow.state.warning
+    assert list(flow.traces) == [1]
+
+    record.save()
+    assert flow.state.again == (1,)
+    measure(flow, roi_ids=(1,))
+    assert (flow.state.warning, flow.state.again) == ("", ())
+
+
+def test_all_records_that_are_not_fresh_are_measured_once(flow):
+    known = flow.session.found.indexers
+    first = measure_dataset(flow.session.path, VelocitySettings(), known, UNWATCHED)
+    second = measure_dataset(flow.session.path, VelocitySettings(), known, UNWATCHED)
+    assert (len(first.lines), first.n_fresh) == (6, 0)
+    assert (len(second.lines), second.n_fresh) == (0, 6)
+
+
+def test_the_selected_rois_are_shown(flow):
+    flow.record.selection.select([2])
+    assert flow.roi_ids == (2,)
+
+
+def test_chosen_limits_are_remembered_until_fit(flow):
+    first, second = flow.session.image_ids[:2]
+    flow.choose_limits(-3.0, 7.0)
+    flow.session.open_record(second)
+    assert flow.limits != (-3.0, 7.0)
+    flow.session.open_record(first)
+    assert flow.limits == (-3.0, 7.0)
+    flow.fit()
+    assert flow.limits != (-3.0, 7.0)
+
+
+def test_panning_and_zooming_move_the_canvas_by_just_so_much(flow):
+    flow.session.view.show_lines(1000, 2000)
+    assert flow.visible == pytest.approx((1000, 2000))
+    flow.pan(300)
+    assert flow.visible == pytest.approx((1300, 2300))
+    flow.zoom(1800, 2.0)
+    assert flow.visible == pytest.approx((1550, 2050))
+
+
+def test_a_place_on_the_canvas_is_the_line_that_it_came_from(flow):
+    placement = flow.session.view.placement
+    assert placement.line_at(placement.time_of(123.25)) == pytest.approx(123.25)
+    assert placement.pixel_at(placement.across_of(12.5)) == pytest.approx(12.5)
+    turned = replace(placement, middle=placement.middle + 10)
+    assert turned.line_at(0) == pytest.approx(placement.line_at(0) + 10)
+
+
+def test_from_afar_the_extremes_are_kept_and_the_points_are_few():
+    trace = make_trace(200_000)
+    trace.velocity[123_456] = 9.0
+    again = replace(trace, velocity=trace.velocity)
+    level = level_for(again.levels, 0, 900_000, points=1000)
+    assert len(level.lines) <= 1000
+    assert np.nanmax(level.most) == 9.0
+
+
+@pytest.mark.parametrize("width", [100, 10_000], ids=["from afar", "near"])
+def test_where_nothing_is_valid_line_and_band_have_a_gap(width):
+    trace = make_trace(gaps=[(2000, 3000)])
+    drawn = curves(trace, 0, 20_000, width=width)
+    inside = (drawn.median[0] > 8 + 4 * 2100) & (drawn.median[0] < 8 + 4 * 2900)
+    assert not np.isfinite(drawn.median[1][inside]).any()
+    assert not ((drawn.band[0] > 8 + 4 * 2100) & (drawn.band[0] < 8 + 4 * 2900)).any()
+    begins, ends, states = drawn.strip
+    assert [STATES[state] for state in states] == ["", "no cells", ""]
+    assert begins[1:] == pytest.approx(ends[:-1])

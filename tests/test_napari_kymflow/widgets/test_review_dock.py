@@ -1,0 +1,82 @@
+"""The review dock in a real window: keys, filters, blinded, and what is there after reopening."""
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from kymflow_core.reviews.event import ARTEFACT, TRUE_STALL, UNREVIEWED
+from kymflow_core.reviews.review import load_review
+from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.review.review_dock import ReviewDock
+
+
+@pytest.fixture(autouse=True)
+def _own_reviewer(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_kymflow.user.reviewer.reviewer_path", lambda: tmp_path / "config" / "reviewer.json")
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def dock(viewer, demo_path, qtbot):
+    """The dock over the demo dataset, Ada at work."""
+    session = session_of(viewer)
+    session.open_dataset(demo_path)
+    opened = ReviewDock(viewer)
+    viewer.window.add_dock_widget(opened)
+    qtbot.waitUntil(lambda: opened._model.rowCount() == 4)
+    opened._name.setText("Ada")
+    opened._name.editingFinished.emit()
+    return opened
+
+
+def press(dock, *keys):
+    dock._view.setFocus()
+    for key in keys:
+        QTest.keyClick(dock._view, key)
+    QApplication.processEvents()
+
+
+def on_disk(viewer, one):
+    review = load_review(session_of(viewer).dataset.record(one.image_id))
+    return next(found.by("Ada").user_type for found in review.events if found.event == one.event)
+
+
+@pytest.mark.everyday
+def test_an_event_gets_its_verdict_by_key_and_the_next_one_is_shown(dock, viewer, qtbot):
+    press(dock, Qt.Key.Key_N, Qt.Key.Key_1, Qt.Key.Key_3)
+    shown = dock.review.shown
+    qtbot.waitUntil(lambda: dock._progress.text() == "2 of 4 reviewed")
+    assert [on_disk(viewer, one) for one in shown] == [TRUE_STALL, ARTEFACT, UNREVIEWED, UNREVIEWED]
+    assert dock._view.currentIndex().row() == 2
+    assert session_of(viewer).image_id == shown[2].image_id
+    dock._buttons["undo"].click()
+    assert on_disk(viewer, shown[1]) == UNREVIEWED
+    dock._blinded.setChecked(True)
+    assert [dock._model.index(row, 0).data() for row in range(4)] == [f"event {place}" for place in range(1, 5)]
+
+
+def test_a_note_is_kept_and_no_letter_of_it_is_a_verdict(dock, viewer):
+    press(dock, Qt.Key.Key_N)
+    dock._note.setFocus()
+    QTest.keyClicks(dock._note, "1 cell stuck")
+    QTest.keyClick(dock._note, Qt.Key.Key_Return)
+    assert dock._model.index(0, 3).data() == "unreviewed: 1 cell stuck"
+
+
+def test_the_filter_leaves_what_is_to_do(dock):
+    press(dock, Qt.Key.Key_N, Qt.Key.Key_1)
+    dock._verdict.setCurrentText(UNREVIEWED)
+    assert dock._model.rowCount() == 3
+
+
+def test_without_a_name_nothing_can_be_judged_and_it_says_why(dock):
+    dock._name.setText("")
+    dock._name.editingFinished.emit()
+    press(dock, Qt.Key.Key_N)
+    assert dock._reason.text() == "Enter your name: each verdict is stored with its reviewer."
+    assert not any(button.isEnabled() for button in dock._verdict_buttons)
