@@ -256,7 +256,7 @@ def preview_edit(
             now = RecordMetadata.from_json(metadata).header
             then = RecordMetadata.from_json(with_values(metadata, wanted, wanted)).header
             is_calibration = any(one in wanted for one in CALIBRATION)
-            stated = [one for indexer in indexers for one in statements_of(record, indexer)] if is_calibration else []
+            stated = statements_of(record, *indexers) if is_calibration else []
         except FAILURES:
             continue
         if wanted:

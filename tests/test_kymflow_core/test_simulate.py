@@ -170,7 +170,14 @@ def test_the_demo_dataset_has_the_table(indexer, rows, demo_dataset):
 
 
 def test_the_demo_dataset_has_no_other_table(demo_dataset):
-    assert demo_dataset.list_table_names() == ["images", "radon_report", "rois", "velocity", "velocity_events"]
+    assert demo_dataset.list_table_names() == [
+        "images",
+        "radon_report",
+        "reviews",
+        "rois",
+        "velocity",
+        "velocity_events",
+    ]
 
 
 def test_the_demo_dataset_never_overwrites(demo_dataset):

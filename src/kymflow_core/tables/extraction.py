@@ -156,7 +156,7 @@ class _Changes:
 
 def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> _Changes:
     """Return what is no longer as it was when the results that an indexer reads were computed."""
-    stated = list(_stated(record, indexer))
+    stated = list(_stated(record, [indexer]))
     if not stated:
         return _Changes()
     metadata = RecordMetadata.load(record)
@@ -173,16 +173,16 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> _Changes:
     )
 
 
-def statements_of(record: ZarrImageRecord, indexer: DatasetIndexer) -> list[ComputedFrom]:
-    """Return what the results that an indexer reads say that they were computed from; none where they are no results."""
-    stated = _stated(record, indexer)
+def statements_of(record: ZarrImageRecord, *indexers: DatasetIndexer) -> list[ComputedFrom]:
+    """Return what the results that indexers read were computed from: each result once, however many of them read it."""
+    stated = _stated(record, indexers)
     return [said for statements in stated for said in current_statements(statements) if said != ComputedFrom()]
 
 
-def _stated(record: ZarrImageRecord, indexer: DatasetIndexer) -> Iterator[tuple[ComputedFrom, ...]]:
-    """Yield for each result that an indexer reads what it says that it was computed from, maybe nothing."""
+def _stated(record: ZarrImageRecord, indexers: Iterable[DatasetIndexer]) -> Iterator[tuple[ComputedFrom, ...]]:
+    """Yield for each result that indexers read what it says that it was computed from, maybe nothing."""
     stated: dict[str, tuple[ComputedFrom, ...]] = {}
-    for key in indexer.reads if reads_results(indexer) else ():
+    for key in (key for indexer in indexers if reads_results(indexer) for key in indexer.reads):
         name = key.partition(".")[0]
         about_the_image = key in (METADATA_KEY, PIXELS_KEY, PIXEL_VALUES_KEY)
         if about_the_image or key.endswith("/") or name in stated or not record.has_analysis(key):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kymflow_core.flow import VelocitySettings
+from kymflow_core.roi.bounds import Bounds
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
@@ -45,24 +46,26 @@ def measure(flow, scope="roi", **options):
     return measured
 
 
-def test_a_roi_is_measured_then_moved_then_outdated_then_measured_again(flow):
+def test_a_new_roi_is_offered_then_measured_then_moved_then_outdated_then_measured_again(flow):
+    record = flow.record
+    new = record.editor.add_rect(Bounds(x0=0, x1=40, y0=0, y1=200))
+    record.save()
+    record.selection.select([new])
     assert flow.traces == {}
-    assert flow.state.offer == (1,)
+    assert flow.state.offer == (new,)
     assert measure(flow).failures == {}
-    assert list(flow.traces) == [1]
+    assert list(flow.traces) == [new]
     assert "median" in flow.state.text
     assert (flow.state.warning, flow.state.again, flow.state.offer) == ("", (), ())
 
-    record = flow.record
-    roi = record.rois.get(1)
-    record.editor.edit(1, x0=roi.x0 + 4)
-    assert flow.state.again == (1,)
-    assert "ROI 1" in flow.state.warning
-    assert list(flow.traces) == [1]
+    record.editor.edit(new, x0=4)
+    assert flow.state.again == (new,)
+    assert f"ROI {new}" in flow.state.warning
+    assert list(flow.traces) == [new]
 
     record.save()
-    assert flow.state.again == (1,)
-    measure(flow, roi_ids=(1,))
+    assert flow.state.again == (new,)
+    measure(flow, roi_ids=(new,))
     assert (flow.state.warning, flow.state.again) == ("", ())
 
 

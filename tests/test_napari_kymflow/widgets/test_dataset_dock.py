@@ -90,7 +90,15 @@ def test_an_empty_dock_says_what_to_do(dock):
 
 @pytest.mark.everyday
 def test_records_and_all_tables_are_listed(dock, session):
-    assert tabs(dock) == [RECORDS, "Images (3)", "ROIs (6)", "Velocity (6)", "Events (4)", "Velocity series (900)", "Reviews (4)"]
+    assert tabs(dock) == [
+        RECORDS,
+        "Images (3)",
+        "ROIs (6)",
+        "Velocity (6)",
+        "Events (4)",
+        "Velocity series (900)",
+        "Reviews (4)",
+    ]
     assert column(dock, "record") == NAMES
     assert column(dock, "ROIs") == [2, 2, 2]
     assert column(dock, "state") == ["fresh"] * 3

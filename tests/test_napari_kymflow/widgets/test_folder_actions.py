@@ -186,7 +186,7 @@ def test_a_dataset_is_exported_into_a_new_folder(filled, tmp_path, qtbot, monkey
     (tmp_path / "lab exported").mkdir()
     filled._export.trigger()
     wait(filled, qtbot)
-    assert filled._bar.text == f"2 records and 6 tables exported as 21 files in {tmp_path / 'lab exported 2'}"
+    assert filled._bar.text == f"2 records and 7 tables exported as 23 files in {tmp_path / 'lab exported 2'}"
     assert len(list((tmp_path / "lab exported 2" / "images").glob("first *"))) == 1
 
 
