@@ -16,7 +16,7 @@ from kymflow_zarr.arrays.arrays import array_shape
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import gunzip
+from kymflow_zarr.formats.gzipped import gunzip
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import list_revisions

@@ -20,7 +20,7 @@ from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import inside, parts_of
 from kymflow_zarr.disk.staging import Staging, place_of, remove_empty
-from kymflow_zarr.errors import NotSavedError, ReadOnlyError, RecordNotFoundError
+from kymflow_zarr.errors import DamagedError, NotSavedError, ReadOnlyError, RecordNotFoundError
 from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
 
 RESERVE_BYTES = 8 * 2**20
@@ -50,6 +50,8 @@ class Blobs:
         Whether even small files may not use the reserve.
     fixed
         Whether writing never makes the folder: a write into a deleted record must not bring back a part of it.
+    place
+        The key, in the dataset, of the place that the folder is for; by default it is the dataset.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class Blobs:
         draft: bool = False,
         keep_reserve: bool = False,
         fixed: bool = False,
+        place: str = "",
     ) -> None:
         self.root = root
         self.read_only = read_only
         self._folder = str(root)
+        self._at = place
         self._top = top or root
         self._staging = Staging(self._top)
         self._draft = draft
@@ -75,10 +79,11 @@ class Blobs:
     def __repr__(self) -> str:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
 
-    def sub(self, key: str) -> "Blobs":
+    def sub(self, key: str, *, place: str | None = None) -> "Blobs":
         """Return the folder `key`, sharing the staging folder; unless it is a draft, writing into it does not make it.
 
-        Where it is a symbolic link that cannot be followed, whatever is asked of it raises `DamagedError`.
+        Where it is a symbolic link that cannot be followed, whatever is asked of it raises `DamagedError`. What was moved
+        out of its place still belongs to `place`.
         """
         return Blobs(
             Path(self._place(key)),
@@ -87,7 +92,12 @@ class Blobs:
             draft=self._draft,
             keep_reserve=self._keep_reserve,
             fixed=True,
+            place=self.place(key) if place is None else place,
         )
+
+    def place(self, key: str) -> str:
+        """Return the key that a file has in the dataset; in a tree that is being built, the one that it will have."""
+        return inside(self._at, key) if key else self._at
 
     def describe(self, key: str) -> str:
         """Return the full path of `key`, for messages."""
@@ -275,6 +285,14 @@ class Blobs:
             steps.flush_folder(os.path.dirname(path))
         return f"{QUARANTINE}/{os.path.basename(kept)}"
 
+    def quarantined(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the name in the quarantine, and the bytes, of each file that a repair set aside out of this folder."""
+        folder = self._top / QUARANTINE
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if (place_of(name) or "").startswith(f"{self._at}/"):
+                with suppress(OSError, DamagedError):
+                    yield name, steps.read_regular(str(folder / name), 2**25)
+
     def throw_away(self, key: str) -> str:
         """Move a folder into the trash, from where `put_back` brings it, and return where it is now."""
         path = self._path(key)
@@ -302,7 +320,13 @@ class Blobs:
 
     @contextmanager
     def build(
-        self, key: str, *, keep_reserve: bool = False, replace: bool = True, over_empty: bool = False
+        self,
+        key: str,
+        *,
+        keep_reserve: bool = False,
+        replace: bool = True,
+        over_empty: bool = False,
+        is_dataset: bool = False,
     ) -> Iterator["Blobs"]:
         """Build a tree aside; leaving the block flushes it and moves it to `key`, an error removes it.
 
@@ -316,6 +340,8 @@ class Blobs:
             Whether a tree that is at `key` already changes places with the new one, and is removed.
         over_empty
             Whether, where it is not, the tree may take the place of a folder that is empty when it is done.
+        is_dataset
+            Whether the tree is a whole dataset, and no part of one.
 
         Raises
         ------
@@ -328,7 +354,8 @@ class Blobs:
             os.mkdir(draft)
         try:
             reserve = keep_reserve or self._keep_reserve
-            yield Blobs(Path(draft), read_only=False, top=self._top, draft=True, keep_reserve=reserve)
+            at = "" if is_dataset else self.place(key)
+            yield Blobs(Path(draft), read_only=False, top=self._top, draft=True, keep_reserve=reserve, place=at)
             with self._writing(key):
                 if not self._draft:
                     steps.flush_tree(draft)

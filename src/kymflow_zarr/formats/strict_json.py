@@ -36,9 +36,14 @@ def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
     return data
 
 
+def canonical_bytes(value: JsonValue) -> bytes:
+    """Return a value's canonical JSON."""
+    return _CANONICAL.encode(value).encode()
+
+
 def canonical_sha256(value: JsonValue) -> str:
     """Return the sha256, in hexadecimal, of the value's canonical JSON."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
+    return hashlib.sha256(canonical_bytes(value)).hexdigest()
 
 
 def from_bytes(data: bytes, *, what: str, lenient: bool = False) -> JsonValue:

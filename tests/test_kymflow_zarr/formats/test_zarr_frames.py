@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kymflow_zarr import concatenate_frames, units_of, with_units
 from kymflow_zarr.errors import DamagedError, InvalidValueError
-from kymflow_zarr.formats.frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet
+from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
+from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
 from property_tests import examples
 
 EVERY_KIND = pd.DataFrame(
