@@ -10,7 +10,6 @@ import typer
 
 from kymflow_core.cli import AsJson, Output, Quiet, app
 from kymflow_core.errors import MissingPackageError
-from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import DatasetNotFoundError, OlderDatasetError
 from napari_kymflow._reader import locate
 
@@ -65,6 +64,8 @@ def open_command(
 
     Of a dataset of the older program, napari offers to make a copy in today's format.
     """
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet)
     with output.running():
         _check_window()

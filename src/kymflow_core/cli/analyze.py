@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kymflow_core.analysis import ALL, AnalysisReport, analyze_dataset
 from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, processes, update_tables
 from kymflow_core.cli.targets import existing, names_of
 from kymflow_core.errors import CommandError, MissingPackageError
-from kymflow_zarr import ZarrDataset
+
+if TYPE_CHECKING:
+    from kymflow_core.analysis import AnalysisReport
+    from kymflow_zarr import ZarrDataset
+
 
 _LONGEST_S = 10.0
 """How long a cluster is waited for."""
@@ -25,7 +28,7 @@ def analyze(
     roi: Annotated[
         str,
         typer.Option(metavar="all|full|NAME", help="All ROIs; the whole image, as a ROI of its own; ROIs of this name."),
-    ] = ALL,
+    ] = "all",
     window_ms: Annotated[float, typer.Option(help="How long a window is, in ms; it has at least 12 lines.")] = 20.0,
     method: Annotated[
         str, typer.Option(help="likelihood; to compare: radon_weighted, radon_variance or piv.")
@@ -43,6 +46,8 @@ def analyze(
 
     What is fresh is left alone, so the same command goes on after it was stopped, and does nothing where nothing changed.
     """
+    from kymflow_core.analysis import analyze_dataset
+
     output = Output(as_json, quiet, advice="The same command goes on from there.")
     with output.running():
         # scipy is loaded only where a velocity is measured.
@@ -63,7 +68,9 @@ def analyze(
             fail()
 
 
-def _say(dataset: ZarrDataset, report: AnalysisReport, roi: str, output: Output) -> None:
+def _say(dataset: "ZarrDataset", report: "AnalysisReport", roi: str, output: Output) -> None:
+    from kymflow_core.analysis import ALL
+
     names = names_of(dataset, (one.image_id for one in report.records))
     for record in sorted(report.records, key=lambda one: names[one.image_id]):
         name = names[record.image_id]

@@ -3,18 +3,18 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, source_folder
-from kymflow_core.folder_names import FolderNames, FolderPattern, check_has_folders, fill_from_folders
-from kymflow_core.images.ome_metadata import describe_metadata
-from kymflow_core.nwb import export_nwb
-from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
-from kymflow_zarr.upgrade import upgrade_dataset
+
+if TYPE_CHECKING:
+    from kymflow_core.folder_names import FolderNames, FolderPattern
+    from kymflow_zarr import ImportPlan, ImportReport, ZarrDataset
+
 
 Pattern = Annotated[list[str], typer.Option(help="Which files, such as 'kym_*.tif'; by default all that are read.")]
 Reread = Annotated[bool, typer.Option("--reread-changed", help="Read files again whose content has changed.")]
@@ -62,6 +62,9 @@ def import_command(
     Files that were imported before are skipped, so the same command brings in what is new, and does nothing where there is
     nothing new. A folder that was exported comes back as the records that it was made of.
     """
+    from kymflow_core.folder_names import FolderPattern
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet, advice=_AGAIN)
     with output.running():
         plan = _plan(pattern, reread_changed, relink, merge_channels, complete)
@@ -89,6 +92,8 @@ def refresh(
 
     Example: napari-kymflow refresh lab.zarr --reread-changed
     """
+    from kymflow_core.folder_names import FolderPattern
+
     output = Output(as_json, quiet, advice=_AGAIN)
     with output.running():
         target = existing(dataset)
@@ -117,6 +122,8 @@ def export(
 
     With --nwb, as NWB files to publish, each with the line scan, the ROIs and the velocity series of one record.
     """
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet, advice="A new folder is not there; of one that was written into, some files are.")
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
@@ -149,7 +156,9 @@ def export(
             fail()
 
 
-def _export_nwb(dataset: ZarrDataset, folder: Path, output: Output, *, overwrite: bool) -> None:
+def _export_nwb(dataset: "ZarrDataset", folder: Path, output: Output, *, overwrite: bool) -> None:
+    from kymflow_core.nwb import export_nwb
+
     with output.progress("exporting") as watch:
         report = export_nwb(dataset, folder, overwrite=overwrite, watch=watch)
     for failure in report.failed:
@@ -178,6 +187,9 @@ def upgrade(
 
     The copy is compared with the original before it appears. The original stays as it is.
     """
+    from kymflow_core.images.ome_metadata import describe_metadata
+    from kymflow_zarr.upgrade import upgrade_dataset
+
     output = Output(as_json, quiet, advice="Nothing was copied.")
     with output.running():
         with output.progress("copying records") as watch:
@@ -186,7 +198,9 @@ def upgrade(
         output.result(records=report.records, tables=list(report.tables))
 
 
-def _plan(pattern: list[str], reread: bool, relink: bool, merge: bool, complete: bool) -> ImportPlan:
+def _plan(pattern: list[str], reread: bool, relink: bool, merge: bool, complete: bool) -> "ImportPlan":
+    from kymflow_zarr import ImportPlan
+
     return ImportPlan(
         patterns=pattern,
         on_changed="reingest_if_changed" if reread else "skip",
@@ -197,16 +211,18 @@ def _plan(pattern: list[str], reread: bool, relink: bool, merge: bool, complete:
 
 
 def _import(
-    target: ZarrDataset,
+    target: "ZarrDataset",
     folder: Path,
-    plan: ImportPlan,
+    plan: "ImportPlan",
     output: Output,
     *,
-    names: FolderPattern | None,
+    names: "FolderPattern | None",
     jobs: int | None,
     index: bool = False,
 ) -> None:
     """Import a folder, bring the tables up to date where something changed, and report what happened."""
+    from kymflow_core.folder_names import FolderNames, check_has_folders, fill_from_folders
+
     if names is not None:
         check_has_folders(folder)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
@@ -227,7 +243,7 @@ def _import(
         fail()
 
 
-def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
+def _say(report: "ImportReport", output: Output, *, relinked: bool) -> None:
     for file in (*report.imported, *report.replaced, *report.completed):
         for note in file.notes:
             output.say(f"{file.path.name}: {note}", "yellow")
@@ -246,7 +262,7 @@ def _say(report: ImportReport, output: Output, *, relinked: bool) -> None:
     output.say(report.summary())
 
 
-def _say_names(named: FolderNames, output: Output) -> None:
+def _say_names(named: "FolderNames", output: Output) -> None:
     for note in named.notes():
         output.say(note, "yellow")
     for path, reason in named.not_fitting.items():
@@ -256,7 +272,7 @@ def _say_names(named: FolderNames, output: Output) -> None:
     output.say(named.summary())
 
 
-def _names_as_json(named: FolderNames) -> dict[str, object]:
+def _names_as_json(named: "FolderNames") -> dict[str, object]:
     return {
         "changed": [one.image_id for one in named.edit.changed],
         "kept": {one.image_id: one.reason for one in named.edit.kept},
@@ -265,7 +281,7 @@ def _names_as_json(named: FolderNames) -> dict[str, object]:
     }
 
 
-def _as_json(report: ImportReport) -> dict[str, object]:
+def _as_json(report: "ImportReport") -> dict[str, object]:
     return {
         "imported": [
             {"path": str(file.path), "image_id": file.image_id, "notes": list(file.notes)} for file in report.imported

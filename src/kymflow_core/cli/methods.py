@@ -7,9 +7,6 @@ import typer
 
 from kymflow_core.cli.output import AsJson, Output, Quiet
 from kymflow_core.errors import CommandError
-from kymflow_core.methods.paragraph import gather_facts, methods_paragraph
-from kymflow_core.methods.script import remake_script
-from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk.local_file import save_file
 
 
@@ -26,6 +23,10 @@ def methods(
 
     Example: napari-kymflow methods lab.zarr --script remake.py
     """
+    from kymflow_core.methods.paragraph import gather_facts, methods_paragraph
+    from kymflow_core.methods.script import remake_script
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet)
     with output.running():
         opened = ZarrDataset(dataset, mode="r")

@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kymflow_core.errors import KymflowError
-from kymflow_zarr import Watch
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.watch import Watch
 
 FAILED, STOPPED = 1, 130
 """Something failed, and the output names it; stopped by Ctrl-C (128 and the number of its signal, as shells have it)."""

@@ -1,22 +1,19 @@
 """The commands for reviews: `reviews` and `merge-reviews`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, names_of
-from kymflow_core.indexers import ReviewIndexer
-from kymflow_core.reviews.agreement import agreements, disagreements, reviewers_of
-from kymflow_core.reviews.event import UNREVIEWED
-from kymflow_core.reviews.merge import merge_reviews
-from kymflow_core.reviews.review import progress_text
-from kymflow_core.tables.kym_dataset import KymDataset
-from kymflow_zarr import ZarrDataset
 from kymflow_zarr.counted import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kymflow_zarr import ZarrDataset
 
 
 def reviews(
@@ -32,6 +29,13 @@ def reviews(
 
     Example: napari-kymflow reviews lab.zarr --disagreements
     """
+    from kymflow_core.indexers import ReviewIndexer
+    from kymflow_core.reviews.agreement import agreements, disagreements, reviewers_of
+    from kymflow_core.reviews.event import UNREVIEWED
+    from kymflow_core.reviews.review import progress_text
+    from kymflow_core.tables.kym_dataset import KymDataset
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet)
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
@@ -84,6 +88,9 @@ def merge_reviews_command(
 
     Nothing of either copy is lost or counted twice; a second time there is nothing to take over.
     """
+    from kymflow_core.reviews.merge import merge_reviews
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet, advice="The same command goes on from there.")
     with output.running():
         into, source = existing(dataset), ZarrDataset(other, mode="r")
@@ -106,7 +113,7 @@ def merge_reviews_command(
             fail()
 
 
-def _say_disagreements(dataset: ZarrDataset, rows: pd.DataFrame, first: str, second: str, output: Output) -> None:
+def _say_disagreements(dataset: "ZarrDataset", rows: "pd.DataFrame", first: str, second: str, output: Output) -> None:
     names = names_of(dataset, rows["image_id"])
     for row in rows.to_dict("records"):
         where = f"{names[row['image_id']]}, ROI {row['roi_id']}, {row['kind']} at {row['detected_t0_s']:.2f} s"

@@ -1,17 +1,18 @@
 """The commands that look at a dataset: `info` and `verify`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kymflow_core.cli.output import AsJson, Color, Output, Quiet, fail
-from kymflow_core.indexers import INDEXERS
 from kymflow_core.tables.freshness import State
-from kymflow_core.tables.kym_dataset import KymDataset
-from kymflow_zarr import ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
+
+if TYPE_CHECKING:
+    from kymflow_zarr import ZarrDataset
+
 
 DAMAGED = 2
 _COLORS: dict[str, Color] = {"repairable": "yellow"}
@@ -24,6 +25,8 @@ def info(
 
     Example: napari-kymflow info lab.zarr
     """
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet)
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
@@ -62,6 +65,9 @@ def verify(
     Ends with 0 where the dataset is sound, 1 where --repair can make it so, 2 where something is damaged that only a backup
     has. What --repair sets aside is in the folder .quarantine of the dataset.
     """
+    from kymflow_core.tables.kym_dataset import KymDataset
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet, failed_code=DAMAGED, advice="What was repaired by then stays.")
     with output.running():
         with output.progress("looking at records") as watch:
@@ -77,15 +83,18 @@ def verify(
             fail(report.exit_code)
 
 
-def _rows(dataset: ZarrDataset, name: str) -> int | None:
+def _rows(dataset: "ZarrDataset", name: str) -> int | None:
     try:
         return len(dataset.load_table(name))
     except (KymflowZarrError, OSError):
         return None
 
 
-def _not_fresh(dataset: ZarrDataset, name: str) -> str:
+def _not_fresh(dataset: "ZarrDataset", name: str) -> str:
     """Return how many images' rows are not fresh, such as " (1 outdated, 3 never analysed)"; empty where all are."""
+    from kymflow_core.indexers import INDEXERS
+    from kymflow_core.tables.kym_dataset import KymDataset
+
     for indexer in INDEXERS:
         if indexer.table_name == name:
             counts = KymDataset(dataset).freshness(indexer)["state"].value_counts()

@@ -7,29 +7,24 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import pandas as pd
 import typer
 
 from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, fail
 from kymflow_core.cli.targets import existing, names_of
-from kymflow_core.columns import with_titles
 from kymflow_core.errors import CommandError
-from kymflow_core.images.ome_metadata import rebuild_ome
-from kymflow_core.indexers import INDEXERS, find_indexers
-from kymflow_core.tables.extraction import OUTDATED
 from kymflow_core.tables.freshness import State
-from kymflow_core.tables.kym_dataset import KymDataset
-from kymflow_core.tables.update_report import UpdateReport
-from kymflow_zarr import ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, ReadOnlyError
-from kymflow_zarr.formats.csv import frame_to_excel_csv
-from kymflow_zarr.formats.frames import frame_to_parquet
-from kymflow_zarr.tables.table_file import IMAGE_ID
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kymflow_core.tables.update_report import UpdateReport
+    from kymflow_zarr import ZarrDataset
+
 
 _MOST_ROWS = 20
 
@@ -48,6 +43,8 @@ def index(
 
     Example: napari-kymflow index lab.zarr
     """
+    from kymflow_core.images.ome_metadata import rebuild_ome
+
     output = Output(as_json, quiet, advice="The same command goes on from there.")
     with output.running():
         opened = existing(dataset)
@@ -71,6 +68,10 @@ def freshness(
 
     Ends with 1 where an index would change something.
     """
+    from kymflow_core.indexers import INDEXERS, find_indexers
+    from kymflow_core.tables.kym_dataset import KymDataset
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet)
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
@@ -111,6 +112,9 @@ def tables(
 
     Example: napari-kymflow tables lab.zarr radon_report --save radon.csv
     """
+    from kymflow_core.columns import with_titles
+    from kymflow_zarr import ZarrDataset
+
     output = Output(as_json, quiet)
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
@@ -131,8 +135,11 @@ def tables(
             output.say(f"… and {counted(len(frame) - rows, 'more row')}; --rows shows more, --save writes all")
 
 
-def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
+def _with_names(dataset: "ZarrDataset", frame: "pd.DataFrame") -> "pd.DataFrame":
     """Return rows with what a person calls an image instead of its id; tables of other programs may have no ids."""
+    from kymflow_core.tables.extraction import OUTDATED
+    from kymflow_zarr.tables.table_file import IMAGE_ID
+
     if IMAGE_ID not in frame.columns:
         return frame
     names = names_of(dataset, (one for one in frame[IMAGE_ID] if isinstance(one, str)))
@@ -142,7 +149,7 @@ def _with_names(dataset: ZarrDataset, frame: pd.DataFrame) -> pd.DataFrame:
     return shown if "image" in frame.columns else shown.rename(columns={IMAGE_ID: "image"})
 
 
-def _list_tables(dataset: ZarrDataset, output: Output) -> None:
+def _list_tables(dataset: "ZarrDataset", output: Output) -> None:
     found: dict[str, object] = {}
     output.result(tables=found)
     unreadable = False
@@ -159,8 +166,11 @@ def _list_tables(dataset: ZarrDataset, output: Output) -> None:
         fail()
 
 
-def are_behind(dataset: ZarrDataset) -> bool:
+def are_behind(dataset: "ZarrDataset") -> bool:
     """Return whether a table lacks what an index would give it; what failed before fails again, and is no reason."""
+    from kymflow_core.indexers import INDEXERS, find_indexers
+    from kymflow_core.tables.kym_dataset import KymDataset
+
     kym = KymDataset(dataset)
     looks = (kym.freshness(indexer) for indexer in find_indexers(INDEXERS).indexers)
     try:
@@ -169,8 +179,11 @@ def are_behind(dataset: ZarrDataset) -> bool:
         return True
 
 
-def update_tables(dataset: ZarrDataset, output: Output, *, rebuild: bool, jobs: int) -> bool:
+def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs: int) -> bool:
     """Bring every table up to date, print what was done, and return whether an image failed."""
+    from kymflow_core.indexers import INDEXERS, find_indexers
+    from kymflow_core.tables.kym_dataset import KymDataset
+
     kym, found = KymDataset(dataset), find_indexers(INDEXERS)
     for problem in found.problems:
         output.problem(problem, "yellow")
@@ -225,7 +238,11 @@ def _leave_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _save(frame: pd.DataFrame, path: Path) -> None:
+def _save(frame: "pd.DataFrame", path: Path) -> None:
+    from kymflow_zarr.formats.csv import frame_to_excel_csv
+    from kymflow_zarr.formats.frames import frame_to_parquet
+    from kymflow_zarr.tables.table_file import IMAGE_ID
+
     if path.suffix not in (".csv", ".parquet"):
         raise CommandError(f"{path} ends in neither .csv nor .parquet; give a name that does")
     try:
@@ -243,12 +260,15 @@ def _save(frame: pd.DataFrame, path: Path) -> None:
         ) from error
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
+def _records(frame: "pd.DataFrame") -> list[dict[str, object]]:
     """Return rows as a script reads them: missing values, and numbers that JSON does not have, are null."""
     return [{str(name): _plain(item) for name, item in row.items()} for row in frame.to_dict("records")]
 
 
 def _plain(item: object) -> object:
+    import numpy as np
+    import pandas as pd
+
     if isinstance(item, np.ndarray):  # of a column of lists, which other programs may have
         return _plain(item.tolist())
     if isinstance(item, list):

@@ -3,25 +3,32 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kymflow_core.errors import CommandError
-from kymflow_core.images.metadata import RecordMetadata
-from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import KymflowZarrError
-from kymflow_zarr.tables.sources import SOURCE_PATH, Source
+
+if TYPE_CHECKING:
+    from kymflow_zarr import ZarrDataset
+    from kymflow_zarr.tables.sources import Source
+
 
 _FEWEST_PARTS = 3
 """Of a folder that is looked through unasked: not the root of a disk, nor what lies directly in it."""
 
 
-def existing(path: Path) -> ZarrDataset:
+def existing(path: Path) -> "ZarrDataset":
     """Open a dataset that must be there."""
+    from kymflow_zarr import ZarrDataset
+
     ZarrDataset(path, mode="r")
     return ZarrDataset(path)
 
 
-def names_of(dataset: ZarrDataset, image_ids: Iterable[str]) -> dict[str, str]:
+def names_of(dataset: "ZarrDataset", image_ids: Iterable[str]) -> dict[str, str]:
     """Return what a person calls some images: the file's name, else that in the header, else the beginning of the id."""
+    from kymflow_zarr.tables.sources import SOURCE_PATH
+
     frame = dataset.load_sources_index()
     files = dict(zip(frame["image_id"], frame[SOURCE_PATH], strict=True))
     return {
@@ -30,7 +37,9 @@ def names_of(dataset: ZarrDataset, image_ids: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _name(dataset: ZarrDataset, image_id: str) -> str:
+def _name(dataset: "ZarrDataset", image_id: str) -> str:
+    from kymflow_core.images.metadata import RecordMetadata
+
     try:
         header = RecordMetadata.load(dataset.record(image_id)).header
     except KymflowZarrError:  # damaged, or deleted: the id says which it is
@@ -38,7 +47,7 @@ def _name(dataset: ZarrDataset, image_id: str) -> str:
     return header.name or image_id[:8]
 
 
-def source_folder(dataset: ZarrDataset) -> Path:
+def source_folder(dataset: "ZarrDataset") -> Path:
     """Return the folder that has all files of a dataset, of those that are there.
 
     Raises
@@ -64,7 +73,7 @@ def source_folder(dataset: ZarrDataset) -> Path:
     return folder
 
 
-def _folder_now(source: Source, dataset: Path) -> Path | None:
+def _folder_now(source: "Source", dataset: Path) -> Path | None:
     """Return the folder that a file is in, or was in; None where not even that is there.
 
     The way from the dataset comes first: where a dataset was copied with its files, the copies are meant.

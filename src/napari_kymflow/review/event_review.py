@@ -222,11 +222,11 @@ class EventReview:
 
     def undo(self) -> None:
         """Take back what was done last, and show the event that it was about. Raises as `judge`."""
-        self._after(self._history.undo())
+        self._after(self._history.undo(ReviewStep.withdraw))
 
     def redo(self) -> None:
         """Do again what was taken back last. Raises as `judge`."""
-        self._after(self._history.redo())
+        self._after(self._history.redo(ReviewStep.restore))
 
     def on_event_selected(self, selected: SelectedEvent | None) -> None:
         """Show the event that was selected elsewhere, as in the trace or a table."""
@@ -251,7 +251,7 @@ class EventReview:
     def _do(self, image_id: str, action: Callable[[ReviewLog], Entry]) -> Entry:
         log = self._log(image_id)
         entry = action(log)
-        self._history.push(log, entry)
+        self._history.push(ReviewStep(log, entry))
         self._renew(image_id)
         return entry
 

@@ -15,12 +15,13 @@ from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import ROI, merge_roi_sets
 from kymflow_core.roi.bounds import Bounds, rect_within
+from kymflow_core.undo_stack import UndoStack
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.shapes import COLOR
 from napari_kymflow.rois.commit_rois import Saved, as_saved, rebase
 from napari_kymflow.rois.drafts import Draft
-from napari_kymflow.rois.undo import UndoStack
+from napari_kymflow.rois.undo import RoiEdit
 
 _READ_ONLY = "This dataset is read-only, so its ROIs cannot be edited."
 
@@ -48,7 +49,7 @@ class RoiEditor:
         """The saved ROIs that those on screen were made from."""
         self.can_edit = True
         """Whether the dataset can be written to; where it cannot, its ROIs stay as they are."""
-        self._undo = UndoStack()
+        self._undo = UndoStack[RoiEdit]()
         self._present = sync.rois
         self._quiet = EchoGuard()
 
@@ -90,12 +91,14 @@ class RoiEditor:
 
     def undo(self) -> None:
         """Take back the last edit."""
-        self.show(self._undo.undo(self.rois))
+        if edit := self._undo.undo():
+            self.show(edit.taken_back(self.rois))
         self.edited.emit()
 
     def redo(self) -> None:
         """Make the last edit that was taken back again."""
-        self.show(self._undo.redo(self.rois))
+        if edit := self._undo.redo():
+            self.show(edit.made_again(self.rois))
         self.edited.emit()
 
     def forget_edits(self) -> None:
@@ -183,7 +186,8 @@ class RoiEditor:
         if saved.renumbered:
             self._undo.clear()
         else:
-            self._undo.replace(as_saved(submitted, saved))
+            changed = as_saved(submitted, saved)
+            self._undo.replace(lambda edit: edit.renewed(changed))
         merged = rebase(submitted, self.rois, saved)
         self.image, self.base = saved.image, saved.image.rois
         self.show(merged.rois)
@@ -194,7 +198,7 @@ class RoiEditor:
             self.sync.later(self._refuse_edit)
             return
         if not self._quiet and self.rois != self._present:
-            self._undo.push(self._present, self.rois)
+            self._undo.push(RoiEdit(self._present, self.rois))
             self.edited.emit()
         self._present = self.rois
         self.rois_changed.emit()

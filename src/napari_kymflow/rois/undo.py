@@ -1,4 +1,4 @@
-"""Undo and redo of ROI edits: pure values.
+"""One edit of ROIs, taken back or made again: pure values.
 
 The rule of this room: an undo takes back one change and nothing else. It is the change that is kept, not the state, so that
 what another window saved in between stays.
@@ -9,65 +9,25 @@ from dataclasses import dataclass
 from kymflow_core import RoiSet
 from kymflow_core.roi import ROI, merge_roi_sets
 
-_MOST_STEPS = 200
-
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RoiEdit:
     """One edit: the ROIs before and after it."""
 
     before: RoiSet
     after: RoiSet
 
+    def taken_back(self, current: RoiSet) -> RoiSet:
+        """Return `current` without the edit."""
+        return _changed(current, self.after, self.before)
 
-class UndoStack:
-    """The edits of one record since it was opened, and those that were taken back."""
+    def made_again(self, current: RoiSet) -> RoiSet:
+        """Return `current` with the edit."""
+        return _changed(current, self.before, self.after)
 
-    def __init__(self) -> None:
-        self._done: list[Step] = []
-        self._undone: list[Step] = []
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is an edit to make again."""
-        return bool(self._undone)
-
-    def push(self, before: RoiSet, after: RoiSet) -> None:
-        """Note an edit; what was taken back cannot be made again after it."""
-        self._done = [*self._done, Step(before, after)][-_MOST_STEPS:]
-        self._undone.clear()
-
-    def undo(self, current: RoiSet) -> RoiSet:
-        """Return `current` without the last edit; as it is where there is none."""
-        if not self._done:
-            return current
-        step = self._done.pop()
-        self._undone.append(step)
-        return _changed(current, step.after, step.before)
-
-    def redo(self, current: RoiSet) -> RoiSet:
-        """Return `current` with the edit that was taken back last; as it is where there is none."""
-        if not self._undone:
-            return current
-        step = self._undone.pop()
-        self._done.append(step)
-        return _changed(current, step.before, step.after)
-
-    def replace(self, changed: list[tuple[ROI, ROI]]) -> None:
-        """Know ROIs, wherever an edit has them, under the values that saving gave them."""
-        if changed:
-            self._done = [_renewed(step, changed) for step in self._done]
-            self._undone = [_renewed(step, changed) for step in self._undone]
-
-    def clear(self) -> None:
-        """Forget all edits."""
-        self._done.clear()
-        self._undone.clear()
+    def renewed(self, changed: list[tuple[ROI, ROI]]) -> "RoiEdit":
+        """Return the edit with ROIs, wherever it has them, under the values that saving gave them."""
+        return RoiEdit(_with(self.before, changed), _with(self.after, changed))
 
 
 def _changed(current: RoiSet, start: RoiSet, end: RoiSet) -> RoiSet:
@@ -76,10 +36,6 @@ def _changed(current: RoiSet, start: RoiSet, end: RoiSet) -> RoiSet:
     order = {roi_id: place for place, roi_id in enumerate(end.ids)}
     rois = sorted(merged.rois, key=lambda roi: order.get(roi.roi_id, len(order)))
     return RoiSet.of(rois, next_id=merged.rois.next_id)
-
-
-def _renewed(step: Step, changed: list[tuple[ROI, ROI]]) -> Step:
-    return Step(_with(step.before, changed), _with(step.after, changed))
 
 
 def _with(rois: RoiSet, changed: list[tuple[ROI, ROI]]) -> RoiSet:

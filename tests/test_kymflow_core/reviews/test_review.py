@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kymflow_core.errors import ReviewError
 from kymflow_core.reviews.entry import Entry
 from kymflow_core.reviews.event import ARTEFACT, BY_HAND, REJECTED, TRUE_STALL, UNREVIEWED, Event, events_of
-from kymflow_core.reviews.history import ReviewHistory
+from kymflow_core.reviews.history import ReviewHistory, ReviewStep
 from kymflow_core.reviews.log import ReviewLog, load_entries
 from kymflow_core.reviews.matching import match_events, overlap
 from kymflow_core.reviews.order import seed_of, shuffled
@@ -188,25 +188,25 @@ def test_an_event_without_an_end_is_one_moment():
 
 def test_undo_takes_back_ones_own_last_step_alone_and_redo_does_it_again(record):
     ada, ben, history = log_of(record), log_of(record, "Ben"), ReviewHistory()
-    history.push(ada, ada.judge(STALL, TRUE_STALL))
-    history.push(ada, ada.judge(STALL, ARTEFACT))
+    history.push(ReviewStep(ada, ada.judge(STALL, TRUE_STALL)))
+    history.push(ReviewStep(ada, ada.judge(STALL, ARTEFACT)))
     ben.judge(STALL, REJECTED)
-    history.undo()
+    history.undo(ReviewStep.withdraw)
     assert (verdicts(record)[0], verdicts(record, "Ben")[0]) == (TRUE_STALL, REJECTED)
-    history.undo()
+    history.undo(ReviewStep.withdraw)
     assert (verdicts(record)[0], history.can_undo) == (UNREVIEWED, False)
-    history.redo()
-    history.redo()
+    history.redo(ReviewStep.restore)
+    history.redo(ReviewStep.restore)
     assert (verdicts(record)[0], history.can_redo) == (ARTEFACT, False)
     assert len(load_entries(record)) == 7
 
 
 def test_an_undone_event_by_hand_is_gone_and_redone_there_again(record):
     log, history = log_of(record), ReviewHistory()
-    history.push(log, log.add_event(1, 3, 3.5, kind="low"))
-    assert history.undo() is not None
+    history.push(ReviewStep(log, log.add_event(1, 3, 3.5, kind="low")))
+    assert history.undo(ReviewStep.withdraw) is not None
     assert len(load_review(record).events) == 3
-    history.redo()
+    history.redo(ReviewStep.restore)
     assert len(load_review(record).events) == 4
 
 

@@ -7,15 +7,14 @@ from typing import Any
 import napari
 import pandas as pd
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QTabWidget, QVBoxLayout
 
 from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
-from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.row_place import place_of
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
@@ -31,9 +30,8 @@ from napari_kymflow.widgets.dataset.step_buttons import add_step_buttons
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
-from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
-from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 RECORDS = "Records"
 _MARGINS = (6, 4, 6, 4)
@@ -44,7 +42,7 @@ _NO_ROWS = (
 )
 
 
-class DatasetDock(QWidget):
+class DatasetDock(Dock):
     """Shows the records and tables of the open dataset.
 
     Parameters
@@ -54,9 +52,7 @@ class DatasetDock(QWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self._session = session_of(napari_viewer)
-        self._window = window_of(napari_viewer)
+        super().__init__(napari_viewer)
         self._bar = TaskBar(self)
         self.do = DatasetActions(self, self._session, self._bar, self._show)
         self.exchange = ExchangeActions(self, self._session, self._bar, self.do)
@@ -79,17 +75,6 @@ class DatasetDock(QWidget):
         self._lay_out()
         self._bind()
         self._on_dataset_changed()
-        QTimer.singleShot(0, self._attach)
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Attach to the window that the dock is shown in."""
-        super().showEvent(event)
-        self._attach()
-
-    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Keep from the ROI layer what is typed here."""
-        if is_for_napari(event):
-            super().keyPressEvent(event)
 
     @property
     def is_busy(self) -> bool:
@@ -101,26 +86,30 @@ class DatasetDock(QWidget):
         self._tabs.setCurrentWidget(self._panels[name])
 
     def _attach(self) -> None:
-        attach_to_window(self._window, self)
+        super()._attach()
         if self._window.main_window is not None:
             take_tiff_drops(self._window.main_window, self.exchange.offer)
 
     def _make_buttons(self) -> dict[str, QPushButton]:
         do, exchange = self.do, self.exchange
         buttons = {
-            "open": self._button("Open", "Open a dataset, or one of those that were open last", None),
-            "import": self._button(
+            "open": push_button(self, "Open", "Open a dataset, or one of those that were open last"),
+            "import": push_button(
+                self,
                 "Import TIFFs…",
                 "Add the TIFFs of a folder, with their headers, ROIs and results",
                 exchange.choose_and_import,
             ),
-            "from folder": self._button(
+            "from folder": push_button(
+                self,
                 "New from folder",
                 "Import the TIFFs that are new in this dataset's folder",
                 exchange.refresh_from_folder,
             ),
-            "refresh": self._button("Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh),
-            "more": self._button("More", "Enter calibration and experiment, rebuild tables, export, look for damage", None),
+            "refresh": push_button(
+                self, "Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh
+            ),
+            "more": push_button(self, "More", "Enter calibration and experiment, rebuild tables, export, look for damage"),
         }
         self._open_menu, self._more_menu = OpenMenu(self, do.choose_and_open, do.open_dataset), QMenu(self)
         buttons["open"].setMenu(self._open_menu)
@@ -138,13 +127,6 @@ class DatasetDock(QWidget):
         self._more_menu.addSeparator()
         self._verify = self._action("Verify…", do.verify)
         return buttons
-
-    def _button(self, text: str, tip: str, on_clicked: Callable[[], None] | None) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        if on_clicked is not None:
-            button.clicked.connect(on_clicked)
-        return button
 
     def _action(self, text: str, on_triggered: Callable[[], None]) -> Any:
         action = self._more_menu.addAction(text)

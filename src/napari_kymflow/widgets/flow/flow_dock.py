@@ -5,26 +5,23 @@ from typing import Any
 
 import napari
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout
 
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
-from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.flow.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.flow.measure_actions import MeasureActions
 from napari_kymflow.widgets.flow.overlay import CanvasOverlay
 from napari_kymflow.widgets.flow.plot import DrawnTrace, FlowPlot, PlotColors
 from napari_kymflow.widgets.window.binding import bind_for_life, soon
-from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
-from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 _MARGINS = (6, 2, 6, 2)
 _LEAST_HEIGHT = 150
 
 
-class FlowDock(QWidget):
+class FlowDock(Dock):
     """Shows the velocity of the open record's selected ROIs, and measures it.
 
     Parameters
@@ -34,9 +31,7 @@ class FlowDock(QWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self._session = session_of(napari_viewer)
-        self._window = window_of(napari_viewer)
+        super().__init__(napari_viewer)
         self.flow = FlowView(self._session)
         """What is shown."""
         self.plot = FlowPlot(self)
@@ -47,19 +42,17 @@ class FlowDock(QWidget):
         self._drawing = soon(self, self._draw)
         self.measure = MeasureActions(self, self.flow, self._bar)
         """What measures."""
-        self._fit = self._button("Fit", "Let the velocity axis hold what is shown", self.flow.fit)
+        self._fit = push_button(self, "Fit", "Let the velocity axis hold what is shown", self.flow.fit)
         self._older = QCheckBox("Older program", self)
         self._older.setToolTip("Draw the older program's trace as well, dashed")
         self._lay_out()
         self._bind()
         self._on_theme()
         self._on_changed()
-        QTimer.singleShot(0, self._attach)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Attach to the window that the dock is shown in."""
+        """Draw what the dock is shown above."""
         super().showEvent(event)
-        self._attach()
         self._drawing.start()
 
     def resizeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
@@ -67,18 +60,13 @@ class FlowDock(QWidget):
         super().resizeEvent(event)
         self._drawing.start()
 
-    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Keep from the ROI layer what is typed here."""
-        if is_for_napari(event):
-            super().keyPressEvent(event)
-
     @property
     def is_busy(self) -> bool:
         """Whether a worker is at work for the dock."""
         return self._bar.is_running or self.flow.is_loading
 
     def _attach(self) -> None:
-        attach_to_window(self._window, self)
+        super()._attach()
         canvas = canvas_widget(self._session.viewer)
         if self._overlay is None and canvas is not None:
             self._overlay = CanvasOverlay(canvas)
@@ -119,12 +107,6 @@ class FlowDock(QWidget):
         self.plot.pan_asked.connect(self._on_pan)
         self.plot.limits_chosen.connect(flow.choose_limits)
         self.plot.hovered.connect(self._on_hovered)
-
-    def _button(self, text: str, tip: str, on_clicked: Any) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.clicked.connect(lambda _checked=False: on_clicked())
-        return button
 
     @property
     def _scale(self) -> float:

@@ -156,6 +156,8 @@ class FlowPlot(pg.GraphicsLayoutWidget):
     def _set_up(self) -> None:
         for plot in (self._plot, self._strip_plot):
             plot.hideButtons()
+            # pyqtgraph leaves the menu, which is not shown here, to Python's garbage collection: it ends with the plot.
+            plot.ctrlMenu.setParent(self, plot.ctrlMenu.windowFlags())
             plot.getAxis("left").setWidth(_AXIS_WIDTH)
         self._plot.getAxis("bottom").setStyle(showValues=False, tickLength=0)
         self._plot.getAxis("bottom").setHeight(2)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import napari
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QItemSelectionModel, QKeyCombination, QModelIndex, Qt, QTimer
+from qtpy.QtCore import QItemSelectionModel, QKeyCombination, QModelIndex, Qt
 from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -28,15 +27,13 @@ from kymflow_zarr.errors import KymflowZarrError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
 from napari_kymflow.review.listed import ReviewFilter, kinds_of
-from napari_kymflow.session.session import session_of
 from napari_kymflow.user.reviewer import last_reviewer, note_reviewer
 from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
-from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.layout import name_of
 from napari_kymflow.widgets.window.task_bar import line_label
-from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
 _NEXT_KEYS, _PREVIOUS_KEYS = ("N", "Space"), ("P", "Shift+Space")
@@ -64,7 +61,7 @@ class ReviewTable(QTableView):
             action()
 
 
-class ReviewDock(QWidget):
+class ReviewDock(Dock):
     """Lists the events of the open dataset, with a verdict by key, a note, filters, and how far the review is.
 
     Parameters
@@ -74,9 +71,7 @@ class ReviewDock(QWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self._session = session_of(napari_viewer)
-        self._window = window_of(napari_viewer)
+        super().__init__(napari_viewer)
         self.review = EventReview(self._session)
         """What the dock shows."""
         self._echo = EchoGuard()
@@ -113,20 +108,6 @@ class ReviewDock(QWidget):
         self._bind()
         self.review.reviewer = self._name.text()
         self.review.load()
-        QTimer.singleShot(0, self._attach)
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Attach to the window that the dock is shown in."""
-        super().showEvent(event)
-        self._attach()
-
-    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Keep from the ROI layer what is typed here."""
-        if is_for_napari(event):
-            super().keyPressEvent(event)
-
-    def _attach(self) -> None:
-        attach_to_window(self._window, self)
 
     def _bind(self) -> None:
         session, review = self._session, self.review
@@ -194,10 +175,7 @@ class ReviewDock(QWidget):
         return view
 
     def _button(self, text: str, tip: str, action: Callable[[], object]) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.clicked.connect(partial(self._do, action))
-        return button
+        return push_button(self, text, tip, partial(self._do, action))
 
     def _check(self, text: str, tip: str) -> QCheckBox:
         box = QCheckBox(text, self)

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import napari
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.layers.echo_guard import EchoGuard
@@ -14,21 +13,19 @@ from napari_kymflow.rois.drafts import Draft
 from napari_kymflow.rois.rows import local_text
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_state import state_of
-from napari_kymflow.session.session import session_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
-from napari_kymflow.widgets.window.keys import is_for_napari
+from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import line_label
-from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
 _WIDTH = 450
 _MARGINS = (6, 4, 6, 4)
 
 
-class RoiDock(QWidget):
+class RoiDock(Dock):
     """Lists the ROIs of the open record: select, edit, add, delete, undo, save.
 
     Parameters
@@ -38,9 +35,7 @@ class RoiDock(QWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self._session = session_of(napari_viewer)
-        self._window = window_of(napari_viewer)
+        super().__init__(napari_viewer)
         self._echo = EchoGuard()
         self._actions = RoiActions(self._session, self)
         self._state = line_label(self)
@@ -75,7 +70,6 @@ class RoiDock(QWidget):
         self._lay_out()
         self._bind()
         self._on_record_changed()
-        QTimer.singleShot(0, self._attach)
 
     def _bind(self) -> None:
         session = self._session
@@ -95,19 +89,6 @@ class RoiDock(QWidget):
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
         self._time_only.toggled.connect(self._on_time_only_toggled)
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Attach to the window that the dock is shown in."""
-        super().showEvent(event)
-        self._attach()
-
-    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Keep from the ROI layer what is typed here."""
-        if is_for_napari(event):
-            super().keyPressEvent(event)
-
-    def _attach(self) -> None:
-        attach_to_window(self._window, self)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -134,14 +115,10 @@ class RoiDock(QWidget):
         self.setMinimumWidth(_WIDTH)
 
     def _button(self, text: str, tip: str, do: Callable[[OpenRecord], object]) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.clicked.connect(partial(self._actions.do, do))
-        return button
+        return push_button(self, text, tip, partial(self._actions.do, do))
 
     def _menu_button(self, text: str, tip: str, menu: QMenu) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
+        button = push_button(self, text, tip)
         button.setMenu(menu)
         return button
 

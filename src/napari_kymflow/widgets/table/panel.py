@@ -31,6 +31,7 @@ from napari_kymflow.tables.save_rows import SAVE_KINDS, SaveKind, Written, rows_
 from napari_kymflow.user.window import OnDone, Work
 from napari_kymflow.widgets.table.frame_model import FrameModel
 from napari_kymflow.widgets.table.view import ColumnArranger, FilterHeader, forget_selection, make_table_view
+from napari_kymflow.widgets.window.dock import push_button
 
 _TYPING_MS = 200
 _MOST_COPIED_AT_ONCE = 20_000
@@ -84,12 +85,12 @@ class TablePanel(QWidget):
         self.search.setPlaceholderText("Search…")
         self.search.setToolTip("Show rows with all these words, in any column that is shown")
         self.search.setClearButtonEnabled(True)
-        self._filters_button = self._button("Filters", "Filter by single columns")
+        self._filters_button = push_button(self, "Filters", "Filter by single columns")
         self._filters_button.setCheckable(True)
-        self._columns_button = self._button("Columns", "Show or hide columns")
+        self._columns_button = push_button(self, "Columns", "Show or hide columns")
         self._columns_button.setMenu(self.columns.menu)
-        self._copy_button = self._button("Copy", "Copy the selected rows, or all that are shown (Ctrl+C)")
-        self._save_button = self._button("Save as…", "Save the rows that are shown to a file")
+        self._copy_button = push_button(self, "Copy", "Copy the selected rows, or all that are shown (Ctrl+C)")
+        self._save_button = push_button(self, "Save as…", "Save the rows that are shown to a file")
         self._footer = _label(Qt.AlignmentFlag.AlignLeft)
         self._empty = _label(Qt.AlignmentFlag.AlignCenter)
         self._empty.setText("There are no rows.")
@@ -255,12 +256,6 @@ class TablePanel(QWidget):
         self.view.delete_asked.connect(self.delete_asked)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu_asked)
-
-    def _button(self, text: str, tip: str) -> QPushButton:
-        # No tool buttons: in napari's themes these have neither a frame nor a look of being checked.
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        return button
 
     def _can_fit(self) -> bool:
         # The theme's fonts are known only when it is shown, and how much room rows take only when there are some.
