@@ -7,9 +7,10 @@ The single steps that a disk can refuse are in `disk.steps`; how a tree gets to 
 """
 
 import errno
+import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ RESERVE_BYTES = 8 * 2**20
 SMALL_BYTES = 256 * 1024
 """Up to this size a file may use the reserve, unless it belongs to a new record."""
 
+_LINES_AT_ONCE = 1000
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HELD = (5, 32, 33)
 """Windows' numbers for a file that another program has open."""
@@ -106,6 +108,23 @@ class Blobs(ReadableBlobs):
                 steps.write_file(temporary, data)
                 steps.replace(temporary, path)
                 steps.confirm(os.path.dirname(path))
+
+    def write_lines(self, key: str, lines: Iterable[bytes]) -> None:
+        """Replace a file whole by lines, of which only some are in memory at once."""
+        path = self._path(key)
+        with self._writing(key), steps.temporary_file(path) as temporary:
+            self._make_folders(os.path.dirname(path))
+            steps.write_parts(temporary, self._checked(key, lines), flush=not self._draft)
+            steps.replace(temporary, path)
+            if not self._draft:
+                steps.confirm(os.path.dirname(path))
+
+    def _checked(self, key: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield some lines together each time, as long as the disk has room for them."""
+        rest = iter(lines)
+        while data := b"".join(itertools.islice(rest, _LINES_AT_ONCE)):
+            self._check_space(key, len(data))
+            yield data
 
     def create(self, key: str, data: bytes) -> None:
         """Write a file that must not exist; of two writers one gets `FileExistsError`."""

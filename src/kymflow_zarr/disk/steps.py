@@ -13,7 +13,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -125,11 +125,17 @@ def check_link(path: str, top: str) -> None:
 
 def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
     """Write a file's bytes, and flush them to the disk itself."""
+    write_parts(path, [data], flush=flush)
+
+
+def write_parts(path: str, parts: Iterable[bytes], *, flush: bool) -> None:
+    """Write a file's bytes one part after another, and flush them to the disk itself."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest[: 2**30]) :]
+        for data in parts:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest[: 2**30]) :]
         if flush:
             _flush_descriptor(descriptor)
     finally:

@@ -6,8 +6,9 @@ readers skip. The digest covers the text and what is said of the place.
 
 import gzip
 import hashlib
+import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.places import OF, check_place, unbound_problem
@@ -52,6 +53,22 @@ def gzip_problem(data: bytes, *, what: str, of: JsonObject | None) -> str | None
     """Return that gzip which can be read does not say its place; None where it does. Its damage gzip itself shows."""
     seal = _seal(data, what=what)
     return unbound_problem(None if seal is None else seal.get(OF), of)
+
+
+def gunzip_lines(data: bytes, *, limit: int, longest: int, what: str) -> Iterator[bytes]:
+    """Unpack gzip line by line: at most `limit` bytes, and lines of at most `longest`; raise as `gunzip`."""
+    total = 0
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            while line := file.readline(longest + 1):
+                total += len(line)
+                if len(line) > longest or total > limit:
+                    raise DamagedError(f"{what} unpacks to more than is believable")
+                if not line.endswith(b"\n"):
+                    raise DamagedError(f"{what} is damaged: its last line is cut off")
+                yield line
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedError(f"{what} is not readable gzip ({error})") from error
 
 
 def gunzip(data: bytes, *, limit: int, what: str) -> bytes:

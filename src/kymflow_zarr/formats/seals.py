@@ -11,7 +11,14 @@ from typing import Literal, TypeAlias, cast
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError
 from kymflow_zarr.formats.places import MISPLACED, OF, check_place, place_problem, unbound_problem
-from kymflow_zarr.formats.strict_json import JsonObject, JsonValue, canonical_sha256, from_bytes, to_readable_bytes
+from kymflow_zarr.formats.strict_json import (
+    JsonObject,
+    JsonValue,
+    canonical_sha256,
+    from_bytes,
+    is_readable_form,
+    to_readable_bytes,
+)
 from kymflow_zarr.layout import COMPUTED_FROM
 
 SEAL = "kymflow"
@@ -179,7 +186,7 @@ def computed_from_of_artifact(data: bytes, *, what: str) -> JsonValue:
 
 def has_other_line_ends(data: bytes, document: JsonObject) -> bool:
     """Return whether bytes are those of a document but for their line ends; JSON has none inside its texts."""
-    return b"\r\n" in data and data.replace(b"\r\n", b"\n") == to_readable_bytes(document, what="document")
+    return b"\r\n" in data and is_readable_form(data.replace(b"\r\n", b"\n"), document, what="document")
 
 
 def artifact_problem(data: bytes, *, what: str, of: JsonObject | None) -> str | None:
@@ -191,7 +198,7 @@ def artifact_problem(data: bytes, *, what: str, of: JsonObject | None) -> str | 
         return UNSEALED
     if document_seal_state(document) == "whole" and has_other_line_ends(data, document):
         return LINE_ENDS
-    if document_seal_state(document) == "broken" or data != to_readable_bytes(document, what=what):
+    if document_seal_state(document) == "broken" or not is_readable_form(data, document, what=what):
         return "was changed or damaged since it was written"
     return place_problem(said_place(document), of) or unbound_problem(said_place(document), of)
 

@@ -25,7 +25,7 @@ from kymflow_zarr.errors import (
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
-from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet, read_notes
+from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES, frame_from_parquet, frame_to_parquet, read_notes
 from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
 from kymflow_zarr.formats.strict_json import (
@@ -105,7 +105,7 @@ class Artifacts:
     def load_df_parquet(self, name: str) -> pd.DataFrame:
         """Return the table artifact `name`; raise as `load_json`."""
         key = layout.artifact_key(name, layout.PARQUET)
-        data = self._read(name, layout.PARQUET, "table")
+        data = self._read(name, layout.PARQUET, "table", limit=MAX_PARQUET_BYTES)
         return frame_from_parquet(data, what=self._blobs.describe(key), of=self._place(key))
 
     def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> None:
@@ -132,7 +132,7 @@ class Artifacts:
         """
         where = self._blobs.describe(f"{layout.RECORD_ANALYSIS}/{key}")
         try:
-            data = self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")
+            data = self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
         except FileNotFoundError as error:
             raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
         if key.endswith(layout.PARQUET):
@@ -147,7 +147,7 @@ class Artifacts:
     def load_analysis_bytes(self, key: str) -> bytes:
         """Return the file of one of `list_analysis_keys` as it is on disk; raise as `load_json`."""
         try:
-            return self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")
+            return self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
         except FileNotFoundError as error:
             raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
 

@@ -28,6 +28,7 @@ from kymflow_zarr.errors import (
     InvalidValueError,
     PixelsExistError,
 )
+from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.seals import (
     document_seal_state,
@@ -264,7 +265,9 @@ class ZarrImageRecord(Artifacts):
                     digests[_PIXELS_DOCUMENT] = hashlib.sha256(data).hexdigest()
                 continue
             with suppress(FileNotFoundError):
-                digests[key] = hashlib.sha256(self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
+                digests[key] = hashlib.sha256(
+                    self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
+                ).hexdigest()
         return canonical_sha256(digests) if digests else ""
 
     def _without_folders(self, keys: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from kymflow_zarr.disk.foreign_files import copied_from, is_of_system
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.places import place_problem, unbound_problem
 from kymflow_zarr.formats.seals import LINE_ENDS, UNSEALED, document_seal_state, has_other_line_ends, said_place
-from kymflow_zarr.formats.strict_json import JsonObject, canonical_sha256, object_from_bytes, to_readable_bytes
+from kymflow_zarr.formats.strict_json import JsonObject, canonical_sha256, is_readable_form, object_from_bytes
 from kymflow_zarr.layout import RECORD_HISTORY, RECORD_METADATA, ROIS, revision_key, revision_number
 from kymflow_zarr.record.revisions import (
     REVISION,
@@ -130,7 +130,7 @@ def revision_problem(blobs: Blobs, number: int) -> str | None:
         return "was changed or damaged since it was written"
     if has_other_line_ends(data, sealed):
         return LINE_ENDS
-    if data != to_readable_bytes(sealed, what="metadata"):
+    if not is_readable_form(data, sealed, what="metadata"):
         return "is not as this program writes it: it was changed or damaged"
     return UNSEALED if state == "unsealed" else unbound_problem(said_place(sealed), revision_place(blobs, number))
 
@@ -152,6 +152,6 @@ def readable_copy_problem(blobs: Blobs) -> str | None:
         copy_from_bytes(data, what="it")
     except DamagedError as error:
         return f"{error}: correct it, if somebody edited it; a repair sets it aside and writes the newest revision there"
-    if data == to_readable_bytes(newest.payload, what="metadata"):
+    if is_readable_form(data, newest.payload, what="metadata"):
         return None
     return "is not the newest revision as this program writes it; the history has it"

@@ -81,7 +81,7 @@ def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
     by_hand = _copy_from_bytes(blobs, data)
     if by_hand is None or _is_a_revision(blobs, data, by_hand, newest, numbers):
         return newest
-    return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
+    return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False, follows=newest.number)
 
 
 def read_metadata_file(blobs: Blobs, key: str) -> bytes:
@@ -348,10 +348,12 @@ def _keep_foreign_copy(blobs: Blobs, newest: int) -> None:
     data = _copy_bytes(blobs)
     if not data:
         return
-    recent = (sealed_revision(blobs, number) for number in range(newest, max(-1, newest - RECENT), -1))
-    ours = [one for one in recent if one is not None]
-    if hashlib.sha256(data).hexdigest() in {one.copy_sha256 for one in ours}:
-        return
+    digest, ours = hashlib.sha256(data).hexdigest(), []
+    for number in range(newest, max(-1, newest - RECENT), -1):
+        if (revision := sealed_revision(blobs, number)) is not None:
+            ours.append(revision)
+            if revision.copy_sha256 == digest:
+                return
     copy = _copy_from_bytes(blobs, data)
     if copy is None or canonical_sha256(copy) not in {one.sha256 for one in ours}:
         blobs.keep_aside(RECORD_METADATA)

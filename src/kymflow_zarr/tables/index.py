@@ -11,7 +11,7 @@ import pandas as pd
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
-from kymflow_zarr.formats.frames import frame_to_parquet, read_notes, table_from_parquet, table_to_frame
+from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES, frame_to_parquet, read_notes, table_from_parquet, table_to_frame
 from kymflow_zarr.formats.places import place_note
 
 _DESCRIBES = "kymflow_table_sha256"
@@ -32,7 +32,10 @@ def load_table_index(blobs: Blobs, name: str) -> TableIndex | None:
     try:
         with blobs.open(key) as file:
             digest = read_notes(file, what=what).get(_DESCRIBES.encode(), b"").decode()
-        rows = table_to_frame(table_from_parquet(blobs.read(key), what=what, of=place_note(blobs.place(key))), what=what)
+        rows = table_to_frame(
+            table_from_parquet(blobs.read(key, limit=MAX_PARQUET_BYTES), what=what, of=place_note(blobs.place(key))),
+            what=what,
+        )
     except (OSError, DamagedError, UnicodeDecodeError):
         return None
     return TableIndex(rows, digest)

@@ -20,6 +20,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import (
+    MAX_PARQUET_BYTES,
     parquet_place,
     parquet_problem,
     read_notes,
@@ -33,7 +34,6 @@ IMAGE_ID = "image_id"
 _NUMBER = b"kymflow_commit"
 _REPLACES = b"kymflow_replaces"
 """The digest of a file that another program put in a table's place, and that a commit was made from."""
-MAX_BYTES = 2**30
 
 _Read = TypeVar("_Read")
 
@@ -92,7 +92,7 @@ class TableFile:
                 return NewestTable(None, "", state)
             what = self._blobs.describe(state.key)
             try:
-                data = self._blobs.read(state.key, limit=MAX_BYTES)
+                data = self._blobs.read(state.key, limit=MAX_PARQUET_BYTES)
             except FileNotFoundError:  # as in `read`
                 continue
             except IsADirectoryError as error:
@@ -175,7 +175,7 @@ class TableFile:
     def problem(self, *, deep: bool) -> str | None:
         """Return what is wrong with the table's own file, also, where `deep`, that it has no seal; None for nothing."""
         try:
-            data = self._blobs.read(self.key, limit=MAX_BYTES)
+            data = self._blobs.read(self.key, limit=MAX_PARQUET_BYTES)
             return parquet_problem(data, what=self._blobs.describe(self.key), deep=deep, of=self.of)
         except (KymflowZarrError, OSError) as error:
             return str(error)
@@ -234,7 +234,7 @@ class TableFile:
     def _commit_problem(self, key: str) -> str | None:
         what = self._blobs.describe(key)
         try:
-            data = self._blobs.read(key, limit=MAX_BYTES)
+            data = self._blobs.read(key, limit=MAX_PARQUET_BYTES)
             if said := parquet_problem(data, what=what, deep=False, of=self.of):
                 return said
             number = _number(read_notes(io.BytesIO(data), what=what).get(_NUMBER, b""))
@@ -277,7 +277,7 @@ class TableFile:
     def _newest_sound_commit(self, numbers: Sequence[int]) -> str | None:
         for key in map(self._commit_key, reversed(numbers)):
             try:
-                data, what = self._blobs.read(key, limit=MAX_BYTES), self._blobs.describe(key)
+                data, what = self._blobs.read(key, limit=MAX_PARQUET_BYTES), self._blobs.describe(key)
                 table_from_parquet(data, what=what, of=self.of)
                 says = read_notes(io.BytesIO(data), what=what).get(_NUMBER, b"")
             except (DamagedError, FileNotFoundError, IsADirectoryError):
@@ -306,7 +306,7 @@ class TableFile:
         return seal.decode() if seal else self._sha256(key)
 
     def _sha256(self, key: str) -> str:
-        return hashlib.sha256(self._blobs.read(key, limit=MAX_BYTES)).hexdigest()
+        return hashlib.sha256(self._blobs.read(key, limit=MAX_PARQUET_BYTES)).hexdigest()
 
     def _is_overtaken(self, number: int) -> bool:
         """Return whether a newer commit is there. Then this number may have been taken before, and been forgotten since.

@@ -17,6 +17,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.frames import (
+    MAX_PARQUET_BYTES,
     concatenate_tables,
     frame_to_table,
     parquet_place,
@@ -28,7 +29,7 @@ from kymflow_zarr.formats.frames import (
 from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.names import check_name, check_restored_name
-from kymflow_zarr.tables.table_file import IMAGE_ID, MAX_BYTES, TableFile
+from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
 
 _SUFFIX = ".parquet"
 
@@ -191,7 +192,7 @@ class Tables:
     ) -> pd.DataFrame:
         what = self._blobs.describe(key)
         if columns is None and image_ids is None:
-            data = self._blobs.read(key, limit=MAX_BYTES)
+            data = self._blobs.read(key, limit=MAX_PARQUET_BYTES)
             return table_to_frame(table_from_parquet(data, what=what, of=of), what=what)
         only = None if image_ids is None else (IMAGE_ID, image_ids)
         with self._blobs.open(key) as file:

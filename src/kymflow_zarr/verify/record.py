@@ -11,7 +11,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import array_plan, check_chunks, check_complete, digest_chunks, noted_chunks
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import parquet_problem
+from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES, parquet_problem
 from kymflow_zarr.formats.places import MISPLACED, UNBOUND, place_note, place_problem, unbound_problem
 from kymflow_zarr.formats.seals import LINE_ENDS, UNSEALED, document_seal_state, said_place, strip_foreign
 from kymflow_zarr.formats.strict_json import (
@@ -208,7 +208,7 @@ def _artifact_findings(
 
 def _file_problem(blobs: Blobs, key: str, *, deep: bool) -> str | None:
     what, of = blobs.describe(key), place_note(blobs.place(key))
-    data = blobs.read(key, limit=MAX_BYTES if key.endswith(layout.JSON) else 2**30)
+    data = blobs.read(key, limit=MAX_BYTES if key.endswith(layout.JSON) else MAX_PARQUET_BYTES)
     return file_problem(key, data, what=what, of=of) if deep else parquet_problem(data, what=what, deep=False, of=of)
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from kymflow_zarr.arrays.arrays import CHUNKS_SHA256, digest_chunks
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError
+from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import SEAL
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, object_from_bytes, to_readable_bytes
@@ -62,7 +63,7 @@ def renew_line_ends(blobs: Blobs, key: str) -> None:
 def rewrite(blobs: Blobs, key: str, change: Callable[[bytes], bytes]) -> None:
     """Replace a file by another form of it; raise `ConflictError` where another program has replaced it in between."""
     before = blobs.stamp(key)
-    data = change(blobs.read(key, limit=MAX_BYTES if key.endswith(".json") else 2**30))
+    data = change(blobs.read(key, limit=MAX_BYTES if key.endswith(".json") else MAX_PARQUET_BYTES))
     if blobs.stamp(key) != before:
         raise ConflictError("another program has written it since it was looked at")
     blobs.write(key, data)

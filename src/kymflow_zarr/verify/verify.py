@@ -20,7 +20,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
-from kymflow_zarr.formats.frames import parquet_problem
+from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES, parquet_problem
 from kymflow_zarr.formats.places import UNBOUND, place_note
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.formats.strict_json import JsonValue
@@ -241,7 +241,9 @@ def _of_indexes(blobs: Blobs, *, deep: bool) -> Findings:
 
 
 def _index_problem(blobs: Blobs, key: str, *, deep: bool) -> str | None:
-    return parquet_problem(blobs.read(key), what=blobs.describe(key), deep=deep, of=place_note(blobs.place(key)))
+    return parquet_problem(
+        blobs.read(key, limit=MAX_PARQUET_BYTES), what=blobs.describe(key), deep=deep, of=place_note(blobs.place(key))
+    )
 
 
 def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | None:
