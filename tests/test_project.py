@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,26 @@ def test_links_between_documents_lead_somewhere():
         if "://" not in link and not (document.parent / link).exists()
     ]
     assert not missing
+
+
+def test_every_picture_of_the_documents_is_shown_and_made_by_a_script():
+    texts = "".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    scripts = "".join(path.read_text() for path in (ROOT / "docs").glob("make_*.py"))
+    there = {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    assert there == set(re.findall(r"images/([a-z_]+\.png)\)", texts))
+    assert [name for name in sorted(there) if f'"{name}"' not in scripts] == []
+
+
+@pytest.mark.parametrize("package", ["kymflow_core", "kymflow_zarr"])
+def test_the_public_names_are_those_of_the_reference(package):
+    page = (ROOT / "docs" / "reference" / f"{package}.md").read_text()
+    assert re.findall(rf"^::: {package}\.(\w+)$", page, re.MULTILINE) == sorted(import_module(package).__all__)
+
+
+def test_every_page_of_the_documentation_is_in_its_menu():
+    menu = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert set(re.findall(r"[a-z_/]+\.md", menu)) == pages
 
 
 def minimums():

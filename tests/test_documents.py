@@ -1,0 +1,132 @@
+"""The guides and the tutorial do what they say: their Python and their commands run, in their order, in one folder."""
+
+import re
+import shlex
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from kymflow_core.simulate import Scan, simulate_kymograph
+from napari_kymflow._cli import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+GUIDES = sorted((DOCS / "guides").glob("*.md"))
+TWO_SCREENS = 90
+"""Lines of text that two screens of 1366 × 768 show."""
+_BLOCK = re.compile(r"^(?P<indent> *)```(?P<kind>python|console)\n(?P<text>.*?)^ *```", re.MULTILINE | re.DOTALL)
+_ELSEWHERE = ("--dask",)
+"""Options of commands that need more than this computer."""
+
+_STARTS_PROCESSES = {"cluster"}
+
+
+def blocks_of(document: Path) -> list[tuple[str, str]]:
+    """The Python and the console blocks of a document, each with its kind, in their order."""
+    return [(found["kind"], found["text"]) for found in _BLOCK.finditer(document.read_text(encoding="utf-8"))]
+
+
+def commands_of(block: str) -> list[str]:
+    """The commands of a console block, without prompts, comments and broken lines."""
+    joined = block.replace("\\\n", " ")
+    return [re.sub(r"\s+# .*$", "", line).strip().removeprefix("$ ") for line in joined.splitlines() if line.strip()]
+
+
+@dataclass
+class Reader:
+    """Somebody who does what a document says, in a folder."""
+
+    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "document"})
+    only_checked: list[str] = field(default_factory=list)
+
+    def follow(self, document: Path) -> None:
+        for kind, text in blocks_of(document):
+            if kind == "python":
+                exec(compile(text, document.name, "exec"), self.names)
+            else:
+                for command in commands_of(text):
+                    self.do(command)
+
+    def do(self, command: str) -> None:
+        program, *arguments = shlex.split(command)
+        if program == "cp":
+            shutil.copytree(*arguments[1:])
+            return
+        assert program == "napari-kymflow", command
+        if opens_a_window(arguments) or any(option in arguments for option in _ELSEWHERE) or "old.zarr" in arguments:
+            check_arguments(arguments)
+            self.only_checked.append(command)
+            return
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, f"{command}: {result.output} {result.exception}"
+
+
+def opens_a_window(arguments: list[str]) -> bool:
+    return arguments[0] == "open" or (arguments[0] == "demo" and "--no-window" not in arguments)
+
+
+def check_arguments(arguments: list[str]) -> None:
+    """Fail where a command has no such name, option or argument; do nothing else."""
+    group = get_command(app)
+    group.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory):
+    """A folder with two short line scans of a vessel, with ImageJ's calibration, and a dataset of them, measured."""
+    folder = tmp_path_factory.mktemp("laboratory")
+    vessel = folder / "line-scans" / "A89" / "V1"
+    vessel.mkdir(parents=True)
+    for number in (1, 2):
+        scan = Scan(name=f"scan {number}", velocity_mm_s=0.5, lines=200, pixels=32)
+        pixels = simulate_kymograph(scan, rng=np.random.default_rng(number))
+        unit = {"unit": "um", "yunit": "s"}
+        tifffile.imwrite(vessel / f"scan {number}.tif", pixels, imagej=True, resolution=(2.0, 1000.0), metadata=unit)
+    reader = Reader()
+    reader.do(f"napari-kymflow import {shlex.quote(str(folder / 'line-scans'))} {folder / 'lab.zarr'}")
+    reader.do(f"napari-kymflow analyze {folder / 'lab.zarr'} --roi full")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.trials] * (path.stem in _STARTS_PROCESSES)) for path in GUIDES],
+)
+def test_a_guide_does_what_it_says(document, laboratory, tmp_path, monkeypatch):
+    shutil.copytree(laboratory, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    assert blocks_of(document)
+    Reader().follow(document)
+
+
+@pytest.mark.trials
+def test_the_tutorial_leads_from_tiffs_to_a_figure(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="the figure is drawn with matplotlib (dependency group `pictures`)").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    Reader().follow(DOCS / "tutorial.md")
+    assert {"velocities.csv", "events.csv", "velocity.png", "remake.py", "published"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
+def test_the_commands_of_troubleshooting_work(laboratory, tmp_path, monkeypatch):
+    shutil.copytree(laboratory, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    Reader().follow(DOCS / "troubleshooting.md")
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
+def test_a_guide_has_two_screens_at_most(document):
+    assert len(document.read_text(encoding="utf-8").splitlines()) <= TWO_SCREENS
+
+
+def test_a_command_that_is_only_checked_must_have_its_options():
+    with pytest.raises(Exception, match="screen"):
+        check_arguments(["open", "lab.zarr", "--screen", "x.png"])
