@@ -3,6 +3,9 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from kymflow_core.simulate import Scan, simulate_kymograph
 from napari_kymflow._cli import app
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DOCS = ROOT / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))
 TWO_SCREENS = 90
@@ -44,6 +48,7 @@ class Reader:
     """Somebody who does what a document says, in a folder."""
 
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "document"})
+    has_a_screen: bool = False
     only_checked: list[str] = field(default_factory=list)
 
     def follow(self, document: Path) -> None:
@@ -59,7 +64,13 @@ class Reader:
         if program == "cp":
             shutil.copytree(*arguments[1:])
             return
+        if program in _CHECKS:
+            _CHECKS[program](command)
+            return
         assert program == "napari-kymflow", command
+        if opens_a_window(arguments) and self.has_a_screen:
+            see(arguments)
+            return
         if opens_a_window(arguments) or any(option in arguments for option in _ELSEWHERE) or "old.zarr" in arguments:
             check_arguments(arguments)
             self.only_checked.append(command)
@@ -76,6 +87,45 @@ def check_arguments(arguments: list[str]) -> None:
     """Fail where a command has no such name, option or argument; do nothing else."""
     group = get_command(app)
     group.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def see(arguments: list[str]) -> None:
+    """Run a command that opens a window in a program of its own, which renders the window and ends."""
+    picture = arguments[arguments.index("--screenshot") + 1] if "--screenshot" in arguments else "seen.png"
+    asked = arguments if "--screenshot" in arguments else [*arguments, "--screenshot", picture]
+    code = "from napari_kymflow._cli import main; main()"
+    subprocess.run([sys.executable, "-c", code, *asked], check=True, capture_output=True)
+    assert Path(picture).read_bytes().startswith(b"\x89PNG")
+
+
+def check_pip(command: str) -> None:
+    """Fail where a command installs an extra that the project does not have."""
+    extras = {one for found in re.findall(r'"(?:napari-kymflow|\.)\[([a-z,]+)\]"', command) for one in found.split(",")}
+    assert extras <= set(PROJECT["project"]["optional-dependencies"])
+
+
+def check_packages(command: str) -> None:
+    """Fail where a command installs packages of the system that no test run installs."""
+    tried = (ROOT / ".ci" / "run").read_text()
+    names = shlex.split(command)[3:]
+    assert len(names) > 5
+    assert [name for name in names if not re.search(rf"(^|\s){re.escape(name)}(\s|$)", tried)] == []
+
+
+def check_python(command: str) -> None:
+    """Fail where a command makes an environment for a Python that the project does not take."""
+    major, minor = map(int, re.search(r"python=(\d+)\.(\d+)", command).groups())
+    assert f"Programming Language :: Python :: {major}.{minor}" in PROJECT["project"]["classifiers"]
+
+
+def make_environment(command: str) -> None:
+    """Make the environment as the document says, and see that its Python is the active one afterwards."""
+    found = subprocess.run(["bash", "-c", f"{command} && command -v python"], check=True, capture_output=True, text=True)
+    assert Path(found.stdout.strip()) == Path.cwd() / ".venv" / "bin" / "python"
+
+
+_CHECKS = {"python3": make_environment, "python": check_pip, "conda": check_python, "sudo": check_packages}
+"""Commands of the system, and what is done with each: no test downloads 370 MB."""
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +156,16 @@ def test_a_guide_does_what_it_says(document, laboratory, tmp_path, monkeypatch):
     Reader().follow(document)
 
 
+@pytest.mark.opengl
+@pytest.mark.trials
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a shell on Linux and macOS")
+@pytest.mark.parametrize("document", ["README.md", "docs/guides/look.md"])
+def test_what_a_document_says_can_be_done_with_a_window(document, laboratory, tmp_path, monkeypatch):
+    shutil.copytree(laboratory, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    Reader(has_a_screen=True).follow(ROOT / document)
+
+
 @pytest.mark.trials
 def test_the_tutorial_leads_from_tiffs_to_a_figure(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="the figure is drawn with matplotlib (dependency group `pictures`)").use("Agg")
@@ -125,6 +185,11 @@ def test_the_commands_of_troubleshooting_work(laboratory, tmp_path, monkeypatch)
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
 def test_a_guide_has_two_screens_at_most(document):
     assert len(document.read_text(encoding="utf-8").splitlines()) <= TWO_SCREENS
+
+
+def test_every_way_to_install_names_extras_that_there_are():
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
+        check_pip(document.read_text(encoding="utf-8"))
 
 
 def test_a_command_that_is_only_checked_must_have_its_options():

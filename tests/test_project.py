@@ -53,6 +53,13 @@ def test_every_page_of_the_documentation_is_in_its_menu():
     assert set(re.findall(r"[a-z_/]+\.md", menu)) == pages
 
 
+def test_every_file_of_the_map_is_there():
+    chapter = (ROOT / "docs" / "architecture.md").read_text().partition("## I want to …")[2].partition("\n## ")[0]
+    paths = re.findall(r"`(\w+/[\w/.]+)`", chapter.partition("|---|---|")[2])
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / "src" / path).is_file()] == []
+
+
 def minimums():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     listed = [

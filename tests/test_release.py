@@ -78,7 +78,9 @@ def test_who_cites_the_program_finds_its_name_and_licence():
 def test_the_sdist_has_every_file_of_the_project_and_no_other(tmp_path):
     pytest.importorskip("hatchling", reason="hatchling builds the sdist (dependency group `release`)")
     pytest.importorskip("hatch_vcs", reason="hatch-vcs gives it its version (dependency group `release`)")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False
+    )
     if listed.returncode:
         pytest.skip("this is no clone: nothing says which files are the project's")
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path], cwd=ROOT, check=True)
