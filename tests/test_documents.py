@@ -187,6 +187,21 @@ def test_a_guide_has_two_screens_at_most(document):
     assert len(document.read_text(encoding="utf-8").splitlines()) <= TWO_SCREENS
 
 
+OF_OTHERS = ("could not load the Qt platform plugin", "cannot import name", "from 'kymflow_core'")
+"""Messages in the tables that are not the program's own."""
+
+
+@pytest.mark.parametrize("document", ["troubleshooting.md", "guides/import.md"])
+def test_what_a_table_of_symptoms_quotes_is_what_the_program_says(document):
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
+    said = re.sub(r"\{[^{}]*\}", "…", re.sub(r'"\n\s*f?"', "", source))
+    rows = re.findall(r"^\| (.+?) \| .*\|$", (DOCS / document).read_text(encoding="utf-8"), re.MULTILINE)
+    quoted = [part.strip(" :,.") for row in rows for quote in re.findall(r"\*(.+?)\*", row) for part in quote.split("…")]
+    quoted = [part for part in quoted if " " in part and not part.startswith(OF_OTHERS)]
+    assert len(quoted) > 3
+    assert [part for part in quoted if part not in said] == []
+
+
 def test_every_way_to_install_names_extras_that_there_are():
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
         check_pip(document.read_text(encoding="utf-8"))
