@@ -29,6 +29,9 @@ _BLOCK = re.compile(r"^(?P<indent> *)```(?P<kind>python|console)\n(?P<text>.*?)^
 _ELSEWHERE = ("--dask",)
 """Options of commands that need more than this computer."""
 
+WITH_COMMANDS = ("import_export.md", "metadata.md", "troubleshooting.md")
+_RUN_DOCUMENTS = ("test_documents.py", "test_project.py", "test_kymflow_core/test_docs.py")
+"""The tests that run documents."""
 _STARTS_PROCESSES = {"cluster"}
 
 
@@ -51,8 +54,10 @@ class Reader:
     has_a_screen: bool = False
     only_checked: list[str] = field(default_factory=list)
 
-    def follow(self, document: Path) -> None:
+    def follow(self, document: Path, *, kinds: tuple[str, ...] = ("python", "console")) -> None:
         for kind, text in blocks_of(document):
+            if kind not in kinds:
+                continue
             if kind == "python":
                 exec(compile(text, document.name, "exec"), self.names)
             else:
@@ -176,10 +181,20 @@ def test_the_tutorial_leads_from_tiffs_to_a_figure(tmp_path, monkeypatch):
     }
 
 
-def test_the_commands_of_troubleshooting_work(laboratory, tmp_path, monkeypatch):
+@pytest.mark.parametrize("document", WITH_COMMANDS)
+def test_the_commands_of_a_document_work(document, laboratory, tmp_path, monkeypatch):
     shutil.copytree(laboratory, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
-    Reader().follow(DOCS / "troubleshooting.md")
+    Reader().follow(DOCS / document, kinds=("console",))
+
+
+def test_every_document_with_python_or_commands_is_run():
+    others = "".join((ROOT / "tests" / name).read_text(encoding="utf-8") for name in _RUN_DOCUMENTS)
+    run = {*GUIDES, DOCS / "tutorial.md", DOCS / "command_line.md"}
+    left = [path for path in DOCS.rglob("*.md") if path not in run and blocks_of(path) and path.name not in others]
+    assert left == []
+    commands = [path.name for path in DOCS.glob("*.md") if "console" in dict(blocks_of(path))]
+    assert set(commands) == {*WITH_COMMANDS, "command_line.md", "tutorial.md"}
 
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
