@@ -22,6 +22,8 @@ from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
+PLACES = {"icon.png": DOCS.parent / "src" / "napari_kymflow" / "icon.png"}
+"""Where pictures belong that no document shows."""
 SIZE, WIDE = (1500, 950), (2000, 900)
 """Sizes of the window, in pixels."""
 LONGEST_S = 120.0
@@ -195,6 +197,19 @@ def calibration(target: Path) -> None:
     window.close()
 
 
+def icon(target: Path) -> None:
+    """Draw streaks that turn steep and flat again, with a ROI over them, 256 pixels wide."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    time_, place = np.meshgrid(np.arange(256), np.arange(256))
+    gone = np.cumsum(1.2 + 0.9 * np.sin(np.arange(256) / 41))
+    streaks = np.cos(2 * np.pi * (place - gone[time_]) / 52) > -0.1
+    picture = Image.fromarray(np.where(streaks, 225, 45).astype(np.uint8)).convert("RGB")
+    ImageDraw.Draw(picture).rectangle((34, 70, 221, 185), outline="#ffd400", width=12)
+    picture.quantize(32).save(target, optimize=True)
+
+
 def demo_window() -> Window:
     """Return a window on the simulated dataset."""
     path = Path("demo.zarr")
@@ -207,6 +222,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "calibration.png": calibration,
     "demo.png": demo,
     "event.png": event,
+    "icon.png": icon,
     "tables.png": tables,
     "tutorial.png": tutorial,
 }
@@ -222,9 +238,9 @@ def main(names: list[str]) -> None:
             # The windows that were opened before, and what they remember, are the user's own.
             os.environ.update(NAPARI_CONFIG="", XDG_CONFIG_HOME=folder, XDG_DATA_HOME=folder)
             os.chdir(folder)
-            PICTURES[name](IMAGES / name)
+            PICTURES[name](PLACES.get(name, IMAGES / name))
             os.chdir(DOCS)
-        print(f"Wrote {IMAGES / name}")
+        print(f"Wrote {PLACES.get(name, IMAGES / name)}")
 
 
 if __name__ == "__main__":

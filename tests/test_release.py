@@ -67,6 +67,14 @@ def test_the_conda_recipe_needs_what_the_project_needs():
     assert needed == [f"python {PROJECT['project']['requires-python']}", *minimums]
 
 
+def test_the_icon_is_where_the_manifest_says():
+    manifest = yaml.safe_load((ROOT / "src" / "napari_kymflow" / "napari.yaml").read_text(encoding="utf-8"))
+    package, _, name = manifest["icon"].partition(":")
+    header = (ROOT / "src" / package / name).read_bytes()[:24]
+    assert header[1:4] == b"PNG"
+    assert [int.from_bytes(header[at : at + 4], "big") for at in (16, 20)] == [256, 256]
+
+
 def test_who_cites_the_program_finds_its_name_and_licence():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     project = PROJECT["project"]
