@@ -140,7 +140,7 @@ class KymographView:
 
     @property
     def strips(self) -> tuple[float, float]:
-        """How wide the axes are at the left of the canvas and below, in pixels of the screen; the record lies beside them."""
+        """How wide the axes are at the left of the canvas and below, in pixels; the record lies beside them."""
         return self._strips
 
     @strips.setter
