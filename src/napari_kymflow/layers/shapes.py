@@ -99,7 +99,8 @@ def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *
 
 def features_of(ids: Sequence[int], rois: RoiSet) -> pd.DataFrame:
     """Return the features of a ROI layer whose shapes are the ROIs of these ids, or none (`NO_ROI`)."""
-    labels = {roi.roi_id: roi_label(roi) for roi in rois}
+    says_channel = any(roi.channel > 1 for roi in rois)
+    labels = {roi.roi_id: f"{roi_label(roi)}{f', channel {roi.channel}' if says_channel else ''}" for roi in rois}
     # With their dtypes stated, an empty layer takes the defaults too.
     return pd.DataFrame(
         {

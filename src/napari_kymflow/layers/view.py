@@ -295,7 +295,7 @@ class KymographView:
         factor = stretch / self._stretch
         if abs(factor - 1) <= _SAME:
             return
-        layers = self._layers()
+        layers = self.record_layers
         with placed_only(layers):
             for layer in layers:
                 layer.metadata[KEY] = replace(layer.metadata[KEY], stretch=stretch)
@@ -316,21 +316,22 @@ class KymographView:
         tag, active = tag_of(self._sync.layer), self.viewer.layers.selection.active
         if tag is None or (active is not None and tag_of(active) is None):
             return
-        value = self._value_under_cursor()
+        values = " | ".join(f"{value:.6g}" for value in self._values_under_cursor())
         text = describe_position(tag, self.viewer.cursor.position)
-        shown = text if value is None else f"{text}: {value:.6g}"
+        shown = f"{text}: {values}" if values else text
         with self._busy:
             self.viewer.status = {**status, "coordinates": shown, "value": ""}
 
-    def _value_under_cursor(self) -> Any:
-        for layer in self._layers():
-            tag = tag_of(layer)
-            if isinstance(layer, Image) and tag is not None and tag.role == "pixels":
-                return layer.get_value(self.viewer.cursor.position, world=True)
-        return None
+    def _values_under_cursor(self) -> list[Any]:
+        """Return the value of each channel that is shown."""
+        tags = ((layer, tag_of(layer)) for layer in self.record_layers if isinstance(layer, Image) and layer.visible)
+        shown = [layer for layer, tag in tags if tag is not None and tag.role == "pixels"]
+        values = (layer.get_value(self.viewer.cursor.position, world=True) for layer in shown)
+        return [value for value in values if value is not None]
 
-    def _layers(self) -> list[Layer]:
-        """Return the layers of the record that is shown."""
+    @property
+    def record_layers(self) -> list[Layer]:
+        """The layers of the record that is shown."""
         shown = tag_of(self._sync.layer) if self._sync else None
         return [layer for layer in self.viewer.layers if shown and _same_record(tag_of(layer), shown)]
 

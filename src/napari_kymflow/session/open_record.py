@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_zarr import ZarrDataset
+from napari_kymflow.layers.convert import shown_axes
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
 from napari_kymflow.layers.view import KymographView
@@ -21,6 +22,7 @@ from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.measure import MeasuredRois
 from napari_kymflow.rois.saving import RoiSaving
 from napari_kymflow.rois.selection import RoiSelection
+from napari_kymflow.session.display import RecordDisplay
 from napari_kymflow.session.mask_layers import MaskLayers
 from napari_kymflow.session.record_layers import RecordLayers
 from napari_kymflow.user.window import Window
@@ -72,13 +74,15 @@ class OpenRecord:
         """Unsaved ROIs of the record from an earlier session, which the user can restore."""
         self._view, self._first_tag, self._window = view, tag, window
         # In memory: what is drawn must not depend on a disk that may go away.
-        self._sizes, self.shape = image.sizes, image.slice_shape
+        self.shape = image.slice_shape
+        self._sizes = {axis: image.sizes[axis] for axis in shown_axes(image)}
         self.sync = RoiSync(layer, image.rois, stretch=tag.stretch, shape=self.shape, get_slice=self._get_slice)
         """What shows the ROIs."""
         self.editor = RoiEditor(image, self.sync)
         self.saving = RoiSaving(dataset, tag.image_id, self.editor, window)
         self.measured = MeasuredRois(dataset.path, tag.image_id, self.shape, lambda: self.sync.rois, window)
         self.selection = RoiSelection(self.sync)
+        self.display = RecordDisplay(view, dataset.dataset_id, tag.image_id)
         self.masks = MaskLayers(view, layers, self.editor, self.saving, self.selection)
 
     def bind(self, *, can_edit: bool) -> None:
@@ -98,6 +102,7 @@ class OpenRecord:
         layer.bind_key("Control-Z", lambda _: self.editor.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self.editor.redo(), overwrite=True)
         self._view.bind(sync, self.shape)
+        self.display.bind()
         self._load_kept()
 
     def start(self, draft: Draft | None) -> None:
@@ -113,6 +118,7 @@ class OpenRecord:
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind` and `start`. A save that runs is ended all the same."""
+        self.display.unbind()
         self._view.unbind()
         self.masks.can_show = False
         self.editor.unbind()
@@ -271,7 +277,7 @@ class OpenRecord:
         others = [axis for axis in sizes if axis not in "yx"]
         own = self._view.viewer.dims.current_step[self._view.viewer.dims.ndim - len(sizes) :]
         steps = {axis: min(int(step), sizes[axis] - 1) for axis, step in zip(others, own, strict=False)}
-        return steps.get("z", 0), steps.get("c", 0) + 1
+        return steps.get("z", 0), steps["c"] + 1 if "c" in steps else self.display.shown_channel
 
     def _on_rois_changed(self) -> None:
         self.rois_changed.emit()

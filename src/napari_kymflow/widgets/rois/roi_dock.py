@@ -15,6 +15,7 @@ from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_state import state_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
+from napari_kymflow.widgets.rois.display_menu import DisplayMenu
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
@@ -55,6 +56,7 @@ class RoiDock(Dock):
         self._more = self._menu_button(
             "More", "Copy, colours, masks, files of other programs, history", self._actions.more_menu()
         )
+        self._display = self._menu_button("Display", "Channels and contrast", DisplayMenu(self._session, self))
         self._kept = QWidget(self)
         self._kept_text = _label()
         self._take_up = self._button("Take them up", "Show them on the canvas", OpenRecord.take_up_kept)
@@ -109,6 +111,7 @@ class RoiDock(Dock):
         layout.addLayout(row)
         bottom = QHBoxLayout()
         bottom.addWidget(self._filter, stretch=1)
+        bottom.addWidget(self._display)
         bottom.addWidget(self._autosave)
         bottom.addWidget(self._time_only)
         layout.addLayout(bottom)
@@ -128,6 +131,9 @@ class RoiDock(Dock):
         self._fit_columns()
 
     def _fit_columns(self) -> None:
+        record = self._session.record
+        for place, column in enumerate(COLUMNS):
+            self._view.setColumnHidden(place, record is not None and column.is_hidden(record.image.sizes))
         self._view.resizeColumnsToContents()
         for place, column in enumerate(COLUMNS):
             self._view.setColumnWidth(place, max(column.least_width, self._view.columnWidth(place)))
@@ -155,6 +161,7 @@ class RoiDock(Dock):
         self._warning.setText(state.warning)
         # Next to layers of others, zooming acts both ways alike.
         self._time_only.setEnabled(self._session.view.is_alone)
+        self._display.setEnabled(self._session.record is not None)
         self._show_kept(state.kept)
 
     def _show_kept(self, kept: Draft | None) -> None:
