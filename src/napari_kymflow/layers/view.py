@@ -154,7 +154,7 @@ class KymographView:
 
     def shows_whole(self, width: float) -> bool:
         """Return whether the whole record, and little else, is shown beside the axes where the canvas is so wide."""
-        if self._sync is None or not self._runs_right:
+        if self._sync is None or not self.runs_right:
             return False
         lines, zoom = self._shape[0], self.viewer.scene.camera.zoom
         start, stop = self._middle - (width / 2 - self._strips[0]) / zoom, self._middle + width / 2 / zoom
@@ -190,10 +190,10 @@ class KymographView:
             zoom=float(camera.zoom),
             stretch=self._stretch,
             middle=self._middle,
-            middle_across=float(camera.center[-2 if self._runs_right else -1]),
+            middle_across=float(camera.center[-2 if self.runs_right else -1]),
             length=float(length),
             breadth=float(breadth),
-            runs_right=self._runs_right,
+            runs_right=self.runs_right,
         )
 
     def show_lines(self, start: float, stop: float) -> None:
@@ -210,7 +210,7 @@ class KymographView:
         self._caption(caption)
 
     @property
-    def _runs_right(self) -> bool:
+    def runs_right(self) -> bool:
         """Whether time runs from left to right, as it does unless layers of others were there first."""
         dims = self.viewer.dims
         return self.is_alone or bool(dims.order[-1] == dims.ndim - 2)
@@ -219,18 +219,18 @@ class KymographView:
     def _canvas(self) -> tuple[float, float]:
         """The size of the canvas along time and across it, in pixels of the screen."""
         height, width = self.viewer.canvas.size
-        return (width, height) if self._runs_right else (height, width)
+        return (width, height) if self.runs_right else (height, width)
 
     @property
     def _free(self) -> tuple[float, float]:
         """The size of the canvas beside the strips of the axes, along time and across it, in pixels of the screen."""
         (along, across), (left, below) = self._canvas, self._strips
-        return (along - left, across - below) if self._runs_right else (along - below, across - left)
+        return (along - left, across - below) if self.runs_right else (along - below, across - left)
 
     def _aside_at(self, zoom: float) -> tuple[float, float]:
         """Return how far the middle of the free part lies from that of the canvas, in napari's world, at a zoom."""
         left, below = (length / 2 / zoom for length in self._strips)
-        return (left, -below) if self._runs_right else (-below, left)
+        return (left, -below) if self.runs_right else (-below, left)
 
     @property
     def _aside(self) -> tuple[float, float]:
@@ -239,7 +239,7 @@ class KymographView:
     @property
     def _middle(self) -> float:
         """The line in the middle of the canvas."""
-        return float(self.viewer.scene.camera.center[-1 if self._runs_right else -2])
+        return float(self.viewer.scene.camera.center[-1 if self.runs_right else -2])
 
     def _on_wheel(self, viewer: ViewerModel, event: Any) -> None:
         """Zoom time around the cursor, in one step: else the canvas is drawn with a wrong height in between."""
@@ -265,11 +265,11 @@ class KymographView:
         with self._busy:
             if fills:
                 self._set_stretch(BAND_HEIGHT * self._free[1] / (zoom * self._shape[1]))
-            across = camera.center[-2 if self._runs_right else -1]
+            across = camera.center[-2 if self.runs_right else -1]
             if fills or is_new:
                 across = (self._shape[1] - 1) / 2 * self._stretch - self._aside_at(zoom)[1]
             camera.zoom = zoom
-            camera.center = (0.0, across, middle) if self._runs_right else (0.0, middle, across)
+            camera.center = (0.0, across, middle) if self.runs_right else (0.0, middle, across)
         self.when_it_rests(self._draw_shapes)
 
     def _draw_shapes(self) -> None:

@@ -12,6 +12,7 @@ from kymflow_core.errors import RoiError
 from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI
 from kymflow_core.roi.bounds import NOWHERE, Bounds, roi_bounds
+from napari_kymflow.layers.shapes import roi_name
 from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.rows import mask_text, parse_range, roi_kind
@@ -105,7 +106,7 @@ ID = Column(name="id", text=lambda listed: str(listed.roi.roi_id), is_number=Tru
 
 COLUMNS = (
     ID,
-    Column(name="name", text=lambda listed: listed.roi.name, least_width=110, edit=partial(_write, "name")),
+    Column(name="name", text=lambda listed: roi_name(listed.roi), least_width=110, edit=partial(_write, "name")),
     Column(
         name="channel",
         text=lambda listed: str(listed.roi.channel),

@@ -5,6 +5,7 @@ The rule of this room: everything here ends with the record, so nothing asks whe
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from napari.layers import Shapes
@@ -30,6 +31,8 @@ from napari_kymflow.user.window import Window
 _CONTEXT = 4.0
 """How many times an event's own length is shown when the view goes to it."""
 _LEAST_SECONDS = 0.5
+_ARROWS = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}
+"""By how much an arrow moves to the right and down on the screen."""
 
 
 class OpenRecord:
@@ -101,6 +104,9 @@ class OpenRecord:
         # napari has no undo of shapes; these keys are its own everywhere else.
         layer.bind_key("Control-Z", lambda _: self.editor.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self.editor.redo(), overwrite=True)
+        layer.bind_key("T", lambda _: self.editor.duplicate(self.selection.ids), overwrite=True)
+        for key, (across, along) in _ARROWS.items():
+            layer.bind_key(key, partial(self._on_arrow, across, along), overwrite=True)
         self._view.bind(sync, self.shape)
         self.display.bind()
         self._load_kept()
@@ -263,6 +269,16 @@ class OpenRecord:
             self.selection.select([roi.roi_id])
         elif roi_id is not None:
             show_info(f"ROI {roi_id} is not among the ROIs of this record.")
+
+    def _on_arrow(self, across: int, along: int, layer: Shapes) -> None:
+        """Move the selected ROIs by a pixel of the record in an arrow's direction; without one, the slider as in napari."""
+        if self.selection.ids:
+            if not self._view.runs_right:
+                across, along = along, across
+            self.editor.nudge(self.selection.ids, lines=across, pixels=along)
+        elif across:
+            dims = self._view.viewer.dims
+            dims.set_current_step(dims.last_used, dims.current_step[dims.last_used] + across)
 
     def _load_kept(self) -> None:
         try:
