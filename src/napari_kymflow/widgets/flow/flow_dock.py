@@ -9,11 +9,11 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout
 
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
-from napari_kymflow.widgets.flow.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.flow.measure_actions import MeasureActions
-from napari_kymflow.widgets.flow.overlay import CanvasOverlay
+from napari_kymflow.widgets.flow.overlay import CursorOverlay
 from napari_kymflow.widgets.flow.plot import DrawnTrace, FlowPlot, PlotColors
 from napari_kymflow.widgets.window.binding import bind_for_life, soon
+from napari_kymflow.widgets.window.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
@@ -36,7 +36,7 @@ class FlowDock(Dock):
         """What is shown."""
         self.plot = FlowPlot(self)
         """The plot."""
-        self._overlay: CanvasOverlay | None = None
+        self._overlay: CursorOverlay | None = None
         self._bar = TaskBar(self)
         self._text, self._under_mouse, self._warning = ElidedLabel(self), ElidedLabel(self), ElidedLabel(self)
         self._drawing = soon(self, self._draw)
@@ -69,7 +69,7 @@ class FlowDock(Dock):
         super()._attach()
         canvas = canvas_widget(self._session.viewer)
         if self._overlay is None and canvas is not None:
-            self._overlay = CanvasOverlay(canvas)
+            self._overlay = CursorOverlay(canvas)
             self._overlay.destroyed.connect(self._on_overlay_gone)
             self._drawing.start()
 
