@@ -64,7 +64,8 @@ def rois_to_geojson(
     vertices = sum(len(roi.drawn.vertices) for roi in rois if not isinstance(roi, RectROI) and roi.drawn is not None)
     if vertices > MOST_VERTICES:
         raise RoiError(
-            f"the ROIs have {vertices:,} vertices; at most {MOST_VERTICES:,} are written to one GeoJSON file: write fewer ROIs"
+            f"the ROIs have {vertices:,} vertices; at most {MOST_VERTICES:,} are written to one GeoJSON file: write fewer "
+            "ROIs"
         )
     calibration = {
         name: value

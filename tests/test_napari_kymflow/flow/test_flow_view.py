@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kymflow_core.flow import VelocitySettings
+from kymflow_core.indexers import INDEXERS
 from kymflow_core.roi.bounds import Bounds
+from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
@@ -69,12 +71,12 @@ def test_a_new_roi_is_offered_then_measured_then_moved_then_outdated_then_measur
     assert (flow.state.warning, flow.state.again) == ("", ())
 
 
-def test_all_records_that_are_not_fresh_are_measured_once(flow):
-    known = flow.session.found.indexers
-    first = measure_dataset(flow.session.path, VelocitySettings(), known, UNWATCHED)
-    second = measure_dataset(flow.session.path, VelocitySettings(), known, UNWATCHED)
-    assert (len(first.lines), first.n_fresh) == (6, 0)
-    assert (len(second.lines), second.n_fresh) == (0, 6)
+def test_all_records_that_are_not_fresh_are_measured_once(tmp_path):
+    scans = [replace(scan, lines=300, episodes=()) for scan in DEMO_SCANS[:2]]
+    path = make_demo_dataset(tmp_path / "short.zarr", scans=scans).path
+    first, second = (measure_dataset(path, VelocitySettings(), INDEXERS, UNWATCHED) for _ in range(2))
+    assert (len(first.lines), first.n_fresh) == (4, 0)
+    assert (len(second.lines), second.n_fresh) == (0, 4)
 
 
 def test_the_selected_rois_are_shown(flow):
