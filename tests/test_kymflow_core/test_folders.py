@@ -530,7 +530,7 @@ class TestExport:
 
     def test_an_export_of_a_later_version_is_no_folder_of_tiffs(self, dataset, scan_path):
         (scan_path.parent / "dataset.json").write_text('{"format": "kymflow_export", "version": 9}')
-        with pytest.raises(SourceError, match="is of version 9; this program reads version 1: update it"):
+        with pytest.raises(SourceError, match="is of version 9; this program reads version 2: update it"):
             dataset.import_folder(scan_path.parent)
 
     def test_a_foreign_dataset_json_is_passed_over(self, dataset, scan_path):
