@@ -32,8 +32,10 @@ from kymflow_zarr.errors import (
     InvalidValueError,
     RecordNotFoundError,
 )
+from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
+from kymflow_zarr.record.groups import write_empty_group
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.index import TableIndex, load_table_index, save_table_index
 from kymflow_zarr.tables.sources import Source, Sources
@@ -195,9 +197,10 @@ class Dataset:
             write_array(blobs, layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
             names = check_axes(axes, np.ndim(arr))
             attributes = RecordAttributes(axes=names, created_utc=created_utc or utc_now())
-            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes))
+            of = place_note(blobs.place(layout.GROUP_DOCUMENT))
+            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes, of=of))
             for group in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
-                blobs.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+                write_empty_group(blobs, group)
             yield draft
 
     def delete_image(self, image_id: str) -> None:
@@ -405,7 +408,7 @@ class Dataset:
     def _make(self) -> bool:
         """Write an empty dataset; return False where another program made one since this one looked."""
         for group in GROUPS:
-            self._blobs.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+            write_empty_group(self._blobs, group, dataset_id=self.dataset_id)
         try:
             self._blobs.create(layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
         except FileExistsError:

@@ -3,7 +3,8 @@
 The rule of this room: nothing here knows a viewer. ROIs and shapes are in `layers.shapes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from kymflow_core import AcqImage
 from kymflow_core.errors import ImageError
 from napari_kymflow.layers.shapes import rois_to_layer
-from napari_kymflow.layers.tags import KEY, LayerTag, Role
+from napari_kymflow.layers.tags import KEY, LayerTag, layer_name
+from napari_kymflow.user.displays import DEFAULT, PERCENTILES, Display, Limits
 
 LayerData: TypeAlias = tuple[Any, ...]
 """`(data, options, kind)`, as napari's readers return it."""
@@ -24,6 +26,11 @@ MASK_COLOR = (0.0, 0.75, 1.0, 0.35)
 MOST_BYTES = 2**30
 """Pixels up to here are read whole; of more, napari reads the slice that it shows."""
 
+MOST_CHANNELS = 6
+"""Of more channels, as of a spectrum, napari shows one at a time, with a slider."""
+_COLORS = {1: ("gray",), 2: ("magenta", "green")}
+_MANY_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
+"""As napari colours channels."""
 _SAMPLE_LINES = 4096
 _MOST_COVERED = 0.5
 
@@ -34,8 +41,10 @@ def display_stretch(shape: tuple[int, int]) -> float:
     return float(max(1, round(BAND_ASPECT * lines / pixels)))
 
 
-def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stretch: float | None = None) -> list[LayerData]:
-    """Return a record as layers: the pixels, its masks, and last the ROIs.
+def record_to_layers(
+    image: AcqImage, *, dataset_path: str, image_id: str, stretch: float | None = None, display: Display = DEFAULT
+) -> list[LayerData]:
+    """Return a record as layers: the pixels, one layer a channel, its masks, and last the ROIs.
 
     Parameters
     ----------
@@ -45,6 +54,8 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stret
         Which one it is.
     stretch
         How many display units one pixel is high; by default a band of `BAND_ASPECT`.
+    display
+        Its contrast and colours.
 
     Raises
     ------
@@ -53,27 +64,48 @@ def record_to_layers(image: AcqImage, *, dataset_path: str, image_id: str, stret
     """
     check_showable(image)
     stretch = display_stretch(image.slice_shape) if stretch is None else stretch
-
-    def tag(role: Role) -> dict[str, LayerTag]:
-        return {
-            KEY: LayerTag(
-                role=role,
-                dataset_path=dataset_path,
-                image_id=image_id,
-                stretch=stretch,
-                seconds_per_line=image.header.seconds_per_line,
-                um_per_pixel=image.header.um_per_pixel,
-            )
-        }
-
+    first = LayerTag(
+        role="pixels",
+        dataset_path=dataset_path,
+        image_id=image_id,
+        stretch=stretch,
+        seconds_per_line=image.header.seconds_per_line,
+        um_per_pixel=image.header.um_per_pixel,
+    )
     name = image.name or image_id[:8]
-    pixels = shown_pixels(image)
-    options = {**_image_options(pixels, image.axes, stretch), "name": name, "metadata": tag("pixels")}
-    layers: list[LayerData] = [(pixels, options, "image")]
-    masks = masks_to_layer(image, tag("mask"), stretch)
+    layers = _pixels_to_layers(image, name, first, display)
+    masks = masks_to_layer(image, {KEY: replace(first, role="mask")}, stretch)
     if masks is not None:
         layers.append(masks)
-    layers.append(rois_to_layer(image.rois, tag("rois"), stretch, name=f"ROIs of {name}"))
+    tag = replace(first, role="rois")
+    layers.append(rois_to_layer(image.rois, {KEY: tag}, stretch, name=layer_name(name, tag)))
+    return layers
+
+
+def _pixels_to_layers(image: AcqImage, name: str, tag: LayerTag, display: Display) -> list[LayerData]:
+    """Return one image layer a channel, in colours that add up."""
+    channels = channels_to_pixels(image)
+    colors = _COLORS.get(len(channels), _MANY_COLORS)
+    names = image.header.channel_names
+    layers: list[LayerData] = []
+    for channel, pixels in channels.items():
+        said = names[channel - 1] if len(names) >= len(channels) and names[channel - 1] else f"channel {channel}"
+        own = replace(tag, channel=channel, channel_name=said if len(channels) > 1 else "")
+        shown = display.of(channel)
+        options = {
+            "name": layer_name(name, own),
+            "metadata": {KEY: own},
+            "scale": (*[1.0] * (pixels.ndim - 1), tag.stretch),
+            "axis_labels": (*(axis for axis in shown_axes(image) if axis not in "yx"), "y", "x"),
+            "colormap": shown.colormap or colors[(channel - 1) % len(colors)],
+            "gamma": shown.gamma,
+            "contrast_limits": shown.limits or contrast_limits(pixels, display.percentiles),
+            # Where the canvas is light, colours that add up need something dark below them.
+            "blending": "additive" if layers else "translucent_no_depth",
+            "rgb": False,
+            "multiscale": False,
+        }
+        layers.append((pixels, options, "image"))
     return layers
 
 
@@ -87,13 +119,32 @@ def check_showable(image: AcqImage) -> None:
         )
 
 
-def shown_pixels(image: AcqImage) -> "NDArray[Any] | LazyPixels":
-    """Return the pixels with y and x as the last axes, as napari shows them: in memory, unless there are too many."""
-    axes, pixels = image.axes, image.pixels
-    order = (*(at for at, axis in enumerate(axes) if axis not in "yx"), axes.index("y"), axes.index("x"))
-    if pixels.dtype.itemsize * pixels.size > MOST_BYTES:
-        return LazyPixels(pixels, order)
-    return np.asarray(pixels[...]).transpose(order)
+def shown_axes(image: AcqImage) -> tuple[str, ...]:
+    """Return the axes of an image's layers, in the image's order: all but that of channels that are shown as colours."""
+    is_split = image.sizes.get("c", MOST_CHANNELS + 1) <= MOST_CHANNELS
+    return tuple(axis for axis in image.axes if axis != "c" or not is_split)
+
+
+def channels_to_pixels(image: AcqImage) -> "dict[int, NDArray[Any] | LazyPixels]":
+    """Return the pixels of each channel with y and x as the last axes, as napari shows them.
+
+    By channel, from 1; an image with more than `MOST_CHANNELS` channels is one, with an axis for them. In memory, unless
+    there are too many.
+    """
+    pixels, axes = image.pixels, image.axes
+    if pixels.dtype.itemsize * pixels.size <= MOST_BYTES:
+        pixels = np.asarray(pixels[...])
+    shown = shown_axes(image)
+    order = tuple(axes.index(axis) for axis in (*(axis for axis in shown if axis not in "yx"), "y", "x"))
+    if shown == axes:
+        return {1: _ordered(pixels, order, {})}
+    at = axes.index("c")
+    return {channel: _ordered(pixels, order, {at: channel - 1}) for channel in range(1, image.sizes["c"] + 1)}
+
+
+def _ordered(pixels: Any, order: tuple[int, ...], fixed: dict[int, int]) -> "NDArray[Any] | LazyPixels":
+    lazy = LazyPixels(pixels, order, fixed)
+    return lazy[...] if isinstance(pixels, np.ndarray) else lazy
 
 
 class LazyPixels:
@@ -105,14 +156,16 @@ class LazyPixels:
         What holds them, with `shape`, `dtype` and numpy slicing.
     order
         Which of its axes comes where.
+    fixed
+        Where to stay along its other axes.
     """
 
-    def __init__(self, pixels: Any, order: Sequence[int]) -> None:
-        self._pixels, self._order = pixels, tuple(order)
+    def __init__(self, pixels: Any, order: Sequence[int], fixed: Mapping[int, int]) -> None:
+        self._pixels, self._order, self._fixed = pixels, tuple(order), dict(fixed)
         self.shape: tuple[int, ...] = tuple(pixels.shape[axis] for axis in order)
         self.dtype: np.dtype[Any] = pixels.dtype
         self.ndim = len(self.shape)
-        self.size = int(pixels.size)
+        self.size = int(np.prod(self.shape))
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         keys = key if isinstance(key, tuple) else (key,)
@@ -120,8 +173,8 @@ class LazyPixels:
             at = keys.index(Ellipsis)
             keys = (*keys[:at], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[at + 1 :])
         keys = (*keys, *[slice(None)] * (self.ndim - len(keys)))
-        by_axis = dict(zip(self._order, keys, strict=True))
-        part = np.asarray(self._pixels[tuple(by_axis[axis] for axis in range(self.ndim))])
+        by_axis = {**self._fixed, **dict(zip(self._order, keys, strict=True))}
+        part = np.asarray(self._pixels[tuple(by_axis[axis] for axis in sorted(by_axis))])
         # An axis at which one number was asked for is gone from the part.
         left = [axis for axis in self._order if isinstance(by_axis[axis], slice)]
         return part.transpose([sorted(left).index(axis) for axis in left])
@@ -167,28 +220,17 @@ def describe_position(tag: LayerTag, position: Sequence[float]) -> str:
     return f"{line * tag.seconds_per_line:.4f} s, {pixel * tag.um_per_pixel:.2f} µm ({place})"
 
 
-def _image_options(pixels: "NDArray[Any] | LazyPixels", axes: Sequence[str], stretch: float) -> dict[str, Any]:
-    others = [axis for axis in axes if axis not in "yx"]
-    return {
-        "scale": (*(1.0 for _ in others), 1.0, stretch),
-        "axis_labels": (*others, "y", "x"),
-        "colormap": "gray",
-        "contrast_limits": contrast_limits(pixels),
-        "rgb": False,
-        "multiscale": False,
-    }
-
-
-def contrast_limits(pixels: "NDArray[Any] | LazyPixels") -> tuple[float, float]:
-    """Return the 0.5 and 99.8 percentiles of a sample of lines (…, y, x); napari would take all pixels for them."""
+def contrast_limits(pixels: "NDArray[Any] | LazyPixels", percentiles: Limits = PERCENTILES) -> Limits:
+    """Return two percentiles of a sample of lines (…, y, x); napari would take all pixels for them."""
     lines = pixels.shape[-2]
     first: tuple[Any, ...] = (0,) * (pixels.ndim - 2)
-    starts = np.linspace(0, max(0, lines - _SAMPLE_LINES // 8), num=8, dtype=int)
+    length = lines if lines <= _SAMPLE_LINES else _SAMPLE_LINES // 8
+    starts = np.linspace(0, lines - length, num=8, dtype=int)
     blocks = [
-        np.asarray(pixels[(*first, slice(start, start + _SAMPLE_LINES // 8), slice(None))]).ravel()
+        np.asarray(pixels[(*first, slice(start, start + length), slice(None))]).ravel()
         for start in sorted(set(starts.tolist()))
     ]
     sample = np.concatenate(blocks).astype(np.float64)
     finite = sample[np.isfinite(sample)]
-    low, high = np.percentile(finite, (0.5, 99.8)) if finite.size else (0.0, 1.0)
+    low, high = np.percentile(finite, percentiles) if finite.size else (0.0, 1.0)
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)

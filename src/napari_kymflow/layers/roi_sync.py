@@ -5,7 +5,7 @@ to a new shape. So every one of these events is answered alike: read all shapes,
 features.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from napari_kymflow.layers.shapes import (
     NO_ROI,
     ROI_COLOR,
     ROI_ID,
+    SELECTED_EDGE,
     LayerShape,
     Reconciled,
     colors_of,
@@ -159,6 +160,7 @@ class RoiSync:
             self.rois = rois
             self.refused = self._reconciled().refused
         self.select(selected)
+        self._mark_selected()
         self.rois_changed.emit()
 
     def show_if_different(self, rois: RoiSet) -> None:
@@ -177,7 +179,7 @@ class RoiSync:
             self.layer.selected_data = set()
             self.layer.current_edge_width = edge_width
             if self.layer.nshapes:
-                self.layer.edge_width = [edge_width] * self.layer.nshapes
+                self.layer.edge_width = self._edge_widths(selected)
                 self.layer.data = [
                     # From the ROI, so that no rounding adds up.
                     exact[drawn.roi_id].vertices
@@ -216,6 +218,7 @@ class RoiSync:
     def _on_editing_ended(self) -> None:
         self._on_layer_changed()
         self.later(self._snap)
+        self.later(self._mark_selected)
         self.later(self.editing_ended.emit)
 
     def _on_layer_changed(self, event: Any = None) -> None:
@@ -267,6 +270,21 @@ class RoiSync:
     def _on_layer_selection(self, event: Any = None) -> None:
         if not self._busy:
             self.selection_changed.emit()
+            self.later(self._mark_selected)
+
+    def _edge_widths(self, selected: Collection[int]) -> list[float]:
+        is_marked = self.layer.nshapes <= MOST_LABELS
+        wide = self.edge_width * SELECTED_EDGE
+        return [wide if is_marked and at in selected else self.edge_width for at in range(self.layer.nshapes)]
+
+    def _mark_selected(self) -> None:
+        """Draw the selected shapes with stronger edges, unless the mouse is at work on them."""
+        if not self._is_bound or self.is_editing:
+            return
+        widths = self._edge_widths(self.layer.selected_data)
+        if widths != list(self.layer.edge_width):
+            with self._busy:
+                self.layer.edge_width = widths
 
     def _ids(self) -> list[int]:
         column = self.layer.features.get(ROI_ID)

@@ -35,10 +35,15 @@ NO_ROI = 0
 """The `roi_id` feature of a shape that is no ROI; real ids count from 1."""
 
 ROI_COLOR = "#ffd400"
+_COLORS = (ROI_COLOR, "#56b4e9", "#ff8c42", "#3ddc97", "#ff7ac6", "#b79cff")
+"""Colours of ROIs that were given none, by their ids."""
+_LONGEST_NOTE = 30
 COLOR = "color"
 """The key of a ROI's `meta` that has its colour, as "#rrggbb"."""
 
 EDGE_PIXELS = 2.0
+SELECTED_EDGE = 2.0
+"""How many times wider the edges of a selected ROI are."""
 MOST_LABELS = 500
 """napari redraws text labels in a time that grows with the square of their number."""
 
@@ -99,7 +104,8 @@ def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *
 
 def features_of(ids: Sequence[int], rois: RoiSet) -> pd.DataFrame:
     """Return the features of a ROI layer whose shapes are the ROIs of these ids, or none (`NO_ROI`)."""
-    labels = {roi.roi_id: roi_label(roi) for roi in rois}
+    says_channel = any(roi.channel > 1 for roi in rois)
+    labels = {roi.roi_id: f"{roi_label(roi)}{f', channel {roi.channel}' if says_channel else ''}" for roi in rois}
     # With their dtypes stated, an empty layer takes the defaults too.
     return pd.DataFrame(
         {
@@ -116,15 +122,25 @@ def colors_of(ids: Sequence[int], rois: RoiSet) -> list[str]:
 
 
 def color_of(roi: ROI) -> str:
-    """Return a ROI's own colour as "#rrggbb", or that of all."""
+    """Return a ROI's own colour as "#rrggbb", or one by its id."""
     color = roi.meta.get(COLOR)
     known = isinstance(color, str) and len(color) == len(ROI_COLOR) and color.startswith("#")
-    return str(color) if known and set(str(color)[1:].lower()) <= set("0123456789abcdef") else ROI_COLOR
+    if known and set(str(color)[1:].lower()) <= set("0123456789abcdef"):
+        return str(color)
+    return _COLORS[(roi.roi_id - 1) % len(_COLORS)]
+
+
+def roi_name(roi: ROI) -> str:
+    """Return a ROI's name, or where it has none, as in files of the older program, the beginning of its note."""
+    if roi.name:
+        return roi.name
+    first = roi.note.strip().partition("\n")[0]
+    return first if len(first) <= _LONGEST_NOTE else f"{first[: _LONGEST_NOTE - 1]}…"
 
 
 def roi_label(roi: ROI) -> str:
     """Return what is written into a ROI on the canvas."""
-    return roi.name or f"ROI {roi.roi_id}"
+    return roi_name(roi) or f"ROI {roi.roi_id}"
 
 
 def has_shape(roi: ROI) -> bool:

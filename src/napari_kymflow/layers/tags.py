@@ -10,7 +10,8 @@ from typing import Literal, Protocol, TypeAlias
 
 KEY = "kymflow"
 
-Role: TypeAlias = Literal["pixels", "rois", "mask", "labels", "revision"]
+Role: TypeAlias = Literal["pixels", "rois", "mask", "labels", "revision", "spare"]
+"""`spare` is the layer of a channel that the record does not have: it waits for one that has."""
 
 
 class HasMetadata(Protocol):
@@ -33,11 +34,22 @@ class LayerTag:
     stretch: float
     seconds_per_line: float | None = None
     um_per_pixel: float | None = None
+    channel: int = 1
+    """Which channel the pixels are of, from 1."""
+    channel_name: str = ""
+    """What the channel is called; empty where the pixels are of all channels that there are."""
 
     @property
     def key(self) -> tuple[Path, str]:
         """Which record it is, of all datasets: the dataset's place and the record's id."""
         return Path(self.dataset_path), self.image_id
+
+
+def layer_name(record: str, tag: LayerTag) -> str:
+    """Return what the layer of a record's pixels or ROIs is called, where the record is called `record`."""
+    if tag.role == "rois":
+        return f"ROIs of {record}"
+    return f"{record}: {tag.channel_name}" if tag.channel_name else record
 
 
 def tag_of(layer: HasMetadata) -> LayerTag | None:

@@ -16,6 +16,7 @@ from weakref import ref
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer, Shapes
+from napari.utils.notifications import show_info
 
 from napari_kymflow.layers.convert import describe_position
 from napari_kymflow.layers.echo_guard import EchoGuard
@@ -29,6 +30,8 @@ BAND_HEIGHT = 0.86
 
 _MARGIN = 1.03
 _FEWEST_LINES = 4.0
+_AT_MOST = 1.2
+"""How many times the record's own length the canvas shows where the record is called whole; more is the user's zoom."""
 _SAME = 0.01
 _SAME_WIDTH = 0.2
 _NOTCH = 1.007**30
@@ -51,6 +54,7 @@ class KymographView:
         self._busy = EchoGuard()
         self._zoom_time_only = True
         self._before: tuple[int, tuple[int, ...]] | None = None
+        self._strips = (0.0, 0.0)
         self.when_it_rests: Callable[[Callable[[], None]], None] = _at_once
         """How to do something once the zoom rests; a window puts a timer here."""
 
@@ -70,10 +74,12 @@ class KymographView:
         viewer.mouse_wheel_callbacks.append(self._on_wheel)
         viewer.scene.camera.events.zoom.connect(self._on_zoom)
         viewer.canvas.events.size.connect(self._on_zoom)
+        viewer.canvas.overlays.scale_bar.events.visible.connect(self._on_scale_bar)
         sync.editing_ended.connect(self._on_zoom)
         # Last, so that napari's own text is there first and ours stays.
         viewer.events.status.connect(self._on_status, position="last")
         self.arrange()
+        self._on_scale_bar()
         self._draw_shapes()
         self._on_status()
 
@@ -101,6 +107,7 @@ class KymographView:
         viewer.mouse_wheel_callbacks.remove(self._on_wheel)
         viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
         viewer.canvas.events.size.disconnect(self._on_zoom)
+        viewer.canvas.overlays.scale_bar.events.visible.disconnect(self._on_scale_bar)
         viewer.events.status.disconnect(self._on_status)
         self._caption("")
 
@@ -131,14 +138,36 @@ class KymographView:
         self._zoom_time_only = value
         self._on_zoom()
 
+    @property
+    def strips(self) -> tuple[float, float]:
+        """How wide the axes are at the left of the canvas and below, in pixels; the record lies beside them."""
+        return self._strips
+
+    @strips.setter
+    def strips(self, value: tuple[float, float]) -> None:
+        if value != self._strips:
+            is_whole, self._strips = self.shows_whole(self.viewer.canvas.size[1]), value
+            if is_whole:
+                self.fit()
+            else:
+                self._on_zoom()
+
+    def shows_whole(self, width: float) -> bool:
+        """Return whether the whole record, and little else, is shown beside the axes where the canvas is so wide."""
+        if self._sync is None or not self.runs_right:
+            return False
+        lines, zoom = self._shape[0], self.viewer.scene.camera.zoom
+        start, stop = self._middle - (width / 2 - self._strips[0]) / zoom, self._middle + width / 2 / zoom
+        return bool(start <= 1 and stop >= lines - 1 and stop - start <= _AT_MOST * lines)
+
     def fitting_stretch(self, shape: tuple[int, int]) -> float:
         """Return the stretch of an image of `shape` (y, x) that is shown whole."""
-        along, across = self._canvas
+        along, across = self._free
         return float(BAND_HEIGHT * across * shape[0] * _MARGIN / (along * shape[1]))
 
     def fitting_edge_width(self, shape: tuple[int, int]) -> float:
         """Return how wide edges are, in display units, where an image of `shape` (y, x) is shown whole."""
-        return float(EDGE_PIXELS * shape[0] * _MARGIN / self._canvas[0])
+        return float(EDGE_PIXELS * shape[0] * _MARGIN / self._free[0])
 
     def fit(self) -> None:
         """Show the whole record, filling the canvas."""
@@ -146,8 +175,9 @@ class KymographView:
 
     def visible_lines(self) -> tuple[int, int]:
         """Return the lines of the record that are on the canvas, half-open."""
-        half = self._canvas[0] / self.viewer.scene.camera.zoom / 2
-        start, stop = round(self._middle - half), round(self._middle + half)
+        half = self._free[0] / self.viewer.scene.camera.zoom / 2
+        middle = self._middle + self._aside[0]
+        start, stop = round(middle - half), round(middle + half)
         return max(0, min(start, self._shape[0] - 1)), max(1, min(stop, self._shape[0]))
 
     @property
@@ -160,10 +190,10 @@ class KymographView:
             zoom=float(camera.zoom),
             stretch=self._stretch,
             middle=self._middle,
-            middle_across=float(camera.center[-2 if self._runs_right else -1]),
+            middle_across=float(camera.center[-2 if self.runs_right else -1]),
             length=float(length),
             breadth=float(breadth),
-            runs_right=self._runs_right,
+            runs_right=self.runs_right,
         )
 
     def show_lines(self, start: float, stop: float) -> None:
@@ -175,11 +205,12 @@ class KymographView:
         """Show the lines from `start` to `stop`, and write a caption on the canvas."""
         if self._sync is None:
             return
-        self._zoom_to(self._canvas[0] / (max(1.0, stop - start) * _MARGIN), middle=(start + stop) / 2, is_new=True)
+        zoom = self._free[0] / (max(1.0, stop - start) * _MARGIN)
+        self._zoom_to(zoom, middle=(start + stop) / 2 - self._aside_at(zoom)[0], is_new=True)
         self._caption(caption)
 
     @property
-    def _runs_right(self) -> bool:
+    def runs_right(self) -> bool:
         """Whether time runs from left to right, as it does unless layers of others were there first."""
         dims = self.viewer.dims
         return self.is_alone or bool(dims.order[-1] == dims.ndim - 2)
@@ -188,12 +219,27 @@ class KymographView:
     def _canvas(self) -> tuple[float, float]:
         """The size of the canvas along time and across it, in pixels of the screen."""
         height, width = self.viewer.canvas.size
-        return (width, height) if self._runs_right else (height, width)
+        return (width, height) if self.runs_right else (height, width)
+
+    @property
+    def _free(self) -> tuple[float, float]:
+        """The size of the canvas beside the strips of the axes, along time and across it, in pixels of the screen."""
+        (along, across), (left, below) = self._canvas, self._strips
+        return (along - left, across - below) if self.runs_right else (along - below, across - left)
+
+    def _aside_at(self, zoom: float) -> tuple[float, float]:
+        """Return how far the middle of the free part lies from that of the canvas, in napari's world, at a zoom."""
+        left, below = (length / 2 / zoom for length in self._strips)
+        return (left, -below) if self.runs_right else (-below, left)
+
+    @property
+    def _aside(self) -> tuple[float, float]:
+        return self._aside_at(self.viewer.scene.camera.zoom)
 
     @property
     def _middle(self) -> float:
         """The line in the middle of the canvas."""
-        return float(self.viewer.scene.camera.center[-1 if self._runs_right else -2])
+        return float(self.viewer.scene.camera.center[-1 if self.runs_right else -2])
 
     def _on_wheel(self, viewer: ViewerModel, event: Any) -> None:
         """Zoom time around the cursor, in one step: else the canvas is drawn with a wrong height in between."""
@@ -218,12 +264,12 @@ class KymographView:
         fills = not sync.is_editing and (self._zoom_time_only or is_new) and self.is_alone
         with self._busy:
             if fills:
-                self._set_stretch(BAND_HEIGHT * self._canvas[1] / (zoom * self._shape[1]))
-            across = camera.center[-2 if self._runs_right else -1]
+                self._set_stretch(BAND_HEIGHT * self._free[1] / (zoom * self._shape[1]))
+            across = camera.center[-2 if self.runs_right else -1]
             if fills or is_new:
-                across = (self._shape[1] - 1) / 2 * self._stretch
+                across = (self._shape[1] - 1) / 2 * self._stretch - self._aside_at(zoom)[1]
             camera.zoom = zoom
-            camera.center = (0.0, across, middle) if self._runs_right else (0.0, middle, across)
+            camera.center = (0.0, across, middle) if self.runs_right else (0.0, middle, across)
         self.when_it_rests(self._draw_shapes)
 
     def _draw_shapes(self) -> None:
@@ -249,12 +295,19 @@ class KymographView:
         factor = stretch / self._stretch
         if abs(factor - 1) <= _SAME:
             return
-        layers = self._layers()
+        layers = self.record_layers
         with placed_only(layers):
             for layer in layers:
                 layer.metadata[KEY] = replace(layer.metadata[KEY], stretch=stretch)
                 # Shapes are drawn for a stretch already; what was drawn for another one since is stretched by the rest.
                 layer.scale = (*layer.scale[:-1], layer.scale[-1] * factor if isinstance(layer, Shapes) else stretch)
+
+    def _on_scale_bar(self, event: Any = None) -> None:
+        """Hide napari's scale bar: it counts lines of a kymograph, and calls them pixels."""
+        bar = self.viewer.canvas.overlays.scale_bar
+        if bar.visible and self.is_alone:
+            bar.visible = False
+            show_info("A kymograph has axes in s and µm instead of napari's scale bar, which knows one unit for both.")
 
     def _on_status(self, event: Any = None) -> None:
         status = self.viewer.status
@@ -263,21 +316,22 @@ class KymographView:
         tag, active = tag_of(self._sync.layer), self.viewer.layers.selection.active
         if tag is None or (active is not None and tag_of(active) is None):
             return
-        value = self._value_under_cursor()
+        values = " | ".join(f"{value:.6g}" for value in self._values_under_cursor())
         text = describe_position(tag, self.viewer.cursor.position)
-        shown = text if value is None else f"{text}: {value:.6g}"
+        shown = f"{text}: {values}" if values else text
         with self._busy:
             self.viewer.status = {**status, "coordinates": shown, "value": ""}
 
-    def _value_under_cursor(self) -> Any:
-        for layer in self._layers():
-            tag = tag_of(layer)
-            if isinstance(layer, Image) and tag is not None and tag.role == "pixels":
-                return layer.get_value(self.viewer.cursor.position, world=True)
-        return None
+    def _values_under_cursor(self) -> list[Any]:
+        """Return the value of each channel that is shown."""
+        tags = ((layer, tag_of(layer)) for layer in self.record_layers if isinstance(layer, Image) and layer.visible)
+        shown = [layer for layer, tag in tags if tag is not None and tag.role == "pixels"]
+        values = (layer.get_value(self.viewer.cursor.position, world=True) for layer in shown)
+        return [value for value in values if value is not None]
 
-    def _layers(self) -> list[Layer]:
-        """Return the layers of the record that is shown."""
+    @property
+    def record_layers(self) -> list[Layer]:
+        """The layers of the record that is shown."""
         shown = tag_of(self._sync.layer) if self._sync else None
         return [layer for layer in self.viewer.layers if shown and _same_record(tag_of(layer), shown)]
 

@@ -15,7 +15,7 @@ from kymflow_core.reviews.history import ReviewHistory, ReviewStep
 from kymflow_core.reviews.log import ReviewLog
 from kymflow_core.reviews.order import seed_of
 from kymflow_core.reviews.review import Judgement, Review, progress_text, review_of
-from napari_kymflow.layers.tags import tag_of
+from napari_kymflow.layers.tags import layer_name, tag_of
 from napari_kymflow.review.listed import ListedEvent, ReviewFilter, agreements_with, list_events
 from napari_kymflow.review.loading import LoadedReviews, load_reviews
 from napari_kymflow.session.selected_event import SelectedEvent
@@ -243,7 +243,7 @@ class EventReview:
         for layer in self._session.viewer.layers:
             tag = tag_of(layer)
             if tag is not None and tag.key == self._session.key and tag.role in ("pixels", "rois"):
-                layer.name = f"ROIs of {name}" if tag.role == "rois" else name
+                layer.name = layer_name(name, tag)
 
     def _said(self) -> Judgement:
         return self.current.reviewed.by(self._reviewer) if self.current else Judgement()

@@ -3,14 +3,16 @@
 The rule of this room: a column is one value here; the list in the window takes everything from it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeAlias
 
+from kymflow_core.errors import RoiError
 from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import ROI
 from kymflow_core.roi.bounds import NOWHERE, Bounds, roi_bounds
+from napari_kymflow.layers.shapes import roi_name
 from napari_kymflow.layers.tags import LayerTag
 from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.rows import mask_text, parse_range, roi_kind
@@ -37,6 +39,7 @@ class Column:
     """One column of the list.
 
     `edit` does what a person typed, or raises `RoiError`; None where nothing can be typed. `is_number` aligns it right.
+    `axis` is that of the image without which all ROIs have the same in it, so that it is hidden.
     """
 
     name: str
@@ -45,6 +48,11 @@ class Column:
     least_width: int = 0
     edit: Callable[[RoiEditor, ROI, str], None] | None = None
     tip: Callable[[ROI], str] = lambda roi: ""
+    axis: str = ""
+
+    def is_hidden(self, sizes: Mapping[str, int]) -> bool:
+        """Return whether the column says nothing of an image with so many pixels along its axes."""
+        return bool(self.axis) and sizes.get(self.axis, 1) == 1
 
 
 def _ends(axis: Axis, listed: ListedRoi) -> str:
@@ -86,12 +94,28 @@ def _move(axis: Axis, editor: RoiEditor, roi: ROI, text: str) -> None:
     editor.set_bounds(roi.roi_id, bounds._replace(**{f"{axis}0": first, f"{axis}1": end}))
 
 
+def _set_channel(editor: RoiEditor, roi: ROI, text: str) -> None:
+    channels = editor.image.channels_available
+    if not text.isdecimal() or int(text) not in channels:
+        raise RoiError(f"{text!r} is no channel of this image; type a number from 1 to {channels[-1]}")
+    editor.edit(roi.roi_id, channel=int(text))
+
+
 ID = Column(name="id", text=lambda listed: str(listed.roi.roi_id), is_number=True, least_width=58)
 """The column that has the ROI's colour, and a mark where the ROI is not saved."""
 
 COLUMNS = (
     ID,
-    Column(name="name", text=lambda listed: listed.roi.name, least_width=110, edit=partial(_write, "name")),
+    Column(name="name", text=lambda listed: roi_name(listed.roi), least_width=110, edit=partial(_write, "name")),
+    Column(
+        name="channel",
+        text=lambda listed: str(listed.roi.channel),
+        is_number=True,
+        edit=_set_channel,
+        tip=lambda roi: "the channel whose pixels the ROI measures",
+        axis="c",
+    ),
+    Column(name="z", text=lambda listed: str(listed.roi.z), is_number=True, axis="z"),
     Column(name="kind", text=lambda listed: roi_kind(listed.roi), least_width=78),
     Column(name="mean ± std", text=_mean, is_number=True, least_width=96),
     Column(name="lines", text=partial(_ends, "y"), is_number=True, edit=partial(_move, "y"), tip=lambda roi: _RANGE_TIP),
@@ -106,6 +130,4 @@ COLUMNS = (
         edit=partial(_write, "note"),
         tip=lambda roi: roi.note,
     ),
-    Column(name="channel", text=lambda listed: str(listed.roi.channel), is_number=True),
-    Column(name="z", text=lambda listed: str(listed.roi.z), is_number=True),
 )

@@ -153,6 +153,14 @@ class RoiEditor:
         copies = [self.rois.get(roi_id) for roi_id in roi_ids]
         self.add_rois([replace(roi, name=f"{roi.name} copy".strip()) for roi in copies])
 
+    def nudge(self, roi_ids: Sequence[int], *, lines: int = 0, pixels: int = 0) -> None:
+        """Move ROIs by whole lines and pixels; painted ones, and those that would leave the image, stay."""
+        moved = self.rois
+        for roi_id in roi_ids:
+            moved = moved.replace(moved_roi(moved.get(roi_id), lines, pixels, self.shape))
+        if moved != self.rois:
+            self._set(moved)
+
     def delete(self, roi_ids: Sequence[int]) -> None:
         """Take ROIs off the screen; they are gone from the record after the next save."""
         rois = self.rois
@@ -223,6 +231,20 @@ class RoiEditor:
         if not isinstance(roi, RectROI):
             raise RoiError(f"ROI {roi_id} is a mask; only a rectangle has bounds to type in. Drag its shape, or paint it")
         return roi
+
+
+def moved_roi(roi: ROI, lines: int, pixels: int, shape: tuple[int, int]) -> ROI:
+    """Return a ROI that lies so many lines and pixels further; as it is where it is painted, or would leave the image."""
+    if isinstance(roi, RectROI):
+        y0, y1, x0, x1 = roi.y0 + lines, roi.y1 + lines, roi.x0 + pixels, roi.x1 + pixels
+        is_within = min(y0, x0) >= 0 and y1 <= shape[0] and x1 <= shape[1]
+        return replace(roi, y0=y0, y1=y1, x0=x0, x1=x1) if is_within else roi
+    if roi.drawn is None:
+        return roi
+    vertices = tuple((y + lines, x + pixels) for y, x in roi.drawn.vertices)
+    # A pixel spans half a pixel to either side of its number.
+    is_within = all(-0.5 <= y <= shape[0] - 0.5 and -0.5 <= x <= shape[1] - 0.5 for y, x in vertices)
+    return roi.with_shape(replace(roi.drawn, vertices=vertices)) if is_within else roi
 
 
 def _say_doubled(doubled: Sequence[tuple[int, int]]) -> None:

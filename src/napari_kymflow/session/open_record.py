@@ -5,6 +5,7 @@ The rule of this room: everything here ends with the record, so nothing asks whe
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from napari.layers import Shapes
@@ -13,6 +14,7 @@ from psygnal import Signal
 
 from kymflow_core import AcqImage, RectROI, RoiSet
 from kymflow_zarr import ZarrDataset
+from napari_kymflow.layers.convert import shown_axes
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
 from napari_kymflow.layers.view import KymographView
@@ -21,6 +23,7 @@ from napari_kymflow.rois.editor import RoiEditor
 from napari_kymflow.rois.measure import MeasuredRois
 from napari_kymflow.rois.saving import RoiSaving
 from napari_kymflow.rois.selection import RoiSelection
+from napari_kymflow.session.display import RecordDisplay
 from napari_kymflow.session.mask_layers import MaskLayers
 from napari_kymflow.session.record_layers import RecordLayers
 from napari_kymflow.user.window import Window
@@ -28,6 +31,8 @@ from napari_kymflow.user.window import Window
 _CONTEXT = 4.0
 """How many times an event's own length is shown when the view goes to it."""
 _LEAST_SECONDS = 0.5
+_ARROWS = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}
+"""By how much an arrow moves to the right and down on the screen."""
 
 
 class OpenRecord:
@@ -72,13 +77,15 @@ class OpenRecord:
         """Unsaved ROIs of the record from an earlier session, which the user can restore."""
         self._view, self._first_tag, self._window = view, tag, window
         # In memory: what is drawn must not depend on a disk that may go away.
-        self._sizes, self.shape = image.sizes, image.slice_shape
+        self.shape = image.slice_shape
+        self._sizes = {axis: image.sizes[axis] for axis in shown_axes(image)}
         self.sync = RoiSync(layer, image.rois, stretch=tag.stretch, shape=self.shape, get_slice=self._get_slice)
         """What shows the ROIs."""
         self.editor = RoiEditor(image, self.sync)
         self.saving = RoiSaving(dataset, tag.image_id, self.editor, window)
         self.measured = MeasuredRois(dataset.path, tag.image_id, self.shape, lambda: self.sync.rois, window)
         self.selection = RoiSelection(self.sync)
+        self.display = RecordDisplay(view, dataset.dataset_id, tag.image_id)
         self.masks = MaskLayers(view, layers, self.editor, self.saving, self.selection)
 
     def bind(self, *, can_edit: bool) -> None:
@@ -97,7 +104,11 @@ class OpenRecord:
         # napari has no undo of shapes; these keys are its own everywhere else.
         layer.bind_key("Control-Z", lambda _: self.editor.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self.editor.redo(), overwrite=True)
+        layer.bind_key("T", lambda _: self.editor.duplicate(self.selection.ids), overwrite=True)
+        for key, (across, along) in _ARROWS.items():
+            layer.bind_key(key, partial(self._on_arrow, across, along), overwrite=True)
         self._view.bind(sync, self.shape)
+        self.display.bind()
         self._load_kept()
 
     def start(self, draft: Draft | None) -> None:
@@ -113,6 +124,7 @@ class OpenRecord:
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind` and `start`. A save that runs is ended all the same."""
+        self.display.unbind()
         self._view.unbind()
         self.masks.can_show = False
         self.editor.unbind()
@@ -258,6 +270,16 @@ class OpenRecord:
         elif roi_id is not None:
             show_info(f"ROI {roi_id} is not among the ROIs of this record.")
 
+    def _on_arrow(self, across: int, along: int, layer: Shapes) -> None:
+        """Move the selected ROIs by a pixel of the record in an arrow's direction; without one, the slider as in napari."""
+        if self.selection.ids:
+            if not self._view.runs_right:
+                across, along = along, across
+            self.editor.nudge(self.selection.ids, lines=across, pixels=along)
+        elif across:
+            dims = self._view.viewer.dims
+            dims.set_current_step(dims.last_used, dims.current_step[dims.last_used] + across)
+
     def _load_kept(self) -> None:
         try:
             self.kept = load_draft(self.dataset.dataset_id, self.image_id)
@@ -271,7 +293,7 @@ class OpenRecord:
         others = [axis for axis in sizes if axis not in "yx"]
         own = self._view.viewer.dims.current_step[self._view.viewer.dims.ndim - len(sizes) :]
         steps = {axis: min(int(step), sizes[axis] - 1) for axis, step in zip(others, own, strict=False)}
-        return steps.get("z", 0), steps.get("c", 0) + 1
+        return steps.get("z", 0), steps["c"] + 1 if "c" in steps else self.display.shown_channel
 
     def _on_rois_changed(self) -> None:
         self.rois_changed.emit()

@@ -39,19 +39,21 @@ class RecordLayers:
         """All layers of ours, those included that show labels or an earlier revision."""
         return [layer for layer in self._view.viewer.layers if tag_of(layer) is not None]
 
-    def find(self, role: Role) -> Layer | None:
-        """Return the layer of a role; None where it was never made, or the user deleted it."""
-        return next((layer for layer in self.all if _tag(layer).role == role), None)
+    def find(self, role: Role, channel: int | None = None) -> Layer | None:
+        """Return the layer of a role, and of a channel; None where it was never made, or the user deleted it."""
+        tags = ((layer, _tag(layer)) for layer in self.all)
+        return next((layer for layer, tag in tags if tag.role == role and channel in (None, tag.channel)), None)
 
     def show(self, layers: Sequence[LayerData], rois: RoiSet, *, edge_width: float) -> Shapes:
         """Show a record, given as `record_to_layers` returns it, and return the ROI layer; ROIs have edges so wide."""
         tag: LayerTag = layers[0][1]["metadata"][KEY]
-        ours = [self.find(role) for role in _ORDER]
-        for layer in [layer for layer in self.all if layer not in ours]:
+        for layer in [layer for layer in self.all if _tag(layer).role not in (*_ORDER, "spare")]:
             self._view.viewer.layers.remove(layer)
         for data, given, kind in layers:
-            role: Role = given["metadata"][KEY].role
-            there = self.find(role)
+            own: LayerTag = given["metadata"][KEY]
+            role, there = own.role, self.find(own.role, own.channel)
+            if role == "pixels" and there is None and (there := self.find("spare")) is not None:
+                given = {**given, "visible": True}
             options = {**given, "edge_width": edge_width} if role == "rois" else given
             if isinstance(there, Shapes):
                 _replace_shapes(there, rois, options, edge_width)
@@ -59,8 +61,13 @@ class RecordLayers:
                 _replace_image(there, data, options)
             else:
                 self._add(role, Layer.create(data, options, kind))
-        if not any(options["metadata"][KEY].role == "mask" for _, options, _ in layers):
+        tags = [options["metadata"][KEY] for _, options, _ in layers]
+        if not any(own.role == "mask" for own in tags):
             self.show_masks(None, tag)
+        channels = {own.channel for own in tags if own.role == "pixels"}
+        for layer in self.all:
+            if isinstance(layer, Image) and _tag(layer).role == "pixels" and _tag(layer).channel not in channels:
+                _replace_image(layer, *_nothing("no channel", replace(tag, role="spare")))
         shown = self.find("rois")
         if not isinstance(shown, Shapes):
             raise TypeError(f"the ROI layer is {shown!r}")
@@ -77,8 +84,7 @@ class RecordLayers:
             else:
                 self._add("mask", Layer.create(data, options, kind))
         elif isinstance(there, Image):
-            nothing = {"name": "no mask", "visible": False, "scale": (1.0, tag.stretch), "metadata": metadata}
-            _replace_image(there, np.zeros((1, 1), np.uint8), nothing)
+            _replace_image(there, *_nothing("no mask", replace(tag, role="mask")))
 
     def clear(self) -> None:
         """Take all layers of ours away, the image last: napari warns where only a ROI layer without ROIs is left."""
@@ -102,6 +108,12 @@ def _tag(layer: Layer) -> LayerTag:
     return tag
 
 
+def _nothing(name: str, tag: LayerTag) -> tuple[Any, Mapping[str, Any]]:
+    """Return what a layer shows that the record does not need: it stays, hidden, for one that does."""
+    options = {"name": name, "visible": False, "scale": (1.0, tag.stretch), "metadata": {KEY: tag}}
+    return np.zeros((1, 1), np.uint8), options
+
+
 def _replace_image(layer: Image, data: Any, options: Mapping[str, Any]) -> None:
     with placed_only([layer]):
         layer.name, layer.metadata = options["name"], options["metadata"]
@@ -112,6 +124,8 @@ def _replace_image(layer: Image, data: Any, options: Mapping[str, Any]) -> None:
         if "contrast_limits" in options:
             layer.contrast_limits_range = options["contrast_limits"]
             layer.contrast_limits = options["contrast_limits"]
+        if "gamma" in options:
+            layer.gamma, layer.blending, layer.colormap = options["gamma"], options["blending"], options["colormap"]
         layer.visible = options.get("visible", layer.visible)
     layer.refresh()
 

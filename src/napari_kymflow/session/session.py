@@ -27,6 +27,7 @@ from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_layers import RecordLayers
 from napari_kymflow.session.selected_event import SelectedEvent
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
+from napari_kymflow.user.displays import DEFAULT, Display, load_display
 from napari_kymflow.user.window import Window
 
 _sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
@@ -202,7 +203,7 @@ class KymSession:
     def layers_of(self, image_id: str) -> list[LayerData]:
         """Return a record of the open dataset as layers; raise as `AcqImage` does when it is damaged."""
         image, path = self._image(image_id)
-        return record_to_layers(image, dataset_path=str(path), image_id=image_id)
+        return record_to_layers(image, dataset_path=str(path), image_id=image_id, display=self._display_of(image_id))
 
     def open_record(self, image_id: str) -> bool:
         """Show a record instead of the one that is shown; return whether it is shown now.
@@ -220,7 +221,8 @@ class KymSession:
             image, path = self._image(image_id)
             check_showable(image)
             stretch = self.view.fitting_stretch(image.slice_shape)
-            layers = record_to_layers(image, dataset_path=str(path), image_id=image_id, stretch=stretch)
+            display = self._display_of(image_id)
+            layers = record_to_layers(image, dataset_path=str(path), image_id=image_id, stretch=stretch, display=display)
         if not self.leave():
             return False
         with self.window.busy():
@@ -237,6 +239,11 @@ class KymSession:
             return False
         names = [layer.name for layer in self.viewer.layers]
         return self.window.open_elsewhere(self.dataset.path, image_id, names)
+
+    def _display_of(self, image_id: str) -> Display:
+        # What was changed in the open record counts for the next one too.
+        self.with_record(lambda record: record.display.remember())
+        return load_display(self.dataset.dataset_id, image_id) if self.dataset is not None else DEFAULT
 
     def _image(self, image_id: str) -> tuple[AcqImage, Path]:
         if self.dataset is None:
@@ -268,6 +275,7 @@ class KymSession:
         if record is None:
             return True
         record.sync.end_drawing()
+        record.display.remember()
         if not record.masks.leave():
             return False
         if not record.is_unsaved:

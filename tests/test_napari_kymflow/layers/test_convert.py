@@ -6,13 +6,14 @@ import pytest
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.layers.convert import (
+    channels_to_pixels,
     contrast_limits,
     describe_position,
     display_stretch,
     record_to_layers,
-    shown_pixels,
 )
 from napari_kymflow.layers.tags import LayerTag
+from napari_kymflow.user.displays import ChannelDisplay, Display
 
 
 @pytest.mark.parametrize(
@@ -58,21 +59,59 @@ def test_pixels_are_a_plain_array_and_above_a_size_are_read_slice_by_slice(tmp_p
     sizes = {"t": 2, "z": 3, "c": 4, "y": 50, "x": 7}
     pixels = np.random.default_rng(0).integers(0, 99, [sizes[axis] for axis in axes]).astype(np.uint16)
     image = AcqImage(ZarrDataset(tmp_path / "d.zarr").add_image(pixels, axes=axes))
-    whole = shown_pixels(image)
-    others = [axis for axis in axes if axis not in "yx"]
-    assert whole.shape == (*(sizes[axis] for axis in others), 50, 7)
-    assert type(whole) is np.ndarray
+    others = [axis for axis in axes if axis not in "yxc"]
+    channels = channels_to_pixels(image)
+    assert list(channels) == ([1, 2, 3, 4] if "c" in axes else [1])
     monkeypatch.setattr("napari_kymflow.layers.convert.MOST_BYTES", 0)
-    lazy = shown_pixels(image)
-    assert (lazy.shape, lazy.ndim, lazy.dtype, lazy.size, len(lazy)) == (
-        *(whole.shape, whole.ndim, whole.dtype, whole.size, len(whole)),
-    )
-    np.testing.assert_array_equal(lazy, whole)
-    first = (*(1 for _ in others), slice(None), slice(2, 5))
-    np.testing.assert_array_equal(lazy[first], whole[first])
-    np.testing.assert_array_equal(lazy[0, ..., 3], whole[0, ..., 3])
-    np.testing.assert_array_equal(lazy[0], whole[0])
-    assert contrast_limits(lazy) == contrast_limits(whole)
+    for channel, whole in channels.items():
+        assert whole.shape == (*(sizes[axis] for axis in others), 50, 7)
+        assert type(whole) is np.ndarray
+        expected = np.moveaxis(pixels, [axes.index("y"), axes.index("x")], [-2, -1])
+        expected = expected if "c" not in axes else expected[:, channel - 1]
+        np.testing.assert_array_equal(whole, expected)
+        lazy = channels_to_pixels(image)[channel]
+        assert (lazy.shape, lazy.ndim, lazy.dtype, lazy.size, len(lazy)) == (
+            *(whole.shape, whole.ndim, whole.dtype, whole.size, len(whole)),
+        )
+        np.testing.assert_array_equal(lazy, whole)
+        first = (*(1 for _ in others), slice(None), slice(2, 5))
+        np.testing.assert_array_equal(lazy[first], whole[first])
+        np.testing.assert_array_equal(lazy[0, ..., 3], whole[0, ..., 3])
+        np.testing.assert_array_equal(lazy[0], whole[0])
+        assert contrast_limits(lazy) == contrast_limits(whole)
+
+
+def to_layers(dataset, pixels, axes, **display):
+    record = dataset.add_image(pixels, axes=axes)
+    layers = record_to_layers(AcqImage(record), dataset_path="d", image_id=record.image_id, **display)
+    return [(data, options) for data, options, kind in layers if kind == "image"]
+
+
+@pytest.mark.parametrize(
+    ("count", "colors"),
+    [(1, ["gray"]), (2, ["magenta", "green"]), (3, ["cyan", "yellow", "magenta"])],
+)
+def test_channels_are_layers_in_colours_that_add_up(tmp_path, count, colors):
+    pixels = np.random.default_rng(0).integers(0, 99, (count, 50, 7)).astype(np.uint8)
+    layers = to_layers(ZarrDataset(tmp_path / "d.zarr"), pixels, ("c", "y", "x"))
+    assert [options["colormap"] for _, options in layers] == colors
+    assert [options["blending"] for _, options in layers[1:]] == ["additive"] * (count - 1)
+    for channel, (data, _) in enumerate(layers):
+        np.testing.assert_array_equal(data, pixels[channel])
+
+
+def test_a_spectrum_stays_one_layer_with_a_slider(tmp_path):
+    layers = to_layers(ZarrDataset(tmp_path / "d.zarr"), np.zeros((7, 50, 5), np.uint8), ("c", "y", "x"))
+    assert [(data.shape, options["axis_labels"]) for data, options in layers] == [((7, 50, 5), ("c", "y", "x"))]
+
+
+def test_what_the_user_chose_counts_and_percentiles_where_nothing_was_chosen(tmp_path):
+    pixels = np.arange(2 * 1000 * 10, dtype=np.float32).reshape(2, 1000, 10)
+    chosen = ChannelDisplay(limits=(3.0, 9.0), colormap="fire", gamma=0.5)
+    display = Display(channels={2: chosen}, percentiles=(10.0, 90.0))
+    (_, first), (_, second) = to_layers(ZarrDataset(tmp_path / "d.zarr"), pixels, ("c", "y", "x"), display=display)
+    assert (second["contrast_limits"], second["colormap"], second["gamma"]) == ((3.0, 9.0), "fire", 0.5)
+    assert (first["contrast_limits"], first["colormap"]) == (pytest.approx((1000, 9000), rel=0.01), "magenta")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +127,7 @@ def test_images_of_more_dimensions_are_stretched_along_x_only(tmp_path, shape, s
     record = dataset.add_image(np.zeros(shape, np.uint8))
     _, options, _ = record_to_layers(AcqImage(record), dataset_path="d", image_id=record.image_id)[0]
     assert options["axis_labels"][-2:] == ("y", "x")
-    assert options["scale"] == (*[1.0] * (len(shape) - 1), stretch)
+    assert options["scale"] == (*[1.0] * (min(len(shape), 3) - 1), stretch)
 
 
 def test_contrast_limits_leave_out_single_bright_pixels():

@@ -17,6 +17,7 @@ from napari_kymflow.layers.shapes import (
     colors_of,
     reconcile,
     rect_to_vertices,
+    roi_label,
     rois_to_shapes,
     shape_to_region,
 )
@@ -207,8 +208,28 @@ def test_a_rectangle_shown_at_any_stretch_and_read_back_is_itself(case, stretch)
 
 
 @pytest.mark.parametrize("color", ["red", "#12", "#12345g", 7, None])
-def test_a_colour_that_is_none_is_that_of_all(color):
+def test_a_colour_that_is_none_is_that_of_the_id(color):
     assert color_of(RectROI(roi_id=1, x0=0, x1=1, y0=0, y1=1, meta={"color": color})) == ROI_COLOR
+
+
+def test_rois_next_to_each_other_have_different_colours():
+    rois = RoiSet.of([RectROI(roi_id=number, x0=0, x1=1, y0=0, y1=1) for number in range(1, 8)])
+    colors = colors_of(rois.ids, rois)
+    assert len(set(colors[:6])) == 6
+    assert colors[6] == colors[0] == ROI_COLOR
+
+
+@pytest.mark.parametrize(
+    ("name", "note", "label"),
+    [
+        ("vessel", "a note", "vessel"),
+        ("", "artery, left\nsecond line", "artery, left"),
+        ("", "x" * 40, "x" * 29 + "…"),
+        ("", "", "ROI 4"),
+    ],
+)
+def test_a_roi_without_a_name_is_called_by_its_note(name, note, label):
+    assert roi_label(RectROI(roi_id=4, name=name, note=note, x0=0, x1=1, y0=0, y1=1)) == label
 
 
 def test_a_roi_is_drawn_in_its_own_colour():

@@ -186,3 +186,29 @@ def test_the_status_bar_is_left_to_a_layer_of_others_that_is_active(viewer_model
     status = {"layer_base": "photo", "source_type": "", "plugin": "", "coordinates": " [3 4]", "value": ""}
     viewer_model.status = status
     assert viewer_model.status == status
+
+
+def test_the_whole_record_lies_beside_the_axes(viewer_model, demo_session):
+    demo_session.view.strips = (80, 40)
+    placement = demo_session.view.placement
+    height, width = viewer_model.canvas.size
+    assert 80 < placement.time_of(0) < placement.time_of(6000) < width
+    assert 0 < placement.across_of(0) < placement.across_of(96) < height - 40
+    assert placement.across_of(0) == pytest.approx(height - 40 - placement.across_of(96), abs=1)
+
+
+def test_a_zoomed_record_stays_where_it_is_in_time_when_the_axes_change(viewer_model, demo_session):
+    demo_session.view.show_lines(1000, 1400)
+    demo_session.view.strips = (80, 40)
+    assert demo_session.view.placement.visible == pytest.approx((1000, 1400))
+    start, stop = demo_session.view.visible_lines()
+    assert (start, stop) == (pytest.approx(1000 + 80 * 400 / viewer_model.canvas.size[1], abs=1), 1400)
+
+
+def test_naparis_scale_bar_says_nothing_of_a_kymograph(viewer_model, demo_session):
+    bar = viewer_model.canvas.overlays.scale_bar
+    bar.visible = True
+    assert not bar.visible
+    demo_session.close_record()
+    bar.visible = True
+    assert bar.visible

@@ -572,3 +572,52 @@ def test_undoing_a_saved_move_outdates_nothing_again_and_is_saved_by_itself(slow
     slow.window.paused()
     slow.window.go_on()
     assert (slow.record.is_unsaved, stored(slow).get(1).x1) == (False, 84)
+
+
+def test_the_selected_outline_is_twice_as_strong(demo_session):
+    record = demo_session.record
+    width = record.sync.edge_width
+    record.selection.select([2])
+    assert list(record.sync.layer.edge_width) == pytest.approx([width, 2 * width])
+    demo_session.viewer.scene.camera.zoom *= 7
+    width = record.sync.edge_width
+    assert list(record.sync.layer.edge_width) == pytest.approx([width, 2 * width])
+    record.selection.select([])
+    assert list(record.sync.layer.edge_width) == pytest.approx([width, width])
+    assert not record.is_unsaved
+
+
+def press(session, key):
+    """Press a key while the ROI layer has the keys."""
+    layer = session.record.sync.layer
+    next(action for bound, action in layer.keymap.items() if str(bound) == key)(layer)
+
+
+def test_arrows_move_the_selected_rois_by_a_pixel_but_not_out_of_the_image(demo_session):
+    record = demo_session.record
+    bounds = record.rois.get(2)
+    record.selection.select([2])
+    for key in ("Right", "Right", "Left", "Down", "Left"):
+        press(demo_session, key)
+    moved = record.rois.get(2)
+    assert (moved.y0, moved.y1, moved.x0, moved.x1) == (bounds.y0, bounds.y1, bounds.x0 + 1, bounds.x1 + 1)
+    press(demo_session, "Left")  # The ROI begins at the first line.
+    assert record.rois.get(2) == moved
+    record.editor.undo()
+    assert record.rois.get(2).y0 == bounds.y0 + 1
+
+
+def test_arrows_move_a_drawn_shape_with_its_vertices(demo_session):
+    record = demo_session.record
+    [roi_id] = record.editor.add_rois([MaskROI(roi_id=1, reference=None, meta={"shape": TRIANGLE.to_dict()})])
+    press(demo_session, "Down")
+    assert record.rois.get(roi_id).drawn.vertices == ((10.0, 6.0), (10.0, 31.0), (400.0, 21.0))
+
+
+def test_t_adds_a_roi_of_the_same_shape_and_selects_it(demo_session):
+    record = demo_session.record
+    record.selection.select([2])
+    press(demo_session, "T")
+    first, added = record.rois.get(2), record.rois.get(3)
+    assert (added.y0, added.y1, added.x0, added.x1) == (first.y0, first.y1, first.x0, first.x1)
+    assert record.selection.ids == (3,)

@@ -311,7 +311,7 @@ def test_a_new_roi_is_in_the_slice_that_is_shown(viewer_model, tmp_path):
     opened.open_dataset(tmp_path / "stack.zarr")
     opened.open_record(dataset.list_image_ids()[0])
     viewer_model.dims.set_current_step(0, 2)
-    viewer_model.dims.set_current_step(1, 1)
+    opened.record.display.channels[1].visible = False
     draw(opened, RectROI(roi_id=1, x0=3, x1=5, y0=10, y1=20))
     assert [(roi.z, roi.channel) for roi in opened.record.rois] == [(2, 2)]
 

@@ -8,6 +8,7 @@ from test_story import dock, drop, settle, wheel
 from napari_kymflow._sample_data import make_sample_data
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS
+from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
@@ -61,11 +62,11 @@ def visible_rows(view):
 
 
 def shows_whole(viewer):
-    """Return how much wider than the record the canvas is, and whether all of the record is on it."""
+    """Return how much wider than the record the canvas beside the axes is, and whether all of the record is on it."""
     session = session_of(viewer)
-    lines, camera = session.record.image.slice_shape[0], viewer.scene.camera
-    half = viewer.canvas.size[1] / camera.zoom / 2
-    return round(2 * half / lines, 2), bool(camera.center[-1] - half <= 1 and camera.center[-1] + half >= lines - 1)
+    lines, placement, (left, _) = session.record.shape[0], session.view.placement, session.view.strips
+    start, stop = placement.line_at(left), placement.line_at(placement.length)
+    return round((stop - start) / lines, 2), bool(start <= 1 and stop >= lines - 1)
 
 
 @pytest.mark.opengl
@@ -118,3 +119,29 @@ def test_the_record_is_fitted_again_until_the_user_zooms_and_a_closed_dock_comes
     settle()
     assert viewer.scene.camera.zoom == zoom
     assert shows_whole(viewer)[1] is False
+
+
+@pytest.mark.opengl
+def test_position_is_written_at_the_left_and_time_below_but_once(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    [axes] = viewer.window._qt_viewer.canvas.native.findChildren(CanvasAxes)
+    left, below = axes.axes()
+    assert (left.title, below.title) == ("position (µm)", "time (s)")
+    assert axes.has_time_below
+    assert session_of(viewer).view.strips[1] == 0
+    viewer.window.remove_dock_widget(dock(viewer, "Kymograph flow"))
+    settle()
+    assert not axes.has_time_below
+    assert session_of(viewer).view.strips[1] > 0
+    assert shows_whole(viewer) == (1.03, True)
+    picture = axes.grab().toImage()
+    at, _ = axes.axes()[1].ticks[1]
+    tick = [picture.pixelColor(round(at), y).lightness() for y in range(axes.height() - 40, axes.height() - 34)]
+    assert max(tick) > 128
+    wheel(viewer, axes.rect().center(), steps=20)
+    settle()
+    assert axes.axes()[1] != below
+    session_of(viewer).close_record()
+    settle()
+    assert axes.axes() is None

@@ -7,6 +7,7 @@ from qtpy.QtTest import QTest
 from test_story import canvas_point, dock, drag, drop, settle, wheel
 from test_story_annotate import Window
 
+from kymflow_zarr import ZarrDataset
 from napari_kymflow.layers.tags import tag_of
 from napari_kymflow.rois.drafts import load_draft
 from napari_kymflow.session.session import session_of
@@ -35,6 +36,25 @@ def test_a_hundred_switches_with_the_wheel_turning_end_in_no_crash_and_keep_the_
         assert shown == window.rois
     assert list(window.viewer.layers) == layers
     assert {tag_of(layer).image_id for layer in layers} == {window.session.image_id}
+
+
+def test_a_hundred_switches_between_records_of_one_to_three_channels_end_in_no_crash(make_napari_viewer, tmp_path, qtbot):
+    path, rng = tmp_path / "channels.zarr", np.random.default_rng(0)
+    for count in (2, 1, 3):
+        pixels = rng.integers(0, 255, (count, 6000, 64)).astype(np.uint8)
+        ZarrDataset(path).add_image(pixels if count > 1 else pixels[0], axes=("c", "y", "x") if count > 1 else ("y", "x"))
+    opened = Window(make_napari_viewer(show=True), path)
+    ids, seen = opened.session.image_ids, set()
+    for number in range(SWITCHES):
+        opened.session.open_record(ids[number % len(ids)])
+        for place in (QPoint(300, 100), QPoint(150, 120), QPoint(420, 90)):
+            QTest.mouseMove(opened.canvas, place)
+            wheel(opened.viewer, place, steps=1 + number % 3)
+        shown = {channel for channel, layer in opened.session.record.display.channels.items() if layer.visible}
+        assert shown == set(opened.session.record.image.channels_available)
+        seen.add(tuple(id(layer) for layer in opened.viewer.layers))
+    # Layers are added only until the record with the most channels was shown.
+    assert len(seen) <= 3
 
 
 def test_a_click_on_a_record_with_the_wheel_turning_at_once_shows_it_whole_and_changes_no_roi(window):

@@ -5,10 +5,12 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
+from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QLineEdit, QSlider
 
 from kymflow_core import AcqImage, MaskROI
+from kymflow_core.roi.bounds import Bounds
 from kymflow_zarr import ZarrDataset
+from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.docks import is_busy, open_docks
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
@@ -58,10 +60,10 @@ def test_the_roi_dock_lists_the_rois_with_their_places(roi_dock, session, qtbot)
     stats = [session.record.image.roi_stats(roi_id) for roi_id in (1, 2)]
     means = [f"{one.mean:.4g} ± {one.std:.3g}" for one in stats]
     assert cells(roi_dock) == [
-        ["1", "vessel", "rectangle", means[0], "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00", "", "", "1", "0"],
+        ["1", "vessel", "1", "0", "rectangle", means[0], "0 – 6000", "12 – 84", "0.000 – 6.000", "6.00 – 42.00", "", ""],
         [
-            *("2", "centre, first half", "rectangle", means[1], "0 – 3000", "36 – 60", "0.000 – 3.000", "18.00 – 30.00"),
-            *("mask", "", "1", "0"),
+            *("2", "centre, first half", "1", "0", "rectangle", means[1], "0 – 3000", "36 – 60", "0.000 – 3.000"),
+            *("18.00 – 30.00", "mask", ""),
         ],
     ]
 
@@ -73,7 +75,7 @@ def test_unknown_calibration_is_shown_and_never_a_number(roi_dock, viewer, lab_p
     opened.open_record(opened.snapshot.images.set_index("name").loc["Capillary2_no_txt", "image_id"])
     opened.record.sync.layer.add_rectangles([np.array([[0, 0], [0, 900], [900, 900], [900, 0]])])
     assert "Calibration unknown" in roi_dock._warning.text()
-    assert cells(roi_dock)[0][6:8] == ["unknown", "unknown"]
+    assert cells(roi_dock)[0][8:10] == ["unknown", "unknown"]
 
 
 @pytest.mark.parametrize("how", ["double click", "return"])
@@ -89,6 +91,34 @@ def test_a_double_click_or_return_brings_a_roi_into_view(roi_dock, session, how)
     first, stop = session.view.visible_lines()
     assert (first, stop - 3000 < 200) == (0, True)
     assert session.record.selection.ids == (2,)
+
+
+def test_channels_are_switched_and_the_contrast_is_set_in_the_dock(roi_dock, viewer, tmp_path):
+    dataset = ZarrDataset(tmp_path / "channels.zarr")
+    dataset.add_image(np.arange(2 * 60 * 8, dtype=np.uint16).reshape(2, 60, 8), axes=("c", "y", "x"))
+    opened = session_of(viewer)
+    opened.open_dataset(dataset.path)
+    opened.open_record(opened.image_ids[0])
+    opened.record.editor.add_rect(Bounds(x0=0, x1=4, y0=0, y1=9))
+    hidden = [column.name for at, column in enumerate(COLUMNS) if roi_dock._view.isColumnHidden(at)]
+    assert hidden == ["z"]
+    model = roi_dock._model
+    assert model.setData(model.index(0, 2), "2")
+    assert opened.record.rois.get(1).channel == 2
+    assert not model.setData(model.index(0, 2), "3")
+    assert messages()[-1] == "'3' is no channel of this image; type a number from 1 to 2"
+    menu = roi_dock._display.menu()
+    menu.aboutToShow.emit()
+    first, second = menu.findChildren(QCheckBox)
+    assert (first.text(), second.text()) == ("channel 1", "channel 2")
+    second.setChecked(False)
+    layers = opened.record.display.channels
+    assert (layers[1].visible, layers[2].visible) == (True, False)
+    black, white = menu.findChildren(QSlider)
+    black.setValue(100)
+    white.setValue(900)
+    assert opened.record.display.percentiles == (10, 90)
+    assert layers[1].contrast_limits == pytest.approx(np.percentile(np.arange(480), (10, 90)))
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):
@@ -148,7 +178,7 @@ def action(button, text):
 @pytest.mark.story
 def test_the_mask_action_writes_masks(roi_dock, session, demo_path, qtbot):
     action(roi_dock._more, "Materialize masks of all rectangles").trigger()
-    qtbot.waitUntil(lambda: [row[8] for row in cells(roi_dock)] == ["mask", "mask"])
+    qtbot.waitUntil(lambda: [row[10] for row in cells(roi_dock)] == ["mask", "mask"])
     assert len(ZarrDataset(demo_path).record(session.image_id).list_array_artifacts()) == 2
 
 

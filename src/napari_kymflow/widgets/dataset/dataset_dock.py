@@ -228,7 +228,9 @@ class DatasetDock(Dock):
     def _title(self, name: str) -> str:
         snapshot = self._shown.snapshot
         title = table_title(name)
-        if name == RECORDS or snapshot.is_quick:
+        if name == RECORDS:
+            return f"{title} ({len(snapshot.image_ids):,})" if self._session.dataset is not None else title
+        if snapshot.is_quick:
             return title
         if name in snapshot.tables:
             return f"{title} ({len(snapshot.tables[name]):,})"
@@ -315,14 +317,12 @@ class DatasetDock(Dock):
         self._state.setToolTip("" if dataset is None else f"{self._state.text()}<br>{escape(str(dataset.path))}")
 
     def _describe(self, dataset: ZarrDataset) -> str:
-        count, unsaved = len(self._session.image_ids), len(self._session.unsaved_ids)
+        unsaved = len(self._session.unsaved_ids)
         mark = f", <b>● {unsaved} with unsaved ROIs</b>" if unsaved else ""
         mark += "".join(f", <b>● unsaved ROIs in {escape(path.name)}</b>" for path in self._session.unsaved_elsewhere)
-        records = f"{count:,} record{'' if count == 1 else 's'}"
-        if self._session.is_read_only:
-            records += f", {self._session.is_read_only}: read-only"
+        said = f", {self._session.is_read_only}: read-only" if self._session.is_read_only else ""
         # In front as well, since a long line is cut off.
-        return f"{'● ' if mark else ''}<b>{escape(dataset.path.name)}</b>: {records}{mark}"
+        return f"{'● ' if mark else ''}<b>{escape(dataset.path.name)}</b>{said}{mark}"
 
     def _on_record_activated(self, row: "pd.Series[Any]") -> None:
         if self._open(row):

@@ -9,16 +9,16 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout
 
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
-from napari_kymflow.widgets.flow.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.flow.measure_actions import MeasureActions
-from napari_kymflow.widgets.flow.overlay import CanvasOverlay
+from napari_kymflow.widgets.flow.overlay import CursorOverlay
 from napari_kymflow.widgets.flow.plot import DrawnTrace, FlowPlot, PlotColors
 from napari_kymflow.widgets.window.binding import bind_for_life, soon
+from napari_kymflow.widgets.window.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
-_LEAST_HEIGHT = 150
+_LEAST_HEIGHT = 180
 
 
 class FlowDock(Dock):
@@ -36,9 +36,9 @@ class FlowDock(Dock):
         """What is shown."""
         self.plot = FlowPlot(self)
         """The plot."""
-        self._overlay: CanvasOverlay | None = None
+        self._overlay: CursorOverlay | None = None
         self._bar = TaskBar(self)
-        self._text, self._under_mouse, self._warning = ElidedLabel(self), ElidedLabel(self), ElidedLabel(self)
+        self._text, self._warning = ElidedLabel(self), ElidedLabel(self)
         self._drawing = soon(self, self._draw)
         self.measure = MeasureActions(self, self.flow, self._bar)
         """What measures."""
@@ -69,24 +69,20 @@ class FlowDock(Dock):
         super()._attach()
         canvas = canvas_widget(self._session.viewer)
         if self._overlay is None and canvas is not None:
-            self._overlay = CanvasOverlay(canvas)
+            self._overlay = CursorOverlay(canvas)
             self._overlay.destroyed.connect(self._on_overlay_gone)
             self._drawing.start()
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self._text, stretch=3)
-        top.addWidget(self._under_mouse, stretch=2)
-        for widget in (self._older, self._fit, self.measure.button):
+        top.addWidget(self._warning, stretch=2)
+        for widget in (self.measure.again, self._older, self._fit, self.measure.button):
             top.addWidget(widget)
-        warning = QHBoxLayout()
-        warning.addWidget(self._warning, stretch=1)
-        warning.addWidget(self.measure.again)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(2)
         layout.addLayout(top)
-        layout.addLayout(warning)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self._bar)
         self._bar.hide()
@@ -115,7 +111,7 @@ class FlowDock(Dock):
 
     def _on_changed(self) -> None:
         state = self.flow.state
-        self._text.show_text(state.text)
+        self._show_text(None)
         self._warning.show_text(f"⚠ {state.warning}" if state.warning else "")
         self._warning.setVisible(bool(state.warning))
         self._older.setVisible(self.flow.has_older)
@@ -180,7 +176,11 @@ class FlowDock(Dock):
 
     def _show_pointed(self, line: float | None) -> None:
         self.plot.show_cursor(None if line is None else line * self._scale)
-        self._under_mouse.show_text("" if line is None else self.flow.describe(line))
+        self._show_text(line)
+
+    def _show_text(self, line: float | None) -> None:
+        """Say what is known of the line under the mouse, or of the ROIs."""
+        self._text.show_text(self.flow.state.text if line is None else self.flow.describe(line))
 
     def _on_theme(self, event: Any = None) -> None:
         theme = get_theme(self._session.viewer.theme)

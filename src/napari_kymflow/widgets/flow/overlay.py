@@ -1,18 +1,19 @@
-"""What is drawn over napari's canvas: where the mouse is in the plot. The mouse goes through it to the canvas."""
+"""What is drawn over napari's canvas: where the mouse is in the plot."""
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, QPointF, Qt
+from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QWidget
 
 from napari_kymflow.layers.placement import Placement
+from napari_kymflow.widgets.window.canvas_overlay import CanvasOverlay
 
 _CURSOR = "#ffd54f"
 
 
-class CanvasOverlay(QWidget):
-    """A transparent widget that covers a canvas, as large as it is.
+class CursorOverlay(CanvasOverlay):
+    """Marks a line of the record on the canvas.
 
     Parameters
     ----------
@@ -21,21 +22,9 @@ class CanvasOverlay(QWidget):
     """
 
     def __init__(self, canvas: QWidget) -> None:
-        super().__init__(canvas)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._placement: Placement | None = None
         self._cursor: float | None = None
-        canvas.installEventFilter(self)
-        self.setGeometry(canvas.rect())
-        self.show()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
-        """Stay as large as the canvas."""
-        if event.type() == QEvent.Type.Resize and isinstance(watched, QWidget):
-            self.setGeometry(watched.rect())
-        return False
+        super().__init__(canvas)
 
     def place(self, placement: Placement | None) -> None:
         """Draw for where the record lies on the canvas now."""

@@ -15,8 +15,9 @@ from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_state import state_of
 from napari_kymflow.user.preferences import autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
+from napari_kymflow.widgets.rois.display_menu import DisplayMenu
 from napari_kymflow.widgets.rois.model import RoiModel
-from napari_kymflow.widgets.table.view import make_table_view
+from napari_kymflow.widgets.table.view import ColumnArranger, make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import line_label
@@ -42,6 +43,8 @@ class RoiDock(Dock):
         self._warning = _label()
         self._model = RoiModel(self._session)
         self._view = make_table_view(self._model, self, several=True)
+        self._columns = ColumnArranger(self._view, "roi list")
+        self._columns.menu.setTitle("Columns")
         self._filter = QLineEdit(self)
         self._filter.setPlaceholderText("Filter by name, note, kind or id")
         self._filter.setClearButtonEnabled(True)
@@ -52,9 +55,11 @@ class RoiDock(Dock):
             "save": self._button("Save", "Write the ROIs into the record", OpenRecord.save),
         }
         self._add = self._menu_button("Add ROI", "Draw a ROI, or type it in", self._actions.add_menu())
-        self._more = self._menu_button(
-            "More", "Copy, colours, masks, files of other programs, history", self._actions.more_menu()
-        )
+        more = self._actions.more_menu()
+        more.addSeparator()
+        more.addMenu(self._columns.menu)
+        self._more = self._menu_button("More", "Copy, colours, masks, files of other programs, history, columns", more)
+        self._display = self._menu_button("Display", "Channels and contrast", DisplayMenu(self._session, self))
         self._kept = QWidget(self)
         self._kept_text = _label()
         self._take_up = self._button("Take them up", "Show them on the canvas", OpenRecord.take_up_kept)
@@ -109,6 +114,7 @@ class RoiDock(Dock):
         layout.addLayout(row)
         bottom = QHBoxLayout()
         bottom.addWidget(self._filter, stretch=1)
+        bottom.addWidget(self._display)
         bottom.addWidget(self._autosave)
         bottom.addWidget(self._time_only)
         layout.addLayout(bottom)
@@ -128,9 +134,17 @@ class RoiDock(Dock):
         self._fit_columns()
 
     def _fit_columns(self) -> None:
-        self._view.resizeColumnsToContents()
-        for place, column in enumerate(COLUMNS):
-            self._view.setColumnWidth(place, max(column.least_width, self._view.columnWidth(place)))
+        """Make the columns as wide as they need, unless the user chose, and hide those that say nothing of the record."""
+        record = self._session.record
+        with self._columns.arranging:
+            self._view.resizeColumnsToContents()
+        names = [column.name for column in COLUMNS]
+        widths = [max(column.least_width, self._view.columnWidth(place)) for place, column in enumerate(COLUMNS)]
+        self._columns.arrange(names, dict(zip(names, widths, strict=True)))
+        with self._columns.arranging:
+            for place, column in enumerate(COLUMNS):
+                if record is not None and column.is_hidden(record.image.sizes):
+                    self._view.setColumnHidden(place, True)
 
     def _on_rois_changed(self) -> None:
         before = self._model.rowCount()
@@ -155,6 +169,7 @@ class RoiDock(Dock):
         self._warning.setText(state.warning)
         # Next to layers of others, zooming acts both ways alike.
         self._time_only.setEnabled(self._session.view.is_alone)
+        self._display.setEnabled(self._session.record is not None)
         self._show_kept(state.kept)
 
     def _show_kept(self, kept: Draft | None) -> None:

@@ -6,9 +6,6 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_kymflow.session.session import KymSession
 
-_AT_MOST = 1.2
-"""How many times the record's own length the canvas shows where the record is called whole; more is the user's zoom."""
-
 
 class KeepWhole(QObject):
     """Fits the view of the open record anew after a change of size, unless the user has zoomed into it or away from it.
@@ -37,10 +34,4 @@ class KeepWhole(QObject):
             self._timer.start()
 
     def _was_whole(self, width: float) -> bool:
-        record, viewer = self._session.record, self._session.viewer
-        is_waiting = bool(self._timer.isActive())
-        if is_waiting or record is None or viewer.dims.order[-1] != viewer.dims.ndim - 2:
-            return is_waiting
-        lines = record.image.slice_shape[0]
-        half, middle = width / viewer.scene.camera.zoom / 2, viewer.scene.camera.center[-1]
-        return bool(middle - half <= 1 and middle + half >= lines - 1 and 2 * half <= _AT_MOST * lines)
+        return bool(self._timer.isActive()) or self._session.view.shows_whole(width)

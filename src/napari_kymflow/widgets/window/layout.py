@@ -9,7 +9,7 @@ that is closed and opened again comes back where it was.
 from dataclasses import dataclass, field
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 
 from napari_kymflow.widgets.window.binding import soon
@@ -22,7 +22,7 @@ _LOWER = (DATASET, ROIS)
 _LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
 _GROWN_MS = 100
 _PART_OF_HEIGHT = 0.4
-_FLOW_PART, _LEAST_FLOW, _MOST_FLOW = 0.22, 170, 300
+_FLOW_PART, _LEAST_FLOW, _MOST_FLOW = 0.24, 190, 320
 _DATASETS_PART_OF_WIDTH = 0.58
 _LEFT_WIDTH = 260
 """About the narrowest that napari's own docks can be."""
@@ -37,7 +37,7 @@ class Places:
 
 
 class PlacedDock(QObject):
-    """Notes where one dock is, until it is closed.
+    """Notes where one dock is, until it is closed, and tells when it moved, was shown or hidden.
 
     Parameters
     ----------
@@ -49,20 +49,25 @@ class PlacedDock(QObject):
         Where to note it.
     """
 
+    changed = Signal()
+
     def __init__(self, name: str, dock: QDockWidget, places: Places) -> None:
         super().__init__(dock)
         self._name, self._places = name, places
+        dock.topLevelChanged.connect(self.changed)
         dock.dockLocationChanged.connect(self._on_moved)
         dock.visibilityChanged.connect(self._on_shown)
 
     def _on_moved(self, area: Any) -> None:
         if area != Qt.DockWidgetArea.NoDockWidgetArea:
             self._places.areas[self._name] = area
+        self.changed.emit()
 
     def _on_shown(self, shown: bool) -> None:  # Qt's signal
         dock: Any = self.parent()
         if not shown and not dock.isFloating():
             self._places.sizes[self._name] = dock.size()
+        self.changed.emit()
 
 
 class DockLayout(QObject):
@@ -73,6 +78,9 @@ class DockLayout(QObject):
     window
         The window; the layout lives as long.
     """
+
+    docks_changed = Signal()
+    """A dock of ours was moved, shown or hidden."""
 
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
@@ -103,7 +111,7 @@ class DockLayout(QObject):
         self.is_new = False
         self._fitted = self._fitted or self._is_on_screen()
         area = self._places.areas.get(name, Qt.DockWidgetArea.BottomDockWidgetArea)
-        PlacedDock(name, dock, self._places)
+        PlacedDock(name, dock, self._places).changed.connect(self._on_dock_changed)
         self._window.addDockWidget(area, dock)
         self._stack(self._docks_in(area))
         self._resize(name, dock)
@@ -139,6 +147,10 @@ class DockLayout(QObject):
             self._is_users = True
         return False
 
+    def _on_dock_changed(self) -> None:
+        self.arrange_later()
+        self.docks_changed.emit()
+
     def arrange_later(self) -> None:
         """Arrange the docks once napari has shown what it is about to, unless the user did."""
         if not self._is_users:
@@ -165,6 +177,11 @@ class DockLayout(QObject):
             self._window.splitDockWidget(upper, lower[0], Qt.Orientation.Vertical)
         if len(lower) == len(_LOWER):
             self._window.splitDockWidget(*lower, Qt.Orientation.Horizontal)
+
+    def has_below(self, name: str) -> bool:
+        """Return whether a dock of ours is seen below the canvas."""
+        dock = self._docks_in(Qt.DockWidgetArea.BottomDockWidgetArea).get(name)
+        return dock is not None and dock.isVisible() and not dock.visibleRegion().isEmpty()
 
     def _height_of(self, name: str) -> int:
         height = float(self._window.height())

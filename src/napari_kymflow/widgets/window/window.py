@@ -21,6 +21,8 @@ from napari_kymflow.rois.rows import describe_roi
 from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
+from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
+from napari_kymflow.widgets.window.canvas_place import canvas_widget
 from napari_kymflow.widgets.window.keep_whole import KeepWhole
 from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, others_than
 
@@ -113,6 +115,9 @@ class NapariWindow(Window):
             self._main_window = ref(window)
             WindowFilter(window, self.may_close, self.save_record)
             KeepWhole(self._session, window)
+            canvas = canvas_widget(self._session.viewer)
+            if canvas is not None:
+                CanvasAxes(canvas, self._session, layout_of(window))
             window.destroyed.connect(self._on_window_gone)
 
     def _on_window_gone(self, destroyed: object = None) -> None:

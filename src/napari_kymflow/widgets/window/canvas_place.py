@@ -1,4 +1,4 @@
-"""Where napari's canvas is on the screen: the one place of this room that needs something private of napari."""
+"""Where napari's canvas is on the screen: the one place that needs something private of its window."""
 
 from typing import Any
 
