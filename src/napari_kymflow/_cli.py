@@ -18,7 +18,7 @@ _WINDOW = (1500, 950)
 """The size of a window that is only rendered."""
 _LONGEST_S = 60.0
 _CALM_S = 0.5
-"""How long nothing may be at work before a screenshot: docks are laid out, the view is fitted, and shapes are drawn for it."""
+"""How long nothing may be at work before a screenshot: docks are laid out, the view fitted, and shapes drawn for it."""
 
 Screenshot = Annotated[Path | None, typer.Option(help="Render the window to this PNG file and end.")]
 
