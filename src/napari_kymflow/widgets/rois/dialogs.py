@@ -52,6 +52,7 @@ class BoundsDialog(QDialog):
             all_time={"label": "All time (all lines)"},
             all_positions={"label": "All positions (all pixels)"},
             shape={"bind": shape},
+            call_button=False,
         )
         """What is asked, made from the arguments of `bounds_by_numbers`."""
         layout = QVBoxLayout(self)
