@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.formats.parquet_limits import check_rows, check_size, is_believable
 from kymflow_zarr.formats.places import check_place, unbound_problem
 from kymflow_zarr.formats.seals import (
     BLANK,
@@ -27,15 +28,6 @@ from kymflow_zarr.formats.seals import (
 from kymflow_zarr.formats.strict_json import JsonObject, JsonValue, canonical_bytes, from_bytes
 from kymflow_zarr.formats.units import schema_units, schema_with_units, units_of, with_units
 
-MAX_ROWS = 100_000_000
-MAX_CELLS = 2**32
-"""Rows times columns that are read into memory."""
-SPARSE_CELLS = 100_000_000
-CELLS_PER_BYTE = 8
-"""Above `SPARSE_CELLS`, how many cells are believed for each byte of a file: a small file can say any number."""
-MAX_UNPACKED_BYTES = 2**36
-MAX_PARQUET_BYTES = 2**34
-"""Of a file. What is written is held to the same limits as what is read."""
 ROW_GROUP = 65_536
 """Rows that are read together: few images' rows can be read without all others."""
 OWN_GROUP = 1_000
@@ -102,21 +94,16 @@ def table_to_parquet(
     InvalidValueError
         When Parquet has no place for a value, such as an empty object, or the table is too large to be read again.
     """
-    rows, columns = table.num_rows, max(1, table.num_columns)
-    if rows > MAX_ROWS or rows * columns > MAX_CELLS:
-        raise InvalidValueError(
-            f"{rows:,} rows of {table.num_columns} columns are too many for one table, which holds at most "
-            f"{min(MAX_ROWS, MAX_CELLS // columns):,}; read the artifacts of the images instead"
-        )
+    check_rows(table)
     said = {} if of is None else {PARQUET_OF.decode(): canonical_bytes(of).decode()}
     try:
         data = _parquet_bytes(table, {**(notes or {}), **said}, grouped_by)
-        if not _is_believable(rows * columns, len(data)):  # nearly all values are equal
+        if not is_believable(table.num_rows * table.num_columns, len(data)):  # nearly all values are equal
             data = _parquet_bytes(table, {**(notes or {}), **said}, grouped_by, is_plain=True)
     except pa.ArrowException as error:
         raise InvalidValueError(f"the rows cannot be stored as Parquet: {error}") from error
     try:
-        _check_size(pq.ParquetFile(io.BytesIO(data)).metadata, len(data), what="it")
+        check_size(pq.ParquetFile(io.BytesIO(data)).metadata, len(data), what="it")
     except DamagedError as error:
         raise InvalidValueError(f"the rows would not be read again as Parquet: {error}") from error
     # The footer is the last thing in the file, and its key-value metadata follow all statistics.
@@ -242,7 +229,7 @@ def read_parts(
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         names = parquet.schema_arrow.names
-        _check_size(parquet.metadata, file.seek(0, io.SEEK_END), what=what)
+        check_size(parquet.metadata, file.seek(0, io.SEEK_END), what=what)
         missing = [name for name in [*(columns or []), *([only[0]] if only else [])] if name not in names]
         if not missing:
             return _read(parquet, columns, only)
@@ -370,19 +357,6 @@ def _read(parquet: pq.ParquetFile, columns: Sequence[str] | None, only: tuple[st
     table = parquet.read_row_groups(groups, columns=names)
     kept = table.filter(pc.is_in(table[key].cast(pa.string()), sought))
     return kept if wanted is None else kept.select(wanted)
-
-
-def _check_size(metadata: pq.FileMetaData, size: int, *, what: str) -> None:
-    """Raise `DamagedError` where a file of `size` bytes says that it has more than it can have, or than is read."""
-    unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    cells = metadata.num_rows * max(1, metadata.num_columns)
-    fits = metadata.num_rows <= MAX_ROWS and cells <= MAX_CELLS and size <= MAX_PARQUET_BYTES
-    if not fits or not 0 <= unpacked <= MAX_UNPACKED_BYTES or not _is_believable(cells, size):
-        raise DamagedError(f"{what} says that it has {metadata.num_rows} rows in {unpacked} bytes, which is not believable")
-
-
-def _is_believable(cells: int, size: int) -> bool:
-    return cells <= max(SPARSE_CELLS, CELLS_PER_BYTE * size)
 
 
 def _without_idle_types(table: pa.Table) -> pa.Table:

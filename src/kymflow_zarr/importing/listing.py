@@ -27,7 +27,8 @@ class FolderListing:
 
     `names` are all visible names; `images` the image files by their stem without regard to upper and lower case; `sidecars`
     the keys of the files with the ending of an artifact that belong to an image, by its stem; `arrays` the names of the
-    `.npy` files in the folder `array_artifacts` that begin with no image's name.
+    `.npy` files in the folder `array_artifacts` that begin with no image's name; `strays` the other files with the
+    ending of an artifact that begin with none, so that nobody knows whose they are.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class FolderListing:
     images: Mapping[str, tuple[str, ...]]
     sidecars: Mapping[str, tuple[str, ...]]
     arrays: tuple[str, ...]
+    strays: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, *, endings: Sequence[str] = TIFF_ENDINGS) -> Self:
@@ -49,6 +51,7 @@ class FolderListing:
         stems = {PurePosixPath(name).stem for name in itertools.chain.from_iterable(images.values())}
         sidecars: dict[str, list[str]] = {}
         arrays: list[str] = []
+        strays: list[str] = []
         in_arrays = [f"{ARRAYS_FOLDER}/{name}" for name in blobs.names(ARRAYS_FOLDER)]
         for key in (*names, *in_arrays):
             name, ending = split_ending(key.rpartition("/")[2])
@@ -57,12 +60,15 @@ class FolderListing:
                 sidecars.setdefault(owner, []).append(key)
             elif "/" in key and ending == ".npy":
                 arrays.append(key.rpartition("/")[2])
+            elif ending and not owner and "/" not in key:
+                strays.append(key)
         return cls(
             folder=folder,
             names=frozenset(names),
             images={stem: tuple(found) for stem, found in images.items()},
             sidecars={stem: tuple(found) for stem, found in sidecars.items()},
             arrays=tuple(arrays),
+            strays=tuple(strays),
         )
 
     @property

@@ -44,6 +44,8 @@ from kymflow_zarr.reports import (
 from kymflow_zarr.tables.sources import Digested, Source, Sources
 from kymflow_zarr.watch import Watch
 
+_MOST_NAMED = 5
+
 
 @dataclass(slots=True)
 class _Outcome:
@@ -59,6 +61,7 @@ class _Outcome:
     failed: list[FailedFile] = field(default_factory=list)
     companions: dict[Path, str] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
     seen_again: dict[str, Source] = field(default_factory=dict)
 
     def note(self, file: KnownFile, result: FileResult) -> None:
@@ -81,7 +84,7 @@ class _Outcome:
             moved=tuple(self.moved),
             failed=tuple(self.failed),
             reads=reader.reads,
-            notes=(*reader.left_out(), *describe_companions(self.companions), *self.lacking.values()),
+            notes=(*reader.left_out(), *describe_companions(self.companions), *self.lacking.values(), *self.unused),
             is_cancelled=is_cancelled,
         )
 
@@ -106,6 +109,7 @@ def import_files(
     if not wanted:
         sources.add(outcome.seen_again)
         return outcome.report(run.reader, is_cancelled=False)
+    outcome.unused = [note for folder in sorted({file.path.parent for file in wanted}) for note in run.unused_in(folder)]
     with dataset.importing() as presence:
         work = FilesWork(partial(run.import_one, presence))
         presence.stays = True  # until the sources table has what is imported
@@ -156,6 +160,17 @@ class _Run:
         identified += self._companions_that_are_records(known, sets.companions)
         wanted = [file for file in identified if file is not None and self._is_wanted(file)]
         return wanted, len(identified)
+
+    def unused_in(self, folder: Path) -> list[str]:
+        """Return a sentence on the files of a folder that look like results but are of no image, where there are some."""
+        strays = self.listings.of(folder).strays
+        if not strays:
+            return []
+        named = ", ".join(strays[:_MOST_NAMED]) + (
+            f" and {len(strays) - _MOST_NAMED} more" if len(strays) > _MOST_NAMED else ""
+        )
+        why = "not used, since the name begins with that of no image"
+        return [f"{folder.name}: {why}: {named}; name results as the image, such as scan.results.csv next to scan.tif"]
 
     def _companions_that_are_records(self, known: KnownFiles, companions: Mapping[Path, str]) -> list[KnownFile]:
         """Return the companions that an earlier import made records of, and note the others."""

@@ -28,7 +28,7 @@ from kymflow_zarr.errors import (
     InvalidValueError,
     PixelsExistError,
 )
-from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.seals import (
     document_seal_state,

@@ -20,13 +20,13 @@ from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.formats.frames import (
-    MAX_PARQUET_BYTES,
     parquet_place,
     parquet_problem,
     read_notes,
     table_from_parquet,
     table_to_parquet,
 )
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place, place_note
 from kymflow_zarr.formats.seals import PARQUET_SEAL
 

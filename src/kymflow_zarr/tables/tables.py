@@ -17,7 +17,6 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.frames import (
-    MAX_PARQUET_BYTES,
     concatenate_tables,
     frame_to_table,
     parquet_place,
@@ -26,6 +25,7 @@ from kymflow_zarr.formats.frames import (
     table_from_parquet,
     table_to_frame,
 )
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.names import check_name, check_restored_name

@@ -9,7 +9,7 @@ from functools import partial
 from kymflow_zarr.arrays.arrays import CHUNKS_SHA256, digest_chunks
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError
-from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import SEAL
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, object_from_bytes, to_readable_bytes

@@ -20,7 +20,8 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
-from kymflow_zarr.formats.frames import MAX_PARQUET_BYTES, parquet_problem
+from kymflow_zarr.formats.frames import parquet_problem
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import UNBOUND, place_note
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.formats.strict_json import JsonValue

@@ -35,6 +35,21 @@ def parse_range(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def bounds_by_numbers(
+    first_line: int,
+    end_line: int,
+    first_pixel: int,
+    end_pixel: int,
+    all_time: bool = False,  # a form is made from these arguments
+    all_positions: bool = False,
+    shape: tuple[int, int] = (1, 1),
+) -> Bounds:
+    """Return the bounds of a rectangle that was typed in, in an image of `shape` (y, x); the ends are not included."""
+    y0, y1 = (0, shape[0]) if all_time else (first_line, end_line)
+    x0, x1 = (0, shape[1]) if all_positions else (first_pixel, end_pixel)
+    return Bounds(x0=x0, x1=x1, y0=y0, y1=y1)
+
+
 def matches(roi: ROI, words: Sequence[str]) -> bool:
     """Return whether a ROI has all words in its id, name, note or kind."""
     text = f"{roi.roi_id} {roi.name} {roi.note} {roi_kind(roi)}".lower()

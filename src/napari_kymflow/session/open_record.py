@@ -5,7 +5,6 @@ The rule of this room: everything here ends with the record, so nothing asks whe
 
 from collections.abc import Collection
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from napari.layers import Shapes
@@ -105,8 +104,9 @@ class OpenRecord:
         layer.bind_key("Control-Z", lambda _: self.editor.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self.editor.redo(), overwrite=True)
         layer.bind_key("T", lambda _: self.editor.duplicate(self.selection.ids), overwrite=True)
-        for key, (across, along) in _ARROWS.items():
-            layer.bind_key(key, partial(self._on_arrow, across, along), overwrite=True)
+        for key, step in _ARROWS.items():
+            # A function with a name, which napari shows.
+            layer.bind_key(key, lambda _, step=step: self._on_arrow(*step), overwrite=True)
         self._view.bind(sync, self.shape)
         self.display.bind()
         self._load_kept()
@@ -270,7 +270,7 @@ class OpenRecord:
         elif roi_id is not None:
             show_info(f"ROI {roi_id} is not among the ROIs of this record.")
 
-    def _on_arrow(self, across: int, along: int, layer: Shapes) -> None:
+    def _on_arrow(self, across: int, along: int) -> None:
         """Move the selected ROIs by a pixel of the record in an arrow's direction; without one, the slider as in napari."""
         if self.selection.ids:
             if not self._view.runs_right:

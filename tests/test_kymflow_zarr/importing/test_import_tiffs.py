@@ -630,3 +630,19 @@ class TestTwoImportsAtOnce:
             [],
             "it is still being written; import it again when that is done",
         )
+
+
+def test_files_that_look_like_results_but_are_of_no_image_are_named_once_a_folder(tmp_path, pixels):
+    folder = tmp_path / "day"
+    folder.mkdir()
+    for name in ("x.tif", "y.tif"):
+        tifffile.imwrite(folder / name, pixels)
+    for name in ("x.speed.csv", "speed.csv", "notes.txt", "z.csv.gz", *(f"old{number}.json" for number in range(4))):
+        (folder / name).write_text("a\n1\n" if name == "x.speed.csv" else "{}")
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    report = dataset.import_folder(folder)
+    assert names(report.imported) == ["x.tif", "y.tif"]
+    [note] = report.notes
+    assert note.startswith("day: not used, since the name begins with that of no image: old0.json, old1.json, old2.json,")
+    assert "old3.json, speed.csv and 1 more; name results as the image" in note
+    assert dataset.import_folder(folder).notes == ()

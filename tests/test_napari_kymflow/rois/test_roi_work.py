@@ -12,7 +12,7 @@ from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.images.roi_facts import RoiFacts
 from kymflow_core.roi import DrawnShape
-from kymflow_core.roi.bounds import roi_bounds
+from kymflow_core.roi.bounds import Bounds, roi_bounds
 from kymflow_core.roi.masks import MaskState
 from kymflow_core.roi.pixels import RoiStats
 from napari_kymflow.layers.tags import LayerTag
@@ -20,7 +20,7 @@ from napari_kymflow.rois.columns import COLUMNS, ListedRoi
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.revisions import describe_changes, load_revisions
-from napari_kymflow.rois.rows import describe_roi, local_text, matches, parse_range
+from napari_kymflow.rois.rows import bounds_by_numbers, describe_roi, local_text, matches, parse_range
 
 MASKED = {"mask_ref": "analysis_arrays/roi_mask_4"}
 RECT = RectROI(roi_id=4, name="cell", note="odd", x0=2, x1=8, y0=10, y1=30, z=1, channel=2, meta=MASKED)
@@ -34,6 +34,18 @@ FACTS = RoiFacts(stats=RoiStats(mean=12.3456, std=1.5, min=1, max=20, n=9), mask
 def row(roi, tag=TAG, facts=FACTS):
     bounds = roi_bounds(roi, (100, 50))
     return {column.name: column.text(ListedRoi(roi=roi, tag=tag, bounds=bounds, facts=facts)) for column in COLUMNS}
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        ({}, Bounds(x0=1, x1=4, y0=7, y1=9)),
+        ({"all_time": True}, Bounds(x0=1, x1=4, y0=0, y1=100)),
+        ({"all_positions": True}, Bounds(x0=0, x1=50, y0=7, y1=9)),
+    ],
+)
+def test_a_rectangle_that_is_typed_in(whole, expected):
+    assert bounds_by_numbers(7, 9, 1, 4, shape=(100, 50), **whole) == expected
 
 
 def test_a_rectangle_as_a_row():

@@ -306,8 +306,8 @@ def test_full_height_full_width_and_typed_in_rois(window, monkeypatch):
     assert bounds(window.rois)[4] == (0, 96, 0, 3000)
 
     def typed(dialog):
-        for name, value in {"y0": 7, "y1": 9, "x0": 1, "x1": 4}.items():
-            dialog._boxes[name].setValue(value)
+        for name, value in {"first_line": 7, "end_line": 9, "first_pixel": 1, "end_pixel": 4}.items():
+            dialog.form[name].value = value
         return True
 
     monkeypatch.setattr(BoundsDialog, "exec", typed)

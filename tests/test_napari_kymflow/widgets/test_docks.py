@@ -5,7 +5,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QLineEdit, QSlider
+from qtpy.QtWidgets import QApplication, QCheckBox, QDialogButtonBox, QFileDialog, QLineEdit, QSlider
 
 from kymflow_core import AcqImage, MaskROI
 from kymflow_core.roi.bounds import Bounds
@@ -13,6 +13,7 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.docks import is_busy, open_docks
+from napari_kymflow.widgets.rois.dialogs import BoundsDialog
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
 
 
@@ -119,6 +120,19 @@ def test_channels_are_switched_and_the_contrast_is_set_in_the_dock(roi_dock, vie
     white.setValue(900)
     assert opened.record.display.percentiles == (10, 90)
     assert layers[1].contrast_limits == pytest.approx(np.percentile(np.arange(480), (10, 90)))
+
+
+def test_a_rectangle_is_typed_into_a_form_that_takes_only_what_has_pixels(roi_dock):
+    dialog = BoundsDialog((100, 50), Bounds(x0=0, x1=50, y0=10, y1=20), roi_dock)
+    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    assert ok.isEnabled()
+    dialog.form.end_line.value = 5
+    assert not ok.isEnabled()
+    dialog.form.all_time.value = True
+    assert ok.isEnabled()
+    assert not dialog.form.end_line.enabled
+    assert dialog.bounds == Bounds(x0=0, x1=50, y0=0, y1=100)
+    assert dialog.form.end_line.max == 100
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):

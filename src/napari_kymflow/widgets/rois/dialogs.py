@@ -3,19 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+from magicgui import magicgui
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QCheckBox,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QSpinBox,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -25,7 +23,7 @@ from qtpy.QtWidgets import (
 from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.rois.revisions import RoiRevision
-from napari_kymflow.rois.rows import local_text
+from napari_kymflow.rois.rows import bounds_by_numbers, local_text
 
 
 class BoundsDialog(QDialog):
@@ -44,50 +42,36 @@ class BoundsDialog(QDialog):
     def __init__(self, shape: tuple[int, int], bounds: Bounds, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle("New ROI by numbers")
-        form = QFormLayout(self)
-        form.addRow(QLabel("Lines count along time, pixels along the scan. The end is not included."))
         lines, pixels = shape
-        self._boxes = {
-            "y0": self._box(0, lines - 1, bounds.y0),
-            "y1": self._box(1, lines, bounds.y1),
-            "x0": self._box(0, pixels - 1, bounds.x0),
-            "x1": self._box(1, pixels, bounds.x1),
-        }
-        for text, name in (("First line", "y0"), ("End line", "y1"), ("First pixel", "x0"), ("End pixel", "x1")):
-            form.addRow(text, self._boxes[name])
-        self._add_whole(form, "All time (all lines)", {"y0": 0, "y1": lines})
-        self._add_whole(form, "All positions (all pixels)", {"x0": 0, "x1": pixels})
+        self.form: Any = magicgui(
+            bounds_by_numbers,
+            first_line={"max": lines - 1, "value": bounds.y0},
+            end_line={"min": 1, "max": lines, "value": bounds.y1},
+            first_pixel={"max": pixels - 1, "value": bounds.x0},
+            end_pixel={"min": 1, "max": pixels, "value": bounds.x1},
+            all_time={"label": "All time (all lines)"},
+            all_positions={"label": "All positions (all pixels)"},
+            shape={"bind": shape},
+            call_button=False,
+        )
+        """What is asked, made from the arguments of `bounds_by_numbers`."""
+        layout = QVBoxLayout(self)
+        layout.addWidget(QLabel("Lines count along time, pixels along the scan. The end is not included."))
+        layout.addWidget(self.form.native)
         self._buttons = _ok_cancel(self, "Add ROI")
-        form.addRow(self._buttons)
-        for box in self._boxes.values():
-            box.valueChanged.connect(self._on_changed)
+        layout.addWidget(self._buttons)
+        self.form.changed.connect(self._on_changed)
 
     @property
     def bounds(self) -> Bounds:
         """What was typed in."""
-        return Bounds(**{name: box.value() for name, box in self._boxes.items()})
-
-    def _box(self, least: int, most: int, value: int) -> QSpinBox:
-        box = QSpinBox(self)
-        box.setRange(least, most)
-        box.setValue(value)
-        box.setMinimumWidth(120)
-        return box
-
-    def _add_whole(self, form: QFormLayout, text: str, values: dict[str, int]) -> None:
-        check = QCheckBox(text, self)
-        before = {name: self._boxes[name].value() for name in values}
-
-        def switch(checked: bool) -> None:  # Qt's signal
-            for name, value in values.items():
-                self._boxes[name].setEnabled(not checked)
-                self._boxes[name].setValue(value if checked else before[name])
-
-        check.toggled.connect(switch)
-        form.addRow(check)
+        bounds: Bounds = self.form()
+        return bounds
 
     def _on_changed(self) -> None:
-        bounds = self.bounds
+        form, bounds = self.form, self.bounds
+        form.first_line.enabled = form.end_line.enabled = not form.all_time.value
+        form.first_pixel.enabled = form.end_pixel.enabled = not form.all_positions.value
         ok = self._buttons.button(QDialogButtonBox.StandardButton.Ok)
         ok.setEnabled(bounds.y0 < bounds.y1 and bounds.x0 < bounds.x1)
 

@@ -22,7 +22,7 @@ from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import line_label
 
-_WIDTH = 450
+_WIDTH = 400
 _MARGINS = (6, 4, 6, 4)
 
 
@@ -48,6 +48,8 @@ class RoiDock(Dock):
         self._filter = QLineEdit(self)
         self._filter.setPlaceholderText("Filter by name, note, kind or id")
         self._filter.setClearButtonEnabled(True)
+        self._filter.setAccessibleName("Filter the ROIs")
+        self._view.setAccessibleName("ROIs of the open record")
         self._buttons = {
             "delete": self._button("Delete", "Delete the selected ROIs; it can be undone", self._delete),
             "undo": self._button("Undo", "Take back the last edit of a ROI (Ctrl+Z)", lambda record: record.editor.undo()),
@@ -99,7 +101,10 @@ class RoiDock(Dock):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(4)
-        layout.addWidget(self._state)
+        top = QHBoxLayout()
+        top.addWidget(self._state, stretch=1)
+        top.addWidget(self._display)
+        layout.addLayout(top)
         kept = QHBoxLayout(self._kept)
         kept.setContentsMargins(0, 0, 0, 0)
         kept.addWidget(self._kept_text, stretch=1)
@@ -114,7 +119,6 @@ class RoiDock(Dock):
         layout.addLayout(row)
         bottom = QHBoxLayout()
         bottom.addWidget(self._filter, stretch=1)
-        bottom.addWidget(self._display)
         bottom.addWidget(self._autosave)
         bottom.addWidget(self._time_only)
         layout.addLayout(bottom)
