@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kymflow_core import AcqImage, KymDataset
+from kymflow_core import AcqImage, KymDataset, ReviewLog, load_review
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 
@@ -161,6 +161,22 @@ def annotate(target: Path) -> None:
     window.close()
 
 
+def review(target: Path) -> None:
+    """Draw the review dock, after the first event was judged."""
+    from napari_kymflow.user.reviewer import note_reviewer
+    from napari_kymflow.widgets.window.layout import PLUGIN
+
+    note_reviewer("Ada")
+    window = demo_window()
+    dataset = window.session.dataset
+    judged = next(record for record in dataset.iter_records() if AcqImage(record).name == "demo stall")
+    ReviewLog(judged, reviewer="Ada").judge(load_review(judged).events[0].event, "true stall", note="both edges are sharp")
+    window.viewer.window.add_plugin_dock_widget(PLUGIN, "Kymograph review")
+    window.click_row("velocity_events", "1.8")
+    window.save(target)
+    window.close()
+
+
 def tables(target: Path) -> None:
     """Draw the list of records with one record in each state."""
     path = Path("demo.zarr")
@@ -223,6 +239,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "demo.png": demo,
     "event.png": event,
     "icon.png": icon,
+    "review.png": review,
     "tables.png": tables,
     "tutorial.png": tutorial,
 }
