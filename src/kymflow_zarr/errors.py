@@ -23,6 +23,7 @@ KymflowZarrError
 ├── CancelledError         (RuntimeError)       somebody stopped work that is done whole or not at all
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
 └── NotSavedError          (OSError)            the disk failed; the old state is unchanged
+    └── UnconfirmedError                        the disk failed so late that the new state may be there, or come back
 ```
 """
 
@@ -117,6 +118,10 @@ class ReadOnlyError(KymflowZarrError, PermissionError):
 
 class NotSavedError(KymflowZarrError, OSError):
     """The disk failed while saving; what was there before is unchanged."""
+
+
+class UnconfirmedError(NotSavedError):
+    """The disk failed so late that nobody knows whether it is saved; nothing old was deleted."""
 
 
 @contextmanager

@@ -17,8 +17,8 @@ _QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 _WINDOW = (1500, 950)
 """The size of a window that is only rendered."""
 _LONGEST_S = 60.0
-_ROUNDS = 5
-"""How often Qt is let work before a screenshot: the docks are laid out, then the view is fitted, then drawn."""
+_CALM_S = 0.5
+"""How long nothing may be at work before a screenshot: docks are laid out, the view fitted, and shapes drawn for it."""
 
 Screenshot = Annotated[Path | None, typer.Option(help="Render the window to this PNG file and end.")]
 
@@ -112,10 +112,12 @@ def _show(path: Path, screenshot: Path | None, output: Output) -> None:
     # Until the docks have their snapshot of the dataset: a worker that outlives its window ends the process.
     from napari_kymflow.widgets.docks import is_busy
 
-    rounds, end = _ROUNDS, time.monotonic() + _LONGEST_S
-    while rounds or (is_busy(viewer) and time.monotonic() < end):
+    end = time.monotonic() + _LONGEST_S
+    calm_since = time.monotonic()
+    while time.monotonic() < min(end, calm_since + _CALM_S):
         napari.qt.get_qapp().processEvents()
-        rounds = max(0, rounds - 1)
+        if is_busy(viewer):
+            calm_since = time.monotonic()
     viewer.window.screenshot(str(screenshot), flash=False, canvas_only=False)
     viewer.close()
     output.say(f"Wrote {screenshot}")

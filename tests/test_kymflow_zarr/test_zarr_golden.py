@@ -1,4 +1,4 @@
-"""The golden store of format version 2 is read as it was written; see tests/golden/README.md."""
+"""The golden stores are read as they were written; see tests/golden/README.md."""
 
 from pathlib import Path
 
@@ -128,3 +128,25 @@ def test_reading_leaves_the_golden_store_untouched(golden, tree_picture):
         record.load_revision()
     golden.validate()
     assert tree_picture(GOLDEN) == before
+
+
+@pytest.mark.parametrize("name", ["v2-sealed", "v2-places"])
+def test_the_later_stores_are_read_as_they_were_written(name):
+    dataset = ZarrDataset(GOLDEN.with_name(f"{name}.zarr"), mode="r")
+    record = dataset.record(FIRST)
+    np.testing.assert_array_equal(record.load_array(), RAMP, strict=True)
+    assert (record.load_metadata_payload()["rois"], record.list_revisions()) == ([ROI], [0, 1])
+    assert record.load_array_artifact("roi_mask_6").sum() == 40
+    assert record.is_held_by_metadata("roi_mask_6")
+    assert record.load_json("radon/params") == {"window": 16, "angles": [0.5, 1.5], "unit": "µm", "none": None, "on": True}
+    assert record.load_json("list") == [1, 2]
+    assert record.load_computed_from("radon_report.parquet") == {"rois": {}}
+    assert record.load_df_parquet("radon_report")["note"].tolist() == ["a", "µ"]
+    assert record.load_df_csv_gz("velocity")["v"].tolist() == [1.5, 2.5]
+    assert dataset.load_table("velocity")["velocity"].tolist() == [1.5, 2.5, -3.5]
+    assert dataset.load_table_index("velocity").table_digest == dataset.table_digest("velocity")
+    assert dataset.validate() == []
+
+
+def test_the_store_whose_files_say_their_places_is_sound_to_the_last_byte():
+    assert ZarrDataset(GOLDEN.with_name("v2-places.zarr"), mode="r").verify(deep=True).problems == ()

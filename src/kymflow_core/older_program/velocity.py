@@ -24,7 +24,7 @@ from kymflow_zarr import with_units
 from kymflow_zarr.disk.steps import read_regular
 from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.csv import parse_csv
-from kymflow_zarr.formats.frames import MAX_CSV_BYTES
+from kymflow_zarr.formats.csv_gz import MAX_CSV_BYTES
 
 METHOD = "radon_variance (kymflow)"
 """The method of every series of the older program; its column `algorithm` has which version of it."""

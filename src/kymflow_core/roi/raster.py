@@ -22,6 +22,8 @@ _MOST_ROWS = 256
 _MOST_CROSSINGS = 1 << 20
 """How many crossings of rows with edges are held at once, at most."""
 
+_LARGEST_KEY = 2**60
+
 Runs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """The row of each run of pixels, and its first and last pixel."""
 
@@ -144,12 +146,29 @@ def _spans(
     near = np.rint((xa * yb - xb * ya) / (yb - ya))
     # Exact for pixels on the outline, where the quotient itself is off by a rounding.
     side = np.sign((xa - near) * yb - (xb - near) * ya) * np.sign(yb - ya)
-    order = np.lexsort((side, near, row))
-    row, near, side = row[order], near[order].astype(np.int64), side[order]
+    row, near, side = _in_order(row, near, side)
     begin, end, before, after = near[::2], near[1::2], side[::2], side[1::2]
     if above:
         return row[::2], begin + (before > 0), end - (after <= 0)
     return row[::2], begin + (before >= 0), end - (after < 0)
+
+
+def _in_order(
+    row: NDArray[np.int64], near: NDArray[np.float64], side: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return crossings sorted by row, pixel and side. One number for all three is sorted in a fraction of the time."""
+    if not row.size:
+        return row, near.astype(np.int64), side
+    first_row, first, last = int(row.min()), near.min(), near.max()
+    width = int(last - first) + 1
+    if width * (int(row.max()) - first_row + 1) > _LARGEST_KEY:
+        order = np.lexsort((side, near, row))
+        return row[order], near[order].astype(np.int64), side[order]
+    keys = ((row - first_row) * width + (near - first).astype(np.int64)) * 3 + (side.astype(np.int64) + 1)
+    keys.sort()
+    places, sides = np.divmod(keys, 3)
+    rows, pixels = np.divmod(places, width)
+    return rows + first_row, pixels + int(first), (sides - 1).astype(np.float64)
 
 
 def _path_runs(points: NDArray[np.float64], shape: tuple[int, int]) -> Iterator[Runs]:

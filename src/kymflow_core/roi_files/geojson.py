@@ -22,6 +22,10 @@ from kymflow_core.roi_files.shared import MOST_PIXELS, NO_MASKS, not_carried, pa
 from kymflow_zarr.disk.local_file import save_file
 
 _COORDINATES = "[x, y] in pixels: x to the right, y down, pixel i spans i to i + 1"
+MOST_VERTICES = 500_000
+"""Of all drawn shapes in one file."""
+MOST_OF_ONE = 100_000
+"""Of one shape."""
 _ENDINGS = (".geojson", ".json")
 
 
@@ -53,8 +57,16 @@ def rois_to_geojson(
     Raises
     ------
     RoiError
-        When a mask is not a boolean image, or the calibration is not a positive number.
+        When a mask is not a boolean image, the calibration is not a positive number, or the drawn shapes have more than
+        500,000 vertices.
     """
+    rois = list(rois)
+    vertices = sum(len(roi.drawn.vertices) for roi in rois if not isinstance(roi, RectROI) and roi.drawn is not None)
+    if vertices > MOST_VERTICES:
+        raise RoiError(
+            f"the ROIs have {vertices:,} vertices; at most {MOST_VERTICES:,} are written to one GeoJSON file: write fewer "
+            "ROIs"
+        )
     calibration = {
         name: value
         for name, value in (("um_per_pixel", um_per_pixel), ("seconds_per_line", seconds_per_line))
@@ -125,11 +137,17 @@ def _geometry(roi: ROI, masks: Mapping[int, NDArray[np.bool_]]) -> tuple[dict[st
 
 def _drawn_geometry(drawn: DrawnShape) -> tuple[dict[str, Any] | None, list[str]]:
     vertices = np.array(drawn.vertices, dtype=np.float64)
+    if len(vertices) > MOST_OF_ONE:
+        return None, [f"left out: it has {len(vertices):,} vertices, and at most {MOST_OF_ONE:,} are written"]
     if not drawn.kind.is_closed:
         return {"type": "LineString", "coordinates": (vertices[:, ::-1] + 0.5).tolist()}, []
     points = _without_repeats(outline(drawn.type, vertices))[:, ::-1] + 0.5
     area = _area(points)
-    if area != 0 and is_simple(points):
+    try:
+        is_whole = area != 0 and is_simple(points)
+    except RoiError as error:
+        return None, [f"left out: {error}"]
+    if is_whole:
         ring = points if area > 0 else points[::-1]
         said = [f"the {drawn.type} became a polygon of {len(points)} sides"] if drawn.kind.outline is not None else []
         return {"type": "Polygon", "coordinates": [_closed(ring.tolist())]}, said

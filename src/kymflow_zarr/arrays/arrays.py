@@ -6,9 +6,10 @@ damage and never silent zeros. The chunks of an array lie together in shards, fi
 large files suit network and synchronized folders. zarr encodes into memory; `Blobs` puts the bytes on disk.
 """
 
+import hashlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,24 @@ from kymflow_zarr.arrays.chunks import (
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.keys import inside
 from kymflow_zarr.errors import DamagedError, InvalidValueError
-from kymflow_zarr.formats.seals import document_seal_state, seal_document, strip_foreign
-from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, object_from_bytes, to_readable_bytes
+from kymflow_zarr.formats.places import check_place, place_note
+from kymflow_zarr.formats.seals import SEAL, document_seal_state, said_place, seal_document, strip_foreign
+from kymflow_zarr.formats.strict_json import (
+    MAX_DOCUMENT_BYTES,
+    JsonObject,
+    JsonValue,
+    canonical_sha256,
+    object_from_bytes,
+    to_readable_bytes,
+)
 from kymflow_zarr.layout import ATTRIBUTES, GROUP_DOCUMENT
 
 CHUNK_LENGTH = 512
 CHUNK_BYTES = 2**20
 """What a chunk grows to along y: 4096 lines of 128 pixels. Measured: a chunk costs zarr 0.4 ms, and reading one 1.4 ms."""
 SHARD_BYTES = 32 * 2**20
+CHUNKS_SHA256 = "chunks_sha256"
+"""Under the reserved key, the digest of the files that the chunks lie in, so that no other array's are taken for them."""
 MAX_ARRAY_BYTES = 2**34
 """What is read into memory at once; larger arrays can be opened lazily."""
 
@@ -138,14 +149,32 @@ def write_array(
         zarr_format=3,
     )
     document = object_from_bytes(files.pop(GROUP_DOCUMENT).to_bytes(), what="array metadata")
-    sealed = seal_document(document, holder=ATTRIBUTES)
+    digests = {}
     # One shard after another, so that no more than one is in memory.
     for start in itertools.product(*(range(0, size, length) for size, length in zip(array.shape, shard, strict=True))):
         region = tuple(slice(at, at + length) for at, length in zip(start, shard, strict=True))
         target[region] = array[region]
         for name in list(files):
-            blobs.write(inside(key, name), files.pop(name).to_bytes())
-    blobs.write(inside(key, GROUP_DOCUMENT), to_readable_bytes(sealed, what="array metadata"))
+            data = files.pop(name).to_bytes()
+            digests[name] = hashlib.sha256(data).hexdigest()
+            blobs.write(inside(key, name), data)
+    where = inside(key, GROUP_DOCUMENT)
+    noted = {**document, ATTRIBUTES: {SEAL: {CHUNKS_SHA256: canonical_sha256(digests)}}}
+    sealed = seal_document(noted, holder=ATTRIBUTES, of=place_note(blobs.place(where)))
+    blobs.write(where, to_readable_bytes(sealed, what="array metadata"))
+
+
+def digest_chunks(blobs: Blobs, key: str) -> str:
+    """Return the digest of the files that an array's chunks lie in, as `write_array` notes it; raise as `open_array`."""
+    names = sorted(check_complete(blobs, key).files())
+    return canonical_sha256({name: hashlib.sha256(blobs.read(inside(key, name))).hexdigest() for name in names})
+
+
+def noted_chunks(document: JsonObject) -> JsonValue:
+    """Return the digest of its chunks that an array's document has; None in those of earlier versions."""
+    attributes = document.get(ATTRIBUTES)
+    reserved = attributes.get(SEAL) if isinstance(attributes, Mapping) else None
+    return reserved.get(CHUNKS_SHA256) if isinstance(reserved, Mapping) else None
 
 
 def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
@@ -180,6 +209,7 @@ def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
     document, where = _document(blobs, key), blobs.describe(key)
     if document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "broken":
         raise DamagedError(f"the metadata of the array {where} were changed; restore it from a backup")
+    _check_place(blobs, key, document)
     return plan_of_document(document, where=where)
 
 
@@ -188,6 +218,7 @@ def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
     document = _document(blobs, key)
     shape = document.get("shape")
     if isinstance(shape, list) and document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "whole":
+        _check_place(blobs, key, document)
         return tuple(shape)
     return array_plan(blobs, key).shape
 
@@ -227,6 +258,11 @@ def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
     except UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error
+
+
+def _check_place(blobs: Blobs, key: str, document: JsonObject) -> None:
+    of = place_note(blobs.place(inside(key, GROUP_DOCUMENT)))
+    check_place(said_place(document, holder=ATTRIBUTES), of, what=f"the array {blobs.describe(key)}")
 
 
 def _document(blobs: Blobs, key: str) -> JsonObject:

@@ -6,14 +6,13 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from kymflow_zarr import layout
@@ -21,6 +20,7 @@ from kymflow_zarr.arrays.arrays import check_axes, write_array
 from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
 from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
+from kymflow_zarr.dataset.tables import DatasetTables
 from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.local_path import local_path
@@ -28,21 +28,20 @@ from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
-    InvalidNameError,
     InvalidValueError,
     RecordNotFoundError,
 )
+from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
+from kymflow_zarr.record.groups import write_empty_group
 from kymflow_zarr.record.record import ZarrImageRecord
-from kymflow_zarr.tables.index import TableIndex, load_table_index, save_table_index
-from kymflow_zarr.tables.sources import Source, Sources
-from kymflow_zarr.tables.tables import ReplacedRows, Tables
+from kymflow_zarr.tables.sources import Source
 
 Mode: TypeAlias = Literal["r", "a"]
 
 
-class Dataset:
+class Dataset(DatasetTables):
     """A handle to one kymflow dataset.
 
     Parameters
@@ -74,10 +73,8 @@ class Dataset:
             raise ValueError(f"mode {mode!r} is not known; use 'r' to read or 'a' to read and write")
         self.path = local_path(path).absolute()  # a later change of the working folder must not move it
         self.mode: Mode = mode
-        self._blobs = Blobs(self.path, read_only=mode == "r")
+        super().__init__(Blobs(self.path, read_only=mode == "r"))
         stored = load_attributes(self._blobs)
-        self._tables = Tables(self._blobs)
-        self._sources = Sources(self._tables)
         if stored is None and mode == "r":
             raise DatasetNotFoundError(f"there is no dataset at {self.path}")
         self._exists = stored is not None
@@ -195,9 +192,10 @@ class Dataset:
             write_array(blobs, layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
             names = check_axes(axes, np.ndim(arr))
             attributes = RecordAttributes(axes=names, created_utc=created_utc or utc_now())
-            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes))
+            of = place_note(blobs.place(layout.GROUP_DOCUMENT))
+            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes, of=of))
             for group in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
-                blobs.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+                write_empty_group(blobs, group)
             yield draft
 
     def delete_image(self, image_id: str) -> None:
@@ -256,120 +254,10 @@ class Dataset:
             where = f"provenance of {removed.image_id}"
             self._sources.add({removed.image_id: Source.from_json(record.load_json(layout.PROVENANCE), where=where)})
 
-    def list_table_names(self) -> list[str]:
-        """Return the names of the dataset's tables, sorted; the sources are not among them."""
-        return self._tables.names()
-
-    def load_table(
-        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
-    ) -> pd.DataFrame:
-        """Return a dataset table, or a part of it.
-
-        Parameters
-        ----------
-        name
-            One of `list_table_names`.
-        columns
-            Only these columns, in this order; the others are not read.
-        image_ids
-            Only these images' rows; other rows are read only where they share a block of the file.
-
-        Raises
-        ------
-        TableNotFoundError
-            When there is none of that name; the message lists those there are.
-        InvalidValueError
-            When a column is not there; the message lists those there are.
-        DamagedError
-            When it cannot be read.
-        """
-        return self._tables.load(name, columns=columns, image_ids=image_ids)
-
-    def save_table(self, name: str, df: pd.DataFrame, *, expected: str | None = None) -> str:
-        """Write or replace a dataset table whole, and return the digest of its file, as `table_digest`.
-
-        Parameters
-        ----------
-        name
-            The table.
-        df
-            The rows; each needs an `image_id`.
-        expected
-            The `table_digest` of what the rows were made from, empty where there was no table; by default not compared.
-
-        Raises
-        ------
-        ConflictError
-            When the table is no longer what was expected; nothing was written.
-        """
-        self._check_table_name(name)
-        self._ensure_exists()
-        return self._tables.save(name, df, expected=expected)
-
-    def replace_rows_for_image_id(self, name: str, image_id: str, df_rows: pd.DataFrame) -> pd.DataFrame:
-        """Replace one image's rows in a table and return the whole new table."""
-        return self.replace_rows(name, {image_id: df_rows})
-
-    def replace_rows(
-        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
-        """Replace the rows of some images in a table with one write, and return the whole new table.
-
-        Another program that replaces rows of the same table at the same time loses nothing by it.
-
-        Parameters
-        ----------
-        name
-            The table; made if it is not there.
-        rows_by_image_id
-            The new rows; of an image with an empty frame, the rows are removed.
-        like
-            A frame without rows: the columns, and their types, that the table has even where no row is left.
-        """
-        return self.commit_rows(name, rows_by_image_id, like=like).table
-
-    def commit_rows(
-        self, name: str, rows_by_image_id: Mapping[str, pd.DataFrame], *, like: pd.DataFrame | None = None
-    ) -> ReplacedRows:
-        """Replace rows as `replace_rows`, and return also which file was replaced by which."""
-        self._check_table_name(name)
-        self._ensure_exists()
-        return self._tables.commit_rows(name, rows_by_image_id, like=like)
-
-    def table_digest(self, name: str) -> str:
-        """Return a digest of a table's file, which changes with every write; empty where there is none. Reads little.
-
-        Raises
-        ------
-        DamagedError
-            When the file cannot be read.
-        """
-        return self._tables.file(name).digest()
-
-    def set_table_aside(self, name: str) -> None:
-        """Move a table that cannot be used into the folder `.quarantine`; nothing is deleted."""
-        self._check_table_name(name)
-        self._ensure_exists()
-        self._tables.file(name).set_aside()
-
     @property
     def lacks_images(self) -> bool:
         """Whether the folder of records is not there, as when a disk is away: then no list of them is to be believed."""
         return self._exists and not self._blobs.is_folder(layout.IMAGES)
-
-    def load_table_index(self, name: str) -> TableIndex | None:
-        """Return what each image's rows in a table were made from; None where that is not known, or cannot be read."""
-        return load_table_index(self._blobs, name)
-
-    def save_table_index(self, name: str, index: TableIndex) -> None:
-        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time."""
-        self._check_table_name(name)
-        self._ensure_exists()
-        save_table_index(self._blobs, name, index)
-
-    def load_sources_index(self) -> pd.DataFrame:
-        """Return which file each record came from: one row an imported image, empty before the first import."""
-        return self._sources.load()
 
     @contextmanager
     def claim(self, what: str) -> Iterator[bool]:
@@ -391,6 +279,9 @@ class Dataset:
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)
 
+    def _make_sure(self) -> None:
+        self._ensure_exists()
+
     def _ensure_exists(self, *, upgraded_from: JsonObject | None = None) -> None:
         if self._exists and not self._blobs.exists(layout.GROUP_DOCUMENT):
             raise DatasetNotFoundError(
@@ -405,7 +296,7 @@ class Dataset:
     def _make(self) -> bool:
         """Write an empty dataset; return False where another program made one since this one looked."""
         for group in GROUPS:
-            self._blobs.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+            write_empty_group(self._blobs, group, dataset_id=self.dataset_id)
         try:
             self._blobs.create(layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
         except FileExistsError:
@@ -417,10 +308,3 @@ class Dataset:
         manifest = load_manifest(self._blobs, self.list_image_ids(), trust=trust)
         save_manifest(self._blobs, manifest)
         return manifest
-
-    @staticmethod
-    def _check_table_name(name: str) -> None:
-        if name == layout.SOURCES_TABLE:
-            raise InvalidNameError(
-                f"table name {name!r} is the dataset's own: it says which files the records came from; choose another"
-            )

@@ -16,14 +16,18 @@ from kymflow_zarr.arrays.arrays import array_shape
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import gunzip
-from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes
+from kymflow_zarr.formats.gzipped import gunzip_lines
+from kymflow_zarr.formats.strict_json import JsonValue, from_bytes
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import list_revisions
 
 OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
 Missing: TypeAlias = Literal["first", "last"]
-_VERSION = 1
+_VERSION = 2
+_MAX_PACKED_BYTES = 2**30
+_MAX_LINE_BYTES = 2**20
+_MAX_UNPACKED_BYTES = 2**33
+"""Of all lines: twenty million records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class ManifestEntry:
     name: str | None = None
     acquired_local_epoch_ns: int | None = None
     problem: str | None = None
+    newest_revision: int = -1
+    """The number of the newest revision of its metadata that was believed; -1 for none."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the entry as the file has it."""
@@ -50,12 +56,6 @@ class ManifestEntry:
             raise DamagedError("an entry of the manifest is not readable")
         fields = cast("dict[str, Any]", dict(value))
         return cls(**{**fields, "axes": tuple(fields["axes"]), "shape": tuple(fields["shape"])})
-
-    @property
-    def newest_revision(self) -> int:
-        """The number of the newest revision of the record's metadata when the entry was read; -1 where there was none."""
-        number = self.stamp.partition(" ")[0]
-        return int(number) if number.isdecimal() and len(number) <= len(str(layout.LAST_NUMBER)) else -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,22 +91,19 @@ class Manifest:
         return tuple(sorted(self.entries, key=key))
 
     def to_bytes(self) -> bytes:
-        """Return the file's bytes."""
-        document = {"manifest_version": _VERSION, "entries": [entry.to_json() for entry in self.entries]}
-        return gzip.compress(json.dumps(document, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
+        """Return the file's bytes: a line of JSON that says what it is, and one for each record, however many."""
+        lines = [{"manifest_version": _VERSION}, *(entry.to_json() for entry in self.entries)]
+        text = "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
+        return gzip.compress(text.encode(), compresslevel=5, mtime=0)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, what: str) -> Self:
         """Read the file's bytes: inverse of `to_bytes`; raise `DamagedError` where they are none."""
-        document = from_bytes(gunzip(data, limit=MAX_BYTES, what=what), what=what)
-        entries = document.get("entries") if isinstance(document, Mapping) else None
-        if (
-            not isinstance(document, Mapping)
-            or document.get("manifest_version") != _VERSION
-            or not isinstance(entries, list)
-        ):
+        lines = gunzip_lines(data, limit=_MAX_UNPACKED_BYTES, longest=_MAX_LINE_BYTES, what=what)
+        said = from_bytes(next(lines, b""), what=what)
+        if not isinstance(said, Mapping) or said.get("manifest_version") != _VERSION:
             raise DamagedError(f"{what} is no manifest of this version; it is made again when needed")
-        return cls(entries=tuple(map(ManifestEntry.from_json, entries)))
+        return cls(entries=tuple(ManifestEntry.from_json(from_bytes(line, what=what)) for line in lines))
 
 
 def load_manifest(blobs: Blobs, image_ids: Sequence[str], *, trust: bool = True) -> Manifest:
@@ -121,7 +118,8 @@ def load_manifest(blobs: Blobs, image_ids: Sequence[str], *, trust: bool = True)
 def stored_manifest(blobs: Blobs) -> Manifest:
     """Return what the manifest's file says, true or not; empty where there is none or it is damaged."""
     try:
-        return Manifest.from_bytes(blobs.read(layout.MANIFEST, limit=MAX_BYTES), what=blobs.describe(layout.MANIFEST))
+        data = blobs.read(layout.MANIFEST, limit=_MAX_PACKED_BYTES)
+        return Manifest.from_bytes(data, what=blobs.describe(layout.MANIFEST))
     except (OSError, DamagedError):
         return Manifest(entries=())
 
@@ -153,7 +151,8 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
     record = ZarrImageRecord(folder, image_id)
     try:
         attributes = record.load_attributes()
-        header = record.load_revision().payload.get(layout.HEADER)
+        revision = record.load_revision()
+        header = revision.payload.get(layout.HEADER)
         shape = array_shape(folder, layout.RECORD_DATA)
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))
@@ -167,6 +166,7 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
         shape=shape,
         name=name if isinstance(name, str) else None,
         acquired_local_epoch_ns=acquired if isinstance(acquired, int) and not isinstance(acquired, bool) else None,
+        newest_revision=revision.number if revision.committed else (-1 if revision.follows is None else revision.follows),
     )
 
 
@@ -177,6 +177,7 @@ def _fits(value: Mapping[str, JsonValue]) -> bool:
         and isinstance(value["stamp"], str)
         and all(isinstance(value[name], str | None) for name in ("created_utc", "name", "problem"))
         and (acquired is None or (isinstance(acquired, int) and not isinstance(acquired, bool)))
+        and isinstance(value["newest_revision"], int)
         and isinstance(axes, list)
         and all(isinstance(axis, str) for axis in axes)
         and isinstance(shape, list)

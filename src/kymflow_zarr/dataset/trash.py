@@ -25,11 +25,12 @@ class RemovedRecord:
 def list_removed(blobs: Blobs) -> list[RemovedRecord]:
     """Return the records in the trash, sorted by their names; of one that was removed twice, each time."""
     found = []
-    for name in blobs.names(layout.TRASH):
-        key = f"{layout.TRASH}/{name}"
+    for entry in blobs.names(layout.TRASH):
+        key = f"{layout.TRASH}/{entry}"
         folder, _, image_id = (place_of(key) or "").rpartition("/")
         if folder == layout.IMAGES and image_id:
-            found.append(RemovedRecord(image_id=image_id, key=key, name=_name_in(blobs.sub(key), image_id)))
+            name = _name_in(blobs.sub(key, place=layout.record_key(image_id)), image_id)
+            found.append(RemovedRecord(image_id=image_id, key=key, name=name))
     return sorted(found, key=lambda removed: (removed.name, removed.image_id, removed.key))
 
 

@@ -10,10 +10,12 @@ import shutil
 import stat
 import uuid
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from kymflow_zarr.disk import steps
+from kymflow_zarr.errors import UnconfirmedError
 from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
 
 
@@ -68,23 +70,29 @@ class Staging:
             Whether a tree at the place changes places with the new one; else `FileExistsError`.
         flush
             Whether the move is flushed to the disk.
+
+        Raises
+        ------
+        UnconfirmedError
+            When nobody knows whether the new tree is there; the old one is kept then, in the staging folder.
         """
-        old = draft
+        old = ""
         if not replace:
             steps.rename_folder(draft, place)
         elif os.path.exists(place) or not _moved_to_free_place(draft, place):
             old = self._exchange(draft, place)
         if flush:
             try:
-                steps.flush_folder(os.path.dirname(place))
-            except OSError:
-                if not replace:
-                    # It will be reported as not saved, so it must not stay: a second try would add it twice.
+                # Taken back where it fails: it is reported as not saved, and a second try would add it twice.
+                steps.confirm(os.path.dirname(place), undo=partial(_take_back, draft, place, old))
+            except UnconfirmedError:
+                if old == draft:
                     with suppress(OSError):
-                        steps.rename(place, draft)
+                        steps.rename(draft, self.new_path("replaced", place))
                 raise
         # Only now: a power cut could undo the moves, and what was removed would be gone all the same.
-        shutil.rmtree(old, ignore_errors=True)
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
 
     def _exchange(self, draft: str, place: str) -> str:
         """Put a tree in the place of another, and return where the other is now."""
@@ -95,8 +103,16 @@ class Staging:
         steps.rename(place, replaced)
         try:
             steps.rename(draft, place)
-        except OSError:
-            steps.rename(replaced, place)
+        except OSError as error:
+            try:
+                steps.rename(replaced, place)
+            except OSError:
+                raise UnconfirmedError(
+                    error.errno,
+                    f"not saved ({error.strerror or error}), and what was there before lies in {replaced}; verify --repair "
+                    "puts it back",
+                    place,
+                ) from error
             raise
         return replaced
 
@@ -124,6 +140,17 @@ def remove_empty(place: str, *, like: str) -> None:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place) from error
         raise
+
+
+def _take_back(draft: str, place: str, old: str) -> None:
+    """Put a new tree back where it was built, and the old one, which is at `old` now, in its place."""
+    if old == draft:
+        if not steps.swap(draft, place):
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), place)
+        return
+    steps.rename(place, draft)
+    if old:
+        steps.rename(old, place)
 
 
 def _moved_to_free_place(draft: str, place: str) -> bool:

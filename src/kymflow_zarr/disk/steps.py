@@ -13,12 +13,12 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.errors import DamagedError, UnconfirmedError
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EINVAL)
 """How exFAT and some network shares answer to a hard link; Windows turns its own answers into EINVAL."""
@@ -125,11 +125,17 @@ def check_link(path: str, top: str) -> None:
 
 def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
     """Write a file's bytes, and flush them to the disk itself."""
+    write_parts(path, [data], flush=flush)
+
+
+def write_parts(path: str, parts: Iterable[bytes], *, flush: bool) -> None:
+    """Write a file's bytes one part after another, and flush them to the disk itself."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest[: 2**30]) :]
+        for data in parts:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest[: 2**30]) :]
         if flush:
             _flush_descriptor(descriptor)
     finally:
@@ -284,6 +290,45 @@ def flush_folder(path: str) -> None:
     except OSError as error:
         if error.errno not in _CANNOT_FLUSH:  # many network disks flush files only, as SQLite and PostgreSQL know
             raise
+
+
+def confirm(*folders: str, undo: Callable[[], object] | None = None) -> None:
+    """Flush the names in some folders after something was put there.
+
+    Parameters
+    ----------
+    folders
+        The folders.
+    undo
+        Takes it back. It is reported as not saved then, so it must not stay.
+
+    Raises
+    ------
+    OSError
+        When the disk fails, and what was done is undone.
+    UnconfirmedError
+        When the disk fails, and what was done cannot be undone: nobody knows then what is on the disk.
+    """
+    try:
+        for folder in folders:
+            flush_folder(folder)
+    except OSError as error:
+        if undo is not None and _is_done(undo):
+            raise
+        raise UnconfirmedError(
+            error.errno,
+            f"it is not known whether it is saved: the disk did not confirm it ({error.strerror or error}); load it again "
+            "to see what is there, and save again",
+            folders[0],
+        ) from error
+
+
+def _is_done(work: Callable[[], object]) -> bool:
+    try:
+        work()
+    except OSError:
+        return False
+    return True
 
 
 def flush_tree(top: str) -> None:

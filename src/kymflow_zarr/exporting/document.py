@@ -1,12 +1,14 @@
 """`dataset.json` of an exported folder: which file is what, so that the folder can become a dataset again.
 
+Where there are many records, each is a line of a second file, `images.jsonl`, which has room for any number.
+
 The rule of this room: a document that was read is sound, and all that is wrong with another is in one error.
 """
 
 import errno
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, cast, get_args
@@ -15,14 +17,27 @@ from kymflow_zarr.arrays.arrays import MAX_ARRAY_BYTES
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.keys import parts_of
 from kymflow_zarr.errors import KymflowZarrError, SourceError
-from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonObject, JsonValue, from_bytes, to_readable_bytes
+from kymflow_zarr.formats.strict_json import (
+    MAX_BYTES,
+    MAX_DOCUMENT_BYTES,
+    JsonObject,
+    JsonValue,
+    canonical_bytes,
+    from_bytes,
+    to_readable_bytes,
+)
 
 DOCUMENT = "dataset.json"
+LINES = "images.jsonl"
 FORMAT = "kymflow_export"
 VERSION = 1
+VERSION_OF_LINES = 2
+"""Where the records are lines of their own file."""
+MOST_INSIDE = 1000
+"""Up to so many records the document has them itself, so that earlier versions of the program read it too."""
 _ARRAYS = ("image", "array", "array_tiff")
 _DTYPE = re.compile(r"\|?b1|[<>|=]?(?:[iu][1248]|f[248]|c8|c16)")
-_REVISION = re.compile(r"[0-9]{1,8}")
+_REVISION = re.compile(r"[0-9]{1,17}")
 _MAX_DIMENSIONS = 64
 """Of an array of numpy's."""
 _MAX_BYTES = 2**28
@@ -161,26 +176,44 @@ class ExportDocument:
     tables: tuple[ExportedFile, ...] = ()
     further: JsonObject = field(default_factory=dict)
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether the records are lines of a file of their own."""
+        return len(self.images) > MOST_INSIDE
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of the records."""
+        for image in self.images:
+            yield canonical_bytes(image.to_json()) + b"\n"
+
     def to_json(self) -> dict[str, JsonValue]:
-        """Return the document."""
+        """Return the document, which has the records, or their number where they are lines."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION_OF_LINES if self.has_lines else VERSION,
             "schema_version": self.schema_version,
             "dataset_id": self.dataset_id,
             "created_utc": self.created_utc,
             "exported_utc": self.exported_utc,
             **({"attributes": self.further} if self.further else {}),
-            "images": [image.to_json() for image in self.images],
+            "images": len(self.images) if self.has_lines else [image.to_json() for image in self.images],
             "tables": [table.to_json() for table in self.tables],
         }
 
     @classmethod
-    def from_json(cls, value: JsonObject) -> Self:
-        """Read a document: inverse of `to_json`; raise `SourceError` where it is damaged, or of a later version."""
-        if value.get("version") != VERSION:
-            raise SourceError(f"it is of version {value.get('version')!r}; this program reads version {VERSION}: update it")
+    def from_json(cls, value: JsonObject, lines: Iterable[JsonValue] = ()) -> Self:
+        """Read a document and the lines of its records; raise `SourceError` where it is damaged, or of a later version."""
+        if value.get("version") not in (VERSION, VERSION_OF_LINES):
+            raise SourceError(
+                f"it is of version {value.get('version')!r}; this program reads version {VERSION_OF_LINES}: update it"
+            )
         images, tables, further = value.get("images"), value.get("tables"), value.get("attributes", {})
+        if value.get("version") == VERSION_OF_LINES:
+            expected, images = images, list(lines)
+            if expected != len(images):
+                raise SourceError(
+                    f"it says that {LINES} has {expected} records, and there are {len(images)}; copy it again"
+                )
         if not isinstance(images, list) or not isinstance(tables, list):
             raise SourceError("it lacks its list of images or of tables")
         if len(to_readable_bytes(further, what="attributes")) > _MAX_ATTRIBUTES_BYTES:
@@ -195,6 +228,17 @@ class ExportDocument:
             tables=tuple(ExportedFile.from_json(table) for table in tables),
             further=further if isinstance(further, Mapping) else {},
         )
+
+
+def _lines(blobs: Blobs) -> Iterator[JsonValue]:
+    """Yield what the lines of the records say; nothing where the document has them itself."""
+    if not blobs.exists(LINES):
+        return
+    with blobs.open(LINES) as file:
+        while line := file.readline(MAX_BYTES + 1):
+            if len(line) > MAX_BYTES:
+                raise SourceError(f"{LINES} has a line of more than {MAX_BYTES >> 20} MB, which no record has")
+            yield from_bytes(line, what=LINES)
 
 
 def load_export(folder: Path) -> ExportDocument | None:
@@ -212,7 +256,7 @@ def load_export(folder: Path) -> ExportDocument | None:
                 return None  # another program's file of that name
         value = from_bytes(blobs.read(DOCUMENT, limit=_MAX_BYTES), what=DOCUMENT)
         is_ours = isinstance(value, Mapping) and value.get("format") == FORMAT
-        return ExportDocument.from_json(cast("JsonObject", value)) if is_ours else None
+        return ExportDocument.from_json(cast("JsonObject", value), _lines(blobs)) if is_ours else None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except KymflowZarrError as error:

@@ -21,7 +21,7 @@ from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
-from kymflow_zarr.exporting.document import DOCUMENT, ExportDocument, ExportedFile, ExportedImage, FileKind
+from kymflow_zarr.exporting.document import DOCUMENT, LINES, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
 from kymflow_zarr.formats.csv import frame_to_excel_csv
 from kymflow_zarr.formats.frames import frame_to_parquet
@@ -176,12 +176,16 @@ class _Export:
             tables=tuple(tables),
             further={"upgraded_from": attributes.upgraded_from} if attributes.upgraded_from else {},
         )
+        if document.has_lines:
+            self.target.write_lines(LINES, document.lines())
+        else:
+            self.target.forget(LINES)  # of an export that was here before
         self.target.write(DOCUMENT, to_readable_bytes(document.to_json(), what=DOCUMENT))
         return ExportReport(
             folder=folder,
             records=len(images),
             tables=len([table for table in tables if table.kind == "table"]),
-            files=1 + len(tables) + sum(len(image.files) for image in images),
+            files=1 + document.has_lines + len(tables) + sum(len(image.files) for image in images),
             failed=tuple(self.failed),
             notes=tuple(self.notes),
         )

@@ -5,9 +5,7 @@ string column is stored as `string`, and a column of nulls only as `string` as w
 file a digest (`formats.seals`), since page checksums alone let some changes pass.
 """
 
-import gzip
 import io
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO
 
@@ -16,15 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kymflow_zarr.errors import DamagedError, InvalidValueError, SourceError
-from kymflow_zarr.formats.csv import frame_to_csv, parse_own_csv
-from kymflow_zarr.formats.seals import BLANK, PARQUET_SEAL, UNSEALED, SealState, parquet_seal_state, seal_parquet
+from kymflow_zarr.errors import DamagedError, InvalidValueError
+from kymflow_zarr.formats.parquet_limits import check_rows, check_size, is_believable
+from kymflow_zarr.formats.places import check_place, unbound_problem
+from kymflow_zarr.formats.seals import (
+    BLANK,
+    PARQUET_OF,
+    PARQUET_SEAL,
+    UNSEALED,
+    parquet_seal_state,
+    seal_parquet,
+)
+from kymflow_zarr.formats.strict_json import JsonObject, JsonValue, canonical_bytes, from_bytes
 from kymflow_zarr.formats.units import schema_units, schema_with_units, units_of, with_units
 
-MAX_CELLS = 100_000_000
-"""Rows times columns that are read into memory."""
-MAX_UNPACKED_BYTES = 2**30
-MAX_CSV_BYTES = 2**27
 ROW_GROUP = 65_536
 """Rows that are read together: few images' rows can be read without all others."""
 OWN_GROUP = 1_000
@@ -41,12 +44,19 @@ _NULLABLE = {
     pa.uint64(): pd.UInt64Dtype(),
 }
 """pandas' types of integers with gaps; its usual ones become floats, which lose digits."""
+_OF_ARROW = (b"ARROW:schema", b"pandas")
+"""Notes that are made again with every file."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 """What pyarrow and pandas were seen to raise over files that somebody changed."""
 
 
 def frame_to_parquet(
-    frame: pd.DataFrame, *, what: str, notes: Mapping[str, str] | None = None, grouped_by: str | None = None
+    frame: pd.DataFrame,
+    *,
+    what: str,
+    notes: Mapping[str, str] | None = None,
+    grouped_by: str | None = None,
+    of: JsonObject | None = None,
 ) -> bytes:
     """Return sealed Parquet bytes of a frame, a named index as columns. The others as in `table_to_parquet`.
 
@@ -55,10 +65,16 @@ def frame_to_parquet(
     InvalidValueError
         When a column's name is no string or occurs twice, or its values do not fit one Arrow type.
     """
-    return table_to_parquet(frame_to_table(frame, what=what), notes=notes, grouped_by=grouped_by)
+    return table_to_parquet(frame_to_table(frame, what=what), notes=notes, grouped_by=grouped_by, of=of)
 
 
-def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None, grouped_by: str | None = None) -> bytes:
+def table_to_parquet(
+    table: pa.Table,
+    *,
+    notes: Mapping[str, str] | None = None,
+    grouped_by: str | None = None,
+    of: JsonObject | None = None,
+) -> bytes:
     """Return sealed Parquet bytes.
 
     Parameters
@@ -70,30 +86,37 @@ def table_to_parquet(table: pa.Table, *, notes: Mapping[str, str] | None = None,
     grouped_by
         A column of texts: `OWN_GROUP` rows or more that have one text in it, one after another, are a row group of their
         own, so that whoever asks for them reads nothing else.
+    of
+        The place that the footer says.
 
     Raises
     ------
     InvalidValueError
         When Parquet has no place for a value, such as an empty object, or the table is too large to be read again.
     """
-    cells = table.num_rows * max(1, table.num_columns)
-    if cells > MAX_CELLS:
-        raise InvalidValueError(
-            f"{table.num_rows:,} rows of {table.num_columns} columns are too many for one table, which holds at most "
-            f"{MAX_CELLS // max(1, table.num_columns):,}; read the artifacts of the images instead"
-        )
+    check_rows(table)
+    said = {} if of is None else {PARQUET_OF.decode(): canonical_bytes(of).decode()}
     try:
-        data = _parquet_bytes(table, notes, grouped_by)
+        data = _parquet_bytes(table, {**(notes or {}), **said}, grouped_by)
+        if not is_believable(table.num_rows * table.num_columns, len(data)):  # nearly all values are equal
+            data = _parquet_bytes(table, {**(notes or {}), **said}, grouped_by, is_plain=True)
     except pa.ArrowException as error:
         raise InvalidValueError(f"the rows cannot be stored as Parquet: {error}") from error
+    try:
+        check_size(pq.ParquetFile(io.BytesIO(data)).metadata, len(data), what="it")
+    except DamagedError as error:
+        raise InvalidValueError(f"the rows would not be read again as Parquet: {error}") from error
     # The footer is the last thing in the file, and its key-value metadata follow all statistics.
     return seal_parquet(data, data.rfind(BLANK))
 
 
-def _parquet_bytes(table: pa.Table, notes: Mapping[str, str] | None, grouped_by: str | None) -> bytes:
+def _parquet_bytes(
+    table: pa.Table, notes: Mapping[str, str] | None, grouped_by: str | None, *, is_plain: bool = False
+) -> bytes:
+    """Return Parquet bytes with a blank in the seal's place; where `is_plain`, each value is written out."""
     buffer = io.BytesIO()
     # A dictionary of measured numbers is as long as the column: measured, it costs a third of the time and saves nothing.
-    repeating = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+    repeating = [field.name for field in table.schema if not is_plain and not pa.types.is_floating(field.type)]
     with pq.ParquetWriter(
         buffer, table.schema, compression="snappy", use_dictionary=repeating or False, write_page_checksum=True
     ) as writer:
@@ -124,30 +147,52 @@ def check_storable(frame: pd.DataFrame, *, what: str) -> None:
     frame_to_parquet(frame, what=what)
 
 
-def frame_from_parquet(data: bytes, *, what: str) -> pd.DataFrame:
-    """Return the frame in Parquet bytes; raise `DamagedError` when they cannot be read or are not what was sealed."""
-    return table_to_frame(table_from_parquet(data, what=what), what=what)
+def frame_from_parquet(data: bytes, *, what: str, of: JsonObject | None = None) -> pd.DataFrame:
+    """Return the frame in Parquet bytes.
+
+    Raises
+    ------
+    DamagedError
+        When they cannot be read, are not what was sealed, or say another place than `of`.
+    """
+    return table_to_frame(table_from_parquet(data, what=what, of=of), what=what)
 
 
-def table_from_parquet(data: bytes, *, what: str) -> pa.Table:
+def table_from_parquet(data: bytes, *, what: str, of: JsonObject | None = None) -> pa.Table:
     """Return the Arrow table in Parquet bytes; raise as `frame_from_parquet`."""
-    if parquet_state(data, what=what) == "broken":
+    notes = read_notes(io.BytesIO(data), what=what)
+    if parquet_seal_state(data, notes.get(PARQUET_SEAL)) == "broken":
         raise DamagedError(f"{what} was changed or damaged since it was written; restore it from a backup")
+    check_place(parquet_place(notes, what=what), of, what=what)
     return read_parts(io.BytesIO(data), what=what)
 
 
-def parquet_state(data: bytes, *, what: str) -> SealState:
-    """Return whether Parquet bytes are as they were sealed; raise `DamagedError` when their footer cannot be read."""
-    return parquet_seal_state(data, read_notes(io.BytesIO(data), what=what).get(PARQUET_SEAL))
+def parquet_place(notes: Mapping[bytes, bytes], *, what: str) -> JsonValue:
+    """Return what the footer of a Parquet file says of its place; None where it says nothing."""
+    said = notes.get(PARQUET_OF)
+    return None if said is None else from_bytes(said, what=what)
 
 
-def parquet_problem(data: bytes, *, what: str, deep: bool) -> str | None:
-    """Return what is wrong with Parquet bytes, also, where `deep`, that they have no seal; None for nothing."""
+def parquet_problem(data: bytes, *, what: str, deep: bool, of: JsonObject | None) -> str | None:
+    """Return what is wrong with Parquet bytes, also, where `deep`, that they have no seal or no place; None for nothing."""
     try:
-        table_from_parquet(data, what=what)
+        table_from_parquet(data, what=what, of=of)
     except DamagedError as error:
         return str(error)
-    return UNSEALED if deep and parquet_state(data, what=what) == "unsealed" else None
+    if not deep:
+        return None
+    notes = read_notes(io.BytesIO(data), what=what)
+    return unbound_problem(parquet_place(notes, what=what), of) if PARQUET_SEAL in notes else UNSEALED
+
+
+def bind_parquet(data: bytes, *, what: str, of: JsonObject | None) -> bytes:
+    """Return Parquet bytes of the same rows with a seal that says their place, and with their other notes."""
+    others = {
+        key.decode(): note.decode()
+        for key, note in read_notes(io.BytesIO(data), what=what).items()
+        if key not in (PARQUET_SEAL, PARQUET_OF, *_OF_ARROW)
+    }
+    return table_to_parquet(table_from_parquet(data, what=what), notes=others, of=of)
 
 
 def read_notes(file: BinaryIO, *, what: str) -> dict[bytes, bytes]:
@@ -184,7 +229,7 @@ def read_parts(
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         names = parquet.schema_arrow.names
-        _check_size(parquet.metadata, what=what)
+        check_size(parquet.metadata, file.seek(0, io.SEEK_END), what=what)
         missing = [name for name in [*(columns or []), *([only[0]] if only else [])] if name not in names]
         if not missing:
             return _read(parquet, columns, only)
@@ -297,38 +342,6 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
     return joined.cast(schema_with_units(schema, units))
 
 
-def frame_to_csv_gz(frame: pd.DataFrame, *, what: str) -> bytes:
-    """Return a frame as gzipped CSV, the same bytes for the same frame; its index as in `frame_to_parquet`."""
-    frame_to_table(frame, what=what)
-    text = frame_to_csv(with_index_as_columns(frame, what=what))
-    if len(text) > MAX_CSV_BYTES:
-        raise InvalidValueError(f"{what} has {len(text) >> 20} MB as CSV, at most {MAX_CSV_BYTES >> 20} MB; use Parquet")
-    return gzip.compress(text, mtime=0)
-
-
-def frame_from_csv_gz(data: bytes, *, what: str) -> pd.DataFrame:
-    """Return the frame in gzipped CSV; raise `DamagedError` when it cannot be read."""
-    text = gunzip(data, limit=MAX_CSV_BYTES, what=what)
-    try:
-        return parse_own_csv(text, where=what)
-    except SourceError as error:
-        raise DamagedError(f"{what} is not readable CSV ({error})") from error
-
-
-def gunzip(data: bytes, *, limit: int, what: str) -> bytes:
-    """Unpack gzip, at most `limit` bytes of it; raise `DamagedError` when there is more, or it is damaged."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        text = unpacker.decompress(data, limit + 1)
-    except zlib.error as error:
-        raise DamagedError(f"{what} is not readable gzip ({error})") from error
-    if len(text) > limit:
-        raise DamagedError(f"{what} unpacks to more than {limit >> 20} MB, which is not believable")
-    if not unpacker.eof or unpacker.unused_data:
-        raise DamagedError(f"{what} is damaged: its gzip is cut off, or more follows it")
-    return text
-
-
 def _read(parquet: pq.ParquetFile, columns: Sequence[str] | None, only: tuple[str, Iterable[str]] | None) -> pa.Table:
     wanted = list(columns) if columns is not None else None
     if only is None:
@@ -344,13 +357,6 @@ def _read(parquet: pq.ParquetFile, columns: Sequence[str] | None, only: tuple[st
     table = parquet.read_row_groups(groups, columns=names)
     kept = table.filter(pc.is_in(table[key].cast(pa.string()), sought))
     return kept if wanted is None else kept.select(wanted)
-
-
-def _check_size(metadata: pq.FileMetaData, *, what: str) -> None:
-    unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    cells = metadata.num_rows * max(1, metadata.num_columns)
-    if cells > MAX_CELLS or not 0 <= unpacked <= MAX_UNPACKED_BYTES:
-        raise DamagedError(f"{what} says that it has {metadata.num_rows} rows in {unpacked} bytes, which is not believable")
 
 
 def _without_idle_types(table: pa.Table) -> pa.Table:

@@ -24,13 +24,10 @@ from kymflow_zarr.errors import (
     InvalidNameError,
     RecordNotFoundError,
 )
-from kymflow_zarr.formats.frames import (
-    frame_from_csv_gz,
-    frame_from_parquet,
-    frame_to_csv_gz,
-    frame_to_parquet,
-    read_notes,
-)
+from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
+from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet, read_notes
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
 from kymflow_zarr.formats.strict_json import (
     MAX_BYTES,
@@ -41,6 +38,7 @@ from kymflow_zarr.formats.strict_json import (
     to_readable_bytes,
 )
 from kymflow_zarr.names import check_name, check_restored_name
+from kymflow_zarr.record.artifact_files import restored_file
 from kymflow_zarr.record.attributes import group_from_bytes, group_to_bytes
 
 T = TypeVar("T")
@@ -80,7 +78,8 @@ class Artifacts:
         InvalidValueError
             When the value is not strict JSON; the message has the path of the value. The key "kymflow" is reserved.
         """
-        data = artifact_to_bytes(value, what=f"artifact {name!r}", computed_from=computed_from)
+        of = self._place_of_new(name, layout.JSON)
+        data = artifact_to_bytes(value, what=f"artifact {name!r}", computed_from=computed_from, of=of)
         self._write(name, layout.JSON, data)
 
     def load_json(self, name: str) -> JsonValue:
@@ -95,30 +94,34 @@ class Artifacts:
         """
         key = layout.artifact_key(name, layout.JSON)
         data = self._read(name, layout.JSON, "JSON", limit=MAX_BYTES)
-        return artifact_from_bytes(data, what=self._blobs.describe(key))
+        return artifact_from_bytes(data, what=self._blobs.describe(key), of=self._place(key))
 
     def save_df_parquet(self, name: str, df: pd.DataFrame, *, computed_from: JsonObject | None = None) -> None:
         """Write or replace the table artifact `name`; the frame's index is not stored. Otherwise as `save_json`."""
         what = f"artifact {name!r}"
         notes = None if computed_from is None else {_NOTE: to_readable_bytes(computed_from, what=what).decode()}
-        self._write(name, layout.PARQUET, frame_to_parquet(df, what=what, notes=notes))
+        of = self._place_of_new(name, layout.PARQUET)
+        self._write(name, layout.PARQUET, frame_to_parquet(df, what=what, notes=notes, of=of))
 
     def load_df_parquet(self, name: str) -> pd.DataFrame:
         """Return the table artifact `name`; raise as `load_json`."""
-        what = self._blobs.describe(layout.artifact_key(name, layout.PARQUET))
-        return frame_from_parquet(self._read(name, layout.PARQUET, "table"), what=what)
+        key = layout.artifact_key(name, layout.PARQUET)
+        data = self._read(name, layout.PARQUET, "table", limit=MAX_PARQUET_BYTES)
+        return frame_from_parquet(data, what=self._blobs.describe(key), of=self._place(key))
 
     def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> None:
         """Write or replace the gzipped CSV artifact `name`; the frame's index is not stored.
 
         CSV forgets the types: text that looks like a number comes back as a number. `save_df_parquet` keeps them.
         """
-        self._write(name, layout.CSV_GZ, frame_to_csv_gz(df, what=f"artifact {name!r}"))
+        of = self._place_of_new(name, layout.CSV_GZ)
+        self._write(name, layout.CSV_GZ, frame_to_csv_gz(df, what=f"artifact {name!r}", of=of))
 
     def load_df_csv_gz(self, name: str) -> pd.DataFrame:
         """Return the gzipped CSV artifact `name`; raise as `load_json`."""
-        what = self._blobs.describe(layout.artifact_key(name, layout.CSV_GZ))
-        return frame_from_csv_gz(self._read(name, layout.CSV_GZ, "CSV"), what=what)
+        key = layout.artifact_key(name, layout.CSV_GZ)
+        data = self._read(name, layout.CSV_GZ, "CSV")
+        return frame_from_csv_gz(data, what=self._blobs.describe(key), of=self._place(key))
 
     def load_computed_from(self, key: str) -> JsonObject | None:
         """Return what one of `list_analysis_keys` says that it was computed from; None where it does not say.
@@ -130,7 +133,7 @@ class Artifacts:
         """
         where = self._blobs.describe(f"{layout.RECORD_ANALYSIS}/{key}")
         try:
-            data = self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")
+            data = self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
         except FileNotFoundError as error:
             raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
         if key.endswith(layout.PARQUET):
@@ -145,7 +148,7 @@ class Artifacts:
     def load_analysis_bytes(self, key: str) -> bytes:
         """Return the file of one of `list_analysis_keys` as it is on disk; raise as `load_json`."""
         try:
-            return self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")
+            return self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
         except FileNotFoundError as error:
             raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
 
@@ -163,14 +166,10 @@ class Artifacts:
         is_hidden = key.rpartition("/")[2].startswith(".")
         if is_hidden or key in own or key.startswith("history/") or not key.endswith(layout.ARTIFACT_ENDINGS):
             raise InvalidNameError(f"{key!r} is no JSON, Parquet or CSV artifact of a record")
-        if key.endswith(layout.JSON):
-            artifact_from_bytes(data, what=key)
-        elif key.endswith(layout.PARQUET):
-            frame_from_parquet(data, what=key)
-        else:
-            frame_from_csv_gz(data, what=key)
+        place = f"{layout.RECORD_ANALYSIS}/{key}"
+        restored = restored_file(key, data, of=self._place(place))
         self._check_there()
-        self._blobs.write(f"{layout.RECORD_ANALYSIS}/{key}", data)
+        self._blobs.write(place, restored)
 
     def restore_array(self, name: str, arr: ArrayLike, *, axes: Sequence[str], held_by_metadata: bool) -> None:
         """Write an array artifact of another dataset under whatever name it had there; else as `save_array_artifact`.
@@ -268,7 +267,8 @@ class Artifacts:
         mark = {SEAL: {layout.HELD_BY: layout.METADATA}} if held_by_metadata else {}
         try:
             with self._blobs.build(layout.array_group_key(name), replace=not held_by_metadata) as draft:
-                draft.write(layout.GROUP_DOCUMENT, group_to_bytes(mark))
+                of = place_note(draft.place(layout.GROUP_DOCUMENT))
+                draft.write(layout.GROUP_DOCUMENT, group_to_bytes(mark, of=of))
                 write_array(draft, layout.RECORD_DATA, arr, axes=axes, chunks=chunks)
         except FileExistsError as error:
             raise ArtifactExistsError(f"not saved: there is an array {name!r} already; give it another name") from error
@@ -328,6 +328,19 @@ class Artifacts:
         except FileNotFoundError as error:
             raise self._not_found("array", name, self.list_array_artifacts()) from error
 
+    def _place_of_new(self, name: str, ending: str) -> JsonObject | None:
+        """Return what the file of an artifact says of its place; raise `InvalidNameError` where none can be called so."""
+        check_name(name, what="artifact", nested=True)
+        if name == layout.METADATA or name.startswith("history/"):
+            raise InvalidNameError(f"artifact name {name!r} is the metadata's own; save it with save_metadata_payload")
+        if f"{name}{ending}".rpartition("/")[2] == layout.GROUP_DOCUMENT:
+            raise InvalidNameError(f"artifact name {name!r} is zarr's own; choose another")
+        return self._place(layout.artifact_key(name, ending))
+
+    def _place(self, key: str) -> JsonObject | None:
+        """Return what the file with a key says of its place."""
+        return place_note(self._blobs.place(key))
+
     def _check_there(self) -> None:
         """Raise where the record is gone: writing would make a ghost of it, without pixels."""
         if not self._blobs.exists(""):
@@ -336,11 +349,6 @@ class Artifacts:
             )
 
     def _write(self, name: str, ending: str, data: bytes) -> None:
-        check_name(name, what="artifact", nested=True)
-        if name == layout.METADATA or name.startswith("history/"):
-            raise InvalidNameError(f"artifact name {name!r} is the metadata's own; save it with save_metadata_payload")
-        if f"{name}{ending}".rpartition("/")[2] == layout.GROUP_DOCUMENT:
-            raise InvalidNameError(f"artifact name {name!r} is zarr's own; choose another")
         self._check_there()
         self._blobs.write(layout.artifact_key(name, ending), data)
 

@@ -118,10 +118,12 @@ class RecordAttributes:
             raise DamagedError(f"{where}: {error}") from error
 
 
-def record_to_bytes(attributes: RecordAttributes, described: OmeDescription | None = None) -> bytes:
+def record_to_bytes(
+    attributes: RecordAttributes, described: OmeDescription | None = None, *, of: JsonObject | None = None
+) -> bytes:
     """Return the `zarr.json` of a new record's group, with OME-Zarr metadata where its axes are such an image's."""
     document: JsonObject = {"zarr_format": 3, "node_type": "group", ATTRIBUTES: attributes.to_json()}
-    sealed = seal_around_foreign(document, ATTRIBUTES, ours=OF_RECORD)
+    sealed = seal_around_foreign(document, ATTRIBUTES, ours=OF_RECORD, of=of)
     return to_readable_bytes(with_ome(sealed, attributes.axes, described), what="record attributes")
 
 
@@ -144,16 +146,16 @@ def with_ome(document: JsonObject, axes: tuple[str, ...], described: OmeDescript
     return seal_around_foreign({**document, ATTRIBUTES: {**whole, SEAL: marked}}, ATTRIBUTES, ours=OF_RECORD)
 
 
-def seal_again(document: JsonObject, *, ours: Collection[str]) -> dict[str, JsonValue]:
+def seal_again(document: JsonObject, *, ours: Collection[str], of: JsonObject | None) -> dict[str, JsonValue]:
     """Return a document with a seal of the attributes `ours`, and where it has OME-Zarr metadata a digest of these."""
-    sealed = seal_around_foreign(document, ATTRIBUTES, ours=ours)
+    sealed = seal_around_foreign(document, ATTRIBUTES, ours=ours, of=of)
     attributes = sealed[ATTRIBUTES]
     ome, seal = (attributes.get(key) if isinstance(attributes, Mapping) else None for key in (OME, SEAL))
     if not isinstance(attributes, Mapping) or not isinstance(ome, Mapping) or not isinstance(seal, Mapping):
         return sealed
     digest = canonical_sha256({key: ome[key] for key in _OF_OME if key in ome})
     marked = {**attributes, SEAL: {**seal, OME_SHA256: digest}}
-    return seal_around_foreign({**document, ATTRIBUTES: marked}, ATTRIBUTES, ours=ours)
+    return seal_around_foreign({**document, ATTRIBUTES: marked}, ATTRIBUTES, ours=ours, of=of)
 
 
 def is_ome_changed(document: JsonObject) -> bool:
@@ -165,10 +167,10 @@ def is_ome_changed(document: JsonObject) -> bool:
     return noted is not None and noted != canonical_sha256(ours)
 
 
-def group_to_bytes(attributes: JsonObject) -> bytes:
+def group_to_bytes(attributes: JsonObject, *, of: JsonObject | None = None) -> bytes:
     """Return the sealed `zarr.json` of a zarr v3 group (zarr v3 core specification, "Group metadata")."""
     document: JsonObject = {"zarr_format": 3, "node_type": "group", ATTRIBUTES: attributes}
-    return to_readable_bytes(seal_document(document, holder=ATTRIBUTES), what="group attributes")
+    return to_readable_bytes(seal_document(document, holder=ATTRIBUTES, of=of), what="group attributes")
 
 
 def group_from_bytes(data: bytes, *, where: str) -> JsonObject:

@@ -28,8 +28,11 @@ from kymflow_zarr.errors import (
     InvalidValueError,
     PixelsExistError,
 )
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.seals import (
     document_seal_state,
+    said_place,
     strip_foreign,
 )
 from kymflow_zarr.formats.strict_json import (
@@ -150,6 +153,7 @@ class ZarrImageRecord(Artifacts):
             raise DamagedError(f"{where} is missing; restore it from a backup") from error
         document = object_from_bytes(data, what=where)
         attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
+        check_place(said_place(document, holder=layout.ATTRIBUTES), self._place(layout.GROUP_DOCUMENT), what=where)
         ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
         if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
             self._check_changed_attributes(attributes, where)
@@ -261,7 +265,9 @@ class ZarrImageRecord(Artifacts):
                     digests[_PIXELS_DOCUMENT] = hashlib.sha256(data).hexdigest()
                 continue
             with suppress(FileNotFoundError):
-                digests[key] = hashlib.sha256(self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
+                digests[key] = hashlib.sha256(
+                    self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
+                ).hexdigest()
         return canonical_sha256(digests) if digests else ""
 
     def _without_folders(self, keys: Sequence[str]) -> list[str]:

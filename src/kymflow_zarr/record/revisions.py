@@ -11,16 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.disk.foreign_files import copied_from, is_of_system
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
-from kymflow_zarr.formats.seals import (
-    LINE_ENDS,
-    SHA256,
-    UNSEALED,
-    document_seal_state,
-    has_other_line_ends,
-    seal_document,
-)
+from kymflow_zarr.formats.places import check_place, place_note, place_problem
+from kymflow_zarr.formats.seals import SEAL, SHA256, other_kind, said_place, seal_document
 from kymflow_zarr.formats.strict_json import (
     MAX_BYTES,
     JsonObject,
@@ -32,15 +25,15 @@ from kymflow_zarr.layout import (
     LAST_NUMBER,
     RECORD_HISTORY,
     RECORD_METADATA,
-    ROIS,
     revision_key,
     revision_number,
 )
 from kymflow_zarr.record.attributes import utc_now
 
 REVISION = "revision"
+FOLLOWS = "follows"
+"""The number of the revision that a revision was saved upon; -1 where there was none."""
 COPY_SHA256 = "copy_sha256"
-HELD_TOO = "is another computer's copy of metadata that the history has too; a repair moves it away"
 RECENT = 8
 """How many revisions back a copy of ours may be that another program is slow to replace."""
 
@@ -56,6 +49,8 @@ class Revision:
     payload: JsonObject
     committed: bool = True
     saved_utc: str = ""
+    follows: int | None = None
+    """Which revision it was saved upon, -1 for none; None in revisions of an earlier version of the program."""
     copy_sha256: str = ""
     """The digest of the readable copy's bytes; empty in revisions of an earlier version of the program."""
 
@@ -86,10 +81,10 @@ def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
     by_hand = _copy_from_bytes(blobs, data)
     if by_hand is None or _is_a_revision(blobs, data, by_hand, newest, numbers):
         return newest
-    return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False)
+    return Revision(number=max(numbers, default=-1) + 1, payload=by_hand, committed=False, follows=newest.number)
 
 
-def _read(blobs: Blobs, key: str) -> bytes:
+def read_metadata_file(blobs: Blobs, key: str) -> bytes:
     """Return a file's bytes; raise `DamagedError` also where a folder lies in its place."""
     try:
         return blobs.read(key, limit=MAX_BYTES)
@@ -100,16 +95,16 @@ def _read(blobs: Blobs, key: str) -> bytes:
 def _load_without_history(blobs: Blobs) -> Revision:
     """Return what `metadata.json` alone says, which somebody else wrote."""
     try:
-        data = _read(blobs, RECORD_METADATA)
+        data = read_metadata_file(blobs, RECORD_METADATA)
     except FileNotFoundError:
         return NOTHING_SAVED
-    payload = object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
+    payload = copy_from_bytes(data, what=blobs.describe(RECORD_METADATA))
     return Revision(number=0, payload=payload, committed=False)
 
 
 def load_history(blobs: Blobs) -> list[Revision]:
     """Return all whole revisions, the oldest first; an edit by hand that no revision holds yet comes last."""
-    found = [one for number in list_revisions(blobs) if (one := _sealed_revision(blobs, number))]
+    found = [one for number in list_revisions(blobs) if (one := sealed_revision(blobs, number))]
     newest = load_revision(blobs)
     return found if newest.committed else [*found, newest]
 
@@ -129,7 +124,7 @@ def load_numbered(blobs: Blobs, number: int) -> Revision:
     if number not in numbers:
         there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise ArtifactNotFoundError(f"no revision {number} of {where}; there are {there}")
-    found = _sealed_revision(blobs, number)
+    found = sealed_revision(blobs, number)
     if found is None:
         raise DamagedError(f"revision {number} of {where} is damaged; load another, or restore it from a backup")
     return found
@@ -166,10 +161,11 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
             f"not saved: {blobs.describe(RECORD_METADATA)} was changed by another program since it was read "
             f"(revision {expected.number} then, {current.number} now); load it again and repeat the change"
         )
+    upon = current.number
     if not current.committed:
-        _commit(blobs, current.payload, number)
+        upon = _commit_edit(blobs, current, number, numbers)
         number += 1
-    saved = _commit(blobs, payload, number)
+    saved = _commit(blobs, payload, number, upon)
     # Where the copy fails the save is done all the same: the commit is there, and every reader recognises
     # the copy that is left as an older revision's.
     with suppress(KymflowZarrError, OSError):
@@ -197,50 +193,20 @@ def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
         raise DamagedError(f"{where} is not what was saved: it was changed or damaged")
     if sealed.get(REVISION) != number:
         raise DamagedError(f"{where} is not what was saved: its file says that it is revision {sealed.get(REVISION)}")
-    blobs.create(revision_key(number), data)
+    key = revision_key(number)
+    check_place(said_place(sealed), revision_place(blobs, number), what=where)
+    blobs.create(key, data if said_place(sealed) is not None else bind_revision(blobs, number, data))
 
 
-def list_strangers(blobs: Blobs) -> list[str]:
-    """Return the files among the revisions that are none, such as a synchronized folder's copy of another laptop's."""
-    names = blobs.names(RECORD_HISTORY)
-    return [name for name in names if revision_number(name) is None and not is_of_system(name)]
+def revision_place(blobs: Blobs, number: int) -> JsonObject | None:
+    """Return what the file of a revision says of its place."""
+    return place_note(blobs.place(revision_key(number)), number=number)
 
 
-def list_copies(blobs: Blobs) -> list[str]:
-    """Return the keys of what a synchronized folder has of other computers' metadata, revisions and readable copies."""
-    copies = [f"{RECORD_HISTORY}/{name}" for name in list_strangers(blobs)]
-    folder, _, readable = RECORD_METADATA.rpartition("/")
-    names = blobs.names(folder)
-    return [*copies, *(f"{folder}/{name}" for name in names if copied_from(name, names) == readable)]
-
-
-def describe_copy(blobs: Blobs, key: str) -> str | None:
-    """Return how another computer's version of metadata differs from the record's own; None where it is no metadata.
-
-    Nothing is chosen: both may have ROIs that the other lacks.
-    """
-    try:
-        document = object_from_bytes(_read(blobs, key), what=blobs.describe(key))
-    except (DamagedError, FileNotFoundError):
-        return None
-    inner = document.get("metadata")
-    theirs = inner if isinstance(inner, Mapping) else document
-    own = load_revision(blobs)
-    if canonical_sha256(theirs) in {one.sha256 for one in load_history(blobs)}:
-        return HELD_TOO
-    which = f"revision {document.get(REVISION)}" if isinstance(inner, Mapping) else "the metadata"
-    return (
-        f"is another computer's version of {which}, a conflict: it has {_rois(theirs)}, and the record's own metadata "
-        f"(revision {own.number}) have {_rois(own.payload)}; choose or merge, then move it away"
-    )
-
-
-def _rois(metadata: JsonObject) -> str:
-    """Return which ROIs metadata have, such as "ROIs 1 (vessel), 2"."""
-    rois = metadata.get(ROIS)
-    envelopes = [one for one in rois if isinstance(one, Mapping)] if isinstance(rois, list) else []
-    named = [f"{one.get('roi_id')} ({one['name']})" if one.get("name") else str(one.get("roi_id")) for one in envelopes]
-    return f"ROI{'' if len(named) == 1 else 's'} {', '.join(named)}" if named else "no ROI"
+def bind_revision(blobs: Blobs, number: int, data: bytes) -> bytes:
+    """Return the file of a revision with a seal that says its place; all else as it is."""
+    document = object_from_bytes(data, what=blobs.describe(revision_key(number)))
+    return to_readable_bytes(seal_document(document, of=revision_place(blobs, number)), what="metadata")
 
 
 def adopt_edit(blobs: Blobs) -> None:
@@ -248,7 +214,7 @@ def adopt_edit(blobs: Blobs) -> None:
     number = max(list_revisions(blobs), default=-1) + 1
     newest = load_revision(blobs)
     if not newest.committed:
-        _commit(blobs, newest.payload, number)
+        _commit_edit(blobs, newest, number, list_revisions(blobs))
 
 
 def write_readable_copy(blobs: Blobs) -> None:
@@ -265,63 +231,13 @@ def list_revisions(blobs: Blobs) -> list[int]:
     return sorted(number for number in found if number is not None)
 
 
-def is_held_by_copy(blobs: Blobs, *, without: int) -> bool:
-    """Return whether `metadata.json` has what no whole revision but `without` has, so that it would not be lost with it."""
-    copy = _readable_copy(blobs)
-    if copy is None:
-        return False
-    others = (_sealed_revision(blobs, number) for number in list_revisions(blobs) if number != without)
-    return canonical_sha256(copy) not in {one.sha256 for one in others if one is not None}
+def _commit_edit(blobs: Blobs, edit: Revision, number: int, numbers: list[int]) -> int:
+    """Commit an edit by hand as a revision, and return its number."""
+    upon = _newest_sound(blobs, numbers).number if numbers else -1
+    return _commit(blobs, edit.payload, number, upon).number
 
 
-def is_misplaced(sealed: JsonObject, number: int) -> bool:
-    """Return whether the file in the place of a revision is another revision, as it was written."""
-    return sealed.get(REVISION) != number and document_seal_state(sealed) == "whole"
-
-
-def revision_problem(blobs: Blobs, number: int) -> str | None:
-    """Return what is wrong with a revision's file, looking at every byte of it; None where it is as it was written."""
-    key = revision_key(number)
-    try:
-        data = _read(blobs, key)
-        sealed = object_from_bytes(data, what=blobs.describe(key))
-    except DamagedError as error:
-        return str(error)
-    state = document_seal_state(sealed)
-    if is_misplaced(sealed, number):
-        return f"lies in the place of revision {number} and says that it is revision {sealed.get(REVISION)}"
-    if _sealed_revision(blobs, number) is None or state == "broken":
-        return "was changed or damaged since it was written"
-    if has_other_line_ends(data, sealed):
-        return LINE_ENDS
-    if data != to_readable_bytes(sealed, what="metadata"):
-        return "is not as this program writes it: it was changed or damaged"
-    return UNSEALED if state == "unsealed" else None
-
-
-def readable_copy_problem(blobs: Blobs) -> str | None:
-    """Return what is wrong with `metadata.json`; None where it is the newest revision's, byte for byte."""
-    newest = load_revision(blobs)
-    if newest.number < 0:
-        return None
-    if not newest.committed:
-        return "holds what no revision holds: it was edited by hand, or damaged; the next save keeps it as a revision"
-    try:
-        data = _read(blobs, RECORD_METADATA)
-    except FileNotFoundError:
-        return "is missing; the history has it"
-    except DamagedError as error:
-        return f"{error}; a repair sets it aside and writes the newest revision there"
-    try:
-        object_from_bytes(data, what="it")
-    except DamagedError as error:
-        return f"{error}: correct it, if somebody edited it; a repair sets it aside and writes the newest revision there"
-    if data == to_readable_bytes(newest.payload, what="metadata"):
-        return None
-    return "is not the newest revision as this program writes it; the history has it"
-
-
-def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
+def _commit(blobs: Blobs, payload: JsonObject, number: int, follows: int) -> Revision:
     if number > LAST_NUMBER:
         raise DamagedError(
             f"not saved: {blobs.describe(revision_key(number - 1))} has the highest number that there can be, which no "
@@ -335,8 +251,10 @@ def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
             "saved_utc": saved_utc,
             SHA256: canonical_sha256(payload),
             COPY_SHA256: copy_sha256,
+            FOLLOWS: follows,
             "metadata": payload,
-        }
+        },
+        of=revision_place(blobs, number),
     )
     try:
         blobs.create(revision_key(number), to_readable_bytes(sealed, what="metadata"))
@@ -345,35 +263,43 @@ def _commit(blobs: Blobs, payload: JsonObject, number: int) -> Revision:
             f"not saved: another program saved revision {number} of {blobs.describe(RECORD_METADATA)} at the same moment; "
             "load it again and repeat the change"
         ) from error
-    return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
+    return Revision(number=number, payload=payload, saved_utc=saved_utc, follows=follows, copy_sha256=copy_sha256)
 
 
 def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
     for number in reversed(numbers):
-        found = _sealed_revision(blobs, number)
+        found = sealed_revision(blobs, number)
         if found is not None:
             return found
     if numbers:
         raise DamagedError(
-            f"none of the {len(numbers)} revisions in {blobs.describe(RECORD_HISTORY)} is whole; restore one from a backup"
+            f"none of the {len(numbers)} revisions in {blobs.describe(RECORD_HISTORY)} is whole and of this record; "
+            "restore one from a backup"
         )
     return NOTHING_SAVED
 
 
-def _sealed_revision(blobs: Blobs, number: int) -> Revision | None:
-    """Return a revision, or None where its seal is broken or says another number."""
+def sealed_revision(blobs: Blobs, number: int) -> Revision | None:
+    """Return a revision, or None where its seal is broken, or says another number or another record."""
     key = revision_key(number)
     try:
-        sealed = object_from_bytes(_read(blobs, key), what=blobs.describe(key))
+        sealed = object_from_bytes(read_metadata_file(blobs, key), what=blobs.describe(key))
     except (DamagedError, FileNotFoundError):
         return None
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
         return None
-    if sealed.get(REVISION) != number:
+    if sealed.get(REVISION) != number or place_problem(said_place(sealed), revision_place(blobs, number)):
         return None
     saved_utc, copy_sha256 = (str(sealed.get(key, "")) for key in ("saved_utc", COPY_SHA256))
-    return Revision(number=number, payload=payload, saved_utc=saved_utc, copy_sha256=copy_sha256)
+    follows = sealed.get(FOLLOWS)
+    return Revision(
+        number=number,
+        payload=payload,
+        saved_utc=saved_utc,
+        follows=follows if isinstance(follows, int) else None,
+        copy_sha256=copy_sha256,
+    )
 
 
 def _is_a_revision(blobs: Blobs, data: bytes, copy: JsonObject, newest: Revision, numbers: list[int]) -> bool:
@@ -384,27 +310,37 @@ def _is_a_revision(blobs: Blobs, data: bytes, copy: JsonObject, newest: Revision
     digest, bytes_digest = canonical_sha256(copy), hashlib.sha256(data).hexdigest()
     if digest == newest.sha256:
         return True
-    older = (one for number in reversed(numbers) if (one := _sealed_revision(blobs, number)) is not None)
+    older = (one for number in reversed(numbers) if (one := sealed_revision(blobs, number)) is not None)
     return any((one.copy_sha256 == bytes_digest) if one.copy_sha256 else (one.sha256 == digest) for one in older)
 
 
-def _readable_copy(blobs: Blobs) -> JsonObject | None:
+def load_readable_copy(blobs: Blobs) -> JsonObject | None:
     """Return `metadata.json`, or None where it is missing or torn: then the history alone speaks."""
     return _copy_from_bytes(blobs, _copy_bytes(blobs))
 
 
 def _copy_bytes(blobs: Blobs) -> bytes:
     try:
-        return _read(blobs, RECORD_METADATA)
+        return read_metadata_file(blobs, RECORD_METADATA)
     except (FileNotFoundError, DamagedError):
         return b""
 
 
 def _copy_from_bytes(blobs: Blobs, data: bytes) -> JsonObject | None:
     try:
-        return object_from_bytes(data, what=blobs.describe(RECORD_METADATA))
+        return copy_from_bytes(data, what=blobs.describe(RECORD_METADATA))
     except DamagedError:
         return None
+
+
+def copy_from_bytes(data: bytes, *, what: str) -> JsonObject:
+    """Return the metadata in a readable copy; raise `DamagedError` where it is another file of a dataset, or none."""
+    copy = object_from_bytes(data, what=what)
+    reserved = copy.get(SEAL)
+    kind = "an artifact" if isinstance(reserved, Mapping) and SHA256 in reserved else other_kind(copy)
+    if kind:
+        raise DamagedError(f"{what} is {kind}, and no metadata")
+    return copy
 
 
 def _keep_foreign_copy(blobs: Blobs, newest: int) -> None:
@@ -412,10 +348,12 @@ def _keep_foreign_copy(blobs: Blobs, newest: int) -> None:
     data = _copy_bytes(blobs)
     if not data:
         return
-    recent = (_sealed_revision(blobs, number) for number in range(newest, max(-1, newest - RECENT), -1))
-    ours = [one for one in recent if one is not None]
-    if hashlib.sha256(data).hexdigest() in {one.copy_sha256 for one in ours}:
-        return
+    digest, ours = hashlib.sha256(data).hexdigest(), []
+    for number in range(newest, max(-1, newest - RECENT), -1):
+        if (revision := sealed_revision(blobs, number)) is not None:
+            ours.append(revision)
+            if revision.copy_sha256 == digest:
+                return
     copy = _copy_from_bytes(blobs, data)
     if copy is None or canonical_sha256(copy) not in {one.sha256 for one in ours}:
         blobs.keep_aside(RECORD_METADATA)

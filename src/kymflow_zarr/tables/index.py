@@ -12,6 +12,8 @@ from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.frames import frame_to_parquet, read_notes, table_from_parquet, table_to_frame
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.places import place_note
 
 _DESCRIBES = "kymflow_table_sha256"
 
@@ -31,7 +33,10 @@ def load_table_index(blobs: Blobs, name: str) -> TableIndex | None:
     try:
         with blobs.open(key) as file:
             digest = read_notes(file, what=what).get(_DESCRIBES.encode(), b"").decode()
-        rows = table_to_frame(table_from_parquet(blobs.read(key), what=what), what=what)
+        rows = table_to_frame(
+            table_from_parquet(blobs.read(key, limit=MAX_PARQUET_BYTES), what=what, of=place_note(blobs.place(key))),
+            what=what,
+        )
     except (OSError, DamagedError, UnicodeDecodeError):
         return None
     return TableIndex(rows, digest)
@@ -39,6 +44,8 @@ def load_table_index(blobs: Blobs, name: str) -> TableIndex | None:
 
 def save_table_index(blobs: Blobs, name: str, index: TableIndex) -> None:
     """Write or replace the index of a table; what lies there and is no file is set aside."""
-    data = frame_to_parquet(index.rows, what=f"the index of table {name!r}", notes={_DESCRIBES: index.table_digest})
-    blobs.set_odd_aside(layout.index_key(name))
-    blobs.write(layout.index_key(name), data)
+    key = layout.index_key(name)
+    notes, of = {_DESCRIBES: index.table_digest}, place_note(blobs.place(key))
+    data = frame_to_parquet(index.rows, what=f"the index of table {name!r}", notes=notes, of=of)
+    blobs.set_odd_aside(key)
+    blobs.write(key, data)

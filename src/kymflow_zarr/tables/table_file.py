@@ -19,14 +19,21 @@ import pyarrow as pa
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import parquet_problem, read_notes, table_from_parquet, table_to_parquet
+from kymflow_zarr.formats.frames import (
+    parquet_place,
+    parquet_problem,
+    read_notes,
+    table_from_parquet,
+    table_to_parquet,
+)
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.places import check_place, place_note
 from kymflow_zarr.formats.seals import PARQUET_SEAL
 
 IMAGE_ID = "image_id"
 _NUMBER = b"kymflow_commit"
 _REPLACES = b"kymflow_replaces"
 """The digest of a file that another program put in a table's place, and that a commit was made from."""
-MAX_BYTES = 2**30
 
 _Read = TypeVar("_Read")
 
@@ -64,6 +71,7 @@ class TableFile:
         self._blobs = blobs
         self._name = name
         self.key = layout.table_key(name)
+        self.of = place_note(blobs.place(self.key))
 
     def read(self, read: Callable[[str], _Read]) -> _Read | None:
         """Return what a function reads of the newest file, whose key it gets; None where there is no table."""
@@ -84,12 +92,12 @@ class TableFile:
                 return NewestTable(None, "", state)
             what = self._blobs.describe(state.key)
             try:
-                data = self._blobs.read(state.key, limit=MAX_BYTES)
+                data = self._blobs.read(state.key, limit=MAX_PARQUET_BYTES)
             except FileNotFoundError:  # as in `read`
                 continue
             except IsADirectoryError as error:
                 raise self._is_folder(state.key) from error
-            return NewestTable(table_from_parquet(data, what=what), _digest(data, what=what), state)
+            return NewestTable(table_from_parquet(data, what=what, of=self.of), _digest(data, what=what), state)
 
     def replace(self, table: pa.Table, *, expected: str | None = None) -> str:
         """Commit a table and return the digest of its file.
@@ -138,7 +146,7 @@ class TableFile:
             notes[_REPLACES.decode()] = state.replaces
         first = state.key is None
         key = self.key if first else self._commit_key(state.next_number)
-        data = table_to_parquet(table, notes=notes, grouped_by=IMAGE_ID)
+        data = table_to_parquet(table, notes=notes, grouped_by=IMAGE_ID, of=self.of)
         digest = _digest(data, what=self._blobs.describe(key))
         try:
             self._blobs.create(key, data)
@@ -167,8 +175,8 @@ class TableFile:
     def problem(self, *, deep: bool) -> str | None:
         """Return what is wrong with the table's own file, also, where `deep`, that it has no seal; None for nothing."""
         try:
-            data = self._blobs.read(self.key, limit=MAX_BYTES)
-            return parquet_problem(data, what=self._blobs.describe(self.key), deep=deep)
+            data = self._blobs.read(self.key, limit=MAX_PARQUET_BYTES)
+            return parquet_problem(data, what=self._blobs.describe(self.key), deep=deep, of=self.of)
         except (KymflowZarrError, OSError) as error:
             return str(error)
 
@@ -211,6 +219,29 @@ class TableFile:
             if self._blobs.is_listed(key):
                 self._blobs.set_aside(key)
 
+    def commit_problems(self) -> list[tuple[str, str]]:
+        """Return the keys of commits that are files and not sound, each with what is wrong; reads those not published."""
+        found = []
+        for number in self._numbers():
+            key = self._commit_key(number)
+            if not self._blobs.is_regular(key) or self._blobs.stamp(key) == self._blobs.stamp(self.key):
+                continue
+            said = self._commit_problem(key)
+            if said:
+                found.append((key, said))
+        return found
+
+    def _commit_problem(self, key: str) -> str | None:
+        what = self._blobs.describe(key)
+        try:
+            data = self._blobs.read(key, limit=MAX_PARQUET_BYTES)
+            if said := parquet_problem(data, what=what, deep=False, of=self.of):
+                return said
+            number = _number(read_notes(io.BytesIO(data), what=what).get(_NUMBER, b""))
+        except (KymflowZarrError, OSError) as error:
+            return str(error)
+        return None if key == self._commit_key(number) else f"says that it is commit {number}"
+
     def odd_commits(self) -> list[str]:
         """Return the keys of what has the name of a commit and is no file: a folder, a link, a pipe."""
         return [key for key in map(self._commit_key, self._numbers()) if not self._blobs.is_regular(key)]
@@ -246,8 +277,8 @@ class TableFile:
     def _newest_sound_commit(self, numbers: Sequence[int]) -> str | None:
         for key in map(self._commit_key, reversed(numbers)):
             try:
-                data, what = self._blobs.read(key, limit=MAX_BYTES), self._blobs.describe(key)
-                table_from_parquet(data, what=what)
+                data, what = self._blobs.read(key, limit=MAX_PARQUET_BYTES), self._blobs.describe(key)
+                table_from_parquet(data, what=what, of=self.of)
                 says = read_notes(io.BytesIO(data), what=what).get(_NUMBER, b"")
             except (DamagedError, FileNotFoundError, IsADirectoryError):
                 continue
@@ -256,11 +287,14 @@ class TableFile:
         return None
 
     def _notes(self, key: str) -> dict[bytes, bytes]:
+        what = self._blobs.describe(key)
         try:
             with self._blobs.open(key) as file:
-                return read_notes(file, what=self._blobs.describe(key))
+                notes = read_notes(file, what=what)
         except IsADirectoryError as error:
             raise self._is_folder(key) from error
+        check_place(parquet_place(notes, what=what), self.of, what=what)
+        return notes
 
     def _is_folder(self, key: str) -> DamagedError:
         return DamagedError(
@@ -272,7 +306,7 @@ class TableFile:
         return seal.decode() if seal else self._sha256(key)
 
     def _sha256(self, key: str) -> str:
-        return hashlib.sha256(self._blobs.read(key, limit=MAX_BYTES)).hexdigest()
+        return hashlib.sha256(self._blobs.read(key, limit=MAX_PARQUET_BYTES)).hexdigest()
 
     def _is_overtaken(self, number: int) -> bool:
         """Return whether a newer commit is there. Then this number may have been taken before, and been forgotten since.

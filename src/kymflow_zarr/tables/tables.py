@@ -16,9 +16,20 @@ from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
-from kymflow_zarr.formats.frames import concatenate_tables, frame_to_table, read_parts, table_from_parquet, table_to_frame
+from kymflow_zarr.formats.frames import (
+    concatenate_tables,
+    frame_to_table,
+    parquet_place,
+    read_notes,
+    read_parts,
+    table_from_parquet,
+    table_to_frame,
+)
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.places import check_place
+from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.names import check_name, check_restored_name
-from kymflow_zarr.tables.table_file import IMAGE_ID, MAX_BYTES, TableFile
+from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
 
 _SUFFIX = ".parquet"
 
@@ -84,7 +95,8 @@ class Tables:
         for what, given in (("columns", columns), ("image_ids", image_ids)):
             if isinstance(given, str):
                 raise InvalidValueError(f"{what} must be a list, not the text {given!r}; use [{given!r}]")
-        frame = self.file(name).read(lambda key: self._read(key, columns, image_ids))
+        file = self.file(name)
+        frame = file.read(lambda key: self._read(key, columns, image_ids, file.of))
         if frame is None:
             there = ", ".join(map(repr, self.names())) or "none"
             raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}")
@@ -175,12 +187,16 @@ class Tables:
         except InvalidValueError:  # another program's table, without images
             return False
 
-    def _read(self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None) -> pd.DataFrame:
+    def _read(
+        self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None, of: JsonObject | None
+    ) -> pd.DataFrame:
         what = self._blobs.describe(key)
         if columns is None and image_ids is None:
-            return table_to_frame(table_from_parquet(self._blobs.read(key, limit=MAX_BYTES), what=what), what=what)
+            data = self._blobs.read(key, limit=MAX_PARQUET_BYTES)
+            return table_to_frame(table_from_parquet(data, what=what, of=of), what=what)
         only = None if image_ids is None else (IMAGE_ID, image_ids)
         with self._blobs.open(key) as file:
+            check_place(parquet_place(read_notes(file, what=what), what=what), of, what=what)
             return table_to_frame(read_parts(file, what=what, columns=columns, only=only), what=what)
 
     def _without(self, table: pa.Table, name: str, image_ids: Collection[str]) -> pa.Table:

@@ -5,6 +5,7 @@ others are copied as they are.
 """
 
 import re
+from contextlib import suppress
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import write_array
@@ -13,10 +14,13 @@ from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.dataset.recognize import is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.formats.csv_gz import bind_csv_gz
 from kymflow_zarr.formats.frames import table_from_parquet, table_to_parquet
+from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import MAX_BYTES, from_bytes
-from kymflow_zarr.record.attributes import group_to_bytes, record_to_bytes
+from kymflow_zarr.record.attributes import record_to_bytes
+from kymflow_zarr.record.groups import write_empty_group
 from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.revisions import save_revision
 from kymflow_zarr.tables.sources import Sources
@@ -32,20 +36,24 @@ _CHUNK = re.compile(r"\d+([./]\d+)*")
 def copy_record(old: OlderRecord, new: Blobs, describe: DescribeImage | None) -> set[str]:
     """Write a record in this format, and return which of its files are the same in it, in whatever form."""
     attributes, metadata = old.load_attributes(), old.load_metadata()
-    new.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes, describe(metadata) if describe else None))
+    of = place_note(new.place(layout.GROUP_DOCUMENT))
+    new.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes, describe(metadata) if describe else None, of=of))
     for group in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
-        new.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+        write_empty_group(new, group)
     write_array(new, layout.RECORD_DATA, old.load_array(), axes=attributes.axes, chunks=None)
     converted = _chunks(old, layout.RECORD_DATA)
     for name in old.list_array_artifacts():
         key = layout.array_data_key(name)
-        new.write(f"{layout.array_group_key(name)}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+        write_empty_group(new, layout.array_group_key(name))
         write_array(new, key, old.load_array_artifact(name), axes=None, chunks=None)
         converted |= _chunks(old, key)
     if metadata:
         save_revision(new, metadata, expected=None)
     for key in old.list_analysis_keys():
         converted |= _copy_artifact(old, new, key)
+    for key in old.blobs.files(layout.RECORD_ANALYSIS):
+        if key.endswith(layout.CSV_GZ):
+            _seal_csv_gz(old.blobs, new, f"{layout.RECORD_ANALYSIS}/{key}")
     if _is_strict(old.blobs, layout.RECORD_METADATA):
         converted.add(layout.RECORD_METADATA)
     return converted
@@ -56,7 +64,7 @@ def copy_tables(old: OlderDataset, new: Blobs) -> set[str]:
     converted = set()
     for name in old.tables.names():
         key = layout.table_key(name)
-        new.write(key, table_to_parquet(table_from_parquet(old.blobs.read(key), what=old.blobs.describe(key))))
+        _copy_parquet(old.blobs, new, key)
         converted.add(key)
     sources = Sources(Tables(new))
     sources.add(old.load_sources())
@@ -90,12 +98,24 @@ def _copy_artifact(old: OlderRecord, new: Blobs, key: str) -> set[str]:
     """Write one artifact, and return its file where nothing is lost by that."""
     path = f"{layout.RECORD_ANALYSIS}/{key}"
     if key.endswith(layout.PARQUET):
-        new.write(path, table_to_parquet(table_from_parquet(old.blobs.read(path), what=old.blobs.describe(path))))
+        _copy_parquet(old.blobs, new, path)
         return {path}
     name = artifact_name(key)
     target = layout.artifact_key(name, layout.JSON)
-    new.write(target, artifact_to_bytes(old.load_json(key), what=f"artifact {name!r}"))
+    of = place_note(new.place(target))
+    new.write(target, artifact_to_bytes(old.load_json(key), what=f"artifact {name!r}", of=of))
     return {path} if path == target and _is_strict(old.blobs, path) else set()
+
+
+def _copy_parquet(old: Blobs, new: Blobs, key: str) -> None:
+    table = table_from_parquet(old.read(key), what=old.describe(key))
+    new.write(key, table_to_parquet(table, of=place_note(new.place(key))))
+
+
+def _seal_csv_gz(old: Blobs, new: Blobs, key: str) -> None:
+    """Write a gzipped CSV with a seal; the file itself goes among those that are kept as they were."""
+    with suppress(DamagedError):
+        new.write(key, bind_csv_gz(old.read(key), what=old.describe(key), of=place_note(new.place(key))))
 
 
 def _is_strict(old: Blobs, path: str) -> bool:

@@ -15,6 +15,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import DamagedError, DatasetExistsError
 from kymflow_zarr.record.attributes import DatasetAttributes, group_to_bytes
+from kymflow_zarr.record.groups import write_empty_group
 from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.upgrade.comparing import compare_record, compare_tables
@@ -79,7 +80,7 @@ def upgrade_dataset(
         raise DatasetExistsError(f"{target} is inside {source.path}, which is only read; choose another place")
     place = Blobs(target.parent, read_only=False)
     try:
-        with place.build(target.name, keep_reserve=True, replace=False) as draft:
+        with place.build(target.name, keep_reserve=True, replace=False, is_dataset=True) as draft:
             report = _copy(source, draft, describe, watch)
             compare_tables(source, Dataset(draft.root, mode="r"))
     except FileExistsError as error:
@@ -94,7 +95,7 @@ def _copy(source: OlderDataset, draft: Blobs, describe: DescribeImage | None, wa
     attributes = DatasetAttributes(created_utc=created_utc, upgraded_from=source.attributes)
     draft.write(layout.GROUP_DOCUMENT, group_to_bytes(attributes.to_json()))
     for group in GROUPS:
-        draft.write(f"{group}/{layout.GROUP_DOCUMENT}", group_to_bytes({}))
+        write_empty_group(draft, group, dataset_id=attributes.dataset_id)
     converted = {layout.V2_ATTRIBUTES, layout.MANIFEST}
     ids = source.list_image_ids()
     for done, image_id in enumerate(ids):

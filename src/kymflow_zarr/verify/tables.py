@@ -12,6 +12,7 @@ from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.tables.sources import Sources
 from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
@@ -51,7 +52,9 @@ def _table_findings(
         what = "has the name of a commit, and is no file but a folder, a link or a pipe"
         yield from found(key, what, partial(tables.set_aside, key))
     said = file.problem(deep=deep)
-    if said == UNSEALED:
+    for key, what in file.commit_problems() if deep and said in (None, UNSEALED, UNBOUND) else ():
+        yield from found(key, f"{what}; it is not needed", partial(tables.set_aside, key))
+    if said in (UNSEALED, UNBOUND):
         yield from found(where, said, file.seal)
     elif said:
         yield from found(where, f"{said}; it can be made again", partial(_heal, file, make_again))

@@ -15,17 +15,24 @@ from kymflow_zarr import layout
 from kymflow_zarr.counted import counted
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.manifest import Manifest, load_manifest, save_manifest, stored_manifest
-from kymflow_zarr.dataset.recognize import GROUPS, is_uuid
+from kymflow_zarr.dataset.recognize import is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
 from kymflow_zarr.formats.frames import parquet_problem
+from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.places import UNBOUND, place_note
+from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.record.revisions import list_revisions
+from kymflow_zarr.verify.metadata import is_set_aside
+from kymflow_zarr.verify.owners import Owners
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
-from kymflow_zarr.verify.record import empty_group_findings, record_findings, telling_group_findings
+from kymflow_zarr.verify.record import record_findings
+from kymflow_zarr.verify.root import root_findings
+from kymflow_zarr.verify.sealing import seal_artifact
 from kymflow_zarr.verify.tables import sources_findings, table_findings
 from kymflow_zarr.watch import Watch
 
@@ -92,13 +99,14 @@ def verify_dataset(
     if repair and blobs.read_only:
         raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only")
     newest = {entry.image_id: entry.newest_revision for entry in stored_manifest(blobs).entries}
+    owners = Owners(blobs, dataset)
     ids = dataset.list_image_ids()
     problems: list[Problem] = []
     damaged = set()
     for done, image_id in enumerate(ids):
         watch.check("looking for damage was cancelled; what was repaired by then stays")
         watch.progress(done, len(ids), "")
-        findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record)
+        findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record, owners=owners)
         findings = itertools.chain(_lost_revision(blobs, image_id, newest.get(image_id, -1)), findings)
         of_record = _settle(layout.record_key(image_id), findings, repair=repair)
         if not blobs.is_listed(layout.record_key(image_id)):  # deleted while it was looked at
@@ -107,12 +115,12 @@ def verify_dataset(
         if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
             damaged.add(image_id)
     for where, findings in (
-        (layout.GROUP_DOCUMENT, _of_groups(blobs, deep=deep)),
+        (layout.GROUP_DOCUMENT, root_findings(blobs, dataset, deep=deep)),
         (layout.STAGING, _of_left_overs(blobs, repair=repair)),
         (layout.IMAGES, _of_strangers(blobs)),
         (layout.table_key(layout.SOURCES_TABLE), sources_findings(blobs, dataset, deep=deep)),
         (layout.MANIFEST, _of_manifest(blobs, dataset, deep=deep)),
-        (layout.INDEX, _of_indexes(blobs)),
+        (layout.INDEX, _of_indexes(blobs, deep=deep)),
         (layout.TABLES, table_findings(blobs, dataset, deep=deep)),
     ):
         problems += _settle(where, findings, repair=repair)
@@ -151,30 +159,25 @@ def _repaired(finding: Finding) -> Problem:
     return finding.problem(repaired=True)
 
 
-def _of_record(blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, check: CheckRecord | None) -> Findings:
+def _of_record(
+    blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, check: CheckRecord | None, owners: Owners
+) -> Findings:
     where = layout.record_key(image_id)
     folder, record = blobs.sub(where), dataset.record(image_id)
-    yield from record_findings(folder, record, where=where, deep=deep, check=check)
+    yield from record_findings(folder, record, where=where, deep=deep, check=check, owners=owners)
 
 
 def _lost_revision(blobs: Blobs, image_id: str, newest: int) -> Findings:
     """Yield that the newest revision that the manifest has seen is gone, unless a repair set it aside."""
     key = layout.record_key(image_id)
-    place = f"{key}/{layout.revision_key(newest)}"
     try:
-        there = max(list_revisions(blobs.sub(key)), default=-1)
+        folder = blobs.sub(key)
+        is_gone = newest > max(list_revisions(folder), default=-1) and not is_set_aside(folder, newest)
     except (KymflowZarrError, OSError):  # said of the record itself
         return
-    if newest > there and not any(place_of(name) == place for name in blobs.names(layout.QUARANTINE)):
-        yield from found(place, "is gone: the newest save of ROIs and notes that was seen; restore it from a backup")
-
-
-def _of_groups(blobs: Blobs, *, deep: bool) -> Findings:
-    if not deep or not blobs.exists(layout.GROUP_DOCUMENT):
-        return
-    yield from telling_group_findings(blobs, layout.GROUP_DOCUMENT, layout.GROUP_DOCUMENT)
-    for group in GROUPS:
-        yield from empty_group_findings(blobs, f"{group}/{layout.GROUP_DOCUMENT}")
+    if is_gone:
+        what = "is gone: the newest save of ROIs and notes that was seen; restore it from a backup"
+        yield from found(f"{key}/{layout.revision_key(newest)}", what)
 
 
 def _of_left_overs(blobs: Blobs, *, repair: bool) -> Findings:
@@ -228,16 +231,20 @@ def _of_manifest(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
     yield from failing(layout.MANIFEST, partial(_manifest_problem, blobs, dataset, deep=deep), renew)
 
 
-def _of_indexes(blobs: Blobs) -> Findings:
+def _of_indexes(blobs: Blobs, *, deep: bool) -> Findings:
     for name in blobs.names(layout.INDEX):
         key = f"{layout.INDEX}/{name}"
         if name.endswith(layout.PARQUET):
-            yield from failing(key, partial(_index_problem, blobs, key), partial(blobs.set_aside, key))
+            for finding in failing(key, partial(_index_problem, blobs, key, deep=deep)):
+                only_seal = finding.what in (UNSEALED, UNBOUND)
+                what = finding.what if only_seal else f"{finding.what}; it can be made again"
+                yield from found(key, what, partial(seal_artifact if only_seal else Blobs.set_aside, blobs, key))
 
 
-def _index_problem(blobs: Blobs, key: str) -> str | None:
-    said = parquet_problem(blobs.read(key), what=blobs.describe(key), deep=False)
-    return f"{said}; it can be made again" if said else None
+def _index_problem(blobs: Blobs, key: str, *, deep: bool) -> str | None:
+    return parquet_problem(
+        blobs.read(key, limit=MAX_PARQUET_BYTES), what=blobs.describe(key), deep=deep, of=place_note(blobs.place(key))
+    )
 
 
 def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | None:

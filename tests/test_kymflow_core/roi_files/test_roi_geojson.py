@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kymflow_core.errors import RoiError
-from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet
+from kymflow_core.roi import DrawnShape, MaskROI, RectROI, RoiSet, polygons
 from kymflow_core.roi.polygons import is_simple
 from kymflow_core.roi.raster import shape_mask
+from kymflow_core.roi_files import geojson
 from kymflow_core.roi_files.geojson import rois_to_geojson, save_geojson
 from kymflow_core.roi_files.outline import mask_regions
 from property_tests import examples
@@ -307,3 +308,36 @@ def test_a_mask_that_is_no_boolean_image_is_refused():
         RoiError, match=r"the mask of ROI 1 must be a boolean image \(y, x\), not float64 of shape \(2, 2\)"
     ):
         rois_to_geojson([painted_roi()], masks={1: np.zeros((2, 2))})
+
+
+def in_a_circle(count):
+    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([200 + 150 * np.sin(turn), 200 + 150 * np.cos(turn)], axis=1)
+
+
+def test_a_polygon_of_many_vertices_is_simple_or_not():
+    points = in_a_circle(50_000)
+    assert is_simple(points)
+    points[[100, 40_000]] = points[[40_000, 100]]
+    assert not is_simple(points)
+
+
+def test_what_would_take_very_long_to_look_at_is_refused_with_the_limit(monkeypatch):
+    monkeypatch.setattr(polygons, "MOST_PAIRS", 10)
+    comb = np.array([(0.0, at) if at % 2 else (9.0, at) for at in range(20)] + [(-5.0, 19), (-5.0, 0)])
+    with pytest.raises(RoiError, match="pairs of its sides lie side by side, and at most 10 are looked at"):
+        is_simple(comb)
+
+
+@pytest.mark.parametrize("name", ["MOST_OF_ONE", "MOST_VERTICES"])
+def test_shapes_of_too_many_vertices_are_refused_or_left_out_with_the_limit(monkeypatch, name):
+    monkeypatch.setattr(geojson, name, 1000)
+    shape = {"type": "polygon", "vertices": in_a_circle(1001).tolist()}
+    roi = MaskROI(roi_id=1, reference=None, meta={"shape": shape})
+    if name == "MOST_OF_ONE":
+        assert rois_to_geojson([roi])["kymflow"]["lost"] == [
+            "ROI 1: left out: it has 1,001 vertices, and at most 1,000 are written"
+        ]
+    else:
+        with pytest.raises(RoiError, match="the ROIs have 1,001 vertices; at most 1,000 are written to one GeoJSON file"):
+            rois_to_geojson([roi])

@@ -128,9 +128,11 @@ class TestTruth:
             pytest.param(b"no gzip", id="no gzip"),
             pytest.param(gzip.compress(b"{"), id="torn JSON"),
             pytest.param(gzip.compress(b"[]"), id="a list"),
-            pytest.param(gzip.compress(b'{"manifest_version": 9, "entries": []}'), id="of another version"),
-            pytest.param(gzip.compress(b'{"manifest_version": 1, "entries": [{}]}'), id="an empty entry"),
-            pytest.param(gzip.compress(b'{"manifest_version": 1, "entries": 3}'), id="entries that are no list"),
+            pytest.param(gzip.compress(b'{"manifest_version": 9}\n'), id="of another version"),
+            pytest.param(gzip.compress(b'{"manifest_version": 1, "entries": []}'), id="of the version before lines"),
+            pytest.param(gzip.compress(b'{"manifest_version": 2}\n{}\n'), id="an empty entry"),
+            pytest.param(gzip.compress(b'{"manifest_version": 2}\n3\n'), id="an entry that is no object"),
+            pytest.param(gzip.compress(b'{"manifest_version": 2}\n[" * 2**21'), id="a line without an end"),
             pytest.param(gzip.compress(b"[" * 100_000), id="nested deep"),
         ],
     )
@@ -140,9 +142,9 @@ class TestTruth:
         assert listed.load_manifest() == expected
 
     def test_what_it_says_of_a_record_whose_files_did_not_change_is_found_by_verify(self, listed):
-        document = json.loads(gzip.decompress(manifest_path(listed).read_bytes()))
-        document["entries"][0]["acquired_local_epoch_ns"] = 12345
-        lying = Manifest(entries=tuple(map(ManifestEntry.from_json, document["entries"])))
+        _, *lines = map(json.loads, gzip.decompress(manifest_path(listed).read_bytes()).splitlines())
+        lines[0]["acquired_local_epoch_ns"] = 12345
+        lying = Manifest(entries=tuple(map(ManifestEntry.from_json, lines)))
         manifest_path(listed).write_bytes(lying.to_bytes())
         (problem,) = listed.verify(deep=True).problems
         assert problem.what == "says what is not so of 1 record; it can be made again"
@@ -208,3 +210,20 @@ def test_an_unreadable_manifest_says_so():
 def test_a_sound_dataset_is_summed_up(count, text):
     entries = tuple(ManifestEntry(image_id=str(number), stamp="") for number in range(count))
     assert Manifest(entries=entries).summary() == text
+
+
+def test_a_manifest_of_more_records_than_one_json_file_has_room_for_is_read_again():
+    one = ManifestEntry(image_id="x" * 36, stamp="s" * 200, axes=("y", "x"), shape=(3, 2), name="n" * 100)
+    whole = Manifest(entries=(one,) * 100_000)
+    data = whole.to_bytes()
+    assert len(gzip.decompress(data)) > 2**25
+    assert Manifest.from_bytes(data, what="x") == whole
+
+
+def test_it_knows_the_newest_revision_that_was_believed(listed):
+    image_id = listed.list_image_ids()[0]
+    history = listed.path / "images" / image_id / "analysis/history"
+    shutil.copy(history / "metadata.00000000.json", history / "metadata.00000009.json")
+    assert {entry.image_id: entry.newest_revision for entry in listed.load_manifest().entries}[image_id] == 0
+    edit_by_hand(listed, image_id)
+    assert {entry.image_id: entry.newest_revision for entry in listed.load_manifest().entries}[image_id] == 0

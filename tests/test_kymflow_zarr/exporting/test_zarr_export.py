@@ -20,6 +20,8 @@ from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.arrays.npy import npy_to_bytes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, SourceError
+from kymflow_zarr.exporting import document
+from kymflow_zarr.exporting.document import ExportDocument, ExportedFile, ExportedImage, load_export
 from kymflow_zarr.formats.csv import parse_csv
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff, tiff_to_array
 from kymflow_zarr.importing.tiffs import read_tiff
@@ -528,7 +530,7 @@ class TestRestore:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            pytest.param({"version": 2}, r"is of version 2; this program reads version 1: update it", id="newer"),
+            pytest.param({"version": 3}, r"is of version 3; this program reads version 2: update it", id="newer"),
             pytest.param({"images": {}}, r"lacks its list of images", id="no images"),
             pytest.param({"images": [3]}, r"an entry that is no exported record: 3", id="no record"),
             pytest.param(
@@ -641,3 +643,50 @@ def test_names_in_an_exported_csv_stay_text(dataset, record, out):
         frame = parse_csv(path.read_bytes(), where=name).frame
         pd.testing.assert_frame_equal(frame, record.load_df_parquet(name))
         assert all(isinstance(one, str) for one in frame[column])
+
+
+class TestManyRecords:
+    @pytest.fixture
+    def lines(self, tmp_path, monkeypatch):
+        """An export of three records, each a line, and the dataset that it is of."""
+        monkeypatch.setattr(document, "MOST_INSIDE", 2)
+        dataset = ZarrDataset.create(tmp_path / "many.zarr")
+        for at in range(3):
+            dataset.add_image(np.full((4, 3), at, np.uint8)).save_json("params", {"at": at})
+        dataset.export_legacy_folder(tmp_path / "out")
+        return dataset, tmp_path / "out"
+
+    def test_each_is_a_line_and_they_come_back(self, lines, tmp_path):
+        dataset, out = lines
+        assert len((out / "images.jsonl").read_text().splitlines()) == 3
+        again = ZarrDataset.create(tmp_path / "again.zarr")
+        assert again.import_folder(out).failed == ()
+        assert [record.load_json("params") for record in again.iter_records()] == [
+            record.load_json("params") for record in dataset.iter_records()
+        ]
+        assert again.verify(deep=True).problems == ()
+
+    @pytest.mark.parametrize("left", [b"", b"{}\n"])
+    def test_lines_that_are_cut_off_are_refused(self, lines, tmp_path, left):
+        _, out = lines
+        (out / "images.jsonl").write_bytes(left)
+        with pytest.raises(SourceError, match=r"says that images.jsonl has 3 records, and there are"):
+            ZarrDataset(tmp_path / "again.zarr").import_folder(out)
+
+    def test_an_export_of_fewer_records_in_its_place_has_none_of_its_lines(self, lines, tmp_path):
+        dataset, out = lines
+        dataset.delete_image(dataset.list_image_ids()[0])
+        dataset.export_legacy_folder(out, overwrite=True)
+        assert not (out / "images.jsonl").exists()
+        again = ZarrDataset.create(tmp_path / "again.zarr")
+        assert len(again.import_folder(out).imported) == 2
+
+    def test_a_document_of_more_records_than_one_json_file_has_room_for_is_read_again(self, tmp_path):
+        file = ExportedFile(path="images/x/image.tif", kind="json", name="n" * 60, sha256="0" * 64)
+        image = ExportedImage(image_id="x" * 36, folder="images/x", axes=("y", "x"), created_utc="", files=(file,) * 15)
+        whole = ExportDocument(dataset_id="d", created_utc="", exported_utc="", schema_version=2, images=(image,) * 15_000)
+        assert sum(map(len, whole.lines())) > 2**25
+        blobs = Blobs(tmp_path, read_only=False)
+        blobs.write_lines("images.jsonl", whole.lines())
+        blobs.write("dataset.json", json.dumps(whole.to_json()).encode())
+        assert load_export(tmp_path) == whole

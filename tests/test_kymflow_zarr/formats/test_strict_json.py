@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError
-from kymflow_zarr.formats.strict_json import canonical_sha256, from_bytes, object_from_bytes, to_readable_bytes
+from kymflow_zarr.formats.strict_json import (
+    canonical_sha256,
+    from_bytes,
+    is_readable_form,
+    object_from_bytes,
+    to_readable_bytes,
+)
 from property_tests import examples
 
 VALUES = st.recursive(
@@ -102,3 +108,28 @@ def test_bytes_that_are_no_json_are_damage(data):
 def test_json_that_is_no_object_is_damage_where_an_object_is_expected(data, kind):
     with pytest.raises(DamagedError, match=f"the file holds a JSON {kind} where an object is expected"):
         object_from_bytes(data, what="the file")
+
+
+def test_large_json_has_no_spaces_and_comes_back():
+    value = {"rois": [{"roi_id": at, "name": f"vessel {at}"} for at in range(40_000)]}
+    data = to_readable_bytes(value, what="x")
+    assert (b" " in data.replace(b"vessel ", b""), from_bytes(data, what="x")) == (False, value)
+
+
+def test_large_json_that_an_earlier_version_indented_is_as_it_was_written():
+    value = {"rois": list(range(200_000))}
+    indented = json.dumps(value, indent=2).encode() + b"\n"
+    assert is_readable_form(indented, value, what="x")
+    assert not is_readable_form(indented.replace(b"\n ", b"\n"), value, what="x")
+
+
+def test_json_that_only_its_indent_makes_too_large_is_stored_without():
+    value = [[0] * 100_000]
+    for _ in range(400):
+        value = [value]
+    assert len(to_readable_bytes(value, what="x")) < 2**18
+
+
+def test_a_key_that_json_would_turn_into_text_is_refused_however_large_the_rest_is():
+    with pytest.raises(InvalidValueError, match=r"the key 1 at \$ is a int, not a string"):
+        to_readable_bytes({1: "x" * 2**21}, what="x")

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from kymflow_zarr import concatenate_frames, units_of, with_units
 from kymflow_zarr.errors import DamagedError, InvalidValueError
-from kymflow_zarr.formats.frames import frame_from_csv_gz, frame_from_parquet, frame_to_csv_gz, frame_to_parquet
+from kymflow_zarr.formats import frames, parquet_limits
+from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
+from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
 from property_tests import examples
 
 EVERY_KIND = pd.DataFrame(
@@ -235,3 +237,37 @@ class TestIndex:
         frame = pd.DataFrame({"v": [1.0]}, index=pd.Index([4.0], name="v"))
         with pytest.raises(InvalidValueError, match=r"^x: its index has the name of a column, 'v'; name it"):
             to_bytes(frame, what="x")
+
+
+class TestLimits:
+    def test_a_table_of_equal_values_above_the_number_that_any_file_may_have_is_read_again(self, monkeypatch):
+        monkeypatch.setattr(parquet_limits, "SPARSE_CELLS", 100_000)
+        frame = pd.DataFrame({"image_id": "a" * 36, "kind": "low", "value": np.zeros(100_000)})
+        pd.testing.assert_frame_equal(frame_from_parquet(frame_to_parquet(frame, what="x"), what="x"), frame)
+
+    def test_a_small_file_that_says_that_it_has_many_rows_is_not_believed(self, monkeypatch):
+        data = frame_to_parquet(pd.DataFrame({"value": ["low"] * 100_000}), what="x")
+        monkeypatch.setattr(parquet_limits, "SPARSE_CELLS", 1000)
+        with pytest.raises(DamagedError, match=r"says that it has 100000 rows in .* bytes, which is not believable"):
+            frame_from_parquet(data, what="x")
+
+    @pytest.mark.parametrize(("limit", "most"), [("MAX_ROWS", "1,000"), ("MAX_CELLS", "500")])
+    def test_what_would_not_be_read_is_not_written(self, monkeypatch, limit, most):
+        monkeypatch.setattr(parquet_limits, limit, 1000)
+        with pytest.raises(InvalidValueError, match=f"1,001 rows of 2 columns are too many .* holds at most {most}"):
+            frame_to_parquet(pd.DataFrame({"a": range(1001), "b": 0}), what="x")
+
+    def test_what_is_too_large_only_as_a_file_is_not_written_either(self, monkeypatch):
+        monkeypatch.setattr(parquet_limits, "MAX_UNPACKED_BYTES", 1000)
+        with pytest.raises(InvalidValueError, match="the rows would not be read again as Parquet: it says"):
+            frame_to_parquet(pd.DataFrame({"a": range(1001)}), what="x")
+
+    @pytest.mark.trials
+    def test_a_table_of_eleven_million_rows_of_ten_columns_is_read_again(self):
+        rows = 11_100_000
+        columns = {f"c{at}": np.arange(rows, dtype=np.int32) + at for at in range(9)}
+        table = pa.table({"image_id": pa.repeat(pa.scalar("a"), rows), **columns})
+        data = frames.table_to_parquet(table)
+        del table, columns
+        read = frames.table_from_parquet(data, what="x")
+        assert (read.num_rows, read["c8"][-1].as_py()) == (rows, rows + 7)

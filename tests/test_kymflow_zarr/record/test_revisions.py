@@ -118,16 +118,16 @@ class TestConflict:
         assert save(blobs, {"a": 3}, None).number == 1
 
     def test_the_second_commit_of_one_number_is_refused(self, blobs):
-        _commit(blobs, {"a": "mine"}, 0)
+        _commit(blobs, {"a": "mine"}, 0, -1)
         with pytest.raises(
             ConflictError, match=r"not saved: another program saved revision 0 of .* at the same moment; load it"
         ):
-            _commit(blobs, {"a": "yours"}, 0)
+            _commit(blobs, {"a": "yours"}, 0, -1)
 
     def test_the_first_commit_of_one_number_stands(self, blobs):
-        _commit(blobs, {"a": "mine"}, 0)
+        _commit(blobs, {"a": "mine"}, 0, -1)
         with pytest.raises(ConflictError, match="at the same moment"):
-            _commit(blobs, {"a": "yours"}, 0)
+            _commit(blobs, {"a": "yours"}, 0, -1)
         assert load_revision(blobs).payload == {"a": "mine"}
 
     def test_of_many_threads_that_commit_at_once_exactly_one_wins(self, blobs):
@@ -136,7 +136,7 @@ class TestConflict:
         def try_to_commit(who):
             start.wait()
             try:
-                _commit(blobs, {"who": who}, 0)
+                _commit(blobs, {"who": who}, 0, -1)
             except ConflictError:
                 return None
             return who
@@ -150,7 +150,7 @@ class TestConflict:
 
         def load_then_lose_the_race(blobs, _numbers):
             revision = load_revision(blobs)
-            _commit(blobs, {"a": "theirs"}, 1)
+            _commit(blobs, {"a": "theirs"}, 1, 0)
             return revision
 
         monkeypatch.setattr(revisions, "load_revision", load_then_lose_the_race)
@@ -161,7 +161,7 @@ class TestConflict:
         first = save(blobs, {"a": 1})
 
         def lose_the_race_then_load(blobs, _numbers):
-            _commit(blobs, {"a": "theirs"}, 1)
+            _commit(blobs, {"a": "theirs"}, 1, 0)
             return load_revision(blobs)
 
         monkeypatch.setattr(revisions, "load_revision", lose_the_race_then_load)
@@ -272,7 +272,10 @@ class TestDamage:
     def test_no_sound_revision_at_all_is_damage(self, blobs):
         save(blobs, {"a": 1})
         break_seal(blobs, 0)
-        with pytest.raises(DamagedError, match=r"none of the 1 revisions in .*history is whole; restore one from a backup"):
+        with pytest.raises(
+            DamagedError,
+            match=r"none of the 1 revisions in .*history is whole and of this record; restore",
+        ):
             load_revision(blobs)
 
     def test_other_files_in_the_history_are_passed_over(self, blobs):

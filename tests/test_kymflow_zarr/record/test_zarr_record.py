@@ -110,7 +110,8 @@ class TestJson:
     def test_json_lies_under_its_name(self, record, record_folder):
         record.save_json("radon/params", {"window": 3})
         document = json.loads((record_folder / "analysis/radon/params.json").read_text())
-        assert document == {"window": 3, "kymflow": {"sha256": document["kymflow"]["sha256"]}}
+        place = {"record": record.image_id, "key": "analysis/radon/params.json"}
+        assert document == {"window": 3, "kymflow": {"of": place, "sha256": document["kymflow"]["sha256"]}}
 
     def test_a_missing_one_is_named_with_those_there_are(self, record):
         record.save_json("params", 3)

@@ -18,7 +18,7 @@ from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
-_LEAST_HEIGHT = 150
+_LEAST_HEIGHT = 180
 
 
 class FlowDock(Dock):
@@ -38,7 +38,7 @@ class FlowDock(Dock):
         """The plot."""
         self._overlay: CursorOverlay | None = None
         self._bar = TaskBar(self)
-        self._text, self._under_mouse, self._warning = ElidedLabel(self), ElidedLabel(self), ElidedLabel(self)
+        self._text, self._warning = ElidedLabel(self), ElidedLabel(self)
         self._drawing = soon(self, self._draw)
         self.measure = MeasureActions(self, self.flow, self._bar)
         """What measures."""
@@ -76,17 +76,13 @@ class FlowDock(Dock):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self._text, stretch=3)
-        top.addWidget(self._under_mouse, stretch=2)
-        for widget in (self._older, self._fit, self.measure.button):
+        top.addWidget(self._warning, stretch=2)
+        for widget in (self.measure.again, self._older, self._fit, self.measure.button):
             top.addWidget(widget)
-        warning = QHBoxLayout()
-        warning.addWidget(self._warning, stretch=1)
-        warning.addWidget(self.measure.again)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(2)
         layout.addLayout(top)
-        layout.addLayout(warning)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self._bar)
         self._bar.hide()
@@ -115,7 +111,7 @@ class FlowDock(Dock):
 
     def _on_changed(self) -> None:
         state = self.flow.state
-        self._text.show_text(state.text)
+        self._show_text(None)
         self._warning.show_text(f"⚠ {state.warning}" if state.warning else "")
         self._warning.setVisible(bool(state.warning))
         self._older.setVisible(self.flow.has_older)
@@ -180,7 +176,11 @@ class FlowDock(Dock):
 
     def _show_pointed(self, line: float | None) -> None:
         self.plot.show_cursor(None if line is None else line * self._scale)
-        self._under_mouse.show_text("" if line is None else self.flow.describe(line))
+        self._show_text(line)
+
+    def _show_text(self, line: float | None) -> None:
+        """Say what is known of the line under the mouse, or of the ROIs."""
+        self._text.show_text(self.flow.state.text if line is None else self.flow.describe(line))
 
     def _on_theme(self, event: Any = None) -> None:
         theme = get_theme(self._session.viewer.theme)

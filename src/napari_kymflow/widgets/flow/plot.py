@@ -18,7 +18,7 @@ from napari_kymflow.flow.curves import LOOKS, Curves
 from napari_kymflow.flow.traces import STATES
 
 _AXIS_WIDTH = 58
-_STRIP_HEIGHT = 13
+_STRIP_HEIGHT, _TIME_HEIGHT = 13, 19
 _NOTCH = 1.007**30
 """How much one notch of the wheel zooms, as on the canvas."""
 _POINT_ALPHA, _BAND_ALPHA = 70, 80
@@ -89,6 +89,20 @@ class TimeViewBox(pg.ViewBox):
         self.pan_asked.emit(float(-moved * (stop - start) / max(1.0, self.width())))
 
 
+class TimeAxis(pg.AxisItem):
+    """A time axis that is one row high: its label stands left of its numbers, below the other axis."""
+
+    def __init__(self) -> None:
+        super().__init__("bottom")
+        self.setHeight(_TIME_HEIGHT)
+
+    def resizeEvent(self, ev: Any = None) -> None:  # noqa: N802  # Qt's name
+        """Keep the label where it is."""
+        width = self.label.boundingRect().width()
+        self.label.setPos(min(-_AXIS_WIDTH, -width), 0)
+        self.picture = None
+
+
 class StripItem(pg.GraphicsObject):
     """The states of windows: colour and height say which; windows without cells are an empty box."""
 
@@ -146,7 +160,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         self.ci.layout.setSpacing(0)
         self._box, self._strip_box = TimeViewBox(), TimeViewBox()
         self._plot = self.addPlot(row=0, col=0, viewBox=self._box)
-        self._strip_plot = self.addPlot(row=1, col=0, viewBox=self._strip_box)
+        self._strip_plot = self.addPlot(row=1, col=0, viewBox=self._strip_box, axisItems={"bottom": TimeAxis()})
         self._items: list[_Items] = []
         self._strip = StripItem()
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
@@ -165,7 +179,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         strip_axis.setStyle(showValues=False, tickLength=0)
         self._strip_box.setMouseEnabled(x=False, y=False)
         self._strip_box.setYRange(0, 1, padding=0)
-        self._strip_box.setFixedHeight(_STRIP_HEIGHT)
+        self.ci.layout.setRowFixedHeight(1, _STRIP_HEIGHT + _TIME_HEIGHT)
         self._strip_box.addItem(self._strip)
         self._box.addItem(self._cursor, ignoreBounds=True)
         self._cursor.hide()
