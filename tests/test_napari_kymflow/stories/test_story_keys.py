@@ -43,7 +43,7 @@ def agreed(monkeypatch):
 
 
 def press(widget, key, modifier=Qt.KeyboardModifier.NoModifier):
-    QApplication.setActiveWindow(widget.window())
+    widget.window().activateWindow()
     widget.setFocus()
     QTest.keyClick(widget, key, modifier)
     settle()

@@ -7,7 +7,7 @@ from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QCheckBox, QDialogButtonBox, QFileDialog, QLineEdit, QSlider
 
-from kymflow_core import AcqImage, MaskROI
+from kymflow_core import AcqImage, MaskROI, RoiSet
 from kymflow_core.roi.bounds import Bounds
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.rois.columns import COLUMNS
@@ -133,6 +133,13 @@ def test_a_rectangle_is_typed_into_a_form_that_takes_only_what_has_pixels(roi_do
     assert not dialog.form.end_line.enabled
     assert dialog.bounds == Bounds(x0=0, x1=50, y0=0, y1=100)
     assert dialog.form.end_line.max == 100
+
+
+def test_rois_are_listed_by_their_ids_as_in_the_tables(roi_dock, session):
+    rois = session.record.rois
+    session.record.editor.restore(RoiSet.of([rois.get(2), rois.get(1)], next_id=3))
+    assert session.record.rois.ids == (2, 1)
+    assert [row[0].removeprefix("● ") for row in cells(roi_dock)] == ["1", "2"]
 
 
 def test_selecting_a_row_selects_the_shape(roi_dock, session):

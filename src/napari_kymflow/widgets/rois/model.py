@@ -55,7 +55,8 @@ class RoiModel(QAbstractTableModel):
 
     def _rows_of(self, record: OpenRecord) -> list[_Row]:
         unsaved = set(record.editor.unsaved_roi_ids)
-        rois = [roi for roi in record.rois if matches(roi, self._words)]
+        # By id, as in the dataset's tables; restored and merged sets may have another order.
+        rois = sorted((roi for roi in record.rois if matches(roi, self._words)), key=lambda roi: roi.roi_id)
         return [_Row(record, roi, is_unsaved=roi.roi_id in unsaved) for roi in rois]
 
     def set_filter(self, text: str) -> None:
