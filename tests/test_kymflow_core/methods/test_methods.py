@@ -86,14 +86,13 @@ def test_animals_that_are_not_named_are_unknown_and_the_way_out_is_said(tmp_path
     assert "[Enter subject_id and vessel_id for every image to have these numbers.]" in text
 
 
-@pytest.mark.story
 def test_the_script_makes_the_same_tables_from_the_raw_files(measured, tmp_path):
     script = tmp_path / "remake.py"
     done = CliRunner().invoke(app, ["methods", str(measured / "lab.zarr"), "--script", str(script)])
     assert done.exit_code == 0, done.output
     arguments = [str(one) for one in (script, measured / "lab.zarr", measured / "raw", tmp_path / "again.zarr")]
     ran = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
     lines = ran.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines] == [one.table_name for one in INDEXERS]
     assert all(line.endswith("all the same") for line in lines)

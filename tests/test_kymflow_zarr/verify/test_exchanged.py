@@ -178,7 +178,8 @@ def test_any_two_files_that_were_exchanged_are_found(sound, tmp_path, count, tri
     pairs = pairs[::step]
     for at, (one, other) in enumerate(pairs):
         path = shutil.copytree(sound, tmp_path / f"{at}.zarr")
-        if (path / one).samefile(path / other):
+        if (path / one).read_bytes() == (path / other).read_bytes():  # alike: nothing is exchanged
+            shutil.rmtree(path)
             continue
         exchange(path / one, path / other)
         if answer := verdict(path, before):

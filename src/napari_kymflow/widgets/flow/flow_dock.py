@@ -18,7 +18,7 @@ from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
-_LEAST_HEIGHT = 180
+_LEAST_HEIGHT = 160
 
 
 class FlowDock(Dock):
