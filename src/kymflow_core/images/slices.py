@@ -70,4 +70,5 @@ class Slices:
         return self._held[z, channel][rows, columns]
 
     def _read(self, place: Mapping[str, int | slice]) -> NDArray[Any]:
-        return np.asarray(self._pixels[tuple(place.get(axis, 0) for axis in self._axes)])
+        pixels = np.asarray(self._pixels[tuple(place.get(axis, 0) for axis in self._axes)])
+        return pixels if self._axes.index("y") < self._axes.index("x") else pixels.T

@@ -1,6 +1,6 @@
 """The paragraph for the methods of a paper: what was measured, how, with what, and what was left out and why.
 
-The rule of this room: each number is counted in the dataset, and what is not known is said to be unknown.
+The rule of this room: each number is counted in the dataset, and what is not known is called unknown.
 """
 
 from collections import Counter

@@ -61,7 +61,7 @@ def load_entries(record: LogReader) -> tuple[Entry, ...]:
 
 
 class ReviewLog:
-    """What is said of one record's events, to which one reviewer adds.
+    """The verdicts on one record's events, to which one reviewer adds.
 
     Parameters
     ----------

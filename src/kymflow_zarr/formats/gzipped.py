@@ -1,7 +1,7 @@
 """Gzip that is unpacked within a limit, and whose comment carries a seal.
 
 The rule of this room: any program can unpack what is sealed here: the comment is a part of gzip's header (RFC 1952) that
-readers skip. The digest covers the text and what is said of the place.
+readers skip. The digest covers the text and the place.
 """
 
 import gzip

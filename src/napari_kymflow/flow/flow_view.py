@@ -22,7 +22,7 @@ ON_LIGHT = ("#0072b2", "#d55e00", "#6b5d00", "#8f3f71")
 
 
 class FlowView:
-    """The velocities of the open record, and what is said of them.
+    """The velocities of the open record, and their state in words.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class FlowView:
 
     @property
     def state(self) -> FlowState:
-        """What is said of the ROIs that are shown."""
+        """The state of the ROIs that are shown, in words."""
         record = self.record
         if record is None:
             return FlowState(text=NO_RECORD)

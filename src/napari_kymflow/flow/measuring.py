@@ -1,4 +1,4 @@
-"""Measures the velocity of ROIs from the dock: which ones, the work in a worker, and what is said of it. No Qt.
+"""Measures the velocity of ROIs from the dock: which ones, the work in a worker, and its result in words. No Qt.
 
 The rule of this room: ROIs are saved before they are measured, and the tables follow in the same worker. What was
 measured before a cancel stays.

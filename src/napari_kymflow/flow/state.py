@@ -27,7 +27,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowState:
-    """What is said of the ROIs that are shown.
+    """The state of the ROIs that are shown, in words.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def outdated(roi_id: int, flow: RoiFlow, now: Reference) -> list[str]:
 
 
 def state_of(flow: RecordFlow, ids: Sequence[int], now: Reference) -> FlowState:
-    """Return what is said of the ROIs of a record that are shown."""
+    """Return the state of those ROIs of a record that are shown."""
     if flow.problem:
         return FlowState(text=f"The results of this record cannot be read: {flow.problem}")
     if not now.rois.ids:

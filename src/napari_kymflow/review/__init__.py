@@ -1,1 +1,1 @@
-"""The review of events: which one is shown, what is said of it, how far it is. No Qt."""
+"""The review of events: which one is shown, its verdicts, how far the review is. No Qt."""

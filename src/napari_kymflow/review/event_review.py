@@ -1,6 +1,6 @@
 """The review of the open dataset: the event that is shown, the next one, the verdict by key, undo, the progress. No Qt.
 
-The rule of this room: what is said is on disk before the next event is shown.
+The rule of this room: a verdict is on disk before the next event is shown.
 """
 
 from collections.abc import Callable, Mapping

@@ -13,6 +13,7 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow.rois.columns import COLUMNS
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.docks import is_busy, open_docks
+from napari_kymflow.widgets.flow.plot import FlowPlot
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
 
@@ -282,3 +283,12 @@ def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session
     titles = list(viewer.window.dock_widgets)
     assert len([title for title in titles if title.startswith("Kymograph")]) == 3
     wait_for_docks(viewer, qtbot)
+
+
+def test_velocities_below_1_mm_per_s_are_written_as_they_are(qtbot):
+    plot = FlowPlot()
+    qtbot.addWidget(plot)
+    plot.show_units(time="s", velocity="mm/s")
+    plot.show_limits(0.0, 0.5)
+    axis = plot._plot.getAxis("left")
+    assert "x0.001" not in axis.labelString()

@@ -175,6 +175,8 @@ class FlowPlot(pg.GraphicsLayoutWidget):
             plot.getAxis("left").setWidth(_AXIS_WIDTH)
         self._plot.getAxis("bottom").setStyle(showValues=False, tickLength=0)
         self._plot.getAxis("bottom").setHeight(2)
+        # pyqtgraph would write 400 and "x0.001" for 0.4 mm/s.
+        self._plot.getAxis("left").enableAutoSIPrefix(False)
         strip_axis = self._strip_plot.getAxis("left")
         strip_axis.setStyle(showValues=False, tickLength=0)
         self._strip_box.setMouseEnabled(x=False, y=False)
