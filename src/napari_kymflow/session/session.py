@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from inspect import unwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
@@ -29,6 +29,8 @@ from napari_kymflow.session.selected_event import SelectedEvent
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.user.displays import DEFAULT, Display, load_display
 from napari_kymflow.user.window import Window
+
+_Shared = TypeVar("_Shared")
 
 _sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
 
@@ -85,6 +87,7 @@ class KymSession:
         self.event: SelectedEvent | None = None
         """The selected event."""
         self._unsaved: dict[tuple[Path, str], Draft] = {}
+        self._shared: dict[Callable[..., Any], Any] = {}
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for layer in list(viewer.layers):
@@ -110,6 +113,13 @@ class KymSession:
         """Do something with the open record; nothing where none is open."""
         if self.record is not None:
             action(self.record)
+
+    def shared(self, make: "Callable[[KymSession], _Shared]") -> _Shared:
+        """Return what all docks of this session share, such as its `EventReview`; the first call makes it."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        found: _Shared = self._shared[make]
+        return found
 
     def select_event(self, event: SelectedEvent | None) -> None:
         """Make an event the selected one, wherever it was clicked; nothing where it is already."""

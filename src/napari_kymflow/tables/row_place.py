@@ -20,6 +20,8 @@ class Place:
     seconds: tuple[float, float] | None = None
     lines: tuple[int, int] | None = None
     caption: str = ""
+    event: tuple[str, str] | None = None
+    """The id and the kind of the event that the row is of."""
 
 
 def place_of(row: "pd.Series[Any]") -> Place:
@@ -31,6 +33,7 @@ def place_of(row: "pd.Series[Any]") -> Place:
         seconds=(start, start if stop is None else stop) if is_event and start is not None else None,
         lines=None if first is None or last is None else (int(first), int(last)),
         caption=f"event {row['event_id']}: {row.get('kind', '')} at {as_text(row['t0_s'])} s" if is_event else "",
+        event=(str(row["event_id"]), str(row.get("kind", ""))) if is_event else None,
     )
 
 
