@@ -89,3 +89,18 @@ def test_a_drag_beside_the_edges_moves_time(dock, session):
     drag(dock, middle, middle + 0.2)
     assert dock.plot.time_range[0] < before[0]
     assert next(one.end_s for one in bands(dock) if one.is_selected) == band.end_s
+
+
+def test_a_window_that_is_clicked_is_explained_until_the_explanation_is_closed(dock, qtbot):
+    trace = next(iter(dock.flow.traces.values()))
+    QTest.keyClick(dock.plot, Qt.Key.Key_W)
+    click(dock, trace.lines[40] * dock.flow.seconds_per_line)
+    inspector = dock.why.inspector
+    qtbot.waitUntil(lambda: inspector.reasons is not None)
+    before = inspector.line
+    QTest.keyClick(dock.why.window, Qt.Key.Key_Right)
+    assert inspector.line > before
+    assert dock.plot._marker.isVisible()
+    dock.why.window.close()
+    assert not inspector.is_open
+    assert not dock.plot._marker.isVisible()

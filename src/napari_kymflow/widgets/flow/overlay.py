@@ -1,20 +1,21 @@
-"""What is drawn over napari's canvas: where the mouse is in the plot, and the events, each in its ROI."""
+"""What is drawn over napari's canvas: where the mouse is in the plot, the events in their ROIs, and slopes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtCore import QLineF, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QWidget
 
 from kymflow_core.roi.bounds import Bounds
+from napari_kymflow.flow.slopes import Segment
 from napari_kymflow.layers.placement import Placement
 from napari_kymflow.review.shown_events import EventBand
 from napari_kymflow.widgets.flow.event_items import LEAST_WIDTH, edge_pen, paint_hatched
 from napari_kymflow.widgets.window.canvas_overlay import CanvasOverlay
 
-_CURSOR = "#ffd54f"
+_CURSOR, _SHADOW = "#ffd54f", "#000000"
 _STRIP = 8.0
 """How high the hatched strip of an event is, in pixels of the screen: it must not hide the pixels below."""
 
@@ -26,6 +27,15 @@ class EventMark:
     band: EventBand
     bounds: Bounds
     lines: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlopeMarks:
+    """Short lines in one ROI, in a colour, as steep as its velocity."""
+
+    segments: Sequence[Segment]
+    bounds: Bounds
+    color: str
 
 
 class FlowOverlay(CanvasOverlay):
@@ -42,6 +52,7 @@ class FlowOverlay(CanvasOverlay):
         self._strips = (0.0, 0.0)
         self._cursor: float | None = None
         self._marks: list[EventMark] = []
+        self._slopes: list[SlopeMarks] = []
         super().__init__(canvas)
 
     def place(self, placement: Placement | None, strips: tuple[float, float]) -> None:
@@ -60,13 +71,21 @@ class FlowOverlay(CanvasOverlay):
         self._marks = sorted(marks, key=lambda mark: mark.band.is_selected)
         self.update()
 
+    def show_slopes(self, slopes: Sequence[SlopeMarks]) -> None:
+        """Draw measured speeds; an empty list takes them away."""
+        self._slopes = [*slopes]
+        self.update()
+
     def paintEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
         """Draw what there is."""
         if self._placement is None:
             return
         painter = QPainter(self)
         left, below = self._strips
-        painter.setClipRect(QRectF(left, 0, self.width() - left, self.height() - below))
+        area = QRectF(left, 0, self.width() - left, self.height() - below)
+        for slopes in self._slopes:
+            self._paint_slopes(painter, self._placement, area, slopes)
+        painter.setClipRect(area)
         for mark in self._marks:
             self._paint_mark(painter, self._placement, mark)
         if self._cursor is not None:
@@ -89,6 +108,19 @@ class FlowOverlay(CanvasOverlay):
         if is_selected:
             for across in (top, bottom):
                 painter.drawLine(self._point(begin, across), self._point(end, across))
+
+    def _paint_slopes(self, painter: QPainter, placement: Placement, area: QRectF, slopes: SlopeMarks) -> None:
+        lines, pixels = (slopes.bounds.y0, slopes.bounds.y1), (slopes.bounds.x0, slopes.bounds.x1)
+        (begin, end), (top, bottom) = map(placement.time_of, lines), map(placement.across_of, pixels)
+        drawn = [QLineF(self._point(*one[:2]), self._point(*one[2:])) for one in slopes.segments]
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipRect(area.intersected(self._rect(begin, top, end, bottom)))
+        # Dark below, so that they are seen on bright streaks too.
+        for color, width in ((_SHADOW, 4.0), (slopes.color, 2.0)):
+            painter.setPen(QPen(QColor(color), width))
+            painter.drawLines(drawn)
+        painter.restore()
 
     def _rect(self, begin: float, top: float, end: float, bottom: float) -> QRectF:
         return QRectF(self._point(begin, top), self._point(end, bottom)).normalized()

@@ -61,6 +61,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
     hovered = Signal(object)
     """A time, or None where the mouse left."""
     clicked = Signal(float)
+    double_clicked = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,7 +72,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         self._strip_plot = self.addPlot(row=1, col=0, viewBox=self._strip_box, axisItems={"bottom": TimeAxis()})
         self._items: list[_Items] = []
         self._strip, self._bands = StripItem(), BandsItem()
-        self._cursor = pg.InfiniteLine(angle=90, movable=False)
+        self._cursor, self._marker = (pg.InfiniteLine(angle=90, movable=False) for _ in range(2))
         self._is_setting = False
         self.actions_by_key: dict[str, Callable[[], object]] = {}
         """What keys do while the plot has the focus, such as "Ctrl+Z"."""
@@ -95,8 +96,9 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         self.ci.layout.setRowFixedHeight(1, _STRIP_HEIGHT + TIME_HEIGHT)
         self._strip_box.addItem(self._strip)
         self._box.addItem(self._bands, ignoreBounds=True)
-        self._box.addItem(self._cursor, ignoreBounds=True)
-        self._cursor.hide()
+        for line in (self._cursor, self._marker):
+            self._box.addItem(line, ignoreBounds=True)
+            line.hide()
         self._plot.showGrid(x=True, y=True, alpha=0.15)
         for box in (self._box, self._strip_box):
             box.zoom_asked.connect(self.zoom_asked)
@@ -114,6 +116,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
                 axis.setPen(colors.grid)
                 axis.setTextPen(colors.text)
         self._cursor.setPen(pg.mkPen(colors.text, width=1))
+        self._marker.setPen(pg.mkPen(colors.text, width=1, style=Qt.PenStyle.DotLine))
 
     def show_units(self, *, time: str, velocity: str) -> None:
         """Write the axes' units."""
@@ -161,10 +164,12 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         return self.plot_width / max(stop - start, 1e-9)
 
     def show_cursor(self, time: float | None) -> None:
-        """Mark a time with a line; None takes it away."""
-        self._cursor.setVisible(time is not None)
-        if time is not None:
-            self._cursor.setPos(time)
+        """Mark the time that the mouse is at with a line; None takes it away."""
+        _put(self._cursor, time)
+
+    def show_marker(self, time: float | None) -> None:
+        """Mark the time of a window that is explained with a dotted line; None takes it away."""
+        _put(self._marker, time)
 
     def edges(self) -> tuple[float, float]:
         """Return where the time axis begins and ends on the screen, in pixels."""
@@ -216,7 +221,14 @@ class FlowPlot(pg.GraphicsLayoutWidget):
 
     def _on_mouse_clicked(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self._box.sceneBoundingRect().contains(event.scenePos()):
-            self.clicked.emit(float(self._box.mapSceneToView(event.scenePos()).x()))
+            time = float(self._box.mapSceneToView(event.scenePos()).x())
+            (self.double_clicked if event.double() else self.clicked).emit(time)
+
+
+def _put(line: Any, time: float | None) -> None:
+    line.setVisible(time is not None)
+    if time is not None:
+        line.setPos(time)
 
 
 def _draw(items: _Items, drawn: DrawnTrace, scale: float) -> None:
