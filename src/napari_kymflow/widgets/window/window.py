@@ -24,6 +24,7 @@ from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFaile
 from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
 from napari_kymflow.widgets.window.canvas_labels import CanvasLabels
 from napari_kymflow.widgets.window.canvas_place import canvas_widget
+from napari_kymflow.widgets.window.focus import FocusFollower
 from napari_kymflow.widgets.window.keep_whole import KeepWhole
 from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, others_than
 
@@ -116,6 +117,7 @@ class NapariWindow(Window):
             self._main_window = ref(window)
             WindowFilter(window, self.may_close, self.save_record)
             KeepWhole(self._session, window)
+            FocusFollower(window)
             canvas = canvas_widget(self._session.viewer)
             if canvas is not None:
                 CanvasLabels(canvas, self._session)
