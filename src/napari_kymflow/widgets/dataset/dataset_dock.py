@@ -31,6 +31,7 @@ from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.focus import order_tabs
 from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
 
 RECORDS = "Records"
@@ -197,6 +198,7 @@ class DatasetDock(Dock):
             panel.deleteLater()
         for name in [name for name in names if name not in self._panels]:
             self._add_panel(name, name)
+        order_tabs(self)
         for name, panel in self._panels.items():
             self._tabs.setTabText(self._tabs.indexOf(panel), self._title(name))
         self._fill_current()

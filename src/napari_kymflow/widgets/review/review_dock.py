@@ -104,6 +104,16 @@ class ReviewDock(Dock):
             "delete": self._button("Delete", "Delete the event, if it was made by hand", self.review.delete_event),
             "reload": self._button("Reload", "Read what others have said since", self.review.load),
         }
+        for name, control in (
+            ("Events of the dataset", self._view),
+            ("Your name", self._name),
+            ("Kind of event", self._kind),
+            ("Verdict", self._verdict),
+            ("Note", self._note),
+            ("Previous event", self._buttons["previous"]),
+            ("Next event", self._buttons["next"]),
+        ):
+            control.setAccessibleName(name)
         self._lay_out()
         self._bind()
         self.review.reviewer = self._name.text()

@@ -9,6 +9,7 @@ from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.window.focus import order_tabs
 from napari_kymflow.widgets.window.keys import is_for_napari
 from napari_kymflow.widgets.window.window import attach_to_window, window_of
 
@@ -32,6 +33,7 @@ class Dock(QWidget):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802  # Qt's name
         """Attach to the window that the dock is shown in."""
         super().showEvent(event)
+        order_tabs(self)
         self._attach()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name

@@ -1,0 +1,115 @@
+"""What every dock owes to people who use the keyboard or a screen reader, and to those who wonder why a button is gray."""
+
+import pytest
+from pyqtgraph import GraphicsView
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QDockWidget,
+    QLineEdit,
+    QMainWindow,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollBar,
+    QTableView,
+    QTextEdit,
+    QWidget,
+)
+
+from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
+from napari_kymflow.widgets.flow.flow_dock import FlowDock
+from napari_kymflow.widgets.review.review_dock import ReviewDock
+from napari_kymflow.widgets.rois.roi_dock import RoiDock
+from napari_kymflow.widgets.window.focus import FocusFollower
+
+DOCKS = (DatasetDock, RoiDock, FlowDock, ReviewDock)
+CONTROLS = (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+)
+
+WHOLE = (QAbstractSpinBox, QComboBox, QLineEdit, QTableView, GraphicsView)
+
+
+@pytest.fixture(params=DOCKS, ids=lambda dock: dock.__name__)
+def dock(request, viewer_model, qtbot):
+    """Each dock, with nothing open."""
+    opened = request.param(viewer_model)
+    qtbot.addWidget(opened)
+    return opened
+
+
+def controls(widget):
+    """All that can be clicked, typed into or moved, but what Qt makes of it inside."""
+    for control in [one for one in widget.findChildren(QWidget) if isinstance(one, CONTROLS)]:
+        if not isinstance(control, QScrollBar) and not is_inside(control):
+            yield control
+
+
+def is_inside(control):
+    """Whether a control is a part that Qt makes of another one, or in the menu that pyqtgraph makes for a plot."""
+    parent = control.parent()
+    while parent is not None and not isinstance(parent, WHOLE):
+        parent = parent.parent()
+    return parent is not None
+
+
+def name_of(control):
+    return control.accessibleName() or (control.text() if isinstance(control, QAbstractButton) else "")
+
+
+def test_every_control_has_a_name(dock):
+    nameless = [control for control in controls(dock) if not any(map(str.isalpha, name_of(control)))]
+    assert [(type(control).__name__, control.toolTip(), type(control.parent()).__name__) for control in nameless] == []
+
+
+def test_tab_goes_through_the_rows_from_the_top(dock):
+    dock.resize(900, 500)
+    dock.show()
+    shown = [control for control in controls(dock) if control.isVisibleTo(dock)]
+    reached, at = [], dock.nextInFocusChain()
+    while at is not dock:
+        if at in shown and at.isEnabled() and Qt.FocusPolicy.TabFocus in at.focusPolicy():
+            reached.append(at)
+        at = at.nextInFocusChain()
+    places = [(one.mapTo(dock, one.rect().center()).y() // 12, one.mapTo(dock, one.rect().center()).x()) for one in reached]
+    assert places == sorted(places)
+
+
+def test_what_has_the_focus_is_framed_in_our_docks_and_their_dialogs_alone(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    ours, other = QDockWidget("Kymograph ROIs", window), QDockWidget("histogram", window)
+    button, dialog, foreign = QPushButton(ours), QDialog(ours), QPushButton(other)
+    ours.setWidget(button)
+    other.setWidget(foreign)
+    in_dialog = QPushButton(dialog)
+    follower = FocusFollower(window)
+    framed = []
+    for now in (button, foreign, in_dialog, None, button):
+        QApplication.instance().focusChanged.emit(None, now)
+        framed.append(follower.framed)
+    assert framed == [button, None, in_dialog, None, button]
+
+
+def test_the_frame_ends_with_what_it_is_around(qtbot, until_gone):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    dock = QDockWidget("Kymograph ROIs", window)
+    button, follower = QPushButton(dock), FocusFollower(window)
+    QApplication.instance().focusChanged.emit(None, button)
+    with until_gone(dock):
+        dock.deleteLater()
+    assert follower.framed is None
