@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -15,6 +16,7 @@ from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.tables.row_place import place_of
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
@@ -171,6 +173,8 @@ class DatasetDock(Dock):
         panel.unit = "record" if name == RECORDS else "row"
         panel.set_note("")
         panel.run_in_background = self._window.run
+        panel.filtered.connect(partial(self._session.filters.note, name))
+        self._session.filters.note(name, RowFilter())
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
         self._tabs.addTab(panel, table_title(name))
         return panel
