@@ -26,6 +26,7 @@ from napari_kymflow.rois.drafts import Draft, records_with_drafts
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_layers import RecordLayers
 from napari_kymflow.session.selected_event import SelectedEvent
+from napari_kymflow.session.table_filters import TableFilters
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.user.displays import DEFAULT, Display, load_display
 from napari_kymflow.user.window import Window
@@ -66,6 +67,8 @@ class KymSession:
     """The id of a record whose ROIs were saved."""
     results_changed = Signal()
     """Records of the open dataset were measured, and its tables follow already."""
+    snapshot_changed = Signal()
+    """A worker saw the open dataset anew."""
     event_selected = Signal(object)
     """The `SelectedEvent`, or None: in the trace, a table or the review."""
 
@@ -84,6 +87,8 @@ class KymSession:
         """The open record."""
         self.event: SelectedEvent | None = None
         """The selected event."""
+        self.filters = TableFilters()
+        """Which rows of its tables the user wants to see."""
         self._unsaved: dict[tuple[Path, str], Draft] = {}
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
@@ -194,6 +199,7 @@ class KymSession:
         """Take up what a worker saw of the open dataset."""
         self.snapshot = snapshot
         self.with_record(lambda record: record.saving.find_results())
+        self.snapshot_changed.emit()
 
     @property
     def has_layers(self) -> bool:

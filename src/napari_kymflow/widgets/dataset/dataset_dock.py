@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -15,6 +16,7 @@ from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.tables.row_place import place_of
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
@@ -24,6 +26,7 @@ from napari_kymflow.widgets.dataset.dropped_tiffs import take_tiff_drops
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
+from napari_kymflow.widgets.dataset.paper_actions import PaperActions
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.removal import RemovalActions
 from napari_kymflow.widgets.dataset.step_buttons import add_step_buttons
@@ -71,6 +74,7 @@ class DatasetDock(Dock):
         self.removal = RemovalActions(self, self._session, self._bar, self.do, self._chosen_ids)
         records.menu_asked.connect(self._on_menu_asked)
         records.delete_asked.connect(self.removal.ask)
+        self.paper = PaperActions(self, self._session, self._bar)
         self._buttons = self._make_buttons()
         self._steps = add_step_buttons(self._tabs, self._on_previous, self._on_next)
         self._lay_out()
@@ -110,7 +114,9 @@ class DatasetDock(Dock):
             "refresh": push_button(
                 self, "Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh
             ),
-            "more": push_button(self, "More", "Enter calibration and experiment, rebuild tables, export, look for damage"),
+            "more": push_button(
+                self, "More", "Enter calibration and experiment, rebuild tables, plot, export, look for damage"
+            ),
         }
         self._open_menu, self._more_menu = OpenMenu(self, do.choose_and_open, do.open_dataset), QMenu(self)
         buttons["open"].setMenu(self._open_menu)
@@ -122,6 +128,8 @@ class DatasetDock(Dock):
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
         self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
+        self._more_menu.addSeparator()
+        self.paper.add_to(self._more_menu)
         self._more_menu.addSeparator()
         self._export = self._action("Export dataset…", self.exchange.choose_and_export)
         self._export_image = self._action("Export this image as OME-Zarr…", self.exchange.choose_and_export_image)
@@ -172,6 +180,8 @@ class DatasetDock(Dock):
         panel.unit = "record" if name == RECORDS else "row"
         panel.set_note("")
         panel.run_in_background = self._window.run
+        panel.filtered.connect(partial(self._session.filters.note, name))
+        self._session.filters.note(name, RowFilter())
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
         self._tabs.addTab(panel, table_title(name))
         return panel
@@ -311,6 +321,7 @@ class DatasetDock(Dock):
         self._export_image.setEnabled(self._session.image_id is not None and not running)
         self._verify.setEnabled(dataset is not None and not running)
         self.metadata.follow(can_edit=writable)
+        self.paper.follow(has_dataset=dataset is not None, is_running=running)
         self.removal.follow(can_edit=writable)
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
