@@ -16,6 +16,7 @@ from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.session.selected_event import SelectedEvent
 from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.tables.row_place import place_of
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
@@ -162,6 +163,7 @@ class DatasetDock(Dock):
             (session.record_changed, self._on_record_changed),
             (session.state_changed, self._on_state_changed),
             (session.selection_changed, self._on_selection_changed),
+            (session.event_selected, self._on_event_selected),
             (session.saved, self.after_save.on_saved),
             (session.results_changed, self.do.show_newest),
         ]
@@ -290,12 +292,20 @@ class DatasetDock(Dock):
             self._on_selection_changed()
 
     def _on_selection_changed(self) -> None:
-        """Mark the rows of the ROIs that are selected on the canvas."""
-        name, ids = self._current_name(), self._session.selected_roi_ids
+        """Mark the rows of the ROIs that are selected on the canvas, or that of the selected event."""
+        name, ids, event = self._current_name(), self._session.selected_roi_ids, self._session.event
         panel = self._panels[name]
-        if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
+        columns = panel.model.column_names
+        if self._opening or name == RECORDS or "roi_id" not in columns:
             return
-        panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
+        wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
+        if event is not None and event.image_id == self._session.image_id and "event_id" in columns:
+            panel.highlight(wanted | {"roi_id": [event.roi_id], "event_id": [event.event_id], "kind": [event.kind]})
+        elif ids:
+            panel.highlight(wanted | {"roi_id": ids})
+
+    def _on_event_selected(self, event: SelectedEvent | None) -> None:
+        self._on_selection_changed()
 
     def _on_state_changed(self) -> None:
         if self._current_name() == RECORDS:
@@ -344,9 +354,8 @@ class DatasetDock(Dock):
     def _on_row_activated(self, row: "pd.Series[Any]") -> None:
         if not self._open(row) or self._session.record is None:
             return
-        place = place_of(row)
         with self._opening:
-            self._session.record.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
+            self._session.go_to(place_of(row))
 
     def _open(self, row: "pd.Series[Any]") -> bool:
         """Open a row's record, and return whether it is shown now; the row stays the selected one."""

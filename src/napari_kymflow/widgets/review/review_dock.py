@@ -5,8 +5,8 @@ from functools import partial
 
 import napari
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QItemSelectionModel, QKeyCombination, QModelIndex, Qt
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtCore import QItemSelectionModel, QModelIndex
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -32,6 +32,7 @@ from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.keys import name_of_key
 from napari_kymflow.widgets.window.layout import name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
@@ -52,9 +53,7 @@ class ReviewTable(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
         """Do what the key does; move through the rows with the others."""
-        keypad = Qt.KeyboardModifier.KeypadModifier
-        pressed = QKeyCombination(event.modifiers() & ~keypad, Qt.Key(event.key()))
-        action = self.actions_by_key.get(QKeySequence(pressed).toString(QKeySequence.SequenceFormat.PortableText))
+        action = self.actions_by_key.get(name_of_key(event))
         if action is None:
             super().keyPressEvent(event)
         else:
@@ -72,7 +71,7 @@ class ReviewDock(Dock):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
-        self.review = EventReview(self._session)
+        self.review = self._session.shared(EventReview)
         """What the dock shows."""
         self._echo = EchoGuard()
         self._model = ReviewTableModel(self.review)
@@ -115,8 +114,9 @@ class ReviewDock(Dock):
         ):
             control.setAccessibleName(name)
         self._lay_out()
+        self.review.reviewer, self.review.filters = self._name.text(), ReviewFilter()
+        self._blinded.setChecked(self.review.is_blinded)
         self._bind()
-        self.review.reviewer = self._name.text()
         self.review.load()
 
     def _bind(self) -> None:
@@ -125,7 +125,6 @@ class ReviewDock(Dock):
             self,
             [
                 (session.dataset_changed, review.load),
-                (session.event_selected, review.on_event_selected),
                 (review.changed, self._on_changed),
             ],
         )
@@ -213,6 +212,8 @@ class ReviewDock(Dock):
             note = review.current.reviewed.by(review.reviewer).note if review.current else ""
             if not self._note.hasFocus():
                 self._note.setText(note)
+            if not self._name.hasFocus():
+                self._name.setText(review.reviewer)
         self._progress.setText(review.progress)
         self._agreement.setText("; ".join(one.summary() for one in review.agreements))
         self._agreement.setToolTip(self._agreement.text())
