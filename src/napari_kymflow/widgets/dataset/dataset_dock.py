@@ -26,6 +26,7 @@ from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.removal import RemovalActions
+from napari_kymflow.widgets.dataset.start_panel import SampleActions, StartPanel
 from napari_kymflow.widgets.dataset.step_buttons import add_step_buttons
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
@@ -36,7 +37,7 @@ from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
 
 RECORDS = "Records"
 _MARGINS = (6, 4, 6, 4)
-_EMPTY = "No dataset is open. Drop a .zarr folder or a folder of TIFF files onto the canvas, or click Open."
+_EMPTY = "The dataset has no record yet. Drop a folder of TIFF files onto the canvas, or click Import TIFFs…."
 _LOOKING = "Looking …"
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
@@ -64,6 +65,14 @@ class DatasetDock(Dock):
         self._was_quick = True
         self._opening = EchoGuard()
         self._state = line_label(self)
+        self.samples = SampleActions(self, self._session, self._bar, self.do)
+        self._start = StartPanel(
+            self,
+            choose_and_import=self.exchange.choose_and_import,
+            choose_and_open=self.do.choose_and_open,
+            open_dataset=self.do.open_dataset,
+            open_sample=self.samples.open,
+        )
         self._tabs = QTabWidget(self)
         self._panels: dict[str, TablePanel] = {}
         records = self._add_panel(RECORDS, "records")
@@ -143,6 +152,7 @@ class DatasetDock(Dock):
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(4)
         layout.addLayout(top)
+        layout.addWidget(self._start, stretch=1)
         layout.addWidget(self._tabs, stretch=1)
         layout.addWidget(self._bar)
         self.setMinimumHeight(220)
@@ -315,6 +325,9 @@ class DatasetDock(Dock):
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
+        self._start.setVisible(dataset is None)
+        self._tabs.setVisible(dataset is not None)
+        self._start.setEnabled(not running)
         self._state.setText("No dataset is open" if dataset is None else self._describe(dataset))
         self._state.setToolTip("" if dataset is None else f"{self._state.text()}<br>{escape(str(dataset.path))}")
 
