@@ -64,6 +64,10 @@ class DatasetTables:
         """
         return self._tables.load(name, columns=columns, image_ids=image_ids)
 
+    def count_table_rows(self, name: str) -> int:
+        """Return how many rows a dataset table has, reading only the end of its file; raise as `load_table`."""
+        return self._tables.count_rows(name)
+
     def save_table(self, name: str, df: pd.DataFrame, *, expected: str | None = None) -> str:
         """Write or replace a dataset table whole, and return the digest of its file, as `table_digest`.
 

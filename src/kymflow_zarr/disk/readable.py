@@ -106,15 +106,10 @@ class ReadableBlobs:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def files(self, key: str, *, hidden: bool = False) -> list[str]:
-        """Return the sorted keys of all files below a folder, relative to it; `hidden` ones begin with a dot."""
-        top = self._path(key)
-        return sorted(
-            os.path.relpath(os.path.join(folder, name), top).replace(os.sep, "/")
-            for folder, _, names in os.walk(top)
-            for name in names
-            if name.startswith(".") is hidden
-        )
+    def files(self, key: str, *, hidden: bool | None = False) -> list[str]:
+        """Return the sorted keys of all files below a folder, relative to it; `hidden` ones begin with a dot, None: all."""
+        found = steps.walk(self._path(key))
+        return sorted(one for one in found if hidden is None or (one.rpartition("/")[2][0] == ".") is hidden)
 
     def is_listed(self, key: str) -> bool:
         """Return whether a name is taken, also by what cannot be read, such as a symbolic link to nothing."""

@@ -25,7 +25,8 @@ from kymflow_zarr.errors import (
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
-from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet, read_notes
+from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
+from kymflow_zarr.formats.parquet import read_notes
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact

@@ -7,6 +7,7 @@ commit of `table_file`, made again upon the rows of a program that commits at th
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -16,15 +17,9 @@ from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
-from kymflow_zarr.formats.frames import (
-    concatenate_tables,
-    frame_to_table,
-    parquet_place,
-    read_notes,
-    read_parts,
-    table_from_parquet,
-    table_to_frame,
-)
+from kymflow_zarr.formats.arrow_tables import concatenate_tables
+from kymflow_zarr.formats.frames import frame_to_table, table_to_frame
+from kymflow_zarr.formats.parquet import parquet_place, read_notes, read_parts, table_from_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.strict_json import JsonObject
@@ -32,6 +27,8 @@ from kymflow_zarr.names import check_name, check_restored_name
 from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
 
 _SUFFIX = ".parquet"
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +93,11 @@ class Tables:
             if isinstance(given, str):
                 raise InvalidValueError(f"{what} must be a list, not the text {given!r}; use [{given!r}]")
         file = self.file(name)
-        frame = file.read(lambda key: self._read(key, columns, image_ids, file.of))
-        if frame is None:
-            there = ", ".join(map(repr, self.names())) or "none"
-            raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}")
-        return frame
+        return self._found(name, file.read(lambda key: self._read(key, columns, image_ids, file.of)))
+
+    def count_rows(self, name: str) -> int:
+        """Return how many rows the footer of a table's file says that it has: nothing else is read; raise as `load`."""
+        return self._found(name, self.file(name).count_rows())
 
     def save(self, name: str, frame: pd.DataFrame, *, restored: bool = False, expected: str | None = None) -> str:
         """Write or replace a table whole, and return the digest of its file.
@@ -186,6 +183,12 @@ class Tables:
             return len(self.load(name, columns=[IMAGE_ID], image_ids=image_ids)) > 0
         except InvalidValueError:  # another program's table, without images
             return False
+
+    def _found(self, name: str, read: _Read | None) -> _Read:
+        if read is None:
+            there = ", ".join(map(repr, self.names())) or "none"
+            raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}")
+        return read
 
     def _read(
         self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None, of: JsonObject | None
