@@ -41,7 +41,7 @@ def test_it_says_what_to_do_until_a_dataset_is_open(dock, viewer_model, demo_pat
 
 def test_a_sample_is_made_and_opened_by_a_click(dock, viewer_model, tmp_path, qtbot):
     buttons(dock)["Small sample"].click()
-    assert not dock._start.isEnabled()
+    assert not buttons(dock)["Small sample"].isEnabled()
     qtbot.waitUntil(lambda: not dock.is_busy and session_of(viewer_model).record is not None)
     assert session_of(viewer_model).path.is_relative_to(tmp_path.resolve())
     assert session_of(viewer_model).record.name == "demo steady flow"

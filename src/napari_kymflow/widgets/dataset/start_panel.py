@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.samples import SCANS, Sample, SampleWork
@@ -14,6 +14,7 @@ from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.recent import recent_datasets
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.window.dock import push_button
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _FIRST = "<b>Drop a folder of TIFF files, or a dataset (.zarr), onto the canvas</b>, or begin here:"
@@ -86,16 +87,18 @@ class StartPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._open_dataset = open_dataset
+        self._why_not = ""
+        self._recent_buttons: list[QPushButton] = []
         first = QLabel(_FIRST, self)
         first.setWordWrap(True)
-        buttons = (
+        self._buttons = (
             push_button(self, "Import a folder…", "Make a dataset of the TIFFs of a folder", choose_and_import),
             push_button(self, "Open a dataset…", "Open a folder whose name ends in .zarr", choose_and_open),
             push_button(self, "Small sample", TIPS["small"], partial(open_sample, "small")),
             push_button(self, "Sample of real size", TIPS["real size"], partial(open_sample, "real size")),
         )
         row = QHBoxLayout()
-        for button in buttons:
+        for button in self._buttons:
             row.addWidget(button)
         row.addStretch(1)
         self._last = QLabel(_LAST, self)
@@ -114,16 +117,25 @@ class StartPanel(QWidget):
         super().showEvent(event)
         self.fill()
 
+    def follow(self, *, why_not: str) -> None:
+        """Let the buttons be used, or say why they cannot be now."""
+        self._why_not = why_not
+        for button in (*self._buttons, *self._recent_buttons):
+            enable(button, why_not)
+
     def fill(self) -> None:
         """List the datasets that were opened last and are there now."""
         while (item := self._recent.takeAt(0)) is not None:
             item.widget().deleteLater()
+        self._recent_buttons = []
         recent = recent_datasets()[:_MOST_LISTED]
         self._last.setVisible(bool(recent))
         for row, path in enumerate(recent):
             # A long name or place must not make the window wider.
             name = self.fontMetrics().elidedText(path.name, Qt.TextElideMode.ElideMiddle, _WIDEST)
             button = push_button(self, name, f"Open {path}", partial(self._open_dataset, path))
+            enable(button, self._why_not)
+            self._recent_buttons.append(button)
             place = ElidedLabel(self)
             place.show_text(str(path.parent))
             self._recent.addWidget(button, row, 0)
