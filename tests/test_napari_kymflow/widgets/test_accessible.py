@@ -1,5 +1,7 @@
 """What every dock owes to people who use the keyboard or a screen reader, and to those who wonder why a button is gray."""
 
+import threading
+
 import pytest
 from pyqtgraph import GraphicsView
 from qtpy.QtCore import Qt
@@ -14,6 +16,7 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QLineEdit,
     QMainWindow,
+    QMenu,
     QPlainTextEdit,
     QPushButton,
     QScrollBar,
@@ -22,10 +25,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
 from napari_kymflow.widgets.review.review_dock import ReviewDock
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
+from napari_kymflow.widgets.window.enabling import NOT_NOW
 from napari_kymflow.widgets.window.focus import FocusFollower
 
 DOCKS = (DatasetDock, RoiDock, FlowDock, ReviewDock)
@@ -86,6 +91,37 @@ def test_tab_goes_through_the_rows_from_the_top(dock):
         at = at.nextInFocusChain()
     places = [(one.mapTo(dock, one.rect().center()).y() // 12, one.mapTo(dock, one.rect().center()).x()) for one in reached]
     assert places == sorted(places)
+
+
+@pytest.fixture(params=["nothing open", "nothing selected", "selected", "read-only", "busy"])
+def state(request, viewer_model, demo_path, monkeypatch):
+    """What there is, before a dock is made; whether it is to be at work."""
+    session = session_of(viewer_model)
+    if request.param == "read-only":
+        monkeypatch.setattr(type(session), "is_read_only", "on a disk that cannot be written to")
+    if request.param != "nothing open":
+        session.open_dataset(demo_path)
+    if request.param not in ("nothing open", "nothing selected"):
+        session.open_record(session.image_ids[0])
+        session.record.selection.select([1])
+    return request.param
+
+
+@pytest.mark.parametrize("kind", DOCKS, ids=lambda dock: dock.__name__)
+def test_what_cannot_be_used_says_why(kind, state, viewer_model, qtbot):
+    dock, may_end = kind(viewer_model), threading.Event()
+    qtbot.addWidget(dock)
+    if state == "busy" and hasattr(dock, "is_busy"):
+        qtbot.waitUntil(lambda: not dock.is_busy)
+        dock._bar.run("At work", lambda watch: may_end.wait(20), lambda result: "")
+    entries = [entry for menu in dock.findChildren(QMenu) for entry in menu.actions() if not entry.isSeparator()]
+    gray = [one for one in (*controls(dock), *entries) if not one.isEnabled()]
+    silent = [(one.text(), one.toolTip()) for one in gray if NOT_NOW not in one.toolTip()]
+    may_end.set()
+    if hasattr(dock, "is_busy"):
+        qtbot.waitUntil(lambda: not dock.is_busy)
+    assert silent == []
+    assert gray or state == "selected"
 
 
 def test_what_has_the_focus_is_framed_in_our_docks_and_their_dialogs_alone(qtbot):

@@ -32,6 +32,7 @@ from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import name_of_key
 from napari_kymflow.widgets.window.layout import name_of
 from napari_kymflow.widgets.window.task_bar import line_label
@@ -40,6 +41,10 @@ _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
 _NEXT_KEYS, _PREVIOUS_KEYS = ("N", "Space"), ("P", "Shift+Space")
 _FAILURES = (KymflowError, KymflowZarrError, OSError)
 _WIDTH = 330
+_NO_EVENT = "No event is selected: click one in the list."
+_FOUND = "The event was found by the analysis: only events made by hand can be deleted."
+_NOTHING_DONE = "Nothing was done here since the dataset was opened."
+_NOTHING_UNDONE = "Nothing was taken back."
 _ROW_HEIGHT = 22
 
 
@@ -220,14 +225,13 @@ class ReviewDock(Dock):
         problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
         self._reason.setText("\n".join([*([review.why_not] if review.why_not else []), *problems]))
         self._reason.setVisible(bool(self._reason.text()))
-        can = not review.why_not and review.current is not None
-        for button in self._verdict_buttons:
-            button.setEnabled(can)
-        self._note.setEnabled(can)
+        cannot = review.why_not or ("" if review.current is not None else _NO_EVENT)
+        for control in (*self._verdict_buttons, self._note):
+            enable(control, cannot)
         made_by_hand = review.current is not None and bool(review.current.event.made_by)
-        self._buttons["delete"].setEnabled(can and made_by_hand)
-        self._buttons["undo"].setEnabled(review.can_undo)
-        self._buttons["redo"].setEnabled(review.can_redo)
+        enable(self._buttons["delete"], cannot or ("" if made_by_hand else _FOUND))
+        enable(self._buttons["undo"], "" if review.can_undo else _NOTHING_DONE)
+        enable(self._buttons["redo"], "" if review.can_redo else _NOTHING_UNDONE)
 
     def _show_kinds(self) -> None:
         kinds = [_ALL_KINDS, *kinds_of(self.review.events)]
