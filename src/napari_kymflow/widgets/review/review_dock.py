@@ -122,6 +122,7 @@ class ReviewDock(Dock):
         self.review.reviewer, self.review.filters = self._name.text(), ReviewFilter()
         self._blinded.setChecked(self.review.is_blinded)
         self._bind()
+        self._on_changed()
         self.review.load()
 
     def _bind(self) -> None:
