@@ -1,5 +1,7 @@
 """The flow dock in a real window: events are clicked and dragged in the plot."""
 
+from itertools import chain
+
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtTest import QTest
@@ -8,6 +10,7 @@ from qtpy.QtWidgets import QApplication
 from kymflow_core.reviews.review import load_review
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
+from napari_kymflow.widgets.window.keys_help import KEYS, TRACE
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -66,6 +69,7 @@ def test_an_event_is_clicked_its_edge_dragged_and_both_undone_by_key(dock, sessi
     band = bands(dock)[0]
     click(dock, (band.begin_s + band.end_s) / 2)
     assert session.event.is_of(*band.listed.key)
+    assert set(dock.plot.actions_by_key) == set(chain.from_iterable(KEYS[TRACE].values()))
     assert dock._legend.kinds == tuple(dict.fromkeys(one.kind for one in bands(dock)))
 
     wanted = band.end_s + 0.4 * (dock.plot.time_range[1] - band.end_s)

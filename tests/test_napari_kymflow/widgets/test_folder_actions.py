@@ -150,7 +150,9 @@ def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monke
     folder.mkdir()
     for number in (1, 2):
         tifffile.imwrite(folder / f"scan_C{number}.tif", np.full((40, 12), number, np.uint16))
-    asked = answer_imports(monkeypatch, folder, tmp_path, lambda dialog: setattr(dialog.form.merge_channels, "value", merge))
+    asked = answer_imports(
+        monkeypatch, folder, tmp_path, lambda dialog: setattr(dialog.form.merge_channels, "value", merge)
+    )
     dock.exchange.choose_and_import()
     qtbot.waitUntil(lambda: len(asked) == 1 and not dock.is_busy, timeout=30_000)
     assert "One scan has several files, one a channel, such as scan_C1.tif." in asked[0]

@@ -22,6 +22,7 @@ from napari_kymflow.widgets.window.binding import bind_for_life, soon
 from napari_kymflow.widgets.window.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
+from napari_kymflow.widgets.window.keys_help import keys_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
@@ -59,6 +60,8 @@ class FlowDock(Dock):
         self._slopes, self._older = self._make_show_menu()
         self.why = WhyActions(self, self.flow, self.plot)
         """What explains single windows."""
+        self._keys = keys_button(self)
+        self.plot.actions_by_key["F1"] = self._keys.click
         self._lay_out()
         self._bind()
         self._on_theme()
@@ -92,7 +95,7 @@ class FlowDock(Dock):
         top.addWidget(self._text, stretch=3)
         top.addWidget(self._warning, stretch=2)
         top.addWidget(self._legend)
-        for widget in (self.measure.again, self._show, self.why.button, self._fit, self.measure.button):
+        for widget in (self.measure.again, self._show, self.why.button, self._fit, self._keys, self.measure.button):
             top.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)

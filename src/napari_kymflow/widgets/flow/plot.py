@@ -76,7 +76,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         self._is_setting = False
         self.actions_by_key: dict[str, Callable[[], object]] = {}
         """What keys do while the plot has the focus, such as "Ctrl+Z"."""
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._set_up()
 
     def _set_up(self) -> None:

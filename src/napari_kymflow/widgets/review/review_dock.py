@@ -34,6 +34,7 @@ from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import name_of_key
+from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
 from napari_kymflow.widgets.window.layout import name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
@@ -146,6 +147,7 @@ class ReviewDock(Dock):
             **dict.fromkeys(_PREVIOUS_KEYS, partial(review.step, -1)),
             "Ctrl+Z": review.undo,
             "Ctrl+Shift+Z": review.redo,
+            "F1": partial(show_keys, self),
         }
         self._view.actions_by_key = {key: partial(self._do, action) for key, action in review_keys.items()}
 
@@ -171,6 +173,7 @@ class ReviewDock(Dock):
         steps = QHBoxLayout()
         for name in ("previous", "next", "undo", "redo", "delete"):
             steps.addWidget(self._buttons[name])
+        steps.addWidget(keys_button(self))
         layout.addLayout(steps)
         layout.addWidget(self._progress)
         layout.addWidget(self._agreement)
