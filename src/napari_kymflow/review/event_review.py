@@ -6,6 +6,7 @@ The rule of this room: a verdict is on disk before the next event is shown.
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from napari.layers import Shapes
 from psygnal import Signal
 
 from kymflow_core.reviews.agreement import Agreement
@@ -15,6 +16,7 @@ from kymflow_core.reviews.history import ReviewHistory, ReviewStep
 from kymflow_core.reviews.log import ReviewLog
 from kymflow_core.reviews.order import seed_of
 from kymflow_core.reviews.review import Judgement, Review, progress_text, review_of
+from napari_kymflow.layers.shapes import MOST_LABELS
 from napari_kymflow.layers.tags import layer_name, tag_of
 from napari_kymflow.review.listed import ListedEvent, ReviewFilter, agreements_with, list_events
 from napari_kymflow.review.loading import LoadedReviews, load_reviews
@@ -131,7 +133,7 @@ class EventReview:
 
     @property
     def agreements(self) -> list[Agreement]:
-        """How far the reviewer agrees with each other one; nothing where the review is blinded."""
+        """How far the reviewer agrees with each other one, without a name how far each two; nothing where it is blinded."""
         return [] if self.is_blinded else agreements_with(self._all, self._reviewer)
 
     def load(self) -> None:
@@ -280,6 +282,9 @@ class EventReview:
             tag = tag_of(layer)
             if tag is not None and tag.key == self._session.key and tag.role in ("pixels", "rois"):
                 layer.name = layer_name(name, tag)
+                if isinstance(layer, Shapes):
+                    # The names of ROIs are names too.
+                    layer.text.visible = not self.is_blinded and len(layer.data) <= MOST_LABELS
 
     def _said(self) -> Judgement:
         return self.current.reviewed.by(self._reviewer) if self.current else Judgement()

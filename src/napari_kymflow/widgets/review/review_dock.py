@@ -26,7 +26,7 @@ from kymflow_core.reviews.event import UNREVIEWED, VERDICTS
 from kymflow_zarr.errors import KymflowZarrError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
-from napari_kymflow.review.listed import ReviewFilter, kinds_of
+from napari_kymflow.review.listed import ReviewFilter, count_disputed, kinds_of
 from napari_kymflow.user.reviewer import last_reviewer, note_reviewer
 from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
@@ -46,7 +46,12 @@ _NO_EVENT = "No event is selected: click one in the list."
 _FOUND = "The event was found by the analysis: only events made by hand can be deleted."
 _NOTHING_DONE = "Nothing was done here since the dataset was opened."
 _NOTHING_UNDONE = "Nothing was taken back."
+_IS_BLINDED = "The review is blinded: what others say is hidden."
 _ROW_HEIGHT = 22
+_COLUMN_WIDTHS = (92, 76, 72, 84)
+"""Of all columns but the last; wide enough for what they mostly hold, so that all are seen at once."""
+_DISPUTED = "Disagreements"
+_WAS_OPEN = "kymflow_was_open"
 
 
 class ReviewTable(QTableView):
@@ -82,14 +87,14 @@ class ReviewDock(Dock):
         self._echo = EchoGuard()
         self._model = ReviewTableModel(self.review)
         self._view = self._table()
-        self._progress, self._agreement = line_label(self), line_label(self)
+        self._progress, self._agreement = QLabel(self), line_label(self)
         self._reason = QLabel(self)
         self._reason.setWordWrap(True)
         self._name = QLineEdit(last_reviewer(), self)
         self._name.setPlaceholderText("your name")
         self._name.setToolTip("Each verdict is stored with its reviewer")
         self._blinded = self._check("Blinded", "Hide names and what others say; the order is shuffled, and its seed stored")
-        self._disputed = self._check("Disagreements", "Only events that two reviewers gave different verdicts")
+        self._disputed = self._check(_DISPUTED, "Only events that two reviewers gave different verdicts")
         self._kind, self._verdict = QComboBox(self), QComboBox(self)
         self._kind.addItem(_ALL_KINDS)
         self._verdict.addItems([_ALL_VERDICTS, UNREVIEWED, *VERDICTS])
@@ -154,7 +159,7 @@ class ReviewDock(Dock):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
+        layout.setSpacing(3)
         rows: list[list[QWidget]] = [
             [self._name, self._blinded, self._buttons["reload"]],
             [self._kind, self._verdict, self._disputed],
@@ -166,17 +171,23 @@ class ReviewDock(Dock):
             layout.addLayout(line)
         layout.addWidget(self._view, stretch=1)
         verdicts = QGridLayout()
+        verdicts.setSpacing(3)
         for place, button in enumerate(self._verdict_buttons):
             verdicts.addWidget(button, place // 3, place % 3)
         layout.addLayout(verdicts)
-        layout.addWidget(self._note)
         steps = QHBoxLayout()
-        for name in ("previous", "next", "undo", "redo", "delete"):
+        for name in ("previous", "next"):
+            steps.addWidget(self._buttons[name])
+        steps.addWidget(self._note, stretch=1)
+        for name in ("undo", "redo", "delete"):
             steps.addWidget(self._buttons[name])
         steps.addWidget(keys_button(self))
         layout.addLayout(steps)
-        layout.addWidget(self._progress)
-        layout.addWidget(self._agreement)
+        # In one line: each line below the list is an event that is not seen in it.
+        state = QHBoxLayout()
+        state.addWidget(self._progress)
+        state.addWidget(self._agreement, stretch=1)
+        layout.addLayout(state)
         layout.addWidget(self._reason)
         self.setMinimumWidth(_WIDTH)
 
@@ -189,6 +200,8 @@ class ReviewDock(Dock):
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)
+        for column, width in enumerate(_COLUMN_WIDTHS):
+            view.setColumnWidth(column, width)
         forget_selection(view.horizontalHeader(), self._model)
         return view
 
@@ -224,6 +237,9 @@ class ReviewDock(Dock):
             if not self._name.hasFocus():
                 self._name.setText(review.reviewer)
         self._progress.setText(review.progress)
+        disputed = count_disputed(review.events)
+        self._disputed.setText(f"{_DISPUTED} ({disputed})" if disputed else _DISPUTED)
+        enable(self._disputed, _IS_BLINDED if review.is_blinded else "")
         self._agreement.setText("; ".join(one.summary() for one in review.agreements))
         self._agreement.setToolTip(self._agreement.text())
         problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
@@ -255,9 +271,14 @@ class ReviewDock(Dock):
             self.review.reviewer = self._name.text()
 
     def _on_blinded(self, checked: bool) -> None:
+        if checked:
+            self._disputed.setChecked(False)
         self.review.is_blinded = checked
         for dock in self._named_docks():
-            dock.setVisible(not checked)
+            # What the user had closed before stays closed.
+            if checked:
+                dock.setProperty(_WAS_OPEN, not dock.isHidden())
+            dock.setVisible(not checked and bool(dock.property(_WAS_OPEN)))
 
     def _named_docks(self) -> list[QDockWidget]:
         """Return the docks of ours in this window that name records."""
