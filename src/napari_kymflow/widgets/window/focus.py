@@ -24,7 +24,7 @@ class FocusFrame(QFocusFrame):
     def paintEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
         """Draw the frame."""
         painter = QPainter(self)
-        painter.setPen(QPen(QColor(_COLOR), _WIDTH, join=Qt.PenJoinStyle.MiterJoin))
+        painter.setPen(QPen(QColor(_COLOR), _WIDTH))
         painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
         painter.end()
 
@@ -40,27 +40,28 @@ class FocusFollower(QObject):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self._frame: FocusFrame | None = None
+        self.frame: FocusFrame | None = None
+        """The frame; None before there was something to frame."""
         QApplication.instance().focusChanged.connect(self._on_focus_changed)
 
     @property
     def framed(self) -> QWidget | None:
         """What is framed now."""
-        return self._frame.widget() if self._frame is not None else None
+        return self.frame.widget() if self.frame is not None else None
 
     def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:
         if now is None or not self._is_ours(now):
-            if self._frame is not None:
-                self._frame.setWidget(None)
+            if self.frame is not None:
+                self.frame.setWidget(None)
             return
-        if self._frame is None:
-            self._frame = FocusFrame(now)
+        if self.frame is None:
+            self.frame = FocusFrame(now)
             # It lies next to what it frames, and is gone with it.
-            self._frame.destroyed.connect(self._on_frame_gone)
-        self._frame.setWidget(now)
+            self.frame.destroyed.connect(self._on_frame_gone)
+        self.frame.setWidget(now)
 
     def _on_frame_gone(self, destroyed: object = None) -> None:
-        self._frame = None
+        self.frame = None
 
     def _is_ours(self, widget: QWidget) -> bool:
         parent: Any = widget
