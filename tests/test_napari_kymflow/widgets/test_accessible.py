@@ -139,7 +139,7 @@ def test_what_has_the_focus_is_framed_in_our_docks_and_their_dialogs_alone(qtbot
     framed = []
     for now in (button, foreign, in_dialog, None, button):
         QApplication.instance().focusChanged.emit(None, now)
-        framed.append(follower.framed)
+        framed.append(follower.frame.parent() if follower.frame is not None else None)
     assert framed == [button, None, in_dialog, None, button]
 
 
@@ -163,7 +163,7 @@ def test_the_frame_ends_with_what_it_is_around(qtbot, until_gone):
     QApplication.instance().focusChanged.emit(None, button)
     with until_gone(dock):
         dock.deleteLater()
-    assert follower.framed is None
+    assert follower.frame is None
 
 
 @pytest.mark.parametrize("how", ["button", "key"])
@@ -192,3 +192,7 @@ def test_help_without_a_public_address_is_a_window_whose_links_work(qtbot):
     assert "verdict" in window.page.toPlainText()
     window.page.backward()
     assert window.page.toPlainText().startswith("Annotating: ROIs and masks")
+
+
+def test_tab_leaves_a_table(dock):
+    assert [view for view in dock.findChildren(QTableView) if view.tabKeyNavigation()] == []
