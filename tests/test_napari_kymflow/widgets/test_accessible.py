@@ -4,7 +4,8 @@ import threading
 
 import pytest
 from pyqtgraph import GraphicsView
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QUrl
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -26,12 +27,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_kymflow.session.session import session_of
+from napari_kymflow.user.help_pages import find_page
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
 from napari_kymflow.widgets.review.review_dock import ReviewDock
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
 from napari_kymflow.widgets.window.enabling import NOT_NOW
 from napari_kymflow.widgets.window.focus import FocusFollower
+from napari_kymflow.widgets.window.help import HelpWindow
 
 DOCKS = (DatasetDock, RoiDock, FlowDock, ReviewDock)
 CONTROLS = (
@@ -118,8 +121,8 @@ def test_what_cannot_be_used_says_why(kind, state, viewer_model, qtbot):
     gray = [one for one in (*controls(dock), *entries) if not one.isEnabled()]
     silent = [(one.text(), one.toolTip()) for one in gray if NOT_NOW not in one.toolTip()]
     may_end.set()
-    if hasattr(dock, "is_busy"):
-        qtbot.waitUntil(lambda: not dock.is_busy)
+    session = session_of(viewer_model)
+    qtbot.waitUntil(lambda: not (session.window.is_busy or getattr(dock, "is_busy", False)))
     assert silent == []
     assert gray or state == "selected"
 
@@ -136,8 +139,20 @@ def test_what_has_the_focus_is_framed_in_our_docks_and_their_dialogs_alone(qtbot
     framed = []
     for now in (button, foreign, in_dialog, None, button):
         QApplication.instance().focusChanged.emit(None, now)
-        framed.append(follower.framed)
+        framed.append(follower.frame.parent() if follower.frame is not None else None)
     assert framed == [button, None, in_dialog, None, button]
+
+
+def test_the_frame_is_drawn_in_its_colour(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    dock = QDockWidget("Kymograph ROIs", window)
+    button, follower = QPushButton(dock), FocusFollower(window)
+    button.resize(60, 30)
+    QApplication.instance().focusChanged.emit(None, button)
+    picture = follower.frame.grab().toImage()
+    assert picture.pixelColor(picture.width() // 2, 1).name() == "#1f7ae0"
+    assert picture.pixelColor(picture.width() // 2, picture.height() // 2).name() != "#1f7ae0"
 
 
 def test_the_frame_ends_with_what_it_is_around(qtbot, until_gone):
@@ -148,4 +163,36 @@ def test_the_frame_ends_with_what_it_is_around(qtbot, until_gone):
     QApplication.instance().focusChanged.emit(None, button)
     with until_gone(dock):
         dock.deleteLater()
-    assert follower.framed is None
+    assert follower.frame is None
+
+
+@pytest.mark.parametrize("how", ["button", "key"])
+@pytest.mark.parametrize("kind", DOCKS, ids=lambda dock: dock.__name__)
+def test_the_help_of_a_dock_is_its_page(kind, how, viewer_model, qtbot, monkeypatch):
+    shown, place = [], "napari_kymflow.widgets.window.help"
+    monkeypatch.setattr(f"{place}.find_page", lambda name: shown.append(name) or "https://x.org")
+    monkeypatch.setattr(f"{place}.QDesktopServices.openUrl", lambda url: shown.append(url.host()))
+    titled, dock = QDockWidget("Kymograph ROIs (Kymflow)"), kind(viewer_model)
+    qtbot.addWidget(titled)
+    titled.setWidget(dock)
+    titled.show()
+    if how == "key":
+        QTest.keyClick(dock, Qt.Key.Key_F1)
+    else:
+        next(button for button in dock.findChildren(QPushButton) if button.text() == "?").click()
+    assert shown == ["Kymograph ROIs", "x.org"]
+
+
+def test_help_without_a_public_address_is_a_window_whose_links_work(qtbot):
+    window = HelpWindow(find_page("Kymograph ROIs"))
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
+    qtbot.addWidget(window)
+    assert window.page.toPlainText().startswith("Annotating: ROIs and masks")
+    window.page.setSource(window.page.source().resolved(QUrl("review.md")))
+    assert "verdict" in window.page.toPlainText()
+    window.page.backward()
+    assert window.page.toPlainText().startswith("Annotating: ROIs and masks")
+
+
+def test_tab_leaves_a_table(dock):
+    assert [view for view in dock.findChildren(QTableView) if view.tabKeyNavigation()] == []

@@ -197,6 +197,7 @@ class ReviewDock(Dock):
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         view.setWordWrap(False)
+        view.setTabKeyNavigation(False)
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)

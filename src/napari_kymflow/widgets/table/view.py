@@ -360,6 +360,8 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
     mode = QAbstractItemView.SelectionMode
     view.setSelectionMode(mode.ExtendedSelection if several else mode.SingleSelection)
     view.setWordWrap(False)
+    # Tab leaves the table, for those who use the keyboard; the arrow keys move in it.
+    view.setTabKeyNavigation(False)
     view.setItemDelegate(TypingDelegate(view))
     # A visible row header makes a reset after scrolling take seconds in a long table.
     view.verticalHeader().setVisible(False)

@@ -9,8 +9,9 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
-from qtpy.QtWidgets import QApplication, QDockWidget, QFocusFrame, QLayout, QTabWidget, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QLayout, QTabWidget, QWidget
 
+from napari_kymflow.widgets.window.canvas_overlay import CanvasOverlay
 from napari_kymflow.widgets.window.layout import name_of
 
 # Seen on napari's light and dark backgrounds alike.
@@ -18,13 +19,13 @@ _COLOR = "#1f7ae0"
 _WIDTH = 2
 
 
-class FocusFrame(QFocusFrame):
-    """A frame around one widget. Qt's own styles draw none, but on macOS."""
+class FocusFrame(CanvasOverlay):
+    """A frame over one widget, which lives as long. Qt's own lies around it, where many widgets have no room."""
 
     def paintEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
         """Draw the frame."""
         painter = QPainter(self)
-        painter.setPen(QPen(QColor(_COLOR), _WIDTH, join=Qt.PenJoinStyle.MiterJoin))
+        painter.setPen(QPen(QColor(_COLOR), _WIDTH))
         painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
         painter.end()
 
@@ -40,27 +41,22 @@ class FocusFollower(QObject):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self._frame: FocusFrame | None = None
+        self.frame: FocusFrame | None = None
+        """The frame; None where what has the focus is not ours."""
         QApplication.instance().focusChanged.connect(self._on_focus_changed)
 
-    @property
-    def framed(self) -> QWidget | None:
-        """What is framed now."""
-        return self._frame.widget() if self._frame is not None else None
-
     def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:
-        if now is None or not self._is_ours(now):
-            if self._frame is not None:
-                self._frame.setWidget(None)
-            return
-        if self._frame is None:
-            self._frame = FocusFrame(now)
-            # It lies next to what it frames, and is gone with it.
-            self._frame.destroyed.connect(self._on_frame_gone)
-        self._frame.setWidget(now)
+        if self.frame is not None:
+            self.frame.destroyed.disconnect(self._on_frame_gone)
+            self.frame.hide()
+            self.frame.deleteLater()
+            self.frame = None
+        if now is not None and self._is_ours(now):
+            self.frame = FocusFrame(now)
+            self.frame.destroyed.connect(self._on_frame_gone)
 
     def _on_frame_gone(self, destroyed: object = None) -> None:
-        self._frame = None
+        self.frame = None
 
     def _is_ours(self, widget: QWidget) -> bool:
         parent: Any = widget
