@@ -16,7 +16,6 @@ from kymflow_core.reviews.history import ReviewHistory, ReviewStep
 from kymflow_core.reviews.log import ReviewLog
 from kymflow_core.reviews.order import seed_of
 from kymflow_core.reviews.review import Judgement, Review, progress_text, review_of
-from napari_kymflow.layers.shapes import MOST_LABELS
 from napari_kymflow.layers.tags import layer_name, tag_of
 from napari_kymflow.review.listed import ListedEvent, ReviewFilter, agreements_with, list_events
 from napari_kymflow.review.loading import LoadedReviews, load_reviews
@@ -284,7 +283,7 @@ class EventReview:
                 layer.name = layer_name(name, tag)
                 if isinstance(layer, Shapes):
                     # The names of ROIs are names too.
-                    layer.text.visible = not self.is_blinded and len(layer.data) <= MOST_LABELS
+                    layer.text.visible = not self.is_blinded
 
     def _said(self) -> Judgement:
         return self.current.reviewed.by(self._reviewer) if self.current else Judgement()
