@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout
 
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
+from napari_kymflow.flow.live import LIVE_ON_DARK, LIVE_ON_LIGHT, LiveFlow
 from napari_kymflow.review.shown_events import ShownEvents
 from napari_kymflow.widgets.flow.event_editing import EventEditing
 from napari_kymflow.widgets.flow.event_items import EventLegend
@@ -55,6 +56,8 @@ class FlowDock(Dock):
         self._drawing = soon(self, self._draw)
         self.measure = MeasureActions(self, self.flow, self._bar)
         """What measures."""
+        self.live = LiveFlow(self.flow)
+        """What follows the ROI while it is dragged."""
         self._fit = push_button(self, "Fit", "Let the velocity axis hold what is shown", self.flow.fit)
         self._show = QPushButton("Show", self)
         self._slopes, self._older = self._make_show_menu()
@@ -80,7 +83,7 @@ class FlowDock(Dock):
     @property
     def is_busy(self) -> bool:
         """Whether a worker is at work for the dock."""
-        return self._bar.is_running or self.flow.is_loading or self.why.inspector.is_busy
+        return self._bar.is_running or self.flow.is_loading or self.why.inspector.is_busy or self.live.is_busy
 
     def _attach(self) -> None:
         super()._attach()
@@ -125,16 +128,21 @@ class FlowDock(Dock):
                 (flow.moved, self._draw_soon),
                 (flow.pointed, self._on_pointed),
                 (self.events.changed, self._draw_soon),
+                (self.live.changed, self._on_live),
             ],
         )
         flow.bind()
         self.events.bind()
         self.why.inspector.bind()
+        self.live.bind()
         self._session.viewer.events.theme.connect(self._on_theme)
-        self.destroyed.connect(partial(_end, [self.why.inspector, flow, self.events], self._session.viewer, self._on_theme))
+        bound = [self.live, self.why.inspector, flow, self.events]
+        self.destroyed.connect(partial(_end, bound, self._session.viewer, self._on_theme))
         self._bar.running_changed.connect(self._on_running)
         self._older.toggled.connect(lambda checked: flow.show_older(shows=checked))
         self._slopes.toggled.connect(lambda checked: flow.show_slopes(shows=checked))
+        self.measure.live.toggled.connect(lambda checked: setattr(self.live, "is_on", checked))
+        self.measure.settings_changed.connect(lambda settings: setattr(self.live, "settings", settings))
         self.plot.zoom_asked.connect(self._on_zoom)
         self.plot.pan_asked.connect(self._on_pan)
         self.plot.limits_chosen.connect(flow.choose_limits)
@@ -153,6 +161,10 @@ class FlowDock(Dock):
         enable(self._older, "" if self.flow.has_older else _NO_OLDER)
         self.measure.show_state(state)
         self.plot.show_units(time="s" if self.flow.seconds_per_line else "line", velocity=self.flow.unit)
+        self._drawing.start()
+
+    def _on_live(self) -> None:
+        self._show_text(None)
         self._drawing.start()
 
     def _on_running(self, running: bool) -> None:  # Qt's signal
@@ -179,6 +191,9 @@ class FlowDock(Dock):
             DrawnTrace(curves=curves(trace, start, stop, width=width), color=color, is_older=is_older)
             for trace, color, is_older in self.flow.colored_traces(dark=self._is_dark)
         ]
+        if self.live.trace is not None:
+            live = curves(self.live.trace, start, stop, width=width)
+            drawn.append(DrawnTrace(curves=live, color=LIVE_ON_DARK if self._is_dark else LIVE_ON_LIGHT))
         self.plot.show_traces(drawn, scale=self._scale)
 
     def _draw_events(self) -> None:
@@ -237,7 +252,7 @@ class FlowDock(Dock):
     def _show_text(self, line: float | None) -> None:
         """Say what is known of the line under the mouse, or of the ROIs."""
         band = self._editing.band_at(line * self._scale) if line is not None else None
-        said = self.flow.state.text if line is None else self.flow.describe(line)
+        said = (self.live.text or self.flow.state.text) if line is None else self.flow.describe(line)
         self._text.show_text(f"{said}; {band.text}" if band is not None else said)
 
     def _on_theme(self, event: Any = None) -> None:

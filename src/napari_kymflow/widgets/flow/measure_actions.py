@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 
 from kymflow_zarr.counted import counted
@@ -35,6 +35,9 @@ class MeasureActions(QObject):
         Shows what runs, and its result.
     """
 
+    settings_changed = Signal(object)
+    """The settings that the user chose; None for the defaults."""
+
     def __init__(self, parent: QWidget, flow: FlowView, bar: TaskBar) -> None:
         super().__init__(parent)
         self._parent, self._flow, self._bar = parent, flow, bar
@@ -48,6 +51,8 @@ class MeasureActions(QObject):
         for scope, action in self._actions.items():
             action.triggered.connect(partial(self._on_chosen, scope))
         menu.addSeparator()
+        self.live = menu.addAction("Live: follow while a ROI or a setting changes")
+        self.live.setCheckable(True)
         self._settings_action = menu.addAction("Settings …")
         self._settings_action.triggered.connect(self.open_settings)
         self.button.setMenu(menu)
@@ -95,6 +100,7 @@ class MeasureActions(QObject):
 
         self.settings = None if settings == VelocitySettings() else settings
         self.show_state(self._flow.state)
+        self.settings_changed.emit(self.settings)
 
     def run(self, scope: Scope, roi_ids: Sequence[int] = ()) -> None:
         """Save the open record's ROIs, and measure a scope."""
