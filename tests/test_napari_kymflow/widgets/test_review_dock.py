@@ -11,11 +11,6 @@ from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.review.review_dock import ReviewDock
 
 
-@pytest.fixture(autouse=True)
-def _own_reviewer(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_kymflow.user.reviewer.reviewer_path", lambda: tmp_path / "config" / "reviewer.json")
-
-
 @pytest.fixture
 def viewer(make_napari_viewer):
     return make_napari_viewer(show=True)
