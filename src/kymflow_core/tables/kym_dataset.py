@@ -24,7 +24,6 @@ from kymflow_core.tables.writing import joined_rows, write_rows
 from kymflow_zarr import ReplacedRows, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import (
     DamagedError,
-    InvalidValueError,
     NotSavedError,
     ReadOnlyError,
     TableNotFoundError,
@@ -142,7 +141,7 @@ class KymDataset:
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
         run = _Run(watch, executor)
-        if image_ids is None and (not known.digest or self._set_aside_unusable(indexer)):
+        if image_ids is None and (not known.digest or self._ids_in_usable_table(indexer) is None):
             return self.rebuild(indexer, watch=watch, executor=executor)
         if wanted or gone:
             report = self._run(indexer, wanted, gone, known, run)
@@ -186,9 +185,9 @@ class KymDataset:
         if image_ids is not None:
             wanted = list(dict.fromkeys(image_ids))
             return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
-        self._set_aside_unusable(indexer)
+        in_table = self._ids_in_usable_table(indexer)
         ids = self._image_ids()
-        gone = sorted(self._ids_in_table(name) - set(ids))
+        gone = sorted((in_table or set()) - set(ids))
         return self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
@@ -276,8 +275,9 @@ class KymDataset:
         if is_whole and not is_complete:
             known = load_index(self.dataset, name)
         written = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
-        if written:
-            self.tables[name], self._digests[name] = written.table, written.digest
+        if written:  # whoever wants it reads it; a million rows need not become a frame for nobody
+            self.tables.pop(name, None)
+            self._digests.pop(name, None)
         entries = self._save_index(name, done, failed, gone, known, written)
         return UpdateReport(
             table_name=name,
@@ -313,9 +313,9 @@ class KymDataset:
             return entries
         if written is None:
             digest = replaced = digest_of(self.dataset, name)
-            table = self.dataset.load_table(name) if digest else None
+            table = self.dataset.load_arrow(name) if digest else None
         else:
-            digest, replaced, table = written.digest, written.replaces, written.table
+            digest, replaced, table = written.digest, written.replaces, written.arrow
         if table is not None:
             entries = with_rows(entries, table, entries)
         if table is not None and replaced != known.digest:
@@ -344,35 +344,30 @@ class KymDataset:
             )
         return self.dataset.list_image_ids()
 
-    def _set_aside_unusable(self, indexer: DatasetIndexer) -> bool:
-        """Put a table that cannot be gone on with into the quarantine: damaged, or somebody else's of the same name."""
+    def _ids_in_usable_table(self, indexer: DatasetIndexer) -> set[str] | None:
+        """Return the images that a table has rows of; none where there is no table.
+
+        One that cannot be gone on with, damaged or somebody else's of the same name, is put into the quarantine: None.
+        """
         name = indexer.table_name
         try:
-            table = self.get_table(name)
+            table = self.dataset.load_arrow(name)
         except TableNotFoundError:
-            return False
+            return set()
         except DamagedError:
             self._forget(name)
-            return True
-        ids = table["image_id"] if "image_id" in table.columns else pd.Series([None])
-        is_foreign = self.dataset.load_table_index(name) is None and not set(indexer.required_columns()) <= set(
-            table.columns
-        )
-        if is_foreign or not all(isinstance(one, str) for one in ids.unique()):
+            return None
+        lacks = not set(indexer.required_columns()) <= set(table.column_names)
+        ids = table["image_id"].unique().to_pylist() if "image_id" in table.column_names else [None]
+        if not all(isinstance(one, str) for one in ids) or (lacks and self.dataset.load_table_index(name) is None):
             self._forget(name)
-            return True
-        return False
+            return None
+        return set(ids)
 
     def _forget(self, name: str) -> None:
         self.dataset.set_table_aside(name)
         self.tables.pop(name, None)
         self._digests.pop(name, None)
-
-    def _ids_in_table(self, name: str) -> set[str]:
-        try:
-            return set(self.dataset.load_table(name, columns=["image_id"])["image_id"].dropna().unique())
-        except (TableNotFoundError, DamagedError, InvalidValueError):
-            return set()
 
 
 def _state_after(entry: Indexed) -> State:

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, TypeAlias, cast
 
 from kymflow_zarr import layout
-from kymflow_zarr.arrays.arrays import array_shape
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
@@ -153,7 +152,7 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str) -> ManifestEntry:
         attributes = record.load_attributes()
         revision = record.load_revision()
         header = revision.payload.get(layout.HEADER)
-        shape = array_shape(folder, layout.RECORD_DATA)
+        shape = record.get_shape()
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))
     fields = header if isinstance(header, Mapping) else {}

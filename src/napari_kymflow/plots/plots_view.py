@@ -16,7 +16,6 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.plots.choices import Choices, first_table, fitting, request_of
 from napari_kymflow.plots.marks import Marks, marks_of
 from napari_kymflow.plots.rows import PlotRows, list_tables, read_rows
-from napari_kymflow.session.selected_event import SelectedEvent
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.tables.row_place import place_of
@@ -108,19 +107,7 @@ class PlotsView:
         image_id = str(row["image_id"])
         if not self._session.open_record(image_id):
             return
-        place = place_of(row)
-        self._session.with_record(
-            lambda record: record.go_to(
-                roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption
-            )
-        )
-        if place.event_id is not None and place.roi_id is not None and place.seconds is not None:
-            start, end = place.seconds
-            self._session.select_event(
-                SelectedEvent(
-                    image_id=image_id, roi_id=place.roi_id, event_id=place.event_id, kind=place.kind, t0_s=start, t1_s=end
-                )
-            )
+        self._session.go_to(place_of(row))
 
     def _on_made(self, asked: int, made: "tuple[ShownPlot, Any]") -> None:
         shown, read = made

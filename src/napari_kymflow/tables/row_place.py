@@ -20,8 +20,8 @@ class Place:
     seconds: tuple[float, float] | None = None
     lines: tuple[int, int] | None = None
     caption: str = ""
-    event_id: str | None = None
-    kind: str = ""
+    event: tuple[str, str] | None = None
+    """The id and the kind of the event that the row is of."""
 
 
 def place_of(row: "pd.Series[Any]") -> Place:
@@ -41,7 +41,7 @@ def _event_of(row: "pd.Series[Any]") -> dict[str, Any]:
         return {}
     event_id, kind = str(row["event_id"]), str(row.get("kind", ""))
     caption = f"event {event_id}: {kind} at {as_text(row['t0_s'])} s"
-    return {"seconds": (start, start if stop is None else stop), "caption": caption, "event_id": event_id, "kind": kind}
+    return {"seconds": (start, start if stop is None else stop), "caption": caption, "event": (event_id, kind)}
 
 
 def _window_of(row: "pd.Series[Any]") -> dict[str, Any]:

@@ -941,9 +941,9 @@ class TestTwoWindows:
         assert stale(lab.kd) == {lab.second.image_id}
 
     def test_older_rows_that_come_between_the_table_and_its_index_are_noticed(self, lab, monkeypatch):
-        older = lab.dataset.load_table(TABLE, image_ids=[lab.first.image_id])
+        older = lab.dataset.load_arrow(TABLE, image_ids=[lab.first.image_id])
         analyse(lab.first, 1, mean=8.0)
-        real = ZarrDataset.commit_rows
+        real = ZarrDataset.commit_arrow
 
         def commit_and_be_overtaken(self, name, rows, *, like):
             written = real(self, name, rows, like=like)
@@ -951,7 +951,7 @@ class TestTwoWindows:
             return written
 
         with monkeypatch.context() as patch:
-            patch.setattr(ZarrDataset, "commit_rows", commit_and_be_overtaken)
+            patch.setattr(ZarrDataset, "commit_arrow", commit_and_be_overtaken)
             lab.kd.update_image(RADON, lab.first.image_id)
         assert stale(lab.kd) == {lab.first.image_id}
 

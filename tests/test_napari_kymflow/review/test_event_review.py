@@ -17,7 +17,6 @@ from napari_kymflow.session.selected_event import SelectedEvent
 def review(demo_session) -> EventReview:
     """Ada's review of the demo dataset, which has four events in two records."""
     made = EventReview(demo_session)
-    demo_session.event_selected.connect(made.on_event_selected)
     made.reviewer = "Ada"
     made.load()
     return made

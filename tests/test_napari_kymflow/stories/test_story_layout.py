@@ -9,6 +9,7 @@ from napari_kymflow._sample_data import make_sample_data
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS
 from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
+from napari_kymflow.widgets.window.canvas_labels import CanvasLabels
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
@@ -119,6 +120,20 @@ def test_the_record_is_fitted_again_until_the_user_zooms_and_a_closed_dock_comes
     settle()
     assert viewer.scene.camera.zoom == zoom
     assert shows_whole(viewer)[1] is False
+
+
+def test_names_of_rois_are_written_while_napari_shows_text(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    [labels] = viewer.window._qt_viewer.canvas.native.findChildren(CanvasLabels)
+    record = session_of(viewer).record
+    assert [label.text for label, _ in labels.placed()] == [roi.name for roi in record.rois]
+    record.sync.layer.text.visible = False
+    assert labels.placed() == []
+    record.sync.layer.text.visible = True
+    record.editor.delete([record.rois.ids[0]])
+    settle()
+    assert len(labels.placed()) == len(record.rois)
 
 
 @pytest.mark.opengl

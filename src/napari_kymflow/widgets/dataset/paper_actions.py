@@ -12,6 +12,7 @@ from kymflow_zarr.disk.local_file import save_file
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.tables.methods_work import MethodsText, gather_methods
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.layout import PLOTS, PLUGIN
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
@@ -47,10 +48,10 @@ class PaperActions(QObject):
         menu.addAction(self.plots)
         menu.addAction(self.methods)
 
-    def follow(self, *, has_dataset: bool, is_running: bool) -> None:
-        """Let only that be chosen which can be done now."""
-        self.plots.setEnabled(has_dataset)
-        self.methods.setEnabled(has_dataset and not is_running)
+    def follow(self, *, why_not: str, why_no_plots: str) -> None:
+        """Let the entries be chosen, or say why the methods cannot be counted, and no plots be shown, now."""
+        enable(self.methods, why_not)
+        enable(self.plots, why_no_plots)
 
     def open_plots(self) -> None:
         """Open the plots dock, or bring it to the front."""

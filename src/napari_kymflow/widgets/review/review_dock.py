@@ -5,8 +5,8 @@ from functools import partial
 
 import napari
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QItemSelectionModel, QKeyCombination, QModelIndex, Qt
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtCore import QItemSelectionModel, QModelIndex
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -31,6 +31,9 @@ from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
+from napari_kymflow.widgets.window.keys import name_of_key
+from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
 from napari_kymflow.widgets.window.layout import REVIEW, name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
@@ -38,6 +41,11 @@ _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
 _NEXT_KEYS, _PREVIOUS_KEYS = ("N", "Space"), ("P", "Shift+Space")
 _FAILURES = (KymflowError, KymflowZarrError, OSError)
 _WIDTH = 330
+_NO_EVENT = "No event is selected: click one in the list."
+_FOUND = "The event was found by the analysis: only events made by hand can be deleted."
+_NOTHING_DONE = "Nothing was done here since the dataset was opened."
+_NOTHING_UNDONE = "Nothing was taken back."
+_IS_BLINDED = "The review is blinded: what others say is hidden."
 _ROW_HEIGHT = 20
 _COLUMN_WIDTHS = (92, 76, 72, 84)
 """Of all columns but the last; wide enough for what they mostly hold, so that all are seen at once."""
@@ -57,9 +65,7 @@ class ReviewTable(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
         """Do what the key does; move through the rows with the others."""
-        keypad = Qt.KeyboardModifier.KeypadModifier
-        pressed = QKeyCombination(event.modifiers() & ~keypad, Qt.Key(event.key()))
-        action = self.actions_by_key.get(QKeySequence(pressed).toString(QKeySequence.SequenceFormat.PortableText))
+        action = self.actions_by_key.get(name_of_key(event))
         if action is None:
             super().keyPressEvent(event)
         else:
@@ -77,7 +83,7 @@ class ReviewDock(Dock):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
-        self.review = EventReview(self._session)
+        self.review = self._session.shared(EventReview)
         """What the dock shows."""
         self._echo = EchoGuard()
         self._model = ReviewTableModel(self.review)
@@ -111,9 +117,21 @@ class ReviewDock(Dock):
             "delete": self._button("Delete", "Delete the event, if it was made by hand", self.review.delete_event),
             "reload": self._button("Reload", "Read what others have said since", self.review.load),
         }
+        for name, control in (
+            ("Events of the dataset", self._view),
+            ("Your name", self._name),
+            ("Kind of event", self._kind),
+            ("Verdict", self._verdict),
+            ("Note", self._note),
+            ("Previous event", self._buttons["previous"]),
+            ("Next event", self._buttons["next"]),
+        ):
+            control.setAccessibleName(name)
         self._lay_out()
+        self.review.reviewer, self.review.filters = self._name.text(), ReviewFilter()
+        self._blinded.setChecked(self.review.is_blinded)
         self._bind()
-        self.review.reviewer = self._name.text()
+        self._on_changed()
         self.review.load()
 
     def _bind(self) -> None:
@@ -122,7 +140,6 @@ class ReviewDock(Dock):
             self,
             [
                 (session.dataset_changed, review.load),
-                (session.event_selected, review.on_event_selected),
                 (review.changed, self._on_changed),
             ],
         )
@@ -138,6 +155,7 @@ class ReviewDock(Dock):
             **dict.fromkeys(_PREVIOUS_KEYS, partial(review.step, -1)),
             "Ctrl+Z": review.undo,
             "Ctrl+Shift+Z": review.redo,
+            "F1": partial(show_keys, self),
         }
         self._view.actions_by_key = {key: partial(self._do, action) for key, action in review_keys.items()}
 
@@ -168,6 +186,7 @@ class ReviewDock(Dock):
         steps.addWidget(self._note, stretch=1)
         for name in ("undo", "redo", "delete"):
             steps.addWidget(self._buttons[name])
+        steps.addWidget(keys_button(self))
         layout.addLayout(steps)
         # In one line: each line below the list is an event that is not seen in it.
         state = QHBoxLayout()
@@ -185,6 +204,7 @@ class ReviewDock(Dock):
         view.setWordWrap(False)
         # Less than Qt's own: the docks have to fit on a laptop's screen.
         view.setMinimumHeight(2 * _ROW_HEIGHT)
+        view.setTabKeyNavigation(False)
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)
@@ -222,23 +242,24 @@ class ReviewDock(Dock):
             note = review.current.reviewed.by(review.reviewer).note if review.current else ""
             if not self._note.hasFocus():
                 self._note.setText(note)
+            if not self._name.hasFocus():
+                self._name.setText(review.reviewer)
         self._progress.setText(review.progress)
         disputed = count_disputed(review.events)
         self._disputed.setText(f"{_DISPUTED} ({disputed})" if disputed else _DISPUTED)
-        self._disputed.setEnabled(not review.is_blinded)
+        enable(self._disputed, _IS_BLINDED if review.is_blinded else "")
         self._agreement.setText("; ".join(map(brief, review.agreements)))
         self._agreement.setToolTip("\n".join(one.summary() for one in review.agreements))
         problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
         self._reason.setText("\n".join([*([review.why_not] if review.why_not else []), *problems]))
         self._reason.setVisible(bool(self._reason.text()))
-        can = not review.why_not and review.current is not None
-        for button in self._verdict_buttons:
-            button.setEnabled(can)
-        self._note.setEnabled(can)
+        cannot = review.why_not or ("" if review.current is not None else _NO_EVENT)
+        for control in (*self._verdict_buttons, self._note):
+            enable(control, cannot)
         made_by_hand = review.current is not None and bool(review.current.event.made_by)
-        self._buttons["delete"].setEnabled(can and made_by_hand)
-        self._buttons["undo"].setEnabled(review.can_undo)
-        self._buttons["redo"].setEnabled(review.can_redo)
+        enable(self._buttons["delete"], cannot or ("" if made_by_hand else _FOUND))
+        enable(self._buttons["undo"], "" if review.can_undo else _NOTHING_DONE)
+        enable(self._buttons["redo"], "" if review.can_redo else _NOTHING_UNDONE)
 
     def _show_kinds(self) -> None:
         kinds = [_ALL_KINDS, *kinds_of(self.review.events)]

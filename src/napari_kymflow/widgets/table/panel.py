@@ -86,6 +86,8 @@ class TablePanel(QWidget):
         self.columns = ColumnArranger(self.view, name)
         self.search = QLineEdit(self)
         self.search.setPlaceholderText("Search…")
+        self.search.setAccessibleName("Search the rows")
+        self.view.setAccessibleName(f"Rows of {name}")
         self.search.setToolTip("Show rows with all these words, in any column that is shown")
         self.search.setClearButtonEnabled(True)
         self._filters_button = push_button(self, "Filters", "Filter by single columns")
