@@ -1,5 +1,6 @@
 """An event as a row of the review, and which rows are shown. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -82,6 +83,13 @@ def agreements_with(rows: Iterable[ListedEvent], reviewer: str) -> list[Agreemen
     others = sorted({name for one in listed for name in one.reviewed.judgements} - {reviewer})
     pairs = [(reviewer, other) for other in others] if reviewer else combinations(others, 2)
     return [_agreement(listed, first, second) for first, second in pairs]
+
+
+def brief(found: Agreement) -> str:
+    """Return an agreement in a few words, such as "Ada and Ben: 36 of 40 alike, kappa 0.81"."""
+    kappa = f", kappa {found.kappa:.2f}" if math.isfinite(found.kappa) else ""
+    alike = f"{found.n_equal} of {found.n} alike" if found.n else "none judged by both"
+    return f"{found.first} and {found.second}: {alike}{kappa}"
 
 
 def count_disputed(rows: Iterable[ListedEvent]) -> int:

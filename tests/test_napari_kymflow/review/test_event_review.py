@@ -1,12 +1,15 @@
+import math
+
 import pandas as pd
 import pytest
 
 from kymflow_core.errors import ReviewError
+from kymflow_core.reviews.agreement import Agreement
 from kymflow_core.reviews.event import ARTEFACT, REJECTED, TRUE_STALL, UNREVIEWED
 from kymflow_core.reviews.log import ReviewLog
 from kymflow_core.reviews.review import load_review
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
-from napari_kymflow.review.listed import ReviewFilter, count_disputed, texts_of
+from napari_kymflow.review.listed import ReviewFilter, brief, count_disputed, texts_of
 from napari_kymflow.session.selected_event import SelectedEvent
 
 
@@ -219,7 +222,7 @@ def test_without_a_name_it_says_how_far_others_agree(review, demo_session):
     review.reviewer = ""
     review.load()
     (said,) = review.agreements
-    assert said.summary().startswith("Ben and Cleo: 2 events judged by both, 1 alike (50 %)")
+    assert brief(said) == "Ben and Cleo: 1 of 2 alike, kappa 0.00"
     assert count_disputed(review.events) == 1
 
 
@@ -240,3 +243,8 @@ def test_blinded_hides_the_names_of_rois_too(review, demo_session):
     assert not demo_session.record.sync.layer.text.visible
     review.is_blinded = False
     assert demo_session.record.sync.layer.text.visible
+
+
+def test_of_two_who_judged_no_event_in_common_no_number_is_said():
+    nothing = Agreement(first="Ada", second="Ben", n=0, n_equal=0, kappa=math.nan)
+    assert brief(nothing) == "Ada and Ben: none judged by both"

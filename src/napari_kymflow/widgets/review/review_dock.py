@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDockWidget,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,11 +21,11 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core.errors import KymflowError
-from kymflow_core.reviews.event import UNREVIEWED, VERDICTS
+from kymflow_core.reviews.event import TRUE_STALL, UNREVIEWED, VERDICTS
 from kymflow_zarr.errors import KymflowZarrError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
-from napari_kymflow.review.listed import ReviewFilter, count_disputed, kinds_of
+from napari_kymflow.review.listed import ReviewFilter, brief, count_disputed, kinds_of
 from napari_kymflow.user.reviewer import last_reviewer, note_reviewer
 from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
@@ -35,7 +34,7 @@ from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import name_of_key
 from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
-from napari_kymflow.widgets.window.layout import name_of
+from napari_kymflow.widgets.window.layout import REVIEW, name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
 _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
@@ -47,10 +46,12 @@ _FOUND = "The event was found by the analysis: only events made by hand can be d
 _NOTHING_DONE = "Nothing was done here since the dataset was opened."
 _NOTHING_UNDONE = "Nothing was taken back."
 _IS_BLINDED = "The review is blinded: what others say is hidden."
-_ROW_HEIGHT = 22
+_ROW_HEIGHT = 20
 _COLUMN_WIDTHS = (92, 76, 72, 84)
 """Of all columns but the last; wide enough for what they mostly hold, so that all are seen at once."""
 _DISPUTED = "Disagreements"
+_SHORT = {UNREVIEWED: "none", TRUE_STALL: "stall"}
+"""What stands on a button instead of a long verdict."""
 _WAS_OPEN = "kymflow_was_open"
 
 
@@ -101,7 +102,9 @@ class ReviewDock(Dock):
         self._note = QLineEdit(self)
         self._note.setPlaceholderText("note; Return keeps it")
         self._verdict_buttons = [
-            self._button(f"{key} {verdict}", f"{verdict} (key {key})", partial(self.review.judge, verdict))
+            self._button(
+                f"{key} {_SHORT.get(verdict, verdict)}", f"{verdict} (key {key})", partial(self.review.judge, verdict)
+            )
             for key, verdict in VERDICT_KEYS.items()
         ]
         self._buttons = {
@@ -158,7 +161,7 @@ class ReviewDock(Dock):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setContentsMargins(6, 2, 6, 2)
         layout.setSpacing(3)
         rows: list[list[QWidget]] = [
             [self._name, self._blinded, self._buttons["reload"]],
@@ -170,10 +173,12 @@ class ReviewDock(Dock):
                 line.addWidget(widget)
             layout.addLayout(line)
         layout.addWidget(self._view, stretch=1)
-        verdicts = QGridLayout()
+        verdicts = QHBoxLayout()
         verdicts.setSpacing(3)
-        for place, button in enumerate(self._verdict_buttons):
-            verdicts.addWidget(button, place // 3, place % 3)
+        for button in self._verdict_buttons:
+            # As wide as its words, not as Qt's style would have it: all six are one line.
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 8)
+            verdicts.addWidget(button)
         layout.addLayout(verdicts)
         steps = QHBoxLayout()
         for name in ("previous", "next"):
@@ -197,6 +202,8 @@ class ReviewDock(Dock):
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         view.setWordWrap(False)
+        # Less than Qt's own: the docks have to fit on a laptop's screen.
+        view.setMinimumHeight(2 * _ROW_HEIGHT)
         view.setTabKeyNavigation(False)
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
@@ -241,8 +248,8 @@ class ReviewDock(Dock):
         disputed = count_disputed(review.events)
         self._disputed.setText(f"{_DISPUTED} ({disputed})" if disputed else _DISPUTED)
         enable(self._disputed, _IS_BLINDED if review.is_blinded else "")
-        self._agreement.setText("; ".join(one.summary() for one in review.agreements))
-        self._agreement.setToolTip(self._agreement.text())
+        self._agreement.setText("; ".join(map(brief, review.agreements)))
+        self._agreement.setToolTip("\n".join(one.summary() for one in review.agreements))
         problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
         self._reason.setText("\n".join([*([review.why_not] if review.why_not else []), *problems]))
         self._reason.setVisible(bool(self._reason.text()))
@@ -284,7 +291,7 @@ class ReviewDock(Dock):
     def _named_docks(self) -> list[QDockWidget]:
         """Return the docks of ours in this window that name records."""
         docks: list[QDockWidget] = self.window().findChildren(QDockWidget)
-        return [one for one in docks if name_of(one) is not None]
+        return [one for one in docks if name_of(one) not in (None, REVIEW)]
 
     def _on_filter_changed(self) -> None:
         if self._echo:

@@ -1,7 +1,7 @@
 """Where the docks are: below the canvas, since a kymograph is wide and low, and sized to the window.
 
 First comes the velocity, as wide as the canvas, and below it the tables and the ROIs side by side. Where the plots
-are open, they are a tab beside the tables.
+are open, they are a tab beside the tables; the review is at the right of the canvas, which is then higher.
 
 The rule of this room: whatever the way in, the window looks the same. What the user moved, or made larger, stays so; a dock
 that is closed and opened again comes back where it was.
@@ -16,14 +16,20 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 from napari_kymflow.widgets.window.binding import soon
 
 PLUGIN = "napari-kymflow"
-DATASET, ROIS, FLOW, PLOTS = "Kymograph dataset", "Kymograph ROIs", "Kymograph flow", "Kymograph plots"
+DATASET, ROIS, FLOW = "Kymograph dataset", "Kymograph ROIs", "Kymograph flow"
+PLOTS, REVIEW = "Kymograph plots", "Kymograph review"
 DOCKS = (FLOW, DATASET, ROIS)
 """The docks that open together, in their order from above and from the left."""
-_PLACED = (*DOCKS, PLOTS)
+_PLACED = (*DOCKS, PLOTS, REVIEW)
 """The docks that have a place of their own."""
+_SIDES = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
+_AREAS = {REVIEW: Qt.DockWidgetArea.RightDockWidgetArea}
+"""Where a dock belongs that is not below the canvas."""
 _LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
 _GROWN_MS = 100
 _PART_OF_HEIGHT = 0.4
+_BESIDE_REVIEW, _LEAST_BESIDE_REVIEW, _FLOW_BESIDE_REVIEW = 0.26, 222, 165
+"""The same while the review lies beside the canvas: its list of events is as high as the canvas."""
 _FLOW_PART, _LEAST_FLOW, _MOST_FLOW = 0.24, 190, 320
 _DATASETS_PART_OF_WIDTH = 0.58
 _LEFT_WIDTH = 260
@@ -112,7 +118,7 @@ class DockLayout(QObject):
             return
         self.is_new = False
         self._fitted = self._fitted or self._is_on_screen()
-        area = self._places.areas.get(name, Qt.DockWidgetArea.BottomDockWidgetArea)
+        area = self._places.areas.get(name, _AREAS.get(name, Qt.DockWidgetArea.BottomDockWidgetArea))
         PlacedDock(name, dock, self._places).changed.connect(self._on_dock_changed)
         tables = self._docks_in(area).get(DATASET)
         if name == PLOTS and tables is not None:
@@ -198,8 +204,18 @@ class DockLayout(QObject):
     def _height_of(self, name: str) -> int:
         height = float(self._window.height())
         if name == FLOW:
-            return min(max(round(_FLOW_PART * height), _LEAST_FLOW), _MOST_FLOW)
+            return (
+                _FLOW_BESIDE_REVIEW if self._is_reviewed else min(max(round(_FLOW_PART * height), _LEAST_FLOW), _MOST_FLOW)
+            )
+        if self._is_reviewed:
+            return max(round(_BESIDE_REVIEW * height), _LEAST_BESIDE_REVIEW)
         return min(max(round(_PART_OF_HEIGHT * height), _LEAST_HEIGHT), _MOST_HEIGHT)
+
+    @property
+    def _is_reviewed(self) -> bool:
+        """Whether the review lies beside the canvas."""
+        docks = (self._docks_in(area).get(REVIEW) for area in _SIDES)
+        return any(dock is not None and not dock.isHidden() for dock in docks)
 
     def _resize(self, name: str, dock: QDockWidget) -> None:
         size = self._places.sizes.get(name)
