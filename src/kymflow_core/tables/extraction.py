@@ -22,7 +22,7 @@ from kymflow_core.indexers.arrow_rows import extract_as_table
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXEL_VALUES_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
+from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.frames import table_to_frame
 
 OUTDATED = "outdated"
@@ -49,18 +49,14 @@ def watched_keys(indexer: DatasetIndexer) -> list[str]:
 
 
 def inspect_image(
-    dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: Indexed | None
-) -> tuple[CurrentState | None, str]:
-    """Return what an image's artifacts are now, None where it was just deleted, and the stamp of their files.
+    record: ZarrImageRecord, indexer: DatasetIndexer, indexed: Indexed | None, keys: Sequence[str]
+) -> tuple[CurrentState, str]:
+    """Return what an image's artifacts are now, and the stamp of the files `keys`, which are watched for the indexer.
 
     Where the files have not changed since the index was written, what it says is taken, and nothing is read. Where it says
     nothing of the image, nothing is read either: whatever its files hold, its rows have to be made.
     """
-    try:
-        record = dataset.record(image_id)
-    except RecordNotFoundError:
-        return None, ""
-    keys, stamp = watched_keys(indexer), ""
+    stamp = ""
     try:
         stamp = record.file_stamp(keys)
         if indexed is not None and stamp == indexed.file_stamp:

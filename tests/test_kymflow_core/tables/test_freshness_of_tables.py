@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -108,6 +109,16 @@ class TestEachStateIsToldApart:
             "needs_update": "bool",
         }
         assert frame["image_id"].tolist() == lab.dataset.list_image_ids()
+
+    def test_the_states_of_several_tables_are_counted_together(self, lab):
+        analyse(lab.first, 1)
+        edit_roi(lab.second, 1, x1=3)
+        for indexer in INDEXERS[:4]:
+            lab.kd.refresh(indexer)
+        analyse(lab.first, 1, mean=5.0)
+        each = [Counter(lab.kd.freshness(indexer)["state"]) for indexer in INDEXERS]
+        assert lab.kd.count_states(INDEXERS) == each
+        assert each[2] == {"behind": 1, "outdated": 1, "fresh": 1, "never analysed": 1}
 
     def test_before_any_table(self, dataset):
         record, never = add_image(dataset, 1), add_image(dataset, 1)
