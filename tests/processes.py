@@ -47,9 +47,13 @@ def asked_kinds(config: pytest.Config) -> set[str]:
 
 
 def asked(config: pytest.Config) -> list[Path]:
-    """Return the files and folders that the command line names."""
+    """Return the files and folders that the command line names.
+
+    Values of options that a conftest adds later, such as `ci` of `--trials ci`, look like names here; no file is called so.
+    """
     names = config.known_args_namespace.file_or_dir
-    return [(config.invocation_params.dir / name.split("::")[0]).resolve() for name in names] or [TESTS]
+    paths = ((config.invocation_params.dir / name.split("::")[0]).resolve() for name in names)
+    return [path for path in paths if path.exists()] or [TESTS]
 
 
 def kind_of(path: Path) -> str:

@@ -157,6 +157,7 @@ def laboratory(tmp_path_factory):
 def test_a_guide_does_what_it_says(document, laboratory, tmp_path, monkeypatch):
     shutil.copytree(laboratory, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert blocks_of(document)
     Reader().follow(document)
 

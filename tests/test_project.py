@@ -4,8 +4,11 @@ import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from processes import TESTS, asked
 
 ROOT = Path(__file__).parents[1]
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -119,3 +122,10 @@ class TestStorage:
     @pytest.mark.parametrize("dangerous", ["overwrite=True", "members(", "group_keys(", "consolidate", "allow_pickle=True"])
     def test_nothing_dangerous_is_used(self, dangerous):
         assert modules_with(lambda text: dangerous in text) == set()
+
+
+def test_the_value_of_an_option_is_no_file_that_the_command_line_names():
+    config = SimpleNamespace(
+        known_args_namespace=SimpleNamespace(file_or_dir=["ci"]), invocation_params=SimpleNamespace(dir=ROOT)
+    )
+    assert asked(config) == [TESTS]

@@ -8,7 +8,7 @@ line: few photons, stripes, flickering lines, sparse cells, several lanes, a bea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from kymflow_core.images.ome_metadata import describe_header
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.roi import ROI, RectROI, RoiSet
 from kymflow_core.tables.kym_dataset import KymDataset
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
+from kymflow_zarr.watch import UNWATCHED
 
 if TYPE_CHECKING:
     from kymflow_core.images.velocity_of_roi import RoiVelocity
@@ -88,6 +89,29 @@ DEMO_SCANS = (
         ),
     ),
 )
+
+
+def _real_size(name: str, velocity_mm_s: float, *episodes: Episode) -> Scan:
+    size = Scan(name=name, velocity_mm_s=velocity_mm_s, episodes=episodes)
+    return replace(size, lines=30_000, pixels=38, seconds_per_line=0.00117, um_per_pixel=0.284)
+
+
+REAL_SIZE_SCANS = (
+    _real_size("real size steady flow", 0.9),
+    _real_size(
+        "real size stalls",
+        0.6,
+        Episode(t0_s=6.0, t1_s=8.5, velocity_mm_s=0.0, kind="stall"),
+        Episode(t0_s=20.0, t1_s=21.2, velocity_mm_s=0.0, kind="stall"),
+    ),
+    _real_size(
+        "real size reversal",
+        0.7,
+        Episode(t0_s=12.0, t1_s=15.0, velocity_mm_s=-0.4, kind="reversal"),
+        Episode(t0_s=25.0, t1_s=28.0, velocity_mm_s=1.4, kind="speed-up"),
+    ),
+)
+"""As long, as wide and as finely sampled as line scans of a capillary that a laboratory recorded: 35 s of 10.8 µm."""
 
 
 def simulate_kymograph(scan: Scan, *, rng: np.random.Generator) -> NDArray[np.uint16]:
@@ -213,7 +237,9 @@ def _smooth(values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     return smooth
 
 
-def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, seed: int = 7) -> ZarrDataset:
+def make_demo_dataset(
+    path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, seed: int = 7, watch: Watch = UNWATCHED
+) -> ZarrDataset:
     """Make a dataset of simulated kymographs with ROIs, one mask, reports, events, velocity series and all tables.
 
     The reports and events state the true values of the simulation, and say so in their notes. The velocity series of the
@@ -223,10 +249,14 @@ def make_demo_dataset(path: str | Path, *, scans: Sequence[Scan] = DEMO_SCANS, s
     ------
     DatasetExistsError
         When there is a dataset at `path`.
+    CancelledError
+        When `watch` is cancelled; the dataset has the records that were made by then.
     """
     rng = np.random.default_rng(seed)
     dataset = ZarrDataset.create(path)
     for number, scan in enumerate(scans):
+        watch.check("The simulation was cancelled")
+        watch.progress(number, len(scans), scan.name)
         _add_scan(dataset, scan, rng, acquired_local_epoch_ns=_FIRST_SCAN_NS + number * _BETWEEN_SCANS_NS)
     tables = KymDataset(dataset)
     for indexer in INDEXERS:

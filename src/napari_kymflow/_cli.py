@@ -52,13 +52,15 @@ def demo(
 
 @app.command(name="open")
 def open_command(
-    dataset: Annotated[Path, typer.Argument(help="The dataset, such as lab.zarr, or one record's folder in it.")],
+    dataset: Annotated[
+        Path | None, typer.Argument(help="The dataset, such as lab.zarr, or one record's folder in it; by default none.")
+    ] = None,
     screenshot: Screenshot = None,
     *,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Open napari on a dataset.
+    """Open napari on a dataset, or with buttons for the first step.
 
     Example: napari-kymflow open lab.zarr
 
@@ -69,6 +71,9 @@ def open_command(
     output = Output(as_json, quiet)
     with output.running():
         _check_window()
+        if dataset is None:
+            _show(None, screenshot, output)
+            return
         located = locate(str(dataset))
         if located is None:
             raise DatasetNotFoundError(
@@ -83,6 +88,24 @@ def open_command(
         _show(dataset, screenshot, output)
 
 
+@app.command()
+def install_shortcut(*, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Make an entry of the desktop that opens napari with the docks, without a terminal.
+
+    Example: napari-kymflow install-shortcut
+
+    It starts the Python that runs this command: repeat it where the environment moved.
+    """
+    from napari_kymflow.user.shortcut import install_shortcut as install
+
+    output = Output(as_json, quiet)
+    with output.running():
+        _check_window()
+        path = install()
+        output.say(f"The shortcut is {path}")
+        output.result(shortcut=str(path))
+
+
 def _check_window() -> None:
     """Raise `MissingPackageError` where napari, or what it draws windows with, is not installed."""
     missing = [] if find_spec("napari") else ["napari"]
@@ -94,7 +117,7 @@ def _check_window() -> None:
         )
 
 
-def _show(path: Path, screenshot: Path | None, output: Output) -> None:
+def _show(path: Path | None, screenshot: Path | None, output: Output) -> None:
     import napari
     import napari.qt
 
@@ -105,7 +128,12 @@ def _show(path: Path, screenshot: Path | None, output: Output) -> None:
         viewer.window.resize(*_WINDOW)
     else:
         fill_screen()
-    viewer.open(str(path), plugin="napari-kymflow")
+    if path is not None:
+        viewer.open(str(path), plugin="napari-kymflow")
+    else:
+        from napari_kymflow.widgets.docks import open_docks
+
+        open_docks(viewer)
     if screenshot is None:
         napari.run()
         return

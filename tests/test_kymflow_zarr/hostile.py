@@ -26,7 +26,7 @@ from numcodecs.checksum32 import CRC32C
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import KymflowZarrError
-from kymflow_zarr.formats.frames import table_to_parquet
+from kymflow_zarr.formats.parquet import table_to_parquet
 from kymflow_zarr.formats.seals import seal_document
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.stores import TiffSidecarStore

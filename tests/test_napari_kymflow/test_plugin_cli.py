@@ -94,3 +94,11 @@ def test_without_what_a_window_needs_one_sentence_says_what_to_install_before_an
 
 def test_the_version_is_that_of_the_package():
     assert run("--version").stdout == f"napari-kymflow {importlib.metadata.version('napari-kymflow')}\n"
+
+
+def test_the_shortcut_is_told_to_a_script(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    result = run("install-shortcut", "--json")
+    path = tmp_path / "applications" / "napari-kymflow.desktop"
+    assert json.loads(result.stdout) == {"exit_code": 0, "shortcut": str(path)}

@@ -11,7 +11,7 @@ from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrDataset
+    from kymflow_zarr import ManifestEntry, ZarrDataset
 
 
 DAMAGED = 2
@@ -21,7 +21,7 @@ _COLORS: dict[str, Color] = {"repairable": "yellow"}
 def info(
     dataset: Annotated[Path, typer.Argument(help="The dataset.")], *, as_json: AsJson = False, quiet: Quiet = False
 ) -> None:
-    """Say what a dataset holds, and whether it is sound.
+    """Say what a dataset holds, and which records and tables do not open; `verify` looks for all other damage.
 
     Example: napari-kymflow info lab.zarr
     """
@@ -32,20 +32,22 @@ def info(
         opened = ZarrDataset(dataset, mode="r")
         manifest = opened.load_manifest()
         output.say(f"{dataset}: {manifest.summary()}")
+        problems = [_named(entry) for entry in manifest.damaged]
+        tables: dict[str, int | None] = {}
+        states = _not_fresh(opened)
         for name in opened.list_table_names():
-            rows = _rows(opened, name)
-            what = "damaged, see below" if rows is None else f"{counted(rows, 'row')}{_not_fresh(opened, name)}"
-            output.say(f"  table {name}: {what}")
-        problems = opened.validate()
+            tables[name], what = _describe_table(opened, name, states.get(name, ""))
+            output.say(f"  table {name}: {what if tables[name] is not None else 'damaged, see below'}")
+            problems += [] if tables[name] is not None else [f"table {name}: {what}"]
         output.result(
             path=str(opened.path),
             dataset_id=opened.dataset_id,
-            records=len(opened.list_image_ids()),
-            tables={name: _rows(opened, name) for name in opened.list_table_names()},
-            problems=[str(problem) for problem in problems],
+            records=len(manifest.entries),
+            tables=tables,
+            problems=problems,
         )
         for problem in problems:
-            output.problem(str(problem))
+            output.problem(problem)
         if problems:
             fail()
 
@@ -83,21 +85,30 @@ def verify(
             fail(report.exit_code)
 
 
-def _rows(dataset: "ZarrDataset", name: str) -> int | None:
+def _named(entry: "ManifestEntry") -> str:
+    """Return why a record does not open, with its id."""
+    problem = entry.problem or ""
+    return problem if entry.image_id in problem else f"{entry.image_id}: {problem}"
+
+
+def _describe_table(dataset: "ZarrDataset", name: str, not_fresh: str) -> tuple[int | None, str]:
+    """Return how many rows a table has, and that as text with what is not fresh; None, and why, where it does not open."""
     try:
-        return len(dataset.load_table(name))
-    except (KymflowZarrError, OSError):
-        return None
+        rows = dataset.count_table_rows(name)
+        return rows, f"{counted(rows, 'row')}{not_fresh}"
+    except (KymflowZarrError, OSError) as error:
+        return None, str(error)
 
 
-def _not_fresh(dataset: "ZarrDataset", name: str) -> str:
-    """Return how many images' rows are not fresh, such as " (1 outdated, 3 never analysed)"; empty where all are."""
+def _not_fresh(dataset: "ZarrDataset") -> dict[str, str]:
+    """Return by table how many images' rows are not fresh, as " (1 outdated, 3 never analysed)"; empty where all are."""
     from kymflow_core.indexers import INDEXERS
     from kymflow_core.tables.kym_dataset import KymDataset
 
-    for indexer in INDEXERS:
-        if indexer.table_name == name:
-            counts = KymDataset(dataset).freshness(indexer)["state"].value_counts()
-            found = [f"{count} {state}" for state, count in sorted(counts.items()) if state != State.FRESH]
-            return f" ({', '.join(found)})" if found else ""
-    return ""
+    names = dataset.list_table_names()
+    ours = [indexer for indexer in INDEXERS if indexer.table_name in names]
+    texts = {}
+    for indexer, counts in zip(ours, KymDataset(dataset).count_states(ours) if ours else [], strict=True):
+        found = [f"{count} {state}" for state, count in sorted(counts.items()) if state != State.FRESH]
+        texts[indexer.table_name] = f" ({', '.join(found)})" if found else ""
+    return texts

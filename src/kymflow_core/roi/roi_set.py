@@ -1,8 +1,8 @@
 """The ROIs of one image, as a frozen value: every change returns a new set."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -73,6 +73,12 @@ class RoiSet:
         if roi_id in self._by_id:
             return self._by_id[roi_id]
         raise RoiNotFoundError(f"no ROI {roi_id}; this image has {list(self.ids) or 'none'}")
+
+    def renumbered(self, ids: Mapping[int, int]) -> "RoiSet":
+        """Return the set with the new id that each of some ROIs has in `ids`; raise `RoiError` where two would have one."""
+        if not ids:
+            return self
+        return RoiSet.of((replace(roi, roi_id=ids.get(roi.roi_id, roi.roi_id)) for roi in self), next_id=self.next_id)
 
     def add(self, roi: ROI) -> "RoiSet":
         """Return the set with one more ROI, whose id must be `next_id` or above."""

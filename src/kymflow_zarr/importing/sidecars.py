@@ -23,8 +23,9 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.csv import parse_csv
 from kymflow_zarr.formats.csv_gz import MAX_CSV_BYTES
-from kymflow_zarr.formats.frames import frame_from_parquet, read_notes
+from kymflow_zarr.formats.frames import frame_from_parquet
 from kymflow_zarr.formats.gzipped import gunzip
+from kymflow_zarr.formats.parquet import read_notes
 from kymflow_zarr.formats.seals import SEAL, computed_from_of_artifact, has_seal_of_ours_or_none, unsealed_value
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr.importing.content import FileContent

@@ -2,7 +2,8 @@
 
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.csv_gz import bind_csv_gz, csv_gz_problem, frame_from_csv_gz
-from kymflow_zarr.formats.frames import bind_parquet, frame_from_parquet, parquet_problem
+from kymflow_zarr.formats.frames import frame_from_parquet
+from kymflow_zarr.formats.parquet import bind_parquet, parquet_problem
 from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import artifact_from_bytes, artifact_problem, bind_artifact
 from kymflow_zarr.formats.strict_json import JsonObject

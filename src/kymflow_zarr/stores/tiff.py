@@ -1,7 +1,7 @@
 """A TIFF as a store: its pixels, and results in sidecar files, `<stem>.<name>.json` and `<stem>.<name>.npy`.
 
-The rule of this room: a file belongs to one TIFF only. A name has no '.', so the part before the last of a file's
-name is the TIFF's; where two TIFFs would still share a file, it is refused to both.
+The rule of this room: a file belongs to one image only, as `kymflow_zarr.importing.listing` decides. A name has no '.', so
+the part before the last of a file's name is the image's; where two images would still share a file, both are refused it.
 """
 
 import os
@@ -27,6 +27,7 @@ from kymflow_zarr.formats.seals import artifact_from_bytes, artifact_to_bytes
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue
 from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.stores.committed import Committed, CommittedFile
 from kymflow_zarr.stores.portable import check_object, check_portable_name, is_portable, loaded_object
@@ -151,11 +152,11 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
     def _key(self, name: str, ending: str, *, what: str) -> str:
         """Return the file that holds `name`; raise `InvalidNameError` where it is not this TIFF's alone."""
         check_portable_name(name, what=what)
-        owner = self._other_tiffs().get(f"{self.path.stem}.{name}".casefold())
-        if owner is not None:
+        owners = self._listing().images.get(f"{self.path.stem}.{name}".casefold())
+        if owners:
             raise InvalidNameError(
                 f"{what} name {name!r} is not allowed for {self.path.name}: its file would be named as if it belonged to "
-                f"{owner}, which is in the same folder; choose another name"
+                f"{owners[0]}, which is in the same folder; choose another name"
             )
         key = f"{self.path.stem}.{name}{ending}"
         if len(os.fsencode(key)) > MAX_NAME_BYTES:
@@ -166,33 +167,28 @@ class TiffSidecarStore(ArtifactStore, PixelStore):
         return key
 
     def _names(self, ending: str) -> Iterator[str]:
-        others = self._other_tiffs()
+        images = self._listing().images
         start = f"{self.path.stem}."
         for file in self._blobs.names(""):
             name = file.removeprefix(start).removesuffix(ending)
-            if file == f"{start}{name}{ending}" and is_portable(name) and f"{start}{name}".casefold() not in others:
+            if file == f"{start}{name}{ending}" and is_portable(name) and f"{start}{name}".casefold() not in images:
                 yield name
 
-    def _other_tiffs(self) -> dict[str, str]:
-        """Return the TIFFs in the same folder by stem, without regard to upper and lower case, as some disks have none."""
+    def _listing(self) -> FolderListing:
+        """List the folder; raise `InvalidNameError` where the files with this image's name are not its alone."""
         stem = self.path.stem
         if stem.startswith(".") or _NOT_IN_KEYS & set(stem):
             raise InvalidNameError(
                 f"{self.path} can have no sidecar files: its name begins with '.' or has ':' or '\\', "
                 "which other systems cannot have; rename it"
             )
-        others = {
-            Path(file).stem.casefold(): file
-            for file in self._blobs.names("")
-            if Path(file).suffix.lower() in self._endings and file != self.path.name
-        }
-        twin = others.get(stem.casefold())
-        if twin is not None:
+        listing = FolderListing.of(self.path.parent, endings=self._endings)
+        if twin := listing.twin_of(self.path.name):
             raise InvalidNameError(
                 f"{self.path} can have no sidecar files: they would also be those of {twin}; rename one of the two, "
                 "or give the path as it is spelt on the disk"
             )
-        return others
+        return listing
 
     def _check_there(self) -> None:
         """Raise where the TIFF is gone: writing would leave results of nothing."""

@@ -11,7 +11,8 @@ import pandas as pd
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
-from kymflow_zarr.formats.frames import frame_to_parquet, read_notes, table_from_parquet, table_to_frame
+from kymflow_zarr.formats.frames import frame_to_parquet, table_to_frame
+from kymflow_zarr.formats.parquet import read_notes, table_from_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import place_note
 

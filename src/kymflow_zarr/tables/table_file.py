@@ -19,7 +19,8 @@ import pyarrow as pa
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import (
+from kymflow_zarr.formats.parquet import (
+    count_rows,
     parquet_place,
     parquet_problem,
     read_notes,
@@ -83,6 +84,10 @@ class TableFile:
             except IsADirectoryError as error:
                 raise self._is_folder(key) from error
         return None
+
+    def count_rows(self) -> int | None:
+        """Return how many rows the footer of the newest file says that it has; None where there is no table."""
+        return self.read(self._count_rows)
 
     def newest(self) -> NewestTable:
         """Return the newest table whole; raise `DamagedError` where it cannot be read."""
@@ -295,6 +300,11 @@ class TableFile:
             raise self._is_folder(key) from error
         check_place(parquet_place(notes, what=what), self.of, what=what)
         return notes
+
+    def _count_rows(self, key: str) -> int:
+        self._notes(key)  # which says whether it is in its place
+        with self._blobs.open(key) as file:
+            return count_rows(file, what=self._blobs.describe(key))
 
     def _is_folder(self, key: str) -> DamagedError:
         return DamagedError(

@@ -15,7 +15,7 @@ from kymflow_zarr.dataset.recognize import is_uuid
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.csv_gz import bind_csv_gz
-from kymflow_zarr.formats.frames import table_from_parquet, table_to_parquet
+from kymflow_zarr.formats.parquet import table_from_parquet, table_to_parquet
 from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import artifact_to_bytes
 from kymflow_zarr.formats.strict_json import MAX_BYTES, from_bytes

@@ -18,8 +18,9 @@ from kymflow_zarr.dataset.recognize import is_uuid, load_older_attributes
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import DamagedError, NotADatasetError
-from kymflow_zarr.formats.frames import frame_from_parquet, table_from_parquet, table_to_frame
+from kymflow_zarr.formats.frames import frame_from_parquet, table_to_frame
 from kymflow_zarr.formats.gzipped import gunzip
+from kymflow_zarr.formats.parquet import table_from_parquet
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr.record.attributes import RecordAttributes
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source

@@ -11,7 +11,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import array_plan, check_chunks, check_complete, digest_chunks, noted_chunks
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, KymflowZarrError
-from kymflow_zarr.formats.frames import parquet_problem
+from kymflow_zarr.formats.parquet import parquet_problem
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import MISPLACED, UNBOUND, place_note, place_problem, unbound_problem
 from kymflow_zarr.formats.seals import LINE_ENDS, UNSEALED, document_seal_state, said_place, strip_foreign

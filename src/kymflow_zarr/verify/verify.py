@@ -20,7 +20,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import describe_foreign, is_of_system
 from kymflow_zarr.disk.staging import place_of
 from kymflow_zarr.errors import KymflowZarrError, ReadOnlyError
-from kymflow_zarr.formats.frames import parquet_problem
+from kymflow_zarr.formats.parquet import parquet_problem
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import UNBOUND, place_note
 from kymflow_zarr.formats.seals import UNSEALED
@@ -130,7 +130,7 @@ def verify_dataset(
 
 def _notes(blobs: Blobs, named: set[str]) -> tuple[str, ...]:
     """Return what files of other programs lie in a dataset, but for those that are problems."""
-    keys = sorted((*blobs.files(""), *blobs.files("", hidden=True)))
+    keys = blobs.files("", hidden=None)
     there = set(keys)
     said = {key: describe_foreign(key, there) for key in keys if not key.startswith((layout.QUARANTINE, layout.STAGING))}
     return tuple(f"{key}: {what}" for key, what in said.items() if what and key not in named)

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Shapes
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.shapes import (
-    MOST_LABELS,
+    MOST_MARKED,
     NO_ROI,
     ROI_COLOR,
     ROI_ID,
@@ -129,6 +130,11 @@ class RoiSync:
             return ""
         count = len(self.refused)
         return f"{count} shape{'' if count == 1 else 's'} on the canvas cannot be saved: no pixel of the image lies inside."
+
+    @property
+    def refused_vertices(self) -> list[NDArray[np.float64]]:
+        """The vertices (n, 2) as (y, x) pixels of the shapes that cannot be saved."""
+        return [np.asarray(drawn.vertices)[:, -2:] / (1.0, self.stretch) for drawn in self._refused_shapes()]
 
     @property
     def selected_ids(self) -> tuple[int, ...]:
@@ -281,7 +287,7 @@ class RoiSync:
             self.later(self._mark_selected)
 
     def _edge_widths(self, selected: Collection[int]) -> list[float]:
-        is_marked = self.layer.nshapes <= MOST_LABELS
+        is_marked = self.layer.nshapes <= MOST_MARKED
         wide = self.edge_width * SELECTED_EDGE
         return [wide if is_marked and at in selected else self.edge_width for at in range(self.layer.nshapes)]
 
@@ -316,12 +322,10 @@ class RoiSync:
 
 
 def show_shapes(layer: Shapes, shapes: Sequence[LayerShape], rois: RoiSet, *, edge_width: float) -> None:
-    """Show shapes instead of those that a layer has, in the colours of the ROIs that they are, and with their names."""
+    """Show shapes instead of those that a layer has, in the colours of the ROIs that they are."""
     ids = [drawn.roi_id for drawn in shapes]
     layer.selected_data = set()
     layer.data = []
-    # First, as napari places also the labels that are not shown.
-    layer.text.visible = len(shapes) <= MOST_LABELS
     layer.current_edge_width = edge_width
     layer.add(
         [drawn.vertices for drawn in shapes],

@@ -44,8 +44,10 @@ COLOR = "color"
 EDGE_PIXELS = 2.0
 SELECTED_EDGE = 2.0
 """How many times wider the edges of a selected ROI are."""
-MOST_LABELS = 500
-"""napari redraws text labels in a time that grows with the square of their number."""
+MOST_MARKED = 500
+"""Where there are more ROIs, selected ones are not drawn with stronger edges: napari makes all edges anew."""
+NOT_A_ROI = "not a ROI"
+"""What is written at a shape that cannot be saved."""
 
 _STRAIGHT = 0.25
 """How far, in pixels, a rectangle's corners may be off before it counts as rotated."""
@@ -90,13 +92,8 @@ def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *
         "opacity": 1.0,
         "edge_color": colors_of([shape.roi_id for shape in shapes], rois) or ROI_COLOR,
         "face_color": [1.0, 0.83, 0.0, 0.06],
-        "text": {
-            "string": "{label}",
-            "color": ROI_COLOR,
-            "size": 11,
-            "anchor": "upper_left",
-            "visible": len(shapes) <= MOST_LABELS,
-        },
+        # Written by us, see `roi_labels`; napari's box "display text" says whether.
+        "text": {"string": {"constant": ""}},
         "metadata": metadata,
     }
     return ([shape.vertices for shape in shapes] or None, options, "shapes")
@@ -104,15 +101,20 @@ def rois_to_layer(rois: RoiSet, metadata: dict[str, LayerTag], stretch: float, *
 
 def features_of(ids: Sequence[int], rois: RoiSet) -> pd.DataFrame:
     """Return the features of a ROI layer whose shapes are the ROIs of these ids, or none (`NO_ROI`)."""
-    says_channel = any(roi.channel > 1 for roi in rois)
-    labels = {roi.roi_id: f"{roi_label(roi)}{f', channel {roi.channel}' if says_channel else ''}" for roi in rois}
+    labels = label_texts(rois)
     # With their dtypes stated, an empty layer takes the defaults too.
     return pd.DataFrame(
         {
             ROI_ID: pd.Series(list(ids), dtype="int64"),
-            LABEL: pd.Series([labels.get(roi_id, "not a ROI") for roi_id in ids], dtype="object"),
+            LABEL: pd.Series([labels.get(roi_id, NOT_A_ROI) for roi_id in ids], dtype="object"),
         }
     )
+
+
+def label_texts(rois: RoiSet) -> dict[int, str]:
+    """Return what is written at each ROI on the canvas, by its id; with its channel where there are several."""
+    says_channel = any(roi.channel > 1 for roi in rois)
+    return {roi.roi_id: f"{roi_label(roi)}{f', channel {roi.channel}' if says_channel else ''}" for roi in rois}
 
 
 def colors_of(ids: Sequence[int], rois: RoiSet) -> list[str]:
@@ -139,7 +141,7 @@ def roi_name(roi: ROI) -> str:
 
 
 def roi_label(roi: ROI) -> str:
-    """Return what is written into a ROI on the canvas."""
+    """Return a ROI's name, or its id where it has none."""
     return roi_name(roi) or f"ROI {roi.roi_id}"
 
 

@@ -6,6 +6,7 @@ The rule of this room: a verdict is on disk before the next event is shown.
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from napari.layers import Shapes
 from psygnal import Signal
 
 from kymflow_core.reviews.agreement import Agreement
@@ -131,7 +132,7 @@ class EventReview:
 
     @property
     def agreements(self) -> list[Agreement]:
-        """How far the reviewer agrees with each other one; nothing where the review is blinded."""
+        """How far the reviewer agrees with each other one, without a name how far each two; nothing where it is blinded."""
         return [] if self.is_blinded else agreements_with(self._all, self._reviewer)
 
     def load(self) -> None:
@@ -280,6 +281,9 @@ class EventReview:
             tag = tag_of(layer)
             if tag is not None and tag.key == self._session.key and tag.role in ("pixels", "rois"):
                 layer.name = layer_name(name, tag)
+                if isinstance(layer, Shapes):
+                    # The names of ROIs are names too.
+                    layer.text.visible = not self.is_blinded
 
     def _said(self) -> Judgement:
         return self.current.reviewed.by(self._reviewer) if self.current else Judgement()

@@ -106,19 +106,34 @@ def rebase(submitted: RoiSet, current: RoiSet, saved: Saved) -> Merged:
     A ROI that was edited here since, and that somebody else changed as well, is there twice.
     """
     held = saved.image.rois
-    handed_in = _renumbered(submitted, saved.renumbered)
-    here = _renumbered(_apart(current, submitted, saved), saved.renumbered)
+    handed_in = submitted.renumbered(saved.renumbered)
+    here = current.renumbered(new_ids(submitted, current, saved))
     before = {roi.roi_id: roi for roi in handed_in}
     base = RoiSet.of((_written(roi, held) for roi in handed_in), next_id=held.next_id)
     mine = RoiSet.of((_newer(roi, before.get(roi.roi_id), held) for roi in here), next_id=here.next_id)
     return merge_roi_sets(base, mine, held)
 
 
-def as_saved(submitted: RoiSet, saved: Saved) -> list[tuple[ROI, ROI]]:
-    """Return the ROIs that saving changed, before and after: drawn ones have their masks now."""
+def new_ids(submitted: RoiSet, current: RoiSet, saved: Saved) -> dict[int, int]:
+    """Return the new id of each ROI on screen that loses its own by a save, as somebody else's new ROI has taken it."""
     held = saved.image.rois
-    ids = ((roi, saved.renumbered.get(roi.roi_id, roi.roi_id)) for roi in submitted)
-    return [(roi, held.get(new)) for roi, new in ids if new in held and held.get(new) != roi]
+    ids = dict(saved.renumbered)
+    taken = {*held.ids, *ids.values()}
+    next_id = max([current.next_id, held.next_id, *(new + 1 for new in ids.values())])
+    for roi in current:
+        there = held.get(roi.roi_id) if roi.roi_id in held else None
+        is_same = there is not None and _with_mask_of(roi, there) == there
+        if roi.roi_id in taken and roi.roi_id not in submitted and not is_same:
+            ids[roi.roi_id] = next_id
+            next_id += 1
+    return ids
+
+
+def as_saved(submitted: RoiSet, saved: Saved) -> list[tuple[ROI, ROI]]:
+    """Return the ROIs that saving changed, before and after, both with their new ids: drawn ones have their masks now."""
+    held = {roi.roi_id: roi for roi in saved.image.rois}
+    handed_in = submitted.renumbered(saved.renumbered)
+    return [(roi, held[roi.roi_id]) for roi in handed_in if held.get(roi.roi_id, roi) != roi]
 
 
 def _without_masks_between(base: RoiSet, mine: RoiSet, theirs: RoiSet) -> tuple[RoiSet, RoiSet]:
@@ -167,26 +182,3 @@ def _with_mask_of(roi: ROI, saved: ROI) -> ROI:
     if isinstance(roi, MaskROI) and isinstance(saved, MaskROI) and drawn_alike and roi.reference is None:
         return replace(roi, reference=saved.reference)
     return roi
-
-
-def _apart(current: RoiSet, submitted: RoiSet, saved: Saved) -> RoiSet:
-    """Return what is on screen, with new ids for ROIs that were drawn since and whose ids are taken by now."""
-    held = saved.image.rois
-    taken = {*held.ids, *saved.renumbered.values()}
-    next_id = max(current.next_id, held.next_id, *(new + 1 for new in saved.renumbered.values()), 1)
-    rois: list[ROI] = []
-    for roi in current:
-        there = held.get(roi.roi_id) if roi.roi_id in held else None
-        same = there is not None and _with_mask_of(roi, there) == there
-        if roi.roi_id in taken and roi.roi_id not in submitted and not same:
-            rois.append(replace(roi, roi_id=next_id))
-            next_id += 1
-        else:
-            rois.append(roi)
-    return RoiSet.of(rois, next_id=next_id)
-
-
-def _renumbered(rois: RoiSet, ids: dict[int, int]) -> RoiSet:
-    if not ids:
-        return rois
-    return RoiSet.of((replace(roi, roi_id=ids.get(roi.roi_id, roi.roi_id)) for roi in rois), next_id=rois.next_id)

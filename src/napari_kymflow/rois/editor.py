@@ -19,7 +19,7 @@ from kymflow_core.undo_stack import UndoStack
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.shapes import COLOR
-from napari_kymflow.rois.commit_rois import Saved, as_saved, rebase
+from napari_kymflow.rois.commit_rois import Saved, as_saved, new_ids, rebase
 from napari_kymflow.rois.drafts import Draft
 from napari_kymflow.rois.undo import RoiEdit
 
@@ -191,14 +191,17 @@ class RoiEditor:
 
     def take_up_saved(self, submitted: RoiSet, saved: Saved) -> None:
         """Show what was saved, and what was edited since it was submitted on top."""
-        if saved.renumbered:
+        ids, selected = new_ids(submitted, self.rois, saved), self.sync.selected_ids
+        changed = as_saved(submitted, saved)
+        try:
+            self._undo.replace(lambda edit: edit.renumbered(ids).renewed(changed))
+        except RoiError:  # a ROI that was drawn and deleted during the save had an id that another has now
             self._undo.clear()
-        else:
-            changed = as_saved(submitted, saved)
-            self._undo.replace(lambda edit: edit.renewed(changed))
         merged = rebase(submitted, self.rois, saved)
         self.image, self.base = saved.image, saved.image.rois
         self.show(merged.rois)
+        if ids:
+            self.sync.select([ids.get(roi_id, roi_id) for roi_id in selected])
         _say_doubled(merged.doubled)
 
     def _on_rois_changed(self) -> None:

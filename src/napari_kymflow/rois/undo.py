@@ -4,6 +4,7 @@ The rule of this room: an undo takes back one change and nothing else. It is the
 what another window saved in between stays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kymflow_core import RoiSet
@@ -24,6 +25,10 @@ class RoiEdit:
     def made_again(self, current: RoiSet) -> RoiSet:
         """Return `current` with the edit."""
         return _changed(current, self.before, self.after)
+
+    def renumbered(self, ids: Mapping[int, int]) -> "RoiEdit":
+        """Return the edit with the new ids that ROIs got; raise `RoiError` where two would have one."""
+        return RoiEdit(self.before.renumbered(ids), self.after.renumbered(ids))
 
     def renewed(self, changed: list[tuple[ROI, ROI]]) -> "RoiEdit":
         """Return the edit with ROIs, wherever it has them, under the values that saving gave them."""

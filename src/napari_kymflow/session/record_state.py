@@ -3,13 +3,16 @@
 The rule of this room: that no record is open is a state like the others, so a dock shows a state and asks nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 
 from napari_kymflow.rois.drafts import Draft
 from napari_kymflow.session.open_record import OpenRecord
+from napari_kymflow.session.why_not import NO_RECORD
 
 _FIRST = "No ROI yet. Click <b>Add ROI</b>, and drag on the image."
+_LOCKED = "The dataset is read-only: copy it to a folder that you may write to."
 _READ_ONLY = (
     "<b>Read-only</b>: this dataset was {reason}. To draw ROIs, copy it to a folder that you may write to, or import "
     "the TIFFs into a new dataset."
@@ -20,17 +23,20 @@ _READ_ONLY = (
 class RecordState:
     """What is shown of the open record.
 
-    `can` are the buttons that can be clicked, by name. `kept` are unsaved ROIs of an earlier session.
+    `why_not` says of each button, by name, why it cannot be clicked now; empty where it can. `kept` are unsaved ROIs of an
+    earlier session.
     """
 
     text: str
     warning: str = ""
-    can: frozenset[str] = frozenset()
+    why_not: Mapping[str, str] = field(default_factory=dict)
     kept: Draft | None = None
 
 
+_BUTTONS = ("add", "delete", "undo", "redo", "save", "more", "display")
 NONE_OPEN = RecordState(
-    text="No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock."
+    text="No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock.",
+    why_not=dict.fromkeys(_BUTTONS, NO_RECORD),
 )
 
 
@@ -39,7 +45,7 @@ def state_of(record: OpenRecord | None, *, read_only: str) -> RecordState:
     if record is None:
         return NONE_OPEN
     warning = "<br>".join(_warnings(record, read_only))
-    return RecordState(text=_text(record), warning=warning, can=_possible(record), kept=record.kept)
+    return RecordState(text=_text(record), warning=warning, why_not=_why_not(record), kept=record.kept)
 
 
 def _text(record: OpenRecord) -> str:
@@ -72,15 +78,15 @@ def _warnings(record: OpenRecord, read_only: str) -> list[str]:
     return lines
 
 
-def _possible(record: OpenRecord) -> frozenset[str]:
+def _why_not(record: OpenRecord) -> dict[str, str]:
     if not record.editor.can_edit:
-        return frozenset({"more"})
-    can = {
-        "add": True,
-        "more": True,
-        "delete": bool(record.rois),
-        "undo": record.editor.can_undo,
-        "redo": record.editor.can_redo,
-        "save": record.is_unsaved,
+        return {**dict.fromkeys(_BUTTONS, _LOCKED), "more": "", "display": ""}
+    return {
+        "add": "",
+        "more": "",
+        "display": "",
+        "delete": "" if record.rois else "The record has no ROI.",
+        "undo": "" if record.editor.can_undo else "No ROI was edited since the record was opened.",
+        "redo": "" if record.editor.can_redo else "No edit was taken back.",
+        "save": "" if record.is_unsaved else "All ROIs are saved.",
     }
-    return frozenset(name for name, is_possible in can.items() if is_possible)

@@ -25,7 +25,9 @@ from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.drafts import Draft, records_with_drafts
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_layers import RecordLayers
-from napari_kymflow.session.selected_event import SelectedEvent
+from napari_kymflow.session.selected_event import SelectedEvent, event_at
+from napari_kymflow.session.table_filters import TableFilters
+from napari_kymflow.tables.row_place import Place
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.user.displays import DEFAULT, Display, load_display
 from napari_kymflow.user.window import Window
@@ -68,6 +70,8 @@ class KymSession:
     """The id of a record whose ROIs were saved."""
     results_changed = Signal()
     """Records of the open dataset were measured, and its tables follow already."""
+    snapshot_changed = Signal()
+    """A worker saw the open dataset anew."""
     event_selected = Signal(object)
     """The `SelectedEvent`, or None: in the trace, a table or the review."""
 
@@ -86,6 +90,8 @@ class KymSession:
         """The open record."""
         self.event: SelectedEvent | None = None
         """The selected event."""
+        self.filters = TableFilters()
+        """Which rows of its tables the user wants to see."""
         self._unsaved: dict[tuple[Path, str], Draft] = {}
         self._shared: dict[Callable[..., Any], Any] = {}
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
@@ -120,6 +126,13 @@ class KymSession:
             self._shared[make] = make(self)
         found: _Shared = self._shared[make]
         return found
+
+    def go_to(self, place: Place) -> None:
+        """Show where a row about the open record is, and select its event, or none."""
+        record = self.record
+        if record is not None:
+            record.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
+            self.select_event(event_at(record.tag.image_id, place))
 
     def select_event(self, event: SelectedEvent | None) -> None:
         """Make an event the selected one, wherever it was clicked; nothing where it is already."""
@@ -204,6 +217,7 @@ class KymSession:
         """Take up what a worker saw of the open dataset."""
         self.snapshot = snapshot
         self.with_record(lambda record: record.saving.find_results())
+        self.snapshot_changed.emit()
 
     @property
     def has_layers(self) -> bool:

@@ -48,6 +48,11 @@ class ImportWish:
     folder_names: FolderPattern | None = None
 
 
+def import_wish(merge_channels: bool = False, folder_names: str = "") -> ImportWish:  # a form is made from these
+    """Return what was asked for; raise `MetadataError` where the pattern of folder names cannot be used."""
+    return ImportWish(merge_channels=merge_channels, folder_names=pattern_of(folder_names))
+
+
 def pattern_of(text: str) -> FolderPattern | None:
     """Return the pattern that was entered, None for nothing; raise `MetadataError` where it cannot be used."""
     return FolderPattern(text=text.strip()) if text.strip() else None

@@ -348,8 +348,23 @@ def test_an_address_is_refused_with_a_sentence(scan_path, tmp_path, monkeypatch)
 
 def test_info_shows_what_is_broken(broken_path):
     image_id = ZarrDataset(broken_path).list_image_ids()[0]
-    message = f"images/{image_id}/data: is missing; restore it from a backup\n"
+    message = f"record {image_id} has no pixels; restore it from a backup\n"
     assert run("info", broken_path).stderr == message
+
+
+def test_info_names_a_table_that_does_not_open(imported_path):
+    (imported_path / "tables/rois.parquet").write_bytes(b"PAR1")
+    result = run("info", imported_path)
+    assert "  table rois: damaged, see below\n" in result.stdout
+    assert in_one_line(result.stderr).startswith(f"table rois: {imported_path}/tables/rois.parquet is not readable Parquet")
+
+
+def test_info_does_not_verify(imported_path, monkeypatch):
+    def refuse(*_args, **_more):
+        raise AssertionError("only verify looks at every file")
+
+    monkeypatch.setattr("kymflow_zarr.zarr_dataset.verify_dataset", refuse)
+    assert run("info", imported_path).exit_code == 0
 
 
 def test_info_on_a_broken_dataset_ends_with_1(broken_path):

@@ -126,3 +126,13 @@ def test_a_change_leaves_the_set_itself_as_it_was():
 @pytest.mark.parametrize(("roi_id", "expected"), [(1, True), (2, False)])
 def test_membership_goes_by_id(roi_id, expected):
     assert (roi_id in RoiSet.of([rect(1)])) is expected
+
+
+def test_rois_that_exchange_their_ids_stay_two():
+    both = RoiSet.of([rect(1, name="a"), rect(2, name="b")])
+    assert both.renumbered({1: 2, 2: 1}) == RoiSet.of([rect(2, name="a"), rect(1, name="b")])
+
+
+def test_no_two_rois_get_one_id():
+    with pytest.raises(RoiError, match="ROI ids must differ"):
+        RoiSet.of([rect(1), rect(2)]).renumbered({1: 2})

@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,27 @@ def two_folders(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
     return tmp_path / "a", tmp_path / "b"
+
+
+class TestWalk:
+    @pytest.fixture
+    def tree(self, two_folders):
+        """Files, hidden ones too, and links to a file, to folders and to nothing."""
+        a, b = two_folders
+        (a / "deep" / "deeper").mkdir(parents=True)
+        for name in (".hidden", "deep/file", "deep/deeper/.hidden", "deep/deeper/file"):
+            (a / name).touch()
+        for name, target in {"to file": b / "file", "to folder": b, "to itself": a, "to nothing": a / "nothing"}.items():
+            (a / name).symlink_to(target)
+        return a
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+    def test_it_finds_what_os_walk_finds(self, tree):
+        found = [Path(folder, name).relative_to(tree).as_posix() for folder, _, names in os.walk(tree) for name in names]
+        assert sorted(steps.walk(str(tree))) == sorted(found)
+
+    def test_a_folder_that_is_not_there_has_nothing(self, tmp_path):
+        assert list(steps.walk(str(tmp_path / "gone"))) == []
 
 
 class TestSwap:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kymflow_zarr import concatenate_frames, units_of, with_units
 from kymflow_zarr.errors import DamagedError, InvalidValueError
-from kymflow_zarr.formats import frames, parquet_limits
+from kymflow_zarr.formats import parquet, parquet_limits
 from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
 from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
 from property_tests import examples
@@ -267,7 +267,45 @@ class TestLimits:
         rows = 11_100_000
         columns = {f"c{at}": np.arange(rows, dtype=np.int32) + at for at in range(9)}
         table = pa.table({"image_id": pa.repeat(pa.scalar("a"), rows), **columns})
-        data = frames.table_to_parquet(table)
+        data = parquet.table_to_parquet(table)
         del table, columns
-        read = frames.table_from_parquet(data, what="x")
+        read = parquet.table_from_parquet(data, what="x")
         assert (read.num_rows, read["c8"][-1].as_py()) == (rows, rows + 7)
+
+
+class TestProblem:
+    """What is wrong with Parquet bytes, with as little work as proves it."""
+
+    SEALED = frame_to_parquet(EVERY_KIND, what="x")
+
+    @pytest.fixture
+    def reads(self, monkeypatch):
+        """What is unpacked."""
+        reads = []
+        table = parquet.ParquetBytes.table
+        monkeypatch.setattr(parquet.ParquetBytes, "table", lambda opened, of=None: reads.append(of) or table(opened, of))
+        return reads
+
+    def test_rows_that_a_whole_seal_proves_are_not_unpacked(self, reads):
+        assert (parquet.parquet_problem(self.SEALED, what="x", deep=False, of=None), reads) == (None, [])
+
+    def test_deep_they_are(self, reads):
+        assert (parquet.parquet_problem(self.SEALED, what="x", deep=True, of=None), len(reads)) == (None, 1)
+
+    def test_rows_without_a_seal_are_unpacked(self, reads):
+        buffer = io.BytesIO()
+        EVERY_KIND.to_parquet(buffer)
+        assert (parquet.parquet_problem(buffer.getvalue(), what="x", deep=False, of=None), len(reads)) == (None, 1)
+
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_one_changed_byte_is_seen(self, deep):
+        data = bytearray(self.SEALED)
+        data[len(data) // 3] ^= 1
+        said = parquet.parquet_problem(bytes(data), what="x", deep=deep, of=None)
+        assert said == "x was changed or damaged since it was written; restore it from a backup"
+
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_another_place_is_seen(self, deep):
+        data = frame_to_parquet(EVERY_KIND, what="x", of={"key": "tables/a.parquet"})
+        said = parquet.parquet_problem(data, what="x", deep=deep, of={"key": "tables/b.parquet"})
+        assert "it says that it is tables/a.parquet" in said

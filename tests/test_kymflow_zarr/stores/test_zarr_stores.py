@@ -271,6 +271,15 @@ class TestTwoTiffs:
                 with pytest.raises(InvalidNameError, match=r"they would also be those of [aA]\.(tif|tiff|TIF)"):
                     use(store)
 
+    def test_next_to_a_file_of_another_format_they_are_the_tiffs_as_an_import_reads_them(self, tmp_path):
+        tiff = TiffSidecarStore(add_tiff(tmp_path, "a.tif").path, further_endings=[".lif"])
+        other = TiffSidecarStore(tmp_path / "a.lif", further_endings=[".lif"])
+        other.path.write_bytes(b"")
+        tiff.save_dict("x", {"of": "the TIFF"})
+        assert tiff.load_dict("x") == {"of": "the TIFF"}
+        with pytest.raises(InvalidNameError, match=r"they would also be those of a\.tif"):
+            other.load_dict("x")
+
     def test_their_pixels_are_read_all_the_same(self, short, tmp_path):
         add_tiff(tmp_path, "a.tiff")
         assert short.load_array().shape == (2, 2)

@@ -295,7 +295,7 @@ class TestParts:
     @pytest.fixture
     def wide(self, tables, monkeypatch):
         """A table of 40 images with three rows each, in row groups of 30 rows."""
-        monkeypatch.setattr("kymflow_zarr.formats.frames.ROW_GROUP", 30)
+        monkeypatch.setattr("kymflow_zarr.formats.parquet.ROW_GROUP", 30)
         frames = {f"{n:02d}": rows(f"{n:02d}", v=[n, n + 0.1, n + 0.2], note=["x"] * 3) for n in range(40)}
         tables.replace_rows("velocity", frames)
         return tables

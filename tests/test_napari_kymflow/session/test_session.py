@@ -202,6 +202,28 @@ def test_two_new_rois_with_one_id_are_both_saved_and_nobody_is_asked(demo_sessio
     assert any("yours is now ROI 4" in str(record.message) for record in notification_manager.records)
 
 
+def two_new_rois_with_one_id(session, demo_path):
+    other = AcqImage.from_zarr(demo_path, session.image_id)
+    other.add_roi(x0=1, x1=2, y0=3, y1=4, name="theirs")
+    draw(session, NEW)
+    session.record.editor.sync.select([3])
+    assert session.record.save()
+
+
+def test_the_roi_that_one_has_drawn_stays_selected_when_it_gets_another_id(demo_session, demo_path):
+    two_new_rois_with_one_id(demo_session, demo_path)
+    assert demo_session.record.editor.sync.selected_ids == (4,)
+
+
+def test_a_roi_that_got_another_id_can_be_taken_back_and_drawn_again_and_theirs_stays(demo_session, demo_path):
+    two_new_rois_with_one_id(demo_session, demo_path)
+    editor = demo_session.record.editor
+    editor.undo()
+    assert [(roi.roi_id, roi.name) for roi in editor.rois][2:] == [(3, "theirs")]
+    editor.redo()
+    assert {roi.roi_id: roi.name for roi in editor.rois if roi.roi_id > 2} == {3: "theirs", 4: ""}
+
+
 def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(demo_session, demo_path):
     first, second = list(demo_session.image_ids)[:2]
     draw(demo_session, NEW)

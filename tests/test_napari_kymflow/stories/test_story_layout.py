@@ -9,6 +9,7 @@ from napari_kymflow._sample_data import make_sample_data
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS
 from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
+from napari_kymflow.widgets.window.canvas_labels import CanvasLabels
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
@@ -121,6 +122,20 @@ def test_the_record_is_fitted_again_until_the_user_zooms_and_a_closed_dock_comes
     assert shows_whole(viewer)[1] is False
 
 
+def test_names_of_rois_are_written_while_napari_shows_text(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    [labels] = viewer.window._qt_viewer.canvas.native.findChildren(CanvasLabels)
+    record = session_of(viewer).record
+    assert [label.text for label, _ in labels.placed()] == [roi.name for roi in record.rois]
+    record.sync.layer.text.visible = False
+    assert labels.placed() == []
+    record.sync.layer.text.visible = True
+    record.editor.delete([record.rois.ids[0]])
+    settle()
+    assert len(labels.placed()) == len(record.rois)
+
+
 @pytest.mark.opengl
 def test_position_is_written_at_the_left_and_time_below_but_once(viewer, demo_path, qtbot):
     by_drop(viewer, demo_path)
@@ -145,3 +160,27 @@ def test_position_is_written_at_the_left_and_time_below_but_once(viewer, demo_pa
     session_of(viewer).close_record()
     settle()
     assert axes.axes() is None
+
+
+@pytest.mark.opengl
+def test_the_review_shows_several_events_and_makes_no_window_larger_than_the_screen(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    _, review = viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph review")
+    qtbot.waitUntil(lambda: review._model.rowCount() == 4)
+    review._name.setText("Ada")
+    review._name.editingFinished.emit()
+    window = viewer.window._qt_window
+    qtbot.waitUntil(lambda: visible_rows(review._view) >= 3)
+    assert (window.width(), window.height()) == SIZE
+
+
+@pytest.mark.opengl
+def test_the_plots_are_a_tab_beside_the_tables_and_make_no_window_wider(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    _, plots = viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph plots")
+    qtbot.waitUntil(lambda: not plots.is_busy and plots.plots.shown.plot is not None)
+    window = viewer.window._qt_window
+    assert (window.width(), window.height()) == SIZE
+    assert plots.isVisible()

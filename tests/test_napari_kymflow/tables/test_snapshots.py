@@ -439,6 +439,11 @@ def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error
             Place(seconds=(20.5, 20.5), caption="event 4: drop at 20.5 s", event=("4", "drop")),
             id="event",
         ),
+        pytest.param(
+            {"window": 37, "time_s": 1.25},
+            Place(seconds=(1.25, 1.25), caption="window 37 at 1.25 s"),
+            id="window",
+        ),
     ],
 )
 def test_a_row_is_where_its_numbers_say(values, place):

@@ -32,7 +32,7 @@ def make_dialog(qtbot):
 )
 def test_it_asks_what_there_is_to_ask(facts, merge, pattern, make_dialog):
     dialog = make_dialog(**facts)
-    assert (dialog.merge.isVisible(), dialog.pattern.isVisible()) == (merge, pattern)
+    assert [asked.native.isVisible() for asked in dialog.form] == [merge, pattern]
     assert (dialog.can_import, dialog.wish) == (True, ImportWish())
 
 
@@ -42,7 +42,7 @@ def test_there_is_nothing_to_ask_of_a_flat_folder():
 
 def test_it_shows_what_a_pattern_takes_from_the_folders(make_dialog):
     dialog = make_dialog(files=FILES)
-    dialog.pattern.setText("{subject_id}/{vessel_id}")
+    dialog.form.folder_names.value = "{subject_id}/{vessel_id}"
     assert dialog.sentence.splitlines() == [
         "A89/V1: subject_id A89, vessel_id V1",
         "A90/V1: subject_id A90, vessel_id V1",
@@ -53,7 +53,7 @@ def test_it_shows_what_a_pattern_takes_from_the_folders(make_dialog):
 
 def test_a_pattern_that_cannot_be_used_cannot_be_imported_with(make_dialog):
     dialog = make_dialog(files=FILES)
-    dialog.pattern.setText("{animal}")
+    dialog.form.folder_names.value = "{animal}"
     assert (dialog.can_import, "there is no entry 'animal'" in dialog.sentence) == (False, True)
-    dialog.pattern.setText(" ")
+    dialog.form.folder_names.value = " "
     assert (dialog.can_import, dialog.sentence, dialog.wish) == (True, "", ImportWish())

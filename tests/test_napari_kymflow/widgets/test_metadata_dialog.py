@@ -109,7 +109,7 @@ def test_the_size_of_the_image_follows(make_dialog):
 def test_several_values_are_said_and_stay(make_dialog, demo_path, ids, saved, qtbot):
     edit_metadata(demo_path, ids[:1], MetadataEdit(experiment={"species": "mouse"}, accepted=True))
     dialog = make_dialog("Experiment")
-    assert (dialog._inputs[SPECIES].placeholderText(), dialog.text(SPECIES)) == ("(several)", "")
+    assert (dialog._inputs[SPECIES].native.placeholderText(), dialog.text(SPECIES)) == ("(several)", "")
     assert dialog.text(ACCEPTED) == "(several)"
     dialog.enter(NOTE, "two\nlines")
     settle(dialog, qtbot)
@@ -139,7 +139,7 @@ def test_records_that_have_the_value_are_counted(make_dialog, demo_path, ids, qt
 def test_another_entry_is_added(make_dialog, saved, qtbot):
     dialog = make_dialog("Experiment")
     for part, text in zip(dialog._added, ("cage", "7"), strict=True):
-        part.setText(text)
+        part.value = text
     settle(dialog, qtbot)
     dialog.save()
     assert saved[0][1] == MetadataEdit(experiment={"cage": "7"})
@@ -147,7 +147,7 @@ def test_another_entry_is_added(make_dialog, saved, qtbot):
 
 def test_what_others_entered_is_offered(make_dialog):
     dialog = make_dialog("Experiment", suggestions={"species": ["mouse", "rat"]})
-    completer = dialog._inputs[SPECIES].completer()
+    completer = dialog._inputs[SPECIES].native.completer()
     assert [completer.model().index(row, 0).data() for row in range(completer.model().rowCount())] == ["mouse", "rat"]
 
 
@@ -209,10 +209,23 @@ def test_the_orientation_of_the_line_is_chosen_and_can_be_cleared(make_dialog, s
     edit_metadata(demo_path, ids[:1], MetadataEdit(experiment={"line_orientation": "across"}))
     dialog = make_dialog("Experiment", n=2)
     choice = dialog._inputs[orientation]
-    assert [choice.itemText(at) for at in range(choice.count())] == ["(several)", "", "along", "across", "unknown"]
+    assert list(choice.choices) == ["(several)", "", "along", "across", "unknown"]
     assert dialog.touched == {}
     for text in ("along", ""):
         dialog.enter(orientation, text)
         settle(dialog, qtbot)
         dialog.save()
     assert [edit.experiment for _, edit in saved] == [{"line_orientation": "along"}, {"line_orientation": ""}]
+
+
+def test_each_input_has_an_accessible_name(make_dialog):
+    dialog = make_dialog("Experiment")
+    names = [asked.native.accessibleName() for asked in (*dialog._inputs.values(), *dialog._added)]
+    assert all(names)
+    assert names[-3:] == ["accepted", "another entry", "its value"]
+
+
+def test_a_note_that_looks_like_html_stays_as_it_is(make_dialog, demo_path, ids):
+    edit_metadata(demo_path, ids, MetadataEdit(experiment={"note": "<b>bold</b> & <i>quiet</i>"}))
+    dialog = make_dialog("Experiment")
+    assert (dialog.text(NOTE), dialog.touched) == ("<b>bold</b> & <i>quiet</i>", {})

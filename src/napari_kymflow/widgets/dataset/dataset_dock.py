@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -15,7 +16,18 @@ from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
-from napari_kymflow.session.selected_event import SelectedEvent, event_at
+from napari_kymflow.session.selected_event import SelectedEvent
+from napari_kymflow.session.table_filters import RowFilter
+from napari_kymflow.session.why_not import (
+    BUSY,
+    NO_DATASET,
+    NO_IMAGE,
+    NO_RECORD,
+    NOT_OURS,
+    read_only,
+    why_not_change,
+    why_not_read,
+)
 from napari_kymflow.tables.row_place import place_of
 from napari_kymflow.tables.views import DatasetViews, View, records_view, with_marks
 from napari_kymflow.user.preferences import record_keys
@@ -25,18 +37,22 @@ from napari_kymflow.widgets.dataset.dropped_tiffs import take_tiff_drops
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
+from napari_kymflow.widgets.dataset.paper_actions import PaperActions
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.removal import RemovalActions
+from napari_kymflow.widgets.dataset.start_panel import SampleActions, StartPanel
 from napari_kymflow.widgets.dataset.step_buttons import add_step_buttons
 from napari_kymflow.widgets.dataset.upgrade_actions import UpgradeActions
 from napari_kymflow.widgets.table.panel import TablePanel
 from napari_kymflow.widgets.window.binding import Connections, bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
+from napari_kymflow.widgets.window.focus import order_tabs
 from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
 
 RECORDS = "Records"
 _MARGINS = (6, 4, 6, 4)
-_EMPTY = "No dataset is open. Drop a .zarr folder or a folder of TIFF files onto the canvas, or click Open."
+_EMPTY = "The dataset has no record yet. Drop a folder of TIFF files onto the canvas, or click Import TIFFs…."
 _LOOKING = "Looking …"
 _NO_ROWS = (
     "This table has no rows yet.\nIf images were analysed, click Refresh; the list of records says what each one has."
@@ -64,6 +80,14 @@ class DatasetDock(Dock):
         self._was_quick = True
         self._opening = EchoGuard()
         self._state = line_label(self)
+        self.samples = SampleActions(self, self._session, self._bar, self.do)
+        self._start = StartPanel(
+            self,
+            choose_and_import=self.exchange.choose_and_import,
+            choose_and_open=self.do.choose_and_open,
+            open_dataset=self.do.open_dataset,
+            open_sample=self.samples.open,
+        )
         self._tabs = QTabWidget(self)
         self._panels: dict[str, TablePanel] = {}
         records = self._add_panel(RECORDS, "records")
@@ -71,6 +95,7 @@ class DatasetDock(Dock):
         self.removal = RemovalActions(self, self._session, self._bar, self.do, self._chosen_ids)
         records.menu_asked.connect(self._on_menu_asked)
         records.delete_asked.connect(self.removal.ask)
+        self.paper = PaperActions(self, self._session, self._bar)
         self._buttons = self._make_buttons()
         self._steps = add_step_buttons(self._tabs, self._on_previous, self._on_next)
         self._lay_out()
@@ -110,9 +135,12 @@ class DatasetDock(Dock):
             "refresh": push_button(
                 self, "Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh
             ),
-            "more": push_button(self, "More", "Enter calibration and experiment, rebuild tables, export, look for damage"),
+            "more": push_button(
+                self, "More", "Enter calibration and experiment, rebuild tables, plot, export, look for damage"
+            ),
         }
         self._open_menu, self._more_menu = OpenMenu(self, do.choose_and_open, do.open_dataset), QMenu(self)
+        self._more_menu.setToolTipsVisible(True)
         buttons["open"].setMenu(self._open_menu)
         buttons["more"].setMenu(self._more_menu)
         self.metadata.add_to(self._more_menu)
@@ -122,6 +150,8 @@ class DatasetDock(Dock):
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
         self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
+        self._more_menu.addSeparator()
+        self.paper.add_to(self._more_menu)
         self._more_menu.addSeparator()
         self._export = self._action("Export dataset…", self.exchange.choose_and_export)
         self._export_image = self._action("Export this image as OME-Zarr…", self.exchange.choose_and_export_image)
@@ -143,6 +173,7 @@ class DatasetDock(Dock):
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(4)
         layout.addLayout(top)
+        layout.addWidget(self._start, stretch=1)
         layout.addWidget(self._tabs, stretch=1)
         layout.addWidget(self._bar)
         self.setMinimumHeight(220)
@@ -173,6 +204,8 @@ class DatasetDock(Dock):
         panel.unit = "record" if name == RECORDS else "row"
         panel.set_note("")
         panel.run_in_background = self._window.run
+        panel.filtered.connect(partial(self._session.filters.note, name))
+        self._session.filters.note(name, RowFilter())
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
         self._tabs.addTab(panel, table_title(name))
         return panel
@@ -199,6 +232,7 @@ class DatasetDock(Dock):
             panel.deleteLater()
         for name in [name for name in names if name not in self._panels]:
             self._add_panel(name, name)
+        order_tabs(self)
         for name, panel in self._panels.items():
             self._tabs.setTabText(self._tabs.indexOf(panel), self._title(name))
         self._fill_current()
@@ -301,28 +335,33 @@ class DatasetDock(Dock):
         self._show_state()
 
     def _show_state(self, running_changed: object = None) -> None:
-        dataset, running = self._session.dataset, self.is_busy
-        writable = dataset is not None and not self._session.is_read_only and not running
-        self._buttons["import"].setEnabled(not running and not (dataset is not None and self._session.is_read_only))
+        session, dataset, running = self._session, self._session.dataset, self.is_busy
+        reading, changing = why_not_read(session, is_busy=running), why_not_change(session, is_busy=running)
+        no_record = "" if session.image_id is not None else NO_RECORD
+        enable(self._buttons["import"], BUSY if running else read_only(session))
         for button in ("from folder", "refresh"):
-            self._buttons[button].setEnabled(writable)
-        self._buttons["more"].setEnabled(dataset is not None)
-        for button in self._steps:
-            button.setEnabled(bool(self._session.image_ids))
-        self._update.setEnabled(writable and self._session.image_id is not None)
-        self._rebuild.setEnabled(writable)
+            enable(self._buttons[button], changing)
+        enable(self._buttons["more"], "" if dataset is not None else NO_DATASET)
+        for step in self._steps:
+            enable(step, "" if session.image_ids else NO_IMAGE)
+        enable(self._update, changing or no_record)
+        enable(self._rebuild, changing)
         name = self._current_name()
-        is_ours = name in [indexer.table_name for indexer in self._session.found.indexers]
-        self._rebuild_one.setEnabled(writable and is_ours)
+        is_ours = name in [indexer.table_name for indexer in session.found.indexers]
         self._rebuild_one.setText(f"Rebuild {name}" if is_ours else "Rebuild this table")
-        self._export.setEnabled(dataset is not None and not running)
-        self._export_image.setEnabled(self._session.image_id is not None and not running)
-        self._verify.setEnabled(dataset is not None and not running)
-        self.metadata.follow(can_edit=writable)
-        self.removal.follow(can_edit=writable)
+        enable(self._rebuild_one, changing or ("" if is_ours else NOT_OURS))
+        enable(self._export, reading)
+        enable(self._export_image, reading or no_record)
+        enable(self._verify, reading)
+        self.metadata.follow(why_not=changing)
+        self.paper.follow(why_not=reading, why_no_plots="" if dataset is not None else NO_DATASET)
+        self.removal.follow(why_not=changing)
+        self._start.follow(why_not=BUSY if running else "")
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
         for panel in [panel for other, panel in self._panels.items() if other != RECORDS]:
             panel.set_empty_text(_LOOKING if is_looking else _NO_ROWS)
+        self._start.setVisible(dataset is None)
+        self._tabs.setVisible(dataset is not None)
         self._state.setText("No dataset is open" if dataset is None else self._describe(dataset))
         self._state.setToolTip("" if dataset is None else f"{self._state.text()}<br>{escape(str(dataset.path))}")
 
@@ -341,10 +380,8 @@ class DatasetDock(Dock):
     def _on_row_activated(self, row: "pd.Series[Any]") -> None:
         if not self._open(row) or self._session.record is None:
             return
-        place = place_of(row)
         with self._opening:
-            self._session.record.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
-            self._session.select_event(event_at(str(row["image_id"]), place))
+            self._session.go_to(place_of(row))
 
     def _open(self, row: "pd.Series[Any]") -> bool:
         """Open a row's record, and return whether it is shown now; the row stays the selected one."""

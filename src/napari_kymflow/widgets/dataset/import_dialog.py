@@ -1,13 +1,16 @@
 """The dialog that asks how a folder is imported, where there is something to ask."""
 
 from pathlib import Path
+from typing import Any
 
+from magicgui import magicgui
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
 from kymflow_core.errors import MetadataError
 from kymflow_core.folder_names import EXAMPLE
-from napari_kymflow.tables.import_form import FolderFacts, ImportWish, describe_pattern, pattern_of
+from napari_kymflow.tables.import_form import FolderFacts, ImportWish, describe_pattern, import_wish, pattern_of
+from napari_kymflow.widgets.window.forms import accept_button, ok_cancel, rows_of
 
 _WIDTH = 560
 _LINES = 5
@@ -30,27 +33,30 @@ class ImportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(f"Import {folder.name}")
         self._facts = facts
-        self.merge = QCheckBox("Make one image of each scan, with its channels", self)
-        self.pattern = QLineEdit(self)
-        self.pattern.setPlaceholderText(f"nothing, or such as {EXAMPLE}")
+        self.form: Any = magicgui(
+            import_wish,
+            merge_channels={"label": "Make one image of each scan, with its channels"},
+            folder_names={"label": "folders are called"},
+            labels=False,
+            call_button=False,
+        )
+        """What is asked, made from the arguments of `import_wish`."""
+        self.form.folder_names.native.setPlaceholderText(f"nothing, or such as {EXAMPLE}")
         self._sentence = QLabel(self)
-        standard = QDialogButtonBox.StandardButton
-        self._buttons = QDialogButtonBox(standard.Ok | standard.Cancel, self)
-        self._buttons.button(standard.Ok).setText("Import")
-        self._buttons.accepted.connect(self.accept)
-        self._buttons.rejected.connect(self.reject)
+        self._buttons = ok_cancel(self, "Import")
         self._lay_out()
-        self.pattern.textChanged.connect(self._on_edited)
+        self.form.folder_names.changed.connect(self._on_edited)
 
     @property
     def wish(self) -> ImportWish:
         """What is asked for."""
-        return ImportWish(merge_channels=self.merge.isChecked(), folder_names=pattern_of(self.pattern.text()))
+        wish: ImportWish = self.form()
+        return wish
 
     @property
     def can_import(self) -> bool:
         """Whether what is entered can be used."""
-        return bool(self._buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled())
+        return bool(accept_button(self._buttons).isEnabled())
 
     @property
     def sentence(self) -> str:
@@ -59,19 +65,25 @@ class ImportDialog(QDialog):
 
     def _lay_out(self) -> None:
         channels = QLabel(self._facts.describe_channels(), self)
-        folders = QLabel("Enter what the folders between this one and a file are called, as experiment metadata:", self)
+        folders = QLabel("Enter what the folders between this one and a file are called, as experiment metadata.", self)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._sentence.setMinimumHeight(_LINES * self._sentence.fontMetrics().lineSpacing())
         layout = QVBoxLayout(self)
         for label in (channels, folders, self._sentence):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)
-        parts = {channels: self._facts.channels, self.merge: self._facts.channels}
-        parts |= dict.fromkeys((folders, self.pattern, self._sentence), self._facts.has_subfolders)
-        for part, is_asked in parts.items():
-            layout.addWidget(part)
-            part.setVisible(bool(is_asked))
+        layout.addWidget(channels)
+        layout.addWidget(folders)
+        rows = rows_of(self.form)
+        layout.addLayout(rows)
+        layout.addWidget(self._sentence)
         layout.addWidget(self._buttons)
+        asks_channels, asks_folders = bool(self._facts.channels), self._facts.has_subfolders
+        channels.setVisible(asks_channels)
+        rows.setRowVisible(self.form.merge_channels.native, asks_channels)
+        for label in (folders, self._sentence):
+            label.setVisible(asks_folders)
+        rows.setRowVisible(self.form.folder_names.native, asks_folders)
         self.setMinimumWidth(_WIDTH)
 
     def _on_edited(self, text: str) -> None:
@@ -79,8 +91,8 @@ class ImportDialog(QDialog):
             pattern = pattern_of(text)
             sentence = describe_pattern(pattern, self._facts.files) if pattern else ""
         except MetadataError as error:
-            self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(False)
+            accept_button(self._buttons).setEnabled(False)
             self._sentence.setText(str(error))
             return
-        self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(True)
+        accept_button(self._buttons).setEnabled(True)
         self._sentence.setText(sentence)

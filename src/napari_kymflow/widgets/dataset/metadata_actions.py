@@ -14,14 +14,17 @@ from kymflow_core.indexers.images import EXPERIMENT as EXPERIMENT_COLUMN
 from kymflow_zarr import Watch
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
+from napari_kymflow.session.why_not import NO_CHOICE, NO_DATASET
 from napari_kymflow.tables.metadata_form import MetadataForm, describe_report, load_form
 from napari_kymflow.tables.metadata_work import Edited, edit_and_load
 from napari_kymflow.user.preferences import autorefreshes
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog, What
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _UNDO = "Undo last change of calibration / experiment"
+_NO_CHANGE = "Neither calibration nor experiment was changed here since the dock was opened."
 _MOST_SUGGESTED = 200
 
 
@@ -56,7 +59,7 @@ class MetadataActions(QObject):
         super().__init__(parent)
         self._parent, self._session, self._bar, self._do, self._chosen = parent, session, bar, do, chosen
         self._last: tuple[Path, What, EditReport] | None = None
-        self._can_edit = False
+        self._why_not = NO_DATASET
         self.dialog: MetadataDialog | None = None
         """The dialog that is open."""
         self.calibration, self.experiment, self.undo = QAction(self), QAction(self), QAction(_UNDO, self)
@@ -65,7 +68,7 @@ class MetadataActions(QObject):
         self.calibration.triggered.connect(partial(self.ask, "Calibration"))
         self.experiment.triggered.connect(partial(self.ask, "Experiment"))
         self.undo.triggered.connect(self.take_back)
-        self.follow(can_edit=False)
+        self.follow(why_not=NO_DATASET)
 
     def add_to(self, menu: QMenu) -> None:
         """Add the entries to a menu; their texts state the number of records whenever it opens."""
@@ -73,9 +76,9 @@ class MetadataActions(QObject):
             menu.addAction(action)
         menu.aboutToShow.connect(self.name_records)
 
-    def follow(self, *, can_edit: bool) -> None:
-        """Enable what can be done now."""
-        self._can_edit = can_edit
+    def follow(self, *, why_not: str) -> None:
+        """Enable what can be done now, or say why the dataset cannot be changed."""
+        self._why_not = why_not
         self.name_records()
 
     def name_records(self) -> None:
@@ -84,9 +87,9 @@ class MetadataActions(QObject):
         of = f" ({count} records)" if count > 1 else ""
         for action, what in ((self.calibration, "Calibration…"), (self.experiment, "Experiment…")):
             action.setText(f"{what}{of}")
-            action.setEnabled(self._can_edit and count > 0)
+            enable(action, self._why_not or ("" if count else NO_CHOICE))
         is_here = self._last is not None and self._last[0] == self._session.path
-        self.undo.setEnabled(self._can_edit and is_here)
+        enable(self.undo, self._why_not or ("" if is_here else _NO_CHANGE))
         self.undo.setText(_UNDO if self._last is None or not is_here else f"Undo last change of {self._last[1].lower()}")
 
     def ask(self, what: What, checked: object = None) -> None:

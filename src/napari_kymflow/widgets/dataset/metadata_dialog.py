@@ -3,14 +3,14 @@
 The rule of this room: it says what saving would do before it can be saved; what was not touched stays as it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from threading import Event
 from typing import Any, Literal, TypeAlias
 
+from magicgui.widgets import ComboBox, LineEdit, TextEdit
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
-    QComboBox,
     QCompleter,
     QDialog,
     QDialogButtonBox,
@@ -18,8 +18,6 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
-    QPlainTextEdit,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -46,6 +44,7 @@ from napari_kymflow.tables.metadata_form import (
     edit_of,
     title_of,
 )
+from napari_kymflow.widgets.window.forms import rows_of
 from napari_kymflow.widgets.window.task_bar import Kind, kind_icon
 
 What: TypeAlias = Literal["Calibration", "Experiment"]
@@ -57,6 +56,9 @@ _ICON_SIZE = 18
 _WIDTH = 500
 _FORM_HEIGHT = 480
 _NOTE_HEIGHT = 64
+_NOTE = (EXPERIMENT, "note")
+_ADDED = ("another entry", "its value")
+_NOTHING: Mapping[str, Sequence[str]] = {}
 _CALCULATING = "Looking which results depend on it …"
 
 
@@ -93,8 +95,8 @@ class MetadataDialog(QDialog):
         self._form, self._run, self._save_edit = form, run, save
         self._edit: MetadataEdit | None = None
         self._is_looking = False
-        self._inputs: dict[Field, QLineEdit | QPlainTextEdit | QComboBox] = {}
-        self._added: list[QLineEdit] = []
+        self._inputs: dict[Field, Any] = {}
+        self._added: list[Any] = []
         self.setWindowTitle(title_of(form, what))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         # What looks in the background may end after the dialog.
@@ -123,20 +125,11 @@ class MetadataDialog(QDialog):
 
     def text(self, one: Field) -> str:
         """Return the text of a field."""
-        field = self._inputs[one]
-        if isinstance(field, QComboBox):
-            return str(field.currentText())
-        return str(field.toPlainText() if isinstance(field, QPlainTextEdit) else field.text())
+        return str(self._inputs[one].value)
 
     def enter(self, one: Field, text: str) -> None:
         """Write into a field, as the user does."""
-        field = self._inputs[one]
-        if isinstance(field, QComboBox):
-            field.setCurrentText(text)
-        elif isinstance(field, QPlainTextEdit):
-            field.setPlainText(text)
-        else:
-            field.setText(text)
+        self._inputs[one].value = text
 
     @property
     def can_save(self) -> bool:
@@ -169,9 +162,7 @@ class MetadataDialog(QDialog):
         self.setMinimumWidth(_WIDTH)
 
     def _lay_out_calibration(self, layout: QVBoxLayout) -> None:
-        rows = QFormLayout()
-        for one in (SECONDS, UM):
-            self._add_line(rows, self._form.fields[one], ())
+        rows = self._rows((SECONDS, UM))
         source = self._form.fields[SOURCE]
         rows.addRow("comes from", QLabel(SEVERAL if source.is_mixed else source.text or "nobody gave it yet", self))
         rows.addRow("image", self._extent)
@@ -180,23 +171,8 @@ class MetadataDialog(QDialog):
 
     def _lay_out_experiment(self, layout: QVBoxLayout, suggestions: Mapping[str, Sequence[str]]) -> None:
         inner = QWidget(self)
-        rows = QFormLayout(inner)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        for key in self._form.keys:
-            field = self._form.fields[EXPERIMENT, key]
-            if key == "note":
-                self._add_note(rows, field)
-            elif field.choices:
-                self._add_choice(rows, field, ("", *field.choices))
-            else:
-                self._add_line(rows, field, suggestions.get(key, ()))
-        self._add_choice(rows, self._form.fields[ACCEPTED], (YES, NO))
-        for hint in ("another entry", "its value"):
-            part = QLineEdit(self)
-            part.setPlaceholderText(hint)
-            part.textChanged.connect(self._on_edited)
-            self._added.append(part)
-        rows.addRow(*self._added)
+        self._added = [LineEdit(label=name) for name in _ADDED]
+        inner.setLayout(self._rows([*((EXPERIMENT, key) for key in self._form.keys), ACCEPTED], suggestions))
         area = QScrollArea(self)
         area.setWidget(inner)
         area.setWidgetResizable(True)
@@ -205,36 +181,16 @@ class MetadataDialog(QDialog):
         area.setMinimumHeight(min(_FORM_HEIGHT, inner.sizeHint().height()))
         layout.addWidget(area, stretch=1)
 
-    def _add_line(self, rows: QFormLayout, field: FormField, suggestions: Sequence[str]) -> None:
-        line = QLineEdit(field.text, self)
-        line.setPlaceholderText(SEVERAL if field.is_mixed else field.hint)
-        if suggestions:
-            completer = QCompleter(list(suggestions), line)
-            completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-            line.setCompleter(completer)
-        line.textChanged.connect(self._on_edited)
-        self._inputs[field.field] = line
-        rows.addRow(field.label, line)
+    def _rows(self, fields: Iterable[Field], suggestions: Mapping[str, Sequence[str]] = _NOTHING) -> QFormLayout:
+        """Return the inputs for some fields, each as its value wants it, and for an added entry."""
+        for one in fields:
+            self._inputs[one] = _input_of(self._form.fields[one], suggestions.get(one[1], ()))
+        inputs = [*self._inputs.values(), *self._added]
+        for asked in inputs:
+            asked.changed.connect(self._on_edited)
+        return rows_of(inputs)
 
-    def _add_note(self, rows: QFormLayout, field: FormField) -> None:
-        note = QPlainTextEdit(field.text, self)
-        note.setPlaceholderText(SEVERAL if field.is_mixed else field.hint)
-        note.setTabChangesFocus(True)
-        note.setFixedHeight(_NOTE_HEIGHT)
-        # napari's themes give it neither a background nor a frame.
-        note.setStyleSheet("QPlainTextEdit { border: 1px solid gray; border-radius: 2px; }")
-        note.textChanged.connect(self._on_edited)
-        self._inputs[field.field] = note
-        rows.addRow(field.label, note)
-
-    def _add_choice(self, rows: QFormLayout, field: FormField, texts: Sequence[str]) -> None:
-        choice = QComboBox(self)
-        choice.addItems(list(dict.fromkeys([_shown(field), *texts])))
-        choice.currentTextChanged.connect(self._on_edited)
-        self._inputs[field.field] = choice
-        rows.addRow(field.label, choice)
-
-    def _on_edited(self, *text: str) -> None:
+    def _on_edited(self, text: object = None) -> None:
         """Take up what is entered, and say what is wrong with it, or in a moment what it would do."""
         self._edit = None
         self._save.setEnabled(False)
@@ -242,7 +198,7 @@ class MetadataDialog(QDialog):
         if SECONDS in self._inputs:
             self._extent.setText(describe_extent(self._form, self.touched))
         try:
-            edit = edit_of(self.touched, added=[part.text() for part in self._added])
+            edit = edit_of(self.touched, added=[part.value for part in self._added])
         except MetadataError as error:
             self._say("error", str(error))
             return
@@ -287,6 +243,34 @@ def _preview(form: MetadataForm, edit: MetadataEdit) -> EditPreview | str:
         return preview_edit(form.path, form.image_ids, edit)
     except (*OUR_ERRORS, OSError) as error:
         return str(error)
+
+
+def _input_of(field: FormField, suggestions: Sequence[str]) -> Any:
+    """Return the input for the value of a field."""
+    shown = _shown(field)
+    if field.field == ACCEPTED or field.choices:
+        texts = (YES, NO) if field.field == ACCEPTED else ("", *field.choices)
+        return ComboBox(label=field.label, value=shown, choices=list(dict.fromkeys([shown, *texts])))
+    kind = TextEdit if field.field == _NOTE else LineEdit
+    # Where it cannot be null, magicgui's TextEdit never tells that it changed.
+    asked = kind(label=field.label, nullable=kind is TextEdit)
+    edit: Any = asked.native
+    edit.setPlaceholderText(SEVERAL if field.is_mixed else field.hint)
+    if kind is TextEdit:
+        edit.setAcceptRichText(False)
+        edit.setTabChangesFocus(True)
+        edit.setFixedHeight(_NOTE_HEIGHT)
+        # Not the value, which Qt would read as HTML where it looks like it.
+        edit.setPlainText(shown)
+        # napari's themes give it neither a background nor a frame.
+        edit.setStyleSheet("QTextEdit { border: 1px solid gray; border-radius: 2px; }")
+        return asked
+    asked.value = shown
+    if suggestions:
+        completer = QCompleter(list(suggestions), edit)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        edit.setCompleter(completer)
+    return asked
 
 
 def _shown(field: FormField) -> str:

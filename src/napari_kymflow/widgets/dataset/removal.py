@@ -9,9 +9,11 @@ from qtpy.QtWidgets import QMenu, QMessageBox, QWidget
 
 from kymflow_zarr.dataset.trash import RemovedRecord
 from napari_kymflow.session.session import KymSession
+from napari_kymflow.session.why_not import NO_CHOICE, NO_DATASET
 from napari_kymflow.tables.trash_work import remove_and_load, restore_and_load
 from napari_kymflow.tables.work import Outcome
 from napari_kymflow.widgets.dataset.actions import DatasetActions
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _KEPT = (
@@ -47,12 +49,12 @@ class RemovalActions(QObject):
     ) -> None:
         super().__init__(parent)
         self._parent, self._session, self._bar, self._do, self._chosen = parent, session, bar, do, chosen
-        self._can_edit = False
+        self._why_not = NO_DATASET
         self.remove = QAction(self)
         self.restore = QMenu("Restore removed record", parent)
         self.remove.triggered.connect(self.ask)
         self.restore.aboutToShow.connect(self.fill)
-        self.follow(can_edit=False)
+        self.follow(why_not=NO_DATASET)
 
     def add_to(self, menu: QMenu) -> None:
         """Add the entries to a menu; their texts state the number of records whenever it opens."""
@@ -60,22 +62,22 @@ class RemovalActions(QObject):
         menu.addMenu(self.restore)
         menu.aboutToShow.connect(self.name_records)
 
-    def follow(self, *, can_edit: bool) -> None:
-        """Enable what can be done now."""
-        self._can_edit = can_edit
-        self.restore.setEnabled(can_edit)
+    def follow(self, *, why_not: str) -> None:
+        """Enable what can be done now, or say why the dataset cannot be changed."""
+        self._why_not = why_not
+        enable(self.restore.menuAction(), why_not)
         self.name_records()
 
     def name_records(self) -> None:
         """Say of how many records the entry is."""
         count = len(self._chosen())
         self.remove.setText(f"Remove {count} records…" if count > 1 else "Remove record…")
-        self.remove.setEnabled(self._can_edit and count > 0)
+        enable(self.remove, self._why_not or ("" if count else NO_CHOICE))
 
     def ask(self, checked: object = None) -> None:
         """Ask whether to remove the chosen records, and do it."""
         path, ids = self._session.path, tuple(self._chosen())
-        if path is None or not ids or not self._can_edit or not self._agrees(ids):
+        if path is None or not ids or self._why_not or not self._agrees(ids):
             return
         if self._session.image_id in ids and not self._session.close_record():
             return

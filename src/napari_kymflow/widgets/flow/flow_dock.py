@@ -22,10 +22,13 @@ from napari_kymflow.widgets.flow.why_actions import WhyActions
 from napari_kymflow.widgets.window.binding import bind_for_life, soon
 from napari_kymflow.widgets.window.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys_help import keys_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
+_NO_OLDER = "The older program has no trace of these ROIs."
+_NO_HEART = "No heart rate was found in the velocity of these ROIs."
 _LEAST_HEIGHT = 160
 
 
@@ -110,6 +113,7 @@ class FlowDock(Dock):
     def _make_show_menu(self) -> list[QAction]:
         self._show.setToolTip("What else is shown")
         menu = QMenu(self._show)
+        menu.setToolTipsVisible(True)
         texts = ("Slopes on the kymograph", "Average over heart beats", "Older program's trace")
         actions = [menu.addAction(text) for text in texts]
         for action in actions:
@@ -157,8 +161,8 @@ class FlowDock(Dock):
         self._show_text(None)
         self._warning.show_text(f"⚠ {state.warning}" if state.warning else "")
         self._warning.setVisible(bool(state.warning))
-        self._older.setVisible(self.flow.has_older)
-        self._beats.setEnabled(bool(self.flow.heart_rates))
+        enable(self._older, "" if self.flow.has_older else _NO_OLDER)
+        enable(self._beats, "" if self.flow.heart_rates else _NO_HEART)
         self.measure.show_state(state)
         self.plot.show_units(time="s" if self.flow.seconds_per_line else "line", velocity=self.flow.unit)
         self._drawing.start()

@@ -13,7 +13,9 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.flow.flow_view import FlowView
 from napari_kymflow.flow.measuring import SCOPES, Measured, Scope, plan, why_not
 from napari_kymflow.flow.state import FlowState
+from napari_kymflow.session.why_not import BUSY
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class MeasureActions(QObject):
         self.button = QPushButton("Measure", parent)
         self.button.setToolTip("Measure the velocity of cells in ROIs")
         menu = QMenu(self.button)
+        menu.setToolTipsVisible(True)
         self._actions = {scope: menu.addAction(text) for scope, text in SCOPES.items()}
         for scope, action in self._actions.items():
             action.triggered.connect(partial(self._on_chosen, scope))
@@ -56,6 +59,7 @@ class MeasureActions(QObject):
         self.settings_window: SettingsWindow | None = None
         """The form, once it was opened."""
         self.again = QPushButton("Measure again", parent)
+        self.again.setToolTip("Save the ROIs, and measure those anew whose results do not hold any more")
         self.again.clicked.connect(self._on_again)
         self._again: tuple[int, ...] = ()
         self.report: ReportDialog | None = None
@@ -64,17 +68,14 @@ class MeasureActions(QObject):
     def show_state(self, state: FlowState) -> None:
         """Let just those buttons work that can do something now."""
         running = self._bar.is_running
-        self.button.setEnabled(not running)
+        enable(self.button, BUSY if running else "")
         for scope, action in self._actions.items():
-            reason = why_not(self._flow, scope)
-            action.setEnabled(not reason)
-            action.setToolTip(reason)
+            enable(action, why_not(self._flow, scope))
         self._again = state.again or state.offer
         can = bool(self._again) and not why_not(self._flow, "roi")
         self.again.setText("Measure again" if state.again else f"Measure {counted(len(self._again), 'ROI')}")
-        self.again.setToolTip("Save the ROIs, and measure those anew whose results do not hold any more")
         self.again.setVisible(can)
-        self.again.setEnabled(not running)
+        enable(self.again, BUSY if running else "")
 
         self._settings_action.setText("Settings …" if self.settings is None else "Settings … (changed)")
         if self.settings_window is not None:

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDockWidget,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,26 +21,38 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core.errors import KymflowError
-from kymflow_core.reviews.event import UNREVIEWED, VERDICTS
+from kymflow_core.reviews.event import TRUE_STALL, UNREVIEWED, VERDICTS
 from kymflow_zarr.errors import KymflowZarrError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
-from napari_kymflow.review.listed import ReviewFilter, kinds_of
+from napari_kymflow.review.listed import ReviewFilter, brief, count_disputed, kinds_of
 from napari_kymflow.user.reviewer import last_reviewer, note_reviewer
 from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import name_of_key
 from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
-from napari_kymflow.widgets.window.layout import name_of
+from napari_kymflow.widgets.window.layout import REVIEW, name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
 _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
 _NEXT_KEYS, _PREVIOUS_KEYS = ("N", "Space"), ("P", "Shift+Space")
 _FAILURES = (KymflowError, KymflowZarrError, OSError)
 _WIDTH = 330
-_ROW_HEIGHT = 22
+_NO_EVENT = "No event is selected: click one in the list."
+_FOUND = "The event was found by the analysis: only events made by hand can be deleted."
+_NOTHING_DONE = "Nothing was done here since the dataset was opened."
+_NOTHING_UNDONE = "Nothing was taken back."
+_IS_BLINDED = "The review is blinded: what others say is hidden."
+_ROW_HEIGHT = 20
+_COLUMN_WIDTHS = (92, 76, 72, 84)
+"""Of all columns but the last; wide enough for what they mostly hold, so that all are seen at once."""
+_DISPUTED = "Disagreements"
+_SHORT = {UNREVIEWED: "none", TRUE_STALL: "stall"}
+"""What stands on a button instead of a long verdict."""
+_WAS_OPEN = "kymflow_was_open"
 
 
 class ReviewTable(QTableView):
@@ -77,21 +88,23 @@ class ReviewDock(Dock):
         self._echo = EchoGuard()
         self._model = ReviewTableModel(self.review)
         self._view = self._table()
-        self._progress, self._agreement = line_label(self), line_label(self)
+        self._progress, self._agreement = QLabel(self), line_label(self)
         self._reason = QLabel(self)
         self._reason.setWordWrap(True)
         self._name = QLineEdit(last_reviewer(), self)
         self._name.setPlaceholderText("your name")
         self._name.setToolTip("Each verdict is stored with its reviewer")
         self._blinded = self._check("Blinded", "Hide names and what others say; the order is shuffled, and its seed stored")
-        self._disputed = self._check("Disagreements", "Only events that two reviewers gave different verdicts")
+        self._disputed = self._check(_DISPUTED, "Only events that two reviewers gave different verdicts")
         self._kind, self._verdict = QComboBox(self), QComboBox(self)
         self._kind.addItem(_ALL_KINDS)
         self._verdict.addItems([_ALL_VERDICTS, UNREVIEWED, *VERDICTS])
         self._note = QLineEdit(self)
         self._note.setPlaceholderText("note; Return keeps it")
         self._verdict_buttons = [
-            self._button(f"{key} {verdict}", f"{verdict} (key {key})", partial(self.review.judge, verdict))
+            self._button(
+                f"{key} {_SHORT.get(verdict, verdict)}", f"{verdict} (key {key})", partial(self.review.judge, verdict)
+            )
             for key, verdict in VERDICT_KEYS.items()
         ]
         self._buttons = {
@@ -104,10 +117,21 @@ class ReviewDock(Dock):
             "delete": self._button("Delete", "Delete the event, if it was made by hand", self.review.delete_event),
             "reload": self._button("Reload", "Read what others have said since", self.review.load),
         }
+        for name, control in (
+            ("Events of the dataset", self._view),
+            ("Your name", self._name),
+            ("Kind of event", self._kind),
+            ("Verdict", self._verdict),
+            ("Note", self._note),
+            ("Previous event", self._buttons["previous"]),
+            ("Next event", self._buttons["next"]),
+        ):
+            control.setAccessibleName(name)
         self._lay_out()
         self.review.reviewer, self.review.filters = self._name.text(), ReviewFilter()
         self._blinded.setChecked(self.review.is_blinded)
         self._bind()
+        self._on_changed()
         self.review.load()
 
     def _bind(self) -> None:
@@ -137,8 +161,8 @@ class ReviewDock(Dock):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
+        layout.setContentsMargins(6, 2, 6, 2)
+        layout.setSpacing(3)
         rows: list[list[QWidget]] = [
             [self._name, self._blinded, self._buttons["reload"]],
             [self._kind, self._verdict, self._disputed],
@@ -149,18 +173,26 @@ class ReviewDock(Dock):
                 line.addWidget(widget)
             layout.addLayout(line)
         layout.addWidget(self._view, stretch=1)
-        verdicts = QGridLayout()
-        for place, button in enumerate(self._verdict_buttons):
-            verdicts.addWidget(button, place // 3, place % 3)
+        verdicts = QHBoxLayout()
+        verdicts.setSpacing(3)
+        for button in self._verdict_buttons:
+            # As wide as its words, not as Qt's style would have it: all six are one line.
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 8)
+            verdicts.addWidget(button)
         layout.addLayout(verdicts)
-        layout.addWidget(self._note)
         steps = QHBoxLayout()
-        for name in ("previous", "next", "undo", "redo", "delete"):
+        for name in ("previous", "next"):
+            steps.addWidget(self._buttons[name])
+        steps.addWidget(self._note, stretch=1)
+        for name in ("undo", "redo", "delete"):
             steps.addWidget(self._buttons[name])
         steps.addWidget(keys_button(self))
         layout.addLayout(steps)
-        layout.addWidget(self._progress)
-        layout.addWidget(self._agreement)
+        # In one line: each line below the list is an event that is not seen in it.
+        state = QHBoxLayout()
+        state.addWidget(self._progress)
+        state.addWidget(self._agreement, stretch=1)
+        layout.addLayout(state)
         layout.addWidget(self._reason)
         self.setMinimumWidth(_WIDTH)
 
@@ -170,9 +202,14 @@ class ReviewDock(Dock):
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         view.setWordWrap(False)
+        # Less than Qt's own: the docks have to fit on a laptop's screen.
+        view.setMinimumHeight(2 * _ROW_HEIGHT)
+        view.setTabKeyNavigation(False)
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)
+        for column, width in enumerate(_COLUMN_WIDTHS):
+            view.setColumnWidth(column, width)
         forget_selection(view.horizontalHeader(), self._model)
         return view
 
@@ -208,19 +245,21 @@ class ReviewDock(Dock):
             if not self._name.hasFocus():
                 self._name.setText(review.reviewer)
         self._progress.setText(review.progress)
-        self._agreement.setText("; ".join(one.summary() for one in review.agreements))
-        self._agreement.setToolTip(self._agreement.text())
+        disputed = count_disputed(review.events)
+        self._disputed.setText(f"{_DISPUTED} ({disputed})" if disputed else _DISPUTED)
+        enable(self._disputed, _IS_BLINDED if review.is_blinded else "")
+        self._agreement.setText("; ".join(map(brief, review.agreements)))
+        self._agreement.setToolTip("\n".join(one.summary() for one in review.agreements))
         problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
         self._reason.setText("\n".join([*([review.why_not] if review.why_not else []), *problems]))
         self._reason.setVisible(bool(self._reason.text()))
-        can = not review.why_not and review.current is not None
-        for button in self._verdict_buttons:
-            button.setEnabled(can)
-        self._note.setEnabled(can)
+        cannot = review.why_not or ("" if review.current is not None else _NO_EVENT)
+        for control in (*self._verdict_buttons, self._note):
+            enable(control, cannot)
         made_by_hand = review.current is not None and bool(review.current.event.made_by)
-        self._buttons["delete"].setEnabled(can and made_by_hand)
-        self._buttons["undo"].setEnabled(review.can_undo)
-        self._buttons["redo"].setEnabled(review.can_redo)
+        enable(self._buttons["delete"], cannot or ("" if made_by_hand else _FOUND))
+        enable(self._buttons["undo"], "" if review.can_undo else _NOTHING_DONE)
+        enable(self._buttons["redo"], "" if review.can_redo else _NOTHING_UNDONE)
 
     def _show_kinds(self) -> None:
         kinds = [_ALL_KINDS, *kinds_of(self.review.events)]
@@ -240,14 +279,19 @@ class ReviewDock(Dock):
             self.review.reviewer = self._name.text()
 
     def _on_blinded(self, checked: bool) -> None:
+        if checked:
+            self._disputed.setChecked(False)
         self.review.is_blinded = checked
         for dock in self._named_docks():
-            dock.setVisible(not checked)
+            # What the user had closed before stays closed.
+            if checked:
+                dock.setProperty(_WAS_OPEN, not dock.isHidden())
+            dock.setVisible(not checked and bool(dock.property(_WAS_OPEN)))
 
     def _named_docks(self) -> list[QDockWidget]:
         """Return the docks of ours in this window that name records."""
         docks: list[QDockWidget] = self.window().findChildren(QDockWidget)
-        return [one for one in docks if name_of(one) is not None]
+        return [one for one in docks if name_of(one) not in (None, REVIEW)]
 
     def _on_filter_changed(self) -> None:
         if self._echo:

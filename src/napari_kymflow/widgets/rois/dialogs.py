@@ -8,7 +8,6 @@ from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
-    QDialogButtonBox,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -24,6 +23,7 @@ from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.rois.revisions import RoiRevision
 from napari_kymflow.rois.rows import bounds_by_numbers, local_text
+from napari_kymflow.widgets.window.forms import accept_button, ok_cancel, rows_of
 
 
 class BoundsDialog(QDialog):
@@ -52,13 +52,14 @@ class BoundsDialog(QDialog):
             all_time={"label": "All time (all lines)"},
             all_positions={"label": "All positions (all pixels)"},
             shape={"bind": shape},
+            labels=False,
             call_button=False,
         )
         """What is asked, made from the arguments of `bounds_by_numbers`."""
         layout = QVBoxLayout(self)
         layout.addWidget(QLabel("Lines count along time, pixels along the scan. The end is not included."))
-        layout.addWidget(self.form.native)
-        self._buttons = _ok_cancel(self, "Add ROI")
+        layout.addLayout(rows_of(asked for asked in self.form if asked.name != "shape"))
+        self._buttons = ok_cancel(self, "Add ROI")
         layout.addWidget(self._buttons)
         self.form.changed.connect(self._on_changed)
 
@@ -72,8 +73,7 @@ class BoundsDialog(QDialog):
         form, bounds = self.form, self.bounds
         form.first_line.enabled = form.end_line.enabled = not form.all_time.value
         form.first_pixel.enabled = form.end_pixel.enabled = not form.all_positions.value
-        ok = self._buttons.button(QDialogButtonBox.StandardButton.Ok)
-        ok.setEnabled(bounds.y0 < bounds.y1 and bounds.x0 < bounds.x1)
+        accept_button(self._buttons).setEnabled(bounds.y0 < bounds.y1 and bounds.x0 < bounds.x1)
 
 
 class RecordsDialog(QDialog):
@@ -101,6 +101,7 @@ class RecordsDialog(QDialog):
         layout.addWidget(label)
         # Selected rows are seen in every theme of napari; the boxes of checkable ones are dark on dark.
         self._list = QListWidget(self)
+        self._list.setAccessibleName("records")
         self._list.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
         for image_id, name in records.items():
             item = QListWidgetItem(name)
@@ -110,7 +111,7 @@ class RecordsDialog(QDialog):
         everything = QPushButton("All", self)
         everything.clicked.connect(self.choose_all)
         layout.addWidget(everything)
-        layout.addWidget(_ok_cancel(self, "Copy"))
+        layout.addWidget(ok_cancel(self, "Copy"))
         self.resize(420, 360)
 
     def choose_all(self) -> None:
@@ -153,6 +154,7 @@ class HistoryDialog(QDialog):
         label.setWordWrap(True)
         layout.addWidget(label)
         self._table = QTableWidget(len(revisions), 4, self)
+        self._table.setAccessibleName("earlier revisions")
         self._table.setHorizontalHeaderLabels(["revision", "saved", "ROIs", "what changed"])
         self._table.verticalHeader().setVisible(False)
         self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -201,11 +203,3 @@ class HistoryDialog(QDialog):
         if chosen is not None and chosen.rois is not None:
             self._restore_rois(chosen.rois)
         self.close()
-
-
-def _ok_cancel(dialog: QDialog, text: str) -> Any:
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, dialog)
-    buttons.button(QDialogButtonBox.StandardButton.Ok).setText(text)
-    buttons.accepted.connect(dialog.accept)
-    buttons.rejected.connect(dialog.reject)
-    return buttons

@@ -20,9 +20,11 @@ from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import ColumnArranger, make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.task_bar import line_label
 
 _WIDTH = 400
+_BOTH_WAYS = "Next to layers that are not of the record, zooming acts both ways alike."
 _MARGINS = (6, 4, 6, 4)
 
 
@@ -166,14 +168,13 @@ class RoiDock(Dock):
 
     def _show_state(self) -> None:
         state = state_of(self._session.record, read_only=self._session.is_read_only)
-        for name, button in (*self._buttons.items(), ("add", self._add), ("more", self._more)):
-            button.setEnabled(name in state.can)
+        others = {"add": self._add, "more": self._more, "display": self._display}
+        for name, button in {**self._buttons, **others}.items():
+            enable(button, state.why_not[name])
         self._state.setText(state.text)
         self._warning.setVisible(bool(state.warning))
         self._warning.setText(state.warning)
-        # Next to layers of others, zooming acts both ways alike.
-        self._time_only.setEnabled(self._session.view.is_alone)
-        self._display.setEnabled(self._session.record is not None)
+        enable(self._time_only, "" if self._session.view.is_alone else _BOTH_WAYS)
         self._show_kept(state.kept)
 
     def _show_kept(self, kept: Draft | None) -> None:

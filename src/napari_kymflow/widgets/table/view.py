@@ -27,6 +27,7 @@ from kymflow_core.columns import column_title
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.tables.filters import SYNTAX
 from napari_kymflow.user.table_layouts import load_layout, save_layout
+from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import DELETE_KEYS
 
 _FILLED = "kymflow_is_filled"
@@ -37,6 +38,7 @@ _LAYOUT_MS = 600
 _ROW_HEIGHT = 20
 _NARROWEST, _WIDEST = 48, 240
 _SHOW_ALL = "Show all"
+_LAST = "It is the last column that is shown."
 _RETURN_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _WRONG = "QLineEdit { border: 1px solid #e0453a; }"
 
@@ -295,7 +297,7 @@ class ColumnArranger(QObject):
             action.setCheckable(True)
             action.setChecked(not self.hides(name))
             # Of the last column, the header would go too, and with it the way to sort and filter.
-            action.setEnabled(self.shown() != [name])
+            enable(action, _LAST if self.shown() == [name] else "")
         self.menu.addSeparator()
         self.menu.addAction(_SHOW_ALL)
 
@@ -358,6 +360,8 @@ def make_table_view(model: QAbstractTableModel, parent: QWidget, *, several: boo
     mode = QAbstractItemView.SelectionMode
     view.setSelectionMode(mode.ExtendedSelection if several else mode.SingleSelection)
     view.setWordWrap(False)
+    # Tab leaves the table, for those who use the keyboard; the arrow keys move in it.
+    view.setTabKeyNavigation(False)
     view.setItemDelegate(TypingDelegate(view))
     # A visible row header makes a reset after scrolling take seconds in a long table.
     view.verticalHeader().setVisible(False)

@@ -1,6 +1,6 @@
 """What ends with a dock: connections from the session, and what is to be done in a moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,6 +18,12 @@ def bind_for_life(widget: QWidget, connections: Connections) -> None:
     # Not a method of the widget: Qt disconnects these before it says that the widget is destroyed.
     widget.destroyed.connect(partial(_unbind, connections))
     widget.installEventFilter(_Orphan(widget))
+
+
+def disconnect_all(emitters: Iterable[Any], slot: Callable[..., Any], destroyed: object = None) -> None:
+    """Disconnect a method from napari's events; connected to `destroyed` of what the method belongs to."""
+    for emitter in emitters:
+        emitter.disconnect(slot)
 
 
 def soon(owner: QObject, action: Callable[[], None]) -> QTimer:

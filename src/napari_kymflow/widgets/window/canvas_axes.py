@@ -4,7 +4,6 @@ Below lies the time. Where the flow dock lies directly below the canvas, its plo
 it is not drawn twice.
 """
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_kymflow.layers.axes import Axis, position_axis, time_axis
 from napari_kymflow.session.session import KymSession
-from napari_kymflow.widgets.window.binding import bind_for_life, soon
+from napari_kymflow.widgets.window.binding import bind_for_life, disconnect_all, soon
 from napari_kymflow.widgets.window.canvas_overlay import CanvasOverlay
 from napari_kymflow.widgets.window.layout import FLOW, DockLayout
 
@@ -48,7 +47,7 @@ class CanvasAxes(CanvasOverlay):
         emitters = (*placing, viewer.events.theme)
         for emitter in emitters:
             emitter.connect(self._on_moved)
-        self.destroyed.connect(partial(_disconnect, emitters, self._on_moved))
+        self.destroyed.connect(partial(disconnect_all, emitters, self._on_moved))
         bind_for_life(self, [(session.record_changed, self._on_moved), (session.state_changed, self._on_moved)])
         layout.docks_changed.connect(self._on_moved)
         self._follow()
@@ -112,8 +111,3 @@ class CanvasAxes(CanvasOverlay):
         """Keep the record beside the axes, and draw them."""
         self._session.view.strips = (_LEFT, 0 if self.has_time_below else _BELOW)
         self.update()
-
-
-def _disconnect(emitters: Iterable[Any], slot: Any, destroyed: object = None) -> None:
-    for emitter in emitters:
-        emitter.disconnect(slot)

@@ -1,4 +1,4 @@
-"""A transparent widget over napari's canvas, as large as it is. The mouse goes through it to the canvas."""
+"""A transparent widget over another one, such as napari's canvas, and as large. The mouse goes through it."""
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget

@@ -1,18 +1,20 @@
-"""Where napari's canvas is on the screen: the one place that needs something private of its window."""
+"""Where napari's canvas is on the screen: what is drawn with OpenGL in the middle of its window, as Qt knows it."""
 
 from typing import Any
 
 from napari.components import ViewerModel
 from qtpy.QtCore import QPoint
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
+
+from napari_kymflow.session.session import session_of
 
 
 def canvas_widget(viewer: ViewerModel) -> QWidget | None:
-    """Return the widget that a viewer's canvas is drawn in; None without a window, and where napari has it elsewhere."""
-    window: Any = getattr(viewer, "window", None)
-    viewer_widget = getattr(window, "_qt_viewer", None)
-    native = getattr(getattr(viewer_widget, "canvas", None), "native", None)
-    return native if isinstance(native, QWidget) else None
+    """Return the widget that a viewer's canvas is drawn in; None before a dock of ours lies in its window."""
+    window: Any = getattr(session_of(viewer).window, "main_window", None)
+    middle = window.centralWidget() if window is not None else None
+    return middle.findChild(QOpenGLWidget) if middle is not None else None
 
 
 def along_canvas(canvas: QWidget, global_x: float) -> float:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSize
 
 from kymflow_zarr import Watch
 from napari_kymflow.errors import OUR_ERRORS
+from napari_kymflow.widgets.window.enabling import enable
 
 Kind: TypeAlias = Literal["info", "warning", "error"]
 Task: TypeAlias = Callable[[Watch], Any]
@@ -250,7 +251,7 @@ class TaskBar(QWidget):
         """Ask the task to stop; it runs until it has looked, and then hands on what it returns."""
         if self._is_running and self._handle is not None:
             self._handle.cancel()
-            self._cancel.setEnabled(False)
+            enable(self._cancel, _CANCELLING)
             self._label.show_text(_CANCELLING)
 
     def show_result(self, text: str, kind: Kind = "info") -> None:
@@ -267,7 +268,7 @@ class TaskBar(QWidget):
         self._label.show_text(self._title)
         self._bar.setRange(0, 0)
         self._bar.show()
-        self._cancel.setEnabled(can_cancel)
+        enable(self._cancel)
         self._cancel.setVisible(can_cancel)
 
     def _on_progressed(self) -> None:

@@ -22,7 +22,9 @@ from napari_kymflow.session.session import KymSession, session_of
 from napari_kymflow.user.preferences import autosaves
 from napari_kymflow.user.window import Answer, Choice, Conflict, OnDone, OnFailed, Window, Work
 from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
+from napari_kymflow.widgets.window.canvas_labels import CanvasLabels
 from napari_kymflow.widgets.window.canvas_place import canvas_widget
+from napari_kymflow.widgets.window.focus import FocusFollower
 from napari_kymflow.widgets.window.keep_whole import KeepWhole
 from napari_kymflow.widgets.window.layout import PLUGIN, is_placed, layout_of, name_of, others_than
 
@@ -115,8 +117,10 @@ class NapariWindow(Window):
             self._main_window = ref(window)
             WindowFilter(window, self.may_close, self.save_record)
             KeepWhole(self._session, window)
+            FocusFollower(window)
             canvas = canvas_widget(self._session.viewer)
             if canvas is not None:
+                CanvasLabels(canvas, self._session)
                 CanvasAxes(canvas, self._session, layout_of(window))
             window.destroyed.connect(self._on_window_gone)
 
