@@ -28,6 +28,7 @@ from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
 BAND_HEIGHT = 0.86
 """The band's height over the canvas's; the rest is for labels and for seeing where the image ends."""
 
+_LEAST_FREE = 8.0
 _MARGIN = 1.03
 _FEWEST_LINES = 4.0
 _AT_MOST = 1.2
@@ -225,7 +226,9 @@ class KymographView:
     def _free(self) -> tuple[float, float]:
         """The size of the canvas beside the strips of the axes, along time and across it, in pixels of the screen."""
         (along, across), (left, below) = self._canvas, self._strips
-        return (along - left, across - below) if self.runs_right else (along - below, across - left)
+        beside = (along - left, across - below) if self.runs_right else (along - below, across - left)
+        # A canvas that docks leave no room is narrower than the strips, and a zoom of less than nothing ends the program.
+        return max(beside[0], _LEAST_FREE), max(beside[1], _LEAST_FREE)
 
     def _aside_at(self, zoom: float) -> tuple[float, float]:
         """Return how far the middle of the free part lies from that of the canvas, in napari's world, at a zoom."""
