@@ -1,8 +1,10 @@
 """The benchmarks run, at tiny sizes, in this process; no time is asserted."""
 
+import json
 import os
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,6 +38,20 @@ def test_a_benchmark_prints_a_ratio_and_leaves_nothing_behind(script, tmp_path, 
     assert printed.err == ""
     assert re.search(r"^  ratio \d+\.\d\d   target: ", printed.out, re.MULTILINE), printed.out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.trials
+def test_the_rows_of_one_run_are_printed_and_kept(tmp_path):
+    out, rows = tmp_path / "found.json", ["nothing changed, one table", "import kymflow_zarr"]
+    options = ["--sizes", "2", "4", "--repeats", "1", "--json", str(out), "--folder", str(tmp_path), "--rows", *rows]
+    command = [sys.executable, "-m", "benchmarks", *options]
+    done = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(out.read_text())["rows"]
+    assert [(row["row"], row["sizes"]) for row in found] == [(rows[0], [2, 4]), (rows[1], [1])]
+    assert re.findall(r"^  goal .*, (?:met|MISSED)$", done.stdout, re.MULTILINE) != []
+    assert re.search(r"^goals missed: ", done.stdout, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_every_benchmark_is_run_and_described():

@@ -34,8 +34,9 @@ def info(
         output.say(f"{dataset}: {manifest.summary()}")
         problems = [_named(entry) for entry in manifest.damaged]
         tables: dict[str, int | None] = {}
+        states = _not_fresh(opened)
         for name in opened.list_table_names():
-            tables[name], what = _describe_table(opened, name)
+            tables[name], what = _describe_table(opened, name, states.get(name, ""))
             output.say(f"  table {name}: {what if tables[name] is not None else 'damaged, see below'}")
             problems += [] if tables[name] is not None else [f"table {name}: {what}"]
         output.result(
@@ -90,23 +91,24 @@ def _named(entry: "ManifestEntry") -> str:
     return problem if entry.image_id in problem else f"{entry.image_id}: {problem}"
 
 
-def _describe_table(dataset: "ZarrDataset", name: str) -> tuple[int | None, str]:
+def _describe_table(dataset: "ZarrDataset", name: str, not_fresh: str) -> tuple[int | None, str]:
     """Return how many rows a table has, and that as text with what is not fresh; None, and why, where it does not open."""
     try:
         rows = dataset.count_table_rows(name)
-        return rows, f"{counted(rows, 'row')}{_not_fresh(dataset, name)}"
+        return rows, f"{counted(rows, 'row')}{not_fresh}"
     except (KymflowZarrError, OSError) as error:
         return None, str(error)
 
 
-def _not_fresh(dataset: "ZarrDataset", name: str) -> str:
-    """Return how many images' rows are not fresh, such as " (1 outdated, 3 never analysed)"; empty where all are."""
+def _not_fresh(dataset: "ZarrDataset") -> dict[str, str]:
+    """Return by table how many images' rows are not fresh, as " (1 outdated, 3 never analysed)"; empty where all are."""
     from kymflow_core.indexers import INDEXERS
     from kymflow_core.tables.kym_dataset import KymDataset
 
-    for indexer in INDEXERS:
-        if indexer.table_name == name:
-            counts = KymDataset(dataset).freshness(indexer)["state"].value_counts()
-            found = [f"{count} {state}" for state, count in sorted(counts.items()) if state != State.FRESH]
-            return f" ({', '.join(found)})" if found else ""
-    return ""
+    names = dataset.list_table_names()
+    ours = [indexer for indexer in INDEXERS if indexer.table_name in names]
+    texts = {}
+    for indexer, counts in zip(ours, KymDataset(dataset).count_states(ours) if ours else [], strict=True):
+        found = [f"{count} {state}" for state, count in sorted(counts.items()) if state != State.FRESH]
+        texts[indexer.table_name] = f" ({', '.join(found)})" if found else ""
+    return texts

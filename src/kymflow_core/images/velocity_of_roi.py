@@ -3,7 +3,7 @@
 The rule of this room: what cannot be measured has a row that says why. Nothing is read or written here.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -104,6 +104,23 @@ def statement_of(roi: ROI, metadata: RecordMetadata, settings: VelocitySettings)
     return replace(statement, calibration=stated_calibration(metadata.header))
 
 
+def settings_of(statement: ComputedFrom) -> VelocitySettings:
+    """Return the settings that results of this program state that they were measured with: inverse of `statement_of`.
+
+    Raises
+    ------
+    ValueError
+        When they cannot be used, as those of a later version may be.
+    """
+    known = {field.name for field in fields(VelocitySettings)}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in statement.parameters.items()
+        if name in known
+    }
+    return VelocitySettings(**given)
+
+
 def measure_roi(
     pixels: NDArray[Any],
     roi: ROI,
@@ -135,7 +152,7 @@ def measure_roi(
     """
     asked = settings_for(metadata, settings)
     image = filled(pixels)
-    trace = _trace(image, metadata, asked, first_line)
+    trace = trace_of(image, metadata, asked, first_line=first_line)
     events = detect_events(trace, previous=previous_events)
     summary = summarize(trace, image, heart=heart_rate(trace), cells=count_cells(image, trace), events=events)
     summary |= {"n_events": len(events), **_brightness(pixels)}
@@ -163,7 +180,13 @@ def filled(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.where(inside, values, means)
 
 
-def _trace(image: NDArray[Any], metadata: RecordMetadata, settings: VelocitySettings, first_line: int) -> VelocityTrace:
+def trace_of(
+    image: NDArray[Any], metadata: RecordMetadata, settings: VelocitySettings, *, first_line: int
+) -> VelocityTrace:
+    """Return the velocity along pixels that were made whole by `filled`, with its likelihoods; settings as they are.
+
+    Raises as `measure_velocity`.
+    """
     header = metadata.header
     is_across = metadata.experiment.get(ORIENTATION) == ACROSS
     trace = measure_velocity(

@@ -5,11 +5,13 @@ from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_core.artifacts import VELOCITY_EVENTS
 from kymflow_core.columns import units_of_columns
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of
+from kymflow_core.indexers.arrow_rows import table_of_rows
+from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of, tables_of
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
 from kymflow_zarr.errors import KymflowZarrError
 
@@ -59,13 +61,20 @@ class ImageIndexer:
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's row."""
+        return rows_of(pd.DataFrame([self._row(rec)]), _DTYPES, image_id=rec.image_id, what="image")
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the same as `extract_rows`."""
+        return table_of_rows([self._row(rec)], _DTYPES, image_id=rec.image_id)
+
+    def _row(self, rec: ArtifactReader) -> dict[str, object]:
         keys, metadata = rec.list_analysis_keys(), RecordMetadata.load(rec)
         header = metadata.header
         provenance = rec.load_json(PROVENANCE) if PROVENANCE_KEY in keys else None
         sizes = dict(zip(rec.get_axes(), rec.get_shape(), strict=True))
         lines, pixels = sizes.get("y", 0), sizes.get("x", 0)
         seconds, um = header.seconds_per_line or np.nan, header.um_per_pixel or np.nan
-        row = {
+        return {
             "name": header.name,
             "acquired": header.acquired,
             "n_rois": metadata.n_rois,
@@ -85,12 +94,12 @@ class ImageIndexer:
             "accepted": _text(metadata.accepted) or "",
             **_columns_of(metadata.experiment),
         }
-        return rows_of(pd.DataFrame([row]), _DTYPES, image_id=rec.image_id, what="image")
 
 
 def _number_of_events(rec: ArtifactReader) -> int | None:
     try:
-        return len(rec.load_df_parquet(VELOCITY_EVENTS))
+        tables = tables_of(rec)
+        return len(rec.load_df_parquet(VELOCITY_EVENTS)) if tables is None else tables.count_rows(VELOCITY_EVENTS)
     except KymflowZarrError:
         return None
 

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from typing import Any, Protocol, runtime_checkable
+from functools import cache, lru_cache
+from typing import Any, Protocol, cast, runtime_checkable
 
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kymflow_core.errors import IndexerError
@@ -21,6 +22,7 @@ from kymflow_zarr import (
     with_units,
 )
 from kymflow_zarr.errors import InvalidNameError
+from kymflow_zarr.formats.units import schema_units, schema_with_units
 
 PROVENANCE_KEY = f"{PROVENANCE}.json"
 IMAGES = "images"
@@ -116,9 +118,47 @@ class StatesUnits(Protocol):
         """The unit of each column that has one, such as `{"mean_velocity": "mm/s"}`."""
 
 
-def with_units_of(indexer: DatasetIndexer, rows: pd.DataFrame) -> pd.DataFrame:
+@runtime_checkable
+class ReadsTables(Protocol):
+    """What a reader of artifacts may have besides: tables without a frame in between. A `ZarrImageRecord` has."""
+
+    def load_arrow(self, name: str) -> pa.Table:
+        """Return a table artifact as an Arrow table."""
+
+    def count_rows(self, name: str) -> int:
+        """Return how many rows a table artifact has."""
+
+
+def tables_of(rec: ArtifactReader) -> ReadsTables | None:
+    """Return a reader as one that gives tables without a frame in between; None where it does not."""
+    return cast("ReadsTables", rec) if _reads_tables(type(rec)) else None
+
+
+@cache
+def _reads_tables(kind: type) -> bool:
+    return issubclass(kind, ReadsTables)
+
+
+@runtime_checkable
+class ExtractsTables(Protocol):
+    """What an indexer may have besides: its rows as an Arrow table, so that thousands of images take seconds."""
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the rows of `extract_rows` as an Arrow table, with the same columns and types; None where only that can.
+
+        A class that inherits it and changes `extract_rows` is asked for its rows only.
+        """
+
+
+def with_units_of(indexer: DatasetIndexer, rows: pa.Table) -> pa.Table:
     """Return rows with the units that their indexer states; of further columns, those that they state themselves."""
-    return with_units(rows, {**units_of(rows), **(indexer.units if isinstance(indexer, StatesUnits) else {})})
+    units: Mapping[str, str] = getattr(indexer, "units", {})  # as `StatesUnits`, which takes long to ask for
+    return pa.Table.from_arrays(rows.columns, schema=_with_units(rows.schema, tuple(units.items())))
+
+
+@lru_cache(maxsize=64)
+def _with_units(schema: pa.Schema, units: tuple[tuple[str, str], ...]) -> pa.Schema:
+    return schema_with_units(schema.remove_metadata(), {**schema_units(schema), **dict(units)})
 
 
 def reads_results(indexer: DatasetIndexer) -> bool:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_core.artifacts import RADON_REPORT
 from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError
+from kymflow_core.indexers.arrow_rows import stored_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 
 _TABLE, _JSON = f"{RADON_REPORT}.parquet", f"{RADON_REPORT}.json"
@@ -43,6 +45,12 @@ class RadonReportIndexer:
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, mean_velocity, median_velocity, n_valid, notes`."""
         return ["image_id", *_DTYPES]
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the same as `extract_rows`, where the report is a table as this program writes it."""
+        table = stored_rows(rec, RADON_REPORT, _DTYPES)
+        is_older = table is not None and any(old in table.column_names for old in _OLDER_NAMES)
+        return None if is_older else table
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's reports."""

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_core.artifacts import REVIEWS, VELOCITY_EVENTS
 from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError, ReviewError
+from kymflow_core.indexers.arrow_rows import table_of_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.reviews.log import FOLDER
 from kymflow_core.reviews.review import NOTHING_SAID, Judgement, ReviewedEvent, load_review
@@ -52,13 +54,20 @@ class ReviewIndexer:
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's events and verdicts; those without an event come last."""
-        try:
-            review = load_review(rec)
-        except ReviewError as error:
-            raise IndexerError(f"the reviews of image {rec.image_id} cannot be read: {error}") from error
-        rows = [row for one in review.events for row in _rows(one, unmatched=False)]
-        rows += [row for one in review.unmatched for row in _rows(one, unmatched=True)]
-        return rows_of(pd.DataFrame(rows), _DTYPES, image_id=rec.image_id, what=REVIEWS)
+        return rows_of(pd.DataFrame(_all_rows(rec)), _DTYPES, image_id=rec.image_id, what=REVIEWS)
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the same as `extract_rows`."""
+        return table_of_rows(_all_rows(rec), _DTYPES, image_id=rec.image_id)
+
+
+def _all_rows(rec: ArtifactReader) -> list[dict[str, object]]:
+    try:
+        review = load_review(rec)
+    except ReviewError as error:
+        raise IndexerError(f"the reviews of image {rec.image_id} cannot be read: {error}") from error
+    rows = [row for one in review.events for row in _rows(one, unmatched=False)]
+    return rows + [row for one in review.unmatched for row in _rows(one, unmatched=True)]
 
 
 def _rows(one: ReviewedEvent, *, unmatched: bool) -> Iterator[dict[str, object]]:

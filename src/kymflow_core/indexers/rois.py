@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError, KymflowError, RoiError
@@ -9,6 +10,7 @@ from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.roi_facts import MANY, stats_of_roi
 from kymflow_core.images.slices import Slices
+from kymflow_core.indexers.arrow_rows import table_of_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.roi import ROI, RectROI
 from kymflow_core.roi.bounds import NOWHERE, roi_bounds
@@ -66,16 +68,22 @@ class RoiIndexer:
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's ROIs, in their order."""
+        return rows_of(pd.DataFrame(self._rows(rec)), _DTYPES, image_id=rec.image_id, what="ROIs")
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the same as `extract_rows`."""
+        return table_of_rows(self._rows(rec), _DTYPES, image_id=rec.image_id)
+
+    def _rows(self, rec: ArtifactReader) -> list[JsonObject]:
         metadata = RecordMetadata.load(rec)
         try:
             rois = metadata.rois
         except KymflowError as error:
             raise IndexerError(f"the ROIs of image {rec.image_id} cannot be read: {error}") from error
-        rows = []
-        if len(rois):
-            slices = Slices(rec.open_array(), rec.get_axes(), holds=len(rois) >= MANY)
-            rows = [_row(roi, load_stored_mask(rec, roi, slices.shape), slices, metadata.header) for roi in rois]
-        return rows_of(pd.DataFrame(rows), _DTYPES, image_id=rec.image_id, what="ROIs")
+        if not len(rois):
+            return []
+        slices, header = Slices(rec.open_array(), rec.get_axes(), holds=len(rois) >= MANY), metadata.header
+        return [_row(roi, load_stored_mask(rec, roi, slices.shape), slices, header) for roi in rois]
 
 
 def _row(roi: ROI, stored: StoredMask, slices: Slices, header: AcquisitionHeader) -> JsonObject:

@@ -1,9 +1,11 @@
 """The table `velocity`: every window of every analysed ROI of every image."""
 
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_core.artifacts import RADON_VELOCITY, VELOCITY
 from kymflow_core.errors import IndexerError, VelocityError
+from kymflow_core.indexers.arrow_rows import no_rows, stored_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.older_program.velocity import older_windows
 from kymflow_core.velocity_schema import VELOCITY_COLUMNS, VELOCITY_UNITS, conform_velocity
@@ -29,6 +31,16 @@ class VelocityIndexer:
     def required_columns(self) -> list[str]:
         """Return `image_id` and `VELOCITY_COLUMNS`."""
         return ["image_id", *VELOCITY_COLUMNS]
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the same as `extract_rows`, where the windows are as this program writes them, or there are none."""
+        keys = rec.list_analysis_keys()
+        if _OLDER in keys:
+            return None
+        if _OWN not in keys:
+            return no_rows(VELOCITY_COLUMNS)
+        table = stored_rows(rec, VELOCITY, VELOCITY_COLUMNS)
+        return None if table is None else table.select(self.required_columns())
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's windows."""

@@ -1,9 +1,11 @@
 """The table `velocity_events`: every event of every image."""
 
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_core.artifacts import VELOCITY_EVENTS
 from kymflow_core.columns import units_of_columns
+from kymflow_core.indexers.arrow_rows import stored_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of, with_counts
 
 _DTYPES = {
@@ -33,6 +35,10 @@ class VelocityEventsIndexer:
     def required_columns(self) -> list[str]:
         """Return `image_id, roi_id, event_id, t0_s, t1_s, kind, score`."""
         return ["image_id", *_DTYPES]
+
+    def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
+        """Return the same as `extract_rows`, where the events are as this program writes them."""
+        return stored_rows(rec, VELOCITY_EVENTS, _DTYPES, counts=_COUNTS)
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:
         """Return the image's events."""

@@ -12,9 +12,15 @@ import numpy as np
 import pandas as pd
 
 from kymflow_core.errors import PlotError
+from kymflow_zarr.counted import counted
 
-LEVELS = ("exp_subject_id", "exp_vessel_id", "image_id", "roi_id")
+_WORDS = {"exp_subject_id": "animal", "exp_vessel_id": "vessel", "image_id": "image", "roi_id": "ROI"}
+LEVELS = tuple(_WORDS)
 """How samples are nested in a laboratory, the outermost first."""
+EACH_ROW = "row"
+"""In place of a level: each row is a point, whatever it is of."""
+SEVERAL, NOT_ENTERED = "several", "not entered"
+"""The colour's value of a sample whose rows differ, and of one without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +39,16 @@ class NestedMean:
     n_rows: int
 
     def summary(self) -> str:
-        """Return one line, such as "awake: 0.52 ± 0.04 (SEM), n = 3 exp_subject_id, 7 exp_vessel_id, 812 values"."""
-        counts = ", ".join(f"{count} {level}" for level, count in self.n.items())
+        """Return one line, such as "awake: 0.52 ± 0.04 (SEM), n = 3 animals, 7 vessels, 812 values"."""
+        counts = ", ".join(counted(count, level_word(level)) for level, count in self.n.items())
         name = f"{self.group}: " if self.group else ""
         spread = f" ± {self.sem:.3g} (SEM)" if math.isfinite(self.sem) else ""
-        return f"{name}{self.mean:.4g}{spread}, n = {', '.join(filter(None, [counts, f'{self.n_rows} values']))}"
+        return f"{name}{self.mean:.4g}{spread}, n = {', '.join(filter(None, [counts, counted(self.n_rows, 'value')]))}"
+
+
+def level_word(level: str) -> str:
+    """Return what a sample of a level is called, such as "animal"; of a level that is not known the column's name."""
+    return _WORDS.get(level, level)
 
 
 def with_experiment(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +101,15 @@ def nested_means(
     return [_nested_mean(str(name), some, value, levels) for name, some in groups]
 
 
-def sample_means(frame: pd.DataFrame, value: str, *, group: str | None, level: Sequence[str]) -> pd.DataFrame:
+def sample_means(
+    frame: pd.DataFrame,
+    value: str,
+    *,
+    group: str | None,
+    level: Sequence[str],
+    sample: str | None = None,
+    color: str | None = None,
+) -> pd.DataFrame:
     """Return one row a sample, averaged level by level: what is drawn as a point.
 
     Parameters
@@ -98,40 +117,76 @@ def sample_means(frame: pd.DataFrame, value: str, *, group: str | None, level: S
     frame, value, group
         As in `nested_means`.
     level
-        The levels, the outermost first; a sample is one of the outermost. Without any each row is a sample.
+        The levels, the outermost first. Without any each row is a sample.
+    sample
+        The level of which each sample is one, such as "exp_vessel_id" for a point a vessel, or `EACH_ROW`; by default the
+        outermost.
+    color
+        A column that colours the samples.
 
     Returns
     -------
     pandas.DataFrame
         `group`, `sample`, `value`, `n_rows`, and `row`: the label of the first of its rows in `frame`, which says where a
-        click on the point leads.
+        click on the point leads. With a `color` also `color`: its value, `SEVERAL` where the rows of a sample differ,
+        `NOT_ENTERED` where they have none.
+
+    Raises
+    ------
+    PlotError
+        As in `nested_means`, and where `sample` is none of the levels.
     """
     rows = _checked(frame, value, [*([group] if group else []), *level])
     rows = rows.assign(_group=rows[group].astype("str") if group else "", _row=rows.index)
-    if not level:
-        samples = rows.index.astype("str")
-        return pd.DataFrame(
-            {
-                "group": rows["_group"].array,
-                "sample": samples.array,
-                "value": rows[value].to_numpy(np.float64),
-                "n_rows": 1,
-                "row": rows["_row"].array,
-            }
+    if color is not None:
+        rows = rows.assign(_color=_colors(rows, color))
+    if not level or sample == EACH_ROW:
+        return _each_row(rows, value)
+    depth = _depth(level, sample)
+    keys = ["_group", *level[:depth]]
+    samples = rows.groupby(keys, sort=True)
+    found = samples["_row"].agg(["size", "first"]).rename(columns={"size": "n_rows", "first": "row"})
+    found["value"] = _averaged(rows, value, ["_group", *level], keep=len(keys))
+    if color is not None:
+        found["color"] = samples["_color"].agg(_one_or_several)
+    names = found.index.to_frame(index=False)
+    named = found.reset_index(drop=True).assign(
+        group=names["_group"].astype("str"),
+        sample=[" / ".join(map(str, parts)) for parts in names[list(level[:depth])].itertuples(index=False)],
+    )
+    return named[["group", "sample", "value", "n_rows", "row", *(["color"] if color is not None else [])]]
+
+
+def _each_row(rows: pd.DataFrame, value: str) -> pd.DataFrame:
+    columns = {
+        "group": rows["_group"].array,
+        "sample": rows.index.astype("str").array,
+        "value": rows[value].to_numpy(np.float64),
+        "n_rows": 1,
+        "row": rows["_row"].array,
+    }
+    return pd.DataFrame({**columns, **({"color": rows["_color"].array} if "_color" in rows.columns else {})})
+
+
+def _depth(level: Sequence[str], sample: str | None) -> int:
+    """Return how many of the levels name a sample."""
+    if sample is None:
+        return 1
+    if sample not in level:
+        raise PlotError(
+            f"the rows do not all say of which {level_word(sample)} they are; enter it, or choose another point"
         )
-    found = []
-    for (name, sample), some in rows.groupby(["_group", level[0]], sort=True):
-        means = _averaged(some, value, level)
-        found.append(
-            {
-                "group": str(name),
-                "sample": str(sample),
-                "value": float(means.mean()),
-                "n_rows": len(some),
-                "row": some["_row"].iloc[0],
-            }
-        )
-    return pd.DataFrame(found, columns=["group", "sample", "value", "n_rows", "row"])
+    return level.index(sample) + 1
+
+
+def _colors(rows: pd.DataFrame, color: str) -> "pd.Series[str]":
+    if color not in rows.columns:
+        raise PlotError(f"the rows have no column {color!r}; they have {list(rows.columns)}")
+    return rows[color].astype("str").where(rows[color].notna(), NOT_ENTERED)
+
+
+def _one_or_several(values: "pd.Series[str]") -> str:
+    return str(values.iloc[0]) if (values == values.iloc[0]).all() else SEVERAL
 
 
 def _nested_mean(name: str, rows: pd.DataFrame, value: str, levels: Sequence[str]) -> NestedMean:
@@ -149,12 +204,12 @@ def _nested_mean(name: str, rows: pd.DataFrame, value: str, levels: Sequence[str
     )
 
 
-def _averaged(rows: pd.DataFrame, value: str, levels: Sequence[str]) -> "pd.Series[float]":
-    """Return the means of the outermost level, each the mean of the means of the next one."""
+def _averaged(rows: pd.DataFrame, value: str, levels: Sequence[str], *, keep: int = 1) -> "pd.Series[float]":
+    """Return the means of the outermost levels, `keep` of them, each the mean of the means of the next one."""
     if not levels:
         return rows[value].astype("float64")
     means = rows.groupby(list(levels), sort=True)[value].mean()
-    for depth in range(len(levels) - 1, 0, -1):
+    for depth in range(len(levels) - 1, keep - 1, -1):
         means = means.groupby(level=list(range(depth)), sort=True).mean()
     return means
 

@@ -4,7 +4,7 @@ The rule of this room: each plot has its numbers as a table, which is what is dr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 
 from kymflow_core.columns import column_title
 from kymflow_core.errors import PlotError
-from kymflow_core.statistics.nested import NestedMean, nested_means, sample_means
+from kymflow_core.statistics.nested import NestedMean, level_word, nested_means, sample_means
 
 Kind: TypeAlias = Literal["histogram", "box", "cumulative", "scatter", "paired"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -23,13 +23,17 @@ class PlotRequest:
     """What is to be plotted: a column of numbers, and how the rows are split and averaged.
 
     `group` is the column that splits the rows; `levels` is how samples are nested, the outermost first, none for each row
-    by itself; `against` is the column along x of a scatter; `pair` are the two groups of a paired plot, before and after.
+    by itself; `sample` is the level of which each point is one, by default the outermost, or
+    `EACH_ROW`. `color` is a column that colours
+    points; `against` is the column along x of a scatter; `pair` are the two groups of a paired plot, before and after.
     """
 
     kind: Kind
     value: str
     group: str | None = None
     levels: tuple[str, ...] = ()
+    sample: str | None = None
+    color: str | None = None
     against: str | None = None
     pair: tuple[str, str] | None = None
 
@@ -39,8 +43,8 @@ class Plot:
     """A plot as numbers.
 
     `numbers` is what is drawn, one row a bar, point or step; where a row is one sample, `row` is the label of its first row
-    in the table. `means` are the means of the groups with n at each level, `x_title` and `y_title` have units, and
-    `notes` say what was left out.
+    in the table, and `row_after` that of the second half of a pair. `means` are the means of the groups with n at each
+    level, `x_title` and `y_title` have units, and `notes` say what was left out.
     """
 
     request: PlotRequest
@@ -68,11 +72,25 @@ def make_plot(frame: pd.DataFrame, request: PlotRequest) -> Plot:
     }
     if request.kind not in made:
         raise PlotError(f"a plot is one of {', '.join(KINDS)}, not {request.kind!r}")
-    samples = sample_means(frame, request.value, group=request.group, level=request.levels)
+    samples = _samples(frame, request, request.value, color=request.color)
     if not len(samples):
         raise PlotError(f"no row has a value in {request.value!r}; choose another column, or widen the filter")
     plot: Plot = made[request.kind](frame, samples, request)
     return plot
+
+
+def plot_title(name: str) -> str:
+    """Return what a column is called in a plot, such as "mean (mm/s)", or "condition" for "exp_condition"."""
+    word = level_word(name)
+    return (
+        word
+        if word != name
+        else column_title(name.removeprefix("exp_").replace("_", " ") if name.startswith("exp_") else name)
+    )
+
+
+def _samples(frame: pd.DataFrame, request: PlotRequest, value: str, color: str | None = None) -> pd.DataFrame:
+    return sample_means(frame, value, group=request.group, level=request.levels, sample=request.sample, color=color)
 
 
 def _means(frame: pd.DataFrame, request: PlotRequest) -> tuple[NestedMean, ...]:
@@ -88,7 +106,7 @@ def _histogram(frame: pd.DataFrame, samples: pd.DataFrame, request: PlotRequest)
     return Plot(
         request=request,
         numbers=pd.concat(parts, ignore_index=True),
-        x_title=column_title(request.value),
+        x_title=plot_title(request.value),
         y_title="samples",
         means=_means(frame, request),
     )
@@ -101,8 +119,8 @@ def _box(frame: pd.DataFrame, samples: pd.DataFrame, request: PlotRequest) -> Pl
     return Plot(
         request=request,
         numbers=samples.merge(boxes, on="group", how="left"),
-        x_title=column_title(request.group) if request.group else "",
-        y_title=column_title(request.value),
+        x_title=plot_title(request.group) if request.group else "",
+        y_title=plot_title(request.value),
         means=_means(frame, request),
     )
 
@@ -114,7 +132,7 @@ def _cumulative(frame: pd.DataFrame, samples: pd.DataFrame, request: PlotRequest
     return Plot(
         request=request,
         numbers=ordered.assign(part=part),
-        x_title=column_title(request.value),
+        x_title=plot_title(request.value),
         y_title="part of the samples",
         means=_means(frame, request),
     )
@@ -124,14 +142,14 @@ def _scatter(frame: pd.DataFrame, samples: pd.DataFrame, request: PlotRequest) -
     if request.against is None:
         raise PlotError("a scatter needs a column along x; choose one")
     along = frame if request.against == request.value else frame[frame[request.value].notna()]
-    others = sample_means(along, request.against, group=request.group, level=request.levels)
+    others = _samples(along, request, request.against)
     both = samples.merge(others[["group", "sample", "value"]].rename(columns={"value": "x"}), on=["group", "sample"])
     lost = len(samples) - len(both)
     return Plot(
         request=request,
         numbers=both,
-        x_title=column_title(request.against),
-        y_title=column_title(request.value),
+        x_title=plot_title(request.against),
+        y_title=plot_title(request.value),
         notes=(f"{lost} without a value along x",) if lost else (),
     )
 
@@ -144,15 +162,17 @@ def _paired(frame: pd.DataFrame, samples: pd.DataFrame, request: PlotRequest) ->
     if first is None or second is None or {first, second} - set(there):
         raise PlotError(f"a paired plot needs two groups of {request.group!r}; there are {', '.join(there)}")
     before, after = (samples[samples["group"] == one] for one in (first, second))
-    both = before.merge(after[["sample", "value"]].rename(columns={"value": "after"}), on="sample")
+    other = after[["sample", "value", "row"]].rename(columns={"value": "after", "row": "row_after"})
+    both = before.merge(other, on="sample")
     if not len(both):
         raise PlotError(f"no sample has both {first!r} and {second!r}; choose another column for the sample")
+    paired_request = replace(request, pair=(str(first), str(second)))
     unpaired = len(set(before["sample"]) ^ set(after["sample"]))
     return Plot(
-        request=request,
+        request=paired_request,
         numbers=both.rename(columns={"value": "before"}).assign(difference=both["after"] - both["value"]),
-        x_title=f"{first}, {second}",
-        y_title=column_title(request.value),
+        x_title=plot_title(request.group),
+        y_title=plot_title(request.value),
         means=tuple(one for one in _means(frame, request) if one.group in (first, second)),
         notes=(f"{unpaired} without the other of the two",) if unpaired else (),
     )

@@ -10,16 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from kymflow_core.artifacts import METHOD_COLUMN, OLDER_TWINS
 from kymflow_core.computed_from import Change, ComputedFrom, current_statements, statements_from_json
 from kymflow_core.entry_points import FOREIGN_ERRORS
 from kymflow_core.errors import IndexerError, KymflowError
 from kymflow_core.images.metadata import RecordMetadata
+from kymflow_core.indexers.arrow_rows import extract_as_table
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXEL_VALUES_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
+from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.formats.frames import table_to_frame
 
 OUTDATED = "outdated"
 """The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
@@ -35,7 +39,7 @@ class Extraction:
 
     image_id: str
     entry: Indexed
-    rows: pd.DataFrame | None
+    rows: pa.Table | None
 
 
 def watched_keys(indexer: DatasetIndexer) -> list[str]:
@@ -45,18 +49,14 @@ def watched_keys(indexer: DatasetIndexer) -> list[str]:
 
 
 def inspect_image(
-    dataset: ZarrDataset, image_id: str, indexer: DatasetIndexer, indexed: Indexed | None
-) -> tuple[CurrentState | None, str]:
-    """Return what an image's artifacts are now, None where it was just deleted, and the stamp of their files.
+    record: ZarrImageRecord, indexer: DatasetIndexer, indexed: Indexed | None, keys: Sequence[str]
+) -> tuple[CurrentState, str]:
+    """Return what an image's artifacts are now, and the stamp of the files `keys`, which are watched for the indexer.
 
     Where the files have not changed since the index was written, what it says is taken, and nothing is read. Where it says
     nothing of the image, nothing is read either: whatever its files hold, its rows have to be made.
     """
-    try:
-        record = dataset.record(image_id)
-    except RecordNotFoundError:
-        return None, ""
-    keys, stamp = watched_keys(indexer), ""
+    stamp = ""
     try:
         stamp = record.file_stamp(keys)
         if indexed is not None and stamp == indexed.file_stamp:
@@ -76,12 +76,13 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
     keys, stamp = watched_keys(indexer), ""
     fingerprint, changes = "", _Changes()
     try:
-        record = dataset.record(image_id)
+        record = dataset.held_record(image_id)
         for _ in range(_ROUNDS):
             stamp = record.file_stamp(keys)
             fingerprint = record.fingerprint(indexer.reads)
             changes = _changes(record, indexer)
-            rows = indexer.extract_rows(record)
+            rows = extract_as_table(indexer, record)
+            record = record.again()
             if record.file_stamp(keys) == stamp:
                 break
         _check(rows, indexer, image_id)
@@ -112,34 +113,47 @@ def extract_many(path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]) 
     return [extract(dataset, indexer, image_id) for image_id in image_ids]
 
 
-def mark_all(rows: pd.DataFrame) -> pd.DataFrame:
+def mark_all(rows: pa.Table) -> pa.Table:
     """Return rows that are all marked as outdated."""
-    return rows.assign(**{OUTDATED: True})
+    return _with_marks(rows, np.ones(len(rows), dtype=np.bool_))
 
 
-def empty_rows(indexer: DatasetIndexer) -> pd.DataFrame:
-    """Return a frame without rows, with the columns of an indexer's table and the types that they have without a value."""
-    columns = indexer.required_columns()
-    bare = pd.DataFrame({name: pd.Series([], dtype="str" if name == "image_id" else "object") for name in columns})
-    frame = with_units_of(indexer, bare)
-    return _marked(frame, []) if reads_results(indexer) else frame
+def empty_rows(indexer: DatasetIndexer) -> pa.Table:
+    """Return a table without rows, with the columns of an indexer's table and the types that they have without a value."""
+    bare = pa.schema([(name, pa.string()) for name in indexer.required_columns()]).empty_table()
+    table = with_units_of(indexer, bare)
+    return _marked(table, []) if reads_results(indexer) else table
 
 
-def _marked(rows: pd.DataFrame, changes: Sequence[Change]) -> pd.DataFrame:
+def _marked(rows: pa.Table, changes: Sequence[Change]) -> pa.Table:
     """Return rows with a mark on those that changes concern."""
     marks = np.zeros(len(rows), dtype=np.bool_)
-    for roi_id, methods in {(change.roi_id, change.methods) for change in changes}:
-        concerned = np.ones(len(rows), dtype=np.bool_)
-        if roi_id is not None and "roi_id" in rows.columns:
-            # Ids of other packages may be text; of a row that names no ROI, nobody knows whether it is concerned.
-            ids = pd.to_numeric(rows["roi_id"], errors="coerce")
-            concerned &= (ids.eq(roi_id) | ids.isna()).to_numpy(dtype=np.bool_)
-        if methods and METHOD_COLUMN in rows.columns:
-            concerned &= rows[METHOD_COLUMN].fillna("").isin(methods).to_numpy(dtype=np.bool_)
-        marks |= concerned
-    marked = rows.copy(deep=False)
-    marked[OUTDATED] = marks
-    return marked
+    if changes:
+        columns = [name for name in ("roi_id", METHOD_COLUMN) if name in rows.column_names]
+        named = table_to_frame(rows.select(columns), what="the rows")
+        for roi_id, methods in {(change.roi_id, change.methods) for change in changes}:
+            marks |= _concerned(named, len(rows), roi_id, methods)
+    return _with_marks(rows, marks)
+
+
+def _concerned(named: pd.DataFrame, count: int, roi_id: int | None, methods: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows a change concerns, by the columns that name a ROI and a method, as far as they are there."""
+    concerned = np.ones(count, dtype=np.bool_)
+    if roi_id is not None and "roi_id" in named.columns:
+        # Ids of other packages may be text; of a row that names no ROI, nobody knows whether it is concerned.
+        ids = pd.to_numeric(named["roi_id"], errors="coerce")
+        concerned &= (ids.eq(roi_id) | ids.isna()).to_numpy(dtype=np.bool_)
+    if methods and METHOD_COLUMN in named.columns:
+        concerned &= named[METHOD_COLUMN].fillna("").isin(methods).to_numpy(dtype=np.bool_)
+    return concerned
+
+
+def _with_marks(rows: pa.Table, marks: NDArray[np.bool_]) -> pa.Table:
+    """Return rows with marks in the place of those that they have, or behind all columns."""
+    column, field = pa.array(marks), pa.field(OUTDATED, pa.bool_())
+    if OUTDATED in rows.column_names:
+        return rows.set_column(rows.column_names.index(OUTDATED), field, column)
+    return rows.append_column(field, column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +174,12 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> _Changes:
     if not stated:
         return _Changes()
     metadata = RecordMetadata.load(record)
+    pixels = metadata.pixels_sha256
+    if not pixels and all(one == ComputedFrom() for statements in stated for one in statements):
+        return _Changes()  # nothing is stated that could have changed
+    rois, header = metadata.rois, metadata.header
 
     def changes(statements: Iterable[ComputedFrom]) -> list[Change]:
-        rois, header, pixels = metadata.rois, metadata.header, metadata.pixels_sha256
         found = (one.changes(rois, calibration=header, pixels=pixels) for one in statements)
         return list(dict.fromkeys(change for some in found for change in some))
 
@@ -202,15 +219,13 @@ def _stated(record: ZarrImageRecord, indexers: Iterable[DatasetIndexer]) -> Iter
     yield from stated.values()
 
 
-def _check(rows: pd.DataFrame, indexer: DatasetIndexer, image_id: str) -> None:
+def _check(rows: pa.Table, indexer: DatasetIndexer, image_id: str) -> None:
     """Refuse what would put one image's rows under another's name, or break the table's promise."""
-    if not isinstance(rows, pd.DataFrame):
-        raise IndexerError(f"the indexer {indexer.name!r} returned a {type(rows).__name__} where a DataFrame is expected")
-    columns = set(rows.columns)
+    columns = set(rows.column_names)
     missing = [name for name in indexer.required_columns() if name not in columns]
     if missing:
-        raise IndexerError(f"the rows of {indexer.name!r} lack the columns {missing}; they have {list(rows.columns)}")
-    if set(rows["image_id"].tolist()) - {image_id}:
+        raise IndexerError(f"the rows of {indexer.name!r} lack the columns {missing}; they have {rows.column_names}")
+    if set(rows["image_id"].unique().to_pylist()) - {image_id}:
         raise IndexerError(
             f"the rows of {indexer.name!r} have another image_id than {image_id}; use ensure_image_id_column"
         )

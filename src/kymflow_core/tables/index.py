@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kymflow_core.tables.freshness import Indexed
 from kymflow_core.tables.row_digests import row_digests
 from kymflow_zarr import TableIndex, ZarrDataset
 from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.tables.table_file import IMAGE_ID
 
 _DTYPES = {
     "image_id": "str",
@@ -98,12 +101,12 @@ def load_index(dataset: ZarrDataset, name: str) -> IndexEntries:
     if digest in ("", UNREADABLE):
         return IndexEntries(digest=digest)
     try:
-        return _known_of(dataset.load_table(name), index, digest)
+        return _known_of(dataset.load_arrow(name), index, digest)
     except (DamagedError, FileNotFoundError):
         return IndexEntries(digest=digest)
 
 
-def compare_index(dataset: ZarrDataset, name: str, table: pd.DataFrame) -> IndexEntries:
+def compare_index(dataset: ZarrDataset, name: str, table: pa.Table) -> IndexEntries:
     """Return the stored entries of those images whose rows in the table still agree with them."""
     stored = dataset.load_table_index(name)
     return _known_of(table, from_frame(stored.rows) if stored else {}, "")
@@ -114,13 +117,18 @@ def save_index(dataset: ZarrDataset, name: str, index: Mapping[str, Indexed], *,
     dataset.save_table_index(name, TableIndex(to_frame(index), digest))
 
 
-def _known_of(table: pd.DataFrame, index: Mapping[str, Indexed], digest: str) -> IndexEntries:
-    if "image_id" not in table.columns:
+def _known_of(table: pa.Table, index: Mapping[str, Indexed], digest: str) -> IndexEntries:
+    if IMAGE_ID not in table.column_names:
         return IndexEntries(digest=digest)
     digests = row_digests(table)
     same = {image_id: one for image_id, one in index.items() if one.rows_digest == digests.get(image_id, 0)}
-    n_rows = {str(image_id): int(count) for image_id, count in table["image_id"].value_counts().items()}
-    return IndexEntries(index=same, n_rows=n_rows, digest=digest)
+    return IndexEntries(index=same, n_rows=_count_rows(table), digest=digest)
+
+
+def _count_rows(table: pa.Table) -> dict[str, int]:
+    """Return how many rows a table has of each image that it has some of."""
+    counts = pc.value_counts(table[IMAGE_ID].cast(pa.string()).drop_null())
+    return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
 
 
 def digest_of(dataset: ZarrDataset, name: str) -> str:
@@ -131,11 +139,12 @@ def digest_of(dataset: ZarrDataset, name: str) -> str:
         return UNREADABLE
 
 
-def with_rows(index: Mapping[str, Indexed], table: pd.DataFrame, image_ids: Collection[str]) -> dict[str, Indexed]:
+def with_rows(index: Mapping[str, Indexed], table: pa.Table, image_ids: Collection[str]) -> dict[str, Indexed]:
     """Return the entries of some images with the number and digest of the rows that the table has of them."""
-    rows = table[table["image_id"].isin(list(image_ids))]
-    digests, counts = row_digests(rows), rows["image_id"].value_counts().to_dict()
+    wanted = pc.is_in(table[IMAGE_ID].cast(pa.string()), pa.array(list(image_ids), pa.string()))
+    rows = table if pc.all(wanted).as_py() else table.filter(wanted)
+    digests, counts = row_digests(rows), _count_rows(rows)
     return {
-        image_id: replace(index[image_id], n_rows=int(counts.get(image_id, 0)), rows_digest=digests.get(image_id, 0))
+        image_id: replace(index[image_id], n_rows=counts.get(image_id, 0), rows_digest=digests.get(image_id, 0))
         for image_id in image_ids
     }

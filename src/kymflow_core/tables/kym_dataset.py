@@ -4,6 +4,7 @@ The rule of this room: a run writes its table once and its index after it, one i
 and what happened is returned. A crash between the two writes leaves images that are called behind, never false rows.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -16,15 +17,15 @@ import pandas as pd
 from kymflow_core.images.ome_metadata import rebuild_ome
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.each_image import run_extraction
-from kymflow_core.tables.extraction import Extraction, inspect_image
-from kymflow_core.tables.freshness import CurrentState, Freshness, Indexed, State, decide
+from kymflow_core.tables.extraction import Extraction
+from kymflow_core.tables.freshness import CurrentState, Indexed, State, decide
 from kymflow_core.tables.index import UNREADABLE, IndexEntries, compare_index, digest_of, load_index, save_index, with_rows
+from kymflow_core.tables.inspection import Inspected, inspect_tables
 from kymflow_core.tables.update_report import UpdateReport
 from kymflow_core.tables.writing import joined_rows, write_rows
 from kymflow_zarr import ReplacedRows, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import (
     DamagedError,
-    InvalidValueError,
     NotSavedError,
     ReadOnlyError,
     TableNotFoundError,
@@ -113,7 +114,7 @@ class KymDataset:
             text of a `State`), `n_rows` in the table, `reason` (empty where fresh), `needs_update` (whether `refresh` would
             do something).
         """
-        worth, _, _ = self._inspect(indexer, image_ids)
+        worth = self._inspect(indexer, image_ids).worth
         return pd.DataFrame(
             {
                 "image_id": pd.Series(list(worth), dtype="str"),
@@ -123,6 +124,14 @@ class KymDataset:
                 "needs_update": pd.Series([one.needs_update for one in worth.values()], dtype="bool"),
             }
         )
+
+    def count_states(self, indexers: Sequence[DatasetIndexer]) -> list[dict[State, int]]:
+        """Return for the table of each indexer how many images are in each state; those without an image are left out.
+
+        As `freshness`, and faster for several tables: the files of an image are looked at once.
+        """
+        found = inspect_tables(self.dataset, self._image_ids(), indexers)
+        return [dict(Counter(one.state for one in table.worth.values())) for table in found]
 
     def refresh(
         self,
@@ -138,17 +147,18 @@ class KymDataset:
         otherwise as in `rebuild`.
         """
         name = indexer.table_name
-        worth, stamps, known = self._inspect(indexer, image_ids)
+        inspected = self._inspect(indexer, image_ids)
+        worth, known = inspected.worth, inspected.known
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
         run = _Run(watch, executor)
-        if image_ids is None and (not known.digest or self._set_aside_unusable(indexer)):
+        if image_ids is None and (not known.digest or self._ids_in_usable_table(indexer) is None):
             return self.rebuild(indexer, watch=watch, executor=executor)
         if wanted or gone:
             report = self._run(indexer, wanted, gone, known, run)
         else:
             report = UpdateReport(table_name=name)
-            self._note(name, known, stamps)
+            self._note(name, known, inspected.stamps)
         states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
         return replace(report, states={**states, **report.states})
 
@@ -186,9 +196,9 @@ class KymDataset:
         if image_ids is not None:
             wanted = list(dict.fromkeys(image_ids))
             return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
-        self._set_aside_unusable(indexer)
+        in_table = self._ids_in_usable_table(indexer)
         ids = self._image_ids()
-        gone = sorted(self._ids_in_table(name) - set(ids))
+        gone = sorted((in_table or set()) - set(ids))
         return self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
@@ -214,7 +224,8 @@ class KymDataset:
     ) -> pd.DataFrame:
         """Return the table as `refresh` would make it, without writing anything: of a dataset that is only read, too."""
         name = indexer.table_name
-        worth, _, known = self._inspect(indexer)
+        inspected = self._inspect(indexer)
+        worth, known = inspected.worth, inspected.known
         stale = [image_id for image_id, one in worth.items() if one.needs_update]
         if not stale and known.digest not in ("", UNREADABLE):
             return self.get_table(name)
@@ -232,22 +243,8 @@ class KymDataset:
             rebuild_ome(self.dataset)  # of which storage does not know the scale
         return report
 
-    def _inspect(
-        self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None
-    ) -> tuple[dict[str, Freshness], dict[str, str], IndexEntries]:
-        """Return what each image's rows are worth, the stamps of its files, and what is known of the table."""
-        known = load_index(self.dataset, indexer.table_name)
-        version, n_rows = indexer.schema_version, known.n_rows
-        worth, stamps = {}, {}
-        there = self._image_ids()
-        asked = {*there, *n_rows} if image_ids is None else set(image_ids)
-        for image_id in sorted(asked & set(there)):
-            indexed = known.index.get(image_id)
-            seen, stamps[image_id] = inspect_image(self.dataset, image_id, indexer, indexed)
-            worth[image_id] = decide(seen, indexed, version=version, n_rows=n_rows.get(image_id, 0))
-        for image_id in sorted(asked & set(n_rows) - set(there)):
-            worth[image_id] = decide(None, known.index.get(image_id), version=version, n_rows=n_rows[image_id])
-        return worth, stamps, known
+    def _inspect(self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None) -> Inspected:
+        return inspect_tables(self.dataset, self._image_ids(), [indexer], image_ids)[0]
 
     def _run(
         self,
@@ -276,8 +273,9 @@ class KymDataset:
         if is_whole and not is_complete:
             known = load_index(self.dataset, name)
         written = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
-        if written:
-            self.tables[name], self._digests[name] = written.table, written.digest
+        if written:  # whoever wants it reads it; a million rows need not become a frame for nobody
+            self.tables.pop(name, None)
+            self._digests.pop(name, None)
         entries = self._save_index(name, done, failed, gone, known, written)
         return UpdateReport(
             table_name=name,
@@ -313,9 +311,9 @@ class KymDataset:
             return entries
         if written is None:
             digest = replaced = digest_of(self.dataset, name)
-            table = self.dataset.load_table(name) if digest else None
+            table = self.dataset.load_arrow(name) if digest else None
         else:
-            digest, replaced, table = written.digest, written.replaces, written.table
+            digest, replaced, table = written.digest, written.replaces, written.arrow
         if table is not None:
             entries = with_rows(entries, table, entries)
         if table is not None and replaced != known.digest:
@@ -344,35 +342,30 @@ class KymDataset:
             )
         return self.dataset.list_image_ids()
 
-    def _set_aside_unusable(self, indexer: DatasetIndexer) -> bool:
-        """Put a table that cannot be gone on with into the quarantine: damaged, or somebody else's of the same name."""
+    def _ids_in_usable_table(self, indexer: DatasetIndexer) -> set[str] | None:
+        """Return the images that a table has rows of; none where there is no table.
+
+        One that cannot be gone on with, damaged or somebody else's of the same name, is put into the quarantine: None.
+        """
         name = indexer.table_name
         try:
-            table = self.get_table(name)
+            table = self.dataset.load_arrow(name)
         except TableNotFoundError:
-            return False
+            return set()
         except DamagedError:
             self._forget(name)
-            return True
-        ids = table["image_id"] if "image_id" in table.columns else pd.Series([None])
-        is_foreign = self.dataset.load_table_index(name) is None and not set(indexer.required_columns()) <= set(
-            table.columns
-        )
-        if is_foreign or not all(isinstance(one, str) for one in ids.unique()):
+            return None
+        lacks = not set(indexer.required_columns()) <= set(table.column_names)
+        ids = table["image_id"].unique().to_pylist() if "image_id" in table.column_names else [None]
+        if not all(isinstance(one, str) for one in ids) or (lacks and self.dataset.load_table_index(name) is None):
             self._forget(name)
-            return True
-        return False
+            return None
+        return set(ids)
 
     def _forget(self, name: str) -> None:
         self.dataset.set_table_aside(name)
         self.tables.pop(name, None)
         self._digests.pop(name, None)
-
-    def _ids_in_table(self, name: str) -> set[str]:
-        try:
-            return set(self.dataset.load_table(name, columns=["image_id"])["image_id"].dropna().unique())
-        except (TableNotFoundError, DamagedError, InvalidValueError):
-            return set()
 
 
 def _state_after(entry: Indexed) -> State:

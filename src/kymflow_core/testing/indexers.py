@@ -12,6 +12,7 @@ import pandas as pd
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers import DatasetIndexer, normalize_table_name
+from kymflow_core.indexers.arrow_rows import extract_as_table
 from kymflow_core.testing.artifacts import ArtifactsInMemory
 from kymflow_core.testing.folder_picture import picture
 from kymflow_zarr import (
@@ -23,6 +24,7 @@ from kymflow_zarr import (
     array_group_key,
     concatenate_frames,
 )
+from kymflow_zarr.formats.frames import frame_to_table
 
 _OTHER_METADATA = RecordMetadata().with_header(AcquisitionHeader(name="other"))
 _ENDINGS = (".json", ".parquet", ".csv.gz")
@@ -129,6 +131,16 @@ class IndexerContract:
             rows = self.indexer.extract_rows(record)
             assert picture(tmp_path) == before
             pd.testing.assert_frame_equal(rows, self._rows(replace(example, image_id=record.image_id)))
+
+    def test_rows_as_an_arrow_table_are_the_same(self, tmp_path: Path) -> None:
+        """Where an indexer has `extract_table`, it gives what its frame becomes."""
+        dataset = ZarrDataset.create(tmp_path / "contract.zarr")
+        for example in (*self.examples, ArtifactsInMemory()):
+            record = example.store(dataset)
+            table = extract_as_table(self.indexer, record)
+            frame = frame_to_table(self.indexer.extract_rows(record), what="the rows")
+            assert table.to_pylist() == frame.to_pylist()
+            assert [(one.name, one.type) for one in table.schema] == [(one.name, one.type) for one in frame.schema]
 
     def test_nothing_else_is_needed_than_what_it_says_it_reads(self) -> None:
         """A record that holds only the artifacts in `reads` gives the same rows."""

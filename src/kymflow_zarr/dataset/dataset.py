@@ -35,6 +35,7 @@ from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
 from kymflow_zarr.record.groups import write_empty_group
+from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.sources import Source
 
@@ -111,10 +112,11 @@ class Dataset(DatasetTables):
 
     def record(self, image_id: str) -> ZarrImageRecord:
         """Return a handle to one record; raise `RecordNotFoundError` when there is none of that id."""
-        if not self.has_record(image_id):
-            there = counted(len(self.list_image_ids()), "record")
-            raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
-        return self._record(image_id)
+        return ZarrImageRecord(self._folder_of(image_id), image_id)
+
+    def held_record(self, image_id: str) -> HeldRecord:
+        """Return a handle that reads each file of a record once, for what is said of one moment; raise as `record`."""
+        return HeldRecord(self._folder_of(image_id), image_id)
 
     def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:
         """Yield all records in order, damaged ones too; equal and missing values are ordered by image id.
@@ -275,6 +277,15 @@ class Dataset(DatasetTables):
         self._ensure_exists()
         with present(self._blobs, "import") as presence:
             yield presence
+
+    def _folder_of(self, image_id: str) -> Blobs:
+        """Return the folder of a record that is there; raise as `record`."""
+        if is_uuid(image_id):
+            folder = self._blobs.sub(layout.record_key(image_id))
+            if folder.is_there():
+                return folder
+        there = counted(len(self.list_image_ids()), "record")
+        raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
 
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)

@@ -1,6 +1,6 @@
 """What is at a dataset's path: nothing, a dataset, one of the older program, a half-made one, or something else."""
 
-import uuid
+import re
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
@@ -16,6 +16,7 @@ from kymflow_zarr.record.attributes import DatasetAttributes, group_from_bytes
 
 GROUPS = (layout.IMAGES, layout.TABLES, layout.INDEX)
 """The groups of an empty dataset."""
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
@@ -73,7 +74,4 @@ def _is_unfinished(blobs: Blobs) -> bool:
 
 def is_uuid(text: str) -> bool:
     """Return whether a name can be an image id."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
+    return _UUID.fullmatch(text) is not None

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
+import pyarrow as pa
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
@@ -118,6 +119,20 @@ class DatasetTables:
         self._check_table_name(name)
         self._make_sure()
         return self._tables.commit_rows(name, rows_by_image_id, like=like)
+
+    def load_arrow(
+        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
+    ) -> pa.Table:
+        """Return a dataset table, or a part of it, as an Arrow table; as `load_table`."""
+        return self._tables.load_arrow(name, columns=columns, image_ids=image_ids)
+
+    def commit_arrow(
+        self, name: str, rows_by_image_id: Mapping[str, pa.Table], *, like: pa.Table | None = None
+    ) -> ReplacedRows:
+        """Replace rows as `commit_rows`, given as Arrow tables: nothing becomes a frame."""
+        self._check_table_name(name)
+        self._make_sure()
+        return self._tables.commit_arrow(name, rows_by_image_id, like=like)
 
     def table_digest(self, name: str) -> str:
         """Return a digest of a table's file, which changes with every write; empty where there is none. Reads little.

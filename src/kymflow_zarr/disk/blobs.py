@@ -55,7 +55,7 @@ class Blobs(ReadableBlobs):
 
     def __init__(
         self,
-        root: Path,
+        root: Path | str,
         *,
         read_only: bool,
         top: Path | None = None,
@@ -81,7 +81,7 @@ class Blobs(ReadableBlobs):
         out of its place still belongs to `place`.
         """
         return Blobs(
-            Path(self._place(key)),
+            self._place(key),
             read_only=self.read_only,
             top=self._top,
             draft=self._draft,

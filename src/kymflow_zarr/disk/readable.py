@@ -5,6 +5,7 @@ be, is refused before it is opened or held in memory.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,12 +34,16 @@ class ReadableBlobs:
         The key, in the dataset, of the place that the folder is for; by default it is the dataset.
     """
 
-    def __init__(self, root: Path, *, top: Path | None = None, place: str = "") -> None:
-        self.root = root
+    def __init__(self, root: Path | str, *, top: Path | None = None, place: str = "") -> None:
         self._folder = str(root)
-        self._top = top or root
+        self._top = top or Path(root)
         self._at = place
         self._no_links: set[str] = set()
+
+    @property
+    def root(self) -> Path:
+        """The folder that keys are relative to."""
+        return Path(self._folder)
 
     def describe(self, key: str) -> str:
         """Return the full path of `key`, for messages."""
@@ -81,8 +86,12 @@ class ReadableBlobs:
 
     def stamp(self, key: str) -> str:
         """Return what changes whenever a file is written: size, times, inode; empty where there is none. Reads nothing."""
+        path = self._place(key)
         try:
-            status = os.stat(self._path(key))
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                self._check_link(path)
+                status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return ""
         # The time of the last change of the inode as well: a program can set the other time back.
@@ -110,6 +119,16 @@ class ReadableBlobs:
         """Return the sorted keys of all files below a folder, relative to it; `hidden` ones begin with a dot, None: all."""
         found = steps.walk(self._path(key))
         return sorted(one for one in found if hidden is None or (one.rpartition("/")[2][0] == ".") is hidden)
+
+    def is_there(self) -> bool:
+        """Return whether the folder's own name is taken, as `is_listed`; that it is no link is then known."""
+        try:
+            status = os.stat(self._folder, follow_symlinks=False)
+        except OSError:
+            return steps.exists(self._folder, follow_links=False)
+        if not stat.S_ISLNK(status.st_mode):
+            self._no_links.add(self._folder)
+        return True
 
     def is_listed(self, key: str) -> bool:
         """Return whether a name is taken, also by what cannot be read, such as a symbolic link to nothing."""

@@ -25,6 +25,9 @@ _NULLABLE = {
     pa.uint64(): pd.UInt64Dtype(),
 }
 """pandas' types of integers with gaps; its usual ones become floats, which lose digits."""
+_OF_PANDAS = b"pandas"
+_NO_INDEX = b'"index_columns": []'
+"""What pandas notes in a file, and that there is no index in it."""
 
 
 def frame_to_parquet(
@@ -81,6 +84,19 @@ def table_to_frame(table: pa.Table, *, what: str) -> pd.DataFrame:
     except UNREADABLE as error:
         raise DamagedError(f"{what} is not readable as a table ({error})") from error
     return with_units(frame, units)
+
+
+def without_index(table: pa.Table, *, what: str) -> pa.Table:
+    """Return an Arrow table without the index that pandas noted in it: it is no column of the frame that was stored."""
+    note = (table.schema.metadata or {}).get(_OF_PANDAS)
+    if note is None or _NO_INDEX in note:
+        return table
+    return frame_to_table(table_to_frame(table, what=what).reset_index(drop=True), what=what)
+
+
+def is_of_plain_frame(table: pa.Table) -> bool:
+    """Return whether pandas wrote an Arrow table of a frame without an index: what was not a number is missing in it."""
+    return _NO_INDEX in (table.schema.metadata or {}).get(_OF_PANDAS, b"")
 
 
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:

@@ -150,6 +150,12 @@ class ParquetBytes:
         misplaced = place_problem(self.place(), of)
         return f"{self._what} {misplaced}" if misplaced else None
 
+    def count_rows(self, of: JsonObject | None = None) -> int:
+        """Return how many rows there are; raise as `table`. Reads them only where no seal proves that they are whole."""
+        if problem := self.problem(of):
+            raise DamagedError(problem)
+        return int(self._file.metadata.num_rows) if self.state == "whole" else len(self.table(of))
+
     def table(self, of: JsonObject | None = None) -> pa.Table:
         """Return the rows; raise `DamagedError` where they are not to be read, or cannot be."""
         if problem := self.problem(of):

@@ -4,6 +4,7 @@ Canonical bytes (sorted keys, no spaces) are for digests; the files that people 
 large that nobody reads them.
 """
 
+import codecs
 import hashlib
 import json
 import math
@@ -82,8 +83,9 @@ def from_bytes(data: bytes, *, what: str, lenient: bool = False) -> JsonValue:
     Where `lenient`, numbers that JSON does not have become null: the older program wrote NaN.
     """
     try:
-        # Windows' editor begins a file with a mark, which the codec takes away.
-        return cast("JsonValue", (_LENIENT if lenient else _STRICT).decode(data.decode("utf-8-sig")))
+        # Windows' editor begins a file with a mark.
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
+        return cast("JsonValue", (_LENIENT if lenient else _STRICT).decode(text))
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{what} is not readable JSON ({error})") from error
 

@@ -4,12 +4,12 @@ The rule of this room: a name is refused or used as it is, and an error names th
 or read. Writing follows the naming rule; reading takes whatever name is there, since copies of older datasets have others.
 """
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow as pa
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,8 +25,8 @@ from kymflow_zarr.errors import (
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
-from kymflow_zarr.formats.frames import frame_from_parquet, frame_to_parquet
-from kymflow_zarr.formats.parquet import read_notes
+from kymflow_zarr.formats.frames import frame_to_parquet, table_to_frame
+from kymflow_zarr.formats.parquet import ParquetBytes
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import place_note
 from kymflow_zarr.formats.seals import SEAL, artifact_from_bytes, artifact_to_bytes, computed_from_of_artifact
@@ -106,9 +106,15 @@ class Artifacts:
 
     def load_df_parquet(self, name: str) -> pd.DataFrame:
         """Return the table artifact `name`; raise as `load_json`."""
-        key = layout.artifact_key(name, layout.PARQUET)
-        data = self._read(name, layout.PARQUET, "table", limit=MAX_PARQUET_BYTES)
-        return frame_from_parquet(data, what=self._blobs.describe(key), of=self._place(key))
+        return table_to_frame(self.load_arrow(name), what=self._blobs.describe(layout.artifact_key(name, layout.PARQUET)))
+
+    def load_arrow(self, name: str) -> pa.Table:
+        """Return the table artifact `name` as an Arrow table, without a frame in between; raise as `load_json`."""
+        return self._open_table(name).table(self._place(layout.artifact_key(name, layout.PARQUET)))
+
+    def count_rows(self, name: str) -> int:
+        """Return how many rows the table artifact `name` has; raise as `load_json`."""
+        return self._open_table(name).count_rows(self._place(layout.artifact_key(name, layout.PARQUET)))
 
     def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> None:
         """Write or replace the gzipped CSV artifact `name`; the frame's index is not stored.
@@ -132,16 +138,17 @@ class Artifacts:
         DamagedError
             When it cannot be read, or says something that is no JSON object.
         """
-        where = self._blobs.describe(f"{layout.RECORD_ANALYSIS}/{key}")
+        path = f"{layout.RECORD_ANALYSIS}/{key}"
+        where = self._blobs.describe(path)
+        said: JsonValue = None
         try:
-            data = self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
+            if key.endswith(layout.PARQUET):
+                note = self._parquet(path).notes.get(_NOTE.encode())
+                said = None if note is None else from_bytes(note, what=where)
+            elif key.endswith(layout.JSON):
+                said = computed_from_of_artifact(self._file(path), what=where)
         except FileNotFoundError as error:
             raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
-        if key.endswith(layout.PARQUET):
-            note = read_notes(io.BytesIO(data), what=where).get(_NOTE.encode())
-            said = None if note is None else from_bytes(note, what=where)
-        else:
-            said = computed_from_of_artifact(data, what=where) if key.endswith(layout.JSON) else None
         if said is not None and not isinstance(said, Mapping):
             raise DamagedError(f"{where} says that it was computed from {str(said)[:100]!r}, which is no JSON object")
         return said
@@ -353,9 +360,23 @@ class Artifacts:
         self._check_there()
         self._blobs.write(layout.artifact_key(name, ending), data)
 
+    def _file(self, key: str, *, limit: int = MAX_PARQUET_BYTES) -> bytes:
+        """Return the bytes of a file in the record's folder; raise as `Blobs.read`."""
+        return self._blobs.read(key, limit=limit)
+
+    def _parquet(self, key: str) -> ParquetBytes:
+        """Open a Parquet file in the record's folder; raise as `Blobs.read`, and `DamagedError` where it is none."""
+        return ParquetBytes(self._file(key), what=self._blobs.describe(key))
+
+    def _open_table(self, name: str) -> ParquetBytes:
+        try:
+            return self._parquet(layout.artifact_key(name, layout.PARQUET))
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise self._not_found("table", name, self.list_analysis_keys()) from error
+
     def _read(self, name: str, ending: str, kind: str, *, limit: int = 2**30) -> bytes:
         try:
-            return self._blobs.read(layout.artifact_key(name, ending), limit=limit)
+            return self._file(layout.artifact_key(name, ending), limit=limit)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise self._not_found(kind, name, self.list_analysis_keys()) from error
 

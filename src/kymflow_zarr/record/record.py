@@ -28,7 +28,6 @@ from kymflow_zarr.errors import (
     InvalidValueError,
     PixelsExistError,
 )
-from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place
 from kymflow_zarr.formats.seals import (
     document_seal_state,
@@ -222,17 +221,25 @@ class ZarrImageRecord(Artifacts):
             return f"{' '.join(whole)} {self.file_stamp(whole)}"
         if layout.PIXELS_KEY in keys:
             others = [key for key in keys if key != layout.PIXELS_KEY]
-            return f"{self._blobs.stamp(_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
-        stamps = [self._blobs.stamp(f"{layout.RECORD_ANALYSIS}/{key}") for key in keys]
+            return f"{self._stamp(_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
+        stamps = [self._stamp(f"{layout.RECORD_ANALYSIS}/{key}") for key in keys]
         if layout.METADATA_KEY in keys:
-            stamps.append(str(max(list_revisions(self._blobs), default=-1)))
+            stamps.append(str(max(self._list_numbers(), default=-1)))
         if layout.MASKS_KEY in keys and set(self._blobs.names(layout.RECORD_ARRAYS)) - {layout.GROUP_DOCUMENT}:
             files = self._blobs.files(layout.RECORD_ARRAYS)
-            stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_ARRAYS}/{key}')}" for key in files]
+            stamps += [f"{key} {self._stamp(f'{layout.RECORD_ARRAYS}/{key}')}" for key in files]
         if layout.PIXEL_VALUES_KEY in keys:
             files = self._blobs.files(layout.RECORD_DATA)
-            stamps += [f"{key} {self._blobs.stamp(f'{layout.RECORD_DATA}/{key}')}" for key in files]
+            stamps += [f"{key} {self._stamp(f'{layout.RECORD_DATA}/{key}')}" for key in files]
         return " ".join(stamps)
+
+    def _stamp(self, key: str) -> str:
+        """Return the stamp of a file in the record's folder."""
+        return self._blobs.stamp(key)
+
+    def _list_numbers(self) -> list[int]:
+        """Return the numbers of all revisions of the metadata, whole or not, sorted."""
+        return list_revisions(self._blobs)
 
     def fingerprint(self, keys: Sequence[str]) -> str:
         """Return a digest of the content of some files; empty where none of them is there.
@@ -265,9 +272,7 @@ class ZarrImageRecord(Artifacts):
                     digests[_PIXELS_DOCUMENT] = hashlib.sha256(data).hexdigest()
                 continue
             with suppress(FileNotFoundError):
-                digests[key] = hashlib.sha256(
-                    self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
-                ).hexdigest()
+                digests[key] = hashlib.sha256(self._file(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()
         return canonical_sha256(digests) if digests else ""
 
     def _without_folders(self, keys: Sequence[str]) -> list[str]:

@@ -7,8 +7,10 @@ commit of `table_file`, made again upon the rows of a program that commits at th
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +20,7 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.arrow_tables import concatenate_tables
-from kymflow_zarr.formats.frames import frame_to_table, table_to_frame
+from kymflow_zarr.formats.frames import frame_to_table, table_to_frame, without_index
 from kymflow_zarr.formats.parquet import parquet_place, read_notes, read_parts, table_from_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place
@@ -31,17 +33,22 @@ _SUFFIX = ".parquet"
 _Read = TypeVar("_Read")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ReplacedRows:
     """A table after rows of it were replaced.
 
-    `table` is the whole new table, `digest` that of its file, `replaces` that of the file that the other rows were taken
+    `arrow` is the whole new table, `digest` that of its file, `replaces` that of the file that the other rows were taken
     from, empty where there was none. Who knows something of the rows knows by that whether it still holds.
     """
 
-    table: pd.DataFrame
+    arrow: pa.Table
     digest: str
     replaces: str
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The whole new table as a frame, made when it is asked for."""
+        return table_to_frame(self.arrow, what="the table")
 
 
 class Tables:
@@ -89,11 +96,19 @@ class Tables:
         DamagedError
             When the file cannot be read or is not what was written.
         """
+        arrow = self.load_arrow(name, columns=columns, image_ids=image_ids)
+        return table_to_frame(arrow, what=self._blobs.describe(layout.table_key(name)))
+
+    def load_arrow(
+        self, name: str, *, columns: Sequence[str] | None = None, image_ids: Collection[str] | None = None
+    ) -> pa.Table:
+        """Return a table, or a part of it, as an Arrow table; as `load`."""
         for what, given in (("columns", columns), ("image_ids", image_ids)):
             if isinstance(given, str):
                 raise InvalidValueError(f"{what} must be a list, not the text {given!r}; use [{given!r}]")
         file = self.file(name)
-        return self._found(name, file.read(lambda key: self._read(key, columns, image_ids, file.of)))
+        arrow = self._found(name, file.read(lambda key: self._read(key, columns, image_ids, file.of)))
+        return without_index(arrow, what=self._blobs.describe(file.key))
 
     def count_rows(self, name: str) -> int:
         """Return how many rows the footer of a table's file says that it has: nothing else is read; raise as `load`."""
@@ -152,19 +167,35 @@ class Tables:
         restored: bool = False,
     ) -> ReplacedRows:
         """Replace rows as `replace_rows`, and return also which file was replaced by which; `restored` as in `save`."""
+        what = f"table {name!r}"
+        _check_frames(rows_by_image_id)
+        with_ids = (rows for rows in rows_by_image_id.values() if IMAGE_ID in rows.columns)
+        new = [frame_to_table(rows, what=what) for rows in _joined_where_alike(with_ids)]
+        declared = [] if like is None else [frame_to_table(like, what=what)]
+        return self._commit(name, rows_by_image_id, [*new, *declared], restored=restored)
+
+    def commit_arrow(
+        self, name: str, rows_by_image_id: Mapping[str, pa.Table], *, like: pa.Table | None = None
+    ) -> ReplacedRows:
+        """Replace rows as `commit_rows`, given as Arrow tables."""
+        _check_arrow(rows_by_image_id)
+        new = [rows for rows in rows_by_image_id.values() if IMAGE_ID in rows.column_names]
+        return self._commit(name, rows_by_image_id, [*new, *([] if like is None else [like])])
+
+    def _commit(
+        self, name: str, image_ids: Collection[str], new: Sequence[pa.Table], *, restored: bool = False
+    ) -> ReplacedRows:
+        """Put the rows `new` in the place of all rows of some images."""
         _check_table_name(name, restored=restored)
-        new = _rows_to_tables(name, rows_by_image_id)
-        if like is not None:
-            new.append(frame_to_table(like, what=f"table {name!r}"))
-        file = self.file(name)
+        file, what = self.file(name), f"table {name!r}"
         while True:
             newest = file.newest()
-            others = None if newest.table is None else self._without(newest.table, name, rows_by_image_id)
+            others = None if newest.table is None else self._without(newest.table, name, image_ids)
             kept = [others] if others is not None and (len(others) or not new) else []
-            table = concatenate_tables([*kept, *new], what=f"table {name!r}")
+            table = concatenate_tables([*kept, *new], what=what)
             _check_ids(table, name)
             if digest := file.commit(table, newest.state):
-                return ReplacedRows(table_to_frame(table, what=f"table {name!r}"), digest, newest.digest)
+                return ReplacedRows(table, digest, newest.digest)
 
     def delete_rows(self, name: str, image_ids: Collection[str]) -> None:
         """Remove all rows of some images from a table."""
@@ -192,15 +223,14 @@ class Tables:
 
     def _read(
         self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None, of: JsonObject | None
-    ) -> pd.DataFrame:
+    ) -> pa.Table:
         what = self._blobs.describe(key)
         if columns is None and image_ids is None:
-            data = self._blobs.read(key, limit=MAX_PARQUET_BYTES)
-            return table_to_frame(table_from_parquet(data, what=what, of=of), what=what)
+            return table_from_parquet(self._blobs.read(key, limit=MAX_PARQUET_BYTES), what=what, of=of)
         only = None if image_ids is None else (IMAGE_ID, image_ids)
         with self._blobs.open(key) as file:
             check_place(parquet_place(read_notes(file, what=what), what=what), of, what=what)
-            return table_to_frame(read_parts(file, what=what, columns=columns, only=only), what=what)
+            return read_parts(file, what=what, columns=columns, only=only)
 
     def _without(self, table: pa.Table, name: str, image_ids: Collection[str]) -> pa.Table:
         """Return the rows of other images."""
@@ -218,12 +248,31 @@ def _check_table_name(name: str, *, restored: bool) -> None:
         check_name(name, what="table")
 
 
-def _rows_to_tables(name: str, rows_by_image_id: Mapping[str, pd.DataFrame]) -> list[pa.Table]:
+def _check_frames(rows_by_image_id: Mapping[str, pd.DataFrame]) -> None:
     for image_id, rows in rows_by_image_id.items():
         if len(rows) and (IMAGE_ID not in rows.columns or set(rows[IMAGE_ID].tolist()) - {image_id}):
-            raise InvalidValueError(f"rows for image {image_id} must all have that value in {IMAGE_ID!r}")
-    with_ids = (rows for rows in rows_by_image_id.values() if IMAGE_ID in rows.columns)
-    return [frame_to_table(rows, what=f"table {name!r}") for rows in _joined_where_alike(with_ids)]
+            raise _other_ids(image_id)
+
+
+def _check_arrow(rows_by_image_id: Mapping[str, pa.Table]) -> None:
+    """As `_check_frames`; the ids of all rows are compared at once."""
+    filled = {image_id: rows for image_id, rows in rows_by_image_id.items() if len(rows)}
+    for image_id, rows in filled.items():
+        if IMAGE_ID not in rows.column_names:
+            raise _other_ids(image_id)
+    if not filled:
+        return
+    said = pa.chunked_array([chunk.cast(pa.string()) for rows in filled.values() for chunk in rows[IMAGE_ID].chunks])
+    lengths = [len(rows) for rows in filled.values()]
+    expected = pa.array(list(filled), pa.string()).take(pa.array(np.repeat(np.arange(len(filled)), lengths)))
+    agree = pc.fill_null(pc.equal(said, expected), False)
+    if not pc.all(agree).as_py():
+        at = int(np.searchsorted(np.cumsum(lengths), pc.index(agree, False).as_py(), side="right"))
+        raise _other_ids(list(filled)[at])
+
+
+def _other_ids(image_id: str) -> InvalidValueError:
+    return InvalidValueError(f"rows for image {image_id} must all have that value in {IMAGE_ID!r}")
 
 
 def _joined_where_alike(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -3,15 +3,18 @@
 The rule of this room: what is shown is read in a worker; while it is read, what was shown of the same record stays.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from psygnal import Signal
 
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.flow.curves import describe
 from napari_kymflow.flow.limits import Limits, fitting_limits, load_limits, save_limits
-from napari_kymflow.flow.state import NO_RECORD, FlowState, Reference, shown_ids, state_of
+from napari_kymflow.flow.slopes import Scale, Segment, slopes
+from napari_kymflow.flow.state import NO_RECORD, FlowState, Reference, outdated, shown_ids, state_of
 from napari_kymflow.flow.traces import RecordFlow, Trace, load_flow
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
@@ -46,6 +49,8 @@ class FlowView:
         """How far the velocity axis reaches."""
         self.shows_older = False
         """Whether the older program's trace is drawn as well."""
+        self.shows_slopes = False
+        """Whether the measured speed is drawn over the kymograph."""
         self._key: Any = None
         self._loads = 0
         self._are_chosen = False
@@ -133,9 +138,11 @@ class FlowView:
             return FlowState(text=NO_RECORD)
         if self.is_loading and not self.flow.rois:
             return FlowState(text="Reading the results …")
-        metadata = record.image.metadata
-        now = Reference(rois=record.rois, calibration=metadata.header, pixels=metadata.pixels_sha256)
-        return state_of(self.flow, self.roi_ids, now)
+        return state_of(self.flow, self.roi_ids, _reference(record))
+
+    def outdated(self, roi_id: int) -> list[str]:
+        """Return why the trace of a ROI of the open record does not hold any more; nothing where it does."""
+        return [] if self.record is None else outdated(roi_id, self.flow.of(roi_id), _reference(self.record))
 
     @property
     def unit(self) -> str:
@@ -178,6 +185,29 @@ class FlowView:
         """Draw the older program's trace as well, or do not."""
         self.shows_older = shows
         self.changed.emit()
+
+    def show_slopes(self, *, shows: bool) -> None:
+        """Draw the measured speed as short lines over the kymograph, or do not."""
+        self.shows_slopes = shows
+        self.changed.emit()
+
+    def slopes(self, *, dark: bool) -> list[tuple[list[Segment], Bounds, str]]:
+        """Return the lines of each ROI that is shown, where the ROI lies, and its colour; none where nobody wants them."""
+        record, placement = self.record, self.session.view.placement
+        if not self.shows_slopes or record is None or placement is None:
+            return []
+        colors = dict(zip(self.roi_ids, itertools.cycle(ON_DARK if dark else ON_LIGHT), strict=False))
+        scale = Scale(
+            seconds_per_line=self.seconds_per_line,
+            um_per_pixel=record.tag.um_per_pixel,
+            dwell_s=record.image.header.dwell_s,
+        )
+        places = {roi_id: record.measured.bounds_of(record.rois.get(roi_id)) for roi_id in self.traces}
+        return [
+            (slopes(trace, placement, place, scale), place, colors[roi_id])
+            for roi_id, trace in self.traces.items()
+            if (place := places[roi_id]) is not None
+        ]
 
     def zoom(self, line: float, factor: float) -> None:
         """Show less time where the factor is above 1; a line stays where it is."""
@@ -241,3 +271,8 @@ class FlowView:
     def _remember(self, limits: Limits | None) -> None:
         if self.record is not None:
             save_limits(self._limits_key(), limits)
+
+
+def _reference(record: OpenRecord) -> Reference:
+    metadata = record.image.metadata
+    return Reference(rois=record.rois, calibration=metadata.header, pixels=metadata.pixels_sha256)

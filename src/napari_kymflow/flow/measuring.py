@@ -41,6 +41,8 @@ class Measured:
     is_cancelled: bool = False
     problem: str = ""
     """Why the tables could not follow."""
+    failed: Sequence[tuple[str, int | None]] = ()
+    """Of which image and ROI each failure is; None where the image itself could not be measured."""
 
     def summary(self) -> str:
         """Return one line; of one ROI its result."""
@@ -125,7 +127,8 @@ def measure_rois(
         failures |= {f"ROI {one}": why for one, why in found.failed.items()}
     is_cancelled = len(lines) + len(failures) < len(ids)
     problem = _follow(path, known, [image_id]) if lines else ""
-    return Measured(lines=lines, failures=failures, is_cancelled=is_cancelled, problem=problem)
+    failed = [(image_id, roi_id) for roi_id in ids if f"ROI {roi_id}" in failures]
+    return Measured(lines=lines, failures=failures, is_cancelled=is_cancelled, problem=problem, failed=failed)
 
 
 def measure_dataset(path: Path, settings: "VelocitySettings", known: Sequence[DatasetIndexer], watch: Watch) -> Measured:
@@ -137,6 +140,10 @@ def measure_dataset(path: Path, settings: "VelocitySettings", known: Sequence[Da
     return Measured(
         lines=lines,
         failures=failures,
+        failed=[
+            *((one.image_id, roi_id) for one in report.records for roi_id in one.failed),
+            *((one.image_id, None) for one in report.records if one.error),
+        ],
         n_fresh=sum(len(one.fresh) for one in report.records),
         is_cancelled=report.is_cancelled,
         problem=_follow(path, known, [one.image_id for one in report.records if one.measured]) if lines else "",

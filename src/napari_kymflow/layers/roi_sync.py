@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from kymflow_core import RoiSet
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.shapes import (
     MOST_MARKED,
@@ -28,6 +29,7 @@ from napari_kymflow.layers.shapes import (
     is_drawn_as,
     reconcile,
     rois_to_shapes,
+    shape_to_region,
 )
 
 _UNFINISHED = ("adding", "changing", "removing")
@@ -141,6 +143,12 @@ class RoiSync:
             return ()
         ids = self._ids()
         return tuple(ids[index] for index in sorted(self.layer.selected_data) if index < len(ids) and ids[index] != NO_ROI)
+
+    def drawn_bounds(self, roi_id: int) -> Bounds | None:
+        """Return where a rectangle is drawn now, also while it is dragged; None for other shapes."""
+        shapes = [one for one in self._shapes() if one.roi_id == roi_id] if self._is_bound else []
+        region = shape_to_region(shapes[0], self.stretch, self.shape) if shapes else None
+        return region if isinstance(region, Bounds) else None
 
     def select(self, roi_ids: Sequence[int]) -> None:
         """Select the shapes of these ROIs."""

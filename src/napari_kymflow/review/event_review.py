@@ -6,6 +6,7 @@ The rule of this room: a verdict is on disk before the next event is shown.
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from napari.layers import Shapes
 from psygnal import Signal
 
 from kymflow_core.reviews.agreement import Agreement
@@ -53,6 +54,7 @@ class EventReview:
         """The events that the filter lets through, and the one that is shown, in their order."""
         self.current: ListedEvent | None = None
         """The event that is shown."""
+        session.event_selected.connect(self.on_event_selected)
 
     @property
     def reviewer(self) -> str:
@@ -61,6 +63,8 @@ class EventReview:
 
     @reviewer.setter
     def reviewer(self, name: str) -> None:
+        if name.strip() == self._reviewer:
+            return
         self._reviewer = name.strip()
         self._logs.clear()
         self._history = ReviewHistory()
@@ -128,7 +132,7 @@ class EventReview:
 
     @property
     def agreements(self) -> list[Agreement]:
-        """How far the reviewer agrees with each other one; nothing where the review is blinded."""
+        """How far the reviewer agrees with each other one, without a name how far each two; nothing where it is blinded."""
         return [] if self.is_blinded else agreements_with(self._all, self._reviewer)
 
     def load(self) -> None:
@@ -140,6 +144,12 @@ class EventReview:
             self._list()
             return
         self._session.window.run(partial(load_reviews, path), self._take_up)
+
+    def load_open_record(self) -> None:
+        """Read the events of the open record anew, beside those of others that were read; in a window a worker does it."""
+        path, image_id = self._session.path, self._session.image_id
+        if path is not None and image_id is not None:
+            self._session.window.run(partial(load_reviews, path, [image_id]), partial(self._take_up, adds=True))
 
     def show(self, one: ListedEvent | None) -> None:
         """Show an event: open its record, go to it on the canvas, and select it in the session."""
@@ -155,15 +165,17 @@ class EventReview:
             return
         self._name_layers(one.title)
         start, end = one.reviewed.seconds(self._reviewer)
-        event, caption = one.event, f"{one.title}: {one.event.kind}" if self.is_blinded else ""
+        event = one.event
+        name = one.title if self.is_blinded else f"event {event.origin}" if event.made_by else f"event {event.event_id}"
+        caption = f"{name}: {event.kind}" + ("" if self.is_blinded else f" at {start:.2f} s")
         self._session.with_record(
             lambda record: record.go_to(
                 roi_id=event.roi_id,
                 seconds=(start, end),
-                caption=caption or f"event {event.event_id}: {event.kind} at {start:.2f} s",
+                caption=caption,
             )
         )
-        self._session.select_event(SelectedEvent.of(one.image_id, event, seconds=(start, end)))
+        self._select_in_session()
 
     def step(self, by: int) -> None:
         """Show the event that many places further in the list, or back; at an end the one that is shown stays."""
@@ -204,20 +216,27 @@ class EventReview:
         one, seed = self.current, self._seed
         if one is not None:
             self._do(one.image_id, lambda log: log.move_edges(one.event, t0_s, t1_s, blinded_seed=seed))
+            self._select_in_session()
 
     def add_event(self, roi_id: int, t0_s: float, t1_s: float, *, kind: str) -> None:
-        """Make an event in the open record, from one time to another in s, and show it. Raises as `judge`."""
+        """Make an event in the open record, from one time to another in s, and select it. Raises as `judge`."""
         image_id = self._session.image_id
         if image_id is None:
             return
         entry = self._do(image_id, lambda log: log.add_event(roi_id, t0_s, t1_s, kind=kind))
-        self.show(next((one for one in self._all if one.event == entry.event), None))
+        self.select(next((one for one in self._all if one.event == entry.event), None))
 
-    def delete_event(self) -> None:
-        """Take away the event that is shown, which was made by hand. Raises as `judge`, also for a detected one."""
+    def delete_event(self, *, goes_on: bool = True) -> None:
+        """Take away the event that is shown, which was made by hand, and show the next one, or none where not `goes_on`.
+
+        Raises as `judge`, also for a detected one.
+        """
         one = self.current
         if one is not None:
-            self.step(1 if one.key != self.shown[-1].key else -1)
+            if goes_on:
+                self.step(1 if one.key != self.shown[-1].key else -1)
+            else:
+                self._session.select_event(None)
             self._do(one.image_id, lambda log: log.delete_event(one.event))
 
     def undo(self) -> None:
@@ -229,12 +248,30 @@ class EventReview:
         self._after(self._history.redo(ReviewStep.restore))
 
     def on_event_selected(self, selected: SelectedEvent | None) -> None:
-        """Show the event that was selected elsewhere, as in the trace or a table."""
-        if selected is None or (self.current and selected.is_of(*self.current.key)):
+        """Take up the event that was selected elsewhere, as in the trace or a table, where it is seen already."""
+        if selected is None:
+            if self.current is not None:
+                self.select(None)
             return
-        found = next((one for one in self._all if selected.is_of(*one.key)), None)
-        if found is not None:
-            self.show(found)
+        if self.current is None or not selected.is_of(*self.current.key):
+            found = next((one for one in self._all if selected.is_of(*one.key)), None)
+            if found is not None:
+                self.select(found)
+
+    def select(self, one: ListedEvent | None) -> None:
+        """Let an event be the one that is shown where it is seen already: the canvas stays where it is."""
+        self.current = one
+        self._list()
+        if one is not None and self.is_blinded and one.image_id == self._session.image_id:
+            self._name_layers(one.title)
+        self.current_changed.emit()
+        self._select_in_session()
+
+    def _select_in_session(self) -> None:
+        one = self.current
+        if one is not None:
+            seconds = one.reviewed.seconds(self._reviewer)
+            self._session.select_event(SelectedEvent.of(one.image_id, one.event, seconds=seconds))
 
     def _name_layers(self, name: str) -> None:
         """Give the layers of the open record a name, which a blinded reviewer must not see."""
@@ -244,6 +281,9 @@ class EventReview:
             tag = tag_of(layer)
             if tag is not None and tag.key == self._session.key and tag.role in ("pixels", "rois"):
                 layer.name = layer_name(name, tag)
+                if isinstance(layer, Shapes):
+                    # The names of ROIs are names too.
+                    layer.text.visible = not self.is_blinded
 
     def _said(self) -> Judgement:
         return self.current.reviewed.by(self._reviewer) if self.current else Judgement()
@@ -270,19 +310,22 @@ class EventReview:
         about = step.entry.event
         self.show(next((one for one in self._all if one.key == (image_id, about)), self.current))
 
-    def _take_up(self, loaded: LoadedReviews) -> None:
+    def _take_up(self, loaded: LoadedReviews, *, adds: bool = False) -> None:
         if loaded.path != self._session.path:
             return
         if self._loaded is None or self._loaded.path != loaded.path:
             self._logs.clear()
             self._history = ReviewHistory()
             self.current = None
+        read = loaded.records
+        if adds and self._loaded is not None and self._loaded.path == loaded.path:
+            loaded = self._loaded.with_anew(loaded)
+        for image_id in read.keys() & self._logs.keys():
+            self._logs[image_id].reload()
         self._loaded = loaded
         order = {image_id: place for place, image_id in enumerate(self._session.image_ids)}
         records = sorted(loaded.records.items(), key=lambda item: order.get(item[0], len(order)))
-        self._reviews = {image_id: review_of(one.detected, one.entries) for image_id, one in records}
-        for log in self._logs.values():
-            log.reload()
+        self._reviews = {image_id: review_of(one.detected, self._entries(image_id)) for image_id, one in records}
         if self.is_blinded:
             self._seed = self._own_seed()
         self._list()
@@ -290,8 +333,15 @@ class EventReview:
     def _renew(self, image_id: str) -> None:
         """Make one record's review again after something was said."""
         if self._loaded is not None and image_id in self._loaded.records:
-            self._reviews[image_id] = review_of(self._loaded.records[image_id].detected, self._log(image_id).entries)
+            self._reviews[image_id] = review_of(self._loaded.records[image_id].detected, self._entries(image_id))
         self._list()
+
+    def _entries(self, image_id: str) -> tuple[Entry, ...]:
+        """Return what was said of a record's events: what this reviewer said since it was read is there too."""
+        log = self._logs.get(image_id)
+        if log is not None:
+            return log.entries
+        return self._loaded.records[image_id].entries if self._loaded is not None else ()
 
     def _own_seed(self) -> int:
         entries = [entry for one in self._loaded.records.values() for entry in one.entries] if self._loaded else []

@@ -1,7 +1,9 @@
 """An event as a row of the review, and which rows are shown. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from kymflow_core.reviews.agreement import Agreement, cohens_kappa
 from kymflow_core.reviews.event import UNREVIEWED, Event
@@ -76,10 +78,23 @@ def is_disputed(one: ReviewedEvent) -> bool:
 
 
 def agreements_with(rows: Iterable[ListedEvent], reviewer: str) -> list[Agreement]:
-    """Return how far a reviewer agrees with each other one, over the events of a list."""
+    """Return how far a reviewer agrees with each other one, over the events of a list; without a name how far each two."""
     listed = list(rows)
     others = sorted({name for one in listed for name in one.reviewed.judgements} - {reviewer})
-    return [_agreement(listed, reviewer, other) for other in others]
+    pairs = [(reviewer, other) for other in others] if reviewer else combinations(others, 2)
+    return [_agreement(listed, first, second) for first, second in pairs]
+
+
+def brief(found: Agreement) -> str:
+    """Return an agreement in a few words, such as "Ada and Ben: 36 of 40 alike, kappa 0.81"."""
+    kappa = f", kappa {found.kappa:.2f}" if math.isfinite(found.kappa) else ""
+    alike = f"{found.n_equal} of {found.n} alike" if found.n else "none judged by both"
+    return f"{found.first} and {found.second}: {alike}{kappa}"
+
+
+def count_disputed(rows: Iterable[ListedEvent]) -> int:
+    """Return how many events two reviewers gave different verdicts."""
+    return sum(is_disputed(one.reviewed) for one in rows)
 
 
 def texts_of(one: ListedEvent, reviewer: str) -> tuple[str, str, str, str, str]:

@@ -3,7 +3,8 @@
 The rule of this room: a record that cannot be read is named, and does not stop the others.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kymflow_core.errors import KymflowError
@@ -34,12 +35,19 @@ class LoadedReviews:
     records: dict[str, RecordReview] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
+    def with_anew(self, other: "LoadedReviews") -> "LoadedReviews":
+        """Return these with some records as they were read anew."""
+        anew = {*other.records, *other.problems}
+        kept = {image_id: problem for image_id, problem in self.problems.items() if image_id not in anew}
+        records = {image_id: one for image_id, one in self.records.items() if image_id not in anew}
+        return replace(self, records={**records, **other.records}, problems={**kept, **other.problems})
 
-def load_reviews(path: Path) -> LoadedReviews:
-    """Return the events of all records of a dataset, with what was said of them; safe in a worker."""
+
+def load_reviews(path: Path, image_ids: Iterable[str] | None = None) -> LoadedReviews:
+    """Return the events of some records of a dataset, or of all, with what was said of them; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     loaded = LoadedReviews(path=path, dataset_id=dataset.dataset_id)
-    for image_id in dataset.list_image_ids():
+    for image_id in dataset.list_image_ids() if image_ids is None else image_ids:
         try:
             record = dataset.record(image_id)
             name = RecordMetadata.load(record).header.name or image_id[:8]

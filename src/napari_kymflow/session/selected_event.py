@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from kymflow_core.reviews.event import Event
+from napari_kymflow.tables.row_place import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,11 @@ class SelectedEvent:
             event.event_id,
             event.kind,
         )
+
+
+def event_at(image_id: str, place: Place) -> SelectedEvent | None:
+    """Return the event that a row of a table is of; None where the row is of none."""
+    if place.event is None or place.seconds is None or place.roi_id is None:
+        return None
+    (event_id, kind), (start, end) = place.event, place.seconds
+    return SelectedEvent(image_id=image_id, roi_id=place.roi_id, event_id=event_id, kind=kind, t0_s=start, t1_s=end)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from inspect import unwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
@@ -25,10 +25,14 @@ from napari_kymflow.layers.view import KymographView
 from napari_kymflow.rois.drafts import Draft, records_with_drafts
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_layers import RecordLayers
-from napari_kymflow.session.selected_event import SelectedEvent
+from napari_kymflow.session.selected_event import SelectedEvent, event_at
+from napari_kymflow.session.table_filters import TableFilters
+from napari_kymflow.tables.row_place import Place
 from napari_kymflow.tables.snapshot import DatasetSnapshot, quick_snapshot
 from napari_kymflow.user.displays import DEFAULT, Display, load_display
 from napari_kymflow.user.window import Window
+
+_Shared = TypeVar("_Shared")
 
 _sessions: "WeakKeyDictionary[ViewerModel, KymSession]" = WeakKeyDictionary()
 
@@ -66,6 +70,8 @@ class KymSession:
     """The id of a record whose ROIs were saved."""
     results_changed = Signal()
     """Records of the open dataset were measured, and its tables follow already."""
+    snapshot_changed = Signal()
+    """A worker saw the open dataset anew."""
     event_selected = Signal(object)
     """The `SelectedEvent`, or None: in the trace, a table or the review."""
 
@@ -84,7 +90,10 @@ class KymSession:
         """The open record."""
         self.event: SelectedEvent | None = None
         """The selected event."""
+        self.filters = TableFilters()
+        """Which rows of its tables the user wants to see."""
         self._unsaved: dict[tuple[Path, str], Draft] = {}
+        self._shared: dict[Callable[..., Any], Any] = {}
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for layer in list(viewer.layers):
@@ -110,6 +119,20 @@ class KymSession:
         """Do something with the open record; nothing where none is open."""
         if self.record is not None:
             action(self.record)
+
+    def shared(self, make: "Callable[[KymSession], _Shared]") -> _Shared:
+        """Return what all docks of this session share, such as its `EventReview`; the first call makes it."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        found: _Shared = self._shared[make]
+        return found
+
+    def go_to(self, place: Place) -> None:
+        """Show where a row about the open record is, and select its event, or none."""
+        record = self.record
+        if record is not None:
+            record.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
+            self.select_event(event_at(record.tag.image_id, place))
 
     def select_event(self, event: SelectedEvent | None) -> None:
         """Make an event the selected one, wherever it was clicked; nothing where it is already."""
@@ -194,6 +217,7 @@ class KymSession:
         """Take up what a worker saw of the open dataset."""
         self.snapshot = snapshot
         self.with_record(lambda record: record.saving.find_results())
+        self.snapshot_changed.emit()
 
     @property
     def has_layers(self) -> bool:

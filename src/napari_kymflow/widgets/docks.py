@@ -8,6 +8,7 @@ from qtpy.QtCore import QTimer
 
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
+from napari_kymflow.widgets.plots.plots_dock import PlotsDock
 from napari_kymflow.widgets.window.layout import DATASET, DOCKS, PLUGIN
 
 _SOON_MS = 50
@@ -61,4 +62,4 @@ def do_when_idle(dock: DatasetDock, action: Callable[[], None]) -> None:
 def is_busy(viewer: "napari.viewer.Viewer") -> bool:
     """Return whether a dock of a viewer's window has a worker at work."""
     docks = viewer.window.dock_widgets.values()
-    return any(dock.is_busy for dock in docks if isinstance(dock, DatasetDock | FlowDock))
+    return any(dock.is_busy for dock in docks if isinstance(dock, DatasetDock | FlowDock | PlotsDock))

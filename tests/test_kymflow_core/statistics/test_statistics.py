@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from kymflow_core.errors import PlotError
-from kymflow_core.statistics.nested import levels_in, nested_means, sample_means, with_experiment
+from kymflow_core.statistics.nested import NOT_ENTERED, SEVERAL, levels_in, nested_means, sample_means, with_experiment
 from kymflow_core.statistics.plots import KINDS, PlotRequest, make_plot
 
 LEVELS = ("exp_subject_id", "exp_vessel_id")
@@ -26,7 +26,7 @@ def test_500_windows_of_one_animal_are_one_sample(windows):
     assert found.n_rows == 506
     assert found.sd == pytest.approx(np.std([2, 6], ddof=1))
     assert found.sem == pytest.approx(2)
-    assert found.summary() == "4 ± 2 (SEM), n = 2 exp_subject_id, 3 exp_vessel_id, 506 values"
+    assert found.summary() == "4 ± 2 (SEM), n = 2 animals, 3 vessels, 506 values"
 
 
 def test_without_levels_each_row_is_a_sample(windows):
@@ -69,6 +69,24 @@ def test_a_column_that_is_not_there_or_has_no_numbers_is_named(windows):
 def test_a_point_leads_to_its_first_row(windows):
     points = sample_means(windows, "velocity_mm_s", group=None, level=LEVELS)
     assert points[["sample", "value", "n_rows", "row"]].to_numpy().tolist() == [["A", 2, 502, 0], ["B", 6, 4, 502]]
+
+
+def test_a_point_may_be_a_vessel_and_the_mean_is_over_animals(windows):
+    request = PlotRequest(kind="box", value="velocity_mm_s", levels=LEVELS, sample="exp_vessel_id")
+    plot = make_plot(windows, request)
+    assert plot.numbers[["sample", "value"]].to_numpy().tolist() == [["A / 1", 1], ["A / 2", 3], ["B / 1", 6]]
+    assert plot.means[0].mean == pytest.approx(4)
+
+
+def test_a_sample_of_a_level_that_rows_do_not_have_is_refused(windows):
+    with pytest.raises(PlotError, match="the rows do not all say of which ROI they are; enter it, or choose another point"):
+        sample_means(windows, "velocity_mm_s", group=None, level=LEVELS, sample="roi_id")
+
+
+def test_a_sample_has_the_colour_of_its_rows(windows):
+    windows["flag"] = ["a"] * 500 + ["b"] * 2 + [None] * 4
+    points = sample_means(windows, "velocity_mm_s", group=None, level=LEVELS, color="flag")
+    assert points["color"].tolist() == [SEVERAL, NOT_ENTERED]
 
 
 def test_rows_get_the_experiment_of_their_image():

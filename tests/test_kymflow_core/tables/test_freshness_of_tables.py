@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -108,6 +109,16 @@ class TestEachStateIsToldApart:
             "needs_update": "bool",
         }
         assert frame["image_id"].tolist() == lab.dataset.list_image_ids()
+
+    def test_the_states_of_several_tables_are_counted_together(self, lab):
+        analyse(lab.first, 1)
+        edit_roi(lab.second, 1, x1=3)
+        for indexer in INDEXERS[:4]:
+            lab.kd.refresh(indexer)
+        analyse(lab.first, 1, mean=5.0)
+        each = [Counter(lab.kd.freshness(indexer)["state"]) for indexer in INDEXERS]
+        assert lab.kd.count_states(INDEXERS) == each
+        assert each[2] == {"behind": 1, "outdated": 1, "fresh": 1, "never analysed": 1}
 
     def test_before_any_table(self, dataset):
         record, never = add_image(dataset, 1), add_image(dataset, 1)
@@ -941,9 +952,9 @@ class TestTwoWindows:
         assert stale(lab.kd) == {lab.second.image_id}
 
     def test_older_rows_that_come_between_the_table_and_its_index_are_noticed(self, lab, monkeypatch):
-        older = lab.dataset.load_table(TABLE, image_ids=[lab.first.image_id])
+        older = lab.dataset.load_arrow(TABLE, image_ids=[lab.first.image_id])
         analyse(lab.first, 1, mean=8.0)
-        real = ZarrDataset.commit_rows
+        real = ZarrDataset.commit_arrow
 
         def commit_and_be_overtaken(self, name, rows, *, like):
             written = real(self, name, rows, like=like)
@@ -951,7 +962,7 @@ class TestTwoWindows:
             return written
 
         with monkeypatch.context() as patch:
-            patch.setattr(ZarrDataset, "commit_rows", commit_and_be_overtaken)
+            patch.setattr(ZarrDataset, "commit_arrow", commit_and_be_overtaken)
             lab.kd.update_image(RADON, lab.first.image_id)
         assert stale(lab.kd) == {lab.first.image_id}
 

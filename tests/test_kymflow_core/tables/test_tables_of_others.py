@@ -14,6 +14,7 @@ from kymflow_core.indexers import ensure_image_id_column, find_indexers
 from kymflow_core.tables.row_digests import row_digests
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError
+from kymflow_zarr.formats.frames import frame_to_table
 
 
 class Indexer:
@@ -49,16 +50,36 @@ def kd(dataset, analysed):
     return opened
 
 
+def digests_of(frame):
+    return row_digests(frame_to_table(frame, what="x"))
+
+
 @pytest.mark.parametrize("value", [0.0, 0, False, ""], ids=repr)
 def test_a_missing_value_has_another_digest_than(value):
     frames = [pd.DataFrame({"image_id": ["a"], "value": pd.Series([one], dtype="object")}) for one in (value, None)]
     typed = [frame.assign(value=frame["value"].astype(pd.Series([value]).dtype, errors="ignore")) for frame in frames[:1]]
-    assert row_digests(typed[0]) != row_digests(frames[1])
+    assert digests_of(typed[0]) != digests_of(frames[1])
 
 
 def test_times_in_nanoseconds_have_digests_of_their_own():
     frames = [pd.DataFrame({"image_id": ["a"], "ns": [1_700_000_000_000_000_000 + more]}) for more in (0, 100)]
-    assert row_digests(frames[0]) != row_digests(frames[1])
+    assert digests_of(frames[0]) != digests_of(frames[1])
+
+
+def test_digests_that_an_earlier_version_wrote_still_hold():
+    frame = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "a"],
+            "number": [0.5, np.nan, -0.0],
+            "count": [1, 2**62, -3],
+            "gaps": pd.array([1, None, 3], dtype="Int64"),
+            "flag": [True, False, True],
+            "text": ["x", None, ""],
+            "when": pd.to_datetime(["2024-01-02 03:04:05", None, "2024-01-02 00:00:00"]),
+            "list": [[1], [2, 3], None],
+        }
+    )
+    assert digests_of(frame) == {"a": 5071506403095761295, "b": 4133024556217068909}
 
 
 def test_an_image_that_nobody_analysed_and_somebody_saved_as_0_events_is_made_again(kd):

@@ -1,12 +1,15 @@
+import math
+
 import pandas as pd
 import pytest
 
 from kymflow_core.errors import ReviewError
+from kymflow_core.reviews.agreement import Agreement
 from kymflow_core.reviews.event import ARTEFACT, REJECTED, TRUE_STALL, UNREVIEWED
 from kymflow_core.reviews.log import ReviewLog
 from kymflow_core.reviews.review import load_review
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
-from napari_kymflow.review.listed import ReviewFilter, texts_of
+from napari_kymflow.review.listed import ReviewFilter, brief, count_disputed, texts_of
 from napari_kymflow.session.selected_event import SelectedEvent
 
 
@@ -14,7 +17,6 @@ from napari_kymflow.session.selected_event import SelectedEvent
 def review(demo_session) -> EventReview:
     """Ada's review of the demo dataset, which has four events in two records."""
     made = EventReview(demo_session)
-    demo_session.event_selected.connect(made.on_event_selected)
     made.reviewer = "Ada"
     made.load()
     return made
@@ -210,3 +212,39 @@ def test_without_a_dataset_there_is_nothing(viewer_model):
     review.load()
     review.step(1)
     assert (review.current, review.why_not, review.progress) == (None, "Open a dataset first.", "no events to review")
+
+
+def test_without_a_name_it_says_how_far_others_agree(review, demo_session):
+    first, second = review.events[:2]
+    for name, verdicts_ in (("Ben", (ARTEFACT, ARTEFACT)), ("Cleo", (ARTEFACT, TRUE_STALL))):
+        for one, verdict in zip((first, second), verdicts_, strict=True):
+            ReviewLog(demo_session.dataset.record(one.image_id), reviewer=name).judge(one.event, verdict)
+    review.reviewer = ""
+    review.load()
+    (said,) = review.agreements
+    assert brief(said) == "Ben and Cleo: 1 of 2 alike, kappa 0.00"
+    assert count_disputed(review.events) == 1
+
+
+def test_without_a_name_and_with_one_other_reviewer_nothing_is_said(review, demo_session):
+    ben_says(demo_session, review.events[0].image_id, review.events[0].event, ARTEFACT)
+    review.reviewer = ""
+    review.load()
+    assert review.agreements == []
+
+
+def test_blinded_hides_the_names_of_rois_too(review, demo_session):
+    review.step(1)
+    layer = demo_session.record.sync.layer
+    assert layer.text.visible
+    review.is_blinded = True
+    assert not layer.text.visible
+    review.step(1)
+    assert not demo_session.record.sync.layer.text.visible
+    review.is_blinded = False
+    assert demo_session.record.sync.layer.text.visible
+
+
+def test_of_two_who_judged_no_event_in_common_no_number_is_said():
+    nothing = Agreement(first="Ada", second="Ben", n=0, n_equal=0, kappa=math.nan)
+    assert brief(nothing) == "Ada and Ben: none judged by both"

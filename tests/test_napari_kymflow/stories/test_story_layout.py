@@ -160,3 +160,27 @@ def test_position_is_written_at_the_left_and_time_below_but_once(viewer, demo_pa
     session_of(viewer).close_record()
     settle()
     assert axes.axes() is None
+
+
+@pytest.mark.opengl
+def test_the_review_shows_several_events_and_makes_no_window_larger_than_the_screen(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    _, review = viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph review")
+    qtbot.waitUntil(lambda: review._model.rowCount() == 4)
+    review._name.setText("Ada")
+    review._name.editingFinished.emit()
+    window = viewer.window._qt_window
+    qtbot.waitUntil(lambda: visible_rows(review._view) >= 3)
+    assert (window.width(), window.height()) == SIZE
+
+
+@pytest.mark.opengl
+def test_the_plots_are_a_tab_beside_the_tables_and_make_no_window_wider(viewer, demo_path, qtbot):
+    by_drop(viewer, demo_path)
+    idle(viewer, qtbot)
+    _, plots = viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph plots")
+    qtbot.waitUntil(lambda: not plots.is_busy and plots.plots.shown.plot is not None)
+    window = viewer.window._qt_window
+    assert (window.width(), window.height()) == SIZE
+    assert plots.isVisible()

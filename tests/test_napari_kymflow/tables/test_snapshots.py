@@ -436,8 +436,13 @@ def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error
         pytest.param({"roi_id": [1], "y0": None, "y1": np.nan}, Place(), id="lists"),
         pytest.param(
             {"event_id": 4, "kind": "drop", "t0_s": 20.5},
-            Place(seconds=(20.5, 20.5), caption="event 4: drop at 20.5 s"),
+            Place(seconds=(20.5, 20.5), caption="event 4: drop at 20.5 s", event=("4", "drop")),
             id="event",
+        ),
+        pytest.param(
+            {"window": 37, "time_s": 1.25},
+            Place(seconds=(1.25, 1.25), caption="window 37 at 1.25 s"),
+            id="window",
         ),
     ],
 )

@@ -150,7 +150,9 @@ def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monke
     folder.mkdir()
     for number in (1, 2):
         tifffile.imwrite(folder / f"scan_C{number}.tif", np.full((40, 12), number, np.uint16))
-    asked = answer_imports(monkeypatch, folder, tmp_path, lambda dialog: dialog.merge.setChecked(merge))
+    asked = answer_imports(
+        monkeypatch, folder, tmp_path, lambda dialog: setattr(dialog.form.merge_channels, "value", merge)
+    )
     dock.exchange.choose_and_import()
     qtbot.waitUntil(lambda: len(asked) == 1 and not dock.is_busy, timeout=30_000)
     assert "One scan has several files, one a channel, such as scan_C1.tif." in asked[0]
@@ -161,7 +163,8 @@ def test_channels_are_merged_where_the_user_says_so(dock, tmp_path, qtbot, monke
 def test_folder_names_are_entered_where_the_user_says_what_they_are(dock, scans, tmp_path, qtbot, monkeypatch):
     (scans / "A89" / "V1").mkdir(parents=True)
     (scans / "first.tif").rename(scans / "A89" / "V1" / "first.tif")
-    answer_imports(monkeypatch, scans, tmp_path, lambda dialog: dialog.pattern.setText("{subject_id}/{vessel_id}"))
+    pattern = "{subject_id}/{vessel_id}"
+    answer_imports(monkeypatch, scans, tmp_path, lambda dialog: setattr(dialog.form.folder_names, "value", pattern))
     dock.exchange.choose_and_import()
     qtbot.waitUntil(lambda: "imported" in dock._bar.text and not dock.is_busy, timeout=30_000)
     assert dock._bar.text.endswith("from folder names: 1 record changed; the folders of 1 file do not fit")

@@ -1,19 +1,17 @@
 """The review dock in a real window: keys, filters, blinded, and what is there after reopening."""
 
+from itertools import chain
+
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from kymflow_core.reviews.event import ARTEFACT, TRUE_STALL, UNREVIEWED
+from kymflow_core.reviews.event import ARTEFACT, TRUE_STALL, UNREVIEWED, VERDICTS
 from kymflow_core.reviews.review import load_review
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.review.review_dock import ReviewDock
-
-
-@pytest.fixture(autouse=True)
-def _own_reviewer(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_kymflow.user.reviewer.reviewer_path", lambda: tmp_path / "config" / "reviewer.json")
+from napari_kymflow.widgets.window.keys_help import KEYS, REVIEW
 
 
 @pytest.fixture
@@ -48,6 +46,8 @@ def on_disk(viewer, one):
 
 @pytest.mark.everyday
 def test_an_event_gets_its_verdict_by_key_and_the_next_one_is_shown(dock, viewer, qtbot):
+    assert set(dock._view.actions_by_key) == set(chain.from_iterable(KEYS[REVIEW].values()))
+    assert [KEYS[REVIEW][verdict] for verdict in VERDICTS] == [(str(key),) for key in range(1, 6)]
     press(dock, Qt.Key.Key_N, Qt.Key.Key_1, Qt.Key.Key_3)
     shown = dock.review.shown
     qtbot.waitUntil(lambda: dock._progress.text() == "2 of 4 reviewed")

@@ -1,6 +1,7 @@
 """The dataset dock: the records and the tables of the open dataset; a click on a row goes there."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -15,6 +16,8 @@ from kymflow_core.columns import table_title
 from kymflow_zarr import ZarrDataset
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.session.selected_event import SelectedEvent
+from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.session.why_not import (
     BUSY,
     NO_DATASET,
@@ -34,6 +37,7 @@ from napari_kymflow.widgets.dataset.dropped_tiffs import take_tiff_drops
 from napari_kymflow.widgets.dataset.folder_actions import ExchangeActions
 from napari_kymflow.widgets.dataset.metadata_actions import MetadataActions
 from napari_kymflow.widgets.dataset.open_menu import OpenMenu
+from napari_kymflow.widgets.dataset.paper_actions import PaperActions
 from napari_kymflow.widgets.dataset.refresh_after_save import RefreshAfterSave
 from napari_kymflow.widgets.dataset.removal import RemovalActions
 from napari_kymflow.widgets.dataset.start_panel import SampleActions, StartPanel
@@ -91,6 +95,7 @@ class DatasetDock(Dock):
         self.removal = RemovalActions(self, self._session, self._bar, self.do, self._chosen_ids)
         records.menu_asked.connect(self._on_menu_asked)
         records.delete_asked.connect(self.removal.ask)
+        self.paper = PaperActions(self, self._session, self._bar)
         self._buttons = self._make_buttons()
         self._steps = add_step_buttons(self._tabs, self._on_previous, self._on_next)
         self._lay_out()
@@ -130,7 +135,9 @@ class DatasetDock(Dock):
             "refresh": push_button(
                 self, "Refresh", "Bring all tables up to date: just the rows that are not fresh", do.refresh
             ),
-            "more": push_button(self, "More", "Enter calibration and experiment, rebuild tables, export, look for damage"),
+            "more": push_button(
+                self, "More", "Enter calibration and experiment, rebuild tables, plot, export, look for damage"
+            ),
         }
         self._open_menu, self._more_menu = OpenMenu(self, do.choose_and_open, do.open_dataset), QMenu(self)
         self._more_menu.setToolTipsVisible(True)
@@ -143,6 +150,8 @@ class DatasetDock(Dock):
         self._update = self._action("Update this image", do.update_image)
         self._rebuild_one = self._action("Rebuild this table", self._on_rebuild_one)
         self._rebuild = self._action("Rebuild all tables", self._on_rebuild)
+        self._more_menu.addSeparator()
+        self.paper.add_to(self._more_menu)
         self._more_menu.addSeparator()
         self._export = self._action("Export dataset…", self.exchange.choose_and_export)
         self._export_image = self._action("Export this image as OME-Zarr…", self.exchange.choose_and_export_image)
@@ -176,6 +185,7 @@ class DatasetDock(Dock):
             (session.record_changed, self._on_record_changed),
             (session.state_changed, self._on_state_changed),
             (session.selection_changed, self._on_selection_changed),
+            (session.event_selected, self._on_event_selected),
             (session.saved, self.after_save.on_saved),
             (session.results_changed, self.do.show_newest),
         ]
@@ -194,6 +204,8 @@ class DatasetDock(Dock):
         panel.unit = "record" if name == RECORDS else "row"
         panel.set_note("")
         panel.run_in_background = self._window.run
+        panel.filtered.connect(partial(self._session.filters.note, name))
+        self._session.filters.note(name, RowFilter())
         panel.row_activated.connect(self._on_record_activated if name == RECORDS else self._on_row_activated)
         self._tabs.addTab(panel, table_title(name))
         return panel
@@ -302,12 +314,20 @@ class DatasetDock(Dock):
             self._on_selection_changed()
 
     def _on_selection_changed(self) -> None:
-        """Mark the rows of the ROIs that are selected on the canvas."""
-        name, ids = self._current_name(), self._session.selected_roi_ids
+        """Mark the rows of the ROIs that are selected on the canvas, or that of the selected event."""
+        name, ids, event = self._current_name(), self._session.selected_roi_ids, self._session.event
         panel = self._panels[name]
-        if self._opening or name == RECORDS or not ids or "roi_id" not in panel.model.column_names:
+        columns = panel.model.column_names
+        if self._opening or name == RECORDS or "roi_id" not in columns:
             return
-        panel.highlight({"image_id": [self._session.image_id], "roi_id": ids})
+        wanted: dict[str, Sequence[object]] = {"image_id": [self._session.image_id]}
+        if event is not None and event.image_id == self._session.image_id and "event_id" in columns:
+            panel.highlight(wanted | {"roi_id": [event.roi_id], "event_id": [event.event_id], "kind": [event.kind]})
+        elif ids:
+            panel.highlight(wanted | {"roi_id": ids})
+
+    def _on_event_selected(self, event: SelectedEvent | None) -> None:
+        self._on_selection_changed()
 
     def _on_state_changed(self) -> None:
         if self._current_name() == RECORDS:
@@ -334,6 +354,7 @@ class DatasetDock(Dock):
         enable(self._export_image, reading or no_record)
         enable(self._verify, reading)
         self.metadata.follow(why_not=changing)
+        self.paper.follow(why_not=reading, why_no_plots="" if dataset is not None else NO_DATASET)
         self.removal.follow(why_not=changing)
         self._start.follow(why_not=BUSY if running else "")
         is_looking = self._bar.is_running and self._shown.snapshot.is_quick
@@ -359,9 +380,8 @@ class DatasetDock(Dock):
     def _on_row_activated(self, row: "pd.Series[Any]") -> None:
         if not self._open(row) or self._session.record is None:
             return
-        place = place_of(row)
         with self._opening:
-            self._session.record.go_to(roi_id=place.roi_id, seconds=place.seconds, lines=place.lines, caption=place.caption)
+            self._session.go_to(place_of(row))
 
     def _open(self, row: "pd.Series[Any]") -> bool:
         """Open a row's record, and return whether it is shown now; the row stays the selected one."""

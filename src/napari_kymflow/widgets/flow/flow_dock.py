@@ -1,23 +1,33 @@
 """The flow dock: the velocity of the selected ROIs, below the kymograph and on the same time axis."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import napari
 from napari.utils.theme import get_theme
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout
 
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
+from napari_kymflow.flow.live import LIVE_ON_DARK, LIVE_ON_LIGHT, LiveFlow
+from napari_kymflow.review.shown_events import ShownEvents
+from napari_kymflow.widgets.flow.event_editing import EventEditing
+from napari_kymflow.widgets.flow.event_items import EventLegend
 from napari_kymflow.widgets.flow.measure_actions import MeasureActions
-from napari_kymflow.widgets.flow.overlay import CursorOverlay
+from napari_kymflow.widgets.flow.overlay import EventMark, FlowOverlay, SlopeMarks
 from napari_kymflow.widgets.flow.plot import DrawnTrace, FlowPlot, PlotColors
+from napari_kymflow.widgets.flow.why_actions import WhyActions
 from napari_kymflow.widgets.window.binding import bind_for_life, soon
 from napari_kymflow.widgets.window.canvas_place import along_canvas, canvas_widget
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
+from napari_kymflow.widgets.window.keys_help import keys_button
 from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
+_NO_OLDER = "The older program has no trace of these ROIs."
 _LEAST_HEIGHT = 160
 
 
@@ -36,15 +46,25 @@ class FlowDock(Dock):
         """What is shown."""
         self.plot = FlowPlot(self)
         """The plot."""
-        self._overlay: CursorOverlay | None = None
+        self.events = ShownEvents(self._session)
+        """The events in it."""
+        self._editing = EventEditing(self.plot, self.flow, self.events)
+        self._legend = EventLegend(self)
+        self._overlay: FlowOverlay | None = None
         self._bar = TaskBar(self)
         self._text, self._warning = ElidedLabel(self), ElidedLabel(self)
         self._drawing = soon(self, self._draw)
         self.measure = MeasureActions(self, self.flow, self._bar)
         """What measures."""
+        self.live = LiveFlow(self.flow)
+        """What follows the ROI while it is dragged."""
         self._fit = push_button(self, "Fit", "Let the velocity axis hold what is shown", self.flow.fit)
-        self._older = QCheckBox("Older program", self)
-        self._older.setToolTip("Draw the older program's trace as well, dashed")
+        self._show = QPushButton("Show", self)
+        self._slopes, self._older = self._make_show_menu()
+        self.why = WhyActions(self, self.flow, self.plot)
+        """What explains single windows."""
+        self._keys = keys_button(self)
+        self.plot.actions_by_key["F1"] = self._keys.click
         self._lay_out()
         self._bind()
         self._on_theme()
@@ -63,13 +83,13 @@ class FlowDock(Dock):
     @property
     def is_busy(self) -> bool:
         """Whether a worker is at work for the dock."""
-        return self._bar.is_running or self.flow.is_loading
+        return self._bar.is_running or self.flow.is_loading or self.why.inspector.is_busy or self.live.is_busy
 
     def _attach(self) -> None:
         super()._attach()
         canvas = canvas_widget(self._session.viewer)
         if self._overlay is None and canvas is not None:
-            self._overlay = CursorOverlay(canvas)
+            self._overlay = FlowOverlay(canvas)
             self._overlay.destroyed.connect(self._on_overlay_gone)
             self._drawing.start()
 
@@ -77,7 +97,8 @@ class FlowDock(Dock):
         top = QHBoxLayout()
         top.addWidget(self._text, stretch=3)
         top.addWidget(self._warning, stretch=2)
-        for widget in (self.measure.again, self._older, self._fit, self.measure.button):
+        top.addWidget(self._legend)
+        for widget in (self.measure.again, self._show, self.why.button, self._fit, self._keys, self.measure.button):
             top.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
@@ -88,17 +109,40 @@ class FlowDock(Dock):
         self._bar.hide()
         self.setMinimumHeight(_LEAST_HEIGHT)
 
+    def _make_show_menu(self) -> tuple[QAction, QAction]:
+        self._show.setToolTip("What else is shown")
+        menu = QMenu(self._show)
+        menu.setToolTipsVisible(True)
+        slopes, older = menu.addAction("Slopes on the kymograph"), menu.addAction("Older program's trace")
+        for action in (slopes, older):
+            action.setCheckable(True)
+        self._show.setMenu(menu)
+        return slopes, older
+
     def _bind(self) -> None:
         flow = self.flow
         bind_for_life(
             self,
-            [(flow.changed, self._on_changed), (flow.moved, self._draw_soon), (flow.pointed, self._on_pointed)],
+            [
+                (flow.changed, self._on_changed),
+                (flow.moved, self._draw_soon),
+                (flow.pointed, self._on_pointed),
+                (self.events.changed, self._draw_soon),
+                (self.live.changed, self._on_live),
+            ],
         )
         flow.bind()
+        self.events.bind()
+        self.why.inspector.bind()
+        self.live.bind()
         self._session.viewer.events.theme.connect(self._on_theme)
-        self.destroyed.connect(partial(_end, flow, self._session.viewer, self._on_theme))
+        bound = [self.live, self.why.inspector, flow, self.events]
+        self.destroyed.connect(partial(_end, bound, self._session.viewer, self._on_theme))
         self._bar.running_changed.connect(self._on_running)
         self._older.toggled.connect(lambda checked: flow.show_older(shows=checked))
+        self._slopes.toggled.connect(lambda checked: flow.show_slopes(shows=checked))
+        self.measure.live.toggled.connect(lambda checked: setattr(self.live, "is_on", checked))
+        self.measure.settings_changed.connect(lambda settings: setattr(self.live, "settings", settings))
         self.plot.zoom_asked.connect(self._on_zoom)
         self.plot.pan_asked.connect(self._on_pan)
         self.plot.limits_chosen.connect(flow.choose_limits)
@@ -114,9 +158,13 @@ class FlowDock(Dock):
         self._show_text(None)
         self._warning.show_text(f"⚠ {state.warning}" if state.warning else "")
         self._warning.setVisible(bool(state.warning))
-        self._older.setVisible(self.flow.has_older)
+        enable(self._older, "" if self.flow.has_older else _NO_OLDER)
         self.measure.show_state(state)
         self.plot.show_units(time="s" if self.flow.seconds_per_line else "line", velocity=self.flow.unit)
+        self._drawing.start()
+
+    def _on_live(self) -> None:
+        self._show_text(None)
         self._drawing.start()
 
     def _on_running(self, running: bool) -> None:  # Qt's signal
@@ -130,7 +178,8 @@ class FlowDock(Dock):
         """Draw the part of the traces that is below the canvas."""
         placement = self._session.view.placement
         if self._overlay is not None:
-            self._overlay.place(placement)
+            self._overlay.place(placement, self._session.view.strips)
+        self._draw_events()
         if placement is None or self.flow.record is None:
             self.plot.show_traces([], scale=1.0)
             return
@@ -142,7 +191,29 @@ class FlowDock(Dock):
             DrawnTrace(curves=curves(trace, start, stop, width=width), color=color, is_older=is_older)
             for trace, color, is_older in self.flow.colored_traces(dark=self._is_dark)
         ]
+        if self.live.trace is not None:
+            live = curves(self.live.trace, start, stop, width=width)
+            drawn.append(DrawnTrace(curves=live, color=LIVE_ON_DARK if self._is_dark else LIVE_ON_LIGHT))
         self.plot.show_traces(drawn, scale=self._scale)
+
+    def _draw_events(self) -> None:
+        """Draw the events of the shown ROIs in the plot and on the canvas."""
+        record, per_line = self.flow.record, self.flow.seconds_per_line
+        bands = self.events.bands(self.flow.roi_ids) if record is not None and per_line is not None else []
+        self.plot.show_bands(bands)
+        self._legend.show_kinds(band.kind for band in bands)
+        if self._overlay is None:
+            return
+        places = {} if record is None else {one.roi_id: record.measured.bounds_of(one) for one in record.rois}
+        marks = [
+            EventMark(band=band, bounds=place, lines=(band.begin_s / per_line, band.end_s / per_line))
+            for band in bands
+            if per_line is not None and (place := places.get(band.roi_id)) is not None
+        ]
+        self._overlay.show_events(marks)
+        # On the picture, which is dark in each theme.
+        found = self.flow.slopes(dark=True)
+        self._overlay.show_slopes([SlopeMarks(segments=one, bounds=place, color=color) for one, place, color in found])
 
     def _lines_of_plot(self) -> tuple[float, float]:
         """Return the lines that the canvas shows above the two ends of the time axis."""
@@ -180,13 +251,15 @@ class FlowDock(Dock):
 
     def _show_text(self, line: float | None) -> None:
         """Say what is known of the line under the mouse, or of the ROIs."""
-        self._text.show_text(self.flow.state.text if line is None else self.flow.describe(line))
+        band = self._editing.band_at(line * self._scale) if line is not None else None
+        said = (self.live.text or self.flow.state.text) if line is None else self.flow.describe(line)
+        self._text.show_text(f"{said}; {band.text}" if band is not None else said)
 
     def _on_theme(self, event: Any = None) -> None:
         theme = get_theme(self._session.viewer.theme)
-        self.plot.show_theme(
-            PlotColors(background=theme.background.as_hex(), text=theme.text.as_hex(), grid=theme.secondary.as_hex())
-        )
+        colors = PlotColors(background=theme.background.as_hex(), text=theme.text.as_hex(), grid=theme.secondary.as_hex())
+        self.plot.show_theme(colors)
+        self.why.show_theme(colors)
         self._drawing.start()
 
     @property
@@ -198,7 +271,8 @@ class FlowDock(Dock):
         self._overlay = None
 
 
-def _end(flow: FlowView, viewer: Any, on_theme: Any, destroyed: object = None) -> None:
+def _end(bound: Sequence[Any], viewer: Any, on_theme: Any, destroyed: object = None) -> None:
     """End what follows the session once the dock is gone."""
-    flow.unbind()
+    for one in bound:
+        one.unbind()
     viewer.events.theme.disconnect(on_theme)

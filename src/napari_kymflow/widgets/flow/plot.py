@@ -4,23 +4,23 @@ The rule of this room: it draws what it is given and tells what the mouse does. 
 velocity axis is the plot's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QPointF, QRectF, Qt, Signal
-from qtpy.QtGui import QBrush, QColor, QPainter, QTransform
+from qtpy.QtCore import QPointF, Qt, Signal
+from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QWidget
 
-from napari_kymflow.flow.curves import LOOKS, Curves
-from napari_kymflow.flow.traces import STATES
+from napari_kymflow.flow.curves import Curves
+from napari_kymflow.review.shown_events import EventBand
+from napari_kymflow.widgets.flow.event_items import BandsItem
+from napari_kymflow.widgets.flow.plot_items import AXIS_WIDTH, TIME_HEIGHT, Drag, StripItem, TimeAxis, TimeViewBox
+from napari_kymflow.widgets.window.keys import name_of_key
 
-_AXIS_WIDTH = 58
-_STRIP_HEIGHT, _TIME_HEIGHT = 13, 19
-_NOTCH = 1.007**30
-"""How much one notch of the wheel zooms, as on the canvas."""
+_STRIP_HEIGHT = 13
 _POINT_ALPHA, _BAND_ALPHA = 70, 80
 
 
@@ -52,98 +52,6 @@ class _Items:
     all: list[Any] = field(default_factory=list)
 
 
-class TimeViewBox(pg.ViewBox):
-    """A view whose time is moved from outside: it tells of the wheel and of drags, and moves only the other axis itself."""
-
-    zoom_asked = Signal(float, float)
-    """Where, on the time axis, and how many times."""
-    pan_asked = Signal(float)
-    """How far, on the time axis."""
-
-    def __init__(self) -> None:
-        super().__init__(enableMenu=False)
-        self.disableAutoRange()
-        self.setMouseEnabled(x=False, y=True)
-        self.setDefaultPadding(0)
-
-    def wheelEvent(self, ev: Any, axis: int | None = None) -> None:  # noqa: N802  # Qt's name
-        """Zoom time, or, over the velocity axis, velocity."""
-        if axis == 1:
-            super().wheelEvent(ev, axis=1)
-            return
-        at = self.mapSceneToView(ev.scenePos()).x()
-        self.zoom_asked.emit(float(at), float(_NOTCH ** (ev.delta() / 120)))
-        ev.accept()
-
-    def mouseDragEvent(self, ev: Any, axis: int | None = None) -> None:  # noqa: N802  # pyqtgraph's name
-        """Move time, or, over the velocity axis, velocity."""
-        if axis == 1:
-            super().mouseDragEvent(ev, axis=1)
-            return
-        if ev.button() != Qt.MouseButton.LeftButton:
-            return
-        ev.accept()
-        # In pixels of the screen: the view itself moves between two steps.
-        moved = ev.scenePos().x() - ev.lastScenePos().x()
-        (start, stop), _ = self.viewRange()
-        self.pan_asked.emit(float(-moved * (stop - start) / max(1.0, self.width())))
-
-
-class TimeAxis(pg.AxisItem):
-    """A time axis that is one row high: its label stands left of its numbers, below the other axis."""
-
-    def __init__(self) -> None:
-        super().__init__("bottom")
-        self.setHeight(_TIME_HEIGHT)
-
-    def resizeEvent(self, ev: Any = None) -> None:  # noqa: N802  # Qt's name
-        """Keep the label where it is."""
-        width = self.label.boundingRect().width()
-        self.label.setPos(min(-_AXIS_WIDTH, -width), 0)
-        self.picture = None
-
-
-class StripItem(pg.GraphicsObject):
-    """The states of windows: colour and height say which; windows without cells are an empty box."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._strip: tuple[Any, Any, Any] | None = None
-
-    def show_strip(self, begins: Any, ends: Any, states: Any) -> None:
-        """Draw stretches, in the unit of the time axis."""
-        self._strip = (begins, ends, states)
-        self.prepareGeometryChange()
-        self.update()
-
-    def boundingRect(self) -> QRectF:  # noqa: N802  # Qt's name
-        """Return where it is drawn."""
-        if self._strip is None or not len(self._strip[0]):
-            return QRectF()
-        begins, ends, _ = self._strip
-        return QRectF(float(begins[0]), 0.0, float(ends[-1] - begins[0]), 1.0)
-
-    def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
-        """Draw in pixels of the screen, so that no stretch is too narrow to be seen."""
-        if self._strip is None:
-            return
-        transform = painter.worldTransform()
-        painter.save()
-        painter.setWorldTransform(QTransform())
-        top, bottom = transform.map(QPointF(0, 1)).y(), transform.map(QPointF(0, 0)).y()
-        begins, ends, states = self._strip
-        scale, shift = transform.m11(), transform.dx()
-        for begin, end, state in zip(begins * scale + shift, ends * scale + shift, states, strict=True):
-            look, width = LOOKS[STATES[state]], max(1.0, end - begin)
-            if look.height:
-                height = look.height * (bottom - top)
-                painter.fillRect(QRectF(begin, bottom - height, width, height), QColor(look.color))
-            else:
-                painter.setPen(QColor(look.color))
-                painter.drawRect(QRectF(begin, top, width, bottom - top - 1))
-        painter.restore()
-
-
 class FlowPlot(pg.GraphicsLayoutWidget):
     """Velocity over time, in the unit of the time axis: s, or lines where the calibration is unknown."""
 
@@ -153,6 +61,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
     hovered = Signal(object)
     """A time, or None where the mouse left."""
     clicked = Signal(float)
+    double_clicked = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -162,9 +71,12 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         self._plot = self.addPlot(row=0, col=0, viewBox=self._box)
         self._strip_plot = self.addPlot(row=1, col=0, viewBox=self._strip_box, axisItems={"bottom": TimeAxis()})
         self._items: list[_Items] = []
-        self._strip = StripItem()
-        self._cursor = pg.InfiniteLine(angle=90, movable=False)
+        self._strip, self._bands = StripItem(), BandsItem()
+        self._cursor, self._marker = (pg.InfiniteLine(angle=90, movable=False) for _ in range(2))
         self._is_setting = False
+        self.actions_by_key: dict[str, Callable[[], object]] = {}
+        """What keys do while the plot has the focus, such as "Ctrl+Z"."""
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._set_up()
 
     def _set_up(self) -> None:
@@ -172,7 +84,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
             plot.hideButtons()
             # pyqtgraph leaves the menu, which is not shown here, to Python's garbage collection: it ends with the plot.
             plot.ctrlMenu.setParent(self, plot.ctrlMenu.windowFlags())
-            plot.getAxis("left").setWidth(_AXIS_WIDTH)
+            plot.getAxis("left").setWidth(AXIS_WIDTH)
         self._plot.getAxis("bottom").setStyle(showValues=False, tickLength=0)
         self._plot.getAxis("bottom").setHeight(2)
         # pyqtgraph would write 400 and "x0.001" for 0.4 mm/s.
@@ -181,10 +93,12 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         strip_axis.setStyle(showValues=False, tickLength=0)
         self._strip_box.setMouseEnabled(x=False, y=False)
         self._strip_box.setYRange(0, 1, padding=0)
-        self.ci.layout.setRowFixedHeight(1, _STRIP_HEIGHT + _TIME_HEIGHT)
+        self.ci.layout.setRowFixedHeight(1, _STRIP_HEIGHT + TIME_HEIGHT)
         self._strip_box.addItem(self._strip)
-        self._box.addItem(self._cursor, ignoreBounds=True)
-        self._cursor.hide()
+        self._box.addItem(self._bands, ignoreBounds=True)
+        for line in (self._cursor, self._marker):
+            self._box.addItem(line, ignoreBounds=True)
+            line.hide()
         self._plot.showGrid(x=True, y=True, alpha=0.15)
         for box in (self._box, self._strip_box):
             box.zoom_asked.connect(self.zoom_asked)
@@ -202,6 +116,7 @@ class FlowPlot(pg.GraphicsLayoutWidget):
                 axis.setPen(colors.grid)
                 axis.setTextPen(colors.text)
         self._cursor.setPen(pg.mkPen(colors.text, width=1))
+        self._marker.setPen(pg.mkPen(colors.text, width=1, style=Qt.PenStyle.DotLine))
 
     def show_units(self, *, time: str, velocity: str) -> None:
         """Write the axes' units."""
@@ -234,11 +149,27 @@ class FlowPlot(pg.GraphicsLayoutWidget):
         begins, ends, states = first.curves.strip if first is not None else (np.empty(0), np.empty(0), np.empty(0))
         self._strip.show_strip(begins * scale, ends * scale, states)
 
+    def show_bands(self, bands: Sequence[EventBand]) -> None:
+        """Draw events behind the traces."""
+        self._bands.show_bands(bands)
+
+    def take_drags(self, begin: Callable[[float, bool], Drag | None]) -> None:
+        """Ask, where a drag begins at a time and with Shift or without, who follows it; with no one, it moves time."""
+        self._box.begin_drag = begin
+
+    @property
+    def pixels_a_second(self) -> float:
+        """How long a unit of the time axis is on the screen."""
+        start, stop = self.time_range
+        return self.plot_width / max(stop - start, 1e-9)
+
     def show_cursor(self, time: float | None) -> None:
-        """Mark a time with a line; None takes it away."""
-        self._cursor.setVisible(time is not None)
-        if time is not None:
-            self._cursor.setPos(time)
+        """Mark the time that the mouse is at with a line; None takes it away."""
+        _put(self._cursor, time)
+
+    def show_marker(self, time: float | None) -> None:
+        """Mark the time of a window that is explained with a dotted line; None takes it away."""
+        _put(self._marker, time)
 
     def edges(self) -> tuple[float, float]:
         """Return where the time axis begins and ends on the screen, in pixels."""
@@ -257,6 +188,14 @@ class FlowPlot(pg.GraphicsLayoutWidget):
     def plot_width(self) -> float:
         """How wide the plot is, in pixels of the screen."""
         return float(self._box.width())
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Do what the key does; leave others to the dock."""
+        action = self.actions_by_key.get(name_of_key(event))
+        if action is None:
+            event.ignore()
+        else:
+            action()
 
     def leaveEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
         """Take the cursor away."""
@@ -282,7 +221,14 @@ class FlowPlot(pg.GraphicsLayoutWidget):
 
     def _on_mouse_clicked(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self._box.sceneBoundingRect().contains(event.scenePos()):
-            self.clicked.emit(float(self._box.mapSceneToView(event.scenePos()).x()))
+            time = float(self._box.mapSceneToView(event.scenePos()).x())
+            (self.double_clicked if event.double() else self.clicked).emit(time)
+
+
+def _put(line: Any, time: float | None) -> None:
+    line.setVisible(time is not None)
+    if time is not None:
+        line.setPos(time)
 
 
 def _draw(items: _Items, drawn: DrawnTrace, scale: float) -> None:

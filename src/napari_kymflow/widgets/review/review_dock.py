@@ -5,13 +5,12 @@ from functools import partial
 
 import napari
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QItemSelectionModel, QKeyCombination, QModelIndex, Qt
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtCore import QItemSelectionModel, QModelIndex
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDockWidget,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,18 +21,20 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core.errors import KymflowError
-from kymflow_core.reviews.event import UNREVIEWED, VERDICTS
+from kymflow_core.reviews.event import TRUE_STALL, UNREVIEWED, VERDICTS
 from kymflow_zarr.errors import KymflowZarrError
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.review.event_review import VERDICT_KEYS, EventReview
-from napari_kymflow.review.listed import ReviewFilter, kinds_of
+from napari_kymflow.review.listed import ReviewFilter, brief, count_disputed, kinds_of
 from napari_kymflow.user.reviewer import last_reviewer, note_reviewer
 from napari_kymflow.widgets.review.model import ReviewTableModel
 from napari_kymflow.widgets.table.view import forget_selection
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
-from napari_kymflow.widgets.window.layout import name_of
+from napari_kymflow.widgets.window.keys import name_of_key
+from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
+from napari_kymflow.widgets.window.layout import REVIEW, name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
 _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
@@ -44,7 +45,14 @@ _NO_EVENT = "No event is selected: click one in the list."
 _FOUND = "The event was found by the analysis: only events made by hand can be deleted."
 _NOTHING_DONE = "Nothing was done here since the dataset was opened."
 _NOTHING_UNDONE = "Nothing was taken back."
-_ROW_HEIGHT = 22
+_IS_BLINDED = "The review is blinded: what others say is hidden."
+_ROW_HEIGHT = 20
+_COLUMN_WIDTHS = (92, 76, 72, 84)
+"""Of all columns but the last; wide enough for what they mostly hold, so that all are seen at once."""
+_DISPUTED = "Disagreements"
+_SHORT = {UNREVIEWED: "none", TRUE_STALL: "stall"}
+"""What stands on a button instead of a long verdict."""
+_WAS_OPEN = "kymflow_was_open"
 
 
 class ReviewTable(QTableView):
@@ -57,9 +65,7 @@ class ReviewTable(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
         """Do what the key does; move through the rows with the others."""
-        keypad = Qt.KeyboardModifier.KeypadModifier
-        pressed = QKeyCombination(event.modifiers() & ~keypad, Qt.Key(event.key()))
-        action = self.actions_by_key.get(QKeySequence(pressed).toString(QKeySequence.SequenceFormat.PortableText))
+        action = self.actions_by_key.get(name_of_key(event))
         if action is None:
             super().keyPressEvent(event)
         else:
@@ -77,26 +83,28 @@ class ReviewDock(Dock):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
-        self.review = EventReview(self._session)
+        self.review = self._session.shared(EventReview)
         """What the dock shows."""
         self._echo = EchoGuard()
         self._model = ReviewTableModel(self.review)
         self._view = self._table()
-        self._progress, self._agreement = line_label(self), line_label(self)
+        self._progress, self._agreement = QLabel(self), line_label(self)
         self._reason = QLabel(self)
         self._reason.setWordWrap(True)
         self._name = QLineEdit(last_reviewer(), self)
         self._name.setPlaceholderText("your name")
         self._name.setToolTip("Each verdict is stored with its reviewer")
         self._blinded = self._check("Blinded", "Hide names and what others say; the order is shuffled, and its seed stored")
-        self._disputed = self._check("Disagreements", "Only events that two reviewers gave different verdicts")
+        self._disputed = self._check(_DISPUTED, "Only events that two reviewers gave different verdicts")
         self._kind, self._verdict = QComboBox(self), QComboBox(self)
         self._kind.addItem(_ALL_KINDS)
         self._verdict.addItems([_ALL_VERDICTS, UNREVIEWED, *VERDICTS])
         self._note = QLineEdit(self)
         self._note.setPlaceholderText("note; Return keeps it")
         self._verdict_buttons = [
-            self._button(f"{key} {verdict}", f"{verdict} (key {key})", partial(self.review.judge, verdict))
+            self._button(
+                f"{key} {_SHORT.get(verdict, verdict)}", f"{verdict} (key {key})", partial(self.review.judge, verdict)
+            )
             for key, verdict in VERDICT_KEYS.items()
         ]
         self._buttons = {
@@ -120,8 +128,10 @@ class ReviewDock(Dock):
         ):
             control.setAccessibleName(name)
         self._lay_out()
+        self.review.reviewer, self.review.filters = self._name.text(), ReviewFilter()
+        self._blinded.setChecked(self.review.is_blinded)
         self._bind()
-        self.review.reviewer = self._name.text()
+        self._on_changed()
         self.review.load()
 
     def _bind(self) -> None:
@@ -130,7 +140,6 @@ class ReviewDock(Dock):
             self,
             [
                 (session.dataset_changed, review.load),
-                (session.event_selected, review.on_event_selected),
                 (review.changed, self._on_changed),
             ],
         )
@@ -146,13 +155,14 @@ class ReviewDock(Dock):
             **dict.fromkeys(_PREVIOUS_KEYS, partial(review.step, -1)),
             "Ctrl+Z": review.undo,
             "Ctrl+Shift+Z": review.redo,
+            "F1": partial(show_keys, self),
         }
         self._view.actions_by_key = {key: partial(self._do, action) for key, action in review_keys.items()}
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
+        layout.setContentsMargins(6, 2, 6, 2)
+        layout.setSpacing(3)
         rows: list[list[QWidget]] = [
             [self._name, self._blinded, self._buttons["reload"]],
             [self._kind, self._verdict, self._disputed],
@@ -163,17 +173,26 @@ class ReviewDock(Dock):
                 line.addWidget(widget)
             layout.addLayout(line)
         layout.addWidget(self._view, stretch=1)
-        verdicts = QGridLayout()
-        for place, button in enumerate(self._verdict_buttons):
-            verdicts.addWidget(button, place // 3, place % 3)
+        verdicts = QHBoxLayout()
+        verdicts.setSpacing(3)
+        for button in self._verdict_buttons:
+            # As wide as its words, not as Qt's style would have it: all six are one line.
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 8)
+            verdicts.addWidget(button)
         layout.addLayout(verdicts)
-        layout.addWidget(self._note)
         steps = QHBoxLayout()
-        for name in ("previous", "next", "undo", "redo", "delete"):
+        for name in ("previous", "next"):
             steps.addWidget(self._buttons[name])
+        steps.addWidget(self._note, stretch=1)
+        for name in ("undo", "redo", "delete"):
+            steps.addWidget(self._buttons[name])
+        steps.addWidget(keys_button(self))
         layout.addLayout(steps)
-        layout.addWidget(self._progress)
-        layout.addWidget(self._agreement)
+        # In one line: each line below the list is an event that is not seen in it.
+        state = QHBoxLayout()
+        state.addWidget(self._progress)
+        state.addWidget(self._agreement, stretch=1)
+        layout.addLayout(state)
         layout.addWidget(self._reason)
         self.setMinimumWidth(_WIDTH)
 
@@ -183,10 +202,14 @@ class ReviewDock(Dock):
         view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         view.setWordWrap(False)
+        # Less than Qt's own: the docks have to fit on a laptop's screen.
+        view.setMinimumHeight(2 * _ROW_HEIGHT)
         view.setTabKeyNavigation(False)
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)
+        for column, width in enumerate(_COLUMN_WIDTHS):
+            view.setColumnWidth(column, width)
         forget_selection(view.horizontalHeader(), self._model)
         return view
 
@@ -219,9 +242,14 @@ class ReviewDock(Dock):
             note = review.current.reviewed.by(review.reviewer).note if review.current else ""
             if not self._note.hasFocus():
                 self._note.setText(note)
+            if not self._name.hasFocus():
+                self._name.setText(review.reviewer)
         self._progress.setText(review.progress)
-        self._agreement.setText("; ".join(one.summary() for one in review.agreements))
-        self._agreement.setToolTip(self._agreement.text())
+        disputed = count_disputed(review.events)
+        self._disputed.setText(f"{_DISPUTED} ({disputed})" if disputed else _DISPUTED)
+        enable(self._disputed, _IS_BLINDED if review.is_blinded else "")
+        self._agreement.setText("; ".join(map(brief, review.agreements)))
+        self._agreement.setToolTip("\n".join(one.summary() for one in review.agreements))
         problems = [f"A record cannot be read: {problem}" for problem in review.problems.values()]
         self._reason.setText("\n".join([*([review.why_not] if review.why_not else []), *problems]))
         self._reason.setVisible(bool(self._reason.text()))
@@ -251,14 +279,19 @@ class ReviewDock(Dock):
             self.review.reviewer = self._name.text()
 
     def _on_blinded(self, checked: bool) -> None:
+        if checked:
+            self._disputed.setChecked(False)
         self.review.is_blinded = checked
         for dock in self._named_docks():
-            dock.setVisible(not checked)
+            # What the user had closed before stays closed.
+            if checked:
+                dock.setProperty(_WAS_OPEN, not dock.isHidden())
+            dock.setVisible(not checked and bool(dock.property(_WAS_OPEN)))
 
     def _named_docks(self) -> list[QDockWidget]:
         """Return the docks of ours in this window that name records."""
         docks: list[QDockWidget] = self.window().findChildren(QDockWidget)
-        return [one for one in docks if name_of(one) is not None]
+        return [one for one in docks if name_of(one) not in (None, REVIEW)]
 
     def _on_filter_changed(self) -> None:
         if self._echo:

@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.tables.filters import FilterError, rows_that_match, rows_with_text
 from napari_kymflow.tables.save_rows import SAVE_KINDS, SaveKind, Written, rows_to_clipboard_text, save_rows
 from napari_kymflow.user.window import OnDone, Work
@@ -62,6 +63,8 @@ class TablePanel(QWidget):
     row_activated = Signal(object)
     menu_asked = Signal(object)
     """The user asked for a menu of the selected rows, at a point of the screen."""
+    filtered = Signal(object)
+    """The `RowFilter` that is typed above the rows, when another one is."""
     delete_asked = Signal()
     """Delete or Backspace was pressed in the rows."""
 
@@ -191,6 +194,12 @@ class TablePanel(QWidget):
         """The rows that are selected, as in the frame, in the order on screen."""
         return self.model.frame.iloc[self._selected_rows()]
 
+    @property
+    def row_filter(self) -> RowFilter:
+        """What is typed above the rows."""
+        searched = tuple(name for name in self.model.frame.columns if not self.columns.hides(name))
+        return RowFilter(by_column=self.header.texts(), search=self.search.text().strip(), searched=searched)
+
     def clear_filters(self) -> None:
         """Show all rows."""
         self.search.clear()
@@ -201,6 +210,7 @@ class TablePanel(QWidget):
         """Show the rows that the search and the filters are for, now."""
         self._typing.stop()
         kept = self._selected_rows()
+        self.filtered.emit(self.row_filter)
         with self.columns.arranging:
             self.model.set_filter(self._mask_of(self.model.frame))
         if len(kept) <= _MOST_KEPT_SELECTED:

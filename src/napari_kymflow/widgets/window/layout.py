@@ -1,6 +1,7 @@
 """Where the docks are: below the canvas, since a kymograph is wide and low, and sized to the window.
 
-First comes the velocity, as wide as the canvas, and below it the tables and the ROIs side by side.
+First comes the velocity, as wide as the canvas, and below it the tables and the ROIs side by side. Where the plots
+are open, they are a tab beside the tables; the review is at the right of the canvas, which is then higher.
 
 The rule of this room: whatever the way in, the window looks the same. What the user moved, or made larger, stays so; a dock
 that is closed and opened again comes back where it was.
@@ -16,12 +17,19 @@ from napari_kymflow.widgets.window.binding import soon
 
 PLUGIN = "napari-kymflow"
 DATASET, ROIS, FLOW = "Kymograph dataset", "Kymograph ROIs", "Kymograph flow"
+PLOTS, REVIEW = "Kymograph plots", "Kymograph review"
 DOCKS = (FLOW, DATASET, ROIS)
-"""All of our docks, in their order from above and from the left."""
-_LOWER = (DATASET, ROIS)
+"""The docks that open together, in their order from above and from the left."""
+_PLACED = (*DOCKS, PLOTS, REVIEW)
+"""The docks that have a place of their own."""
+_SIDES = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
+_AREAS = {REVIEW: Qt.DockWidgetArea.RightDockWidgetArea}
+"""Where a dock belongs that is not below the canvas."""
 _LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
 _GROWN_MS = 100
 _PART_OF_HEIGHT = 0.4
+_BESIDE_REVIEW, _LEAST_BESIDE_REVIEW, _FLOW_BESIDE_REVIEW = 0.26, 222, 165
+"""The same while the review lies beside the canvas: its list of events is as high as the canvas."""
 _FLOW_PART, _LEAST_FLOW, _MOST_FLOW = 0.24, 190, 320
 _DATASETS_PART_OF_WIDTH = 0.58
 _LEFT_WIDTH = 260
@@ -110,10 +118,16 @@ class DockLayout(QObject):
             return
         self.is_new = False
         self._fitted = self._fitted or self._is_on_screen()
-        area = self._places.areas.get(name, Qt.DockWidgetArea.BottomDockWidgetArea)
+        area = self._places.areas.get(name, _AREAS.get(name, Qt.DockWidgetArea.BottomDockWidgetArea))
         PlacedDock(name, dock, self._places).changed.connect(self._on_dock_changed)
-        self._window.addDockWidget(area, dock)
-        self._stack(self._docks_in(area))
+        tables = self._docks_in(area).get(DATASET)
+        if name == PLOTS and tables is not None:
+            # Not beside them, not even for a moment: Qt would make the window wider for it.
+            self._window.tabifyDockWidget(tables, dock)
+            dock.raise_()
+        else:
+            self._window.addDockWidget(area, dock)
+            self._stack(self._docks_in(area))
         self._resize(name, dock)
         # Qt makes the window larger where the docks need more than it has, and does so a moment later.
         self._on_screen.start()
@@ -163,20 +177,24 @@ class DockLayout(QObject):
             return
         left = [dock for dock in self._window.findChildren(QDockWidget) if self._is_left(dock)]
         self._window.resizeDocks(left, [_LEFT_WIDTH] * len(left), Qt.Orientation.Horizontal)
-        self._window.resizeDocks([*docks.values()], [self._height_of(name) for name in docks], Qt.Orientation.Vertical)
-        lower = [docks[name] for name in _LOWER if name in docks]
-        if len(lower) == len(_LOWER):
+        heights = {name: self._height_of(name) for name in docks if name != PLOTS or DATASET not in docks}
+        self._window.resizeDocks([docks[name] for name in heights], [*heights.values()], Qt.Orientation.Vertical)
+        lower = _lower(docks)
+        if len(lower) > 1:
             width = sum(dock.width() for dock in lower)
             widths = [round(_DATASETS_PART_OF_WIDTH * width), round((1 - _DATASETS_PART_OF_WIDTH) * width)]
             self._window.resizeDocks(lower, widths, Qt.Orientation.Horizontal)
 
     def _stack(self, docks: dict[str, QDockWidget]) -> None:
         """Put docks of one area where they belong next to each other."""
-        upper, lower = docks.get(FLOW), [docks[name] for name in _LOWER if name in docks]
+        upper, lower = docks.get(FLOW), _lower(docks)
         if upper is not None and lower:
             self._window.splitDockWidget(upper, lower[0], Qt.Orientation.Vertical)
-        if len(lower) == len(_LOWER):
+        if len(lower) > 1:
             self._window.splitDockWidget(*lower, Qt.Orientation.Horizontal)
+        if DATASET in docks and PLOTS in docks:
+            # Last: a dock that is split from another one leaves its tabs.
+            self._window.tabifyDockWidget(docks[DATASET], docks[PLOTS])
 
     def has_below(self, name: str) -> bool:
         """Return whether a dock of ours is seen below the canvas."""
@@ -186,8 +204,18 @@ class DockLayout(QObject):
     def _height_of(self, name: str) -> int:
         height = float(self._window.height())
         if name == FLOW:
-            return min(max(round(_FLOW_PART * height), _LEAST_FLOW), _MOST_FLOW)
+            return (
+                _FLOW_BESIDE_REVIEW if self._is_reviewed else min(max(round(_FLOW_PART * height), _LEAST_FLOW), _MOST_FLOW)
+            )
+        if self._is_reviewed:
+            return max(round(_BESIDE_REVIEW * height), _LEAST_BESIDE_REVIEW)
         return min(max(round(_PART_OF_HEIGHT * height), _LEAST_HEIGHT), _MOST_HEIGHT)
+
+    @property
+    def _is_reviewed(self) -> bool:
+        """Whether the review lies beside the canvas."""
+        docks = (self._docks_in(area).get(REVIEW) for area in _SIDES)
+        return any(dock is not None and not dock.isHidden() for dock in docks)
 
     def _resize(self, name: str, dock: QDockWidget) -> None:
         size = self._places.sizes.get(name)
@@ -201,10 +229,15 @@ class DockLayout(QObject):
         """Return our docks in an area of the window by name, in their order."""
         docks = [dock for dock in self._window.findChildren(QDockWidget) if self._window.dockWidgetArea(dock) == area]
         found = {name_of(dock): dock for dock in docks if not dock.isFloating()}
-        return {name: found[name] for name in DOCKS if name in found}
+        return {name: found[name] for name in _PLACED if name in found}
 
     def _is_left(self, dock: QDockWidget) -> bool:
         return bool(self._window.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea and dock.isVisible())
+
+
+def _lower(docks: dict[str, QDockWidget]) -> list[QDockWidget]:
+    """Return the docks of the lowest row, from the left: the tables, or the plots in their place, and the ROIs."""
+    return [dock for dock in (docks.get(DATASET) or docks.get(PLOTS), docks.get(ROIS)) if dock is not None]
 
 
 def layout_of(window: QMainWindow) -> DockLayout:
@@ -219,7 +252,7 @@ def is_placed(dock: QDockWidget) -> bool:
 
 def name_of(dock: QDockWidget) -> str | None:
     """Return which of our docks a dock of napari's is; None where it is another one."""
-    return next((name for name in DOCKS if dock.windowTitle().startswith(name)), None)
+    return next((name for name in _PLACED if dock.windowTitle().startswith(name)), None)
 
 
 def others_than(name: str) -> tuple[str, ...]:

@@ -1,0 +1,132 @@
+"""An image's rows as an Arrow table, without a frame where that gives the same: measured, a frame costs 1 ms an image.
+
+The rule of this room: it has no rule of its own. What is not just as our programs write it goes through the frames of
+`protocol`, which have the rules.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from numbers import Integral
+
+import pandas as pd
+import pyarrow as pa
+
+from kymflow_core.errors import IndexerError
+from kymflow_core.indexers.protocol import ArtifactReader, DatasetIndexer, ExtractsTables, tables_of
+from kymflow_zarr.formats.arrow_tables import plain_schema
+from kymflow_zarr.formats.frames import frame_to_table, is_of_plain_frame
+from kymflow_zarr.tables.table_file import IMAGE_ID
+
+_TYPES = {
+    "int64": pa.int64(),
+    "Int64": pa.int64(),
+    "float64": pa.float64(),
+    "str": pa.string(),
+    "bool": pa.bool_(),
+    "datetime64[us]": pa.timestamp("us"),
+}
+_NO_GAPS = ("int64", "bool")
+
+
+def extract_as_table(indexer: DatasetIndexer, rec: ArtifactReader) -> pa.Table:
+    """Return what an indexer extracts of a record, as an Arrow table; raise as `DatasetIndexer.extract_rows`."""
+    if isinstance(indexer, ExtractsTables) and _has_own_tables(type(indexer)):
+        table = indexer.extract_table(rec)
+        if table is not None:
+            return table
+    rows = indexer.extract_rows(rec)
+    if not isinstance(rows, pd.DataFrame):
+        raise IndexerError(f"the indexer {indexer.name!r} returned a {type(rows).__name__} where a DataFrame is expected")
+    return frame_to_table(rows, what=f"the rows of image {rec.image_id}")
+
+
+def stored_rows(
+    rec: ArtifactReader, name: str, dtypes: Mapping[str, str], *, counts: Collection[str] = ()
+) -> pa.Table | None:
+    """Return the rows of a table artifact as `rows_of` and `with_counts` do; None where only these know what they are.
+
+    Parameters
+    ----------
+    rec
+        The record.
+    name
+        The artifact.
+    dtypes
+        The required columns, with their dtypes in pandas.
+    counts
+        Further columns that count, if they are there.
+    """
+    tables = tables_of(rec)
+    if tables is None:
+        return None
+    try:
+        table = tables.load_arrow(name)
+    except FileNotFoundError:
+        return None
+    if not is_of_plain_frame(table):
+        return None
+    own = table.drop_columns([IMAGE_ID]) if IMAGE_ID in table.column_names else table
+    if not _is_as_written(own, dtypes, counts):
+        return None
+    return _with_image_id(_plain(own.replace_schema_metadata()), rec.image_id)
+
+
+def table_of_rows(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str], *, image_id: str) -> pa.Table | None:
+    """Return rows that were made one by one, as `rows_of` a frame of them; None where they do not fit the dtypes."""
+    names = list(dict.fromkeys([*dtypes, *(name for row in rows for name in row)]))
+    types = {name: _TYPES[dtype] for name, dtype in dtypes.items()}
+    whole = [name for name, kind in types.items() if pa.types.is_integer(kind)]
+    if not all(isinstance(row.get(name), Integral | None) for name in whole for row in rows):
+        return None  # Arrow cuts 1.5 to 1 without a word
+    try:
+        columns = [pa.array([row.get(name) for row in rows], types.get(name), from_pandas=True) for name in names]
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return None
+    table = pa.table(columns, names=names)
+    gaps = (table[name].null_count for name, dtype in dtypes.items() if dtype in _NO_GAPS)
+    return None if any(gaps) else _with_image_id(_plain(table), image_id)
+
+
+def no_rows(dtypes: Mapping[str, str]) -> pa.Table:
+    """Return no rows, with `image_id` and the required columns."""
+    return _no_rows(tuple(dtypes.items()))
+
+
+@cache
+def _no_rows(dtypes: tuple[tuple[str, str], ...]) -> pa.Table:
+    return pa.schema([(IMAGE_ID, pa.string()), *((name, _TYPES[dtype]) for name, dtype in dtypes)]).empty_table()
+
+
+def _has_own_tables(kind: type) -> bool:
+    """Return whether a class says itself what its tables are: one that changes only the rows of another has none."""
+    own = ("extract_rows", "extract_table")
+    return next(("extract_table" in vars(one) for one in kind.__mro__ if any(name in vars(one) for name in own)), False)
+
+
+def _is_as_written(own: pa.Table, dtypes: Mapping[str, str], counts: Collection[str]) -> bool:
+    """Return whether a table has the required columns first, in their types, and no other that a frame would change."""
+    names = own.column_names
+    if names[: len(dtypes)] != [*dtypes] or len(set(names)) != len(names):
+        return False
+    for field in own.schema:
+        dtype = dtypes.get(field.name, "Int64" if field.name in counts else None)
+        if not (_is_plain(field.type) if dtype is None else field.type == _TYPES[dtype]):
+            return False
+        if dtype in _NO_GAPS and own[field.name].null_count:
+            return False
+    return True
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    schema = plain_schema(table.schema)
+    return table if schema.equals(table.schema) else table.cast(schema)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    types = pa.types
+    checks = (types.is_boolean, types.is_integer, types.is_floating, types.is_string, types.is_large_string, types.is_null)
+    return any(check(kind) for check in checks)
+
+
+def _with_image_id(own: pa.Table, image_id: str) -> pa.Table:
+    return own.add_column(0, pa.field(IMAGE_ID, pa.string()), pa.repeat(pa.scalar(image_id, pa.string()), len(own)))

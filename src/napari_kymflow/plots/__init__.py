@@ -1,0 +1,1 @@
+"""Plots over a dataset: which rows, what is drawn, and where a click on a point leads. No Qt."""
