@@ -320,7 +320,7 @@ def test_rebuilding_all_makes_missing_tables(dock, session, qtbot):
 @pytest.mark.story
 def test_one_table_is_rebuilt_alone(dock, session, qtbot):
     dock.show_tab("rois")
-    assert dock._rebuild_one.text() == "Rebuild rois"
+    assert dock._rebuild_one.text() == "Rebuild ROIs"
     dock._rebuild_one.trigger()
     wait(dock, qtbot)
     assert dock._bar.text == "rois: 6 rows of 3 images"

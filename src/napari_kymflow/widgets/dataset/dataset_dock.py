@@ -348,7 +348,7 @@ class DatasetDock(Dock):
         enable(self._rebuild, changing)
         name = self._current_name()
         is_ours = name in [indexer.table_name for indexer in session.found.indexers]
-        self._rebuild_one.setText(f"Rebuild {name}" if is_ours else "Rebuild this table")
+        self._rebuild_one.setText(f"Rebuild {table_title(name)}" if is_ours else "Rebuild this table")
         enable(self._rebuild_one, changing or ("" if is_ours else NOT_OURS))
         enable(self._export, reading)
         enable(self._export_image, reading or no_record)

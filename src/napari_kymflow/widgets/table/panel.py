@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from kymflow_core.columns import table_title
 from napari_kymflow.session.table_filters import RowFilter
 from napari_kymflow.tables.filters import FilterError, rows_that_match, rows_with_text
 from napari_kymflow.tables.save_rows import SAVE_KINDS, SaveKind, Written, rows_to_clipboard_text, save_rows
@@ -352,7 +353,8 @@ class TablePanel(QWidget):
         self.show_filters(shown=self._filters_button.isChecked())
 
     def _on_save_clicked(self) -> None:
-        chosen, kind = QFileDialog.getSaveFileName(self, f"Save {self._name}", self._name, ";;".join(SAVE_KINDS))
+        title = table_title(self._name)
+        chosen, kind = QFileDialog.getSaveFileName(self, f"Save {title}", title, ";;".join(SAVE_KINDS))
         if not chosen:
             return
         path, suffix = Path(chosen), f".{SAVE_KINDS[kind].partition('-')[0]}"
