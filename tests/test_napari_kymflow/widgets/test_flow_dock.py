@@ -7,6 +7,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from kymflow_core.reviews.event import TRUE_STALL
 from kymflow_core.reviews.review import load_review
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
@@ -108,3 +109,29 @@ def test_a_window_that_is_clicked_is_explained_until_the_explanation_is_closed(d
     dock.why.window.close()
     assert not inspector.is_open
     assert not dock.plot._marker.isVisible()
+
+
+def test_measured_an_event_is_clicked_and_judged_and_a_moved_roi_is_measured_again(dock, session, qtbot):
+    roi_id = dock.flow.roi_ids[0]
+    session.record.selection.select([roi_id])
+    measure(dock, qtbot, lambda: dock.measure.run("roi"))
+    assert "event" in dock._bar.text
+    detected = [band for band in bands(dock) if band.listed.event.method == "likelihood"]
+    click(dock, (detected[0].begin_s + detected[0].end_s) / 2)
+    dock.events.review.judge(TRUE_STALL)
+    stored = load_review(session.dataset.record(session.image_id))
+    assert [one.by("Ada").user_type for one in stored.events if one.event == detected[0].listed.event] == [TRUE_STALL]
+
+    session.record.editor.edit(roi_id, x0=20)
+    assert f"ROI {roi_id}" in dock._warning.full_text
+    measure(dock, qtbot, dock.measure.again.click)
+    assert dock._warning.full_text == ""
+    again = load_review(session.dataset.record(session.image_id))
+    assert [one.by("Ada").user_type for one in (*again.events, *again.unmatched)].count(TRUE_STALL) == 1
+
+
+def measure(dock, qtbot, begin):
+    """Begin a measurement, and wait until its results are shown."""
+    before = dock.flow.flow
+    begin()
+    qtbot.waitUntil(lambda: not dock.is_busy and dock.flow.flow is not before)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QBrush, QColor, QPainter, QPen, QTransform
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -94,7 +94,8 @@ class EventLegend(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._kinds: tuple[str, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        # In a narrow window the legend is cut off, rather than that it makes the window wider.
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -107,8 +108,16 @@ class EventLegend(QWidget):
         if wanted != self._kinds:
             self._kinds = wanted
             self.setToolTip("\n".join(f"{kind}: {look_of(kind).text}" for kind in wanted))
-            self.setFixedWidth(sum(self._width(kind) for kind in wanted))
+            self.updateGeometry()
             self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
+        """Return how much room all kinds need."""
+        return QSize(sum(self._width(kind) for kind in self._kinds), _SWATCH)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  # Qt's name
+        """Return that it can do without any."""
+        return QSize(0, _SWATCH)
 
     def paintEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
         """Draw a swatch and a word for each kind."""

@@ -83,7 +83,7 @@ class FlowOverlay(CanvasOverlay):
         painter = QPainter(self)
         left, below = self._strips
         area = QRectF(left, 0, self.width() - left, self.height() - below)
-        for slopes in self._slopes:
+        for slopes in (one for one in self._slopes if one.segments):
             self._paint_slopes(painter, self._placement, area, slopes)
         painter.setClipRect(area)
         for mark in self._marks:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayou
 from napari_kymflow.flow.measuring import SCOPES, Scope
 from napari_kymflow.flow.settings_form import AUTOMATIC, QUESTIONS, describe_changes, settings_from
 from napari_kymflow.widgets.window.dock import push_button
+from napari_kymflow.widgets.window.enabling import enable
 
 _WIDTH = 460
 
@@ -48,6 +49,7 @@ class SettingsWindow(QDialog):
         self._said = QLabel(self)
         self._said.setWordWrap(True)
         self._scopes: dict[Scope, QPushButton] = {}
+        self._reasons: Mapping[Scope, str] = {}
         self._lay_out()
         self.form.changed.connect(self._on_changed)
         self._on_changed()
@@ -78,9 +80,12 @@ class SettingsWindow(QDialog):
 
     def show_reasons(self, reasons: Mapping[Scope, str]) -> None:
         """Let just those buttons work that can measure something now: those without a reason why not."""
+        self._reasons = reasons
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
         for scope, button in self._scopes.items():
-            button.setEnabled(not reasons.get(scope) and self._problem is None)
-            button.setToolTip(reasons.get(scope) or f"Measure with these settings: {SCOPES[scope].lower()}")
+            enable(button, self._problem or self._reasons.get(scope, ""))
 
     @property
     def _answers(self) -> dict[str, Any]:
@@ -97,8 +102,7 @@ class SettingsWindow(QDialog):
     def _on_changed(self) -> None:
         problem = self._problem
         self._said.setText(problem or describe_changes(self._answers, self._defaults))
-        for button in self._scopes.values():
-            button.setEnabled(problem is None)
+        self._show_buttons()
         if problem is None:
             self.changed.emit(self.form())
 
