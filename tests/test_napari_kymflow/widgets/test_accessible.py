@@ -30,13 +30,14 @@ from napari_kymflow.session.session import session_of
 from napari_kymflow.user.help_pages import find_page
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
+from napari_kymflow.widgets.plots.plots_dock import PlotsDock
 from napari_kymflow.widgets.review.review_dock import ReviewDock
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
 from napari_kymflow.widgets.window.enabling import NOT_NOW
 from napari_kymflow.widgets.window.focus import FocusFollower
 from napari_kymflow.widgets.window.help import HelpWindow
 
-DOCKS = (DatasetDock, RoiDock, FlowDock, ReviewDock)
+DOCKS = (DatasetDock, RoiDock, FlowDock, ReviewDock, PlotsDock)
 CONTROLS = (
     QAbstractButton,
     QAbstractItemView,
@@ -114,7 +115,7 @@ def state(request, viewer_model, demo_path, monkeypatch):
 def test_what_cannot_be_used_says_why(kind, state, viewer_model, qtbot):
     dock, may_end = kind(viewer_model), threading.Event()
     qtbot.addWidget(dock)
-    if state == "busy" and hasattr(dock, "is_busy"):
+    if state == "busy" and hasattr(dock, "_bar"):
         qtbot.waitUntil(lambda: not dock.is_busy)
         dock._bar.run("At work", lambda watch: may_end.wait(20), lambda result: "")
     entries = [entry for menu in dock.findChildren(QMenu) for entry in menu.actions() if not entry.isSeparator()]

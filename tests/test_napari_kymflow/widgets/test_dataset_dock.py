@@ -8,7 +8,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
 
 from kymflow_core import AcqImage, KymDataset
 from kymflow_zarr import ZarrDataset
@@ -87,7 +87,8 @@ def change_roi_of(dock_session, name):
 
 
 def test_an_empty_dock_says_what_to_do(dock):
-    assert "Drop a .zarr folder or a folder of TIFF files" in dock._panels[RECORDS]._empty.text()
+    said = " ".join(label.text() for label in dock._start.findChildren(QLabel))
+    assert "Drop a folder of TIFF files, or a dataset (.zarr), onto the canvas" in said
     assert not dock._buttons["refresh"].isEnabled()
     assert not dock._buttons["more"].isEnabled()
     assert dock._buttons["open"].isEnabled()

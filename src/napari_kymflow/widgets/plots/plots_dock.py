@@ -33,8 +33,10 @@ from napari_kymflow.widgets.plots.chart import ON_DARK, PAPER, Chart, ChartColor
 from napari_kymflow.widgets.plots.saving import choose_and_save, copy_means, copy_numbers, copy_picture
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
+from napari_kymflow.widgets.window.enabling import enable
 
 _NONE = "—"
+_NO_PLOT = "There is no plot."
 _FORM_WIDTH = 250
 _LEAST_HEIGHT = 160
 _MOST_LINES = 4
@@ -97,6 +99,7 @@ class PlotsDock(Dock):
     def _combo(self, name: str) -> QComboBox:
         combo = QComboBox(self)
         combo.setToolTip(_TIPS[name])
+        combo.setAccessibleName(_LABELS.get(name, name))
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(8)
         combo.setMaxVisibleItems(30)
@@ -105,6 +108,7 @@ class PlotsDock(Dock):
     def _make_text(self) -> QPlainTextEdit:
         text = QPlainTextEdit(self)
         text.setReadOnly(True)
+        text.setAccessibleName("What the plot shows")
         text.setFrameShape(QPlainTextEdit.Shape.NoFrame)
         text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         text.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -212,7 +216,7 @@ class PlotsDock(Dock):
             self._show_text(shown.text)
             self._show_choices()
         for button in (self._copy, self._save):
-            button.setEnabled(shown.plot is not None)
+            enable(button, "" if shown.plot is not None else shown.problem or _NO_PLOT)
 
     def _show_choices(self) -> None:
         shown, choices = self.plots.shown, self.plots.shown.choices

@@ -9,7 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
-from qtpy.QtWidgets import QApplication, QDockWidget, QLayout, QTabWidget, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QLayout, QScrollArea, QTabWidget, QWidget
 
 from napari_kymflow.widgets.window.canvas_overlay import CanvasOverlay
 from napari_kymflow.widgets.window.layout import name_of
@@ -80,6 +80,8 @@ def _in_order(widget: QWidget) -> Iterator[QWidget]:
             yield from _in_order(corner)
         for place in range(widget.count()):
             yield from _in_order(widget.widget(place))
+    elif isinstance(widget, QScrollArea) and widget.widget() is not None:
+        yield from _in_order(widget.widget())
     elif widget.layout() is not None:
         yield from _of_layout(widget.layout())
     elif Qt.FocusPolicy.TabFocus in widget.focusPolicy():
