@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kymflow_core import AcqImage, KymDataset, ReviewLog, load_review
+from kymflow_core import AcqImage, KymDataset, MetadataEdit, ReviewLog, edit_metadata, load_review
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 
@@ -177,6 +177,33 @@ def annotate(target: Path) -> None:
     window.close()
 
 
+def plots(target: Path) -> None:
+    """Draw the plots of a small study: three animals of two vessels each, awake and anaesthetised."""
+    from napari_kymflow.widgets.window.layout import PLOTS, PLUGIN
+
+    path, groups = Path("study.zarr"), ("awake", "isoflurane")
+    scans = [
+        replace(scan, name=f"scan {number:02d}", lines=1000, velocity_mm_s=0.5 + 0.06 * (number // 4) - 0.2 * (number % 2))
+        for number, scan in enumerate([DEMO_SCANS[0]] * 12)
+    ]
+    dataset = make_demo_dataset(path, scans=scans)
+    for number, record in enumerate(dataset.iter_records(order_by="acquired_local_epoch_ns")):
+        experiment = {
+            "subject_id": f"mouse {number // 4 + 1}",
+            "vessel_id": "ab"[number // 2 % 2],
+            "condition": groups[number % 2],
+        }
+        edit_metadata(dataset, [record.image_id], MetadataEdit(experiment=experiment))
+    for indexer in INDEXERS:
+        KymDataset(dataset).refresh(indexer)
+    window = Window(path)
+    _, dock = window.viewer.window.add_plugin_dock_widget(PLUGIN, PLOTS)
+    window.wait(lambda: dock.plots.shown.plot is not None)
+    dock.plots.choose(sample="exp_vessel_id", color="exp_subject_id")
+    window.save(target)
+    window.close()
+
+
 def review(target: Path) -> None:
     """Draw the review dock, after the first event was judged."""
     from napari_kymflow.user.reviewer import note_reviewer
@@ -255,6 +282,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "demo.png": demo,
     "event.png": event,
     "icon.png": icon,
+    "plots.png": plots,
     "review.png": review,
     "tables.png": tables,
     "tutorial.png": tutorial,

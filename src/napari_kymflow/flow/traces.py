@@ -104,6 +104,9 @@ class RoiFlow:
     statement: ComputedFrom | None = None
 
 
+_NOTHING = RoiFlow()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RecordFlow:
     """What was measured of the ROIs of one record, by ROI id; `problem` says why that cannot be read."""
@@ -113,7 +116,7 @@ class RecordFlow:
 
     def of(self, roi_id: int) -> RoiFlow:
         """Return what was measured of a ROI; nothing where nothing was."""
-        return self.rois.get(roi_id, RoiFlow())
+        return self.rois.get(roi_id, _NOTHING)
 
 
 def load_flow(path: Path, image_id: str) -> RecordFlow:

@@ -69,7 +69,8 @@ class EventReview:
         self._logs.clear()
         self._history = ReviewHistory()
         if self.is_blinded:
-            self._seed = self._own_seed()
+            # Another reviewer has another order, and begins at its beginning.
+            self._seed, self.current = self._own_seed(), None
         self._list()
 
     @property

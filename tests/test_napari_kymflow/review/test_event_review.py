@@ -248,3 +248,13 @@ def test_blinded_hides_the_names_of_rois_too(review, demo_session):
 def test_of_two_who_judged_no_event_in_common_no_number_is_said():
     nothing = Agreement(first="Ada", second="Ben", n=0, n_equal=0, kappa=math.nan)
     assert brief(nothing) == "Ada and Ben: none judged by both"
+
+
+def test_blinded_another_reviewer_begins_at_the_first_event(review):
+    review.is_blinded = True
+    for _ in range(3):
+        review.step(1)
+    review.reviewer = "Ben"
+    assert review.current is None
+    review.step(1)
+    assert review.current.title == "event 1"

@@ -107,3 +107,14 @@ def test_the_numbers_are_copied_for_a_spreadsheet(dock):
 def test_the_theme_counts_in_the_plot(dock, viewer):
     viewer.theme = "light"
     assert dock.chart._colors.groups[0] == "#0072b2"
+
+
+def test_a_plot_that_cannot_be_made_leaves_no_axes_of_the_last_one_and_says_why(dock, qtbot):
+    dock.plots.choose(kind="paired", group=None)
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert dock._text.toPlainText() == dock.plots.shown.problem != ""
+    assert not dock.chart._plot.isVisible()
+    assert not dock._copy.isEnabled()
+    dock.plots.choose(kind="box")
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert dock.chart._plot.isVisible()

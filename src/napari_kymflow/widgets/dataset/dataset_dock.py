@@ -241,8 +241,7 @@ class DatasetDock(Dock):
 
     def _chosen_ids(self) -> list[str]:
         """Return the ids of the records that are selected in the list; else that of the open record."""
-        chosen = self._panels[RECORDS].selected if self._current_name() == RECORDS else pd.DataFrame()
-        ids = list(dict.fromkeys(chosen["image_id"].astype(str))) if "image_id" in chosen.columns else []
+        ids = self._panels[RECORDS].selected_ids if self._current_name() == RECORDS else []
         return ids or [one for one in [self._session.image_id] if one is not None]
 
     def _on_metadata_edited(self, image_ids: Sequence[str]) -> None:

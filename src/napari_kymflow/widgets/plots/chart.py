@@ -81,8 +81,9 @@ class Chart(pg.GraphicsLayoutWidget):
         self._draw()
 
     def show_marks(self, marks: Marks, *, x_title: str, y_title: str) -> None:
-        """Draw another plot, all of it in view."""
+        """Draw another plot, all of it in view; without titles there is none, and no axes either."""
         self._marks, self._titles = marks, (x_title, y_title)
+        self._plot.setVisible(bool(x_title or y_title))
         self._draw()
         self._box.autoRange(padding=0.06)
 

@@ -119,7 +119,11 @@ class PlotsDock(Dock):
         """Show what is said of the plot, as high as its lines, but never so high that the plot is small."""
         self._text.setPlainText(words)
         self._text.setToolTip(words)
-        lines = min(max(words.count("\n") + 1, 1), _MOST_LINES)
+        # The lines of a plot have a line each; why there is none is a sentence that may be long.
+        is_problem = self.plots.shown.plot is None
+        mode = QPlainTextEdit.LineWrapMode
+        self._text.setLineWrapMode(mode.WidgetWidth if is_problem else mode.NoWrap)
+        lines = _MOST_LINES if is_problem else min(words.count("\n") + 1, _MOST_LINES)
         self._text.setFixedHeight(lines * self._text.fontMetrics().lineSpacing() + 8)
 
     def _make_buttons(self) -> tuple[QPushButton, QPushButton]:

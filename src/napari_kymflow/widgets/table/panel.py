@@ -191,6 +191,13 @@ class TablePanel(QWidget):
         self.header.show_edits(shown=shown)
 
     @property
+    def selected_ids(self) -> list[str]:
+        """The ids of the images of the rows that are selected, in the order on screen, each once; none without a column."""
+        if _ID not in self.model.column_names:
+            return []
+        return list(dict.fromkeys(self.model.frame[_ID].iloc[self._selected_rows()].astype("str")))
+
+    @property
     def selected(self) -> pd.DataFrame:
         """The rows that are selected, as in the frame, in the order on screen."""
         return self.model.frame.iloc[self._selected_rows()]
