@@ -143,6 +143,22 @@ def event(target: Path) -> None:
     window.close()
 
 
+def why(target: Path) -> None:
+    """Draw why the velocity of a window at the edge of a stall is what it is."""
+    from napari_kymflow.widgets.flow.flow_dock import FlowDock
+
+    window = demo_window()
+    window.click_row("velocity_events", "1.8")
+    dock = next(one for one in window.docks.values() if isinstance(one, FlowDock))
+    dock.why.button.click()
+    seconds = window.session.event.t0_s
+    dock.why.inspector.choose(seconds / dock.flow.seconds_per_line)
+    window.wait(lambda: dock.why.inspector.reasons is not None)
+    dock.why.window.grab().save(str(target))
+    dock.why.window.close()
+    window.close()
+
+
 def annotate(target: Path) -> None:
     """Draw ROIs of several kinds, of which one was moved and not saved."""
     window = demo_window()
@@ -242,6 +258,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "review.png": review,
     "tables.png": tables,
     "tutorial.png": tutorial,
+    "why.png": why,
 }
 
 

@@ -1,5 +1,6 @@
 """The 2-D slices of an image, by z and channel, as a ROI names them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from kymflow_core.errors import ImageError, RoiError
 from kymflow_core.roi.bounds import Bounds
 
 _LARGEST_HELD = 512 * 2**20
+_ONE_CHUNK = 2**20
+"""So large a slice is one chunk, which is read whole whatever part of it is asked for."""
 
 
 def slice_shape(sizes: Mapping[str, int]) -> tuple[int, int]:
@@ -36,13 +39,13 @@ class Slices:
         One name a dimension.
     holds
         Whether each slice is read once and held, where it is small enough (512 MB); by default only what is asked for is
-        read.
+        read, unless the slice is one chunk (1 MB).
     """
 
     def __init__(self, pixels: Any, axes: Sequence[str], *, holds: bool = False) -> None:
         self._pixels, self._axes = pixels, tuple(axes)
         self._sizes = {axis: int(size) for axis, size in zip(axes, pixels.shape, strict=True)}
-        self._holds = holds and np.prod(self.shape) * pixels.dtype.itemsize <= _LARGEST_HELD
+        self._holds = math.prod(self.shape) * pixels.dtype.itemsize <= (_LARGEST_HELD if holds else _ONE_CHUNK)
         self._held: dict[tuple[int, int], NDArray[Any]] = {}
 
     @property

@@ -5,7 +5,7 @@ The rule of this room: it has no rule of its own. What is not just as our progra
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral
 
 import pandas as pd
@@ -65,10 +65,12 @@ def stored_rows(
         return None
     if not is_of_plain_frame(table):
         return None
-    own = table.drop_columns([IMAGE_ID]) if IMAGE_ID in table.column_names else table
-    if not _is_as_written(own, dtypes, counts):
+    own = (table.drop_columns([IMAGE_ID]) if IMAGE_ID in table.column_names else table).replace_schema_metadata()
+    if not _is_as_written(own.schema, tuple(dtypes.items()), tuple(counts)):
         return None
-    return _with_image_id(_plain(own.replace_schema_metadata()), rec.image_id)
+    if any(own[name].null_count for name, dtype in dtypes.items() if dtype in _NO_GAPS):
+        return None
+    return _with_image_id(own, rec.image_id)
 
 
 def table_of_rows(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str], *, image_id: str) -> pa.Table | None:
@@ -84,7 +86,7 @@ def table_of_rows(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str
         return None
     table = pa.table(columns, names=names)
     gaps = (table[name].null_count for name, dtype in dtypes.items() if dtype in _NO_GAPS)
-    return None if any(gaps) else _with_image_id(_plain(table), image_id)
+    return None if any(gaps) else _with_image_id(table, image_id)
 
 
 def no_rows(dtypes: Mapping[str, str]) -> pa.Table:
@@ -103,23 +105,13 @@ def _has_own_tables(kind: type) -> bool:
     return next(("extract_table" in vars(one) for one in kind.__mro__ if any(name in vars(one) for name in own)), False)
 
 
-def _is_as_written(own: pa.Table, dtypes: Mapping[str, str], counts: Collection[str]) -> bool:
+@lru_cache(maxsize=64)
+def _is_as_written(own: pa.Schema, dtypes: tuple[tuple[str, str], ...], counts: tuple[str, ...]) -> bool:
     """Return whether a table has the required columns first, in their types, and no other that a frame would change."""
-    names = own.column_names
-    if names[: len(dtypes)] != [*dtypes] or len(set(names)) != len(names):
+    if own.names[: len(dtypes)] != [name for name, _ in dtypes] or len(set(own.names)) != len(own.names):
         return False
-    for field in own.schema:
-        dtype = dtypes.get(field.name, "Int64" if field.name in counts else None)
-        if not (_is_plain(field.type) if dtype is None else field.type == _TYPES[dtype]):
-            return False
-        if dtype in _NO_GAPS and own[field.name].null_count:
-            return False
-    return True
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    schema = plain_schema(table.schema)
-    return table if schema.equals(table.schema) else table.cast(schema)
+    wanted = {**dict.fromkeys(counts, "Int64"), **dict(dtypes)}
+    return all(field.type == _TYPES[wanted[field.name]] if field.name in wanted else _is_plain(field.type) for field in own)
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -129,4 +121,15 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _with_image_id(own: pa.Table, image_id: str) -> pa.Table:
-    return own.add_column(0, pa.field(IMAGE_ID, pa.string()), pa.repeat(pa.scalar(image_id, pa.string()), len(own)))
+    schema = _schema_with_image_id(own.schema.serialize().to_pybytes())
+    columns = own.columns
+    if schema.types[1:] != own.schema.types:
+        columns = own.cast(pa.schema([*schema][1:])).columns
+    return pa.Table.from_arrays([pa.repeat(pa.scalar(image_id, pa.string()), len(own)), *columns], schema=schema)
+
+
+@lru_cache(maxsize=64)
+def _schema_with_image_id(stored: bytes) -> pa.Schema:
+    """Return a schema with `image_id`; it is asked for as bytes, since schemas count as equal whose units differ."""
+    own = pa.ipc.read_schema(pa.py_buffer(stored))
+    return pa.schema([pa.field(IMAGE_ID, pa.string()), *plain_schema(own)])

@@ -153,11 +153,14 @@ class ExtractsTables(Protocol):
 def with_units_of(indexer: DatasetIndexer, rows: pa.Table) -> pa.Table:
     """Return rows with the units that their indexer states; of further columns, those that they state themselves."""
     units: Mapping[str, str] = getattr(indexer, "units", {})  # as `StatesUnits`, which takes long to ask for
-    return pa.Table.from_arrays(rows.columns, schema=_with_units(rows.schema, tuple(units.items())))
+    stored = rows.schema.serialize().to_pybytes()
+    return pa.Table.from_arrays(rows.columns, schema=_with_units(stored, tuple(units.items())))
 
 
 @lru_cache(maxsize=64)
-def _with_units(schema: pa.Schema, units: tuple[tuple[str, str], ...]) -> pa.Schema:
+def _with_units(stored: bytes, units: tuple[tuple[str, str], ...]) -> pa.Schema:
+    """Return a schema with units; it is asked for as bytes, since schemas count as equal whose units differ."""
+    schema = pa.ipc.read_schema(pa.py_buffer(stored))
     return schema_with_units(schema.remove_metadata(), {**schema_units(schema), **dict(units)})
 
 

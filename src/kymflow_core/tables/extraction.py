@@ -101,10 +101,8 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
         changes=changes.current,
         file_stamp=stamp,
     )
-    rows = with_units_of(indexer, rows)
-    return Extraction(
-        image_id=image_id, entry=entry, rows=_marked(rows, changes.of_rows) if reads_results(indexer) else rows
-    )
+    marked = _marked(rows, changes.of_rows) if reads_results(indexer) else rows
+    return Extraction(image_id=image_id, entry=entry, rows=with_units_of(indexer, marked))
 
 
 def extract_many(path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]) -> list[Extraction]:
@@ -225,7 +223,8 @@ def _check(rows: pa.Table, indexer: DatasetIndexer, image_id: str) -> None:
     missing = [name for name in indexer.required_columns() if name not in columns]
     if missing:
         raise IndexerError(f"the rows of {indexer.name!r} lack the columns {missing}; they have {rows.column_names}")
-    if set(rows["image_id"].unique().to_pylist()) - {image_id}:
+    expected = pa.chunked_array([pa.repeat(pa.scalar(image_id, pa.string()), len(rows))])
+    if not rows["image_id"].equals(expected) and set(rows["image_id"].unique().to_pylist()) - {image_id}:
         raise IndexerError(
             f"the rows of {indexer.name!r} have another image_id than {image_id}; use ensure_image_id_column"
         )

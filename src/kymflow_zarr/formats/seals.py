@@ -6,6 +6,7 @@ place (`formats.places`) lies next to the digest, which covers it.
 """
 
 import hashlib
+import io
 from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias, cast
 
@@ -203,10 +204,13 @@ def artifact_problem(data: bytes, *, what: str, of: JsonObject | None) -> str | 
     return place_problem(said_place(document), of) or unbound_problem(said_place(document), of)
 
 
-def seal_parquet(data: bytes, blank_at: int) -> bytes:
-    """Return Parquet bytes with their digest written over the blank at `blank_at`."""
-    digest = hashlib.sha256(data).hexdigest().encode()
-    return data[:blank_at] + digest + data[blank_at + len(BLANK) :]
+def seal_parquet(written: io.BytesIO) -> None:
+    """Write the digest of Parquet bytes over the blank in their footer, in place: a copy may take much memory."""
+    with written.getbuffer() as data:
+        # The footer is the last thing in the file but for its length and 4 letters; its notes follow all statistics.
+        footer = bytes(data[-int.from_bytes(data[-8:-4], "little") - 8 :])
+        start = len(data) - len(footer) + footer.rfind(BLANK)
+        data[start : start + len(BLANK)] = hashlib.sha256(data).hexdigest().encode()
 
 
 def parquet_seal_state(data: bytes, digest: bytes | None) -> SealState:

@@ -190,12 +190,14 @@ class Tables:
         file, what = self.file(name), f"table {name!r}"
         while True:
             newest = file.newest()
+            state, replaces = newest.state, newest.digest
             others = None if newest.table is None else self._without(newest.table, name, image_ids)
+            del newest  # as large as the new table
             kept = [others] if others is not None and (len(others) or not new) else []
             table = concatenate_tables([*kept, *new], what=what)
             _check_ids(table, name)
-            if digest := file.commit(table, newest.state):
-                return ReplacedRows(table, digest, newest.digest)
+            if digest := file.commit(table, state):
+                return ReplacedRows(table, digest, replaces)
 
     def delete_rows(self, name: str, image_ids: Collection[str]) -> None:
         """Remove all rows of some images from a table."""

@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.flow.curves import describe
+from napari_kymflow.flow.heart_beat import beat_average
 from napari_kymflow.flow.limits import Limits, fitting_limits, load_limits, save_limits
 from napari_kymflow.flow.slopes import Scale, Segment, slopes
 from napari_kymflow.flow.state import NO_RECORD, FlowState, Reference, outdated, shown_ids, state_of
@@ -51,6 +52,9 @@ class FlowView:
         """Whether the older program's trace is drawn as well."""
         self.shows_slopes = False
         """Whether the measured speed is drawn over the kymograph."""
+        self.shows_beats = False
+        """Whether the velocity averaged over heart beats is drawn as well."""
+        self._averages: dict[int, Trace] = {}
         self._key: Any = None
         self._loads = 0
         self._are_chosen = False
@@ -117,6 +121,28 @@ class FlowView:
         places = {roi_id: colors[place % len(colors)] for place, roi_id in enumerate(self.roi_ids)}
         older = [(trace, places[roi_id], True) for roi_id, trace in self.older.items()]
         return [*((trace, places[roi_id], False) for roi_id, trace in self.traces.items()), *older]
+
+    @property
+    def heart_rates(self) -> dict[int, float]:
+        """The heart rate in Hz that was found in each trace that is shown, by ROI; nothing where none was."""
+        found = {roi_id: self.flow.of(roi_id).report.get("heart_rate_hz") for roi_id in self.traces}
+        return {roi_id: hz for roi_id, hz in found.items() if isinstance(hz, float) and hz > 0}
+
+    def beat_averages(self, *, dark: bool) -> list[tuple[Trace, str]]:
+        """Return the velocities averaged over one heart beat, each in its colour; none where nobody wants them."""
+        per_line = self.seconds_per_line
+        if not self.shows_beats or per_line is None:
+            return []
+        for roi_id, hz in self.heart_rates.items():
+            if roi_id not in self._averages:
+                self._averages[roi_id] = beat_average(self.traces[roi_id], hz=hz, seconds_per_line=per_line)
+        colors = dict(zip(self.roi_ids, itertools.cycle(ON_DARK if dark else ON_LIGHT), strict=False))
+        return [(self._averages[roi_id], colors[roi_id]) for roi_id in self.heart_rates]
+
+    def show_beats(self, *, shows: bool) -> None:
+        """Draw the velocity averaged over heart beats as well, or do not."""
+        self.shows_beats = shows
+        self.changed.emit()
 
     def describe(self, line: float) -> str:
         """Return what is known of a line, in words."""
@@ -229,7 +255,7 @@ class FlowView:
         record = self.record
         key = record.key if record is not None else None
         if key != self._key:
-            self._key, self.flow, self._are_chosen = key, RecordFlow(), False
+            self._key, self.flow, self._are_chosen, self._averages = key, RecordFlow(), False, {}
             chosen = load_limits(self._limits_key()) if record is not None else None
             if chosen is not None:
                 self._are_chosen, self.limits = True, chosen
@@ -239,7 +265,7 @@ class FlowView:
     def _on_loaded(self, number: int, flow: RecordFlow) -> None:
         if number != self._loads:
             return
-        self.is_loading, self.flow = False, flow
+        self.is_loading, self.flow, self._averages = False, flow, {}
         self._fit_limits()
         self.changed.emit()
 

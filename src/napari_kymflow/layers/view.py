@@ -28,6 +28,7 @@ from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
 BAND_HEIGHT = 0.86
 """The band's height over the canvas's; the rest is for labels and for seeing where the image ends."""
 
+_LEAST_FREE = 10.0
 _MARGIN = 1.03
 _FEWEST_LINES = 4.0
 _AT_MOST = 1.2
@@ -223,9 +224,13 @@ class KymographView:
 
     @property
     def _free(self) -> tuple[float, float]:
-        """The size of the canvas beside the strips of the axes, along time and across it, in pixels of the screen."""
+        """The size of the canvas beside the strips of the axes, along time and across it, in pixels of the screen.
+
+        Where docks leave the canvas less than the strips, it is as if a little were free: a stretch must be above 0.
+        """
         (along, across), (left, below) = self._canvas, self._strips
-        return (along - left, across - below) if self.runs_right else (along - below, across - left)
+        beside = (along - left, across - below) if self.runs_right else (along - below, across - left)
+        return max(beside[0], _LEAST_FREE), max(beside[1], _LEAST_FREE)
 
     def _aside_at(self, zoom: float) -> tuple[float, float]:
         """Return how far the middle of the free part lies from that of the canvas, in napari's world, at a zoom."""

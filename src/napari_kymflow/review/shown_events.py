@@ -38,12 +38,14 @@ LOOKS: Mapping[str, EventLook] = {
     "no evidence": EventLook(color="#8a8a8a", hatch="|", text="no velocity can be told"),
 }
 """Okabe and Ito's colours, by the kinds that this program detects."""
+_ALIASES: Mapping[str, str] = {"stall": "low", "speed-up": "fast", "reversal": "reversed"}
+"""What simulated kymographs call the same."""
 OTHER = EventLook(color="#cc79a7", hatch="-", text="detected by another program, or of another kind")
 
 
 def look_of(kind: str) -> EventLook:
     """Return how a kind of event looks."""
-    return LOOKS.get(kind, OTHER)
+    return LOOKS.get(_ALIASES.get(kind, kind), OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

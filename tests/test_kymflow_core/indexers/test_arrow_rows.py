@@ -16,10 +16,12 @@ from kymflow_core.indexers import (
     VelocityIndexer,
 )
 from kymflow_core.indexers.arrow_rows import extract_as_table, table_of_rows
+from kymflow_core.indexers.protocol import with_units_of
 from kymflow_core.testing import ArtifactsInMemory
 from kymflow_core.velocity_schema import VELOCITY_COLUMNS
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, with_units
 from kymflow_zarr.formats.frames import frame_to_table
+from kymflow_zarr.formats.units import schema_units
 
 EVENTS = pd.DataFrame(
     {
@@ -116,6 +118,17 @@ def test_a_file_of_another_program_gives_what_the_frame_gives(dataset, table):
     record = stored(dataset, velocity_events=EVENTS)
     pq.write_table(table, dataset.path / "images" / record.image_id / "analysis/velocity_events.parquet")
     assert_same(VelocityEventsIndexer(), record)
+
+
+def test_each_artifact_keeps_the_units_that_it_states(dataset):
+    further = EVENTS.assign(width=[1.0, 2.0])
+    units = ({"width": "µm"}, {}, {"width": "mm"})
+    records = [stored(dataset, velocity_events=with_units(further, one)) for one in units]
+    tables = [extract_as_table(VelocityEventsIndexer(), record) for record in records]
+    assert [schema_units(table.schema) for table in tables] == [*units]
+    finished = [schema_units(with_units_of(VelocityEventsIndexer(), table).schema) for table in tables]
+    assert [one.get("width") for one in finished] == ["µm", None, "mm"]
+    assert [one["t0_s"] for one in finished] == ["s", "s", "s"]
 
 
 def test_a_report_with_older_names_gives_what_the_frame_gives(dataset):

@@ -12,6 +12,7 @@ from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
+from napari_kymflow.flow.heart_beat import beat_average
 from napari_kymflow.flow.levels import level_for
 from napari_kymflow.flow.measuring import measure_dataset, plan
 from napari_kymflow.flow.traces import STATES, Trace
@@ -131,3 +132,26 @@ def test_where_nothing_is_valid_line_and_band_have_a_gap(width):
     begins, ends, states = drawn.strip
     assert [STATES[state] for state in states] == ["", "no cells", ""]
     assert begins[1:] == pytest.approx(ends[:-1])
+
+
+def test_over_one_beat_the_heart_is_averaged_out_and_where_little_is_known_there_is_a_gap():
+    hz, per_line = 5.0, 0.001
+    trace = make_trace(2000, gaps=[(1000, 1100)])
+    beat = 0.3 * np.sin(2 * np.pi * hz * per_line * trace.lines)
+    averaged = beat_average(replace(trace, velocity=trace.velocity * 0 + 1 + beat), hz=hz, seconds_per_line=per_line)
+    gap = np.flatnonzero(~np.isfinite(averaged.velocity))
+    assert (gap.min(), gap.max()) == (1000, 1099)
+    far = np.ones(len(trace), bool)
+    far[:50] = far[-50:] = far[950:1150] = False
+    assert averaged.velocity[far] == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_average_over_beats_is_shown_on_request_where_a_heart_was_found(flow):
+    flow.show_beats(shows=True)
+    roi_id = flow.roi_ids[0]
+    found = flow.flow.of(roi_id)
+    for report, count in (({}, 0), ({"heart_rate_hz": float("nan")}, 0), ({"heart_rate_hz": 5.0}, 1)):
+        flow.flow = replace(flow.flow, rois={roi_id: replace(found, report=report)})
+        assert len(flow.beat_averages(dark=True)) == count
+    flow.show_beats(shows=False)
+    assert flow.beat_averages(dark=True) == []

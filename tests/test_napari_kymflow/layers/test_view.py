@@ -26,6 +26,19 @@ def test_a_record_opens_whole_and_fills_the_canvas(viewer_model, demo_session):
     assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
+@pytest.mark.parametrize("size", [(0, 0), (20, 400), (400, 20), (1, 1)])
+def test_a_canvas_that_docks_leave_no_room_is_survived(size, viewer_model, demo_session):
+    demo_session.view.strips = (60.0, 40.0)
+    viewer_model.canvas.size = size
+    demo_session.view.fit()
+    assert 0 < demo_session.record.tag.stretch < np.inf
+    assert 0 < viewer_model.scene.camera.zoom < np.inf
+    viewer_model.canvas.size = (300, 1600)
+    demo_session.view.strips = (0.0, 0.0)
+    demo_session.view.fit()
+    assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
+
+
 @pytest.mark.parametrize("factor", [0.5, 3, 40])
 def test_zooming_keeps_the_bands_height_and_its_middle(viewer_model, demo_session, factor):
     viewer_model.scene.camera.zoom *= factor
@@ -212,3 +225,14 @@ def test_naparis_scale_bar_says_nothing_of_a_kymograph(viewer_model, demo_sessio
     demo_session.close_record()
     bar.visible = True
     assert bar.visible
+
+
+def test_a_canvas_narrower_than_the_strips_of_the_axes_is_zoomed_to_something(viewer_model, demo_session):
+    demo_session.view.strips = (80, 40)
+    viewer_model.canvas.size = (30, 68)
+    demo_session.view.fit()
+    assert viewer_model.scene.camera.zoom > 0
+    assert demo_session.record.tag.stretch > 0
+    demo_session.open_record(demo_session.image_ids[1])
+    demo_session.view.go_to_lines(100, 200)
+    assert 0 < viewer_model.scene.camera.zoom < 10

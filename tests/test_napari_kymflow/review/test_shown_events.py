@@ -4,6 +4,7 @@ import pytest
 
 from kymflow_core.flow import events as detection
 from kymflow_core.reviews.review import load_review
+from kymflow_core.simulate import DEMO_SCANS
 from napari_kymflow.review.event_review import EventReview
 from napari_kymflow.review.shown_events import LOOKS, OTHER, ShownEvents, look_of
 
@@ -36,6 +37,11 @@ def test_each_kind_that_is_detected_has_a_look_of_its_own():
     looks = [*LOOKS.values(), OTHER]
     assert len({look.color for look in looks}) == len({look.hatch for look in looks}) == len(looks)
     assert look_of("baseline_drop") is OTHER
+
+
+def test_events_of_the_simulated_dataset_look_like_those_of_an_analysis(demo_session):
+    kinds = {episode.kind for scan in DEMO_SCANS for episode in scan.episodes}
+    assert OTHER not in {look_of(kind) for kind in kinds}
 
 
 def test_an_event_that_is_selected_in_the_trace_is_the_one_of_the_review(events, demo_session):

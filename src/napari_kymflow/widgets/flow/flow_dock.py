@@ -28,6 +28,7 @@ from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
 
 _MARGINS = (6, 2, 6, 2)
 _NO_OLDER = "The older program has no trace of these ROIs."
+_NO_HEART = "No heart rate was found in the velocity of these ROIs."
 _LEAST_HEIGHT = 160
 
 
@@ -60,7 +61,7 @@ class FlowDock(Dock):
         """What follows the ROI while it is dragged."""
         self._fit = push_button(self, "Fit", "Let the velocity axis hold what is shown", self.flow.fit)
         self._show = QPushButton("Show", self)
-        self._slopes, self._older = self._make_show_menu()
+        self._slopes, self._beats, self._older = self._make_show_menu()
         self.why = WhyActions(self, self.flow, self.plot)
         """What explains single windows."""
         self._keys = keys_button(self)
@@ -109,15 +110,16 @@ class FlowDock(Dock):
         self._bar.hide()
         self.setMinimumHeight(_LEAST_HEIGHT)
 
-    def _make_show_menu(self) -> tuple[QAction, QAction]:
+    def _make_show_menu(self) -> list[QAction]:
         self._show.setToolTip("What else is shown")
         menu = QMenu(self._show)
         menu.setToolTipsVisible(True)
-        slopes, older = menu.addAction("Slopes on the kymograph"), menu.addAction("Older program's trace")
-        for action in (slopes, older):
+        texts = ("Slopes on the kymograph", "Average over heart beats", "Older program's trace")
+        actions = [menu.addAction(text) for text in texts]
+        for action in actions:
             action.setCheckable(True)
         self._show.setMenu(menu)
-        return slopes, older
+        return actions
 
     def _bind(self) -> None:
         flow = self.flow
@@ -140,6 +142,7 @@ class FlowDock(Dock):
         self.destroyed.connect(partial(_end, bound, self._session.viewer, self._on_theme))
         self._bar.running_changed.connect(self._on_running)
         self._older.toggled.connect(lambda checked: flow.show_older(shows=checked))
+        self._beats.toggled.connect(lambda checked: flow.show_beats(shows=checked))
         self._slopes.toggled.connect(lambda checked: flow.show_slopes(shows=checked))
         self.measure.live.toggled.connect(lambda checked: setattr(self.live, "is_on", checked))
         self.measure.settings_changed.connect(lambda settings: setattr(self.live, "settings", settings))
@@ -159,6 +162,7 @@ class FlowDock(Dock):
         self._warning.show_text(f"⚠ {state.warning}" if state.warning else "")
         self._warning.setVisible(bool(state.warning))
         enable(self._older, "" if self.flow.has_older else _NO_OLDER)
+        enable(self._beats, "" if self.flow.heart_rates else _NO_HEART)
         self.measure.show_state(state)
         self.plot.show_units(time="s" if self.flow.seconds_per_line else "line", velocity=self.flow.unit)
         self._drawing.start()
@@ -190,6 +194,10 @@ class FlowDock(Dock):
         drawn = [
             DrawnTrace(curves=curves(trace, start, stop, width=width), color=color, is_older=is_older)
             for trace, color, is_older in self.flow.colored_traces(dark=self._is_dark)
+        ]
+        drawn += [
+            DrawnTrace(curves=curves(trace, start, stop, width=width), color=color, is_average=True)
+            for trace, color in self.flow.beat_averages(dark=self._is_dark)
         ]
         if self.live.trace is not None:
             live = curves(self.live.trace, start, stop, width=width)

@@ -22,6 +22,7 @@ from napari_kymflow.widgets.window.keys import name_of_key
 
 _STRIP_HEIGHT = 13
 _POINT_ALPHA, _BAND_ALPHA = 70, 80
+_AVERAGE_WIDTH = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +36,15 @@ class PlotColors:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DrawnTrace:
-    """One trace as it is drawn: its curves, in a colour; of the older program's only the line, dashed."""
+    """One trace as it is drawn: its curves, in a colour; of the older program's only the line, dashed.
+
+    `is_average` is true of one that has nothing but a line, which is wider.
+    """
 
     curves: Curves
     color: str
     is_older: bool = False
+    is_average: bool = False
 
 
 @dataclass(slots=True)
@@ -233,7 +238,11 @@ def _put(line: Any, time: float | None) -> None:
 
 def _draw(items: _Items, drawn: DrawnTrace, scale: float) -> None:
     curves, color = drawn.curves, QColor(drawn.color)
-    pen = pg.mkPen(color, width=1, style=Qt.PenStyle.DashLine if drawn.is_older else Qt.PenStyle.SolidLine)
+    pen = pg.mkPen(
+        color,
+        width=_AVERAGE_WIDTH if drawn.is_average else 1,
+        style=Qt.PenStyle.DashLine if drawn.is_older else Qt.PenStyle.SolidLine,
+    )
     items.median.setData(curves.median[0] * scale, curves.median[1], pen=pen)
     faint, fainter = QColor(color), QColor(color)
     faint.setAlpha(_BAND_ALPHA)

@@ -162,7 +162,7 @@ class WhyWindow(QDialog):
             plot.addItem(pg.InfiniteLine(reasons.velocity, angle=90, pen=pg.mkPen(_FOUND, width=1)))
         band = pg.LinearRegionItem(reasons.interval, movable=False, brush=(255, 213, 79, 40), pen=pg.mkPen(None))
         after.addItem(band)
-        alone.setLabel("left", "this window (nats)")
+        alone.setLabel("left", "likelihood (nats)")
         after.setLabel("left", "probability")
         after.setLabel("bottom", f"velocity ({reasons.unit})")
         alone.setXRange(float(reasons.speeds_alone[0]), float(reasons.speeds_alone[-1]), padding=0)
@@ -170,4 +170,7 @@ class WhyWindow(QDialog):
         probable = np.flatnonzero(reasons.probabilities > _SHOWN * reasons.probabilities.max())
         around = max(_LEAST_SPEEDS, len(probable))
         first, last = max(0, probable[0] - around), min(len(reasons.speeds) - 1, probable[-1] + around)
-        after.setXRange(float(reasons.speeds[first]), float(reasons.speeds[last]), padding=0)
+        low, high = reasons.interval
+        margin = 0.1 * (high - low)
+        begin, end = min(float(reasons.speeds[first]), low - margin), max(float(reasons.speeds[last]), high + margin)
+        after.setXRange(begin, end, padding=0)
