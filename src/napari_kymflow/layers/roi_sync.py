@@ -17,6 +17,7 @@ from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.shapes import (
+    EDGE_PIXELS,
     MOST_MARKED,
     NO_ROI,
     ROI_COLOR,
@@ -26,6 +27,7 @@ from napari_kymflow.layers.shapes import (
     Reconciled,
     colors_of,
     features_of,
+    has_shape,
     is_drawn_as,
     reconcile,
     rois_to_shapes,
@@ -33,6 +35,8 @@ from napari_kymflow.layers.shapes import (
 )
 
 _UNFINISHED = ("adding", "changing", "removing")
+CLICK_PIXELS = 6.0
+"""A shape that is drawn no larger than this, in pixels of the screen, was a click: napari's own is 5 wide."""
 
 
 class RoiSync:
@@ -221,7 +225,19 @@ class RoiSync:
     def _on_released(self) -> None:
         self.is_pressed = False
         if self._is_bound and not self._is_unfinished:
+            self._drop_clicks()
             self._on_editing_ended()
+
+    def _drop_clicks(self) -> None:
+        """Take away shapes that a click left, which napari makes where the mouse is pressed and not dragged."""
+        least = CLICK_PIXELS * self.edge_width / EDGE_PIXELS
+        known = sum(map(has_shape, self.rois)) + len(self.refused)  # napari appends new shapes
+        drawn = enumerate(self.layer.data[known:], start=known)
+        clicks = {position for position, vertices in drawn if np.ptp(vertices, axis=0).max() <= least}
+        if clicks:
+            with self._busy:
+                self.layer.selected_data = clicks
+                self.layer.remove_selected()
 
     def _on_layer_mode(self, event: Any = None) -> None:
         # Whatever napari did not finish, it has given up now.

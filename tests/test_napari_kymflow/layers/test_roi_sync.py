@@ -1,15 +1,18 @@
 """ROIs and a Shapes layer in step, without Qt. napari's own events are fired by its own calls."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from napari.layers import Shapes
+from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 
 from kymflow_core import RectROI, RoiSet
 from napari_kymflow.layers.convert import display_stretch
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.shapes import rect_to_vertices, rois_to_layer
+from napari_kymflow.session.session import session_of
 
 SHAPE = (30000, 38)
 STRETCH = display_stretch(SHAPE)
@@ -191,3 +194,24 @@ def test_giving_up_a_change_by_another_mode_ends_it(sync):
     sync.layer.events.data(value=sync.layer.data, action="adding", data_indices=(-1,), vertex_indices=((),))
     sync.layer.mode = "select"
     assert (sync.is_editing, ended) == (False, [True])
+
+
+def click_on(viewer, line, pixel):
+    """Press and release the left button at a line and pixel, in the Shapes layer of the record."""
+    layer, record = viewer.layers.selection.active, session_of(viewer).record
+    position, waiting = (line, pixel * record.tag.stretch), []
+    record.sync.later = waiting.append  # in a window, after napari has answered the mouse
+    for kind, callbacks in (("mouse_press", mouse_press_callbacks), ("mouse_release", mouse_release_callbacks)):
+        callbacks(layer, SimpleNamespace(type=kind, position=position, pos=position, button=1, modifiers=[]))
+    while waiting:
+        waiting.pop(0)()
+
+
+@pytest.mark.parametrize("mode", ["add_rectangle", "add_ellipse", "add_line"])
+def test_a_click_draws_nothing(mode, viewer_model, demo_session):
+    layer = viewer_model.layers.selection.active = demo_session.record.sync.layer
+    before = demo_session.record.rois
+    layer.mode = mode
+    click_on(viewer_model, 3000, 40)
+    assert (demo_session.record.rois, layer.nshapes) == (before, 2)
+    assert not demo_session.record.is_unsaved

@@ -197,6 +197,15 @@ def test_a_layer_that_was_renamed_and_reordered_keeps_its_rois_ids(window):
     assert window.rois.get(1) == before.get(1)
 
 
+def test_a_click_draws_nothing_and_a_drag_after_it_a_roi(window):
+    trigger(window.rois_dock._add, "Draw rectangle")
+    QTest.mouseClick(window.canvas, LEFT, NONE, window.at(1500, 20))
+    settle()
+    assert (window.layer.nshapes, window.rois.ids) == (2, (1, 2))
+    assert window.draw(3500, 4500, 20, 60) == 3
+    assert window.layer.nshapes == 3
+
+
 def test_a_pasted_roi_is_a_new_one_and_the_copied_one_stays(window, qtbot):
     before = window.rois
     window.click_canvas(1500, 48)

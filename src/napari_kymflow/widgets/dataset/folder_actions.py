@@ -28,7 +28,7 @@ from napari_kymflow.tables.report_text import (
     relink_report,
 )
 from napari_kymflow.tables.work import Outcome
-from napari_kymflow.user.new_places import free_place
+from napari_kymflow.user.new_places import dataset_place, free_place
 from napari_kymflow.user.recent import folder_of
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.dataset.folder_work import (
@@ -79,9 +79,12 @@ class ExchangeActions(QObject):
         if not folder:
             return
         path = self._session.path
-        target = str(path) if path else QFileDialog.getSaveFileName(self._parent, "Name the new dataset", "lab.zarr")[0]
+        target = str(path) if path else self._ask_new_dataset(dataset_place(Path(folder)))
         if target:
             self._look_and_import(Path(folder), Path(target))
+
+    def _ask_new_dataset(self, proposed: Path) -> str:
+        return str(QFileDialog.getSaveFileName(self._parent, "Name the new dataset", str(proposed))[0])
 
     def offer(self, paths: Sequence[Path]) -> None:
         """Offer to import a folder of TIFFs, or some TIFFs, that somebody dropped: into a new dataset, or the open one."""

@@ -53,7 +53,7 @@ class MeasureActions(QObject):
         menu.addSeparator()
         self.live = menu.addAction("Live: follow while a ROI or a setting changes")
         self.live.setCheckable(True)
-        self._settings_action = menu.addAction("Settings …")
+        self._settings_action = menu.addAction("Settings…")
         self._settings_action.triggered.connect(self.open_settings)
         self.button.setMenu(menu)
         self.settings_window: SettingsWindow | None = None
@@ -77,7 +77,7 @@ class MeasureActions(QObject):
         self.again.setVisible(can)
         enable(self.again, BUSY if running else "")
 
-        self._settings_action.setText("Settings …" if self.settings is None else "Settings … (changed)")
+        self._settings_action.setText("Settings…" if self.settings is None else "Settings (changed)…")
         if self.settings_window is not None:
             why = "A measurement runs already." if running else ""
             self.settings_window.show_reasons({scope: why or why_not(self._flow, scope) for scope in SCOPES})
