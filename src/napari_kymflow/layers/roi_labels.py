@@ -4,6 +4,7 @@ The rule of this room: a name that finds no room is left out, never cut and neve
 come first. napari's own text knows one place for all names, so they overlap and leave the canvas.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,8 +20,8 @@ from napari_kymflow.layers.shapes import NOT_A_ROI, ROI_COLOR, color_of, has_sha
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom on the canvas, in pixels of the screen."""
 
-MOST_PLACED = 150
-"""More names than that are not read, and cost time at every step of the zoom."""
+MOST_TRIED = 200
+"""How many names are tried for room at every step of the zoom: no canvas has room for more that can be read."""
 _GAP = 2.0
 _MOST_STEPS = 6
 
@@ -75,6 +76,8 @@ def boxes_on_canvas(labels: Sequence[RoiLabel], placement: Placement) -> NDArray
 def place_labels(boxes: NDArray[np.float64], sizes: NDArray[np.float64], free: Box) -> dict[int, tuple[float, float]]:
     """Return where each label is written, as left and top by its position; those that find no room are left out.
 
+    Of more ROIs than can have labels, the first is looked at, and others that lie evenly in their order.
+
     Parameters
     ----------
     boxes
@@ -86,31 +89,33 @@ def place_labels(boxes: NDArray[np.float64], sizes: NDArray[np.float64], free: B
     """
     left, top, right, bottom = free
     seen = np.column_stack([np.maximum(boxes[:, :2], (left, top)), np.minimum(boxes[:, 2:], (right, bottom))])
+    there = np.flatnonzero((seen[:, 0] <= seen[:, 2]) & (seen[:, 1] <= seen[:, 3]))
+    if len(there) > MOST_TRIED:
+        there = there[np.linspace(0, len(there) - 1, MOST_TRIED).astype(np.intp)]
     placed: dict[int, tuple[float, float]] = {}
-    taken = np.empty((MOST_PLACED, 4))
-    for at in np.flatnonzero((seen[:, 0] <= seen[:, 2]) & (seen[:, 1] <= seen[:, 3])):
-        if len(placed) == MOST_PLACED:
-            break
-        others = taken[: len(placed)]
-        for x, y in _places(seen[at], sizes[at], free):
-            box = (x, y, x + sizes[at, 0], y + sizes[at, 1])
-            if not np.any(
-                (others[:, 0] < box[2]) & (others[:, 2] > box[0]) & (others[:, 1] < box[3]) & (others[:, 3] > box[1])
-            ):
-                taken[len(placed)] = box
-                placed[int(at)] = (x, y)
+    taken = [0] * (math.ceil(bottom - top) + 1)
+    for at, box, size in zip(there.tolist(), seen[there].tolist(), sizes[there].tolist(), strict=True):
+        for x, y in _places(box, size, free):
+            # A row of the canvas is a number, and a pixel of it one of its bits.
+            first, last = math.floor(x - left), math.ceil(x + size[0] - left)
+            bits = (1 << last) - (1 << first)
+            rows = range(math.floor(y - top), math.ceil(y + size[1] - top))
+            if not any(taken[row] & bits for row in rows):
+                for row in rows:
+                    taken[row] |= bits
+                placed[at] = (x, y)
                 break
     return placed
 
 
-def _places(box: NDArray[np.float64], size: NDArray[np.float64], free: Box) -> Iterator[tuple[float, float]]:
+def _places(box: Sequence[float], size: Sequence[float], free: Box) -> Iterator[tuple[float, float]]:
     """Yield the places of a label of one size at the part of a ROI that is seen, the best first."""
-    left, top, right, bottom = (float(value) for value in box)
-    width, height = (float(value) for value in size)
+    (left, top, right, bottom), (width, height) = box, size
+    if free[2] - width < free[0]:
+        return
     across = (top - height - _GAP, top + _GAP, bottom + _GAP, bottom - height - _GAP)
-    steps = np.arange(left, right - width, width + _GAP)[:_MOST_STEPS] if right - width > left else np.array([left])
-    for x in (*steps, right - width):
-        x = min(max(float(x), free[0]), free[2] - width)
-        for y in across:
-            if free[1] <= y and y + height <= free[3] and x >= free[0]:
-                yield x, y
+    fitting = [y for y in across if free[1] <= y and y + height <= free[3]]
+    steps = max(1, min(_MOST_STEPS, math.ceil((right - width - left) / (width + _GAP))))
+    for x in (*(left + step * (width + _GAP) for step in range(steps)), right - width):
+        for y in fitting:
+            yield min(max(x, free[0]), free[2] - width), y

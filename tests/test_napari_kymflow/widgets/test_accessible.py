@@ -26,12 +26,20 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.session.session import session_of
+from napari_kymflow.tables.import_form import FolderFacts
 from napari_kymflow.user.help_pages import find_page
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
+from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
+from napari_kymflow.widgets.dataset.import_offer import ImportOffer
+from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
+from napari_kymflow.widgets.dataset.upgrade_dialog import UpgradeDialog
+from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
 from napari_kymflow.widgets.plots.plots_dock import PlotsDock
 from napari_kymflow.widgets.review.review_dock import ReviewDock
+from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
 from napari_kymflow.widgets.rois.roi_dock import RoiDock
 from napari_kymflow.widgets.window.enabling import NOT_NOW
 from napari_kymflow.widgets.window.focus import FocusFollower
@@ -95,6 +103,28 @@ def test_tab_goes_through_the_rows_from_the_top(dock):
         at = at.nextInFocusChain()
     places = [(one.mapTo(dock, one.rect().center()).y() // 12, one.mapTo(dock, one.rect().center()).x()) for one in reached]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda path: BoundsDialog((9, 9), Bounds(x0=0, x1=5, y0=1, y1=2), None), id="a ROI by numbers"),
+        pytest.param(lambda path: RecordsDialog(1, {"a": "one"}, None), id="copy to records"),
+        pytest.param(lambda path: HistoryDialog([], print, print, None), id="history"),
+        pytest.param(lambda path: ImportDialog(path, FolderFacts(channels=("a.tif",))), id="import"),
+        pytest.param(lambda path: ImportOffer([path], None), id="offer"),
+        pytest.param(UpgradeDialog, id="upgrade"),
+        pytest.param(VerifyDialog, id="verify"),
+        pytest.param(lambda path: ReportDialog("Import", "3 imported", "a.tif"), id="report"),
+        pytest.param(lambda path: HelpWindow(find_page(None)), id="help"),
+    ],
+)
+def test_every_control_of_a_dialog_has_a_name(make, demo_path, qtbot):
+    dialog = make(demo_path)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
+    qtbot.addWidget(dialog)
+    nameless = [control for control in controls(dialog) if not any(map(str.isalpha, name_of(control)))]
+    assert [(type(control).__name__, control.toolTip()) for control in nameless if not control.isHidden()] == []
 
 
 @pytest.fixture(params=["nothing open", "nothing selected", "selected", "read-only", "busy"])

@@ -64,6 +64,7 @@ class ImportOffer(QDialog):
         takes_open = opened is not None and (is_known or not is_folder)
         (self.old if takes_open else self.new).setChecked(True)
         self.place = QLineEdit(str(self._such_as), self)
+        self.place.setAccessibleName("Place of the new dataset")
         self._choose = QPushButton("Choose…", self)
         self._choose.setAutoDefault(False)
         self._problem = QLabel(self)

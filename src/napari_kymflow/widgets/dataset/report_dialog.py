@@ -44,6 +44,7 @@ class ReportDialog(QDialog):
         label.setTextFormat(Qt.TextFormat.RichText)
         label.setWordWrap(True)
         self._details = QPlainTextEdit(details, self)
+        self._details.setAccessibleName("Details")
         self._details.setReadOnly(True)
         self.buttons: dict[str, QPushButton] = {}
         row = QHBoxLayout()

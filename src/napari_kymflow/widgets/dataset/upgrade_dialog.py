@@ -41,6 +41,7 @@ class UpgradeDialog(QDialog):
         offer.setTextFormat(Qt.TextFormat.RichText)
         offer.setToolTip(str(original))
         self._place = QLineEdit(str(copy_place(original)), self)
+        self._place.setAccessibleName("Place of the copy")
         self._problem = QLabel(self)
         self._problem.setTextFormat(Qt.TextFormat.PlainText)
         for label in (offer, self._problem):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from threading import Event
 from typing import Any, TypeAlias
 
 from psygnal import SignalInstance
@@ -33,6 +34,13 @@ def soon(owner: QObject, action: Callable[[], None]) -> QTimer:
     timer.setInterval(0)
     timer.timeout.connect(action)
     return timer
+
+
+def next_turn(owner: QObject, action: Callable[[], None]) -> None:
+    """Call an action with the next events, unless its owner is gone by then; `soon` waits until Qt has nothing to do."""
+    gone = Event()
+    owner.destroyed.connect(lambda *_: gone.set())
+    QTimer.singleShot(0, lambda: None if gone.is_set() else action())
 
 
 class _Orphan(QObject):

@@ -36,6 +36,7 @@ class CanvasLabels(CanvasOverlay):
         super().__init__(canvas)
         self._session = session
         self._labels: list[RoiLabel] = []
+        self._widths: dict[str, float] = {}
         self._sizes: NDArray[np.float64] = np.empty((0, 2))
         self._reading = soon(self, self._read)
         self._drawing = soon(self, self.update)
@@ -47,7 +48,7 @@ class CanvasLabels(CanvasOverlay):
             emitter.connect(self._on_moved)
         self.destroyed.connect(partial(disconnect_all, emitters, self._on_moved))
         self.destroyed.connect(partial(disconnect_all, self._of_record, self._on_moved))
-        changes = (session.record_changed, session.rois_changed, session.selection_changed, session.state_changed)
+        changes = (session.record_changed, session.rois_changed, session.selection_changed)
         bind_for_life(self, [(signal, self._on_changed) for signal in changes])
         self._read()
 
@@ -89,8 +90,8 @@ class CanvasLabels(CanvasOverlay):
         """Take up the ROIs as they are now."""
         record = self._session.record
         self._labels = [] if record is None else labels_of(record.sync)
-        metrics, height = self.fontMetrics(), float(self.fontMetrics().height())
-        widths = [metrics.horizontalAdvance(self._shortened(label.text)) + 2 * _PADDING for label in self._labels]
+        height = float(self.fontMetrics().height())
+        widths = [self._width_of(label.text) for label in self._labels]
         self._sizes = np.array([(width, height) for width in widths], dtype=float).reshape(-1, 2)
         self._follow(None if record is None else record.sync)
         self.update()
@@ -102,6 +103,13 @@ class CanvasLabels(CanvasOverlay):
         self._of_record[:] = followed  # in place: the list is emptied of its connections with the widget
         for emitter in followed:
             emitter.connect(self._on_moved)
+
+    def _width_of(self, text: str) -> float:
+        # Ten thousand texts are not measured again at each edit.
+        width = self._widths.get(text)
+        if width is None:
+            width = self._widths[text] = self.fontMetrics().horizontalAdvance(self._shortened(text)) + 2.0 * _PADDING
+        return width
 
     def _shortened(self, text: str) -> str:
         return str(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, _LONGEST))

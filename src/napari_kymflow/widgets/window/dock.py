@@ -9,7 +9,7 @@ from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QPushButton, QWidget
 
 from napari_kymflow.session.session import session_of
-from napari_kymflow.widgets.window.binding import soon
+from napari_kymflow.widgets.window.binding import next_turn
 from napari_kymflow.widgets.window.focus import order_tabs
 from napari_kymflow.widgets.window.help import show_help
 from napari_kymflow.widgets.window.keys import is_for_napari
@@ -33,8 +33,8 @@ class Dock(QWidget):
         self._session = session_of(napari_viewer)
         self._window = window_of(napari_viewer)
         self._help: QPushButton | None = None
-        # Where the dock is shown already, no event comes any more.
-        soon(self, self._attach).start()
+        # Where the dock is shown already, no event comes any more. Not `soon`: before the canvas gets another size.
+        next_turn(self, self._attach)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802  # Qt's name
         """Attach to the window that the dock is shown in."""
