@@ -139,6 +139,11 @@ class ParquetBytes:
         self.state: SealState = parquet_seal_state(data, self.notes.get(PARQUET_SEAL))
         """Whether they are as they were sealed."""
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, with their types and units."""
+        return self._file.schema_arrow
+
     def place(self) -> JsonValue:
         """Return what they say of their place; None where they say nothing."""
         return parquet_place(self.notes, what=self._what)
@@ -156,14 +161,14 @@ class ParquetBytes:
             raise DamagedError(problem)
         return int(self._file.metadata.num_rows) if self.state == "whole" else len(self.table(of))
 
-    def table(self, of: JsonObject | None = None) -> pa.Table:
-        """Return the rows; raise `DamagedError` where they are not to be read, or cannot be."""
+    def table(self, of: JsonObject | None = None, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows, or only some columns that are there; raise `DamagedError` where they cannot be read."""
         if problem := self.problem(of):
             raise DamagedError(problem)
         try:
             check_size(self._file.metadata, self._size, what=self._what)
             # Threads cost more than they save where there is little to do.
-            return self._file.read(use_threads=self._size > _SMALL_BYTES)
+            return self._file.read(columns=columns, use_threads=self._size > _SMALL_BYTES)
         except UNREADABLE as error:
             if isinstance(error, DamagedError):
                 raise

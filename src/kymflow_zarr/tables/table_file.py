@@ -9,7 +9,7 @@ and repeats, so no lock is needed. Each file says in its footer which number it 
 import hashlib
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +20,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.formats.parquet import (
+    ParquetBytes,
     count_rows,
     parquet_place,
     parquet_problem,
@@ -89,8 +90,11 @@ class TableFile:
         """Return how many rows the footer of the newest file says that it has; None where there is no table."""
         return self.read(self._count_rows)
 
-    def newest(self) -> NewestTable:
-        """Return the newest table whole; raise `DamagedError` where it cannot be read."""
+    def newest(self, *, without: Collection[str] = ()) -> NewestTable:
+        """Return the newest table; raise `DamagedError` where it cannot be read.
+
+        Where all of its rows are of the images `without`, only that is read, and the table has no row.
+        """
         while True:
             state = self._state()
             if state.key is None:
@@ -102,7 +106,15 @@ class TableFile:
                 continue
             except IsADirectoryError as error:
                 raise self._is_folder(state.key) from error
-            return NewestTable(table_from_parquet(data, what=what, of=self.of), _digest(data, what=what), state)
+            return NewestTable(self._rows_of(data, what, without), _digest(data, what=what), state)
+
+    def _rows_of(self, data: bytes, what: str, without: Collection[str]) -> pa.Table:
+        opened = ParquetBytes(data, what=what)
+        if without and opened.state == "whole" and IMAGE_ID in opened.schema.names:
+            ids = opened.table(self.of, columns=[IMAGE_ID])[IMAGE_ID].unique()
+            if set(ids.to_pylist()) <= set(without):
+                return opened.schema.empty_table()
+        return opened.table(self.of)
 
     def replace(self, table: pa.Table, *, expected: str | None = None) -> str:
         """Commit a table and return the digest of its file.

@@ -189,10 +189,10 @@ class Tables:
         _check_table_name(name, restored=restored)
         file, what = self.file(name), f"table {name!r}"
         while True:
-            newest = file.newest()
+            newest = file.newest(without=image_ids)
             state, replaces = newest.state, newest.digest
             others = None if newest.table is None else self._without(newest.table, name, image_ids)
-            del newest  # as large as the new table
+            del newest  # which may be as large as the new table
             kept = [others] if others is not None and (len(others) or not new) else []
             table = concatenate_tables([*kept, *new], what=what)
             _check_ids(table, name)

@@ -7,6 +7,7 @@ import pytest
 from kymflow_zarr import ZarrDataset, units_of, with_units
 from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, TableNotFoundError
 from kymflow_zarr.formats.frames import frame_to_table
+from kymflow_zarr.formats.parquet import ParquetBytes
 
 
 def rows(image_id, **columns):
@@ -108,3 +109,22 @@ def test_rows_of_another_table_are_not_counted(two_images):
     (two_images.path / "tables/mine.parquet").write_bytes((two_images.path / "tables/other.parquet").read_bytes())
     with pytest.raises(DamagedError, match=r"says that it is tables/other\.parquet"):
         two_images.count_table_rows("mine")
+
+
+def test_a_table_whose_rows_are_all_replaced_is_not_unpacked(two_images, monkeypatch):
+    read, real = [], ParquetBytes.table
+    monkeypatch.setattr(
+        ParquetBytes, "table", lambda opened, of=None, **more: read.append(more) or real(opened, of, **more)
+    )
+    two_images.commit_arrow("mine", arrow(rows("a", v=[7.0]), rows("b", v=[8.0])))
+    assert read == [{"columns": ["image_id"]}]
+    assert two_images.load_table("mine")["v"].tolist() == [7.0, 8.0]
+
+
+def test_a_damaged_table_is_not_replaced_without_a_word(two_images):
+    path = two_images.path / "tables/mine.parquet"
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1  # in a page
+    path.write_bytes(bytes(data))
+    with pytest.raises(DamagedError, match="was changed or damaged since it was written"):
+        two_images.commit_arrow("mine", arrow(rows("a", v=[7.0]), rows("b", v=[8.0])))
