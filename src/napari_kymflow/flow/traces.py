@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kymflow_core import AcqImage
-from kymflow_core.artifacts import METHOD_COLUMN, RADON_REPORT, VELOCITY, VELOCITY_EVENTS
+from kymflow_core.artifacts import METHOD_COLUMN, RADON_REPORT, VELOCITY
 from kymflow_core.computed_from import ComputedFrom, current_statements, statements_from_json
+from kymflow_core.errors import VelocityError
 from kymflow_core.indexers.velocity import older_series
-from kymflow_core.velocity_schema import AT_LIMIT, METHODS
+from kymflow_core.velocity_schema import AT_LIMIT, METHODS, VELOCITY_COLUMNS
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.flow.levels import Level, make_levels
@@ -94,12 +95,11 @@ class Trace:
 class RoiFlow:
     """What was measured of one ROI: by this program, and by the older one.
 
-    `statement` is what our results were computed from; `events` has the columns of the artifact, of either program.
+    `statement` is what our results were computed from.
     """
 
     trace: Trace | None = None
     older: Trace | None = None
-    events: pd.DataFrame = field(default_factory=pd.DataFrame)
     report: Mapping[str, object] = field(default_factory=dict)
     statement: ComputedFrom | None = None
 
@@ -133,7 +133,9 @@ def _rois_of(record: ZarrImageRecord, image: AcqImage) -> dict[int, RoiFlow]:
     from kymflow_core.images.velocity_of_roi import ALGORITHM
 
     windows = _of_methods(_table(record, VELOCITY), METHODS)
-    reports, events, older = _table(record, RADON_REPORT), _table(record, VELOCITY_EVENTS), older_series(record)
+    if missing := [name for name in VELOCITY_COLUMNS if name not in windows.columns and len(windows)]:
+        raise VelocityError(f"{VELOCITY} of image {record.image_id} has no column {missing[0]!r}; measure the image again")
+    reports, older = _table(record, RADON_REPORT), older_series(record)
     statements = _statements(record, ALGORITHM)
     per_line = image.header.seconds_per_line
     found: dict[int, RoiFlow] = {}
@@ -146,7 +148,6 @@ def _rois_of(record: ZarrImageRecord, image: AcqImage) -> dict[int, RoiFlow]:
         found[roi_id] = RoiFlow(
             trace=_own_trace(own, report, stated, first_line=first) if len(own) else None,
             older=_older_trace(_rows(older, roi_id), per_line),
-            events=_own_or_all(_rows(events, roi_id), METHODS),
             report=report,
             statement=statement,
         )
@@ -176,12 +177,6 @@ def _rows(frame: pd.DataFrame, roi_id: int) -> pd.DataFrame:
 
 def _of_methods(rows: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
     return rows[rows[METHOD_COLUMN].isin(methods)] if METHOD_COLUMN in rows.columns else rows.iloc[:0]
-
-
-def _own_or_all(events: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
-    """Return our events of a ROI; where there are none, those of the older program."""
-    own = _of_methods(events, methods)
-    return (own if len(own) else events).sort_values("t0_s", kind="stable").reset_index(drop=True)
 
 
 def _report(reports: pd.DataFrame, roi_id: int, methods: tuple[str, ...]) -> dict[str, object]:

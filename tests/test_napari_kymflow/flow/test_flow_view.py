@@ -1,5 +1,6 @@
 """What the flow dock shows and measures, with a viewer model and no Qt."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,14 @@ from kymflow_core.flow import VelocitySettings
 from kymflow_core.indexers import INDEXERS
 from kymflow_core.roi.bounds import Bounds
 from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
+from kymflow_zarr import ZarrDataset
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow.flow.curves import curves
 from napari_kymflow.flow.flow_view import FlowView
 from napari_kymflow.flow.heart_beat import beat_average
 from napari_kymflow.flow.levels import level_for
 from napari_kymflow.flow.measuring import measure_dataset, plan
-from napari_kymflow.flow.traces import STATES, Trace
+from napari_kymflow.flow.traces import STATES, Trace, load_flow
 
 
 def make_trace(count=5000, *, gaps=()):
@@ -34,6 +36,18 @@ def make_trace(count=5000, *, gaps=()):
         unit="mm/s",
         window_lines=16,
     )
+
+
+def test_a_record_that_the_older_program_measured_and_found_no_events_in_is_read(lab_path):
+    for record in ZarrDataset(lab_path, mode="r").iter_records():
+        assert load_flow(lab_path, record.image_id).problem == ""
+
+
+def test_a_result_that_lacks_a_column_is_a_problem_and_no_crash(demo_session, demo_path):
+    record = ZarrDataset(demo_path).record(demo_session.image_ids[0])
+    record.save_df_parquet("velocity", record.load_df_parquet("velocity").drop(columns="quality"))
+    problem = load_flow(demo_path, record.image_id).problem
+    assert re.search(r"velocity of image .* has no column 'quality'; measure the image again", problem)
 
 
 @pytest.fixture
