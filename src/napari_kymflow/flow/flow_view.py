@@ -55,6 +55,8 @@ class FlowView:
         self.shows_beats = False
         """Whether the velocity averaged over heart beats is drawn as well."""
         self._averages: dict[int, Trace] = {}
+        self.hides_names = False
+        """Whether the names of ROIs are hidden, as from a blinded reviewer."""
         self._key: Any = None
         self._loads = 0
         self._are_chosen = False
@@ -144,6 +146,12 @@ class FlowView:
         self.shows_beats = shows
         self.changed.emit()
 
+    def hide_names(self, *, hides: bool) -> None:
+        """Hide the names of ROIs, or do not."""
+        if hides != self.hides_names:
+            self.hides_names = hides
+            self.changed.emit()
+
     def describe(self, line: float) -> str:
         """Return what is known of a line, in words."""
         per_line = self.seconds_per_line
@@ -164,7 +172,7 @@ class FlowView:
             return FlowState(text=NO_RECORD)
         if self.is_loading and not self.flow.rois:
             return FlowState(text="Reading the results …")
-        return state_of(self.flow, self.roi_ids, _reference(record))
+        return state_of(self.flow, self.roi_ids, _reference(record), hides_names=self.hides_names)
 
     def outdated(self, roi_id: int) -> list[str]:
         """Return why the trace of a ROI of the open record does not hold any more; nothing where it does."""

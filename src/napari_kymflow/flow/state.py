@@ -4,7 +4,7 @@ The rule of this room: a trace that does not hold any more is shown, and the rea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kymflow_core import RoiSet
 from kymflow_core.calibration import HasCalibration
@@ -64,8 +64,8 @@ def outdated(roi_id: int, flow: RoiFlow, now: Reference) -> list[str]:
     return [change.what for change in of_this.changes(now.rois, calibration=now.calibration, pixels=now.pixels)]
 
 
-def state_of(flow: RecordFlow, ids: Sequence[int], now: Reference) -> FlowState:
-    """Return the state of those ROIs of a record that are shown."""
+def state_of(flow: RecordFlow, ids: Sequence[int], now: Reference, *, hides_names: bool = False) -> FlowState:
+    """Return the state of those ROIs of a record that are shown; `hides_names` for a blinded reviewer."""
     if flow.problem:
         return FlowState(text=f"The results of this record cannot be read: {flow.problem}")
     if not now.rois.ids:
@@ -75,7 +75,8 @@ def state_of(flow: RecordFlow, ids: Sequence[int], now: Reference) -> FlowState:
     reasons = {roi_id: outdated(roi_id, flow.of(roi_id), now) for roi_id in ids}
     again = tuple(roi_id for roi_id, why in reasons.items() if why)
     new = tuple(roi_id for roi_id in ids if flow.of(roi_id).trace is None)
-    texts = [_text(now.rois.get(roi_id), flow.of(roi_id)) for roi_id in ids]
+    rois = [replace(roi, name="") if hides_names else roi for roi in map(now.rois.get, ids)]
+    texts = [_text(roi, flow.of(roi.roi_id)) for roi in rois]
     warning = "; ".join(dict.fromkeys(what for why in reasons.values() for what in why))
     return FlowState(text="   ".join(texts), warning=warning, again=again, offer=new)
 

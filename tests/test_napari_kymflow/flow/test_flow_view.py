@@ -63,6 +63,14 @@ def measure(flow, scope="roi", **options):
     return measured
 
 
+def test_from_a_blinded_reviewer_the_names_of_rois_are_hidden(flow):
+    assert flow.state.text.startswith("ROI 1 (vessel): ")
+    flow.hide_names(hides=True)
+    assert flow.state.text.startswith("ROI 1: ")
+    flow.hide_names(hides=False)
+    assert flow.state.text.startswith("ROI 1 (vessel): ")
+
+
 def test_a_new_roi_is_offered_then_measured_then_moved_then_outdated_then_measured_again(flow):
     record = flow.record
     new = record.editor.add_rect(Bounds(x0=0, x1=40, y0=0, y1=200))

@@ -5,13 +5,15 @@ from itertools import chain
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget
 
 from kymflow_core.reviews.event import ARTEFACT, TRUE_STALL, UNREVIEWED, VERDICTS
 from kymflow_core.reviews.review import load_review
 from napari_kymflow.session.session import session_of
+from napari_kymflow.widgets.docks import open_docks
 from napari_kymflow.widgets.review.review_dock import ReviewDock
 from napari_kymflow.widgets.window.keys_help import KEYS, REVIEW
+from napari_kymflow.widgets.window.layout import DATASET, FLOW, ROIS, name_of
 
 
 @pytest.fixture
@@ -58,6 +60,16 @@ def test_an_event_gets_its_verdict_by_key_and_the_next_one_is_shown(dock, viewer
     assert on_disk(viewer, shown[1]) == UNREVIEWED
     dock._blinded.setChecked(True)
     assert [dock._model.index(row, 0).data() for row in range(4)] == [f"event {place}" for place in range(1, 5)]
+
+
+def test_blinded_leaves_the_trace_and_hides_the_docks_that_name_records(dock, viewer, qtbot):
+    open_docks(viewer)
+    docks = {name_of(one): one for one in dock.window().findChildren(QDockWidget)}
+    qtbot.waitUntil(lambda: not any(docks[name].isHidden() for name in (DATASET, ROIS, FLOW)))
+    dock._blinded.setChecked(True)
+    assert [docks[name].isHidden() for name in (DATASET, ROIS, FLOW)] == [True, True, False]
+    dock._blinded.setChecked(False)
+    assert not any(docks[name].isHidden() for name in (DATASET, ROIS, FLOW))
 
 
 def test_a_note_is_kept_and_no_letter_of_it_is_a_verdict(dock, viewer):

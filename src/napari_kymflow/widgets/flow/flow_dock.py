@@ -129,7 +129,7 @@ class FlowDock(Dock):
                 (flow.changed, self._on_changed),
                 (flow.moved, self._draw_soon),
                 (flow.pointed, self._on_pointed),
-                (self.events.changed, self._draw_soon),
+                (self.events.changed, self._on_events),
                 (self.live.changed, self._on_live),
             ],
         )
@@ -165,6 +165,10 @@ class FlowDock(Dock):
         enable(self._beats, "" if self.flow.heart_rates else _NO_HEART)
         self.measure.show_state(state)
         self.plot.show_units(time="s" if self.flow.seconds_per_line else "line", velocity=self.flow.unit)
+        self._drawing.start()
+
+    def _on_events(self) -> None:
+        self.flow.hide_names(hides=self.events.review.is_blinded)
         self._drawing.start()
 
     def _on_live(self) -> None:

@@ -34,7 +34,7 @@ from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import name_of_key
 from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
-from napari_kymflow.widgets.window.layout import REVIEW, name_of
+from napari_kymflow.widgets.window.layout import FLOW, REVIEW, name_of
 from napari_kymflow.widgets.window.task_bar import line_label
 
 _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
@@ -289,9 +289,9 @@ class ReviewDock(Dock):
             dock.setVisible(not checked and bool(dock.property(_WAS_OPEN)))
 
     def _named_docks(self) -> list[QDockWidget]:
-        """Return the docks of ours in this window that name records."""
+        """Return the docks of ours in this window that name records; the flow dock hides the names of ROIs instead."""
         docks: list[QDockWidget] = self.window().findChildren(QDockWidget)
-        return [one for one in docks if name_of(one) not in (None, REVIEW)]
+        return [one for one in docks if name_of(one) not in (None, REVIEW, FLOW)]
 
     def _on_filter_changed(self) -> None:
         if self._echo:
