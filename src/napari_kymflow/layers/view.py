@@ -280,7 +280,7 @@ class KymographView:
     def _draw_shapes(self) -> None:
         """Draw the shapes for the stretch and the zoom of now, unless they are nearly right, or the user draws."""
         sync = self._sync
-        if sync is None or sync.is_editing:
+        if sync is None or sync.is_editing or self._viewer_ref() is None:  # the zoom came to rest after the viewer was gone
             return
         width = EDGE_PIXELS / self.viewer.scene.camera.zoom
         is_right = abs(width / sync.edge_width - 1) <= _SAME_WIDTH and abs(self._stretch / sync.stretch - 1) <= _SAME_WIDTH

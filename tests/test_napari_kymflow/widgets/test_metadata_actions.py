@@ -135,7 +135,7 @@ def test_what_others_entered_is_offered(dock, session, qtbot):
     edit_metadata(session.path, [session.image_ids[1]], MetadataEdit(experiment={"species": "mouse"}))
     dock.do.show_newest()
     wait(dock, qtbot)
-    completer = ask(dock, qtbot, "Experiment")._inputs[SPECIES].completer()
+    completer = ask(dock, qtbot, "Experiment")._inputs[SPECIES].native.completer()
     assert completer.model().index(0, 0).data() == "mouse"
 
 

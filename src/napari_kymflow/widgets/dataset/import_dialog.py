@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 from kymflow_core.errors import MetadataError
 from kymflow_core.folder_names import EXAMPLE
 from napari_kymflow.tables.import_form import FolderFacts, ImportWish, describe_pattern, import_wish, pattern_of
-from napari_kymflow.widgets.window.forms import accept_button, ok_cancel, rows_of
+from napari_kymflow.widgets.window.forms import accept_button, keep_in, ok_cancel, rows_of
 
 _WIDTH = 560
 _LINES = 5
@@ -75,6 +75,7 @@ class ImportDialog(QDialog):
         layout.addWidget(channels)
         layout.addWidget(folders)
         rows = rows_of(self.form)
+        keep_in(self.form, self)
         layout.addLayout(rows)
         layout.addWidget(self._sentence)
         layout.addWidget(self._buttons)

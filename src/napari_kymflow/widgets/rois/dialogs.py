@@ -23,7 +23,7 @@ from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.rois.revisions import RoiRevision
 from napari_kymflow.rois.rows import bounds_by_numbers, local_text
-from napari_kymflow.widgets.window.forms import accept_button, ok_cancel, rows_of
+from napari_kymflow.widgets.window.forms import accept_button, keep_in, ok_cancel, rows_of
 
 
 class BoundsDialog(QDialog):
@@ -59,6 +59,7 @@ class BoundsDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(QLabel("Lines count along time, pixels along the scan. The end is not included."))
         layout.addLayout(rows_of(asked for asked in self.form if asked.name != "shape"))
+        keep_in(self.form, self)
         self._buttons = ok_cancel(self, "Add ROI")
         layout.addWidget(self._buttons)
         self.form.changed.connect(self._on_changed)

@@ -23,6 +23,12 @@ def rows_of(inputs: Iterable[Any]) -> QFormLayout:
     return rows
 
 
+def keep_in(form: Any, dialog: QDialog) -> None:
+    """Let a magicgui form whose inputs `rows_of` lays out end with a dialog: what was around them is a window else."""
+    form.native.setParent(dialog)
+    form.native.hide()
+
+
 def ok_cancel(dialog: QDialog, text: str) -> QDialogButtonBox:
     """Return the two buttons that accept a dialog, by a button with a text, and reject it."""
     standard = QDialogButtonBox.StandardButton
