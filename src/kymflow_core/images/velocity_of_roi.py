@@ -3,7 +3,7 @@
 The rule of this room: what cannot be measured has a row that says why. Nothing is read or written here.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ from kymflow_zarr import JsonValue, with_units
 
 ALGORITHM = "kymflow_core.flow"
 ORIENTATION, ACROSS = "line_orientation", "across"
+_DIRECTION = "scan_direction"
 BOTH_WAYS: Literal["both-ways"] = "both-ways"
 PIXELS_PER_LINE = "velocity_px_per_line"
 
@@ -92,7 +93,7 @@ def statement_of(roi: ROI, metadata: RecordMetadata, settings: VelocitySettings)
     parameters: dict[str, JsonValue] = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()
     }
-    scanned = {"scan_direction": metadata.header.scan_direction, ORIENTATION: metadata.experiment.get(ORIENTATION)}
+    scanned = {_DIRECTION: metadata.header.scan_direction, ORIENTATION: metadata.experiment.get(ORIENTATION)}
     statement = ComputedFrom.of(
         [roi],
         algorithm=ALGORITHM,
@@ -110,15 +111,17 @@ def settings_of(statement: ComputedFrom) -> VelocitySettings:
     Raises
     ------
     ValueError
-        When they cannot be used, as those of a later version may be.
+        When it states none, or such as a later version may have.
     """
-    known = {field.name for field in fields(VelocitySettings)}
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in statement.parameters.items()
-        if name in known
+        if name not in (_DIRECTION, ORIENTATION)
     }
-    return VelocitySettings(**given)
+    try:
+        return VelocitySettings(**given)
+    except TypeError as error:
+        raise ValueError(f"{statement.algorithm} states no settings of this program: {error}") from error
 
 
 def measure_roi(

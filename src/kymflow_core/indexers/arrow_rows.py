@@ -100,7 +100,7 @@ def _no_rows(dtypes: tuple[tuple[str, str], ...]) -> pa.Table:
 
 
 def _has_own_tables(kind: type) -> bool:
-    """Return whether a class says itself what its tables are: one that changes only the rows of another has none."""
+    """Return whether a class defines its tables itself; a subclass that changes only the rows does not."""
     own = ("extract_rows", "extract_table")
     return next(("extract_table" in vars(one) for one in kind.__mro__ if any(name in vars(one) for name in own)), False)
 

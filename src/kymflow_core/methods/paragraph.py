@@ -5,7 +5,7 @@ The rule of this room: each number is counted in the dataset, and what is not kn
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from kymflow_core.flow import VelocitySettings
 
 _EVENT = ["image_id", "roi_id", "event_id", "kind", "detected_t0_s"]
-_OF_ITS_IMAGE = ("dwell_s", "scan_direction", "line_orientation")
-"""Parameters that the header or the experiment metadata of each image give."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,28 +185,22 @@ def _distinct(noted: Iterable[Mapping[str, JsonValue]], keys: tuple[str, ...]) -
     return None if any("" in one for one in found) or not found else len(found)
 
 
-def settings_of(statement: ComputedFrom) -> "VelocitySettings":
-    """Return the settings that a result of ours states; what its image's header gave is left out of them.
+def asked_settings_of(statement: ComputedFrom) -> "VelocitySettings":
+    """Return the settings that people chose for a result of ours; the dwell time, which each header gives, is no choice.
 
     Raises
     ------
     ValueError
         When it states none.
     """
-    from kymflow_core.flow import VelocitySettings
+    from kymflow_core.images.velocity_of_roi import settings_of
 
-    stated = {name: value for name, value in statement.parameters.items() if name not in _OF_ITS_IMAGE}
-    if isinstance(stated.get("compare"), list):
-        stated["compare"] = tuple(stated["compare"])  # type: ignore[arg-type]
-    try:
-        return VelocitySettings(**stated)  # type: ignore[arg-type]  # checked there
-    except TypeError as error:
-        raise ValueError(f"{statement.algorithm} states no settings of this program: {error}") from error
+    return replace(settings_of(statement), dwell_s=None)
 
 
 def _settings_of(statement: ComputedFrom) -> "VelocitySettings | None":
     try:
-        return settings_of(statement) if statement.parameters else None
+        return asked_settings_of(statement) if statement.parameters else None
     except ValueError:
         return None
 

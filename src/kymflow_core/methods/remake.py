@@ -16,7 +16,7 @@ from kymflow_core.errors import CommandError
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.images.velocity_of_roi import ALGORITHM
 from kymflow_core.indexers import INDEXERS, RadonReportIndexer
-from kymflow_core.methods.paragraph import settings_of
+from kymflow_core.methods.paragraph import asked_settings_of
 from kymflow_core.reviews.log import load_logs, log_to_json
 from kymflow_core.tables.extraction import statements_of
 from kymflow_core.tables.kym_dataset import KymDataset
@@ -108,7 +108,7 @@ def _measure(old: ZarrImageRecord, new: ZarrImageRecord) -> None:
     for statement in statements_of(old, RadonReportIndexer()):
         if statement.algorithm == ALGORITHM and statement.rois:
             image = AcqImage(new)
-            image.analyze([one for one in statement.rois if one in image.rois.ids], settings_of(statement))
+            image.analyze([one for one in statement.rois if one in image.rois.ids], asked_settings_of(statement))
     for name, entries in load_logs(old).items():
         new.save_json(name, log_to_json(entries))
 

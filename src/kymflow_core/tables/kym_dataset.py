@@ -345,7 +345,7 @@ class KymDataset:
     def _ids_in_usable_table(self, indexer: DatasetIndexer) -> set[str] | None:
         """Return the images that a table has rows of; none where there is no table.
 
-        One that cannot be gone on with, damaged or somebody else's of the same name, is put into the quarantine: None.
+        A table that cannot be continued, damaged or another program's of the same name, goes into the quarantine: None.
         """
         name = indexer.table_name
         try:

@@ -115,7 +115,7 @@ class Dataset(DatasetTables):
         return ZarrImageRecord(self._folder_of(image_id), image_id)
 
     def held_record(self, image_id: str) -> HeldRecord:
-        """Return a handle that reads each file of a record once, for what is said of one moment; raise as `record`."""
+        """Return a handle that reads each file of a record once, for answers of one moment; raise as `record`."""
         return HeldRecord(self._folder_of(image_id), image_id)
 
     def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:

@@ -1,4 +1,4 @@
-"""A record of which each file is read once, so that all that is said of it is of one moment, and costs one look.
+"""A record of which each file is read once: all answers about it are of one moment.
 
 The rule of this room: what was read is never read again, so a handle is for one question and not for keeping.
 """

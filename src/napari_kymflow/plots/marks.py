@@ -1,7 +1,7 @@
 """What of a plot is drawn where: bars, lines, boxes, means and points, with their colours. Pure.
 
-The rule of this room: a few thousand points are drawn at most, evenly chosen, and then it is said; bars, boxes, means and
-numbers are always of all.
+The rule of this room: a few thousand points are drawn at most, evenly chosen, and the text below says so; bars, boxes,
+means and numbers are always of all.
 """
 
 from collections.abc import Sequence

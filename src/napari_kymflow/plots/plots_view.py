@@ -38,7 +38,7 @@ class ShownPlot:
 
     @property
     def text(self) -> str:
-        """What is said below the plot: a line for each group's mean with n at each level, and what was left out."""
+        """The text below the plot: a line for each group's mean with n at each level, and what was left out."""
         if self.plot is None:
             return self.problem
         notes = [*self.rows.notes, *self.plot.notes, *self.marks.notes]

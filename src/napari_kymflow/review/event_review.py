@@ -338,7 +338,7 @@ class EventReview:
         self._list()
 
     def _entries(self, image_id: str) -> tuple[Entry, ...]:
-        """Return what was said of a record's events: what this reviewer said since it was read is there too."""
+        """Return the entries of a record's log, also those that this reviewer made since it was read."""
         log = self._logs.get(image_id)
         if log is not None:
             return log.entries

@@ -44,7 +44,7 @@ class LoadedReviews:
 
 
 def load_reviews(path: Path, image_ids: Iterable[str] | None = None) -> LoadedReviews:
-    """Return the events of some records of a dataset, or of all, with what was said of them; safe in a worker."""
+    """Return the events of some records of a dataset, or of all, with the entries about them; safe in a worker."""
     dataset = ZarrDataset(path, mode="r")
     loaded = LoadedReviews(path=path, dataset_id=dataset.dataset_id)
     for image_id in dataset.list_image_ids() if image_ids is None else image_ids:

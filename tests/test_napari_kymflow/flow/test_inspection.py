@@ -41,6 +41,16 @@ def test_the_settings_that_results_state_are_those_of_the_measurement(demo_sessi
     assert settings_of(statement_of(metadata.rois.get(1), metadata, asked)) == asked
 
 
+def test_a_setting_that_this_version_does_not_know_is_not_left_out(demo_session):
+    metadata = demo_session.record.image.metadata
+    stated = statement_of(metadata.rois.get(1), metadata, VelocitySettings())
+    later = replace(stated, parameters={**stated.parameters, "of a later version": 3})
+    with pytest.raises(ValueError, match=r"states no settings of this program: .*of a later version"):
+        settings_of(later)
+    answer = inspect_roi(demo_session.path, demo_session.image_id, 1, later, line=0.0)
+    assert "of a later version" in answer
+
+
 def test_a_window_is_explained_by_the_numbers_that_were_stored(flow, inspector):
     trace = shown_trace(flow)
     window = int(np.flatnonzero(np.isfinite(trace.velocity))[20])

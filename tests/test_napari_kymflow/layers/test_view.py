@@ -225,14 +225,3 @@ def test_naparis_scale_bar_says_nothing_of_a_kymograph(viewer_model, demo_sessio
     demo_session.close_record()
     bar.visible = True
     assert bar.visible
-
-
-def test_a_canvas_narrower_than_the_strips_of_the_axes_is_zoomed_to_something(viewer_model, demo_session):
-    demo_session.view.strips = (80, 40)
-    viewer_model.canvas.size = (30, 68)
-    demo_session.view.fit()
-    assert viewer_model.scene.camera.zoom > 0
-    assert demo_session.record.tag.stretch > 0
-    demo_session.open_record(demo_session.image_ids[1])
-    demo_session.view.go_to_lines(100, 200)
-    assert 0 < viewer_model.scene.camera.zoom < 10

@@ -110,9 +110,11 @@ class Chart(pg.GraphicsLayoutWidget):
         items = [item for item in self.scene().items() if hasattr(item, "setExportMode")]
         for item in items:
             item.setExportMode(True, {"antialias": True, "painter": painter, "resolutionScale": scale})
-        yield
-        for item in items:
-            item.setExportMode(False)
+        try:
+            yield
+        finally:
+            for item in items:
+                item.setExportMode(False)
 
     def place_of_row(self, label: int) -> tuple[float, float]:
         """Return where the point of a row is drawn, in the plot's units."""

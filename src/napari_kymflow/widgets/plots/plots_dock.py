@@ -116,7 +116,7 @@ class PlotsDock(Dock):
         return text
 
     def _show_text(self, words: str) -> None:
-        """Show what is said of the plot, as high as its lines, but never so high that the plot is small."""
+        """Show the text of the plot, as high as its lines, but never so high that the plot is small."""
         self._text.setPlainText(words)
         self._text.setToolTip(words)
         # The lines of a plot have a line each; why there is none is a sentence that may be long.

@@ -101,6 +101,6 @@ def copy_numbers(_chart: Chart, shown: ShownPlot) -> None:
 
 
 def copy_means(_chart: Chart, shown: ShownPlot) -> None:
-    """Copy the means of the groups with n at each level, as they are said below the plot."""
+    """Copy the means of the groups with n at each level, as the text below the plot has them."""
     QApplication.clipboard().setText(shown.text)
     show_info("Copied the means")
