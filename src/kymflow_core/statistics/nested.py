@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kymflow_core.columns import column_title
 from kymflow_core.errors import PlotError
 from kymflow_zarr.counted import counted
 
@@ -49,6 +50,16 @@ class NestedMean:
 def level_word(level: str) -> str:
     """Return what a sample of a level is called, such as "animal"; of a level that is not known the column's name."""
     return _WORDS.get(level, level)
+
+
+def plot_title(name: str) -> str:
+    """Return what a column is called in a plot, such as "mean (mm/s)", or "condition" for "exp_condition"."""
+    word = level_word(name)
+    return (
+        word
+        if word != name
+        else column_title(name.removeprefix("exp_").replace("_", " ") if name.startswith("exp_") else name)
+    )
 
 
 def with_experiment(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -219,13 +230,13 @@ def _checked(frame: pd.DataFrame, value: str, keys: Sequence[str]) -> pd.DataFra
     if missing:
         raise PlotError(f"the rows have no column {', '.join(map(repr, missing))}; they have {list(frame.columns)}")
     if not pd.api.types.is_numeric_dtype(frame[value]) or pd.api.types.is_bool_dtype(frame[value]):
-        raise PlotError(f"{value!r} has no numbers; choose a column of numbers")
+        raise PlotError(f"{plot_title(value)} has no numbers; choose a column of numbers")
     rows = frame[frame[value].notna()]
     for key in keys:
         lacking = int((rows[key].isna() | (rows[key].astype("str").str.strip() == "")).sum())
         if lacking:
             raise PlotError(
-                f"{lacking} of {len(rows)} rows have no {key!r}, so it is not known of which they are; enter it, or leave "
-                "these rows out with a filter"
+                f"{lacking} of {len(rows)} rows have no {plot_title(key)}, so it is not known of which they are; "
+                "enter it, or leave these rows out with a filter"
             )
     return rows

@@ -10,9 +10,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from kymflow_core.columns import column_title
 from kymflow_core.errors import PlotError
-from kymflow_core.statistics.nested import NestedMean, level_word, nested_means, sample_means
+from kymflow_core.statistics.nested import NestedMean, nested_means, plot_title, sample_means
 
 Kind: TypeAlias = Literal["histogram", "box", "cumulative", "scatter", "paired"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -74,19 +73,9 @@ def make_plot(frame: pd.DataFrame, request: PlotRequest) -> Plot:
         raise PlotError(f"a plot is one of {', '.join(KINDS)}, not {request.kind!r}")
     samples = _samples(frame, request, request.value, color=request.color)
     if not len(samples):
-        raise PlotError(f"no row has a value in {request.value!r}; choose another column, or widen the filter")
+        raise PlotError(f"no row has a value in {plot_title(request.value)}; choose another column, or widen the filter")
     plot: Plot = made[request.kind](frame, samples, request)
     return plot
-
-
-def plot_title(name: str) -> str:
-    """Return what a column is called in a plot, such as "mean (mm/s)", or "condition" for "exp_condition"."""
-    word = level_word(name)
-    return (
-        word
-        if word != name
-        else column_title(name.removeprefix("exp_").replace("_", " ") if name.startswith("exp_") else name)
-    )
 
 
 def _samples(frame: pd.DataFrame, request: PlotRequest, value: str, color: str | None = None) -> pd.DataFrame:
@@ -160,7 +149,7 @@ def _paired(frame: pd.DataFrame, samples: pd.DataFrame, request: PlotRequest) ->
     there = _names(samples["group"])
     first, second = request.pair or (there if len(there) == 2 else (None, None))
     if first is None or second is None or {first, second} - set(there):
-        raise PlotError(f"a paired plot needs two groups of {request.group!r}; there are {', '.join(there)}")
+        raise PlotError(f"a paired plot needs two groups of {plot_title(request.group)}; there are {', '.join(there)}")
     before, after = (samples[samples["group"] == one] for one in (first, second))
     other = after[["sample", "value", "row"]].rename(columns={"value": "after", "row": "row_after"})
     both = before.merge(other, on="sample")

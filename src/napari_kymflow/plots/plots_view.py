@@ -11,7 +11,8 @@ from typing import Any
 from psygnal import Signal
 
 from kymflow_core.errors import PlotError
-from kymflow_core.statistics.plots import Plot, make_plot, plot_title
+from kymflow_core.statistics.nested import plot_title
+from kymflow_core.statistics.plots import Plot, make_plot
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.plots.choices import Choices, first_table, fitting, request_of
 from napari_kymflow.plots.marks import Marks, marks_of

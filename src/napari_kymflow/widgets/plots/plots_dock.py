@@ -23,8 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core.columns import table_title
-from kymflow_core.statistics.nested import EACH_ROW
-from kymflow_core.statistics.plots import plot_title
+from kymflow_core.statistics.nested import EACH_ROW, plot_title
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.plots.choices import KIND_TITLES, sample_title
