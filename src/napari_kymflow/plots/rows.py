@@ -106,7 +106,7 @@ def read_rows(snapshot: DatasetSnapshot, path: Path, table: str, row_filter: Row
         notes += left_out
     if METHOD_COLUMN in frame.columns:
         methods = sorted(set(frame[METHOD_COLUMN].astype("str").where(frame[METHOD_COLUMN].notna(), NOT_ENTERED)))
-        mixed = f"rows of several methods are mixed ({', '.join(methods)}): filter the table by one"
+        mixed = f"several methods are mixed ({', '.join(methods)}): filter the table by one"
         notes += [mixed] if len(methods) > 1 else []
     return PlotRows(table=table, frame=frame, total=len(shown), notes=tuple(notes))
 

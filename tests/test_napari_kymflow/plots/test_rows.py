@@ -72,7 +72,7 @@ def test_rows_of_two_methods_are_plotted_with_a_warning(demo_path):
     image.analyze([1])
     refresh(demo_path)
     (note,) = rows_of(demo_path).notes
-    assert note == "rows of several methods are mixed (likelihood, not entered): filter the table by one"
+    assert note == "several methods are mixed (likelihood, not entered): filter the table by one"
 
 
 def test_a_table_that_is_too_long_for_the_list_is_read_for_the_plot(demo_path):
