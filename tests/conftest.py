@@ -20,18 +20,27 @@ COUNTED = pytest.StashKey[Counter[str]]()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trials:
-    """How much the endurance tests try: how often a writer is killed, how often each of several commits, for how long."""
+    """How much the endurance tests try.
+
+    How often a writer is killed, how often each of several commits, for how long; how many damages and switches of records.
+    One primitive of an operation in `every` fails with each fault, one in `every_in_parts` where an operation has many;
+    others with each fault, so that each primitive of writing fails in some way.
+    """
 
     kills: int
     commits: int
     seconds: float
     damages: int
+    switches: int
+    every: int
+    every_in_parts: int
 
 
 TRIALS = {
-    "small": Trials(kills=20, commits=25, seconds=3, damages=120),
-    "ci": Trials(kills=200, commits=500, seconds=30, damages=500),
-    "long": Trials(kills=2000, commits=500, seconds=120, damages=2000),
+    "small": Trials(kills=20, commits=25, seconds=3, damages=120, switches=10, every=1, every_in_parts=3),
+    "ci": Trials(kills=80, commits=200, seconds=10, damages=200, switches=24, every=3, every_in_parts=4),
+    "weekly": Trials(kills=200, commits=500, seconds=30, damages=500, switches=100, every=1, every_in_parts=3),
+    "long": Trials(kills=2000, commits=500, seconds=120, damages=2000, switches=100, every=1, every_in_parts=1),
 }
 
 

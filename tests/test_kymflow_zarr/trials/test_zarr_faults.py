@@ -173,8 +173,6 @@ MAIN = (
 )
 """What the everyday run tries; the other runs try all operations with all faults."""
 MAIN_READS = ("save ROIs", "replace rows")
-SPARSE = 3
-"""Of an operation in parts, which has many primitives, `ci` tries every third with each fault; `long` tries all."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -197,14 +195,13 @@ def bench_of(tmp_path_factory) -> Callable[[str], Bench]:
 
 
 @pytest.fixture(scope="module")
-def points_of(bench_of, pytestconfig) -> Callable[..., list[int]]:
+def points_of(bench_of, trials) -> Callable[..., list[int]]:
     """A function that returns the numbers of the primitives of an operation that are tried with a fault."""
 
     def points_of(operation: str, fault: str, *, reads: bool = False) -> list[int]:
-        points = bench_of(operation).points(fault, reads=reads)
-        if pytestconfig.getoption("trials") == "long" or not OPERATIONS[operation].in_parts:
-            return points
-        return points[FAULTS.index(fault) % SPARSE :: SPARSE]  # others with each fault, so that each is tried with some
+        every = trials.every_in_parts if OPERATIONS[operation].in_parts else trials.every
+        # Others with each fault, so that each is tried with some.
+        return bench_of(operation).points(fault, reads=reads)[FAULTS.index(fault) % every :: every]
 
     return points_of
 

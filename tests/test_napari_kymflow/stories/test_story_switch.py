@@ -14,8 +14,6 @@ from napari_kymflow.session.session import session_of
 
 pytestmark = [pytest.mark.opengl, pytest.mark.story]
 
-SWITCHES = 100
-
 
 @pytest.fixture
 def window(make_napari_viewer, demo_path, qtbot):
@@ -24,10 +22,10 @@ def window(make_napari_viewer, demo_path, qtbot):
     return opened
 
 
-def test_a_hundred_switches_with_the_wheel_turning_end_in_no_crash_and_keep_the_layers(window):
+def test_many_switches_with_the_wheel_turning_end_in_no_crash_and_keep_the_layers(window, trials):
     layers, ids = list(window.viewer.layers), window.session.image_ids
     rois = {}
-    for number in range(SWITCHES):
+    for number in range(trials.switches):
         window.session.open_record(ids[number % len(ids)])
         for place in (QPoint(300, 100), QPoint(150, 120), QPoint(420, 90)):
             QTest.mouseMove(window.canvas, place)
@@ -38,14 +36,14 @@ def test_a_hundred_switches_with_the_wheel_turning_end_in_no_crash_and_keep_the_
     assert {tag_of(layer).image_id for layer in layers} == {window.session.image_id}
 
 
-def test_a_hundred_switches_between_records_of_one_to_three_channels_end_in_no_crash(make_napari_viewer, tmp_path, qtbot):
+def test_many_switches_between_records_of_one_to_three_channels_end_in_no_crash(make_napari_viewer, tmp_path, trials):
     path, rng = tmp_path / "channels.zarr", np.random.default_rng(0)
     for count in (2, 1, 3):
         pixels = rng.integers(0, 255, (count, 6000, 64)).astype(np.uint8)
         ZarrDataset(path).add_image(pixels if count > 1 else pixels[0], axes=("c", "y", "x") if count > 1 else ("y", "x"))
     opened = Window(make_napari_viewer(show=True), path)
     ids, seen = opened.session.image_ids, set()
-    for number in range(SWITCHES):
+    for number in range(trials.switches):
         opened.session.open_record(ids[number % len(ids)])
         for place in (QPoint(300, 100), QPoint(150, 120), QPoint(420, 90)):
             QTest.mouseMove(opened.canvas, place)
