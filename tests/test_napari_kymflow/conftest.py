@@ -46,7 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests in a real window, before pytest leaves out the stories; skip those that nothing draws."""
     for item in items:
         markers = {marker.name for marker in item.iter_markers()}
-        if "make_napari_viewer" in getattr(item, "fixturenames", ()) and not markers & {"story", "everyday"}:
+        fixtures = {"make_napari_viewer", "alone"} & set(getattr(item, "fixturenames", ()))
+        if fixtures and not markers & {"story", "everyday"}:
             item.add_marker("window")
             item.add_marker("story")
         if OFFSCREEN and item.get_closest_marker("opengl"):
@@ -169,6 +170,29 @@ def viewer_model() -> "ViewerModel":
     from napari.components import ViewerModel
 
     return ViewerModel()
+
+
+@pytest.fixture
+def alone(viewer_model: "ViewerModel", until_gone: Any, qtbot: Any) -> Iterator[Callable[[type], Any]]:
+    """A function that makes a dock over `viewer_model`, without napari's window, which costs seconds a test.
+
+    After the test the docks are deleted, once their workers are done. Such tests run where those of windows run.
+    """
+    from napari_kymflow.session.session import session_of
+
+    made: list[Any] = []
+
+    def make(kind: type) -> Any:
+        made.append(kind(viewer_model))
+        return made[-1]
+
+    yield make
+    session = session_of(viewer_model)
+    session.close_record()
+    qtbot.waitUntil(lambda: not session.window.is_busy and not any(getattr(dock, "is_busy", False) for dock in made))
+    for dock in made:
+        with until_gone(dock):
+            dock.deleteLater()
 
 
 @pytest.fixture

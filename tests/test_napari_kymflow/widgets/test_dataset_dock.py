@@ -18,21 +18,19 @@ from napari_kymflow.tables.snapshot import full_snapshot, result_tables
 from napari_kymflow.tables.views import make_views
 from napari_kymflow.user.recent import note_folder, recent_datasets
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS, DatasetDock
+from napari_kymflow.widgets.docks import open_dataset_dock
 
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(viewer_model):
+    return viewer_model
 
 
 @pytest.fixture
-def dock(viewer, qtbot):
-    opened = DatasetDock(viewer)
-    viewer.window.add_dock_widget(opened)
-    yield opened
-    qtbot.waitUntil(lambda: not opened.is_busy, timeout=20_000)
+def dock(alone):
+    return alone(DatasetDock)
 
 
 @pytest.fixture
@@ -175,7 +173,11 @@ def test_a_record_that_is_open_is_not_opened_twice(dock, session, viewer):
 
 @pytest.mark.parametrize(("key", "name"), [("Down", "demo reversal"), ("Up", "demo steady flow")])
 @pytest.mark.story
-def test_the_next_and_the_previous_record_open_by_keys(dock, session, viewer, qtbot, key, name):
+def test_the_next_and_the_previous_record_open_by_keys(make_napari_viewer, demo_path, qtbot, key, name):
+    viewer = make_napari_viewer()
+    session, dock = session_of(viewer), open_dataset_dock(viewer)
+    dock.do.open_dataset(demo_path)
+    wait(dock, qtbot)
     session.open_record(session.image_ids[1])
     window = viewer.window._qt_window
     window.show()
@@ -244,6 +246,19 @@ def test_a_record_with_unsaved_rois_is_marked_until_it_is_saved(dock, session, q
     assert "1 with unsaved ROIs" in dock._state.text()
     session.record.save()
     qtbot.waitUntil(lambda: column(dock, "state") == ["fresh"] * 3)
+
+
+@pytest.mark.story
+def test_a_dock_that_was_closed_after_a_save_leaves_the_worker_alone(viewer, demo_path, until_gone, qtbot):
+    dock, session = DatasetDock(viewer), session_of(viewer)
+    dock.do.open_dataset(demo_path)
+    wait(dock, qtbot)
+    session.record.editor.edit(1, name="new name")
+    session.record.save()
+    qtbot.waitUntil(lambda: dock.after_save.is_running)
+    with until_gone(dock):
+        dock.deleteLater()
+    qtbot.waitUntil(lambda: not session.window.is_busy)
 
 
 @pytest.mark.story

@@ -1,4 +1,4 @@
-"""The docks in a real window: what they show, and what their buttons do."""
+"""The docks: what they show, and what their buttons do."""
 
 import numpy as np
 import pytest
@@ -19,15 +19,13 @@ from napari_kymflow.widgets.rois.roi_dock import RoiDock
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(viewer_model):
+    return viewer_model
 
 
 @pytest.fixture
-def roi_dock(viewer):
-    dock = RoiDock(viewer)
-    viewer.window.add_dock_widget(dock)
-    return dock
+def roi_dock(alone):
+    return alone(RoiDock)
 
 
 @pytest.fixture
@@ -250,7 +248,8 @@ def test_a_shape_that_cannot_be_saved_is_said(roi_dock, session):
     assert "1 shape on the canvas cannot be saved" in roi_dock._warning.text()
 
 
-def test_docks_open_once_below_the_canvas(viewer):
+def test_docks_open_once_below_the_canvas(make_napari_viewer):
+    viewer = make_napari_viewer()
     open_docks(viewer)
     open_docks(viewer)
     titles = list(viewer.window.dock_widgets)
@@ -271,7 +270,11 @@ def wait_for_docks(viewer, qtbot):
     qtbot.waitUntil(lambda: not is_busy(viewer), timeout=20_000)
 
 
-def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(viewer, session, qtbot):
+def test_a_closed_dock_no_longer_listens_and_can_be_opened_again(make_napari_viewer, demo_path, qtbot):
+    viewer = make_napari_viewer()
+    session = session_of(viewer)
+    session.open_dataset(demo_path)
+    session.open_record(session.image_ids[0])
     open_docks(viewer)
     wait_for_docks(viewer, qtbot)
     for title in list(viewer.window.dock_widgets):

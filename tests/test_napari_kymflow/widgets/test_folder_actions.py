@@ -11,25 +11,15 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 from kymflow_core import AcqImage
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.importing.tiffs import read_tiff
-from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
-
-
-@pytest.fixture
-def dock(viewer, qtbot):
-    """The dock in a window, with nothing open."""
-    _, made = viewer.window.add_plugin_dock_widget("napari-kymflow", "Kymograph dataset")
-    assert isinstance(made, DatasetDock)
-    yield made
-    qtbot.waitUntil(lambda: not made.is_busy, timeout=20_000)
-    session_of(viewer).close_record()
+def dock(alone):
+    """The dock with nothing open."""
+    return alone(DatasetDock)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Calibration and experiment entered in a real window, for the open record and for those that are selected."""
+"""Calibration and experiment entered by the dataset dock, for the open record and for those that are selected."""
 
 import shutil
 
@@ -19,14 +19,13 @@ SPECIES = ("experiment_metadata", "species")
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(viewer_model):
+    return viewer_model
 
 
 @pytest.fixture
-def dock(viewer, until_gone, qtbot):
-    opened = DatasetDock(viewer)
-    viewer.window.add_dock_widget(opened)
+def dock(alone, until_gone, qtbot):
+    opened = alone(DatasetDock)
     yield opened
     wait(opened, qtbot)
     if opened.metadata.dialog is not None:

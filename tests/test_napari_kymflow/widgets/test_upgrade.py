@@ -15,7 +15,8 @@ from kymflow_zarr import ZarrDataset
 from napari_kymflow import _cli
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset import folder_work
-from napari_kymflow.widgets.docks import find_dataset_dock, open_dataset_dock
+from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
+from napari_kymflow.widgets.docks import find_dataset_dock
 
 
 @pytest.fixture
@@ -36,19 +37,17 @@ def old_path(tmp_path):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(viewer_model):
+    return viewer_model
 
 
 @pytest.fixture
-def dock(viewer, qtbot):
-    """The dock in a window, with nothing open."""
-    made = open_dataset_dock(viewer)
+def dock(alone, qtbot):
+    """The dock with nothing open."""
+    made = alone(DatasetDock)
     yield made
     if made.upgrade.dialog is not None:
         made.upgrade.dialog.close()
-    wait(made, qtbot)
-    session_of(viewer).close_record()
 
 
 @pytest.fixture
@@ -81,7 +80,8 @@ def wait(dock, qtbot):
     qtbot.waitUntil(lambda: not dock.is_busy, timeout=30_000)
 
 
-def test_what_is_dropped_is_offered_as_a_copy(viewer, old_path, qtbot):
+def test_what_is_dropped_is_offered_as_a_copy(make_napari_viewer, old_path):
+    viewer = make_napari_viewer()
     assert viewer.open(str(old_path), plugin="napari-kymflow") == []
     dock = find_dataset_dock(viewer)
     assert dock.upgrade.dialog.isVisible()
@@ -90,7 +90,8 @@ def test_what_is_dropped_is_offered_as_a_copy(viewer, old_path, qtbot):
     dock.upgrade.dialog.close()
 
 
-def test_a_record_of_it_that_is_dropped_offers_a_copy_of_all(viewer, old_path, qtbot):
+def test_a_record_of_it_that_is_dropped_offers_a_copy_of_all(make_napari_viewer, old_path):
+    viewer = make_napari_viewer()
     image = next((old_path / "images").iterdir())
     viewer.open(str(image), plugin="napari-kymflow")
     dialog = find_dataset_dock(viewer).upgrade.dialog

@@ -12,7 +12,7 @@ from napari_kymflow.tables.views import DatasetViews
 from napari_kymflow.tables.work import Outcome
 from napari_kymflow.user.preferences import autorefreshes
 from napari_kymflow.widgets.dataset.actions import DatasetActions
-from napari_kymflow.widgets.window.binding import soon
+from napari_kymflow.widgets.window.binding import soon, unless_gone
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
 
@@ -77,7 +77,8 @@ class RefreshAfterSave(QObject):
         before = self._get_shown() if path == self._session.path else None
         writes = autorefreshes() and not (before is not None and self._session.is_read_only)
         work = partial(update_after_save, path, self._session.found.indexers, image_id, before, writes=writes)
-        self._session.window.run(work, self._on_updated, self._on_failed)
+        done, failed = unless_gone(self, self._on_updated), unless_gone(self, self._on_failed)
+        self._session.window.run(work, done, failed)
 
     def _on_updated(self, updated: ViewsAfterSave) -> None:
         self._is_running = False

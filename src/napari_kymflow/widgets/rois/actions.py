@@ -20,6 +20,7 @@ from napari_kymflow.rois.revisions import RoiRevision, load_revisions
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
+from napari_kymflow.widgets.window.binding import unless_gone
 
 _IMAGEJ = "ImageJ ROIs (*.zip *.roi)"
 _GEOJSON = "GeoJSON (*.geojson)"
@@ -123,7 +124,7 @@ class RoiActions:
         path, shape, image_id = record.dataset.path, record.shape, record.image_id
         self._session.window.run(
             lambda: records_of_shape(path, shape, without=image_id),
-            lambda records: self._on_records_found(record, ids, records),
+            unless_gone(self._parent, partial(self._on_records_found, record, ids)),
         )
 
     def _import_imagej(self, record: OpenRecord) -> None:
@@ -152,7 +153,7 @@ class RoiActions:
         """List the record's earlier revisions."""
         path, image_id = record.dataset.path, record.image_id
         self._session.window.run(
-            lambda: load_revisions(path, image_id), lambda revisions: self._on_revisions_loaded(record, revisions)
+            lambda: load_revisions(path, image_id), unless_gone(self._parent, partial(self._on_revisions_loaded, record))
         )
 
     def close_dialogs(self) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from threading import Event
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias
 
 from psygnal import SignalInstance
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
+P = ParamSpec("P")
 Connections: TypeAlias = Sequence[tuple[SignalInstance, Callable[..., Any]]]
 
 
@@ -36,11 +37,21 @@ def soon(owner: QObject, action: Callable[[], None]) -> QTimer:
     return timer
 
 
-def next_turn(owner: QObject, action: Callable[[], None]) -> None:
-    """Call an action with the next events, unless its owner is gone by then; `soon` waits until Qt has nothing to do."""
+def unless_gone(owner: QObject, action: Callable[P, object]) -> Callable[P, None]:
+    """Return an action that does nothing once its owner is destroyed: a worker may be done after its dock was closed."""
     gone = Event()
     owner.destroyed.connect(lambda *_: gone.set())
-    QTimer.singleShot(0, lambda: None if gone.is_set() else action())
+
+    def act(*args: P.args, **kwargs: P.kwargs) -> None:
+        if not gone.is_set():
+            action(*args, **kwargs)
+
+    return act
+
+
+def next_turn(owner: QObject, action: Callable[[], None]) -> None:
+    """Call an action with the next events, unless its owner is gone by then; `soon` waits until Qt has nothing to do."""
+    QTimer.singleShot(0, unless_gone(owner, action))
 
 
 class _Orphan(QObject):
