@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Shapes
 
-from kymflow_core.roi.raster import shape_mask
+from kymflow_core.roi.raster import outline, shape_mask
 from property_tests import examples
 
 SHAPE = (24, 17)
@@ -47,18 +47,30 @@ def both(shape_type, vertices):
     return shape_mask(shape_type, kept, SHAPE), layer.to_masks(mask_shape=SHAPE)[0]
 
 
+def distance_to_edge(shape_type, vertices, pixel):
+    """Return how far a pixel's centre is from the nearest edge of a shape, in pixels."""
+    corners = outline(shape_type, np.array(vertices, dtype=np.float32).astype(np.float64))
+    along = np.roll(corners, -1, axis=0) - corners
+    part = np.clip(((pixel - corners) * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-30), 0, 1)
+    return np.hypot(*(corners + part[:, np.newaxis] * along - pixel).T).min()
+
+
+def assert_alike(shape_type, vertices):
+    """Of a centre on an edge itself, the last digit of a float decides: napari rounds otherwise there at times."""
+    ours, napari = both(shape_type, vertices)
+    assert all(distance_to_edge(shape_type, vertices, pixel) < 1e-6 for pixel in np.argwhere(ours != napari))
+
+
 @everyday
 @given(st.sampled_from(["ellipse", "rectangle"]), turned_rectangles())
 def test_a_turned_ellipse_or_rectangle_has_the_pixels_that_napari_gives_it(shape_type, corners):
-    ours, napari = both(shape_type, corners)
-    assert np.array_equal(ours, napari)
+    assert_alike(shape_type, corners)
 
 
 @everyday
 @given(stars())
 def test_a_polygon_has_the_pixels_that_napari_gives_it(vertices):
-    ours, napari = both("polygon", vertices)
-    assert np.array_equal(ours, napari)
+    assert_alike("polygon", vertices)
 
 
 @everyday
