@@ -12,7 +12,7 @@ from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.local_path import local_path
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import InvalidNameError, SourceError
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.content import ReadFile
@@ -67,9 +67,16 @@ class ZarrDataset(Dataset):
         ------
         ReadOnlyError
             When `repair` is asked of a dataset opened for reading.
+        InvalidNameError
+            When the dataset is at an address: a server that fails would look like damage.
         CancelledError
             When it was cancelled; what was repaired by then stays.
         """
+        if self.is_remote:
+            raise InvalidNameError(
+                f"{self.location} is an address, and not verified there, since a server that fails would look like damage; "
+                f"make a copy with napari-kymflow download {self.location} lab.zarr, and verify that"
+            )
         check = check_record or installed_reader().check_record
         return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check, watch=watch)
 

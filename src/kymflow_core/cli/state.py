@@ -8,7 +8,7 @@ import typer
 from kymflow_core.cli.output import AsJson, Color, Output, Quiet, fail
 from kymflow_core.tables.freshness import State
 from kymflow_zarr.counted import counted
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, RemoteError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -31,7 +31,7 @@ def info(
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
         manifest = opened.load_manifest()
-        output.say(f"{dataset}: {manifest.summary()}")
+        output.say(f"{opened.location if opened.is_remote else dataset}: {manifest.summary()}")
         problems = [_named(entry) for entry in manifest.damaged]
         tables: dict[str, int | None] = {}
         states = _not_fresh(opened)
@@ -40,7 +40,7 @@ def info(
             output.say(f"  table {name}: {what if tables[name] is not None else 'damaged, see below'}")
             problems += [] if tables[name] is not None else [f"table {name}: {what}"]
         output.result(
-            path=str(opened.path),
+            path=opened.location,
             dataset_id=opened.dataset_id,
             records=len(manifest.entries),
             tables=tables,
@@ -96,6 +96,8 @@ def _describe_table(dataset: "ZarrDataset", name: str, not_fresh: str) -> tuple[
     try:
         rows = dataset.count_table_rows(name)
         return rows, f"{counted(rows, 'row')}{not_fresh}"
+    except RemoteError:
+        raise
     except (KymflowZarrError, OSError) as error:
         return None, str(error)
 
