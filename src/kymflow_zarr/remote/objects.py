@@ -215,4 +215,6 @@ def _s3_config() -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """Return what a server answered, or why it did not, out of the many lines that obstore says."""
-    return str(error).partition("\n")[0].rpartition(" - ")[2].strip().rstrip(":") or type(error).__name__
+    return (
+        str(error).partition("\n")[0].rpartition(" - ")[2].partition(": <")[0].strip().rstrip(":") or type(error).__name__
+    )

@@ -36,10 +36,7 @@ def _listed(objects: Objects) -> FileList:
             "address; if the dataset is there, then on the computer that it was copied from run "
             "napari-kymflow prepare-upload, and copy all of it again"
         )
-    try:
-        files = FileList.of_files((key, f"{size}-{tag}") for key, size, tag in objects.list())
-    except FileNotFoundError as error:
-        raise DatasetNotFoundError(f"there is no bucket of {address}; look at the address") from error
+    files = FileList.of_files((key, f"{size}-{tag}") for key, size, tag in objects.list())
     if not files.top:
         raise DatasetNotFoundError(f"there is nothing at {address}; look at the address")
     return files
