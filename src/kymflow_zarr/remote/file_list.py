@@ -6,9 +6,9 @@ file, which says the size, so a copy that is not of the same moment is found whe
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Self, TypeAlias, Union
+from typing import Self, TypeAlias, Union, cast
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
@@ -18,7 +18,7 @@ from kymflow_zarr.formats.gzipped import gunzip_lines
 from kymflow_zarr.formats.strict_json import from_bytes
 
 _FIRST_LINE = b"kymflow files 1\n"
-_AGAIN = "is damaged, make it with napari-kymflow prepare-upload"
+_AGAIN = "the list of files is damaged, make it again with napari-kymflow prepare-upload"
 _MAX_LINE_BYTES = 2**26
 _MAX_UNPACKED_BYTES = 2**33
 
@@ -35,7 +35,18 @@ class FileList:
     @classmethod
     def of_files(cls, files: Iterable[tuple[str, str]]) -> Self:
         """Return the list of some keys with their stamps; a name of a folder that is a file's too is the folder's."""
-        return cls(_to_folder(files))
+        top: Folder = {}
+        for key, stamp in files:
+            *folders, name = key.split("/")
+            folder = top
+            for one in folders:
+                below = folder.get(one)
+                if not isinstance(below, dict):
+                    below = folder[one] = {}
+                folder = below
+            if name:
+                folder.setdefault(name, stamp)
+        return cls(top)
 
     @classmethod
     def of_dataset(cls, blobs: Blobs) -> Self:
@@ -49,7 +60,7 @@ class FileList:
         Raises
         ------
         DamagedError
-            When the list does not say the size of each file in the folder.
+            When the list cannot be read there.
         """
         found: str | Folder | None = self.top
         for part in key.split("/") if key else ():
@@ -59,16 +70,18 @@ class FileList:
         return found
 
     def to_bytes(self) -> bytes:
-        """Return the file's bytes: a line that says what it is, then one for each record and one for all else.
+        """Return the file's bytes: a line that says what it is, then one for all but the records, and one for each of them.
 
-        Such a line is the folder's key, a space, and a JSON object of the stamps by the keys in the folder.
+        Such a line is the record's id, or nothing, a space, and a JSON object: names of files with their stamps, and names
+        of folders with such an object of what is in them.
         """
         images = self.find(layout.IMAGES)
-        names = [name for name in sorted(images) if name.split() == [name]] if isinstance(images, dict) else []
-        folders = ((key, self.find(key)) for key in (f"{layout.IMAGES}/{name}" for name in names))
-        records = {key: dict(files_of(one)) for key, one in folders if isinstance(one, dict)}
-        rest = {key: stamp for key, stamp in files_of(self.top) if "/".join(key.split("/")[:2]) not in records}
-        lines = [f"{name} {json.dumps(files, separators=(',', ':'))}\n" for name, files in {"": rest, **records}.items()]
+        images = images if isinstance(images, dict) else {}
+        found = {name: _look(images, name) for name in sorted(images) if name.split() == [name]}
+        records = {name: one for name, one in found.items() if isinstance(one, dict)}
+        others = {name: one for name, one in images.items() if name not in records}
+        rest = {**self.top, layout.IMAGES: others} if images else self.top
+        lines = [f"{name} {json.dumps(one, separators=(',', ':'))}\n" for name, one in {"": rest, **records}.items()]
         return gzip.compress(_FIRST_LINE + "".join(lines).encode(), compresslevel=5, mtime=0)
 
     @classmethod
@@ -80,12 +93,12 @@ class FileList:
         lines = gunzip_lines(data, limit=_MAX_UNPACKED_BYTES, longest=_MAX_LINE_BYTES, what=what)
         if next(lines, b"") != _FIRST_LINE:
             raise DamagedError(f"{what} is no list of files of this version; make it with: napari-kymflow prepare-upload")
-        split = {key: files for key, _, files in (line.partition(b" ") for line in lines)}
-        files = cls.of_files(_files_said(split.pop(b"", b"{}")))
-        images = files.top.setdefault(layout.IMAGES, {})
+        split = {name: one for name, _, one in (line.partition(b" ") for line in lines)}
+        top = _to_folder(split.pop(b"", b"{}"))
+        images = top.setdefault(layout.IMAGES, {}) if split else {}
         if isinstance(images, dict):
-            images |= {key.decode(errors="replace").rpartition("/")[2]: line for key, line in split.items()}
-        return files
+            images |= {name.decode(errors="replace"): one for name, one in split.items()}
+        return cls(top)
 
 
 def save_file_list(blobs: Blobs) -> int:
@@ -107,39 +120,25 @@ def files_of(folder: Folder, below: str = "") -> Iterator[tuple[str, str]]:
 
 
 def size_of(stamp: str) -> int:
-    """Return the size in bytes that a stamp begins with."""
-    return int(stamp.partition("-")[0])
+    """Return the size in bytes that a stamp begins with; raise `DamagedError` where it says none."""
+    size = stamp.partition("-")[0]
+    if not size.isdecimal():
+        raise DamagedError(f"{_AGAIN}: it does not say how large each file is, but {stamp[:100]!r}")
+    return int(size)
 
 
 def _look(folder: Folder, name: str) -> str | Folder | None:
     """Return what is in a folder by a name, reading the line about it where nobody did yet."""
     one = folder.get(name)
     if isinstance(one, bytes):
-        one = folder[name] = _to_folder(_files_said(one))
+        one = folder[name] = _to_folder(one)
+    if one is not None and not isinstance(one, str | dict):
+        raise DamagedError(f"{_AGAIN}: {name!r} is neither a file nor a folder in it")
     return one
 
 
-def _to_folder(files: Iterable[tuple[str, str]]) -> Folder:
-    top: Folder = {}
-    for key, stamp in files:
-        *folders, name = key.split("/")
-        folder = top
-        for one in folders:
-            below = folder.get(one)
-            if not isinstance(below, dict):
-                below = folder[one] = {}
-            folder = below
-        if name:
-            folder.setdefault(name, stamp)
-    return top
-
-
-def _files_said(line: bytes) -> Iterable[tuple[str, str]]:
-    """Return the keys and the stamps that a line says."""
-    files = from_bytes(line, what="the list of files")
-    if not isinstance(files, Mapping):
-        raise DamagedError(f"the list of files {_AGAIN}: {line[:100]!r} are no files")
-    said = {key: stamp for key, stamp in files.items() if isinstance(stamp, str) and stamp.partition("-")[0].isdecimal()}
-    if len(said) != len(files):
-        raise DamagedError(f"the list of files {_AGAIN}: it does not say how large each file is")
-    return said.items()
+def _to_folder(line: bytes) -> Folder:
+    said = from_bytes(line, what="the list of files")
+    if not isinstance(said, dict):
+        raise DamagedError(f"{_AGAIN}: {line[:100]!r} are no files")
+    return cast("Folder", said)
