@@ -75,11 +75,10 @@ def main() -> None:
     with working_folder(options.folder) as folder:
         image_id = make_served(folder / "lab.zarr", options.records - 1, options.lines, options.pixels)
         with far_server(folder, latency_s=options.latency_ms / 1000) as server:
-            address = server.url("lab.zarr")
             opened: list[ZarrDataset] = []
 
             def fresh() -> None:
-                opened[:] = [ZarrDataset(address, mode="r")]
+                opened[:] = [ZarrDataset(server.url("lab.zarr"), mode="r")]
 
             def read_record(_: Path) -> None:
                 record = opened[0].record(image_id)
@@ -89,7 +88,7 @@ def main() -> None:
 
             run = {
                 f"open, and list {options.records} records": (
-                    lambda _: ZarrDataset(address, mode="r").load_manifest(),
+                    lambda _: ZarrDataset(server.url("lab.zarr"), mode="r").load_manifest(),
                     lambda: None,
                 ),
                 "a table": (lambda _: opened[0].load_table("velocity_events"), fresh),

@@ -19,6 +19,8 @@ class FileServer:
     folder: Path
     address: str = ""
     gives_parts: bool = True
+    knows_changes: bool = False
+    """Whether it says when a file is still as it was."""
     answers: dict[str, int] = field(default_factory=dict)
     """The status for paths that end so, instead of the file; 0 ends the connection without an answer."""
     requests: list[str] = field(default_factory=list)
@@ -56,6 +58,9 @@ def serving(folder: Path) -> Iterator[FileServer]:
             if status == 200 and not file.is_file():
                 status = 404
             data = file.read_bytes() if status == 200 else b""
+            tag = f'"{file.stat().st_mtime_ns:x}"' if state.knows_changes and status == 200 else ""
+            if tag and self.headers.get("If-None-Match") == tag:
+                status, data = 304, b""
             asked = _RANGE.fullmatch(self.headers.get("Range", "")) if state.gives_parts and status == 200 else None
             self.send_response(206 if asked else status)
             if asked:
@@ -63,6 +68,8 @@ def serving(folder: Path) -> Iterator[FileServer]:
                 state.ranges.append((path, first, last + 1))
                 self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
                 data = data[first : last + 1]
+            if tag:
+                self.send_header("ETag", tag)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -15,6 +15,12 @@ def address_of(path: str | Path) -> str | None:
     return f"{match[1].lower()}://{match[2]}".replace("\\", "/").rstrip("/") if match else None
 
 
+def real_path(path: str | Path) -> Path:
+    """Return the absolute path with all links followed, of an address the address itself."""
+    address = address_of(path)
+    return Path(address) if address else Path(path).resolve()
+
+
 def local_path(path: str | Path) -> Path:
     """Return a path on a disk of this computer; raise `InvalidNameError` where it is an address."""
     if address := address_of(path):

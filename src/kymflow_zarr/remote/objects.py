@@ -7,11 +7,11 @@ server, silence, raises `RemoteError`: a server that does not answer has said no
 import errno
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from kymflow_zarr.errors import InvalidNameError, NotInstalledError, RemoteError
@@ -32,6 +32,11 @@ RETRIES = 3
 _SCHEMES = ("https", "http", "s3")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 """Who has one of these in the environment signs requests; public buckets need no signature."""
+
+
+Environment: TypeAlias = frozenset[tuple[str, str]]
+Mark: TypeAlias = Mapping[str, Any]
+"""What a server is told to answer only where a file has changed: its entity tag, or when it was written."""
 
 
 class Objects:
@@ -85,6 +90,20 @@ class Objects:
         with self._asking(key):
             data = bytes(obstore.get(self._store, key).bytes())
         return self._keep(key, -1, data) if keep and len(data) <= WHOLE_BYTES else data
+
+    def read_changed(self, key: str, mark: Mark | None) -> tuple[bytes, Mark] | None:
+        """Return a file's bytes and its mark; None where it still has the mark that it had. Raise as `read`."""
+        import obstore
+        from obstore.exceptions import NotModifiedError
+
+        try:
+            with self._asking(key, passes=NotModifiedError):
+                answer = obstore.get(self._store, key, options=None if mark is None else dict(mark))
+                data = bytes(answer.bytes())
+        except NotModifiedError:
+            return None
+        tag, modified = answer.meta["e_tag"], answer.meta["last_modified"]
+        return data, {"if_none_match": tag} if tag else {"if_modified_since": modified}
 
     def read_part(self, key: str, start: int, stop: int, *, size: int) -> bytes:
         """Return the bytes from `start` up to `stop` of a file of a known size; raise as `read`."""
@@ -167,6 +186,13 @@ class Objects:
                 f"{where} could not be read ({_reason(error)}); nothing is known of what is there: look at the address and "
                 "the connection, and try again"
             ) from error
+
+
+def environment_of(address: str) -> Environment:
+    """Return what the environment says of how an address is asked: in whose name, and which server."""
+    return frozenset(
+        (name, one) for name, one in os.environ.items() if name.startswith("AWS_") and address.startswith("s3:")
+    )
 
 
 def check_address(address: str) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import urllib.request
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -98,7 +99,8 @@ class TestBucket:
         assert ZarrDataset(tmp_path / "copy.zarr").verify(deep=True).problems == ()
 
 
-def test_with_a_list_of_files_a_bucket_is_opened_with_two_requests(uploaded):
+def test_with_a_list_of_files_a_bucket_is_opened_with_two_requests(uploaded, monkeypatch):
+    monkeypatch.setattr("kymflow_zarr.remote.opening._kept", OrderedDict())
     assert ZarrDataset("s3://labs/mouse 7/listed.zarr", mode="r")._blobs.objects.requests == 2
 
 

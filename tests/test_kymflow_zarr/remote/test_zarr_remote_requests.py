@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from kymflow_zarr import layout
+from kymflow_zarr import ZarrDataset, layout
 from kymflow_zarr.dataset.manifest import Manifest, ManifestEntry, stored_manifest
+from kymflow_zarr.errors import DatasetNotFoundError, RemoteError
 from kymflow_zarr.remote.file_list import FileList, files_of
 
 MANY = 10_000
@@ -63,6 +64,43 @@ def test_what_there_is_costs_no_request(served):
     record.list_array_artifacts()
     record.file_stamp(["metadata.json", "masks", "pixel values"])
     assert served.server.asked() == []
+
+
+class TestOpenedAgain:
+    @pytest.fixture
+    def known(self, served):
+        """A dataset on a server that says when a file is still as it was; it was opened, and its record read."""
+        served.server.knows_changes = True
+        served.open_record().load_array()
+        served.server.asked()
+        return served
+
+    def test_it_costs_one_request_while_its_list_of_files_is_the_same(self, known):
+        assert np.array_equal(known.open_record().load_array(), known.pixels)
+        assert known.server.asked() == ["/made.zarr/index/files.json.gz"]
+
+    def test_it_is_read_anew_once_its_list_of_files_is_another(self, known):
+        known.record.save_json("heart/rate", {"bpm": 500})
+        known.local.save_file_list()
+        assert known.open_record().load_json("heart/rate") == {"bpm": 500}
+
+    def test_it_is_gone_once_its_list_of_files_is(self, known):
+        (known.local.path / layout.FILE_LIST).unlink()
+        with pytest.raises(DatasetNotFoundError):
+            known.open()
+
+    @pytest.mark.parametrize("status", [403, 500])
+    def test_a_failure_is_not_taken_for_the_same(self, known, status):
+        known.server.answers["files.json.gz"] = status
+        with pytest.raises(RemoteError):
+            known.open()
+
+    def test_of_many_addresses_only_the_last_ones_are_kept(self, known, monkeypatch):
+        monkeypatch.setattr("kymflow_zarr.remote.opening.KEPT", 1)
+        ZarrDataset(known.server.url("./made.zarr"), mode="r")
+        known.server.asked()
+        known.open()
+        assert known.server.asked() == ["/made.zarr/index/files.json.gz", "/made.zarr/zarr.json"]
 
 
 def test_the_server_counts_what_the_handle_counts(served):
