@@ -123,6 +123,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     """Return the layers of one record, or of the first that can be read; say how many cannot, in one message."""
     from napari.utils.notifications import show_error, show_info, show_warning
 
+    from kymflow_zarr.errors import RemoteError
     from napari_kymflow.errors import OUR_ERRORS
 
     if image_id is not None:
@@ -140,6 +141,10 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     for candidate in session.image_ids:
         try:
             layers = _layers_of(session, candidate)
+        except RemoteError as error:  # says nothing of the record, and the next one would wait as long
+            show_error(str(error))
+            session.close_record()
+            return NOTHING
         except OUR_ERRORS as error:
             reasons.append(str(error))
             continue

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
 from typer.testing import CliRunner
 
 from file_server import FileServer, serving
@@ -12,7 +13,7 @@ from kymflow_core.indexers import INDEXERS
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.watch import UNWATCHED
 from napari_kymflow._cli import app
-from napari_kymflow._reader import get_reader, read
+from napari_kymflow._reader import NOTHING, get_reader, read
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.work import load_views, run_indexers
 from napari_kymflow.user.recent import note_recent
@@ -77,3 +78,13 @@ def test_it_is_not_among_the_recent_datasets_of_this_computer(address, tmp_path,
 def test_the_command_line_says_why_it_cannot_be_opened(server):
     result = CliRunner().invoke(app, ["open", server.url("other.zarr")])
     assert (result.exit_code, "there is no index/files.json.gz at" in result.output) == (1, True)
+
+
+def test_a_server_that_fails_at_a_record_is_no_damaged_record(address, server, monkeypatch):
+    monkeypatch.setattr("kymflow_zarr.remote.objects.RETRIES", 0)
+    server.answers["metadata.00000001.json"] = 500
+    before = len(notification_manager.records)
+    assert read(address) == NOTHING
+    (said,) = [str(record.message) for record in notification_manager.records[before:]]
+    assert "could not be read (Server returned non-2xx status code: 500" in said
+    assert "damaged" not in said

@@ -92,3 +92,17 @@ def test_download_makes_a_sound_copy(address, tmp_path):
 def test_verify_says_to_verify_a_copy(address):
     result = run("verify", address)
     assert (result.exit_code, "not verified there" in result.output) == (2, True)
+
+
+def test_methods_says_the_same_as_on_the_disk(lab, address):
+    assert run("methods", address).output == run("methods", lab.path).output
+
+
+def test_a_server_that_fails_at_a_record_is_no_excluded_image_of_the_paper(address, server, monkeypatch, lab):
+    monkeypatch.setattr("kymflow_zarr.remote.objects.RETRIES", 0)
+    record = lab.record(lab.list_image_ids()[0])
+    record.save_metadata_payload({"header": {"name": "one"}})
+    lab.save_file_list()
+    monkeypatch.setitem(server.answers, "metadata.00000000.json", 500)
+    result = run("methods", address)
+    assert (result.exit_code, "500 Internal Server Error" in result.output, "excluded" in result.output) == (1, True, False)
