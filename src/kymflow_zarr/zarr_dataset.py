@@ -49,6 +49,7 @@ class ZarrDataset(Dataset):
         repair: bool = False,
         check_record: CheckRecord | None = None,
         watch: Watch = UNWATCHED,
+        executor: Executor | None = None,
     ) -> VerifyReport:
         """Look for what a crash or a bad disk left behind.
 
@@ -61,7 +62,10 @@ class ZarrDataset(Dataset):
         check_record
             Says what else is wrong with a record; by default as the installed reader knows it, since storage knows no ROI.
         watch
-            Shows before each record how far the work is.
+            Shows after each record how far the work is.
+        executor
+            Any `concurrent.futures.Executor` that looks at records, also one of other processes or machines that see the
+            same path; `check_record` must be picklable then. By default one record after another, as always with `repair`.
 
         Raises
         ------
@@ -78,7 +82,9 @@ class ZarrDataset(Dataset):
                 f"make a copy with napari-kymflow download {self.location} lab.zarr, and verify that"
             )
         check = check_record or installed_reader().check_record
-        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check, watch=watch)
+        return verify_dataset(
+            self._blobs, self, deep=deep, repair=repair, check_record=check, watch=watch, executor=executor
+        )
 
     def collect_garbage(self) -> list[str]:
         """Delete what nothing needs and is older than a day, and return where it was.

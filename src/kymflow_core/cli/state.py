@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kymflow_core.cli.executors import Dask, Jobs, executor_of
 from kymflow_core.cli.output import AsJson, Color, Output, Quiet, fail
 from kymflow_core.tables.freshness import State
 from kymflow_zarr.counted import counted
@@ -57,6 +58,8 @@ def verify(
     *,
     deep: Annotated[bool, typer.Option("--deep", help="Read every byte, pixels too, and compare every checksum.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Make whole again what can be; nothing is deleted.")] = False,
+    jobs: Jobs = 1,
+    dask: Dask = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -65,16 +68,16 @@ def verify(
     Example: napari-kymflow verify lab.zarr --deep
 
     Ends with 0 where the dataset is sound, 1 where --repair can make it so, 2 where something is damaged that only a backup
-    has. What --repair sets aside is in the folder .quarantine of the dataset.
+    has. A repair works on one record after another. What --repair sets aside is in the folder .quarantine of the dataset.
     """
     from kymflow_core.tables.kym_dataset import KymDataset
     from kymflow_zarr import ZarrDataset
 
     output = Output(as_json, quiet, failed_code=DAMAGED, advice="What was repaired by then stays.")
     with output.running():
-        with output.progress("looking at records") as watch:
-            opened = ZarrDataset(dataset, mode="a" if repair else "r")
-            report = KymDataset(opened).verify(deep=deep, repair=repair, watch=watch)
+        opened = ZarrDataset(dataset, mode="a" if repair else "r")
+        with executor_of(jobs, dask) as executor, output.progress("looking at records") as watch:
+            report = KymDataset(opened).verify(deep=deep, repair=repair, watch=watch, executor=executor)
         output.result(**report.to_json())
         for problem in report.problems:
             output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))
