@@ -165,7 +165,7 @@ class RemoteBlobs(Blobs):
     def _whole(self, key: str, size: int) -> bytes:
         parts_of(key)  # a list of files may say anything
         with self._had(key):
-            data = self.objects.read(self._full(key))
+            data = self.objects.read(self._full(key), most=size)
         self._check_size(key, len(data), size)
         return data
 

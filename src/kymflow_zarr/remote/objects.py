@@ -14,9 +14,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from kymflow_zarr.errors import InvalidNameError, NotInstalledError, RemoteError
+from kymflow_zarr.errors import DamagedError, InvalidNameError, NotInstalledError, RemoteError
 
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.store import ObjectStore
 
 WHOLE_BYTES = 8 * 2**20
@@ -25,6 +26,8 @@ PART_BYTES = 2**18
 """Parts of larger files begin and end at multiples of this."""
 CACHE_BYTES = 128 * 2**20
 """What is kept in memory of the files that were read last."""
+MOST_BYTES = 2**30
+"""What a list of files may have."""
 TIMEOUT_SECONDS = 30
 RETRIES = 3
 """How often a request is repeated where the server fails or does not answer; a refusal is not repeated."""
@@ -73,13 +76,15 @@ class Objects:
         """Return the full address of a file, for messages."""
         return f"{self.address}/{key}" if key else self.address
 
-    def read(self, key: str, *, keep: bool = True) -> bytes:
+    def read(self, key: str, *, most: int, keep: bool = True) -> bytes:
         """Return a file's bytes, kept in memory unless told otherwise.
 
         Raises
         ------
         FileNotFoundError
             When the server says that there is none.
+        DamagedError
+            When it has more than `most` bytes, which are not read then.
         RemoteError
             When it says anything else, or nothing.
         """
@@ -88,7 +93,7 @@ class Objects:
         import obstore
 
         with self._asking(key):
-            data = bytes(obstore.get(self._store, key).bytes())
+            data = self._bytes_of(key, obstore.get(self._store, key), most)
         return self._keep(key, -1, data) if keep and len(data) <= WHOLE_BYTES else data
 
     def read_changed(self, key: str, mark: Mark | None) -> tuple[bytes, Mark] | None:
@@ -99,7 +104,7 @@ class Objects:
         try:
             with self._asking(key, passes=NotModifiedError):
                 answer = obstore.get(self._store, key, options=None if mark is None else dict(mark))
-                data = bytes(answer.bytes())
+                data = self._bytes_of(key, answer, MOST_BYTES)
         except NotModifiedError:
             return None
         tag, modified = answer.meta["e_tag"], answer.meta["last_modified"]
@@ -109,13 +114,13 @@ class Objects:
         """Return the bytes from `start` up to `stop` of a file of a known size; raise as `read`."""
         stop = min(stop, size)
         if size <= WHOLE_BYTES:
-            return self.read(key)[start:stop]
+            return self.read(key, most=size)[start:stop]
         first, last = start // PART_BYTES, -(-stop // PART_BYTES)
         parts = {number: self._kept(key, number) for number in range(first, last)}
         missing = [number for number, part in parts.items() if part is None]
         if missing:
             begin, end = missing[0] * PART_BYTES, min((missing[-1] + 1) * PART_BYTES, size)
-            data = self._ask_part(key, begin, end)
+            data = self._ask_part(key, begin, end, size)
             for number in range(missing[0], missing[-1] + 1):
                 at = number * PART_BYTES - begin
                 parts[number] = self._keep(key, number, data[at : at + PART_BYTES])
@@ -135,7 +140,15 @@ class Objects:
             for one in page:
                 yield one["path"], one["size"], f"{one['e_tag'] or ''}".strip('"') or f"{one['last_modified']:%Y%m%d%H%M%S}"
 
-    def _ask_part(self, key: str, start: int, stop: int) -> bytes:
+    def _bytes_of(self, key: str, answer: "GetResult", most: int) -> bytes:
+        if answer.meta["size"] > most:
+            raise DamagedError(
+                f"{self.describe(key)} has {answer.meta['size']} bytes on the server; at most {most} are believable here: it "
+                "was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
+            )
+        return bytes(answer.bytes())
+
+    def _ask_part(self, key: str, start: int, stop: int, size: int) -> bytes:
         import obstore
         from obstore.exceptions import NotSupportedError
 
@@ -143,7 +156,7 @@ class Objects:
             with self._asking(key, passes=NotSupportedError):
                 return bytes(obstore.get_range(self._store, key, start=start, end=stop))
         except NotSupportedError:  # a simple server, which gives files whole
-            return self.read(key, keep=False)[start:stop]
+            return self.read(key, most=size, keep=False)[start:stop]
 
     def _kept(self, key: str, number: int) -> bytes | None:
         with self._lock:

@@ -133,12 +133,26 @@ class TestReading:
         with pytest.raises(DamagedError, match="has lost 1 of its files"):
             served.open_record().load_array()
 
-    def test_a_file_of_another_size_than_listed_is_damage(self, served):
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            pytest.param(
+                lambda data: data + b"\n", r"has \d+ bytes on the server; at most \d+ are believable", id="larger"
+            ),
+            pytest.param(lambda data: data[:-1], r"gave \d+ bytes and not \d+, which the list of files says", id="smaller"),
+        ],
+    )
+    def test_a_file_of_another_size_than_listed_is_damage(self, served, change, said):
         record = served.open_record()
         (file,) = served.local.path.glob("images/*/analysis/heart/rate.json")
-        file.write_bytes(file.read_bytes() + b"\n")
-        with pytest.raises(DamagedError, match=r"rate\.json gave \d+ bytes and not \d+, which the list of files says"):
+        file.write_bytes(change(file.read_bytes()))
+        with pytest.raises(DamagedError, match=rf"rate\.json {said}.*prepare-upload"):
             record.load_json("heart/rate")
+
+    def test_a_list_of_files_that_is_larger_than_believable_is_not_read(self, served, monkeypatch):
+        monkeypatch.setattr("kymflow_zarr.remote.objects.MOST_BYTES", 10)
+        with pytest.raises(DamagedError, match=r"files\.json\.gz has \d+ bytes on the server; at most 10 are believable"):
+            served.open()
 
     def test_a_file_that_is_larger_than_believable_is_not_asked_for(self, served):
         dataset = served.open()
