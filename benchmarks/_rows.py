@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -107,6 +108,17 @@ def _manifest(folder: Path, *, rebuild: bool) -> Action:
 
     dataset = ZarrDataset(_lab(folder))
     return dataset.rebuild_manifest if rebuild else dataset.load_manifest
+
+
+def _open_at_address(folder: Path) -> Action:
+    from _server import FarServer
+
+    from kymflow_zarr import ZarrDataset
+
+    ZarrDataset(_lab(folder)).save_file_list()
+    server = FarServer(folder, 0.05)
+    Thread(target=server.serve_forever, daemon=True).start()
+    return lambda: ZarrDataset(server.url("lab.zarr"), mode="r").load_manifest()
 
 
 def _export(folder: Path) -> Action:
@@ -216,6 +228,7 @@ ROWS = (
         goal_s=0.1,
         goal_size=10_000,
     ),
+    Row(name="open and list at https, 50 ms", make=make_images, ours=_open_at_address, goal_s=2, goal_size=10_000),
     Row(
         name="import kymflow_zarr",
         make=make_nothing,

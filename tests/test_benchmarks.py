@@ -24,6 +24,7 @@ TINY = {
     "velocity.py": ["--lines", "120", "--pixels", "12", "--windows", "2"],
     "zoom_and_switch.py": ["--lines", "60", "--pixels", "8", "--steps", "2"],
     "open_record.py": ["--lines", "300", "--pixels", "12", "--steps", "2"],
+    "read_at_address.py": ["--records", "3", "--lines", "60", "--pixels", "8", "--latency-ms", "0"],
     "read_window.py": ["--records", "2", "--lines", "300", "--pixels", "8"],
 }
 

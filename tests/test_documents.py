@@ -26,8 +26,8 @@ GUIDES = sorted((DOCS / "guides").glob("*.md"))
 TWO_SCREENS = 90
 """Lines of text that two screens of 1366 × 768 show."""
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<kind>python|console)\n(?P<text>.*?)^ *```", re.MULTILINE | re.DOTALL)
-_ELSEWHERE = ("--dask",)
-"""Options of commands that need more than this computer."""
+_ELSEWHERE = ("--dask", "https:")
+"""What commands have in their options and arguments that need more than this computer."""
 
 WITH_COMMANDS = ("import_export.md", "metadata.md", "troubleshooting.md")
 _RUN_DOCUMENTS = ("test_documents.py", "test_project.py", "test_kymflow_core/test_docs.py")
@@ -76,7 +76,7 @@ class Reader:
         if opens_a_window(arguments) and self.has_a_screen:
             see(arguments)
             return
-        if opens_a_window(arguments) or any(option in arguments for option in _ELSEWHERE) or "old.zarr" in arguments:
+        if opens_a_window(arguments) or any(one.startswith(_ELSEWHERE) for one in arguments) or "old.zarr" in arguments:
             check_arguments(arguments)
             self.only_checked.append(command)
             return

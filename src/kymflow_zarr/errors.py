@@ -21,6 +21,8 @@ KymflowZarrError
 ├── SourceError            (ValueError)         a file or folder that cannot be imported
 ├── ConflictError          (RuntimeError)       somebody else saved first
 ├── CancelledError         (RuntimeError)       somebody stopped work that is done whole or not at all
+├── NotInstalledError      (ImportError)        a package that is needed for this is not installed
+├── RemoteError            (ConnectionError)    a server refused, failed or did not answer: nothing is known of its files
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
 └── NotSavedError          (OSError)            the disk failed; the old state is unchanged
     └── UnconfirmedError                        the disk failed so late that the new state may be there, or come back
@@ -110,6 +112,14 @@ class ConflictError(KymflowZarrError, RuntimeError):
 
 class CancelledError(KymflowZarrError, RuntimeError):
     """Work that is done whole or not at all was stopped by the person who asked for it."""
+
+
+class NotInstalledError(KymflowZarrError, ImportError):
+    """A package that is needed for this is not installed."""
+
+
+class RemoteError(KymflowZarrError, ConnectionError):
+    """A server refused, failed or did not answer; never that it has no such file."""
 
 
 class ReadOnlyError(KymflowZarrError, PermissionError):

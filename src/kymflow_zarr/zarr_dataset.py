@@ -12,7 +12,7 @@ from typing import Unpack
 
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.local_path import local_path
-from kymflow_zarr.errors import SourceError
+from kymflow_zarr.errors import InvalidNameError, SourceError
 from kymflow_zarr.exporting.document import load_export
 from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
 from kymflow_zarr.importing.content import ReadFile
@@ -49,6 +49,7 @@ class ZarrDataset(Dataset):
         repair: bool = False,
         check_record: CheckRecord | None = None,
         watch: Watch = UNWATCHED,
+        executor: Executor | None = None,
     ) -> VerifyReport:
         """Look for what a crash or a bad disk left behind.
 
@@ -61,17 +62,29 @@ class ZarrDataset(Dataset):
         check_record
             Says what else is wrong with a record; by default as the installed reader knows it, since storage knows no ROI.
         watch
-            Shows before each record how far the work is.
+            Shows after each record how far the work is.
+        executor
+            Any `concurrent.futures.Executor` that looks at records, also one of other processes or machines that see the
+            same path; `check_record` must be picklable then. By default one record after another, as always with `repair`.
 
         Raises
         ------
         ReadOnlyError
             When `repair` is asked of a dataset opened for reading.
+        InvalidNameError
+            When the dataset is at an address: a server that fails would look like damage.
         CancelledError
             When it was cancelled; what was repaired by then stays.
         """
+        if self.is_remote:
+            raise InvalidNameError(
+                f"{self.location} is an address, and not verified there, since a server that fails would look like damage; "
+                f"make a copy with napari-kymflow download {self.location} lab.zarr, and verify that"
+            )
         check = check_record or installed_reader().check_record
-        return verify_dataset(self._blobs, self, deep=deep, repair=repair, check_record=check, watch=watch)
+        return verify_dataset(
+            self._blobs, self, deep=deep, repair=repair, check_record=check, watch=watch, executor=executor
+        )
 
     def collect_garbage(self) -> list[str]:
         """Delete what nothing needs and is older than a day, and return where it was.

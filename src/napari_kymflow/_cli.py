@@ -10,6 +10,7 @@ import typer
 
 from kymflow_core.cli import AsJson, Output, Quiet, app
 from kymflow_core.errors import MissingPackageError
+from kymflow_zarr.disk.local_path import address_of
 from kymflow_zarr.errors import DatasetNotFoundError, OlderDatasetError
 from napari_kymflow._reader import locate
 
@@ -53,7 +54,10 @@ def demo(
 @app.command(name="open")
 def open_command(
     dataset: Annotated[
-        Path | None, typer.Argument(help="The dataset, such as lab.zarr, or one record's folder in it; by default none.")
+        Path | None,
+        typer.Argument(
+            help="The dataset, such as lab.zarr or https://host/lab.zarr, or one record's folder in it; by default none."
+        ),
     ] = None,
     screenshot: Screenshot = None,
     *,
@@ -74,12 +78,14 @@ def open_command(
         if dataset is None:
             _show(None, screenshot, output)
             return
+        if address := address_of(dataset):
+            ZarrDataset(address.partition("/images/")[0], mode="r")  # raises where it cannot be read
         located = locate(str(dataset))
         if located is None:
             raise DatasetNotFoundError(
                 f"there is no kymflow dataset at {dataset}; make one with: napari-kymflow import FOLDER {dataset}"
             )
-        output.result(dataset=str(located[0]))
+        output.result(dataset=address_of(located[0]) or str(located[0]))
         try:
             output.result(records=len(ZarrDataset(located[0], mode="r").list_image_ids()))
         except OlderDatasetError:
@@ -129,7 +135,7 @@ def _show(path: Path | None, screenshot: Path | None, output: Output) -> None:
     else:
         fill_screen()
     if path is not None:
-        viewer.open(str(path), plugin="napari-kymflow")
+        viewer.open(address_of(path) or str(path), plugin="napari-kymflow")
     else:
         from napari_kymflow.widgets.docks import open_docks
 

@@ -43,6 +43,8 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
 def locate(path: str) -> tuple[Path, str | None] | None:
     """Return the dataset's folder and the record's id that a path means, or None where it is none of ours."""
+    if ":/" in path and not Path(path).exists():
+        return _locate_at(path)
     folder = Path(path).resolve()
     if folder.name == "zarr.json":
         folder = folder.parent
@@ -121,6 +123,7 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     """Return the layers of one record, or of the first that can be read; say how many cannot, in one message."""
     from napari.utils.notifications import show_error, show_info, show_warning
 
+    from kymflow_zarr.errors import RemoteError
     from napari_kymflow.errors import OUR_ERRORS
 
     if image_id is not None:
@@ -138,6 +141,10 @@ def _layers(session: "KymSession", image_id: str | None) -> Layers:
     for candidate in session.image_ids:
         try:
             layers = _layers_of(session, candidate)
+        except RemoteError as error:  # says nothing of the record, and the next one would wait as long
+            show_error(str(error))
+            session.close_record()
+            return NOTHING
         except OUR_ERRORS as error:
             reasons.append(str(error))
             continue
@@ -163,6 +170,21 @@ def _layers_of(session: "KymSession", image_id: str) -> Layers:
         return session.layers_of(image_id)
     session.open_record(image_id)
     return NOTHING
+
+
+def _locate_at(path: str) -> tuple[Path, str | None] | None:
+    """As `locate`, of an address; None also where it cannot be read: it may be another program's."""
+    from kymflow_zarr import ZarrDataset
+    from kymflow_zarr.disk.local_path import address_of
+    from kymflow_zarr.errors import KymflowZarrError
+
+    dataset, _, image_id = (address_of(path) or "").removesuffix("/zarr.json").partition("/images/")
+    try:
+        if not dataset or not ZarrDataset(dataset, mode="r").is_remote:
+            return None
+    except KymflowZarrError:
+        return None
+    return Path(dataset), image_id or None
 
 
 def _is_dataset(folder: Path) -> bool:

@@ -216,6 +216,23 @@ def test_a_worker_that_is_killed_has_only_its_own_images_repeated(tmp_path, monk
 
 
 @pytest.mark.trials
+def test_a_cluster_verifies_and_fills_the_tables_as_one_process_does(lab):
+    distributed = pytest.importorskip("distributed")
+    alone = command("verify", lab.path, "--deep").output
+    (lab.path / "tables/rois.parquet").unlink(missing_ok=True)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        assert command("index", lab.path, "--rebuild", "--dask", address).exit_code == 0
+        assert command("verify", lab.path, "--deep", "--dask", address).output == alone
+    assert command("freshness", lab.path).output.count("fresh") >= 1
+
+
+@pytest.mark.trials
+def test_two_processes_verify_as_one_does(lab):
+    assert command("verify", lab.path, "--jobs", "2").output == command("verify", lab.path).output
+
+
+@pytest.mark.trials
 def test_a_cluster_that_is_not_there_is_named(lab):
     pytest.importorskip("distributed")
     result = command("analyze", lab.path, "--dask", "tcp://127.0.0.1:9")

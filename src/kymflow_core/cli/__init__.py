@@ -14,6 +14,7 @@ from kymflow_core.cli.analyze import analyze
 from kymflow_core.cli.folders import export, import_command, refresh, upgrade
 from kymflow_core.cli.methods import methods
 from kymflow_core.cli.output import AsJson, Output, Quiet
+from kymflow_core.cli.remote import download, prepare_upload
 from kymflow_core.cli.reviews import merge_reviews_command, reviews
 from kymflow_core.cli.state import info, verify
 from kymflow_core.cli.tables import freshness, index, tables
@@ -48,5 +49,6 @@ def _before_any_command(
 
 app.command(name="import")(import_command)
 app.command(name="merge-reviews")(merge_reviews_command)
-for _command in (analyze, refresh, index, freshness, tables, reviews, methods, export, upgrade, verify, info):
+_MOVING = (export, prepare_upload, download, upgrade)
+for _command in (analyze, refresh, index, freshness, tables, reviews, methods, *_MOVING, verify, info):
     app.command()(_command)

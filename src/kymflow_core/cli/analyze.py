@@ -1,25 +1,19 @@
 """The command `analyze`: measures the velocity in the ROIs of a dataset."""
 
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, fail
-from kymflow_core.cli.tables import are_behind, processes, update_tables
+from kymflow_core.cli.executors import Dask, Jobs, executor_of
+from kymflow_core.cli.output import AsJson, Output, Quiet, fail
+from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, names_of
-from kymflow_core.errors import CommandError, MissingPackageError
+from kymflow_core.errors import CommandError
 
 if TYPE_CHECKING:
     from kymflow_core.analysis import AnalysisReport
     from kymflow_zarr import ZarrDataset
-
-
-_LONGEST_S = 10.0
-"""How long a cluster is waited for."""
 
 
 def analyze(
@@ -34,9 +28,7 @@ def analyze(
         str, typer.Option(help="likelihood; to compare: radon_weighted, radon_variance or piv.")
     ] = "likelihood",
     jobs: Jobs = 1,
-    dask: Annotated[
-        str | None, typer.Option(metavar="tcp://HOST:PORT", help="A dask cluster whose workers see the same path.")
-    ] = None,
+    dask: Dask = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -58,7 +50,7 @@ def analyze(
             settings = VelocitySettings(method=method, window_s=window_ms / 1000)  # type: ignore[arg-type]  # checked there
         except ValueError as error:
             raise CommandError(str(error)) from error
-        with _executor(dask, jobs) as executor, output.progress("measuring", of=" images") as watch:
+        with executor_of(jobs, dask) as executor, output.progress("measuring", of=" images") as watch:
             report = analyze_dataset(opened, rois=roi, settings=settings, executor=executor, watch=watch)
         _say(opened, report, roi, output)
         is_wanted = report.n_measured > 0 or are_behind(opened)
@@ -92,23 +84,3 @@ def _say(dataset: "ZarrDataset", report: "AnalysisReport", roi: str, output: Out
             if one.error or one.failed
         },
     )
-
-
-@contextmanager
-def _executor(dask: str | None, jobs: int) -> Iterator[Executor | None]:
-    if dask is None:
-        with processes(jobs) as executor:
-            yield executor
-        return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise MissingPackageError(
-            "--dask needs the package distributed, which is not installed: python -m pip install 'napari-kymflow[dask]'"
-        ) from error
-    try:
-        client = Client(dask, timeout=_LONGEST_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise CommandError(f"no dask cluster answers at {dask!r} ({error}); look whether its scheduler runs") from error
-    with client:
-        yield client.get_executor()

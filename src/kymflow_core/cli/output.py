@@ -34,7 +34,6 @@ _TO_DO = {
 Color: TypeAlias = Literal["", "green", "yellow", "red"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print what was done as JSON, for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but problems.")]
-Jobs = Annotated[int, typer.Option(min=1, help="How many images are worked on at once.")]
 
 
 @dataclass(slots=True)

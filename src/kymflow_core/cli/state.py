@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kymflow_core.cli.executors import Dask, Jobs, executor_of
 from kymflow_core.cli.output import AsJson, Color, Output, Quiet, fail
 from kymflow_core.tables.freshness import State
 from kymflow_zarr.counted import counted
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, RemoteError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -31,7 +32,7 @@ def info(
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
         manifest = opened.load_manifest()
-        output.say(f"{dataset}: {manifest.summary()}")
+        output.say(f"{opened.location if opened.is_remote else dataset}: {manifest.summary()}")
         problems = [_named(entry) for entry in manifest.damaged]
         tables: dict[str, int | None] = {}
         states = _not_fresh(opened)
@@ -40,7 +41,7 @@ def info(
             output.say(f"  table {name}: {what if tables[name] is not None else 'damaged, see below'}")
             problems += [] if tables[name] is not None else [f"table {name}: {what}"]
         output.result(
-            path=str(opened.path),
+            path=opened.location,
             dataset_id=opened.dataset_id,
             records=len(manifest.entries),
             tables=tables,
@@ -57,6 +58,8 @@ def verify(
     *,
     deep: Annotated[bool, typer.Option("--deep", help="Read every byte, pixels too, and compare every checksum.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Make whole again what can be; nothing is deleted.")] = False,
+    jobs: Jobs = 1,
+    dask: Dask = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -65,16 +68,16 @@ def verify(
     Example: napari-kymflow verify lab.zarr --deep
 
     Ends with 0 where the dataset is sound, 1 where --repair can make it so, 2 where something is damaged that only a backup
-    has. What --repair sets aside is in the folder .quarantine of the dataset.
+    has. A repair works on one record after another. What --repair sets aside is in the folder .quarantine of the dataset.
     """
     from kymflow_core.tables.kym_dataset import KymDataset
     from kymflow_zarr import ZarrDataset
 
     output = Output(as_json, quiet, failed_code=DAMAGED, advice="What was repaired by then stays.")
     with output.running():
-        with output.progress("looking at records") as watch:
-            opened = ZarrDataset(dataset, mode="a" if repair else "r")
-            report = KymDataset(opened).verify(deep=deep, repair=repair, watch=watch)
+        opened = ZarrDataset(dataset, mode="a" if repair else "r")
+        with executor_of(jobs, dask) as executor, output.progress("looking at records") as watch:
+            report = KymDataset(opened).verify(deep=deep, repair=repair, watch=watch, executor=executor)
         output.result(**report.to_json())
         for problem in report.problems:
             output.say(str(problem), "green" if problem.repaired else _COLORS.get(problem.state, "red"))
@@ -96,6 +99,8 @@ def _describe_table(dataset: "ZarrDataset", name: str, not_fresh: str) -> tuple[
     try:
         rows = dataset.count_table_rows(name)
         return rows, f"{counted(rows, 'row')}{not_fresh}"
+    except RemoteError:
+        raise
     except (KymflowZarrError, OSError) as error:
         return None, str(error)
 

@@ -1,17 +1,13 @@
 """The commands for tables: `index`, `freshness`, `tables`."""
 
 import math
-import signal
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kymflow_core.cli.output import AsJson, Jobs, Output, Quiet, fail
+from kymflow_core.cli.executors import Dask, Jobs, executor_of
+from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.targets import existing, names_of
 from kymflow_core.errors import CommandError
 from kymflow_core.tables.freshness import State
@@ -36,6 +32,7 @@ def index(
         bool, typer.Option("--rebuild", help="Make all rows again, fresh ones too, and the OME-Zarr metadata.")
     ] = False,
     jobs: Jobs = 1,
+    dask: Dask = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,7 +45,7 @@ def index(
     output = Output(as_json, quiet, advice="The same command goes on from there.")
     with output.running():
         opened = existing(dataset)
-        failed = update_tables(opened, output, rebuild=rebuild, jobs=jobs)
+        failed = update_tables(opened, output, rebuild=rebuild, jobs=jobs, dask=dask)
         for image_id, reason in (rebuild_ome(opened) if rebuild else {}).items():
             output.problem(f"{image_id}: no OME-Zarr metadata: {reason}", "yellow")
         if failed:
@@ -179,7 +176,7 @@ def are_behind(dataset: "ZarrDataset") -> bool:
         return True
 
 
-def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs: int) -> bool:
+def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs: int, dask: str | None = None) -> bool:
     """Bring every table up to date, print what was done, and return whether an image failed."""
     from kymflow_core.indexers import INDEXERS, find_indexers
     from kymflow_core.tables.kym_dataset import KymDataset
@@ -189,7 +186,7 @@ def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs
         output.problem(problem, "yellow")
     reports: list[UpdateReport] = []
     unusable: dict[str, str] = {}
-    with processes(jobs) as executor:
+    with executor_of(jobs, dask) as executor:
         for indexer in found.indexers:
             run = kym.rebuild if rebuild else kym.refresh
             with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as watch:
@@ -220,22 +217,6 @@ def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs
         left_out=list(found.problems),
     )
     return bool(unusable) or any(report.failed for report in reports)
-
-
-@contextmanager
-def processes(jobs: int) -> Iterator[Executor | None]:
-    """Give an executor of so many processes; None for one, which is this one."""
-    if jobs == 1:
-        yield None
-        return
-    # Not forked: zarr's and pyarrow's threads do not survive that.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_ctrl_c) as pool:
-        yield pool
-
-
-def _leave_ctrl_c() -> None:
-    """Let the process that asked for the work decide: what was begun is finished."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _save(frame: "pd.DataFrame", path: Path) -> None:

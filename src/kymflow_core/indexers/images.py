@@ -13,7 +13,7 @@ from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.indexers.arrow_rows import table_of_rows
 from kymflow_core.indexers.protocol import IMAGES, PROVENANCE_KEY, ArtifactReader, rows_of, tables_of
 from kymflow_zarr import METADATA_KEY, PIXELS_KEY, PROVENANCE, JsonObject, JsonValue
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, RemoteError
 
 _EVENTS = f"{VELOCITY_EVENTS}.parquet"
 _DTYPES = {
@@ -100,6 +100,8 @@ def _number_of_events(rec: ArtifactReader) -> int | None:
     try:
         tables = tables_of(rec)
         return len(rec.load_df_parquet(VELOCITY_EVENTS)) if tables is None else tables.count_rows(VELOCITY_EVENTS)
+    except RemoteError:
+        raise
     except KymflowZarrError:
         return None
 

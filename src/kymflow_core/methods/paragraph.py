@@ -23,7 +23,7 @@ from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_core.velocity_schema import METHODS
 from kymflow_zarr import JsonValue, ZarrDataset
 from kymflow_zarr.counted import counted
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, RemoteError
 
 if TYPE_CHECKING:
     from kymflow_core.flow import VelocitySettings
@@ -68,6 +68,8 @@ def gather_facts(dataset: ZarrDataset) -> DatasetFacts:
             record = dataset.record(image_id)
             metadata = RecordMetadata.load(record)
             statements += statements_of(record, RadonReportIndexer())
+        except RemoteError:
+            raise
         except (KymflowError, KymflowZarrError) as error:
             excluded[f"could not be read ({error})"] += 1
             continue

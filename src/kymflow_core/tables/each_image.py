@@ -3,17 +3,15 @@
 The rule of this room: it knows no table. Progress is reported in the thread that started the run.
 """
 
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from functools import partial
+from pathlib import Path
 
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.extraction import Extraction, extract, extract_many
 from kymflow_zarr import Watch, ZarrDataset
-
-_CHUNK = 16
-"""Images that an executor is given together: each call costs about as much as one image."""
-_WAITING = 8
-"""Chunks that are handed to an executor at a time; after a cancel no more than these are waited for."""
+from kymflow_zarr.spread import spread
 
 
 def run_extraction(
@@ -26,12 +24,20 @@ def run_extraction(
 ) -> list[Extraction]:
     """Return what the images gave, in their order; without those that were not begun when the run was cancelled."""
     found: dict[str, Extraction] = {}
-    one_by_one = (extract(dataset, indexer, image_id) for image_id in image_ids)
-    stream = _spread(dataset, indexer, image_ids, watch, executor) if executor else one_by_one
+    one_by_one: Iterator[Extraction] = (extract(dataset, indexer, image_id) for image_id in image_ids)
+    stream = one_by_one
+    if executor is not None:
+        stream = spread(partial(_submit, executor, dataset.path, indexer), image_ids, watch)
     for done, extraction in enumerate(_until(stream, watch), start=1):
         found[extraction.image_id] = extraction
         watch.progress(done, len(image_ids), indexer.table_name)
     return [found[image_id] for image_id in image_ids if image_id in found]
+
+
+def _submit(
+    executor: Executor, path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]
+) -> "Future[list[Extraction]]":
+    return executor.submit(extract_many, path, indexer, image_ids)
 
 
 def _until(stream: Iterator[Extraction], watch: Watch) -> Iterator[Extraction]:
@@ -40,25 +46,3 @@ def _until(stream: Iterator[Extraction], watch: Watch) -> Iterator[Extraction]:
             yield next(stream)
         except StopIteration:
             return
-
-
-def _spread(
-    dataset: ZarrDataset,
-    indexer: DatasetIndexer,
-    image_ids: Sequence[str],
-    watch: Watch,
-    executor: Executor,
-) -> Generator[Extraction, None, None]:
-    chunks = iter([image_ids[start : start + _CHUNK] for start in range(0, len(image_ids), _CHUNK)])
-    pending: set[Future[list[Extraction]]] = set()
-    while True:
-        while len(pending) < _WAITING and not watch.is_cancelled():
-            chunk = next(chunks, None)
-            if chunk is None:
-                break
-            pending.add(executor.submit(extract_many, dataset.path, indexer, chunk))
-        if not pending:
-            return
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield from future.result()

@@ -22,7 +22,7 @@ from kymflow_core.indexers.arrow_rows import extract_as_table
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXEL_VALUES_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, RemoteError
 from kymflow_zarr.formats.frames import table_to_frame
 
 OUTDATED = "outdated"
@@ -66,6 +66,8 @@ def inspect_image(
             return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
         fingerprint = record.fingerprint(indexer.reads)
         changes = _changes(record, indexer)
+    except RemoteError:  # says nothing of the image
+        raise
     except FAILURES as error:
         return CurrentState(problem=_reason(error)), stamp
     return CurrentState(fingerprint=fingerprint, changes=changes.current), stamp
@@ -86,6 +88,8 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
             if record.file_stamp(keys) == stamp:
                 break
         _check(rows, indexer, image_id)
+    except RemoteError:
+        raise
     except FAILURES as error:
         failed = Indexed(
             fingerprint=fingerprint,

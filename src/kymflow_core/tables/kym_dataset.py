@@ -236,9 +236,11 @@ class KymDataset:
         failed = {one.image_id: one.entry.error for one in done if one.rows is None}
         return joined_rows(self.dataset, indexer, rows, failed, gone)
 
-    def verify(self, *, deep: bool = False, repair: bool = False, watch: Watch = UNWATCHED) -> VerifyReport:
+    def verify(
+        self, *, deep: bool = False, repair: bool = False, watch: Watch = UNWATCHED, executor: Executor | None = None
+    ) -> VerifyReport:
         """Look for what a crash or a bad disk left behind, in the ROIs too; as `ZarrDataset.verify`."""
-        report = self.dataset.verify(deep=deep, repair=repair, watch=watch)
+        report = self.dataset.verify(deep=deep, repair=repair, watch=watch, executor=executor)
         if any(problem.repaired for problem in report.problems):
             rebuild_ome(self.dataset)  # of which storage does not know the scale
         return report

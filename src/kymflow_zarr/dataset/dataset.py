@@ -23,7 +23,7 @@ from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
 from kymflow_zarr.dataset.tables import DatasetTables
 from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.disk.local_path import local_path
+from kymflow_zarr.disk.local_path import address_of, local_path
 from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.errors import (
     DatasetExistsError,
@@ -37,6 +37,10 @@ from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, 
 from kymflow_zarr.record.groups import write_empty_group
 from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.record.record import ZarrImageRecord
+from kymflow_zarr.remote.blobs import read_only
+from kymflow_zarr.remote.file_list import save_file_list
+from kymflow_zarr.remote.objects import check_address
+from kymflow_zarr.remote.opening import open_remote
 from kymflow_zarr.tables.sources import Source
 
 Mode: TypeAlias = Literal["r", "a"]
@@ -48,7 +52,8 @@ class Dataset(DatasetTables):
     Parameters
     ----------
     path
-        The dataset's folder; its name ends in `.zarr` by custom.
+        The dataset's folder; its name ends in `.zarr` by custom. With mode "r" also an address, `https://host/lab.zarr` or
+        `s3://bucket/lab.zarr`, of which a handle shows one moment.
     mode
         "r" reads only; every write raises `ReadOnlyError`. "a" reads and writes, and where there is nothing at `path` the
         first write makes the dataset.
@@ -57,8 +62,14 @@ class Dataset(DatasetTables):
     ------
     DatasetNotFoundError
         When mode is "r" and there is nothing, or `path` is a file.
+    ReadOnlyError
+        When the path is an address, and the mode is not "r".
+    RemoteError
+        When a server refuses, fails, or does not answer.
     InvalidNameError
-        When the path is an address, such as `s3://bucket/lab.zarr`.
+        When it is an address of a kind that is not read, such as `ftp://`.
+    NotInstalledError
+        When the package that reads addresses is not installed.
     NotADatasetError
         When the folder is something else.
     OlderDatasetError
@@ -72,17 +83,22 @@ class Dataset(DatasetTables):
     def __init__(self, path: str | Path, mode: Mode = "a") -> None:
         if mode not in ("r", "a"):
             raise ValueError(f"mode {mode!r} is not known; use 'r' to read or 'a' to read and write")
-        self.path = local_path(path).absolute()  # a later change of the working folder must not move it
+        if address := address_of(path):
+            check_address(address)
+            if mode != "r":
+                raise read_only(address)
+        # A later change of the working folder must not move it.
+        self.path = Path(address) if address else local_path(path).absolute()
         self.mode: Mode = mode
-        super().__init__(Blobs(self.path, read_only=mode == "r"))
+        super().__init__(open_remote(address) if address else Blobs(self.path, read_only=mode == "r"))
         stored = load_attributes(self._blobs)
         if stored is None and mode == "r":
-            raise DatasetNotFoundError(f"there is no dataset at {self.path}")
+            raise DatasetNotFoundError(f"there is no dataset at {self.location}")
         self._exists = stored is not None
         self._attributes = stored or DatasetAttributes()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r}, mode={self.mode!r})"
+        return f"{type(self).__name__}({self.location!r}, mode={self.mode!r})"
 
     @classmethod
     def create(cls, path: str | Path) -> Self:
@@ -91,6 +107,16 @@ class Dataset(DatasetTables):
         if dataset._exists or not dataset._make():
             raise DatasetExistsError(f"there is a dataset at {dataset.path} already; open it instead")
         return dataset
+
+    @property
+    def location(self) -> str:
+        """The dataset's folder or address as text: what opens it again."""
+        return self._blobs.describe("")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the dataset is at an address, where it is only read."""
+        return address_of(self.path) is not None
 
     @property
     def dataset_id(self) -> str:
@@ -149,6 +175,16 @@ class Dataset(DatasetTables):
         """Throw the stored manifest away, read every record again, and store what was found."""
         self._ensure_exists()
         return self._save_manifest(trust=False)
+
+    def save_file_list(self) -> int:
+        """Make the manifest and the list of all files, and return how many these are: what is read first at an address.
+
+        To be called before a dataset is copied to a server or a bucket: the copy is then read as it is now. Derived.
+        """
+        self._ensure_exists()
+        self._tables.publish_all()
+        self._save_manifest()
+        return save_file_list(self._blobs)
 
     def add_image(
         self, arr: ArrayLike, *, axes: Sequence[str] | None = None, chunks: Sequence[int] | None = None
@@ -285,7 +321,7 @@ class Dataset(DatasetTables):
             if folder.is_there():
                 return folder
         there = counted(len(self.list_image_ids()), "record")
-        raise RecordNotFoundError(f"no record {image_id!r} in {self.path}; it has {there}, see list_image_ids()")
+        raise RecordNotFoundError(f"no record {image_id!r} in {self.location}; it has {there}, see list_image_ids()")
 
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)

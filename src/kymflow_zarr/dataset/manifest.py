@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, TypeAlias, cast
 from kymflow_zarr import layout
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import DamagedError, KymflowZarrError
+from kymflow_zarr.errors import DamagedError, KymflowZarrError, RemoteError
 from kymflow_zarr.formats.gzipped import gunzip_lines
 from kymflow_zarr.formats.strict_json import JsonValue, from_bytes
 from kymflow_zarr.record.record import ZarrImageRecord
@@ -120,6 +120,8 @@ def stored_manifest(blobs: Blobs) -> Manifest:
     try:
         data = blobs.read(layout.MANIFEST, limit=_MAX_PACKED_BYTES)
         return Manifest.from_bytes(data, what=blobs.describe(layout.MANIFEST))
+    except RemoteError:
+        raise
     except (OSError, DamagedError):
         return Manifest(entries=())
 
@@ -142,6 +144,8 @@ def _entry(blobs: Blobs, image_id: str, known: ManifestEntry | None) -> Manifest
         folder = blobs.sub(layout.record_key(image_id))
         numbers = list_revisions(folder)
         stamp = _stamp(folder, numbers)
+    except RemoteError:  # says nothing of the record
+        raise
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp="", problem=str(error))
     return known if known and known.stamp == stamp else _read_entry(folder, image_id, stamp, numbers)
@@ -154,6 +158,8 @@ def _read_entry(folder: Blobs, image_id: str, stamp: str, numbers: list[int]) ->
         revision = load_revision(folder, numbers)
         header = revision.payload.get(layout.HEADER)
         shape = record.get_shape()
+    except RemoteError:
+        raise
     except (KymflowZarrError, OSError) as error:
         return ManifestEntry(image_id=image_id, stamp=stamp, problem=str(error))
     fields = header if isinstance(header, Mapping) else {}

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from zarr.abc.store import Store
 from zarr.storage import LocalStore
 
 from kymflow_zarr.disk import steps
@@ -161,7 +162,7 @@ class ReadableBlobs:
                 with suppress(OSError, DamagedError):
                     yield name, steps.read_regular(str(folder / name), 2**25)
 
-    def store(self, key: str, *, complete: bool) -> LocalStore:
+    def store(self, key: str, *, complete: bool) -> Store:
         """Return a zarr store to read from, rooted at a folder, so that raw keys cannot leave it by zarr's own checks.
 
         Where it is `complete`, a chunk that is no longer there is an error; zarr would read zeros.

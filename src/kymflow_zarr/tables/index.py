@@ -10,7 +10,7 @@ import pandas as pd
 
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import DamagedError
+from kymflow_zarr.errors import DamagedError, RemoteError
 from kymflow_zarr.formats.frames import frame_to_parquet, table_to_frame
 from kymflow_zarr.formats.parquet import read_notes, table_from_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
@@ -38,6 +38,8 @@ def load_table_index(blobs: Blobs, name: str) -> TableIndex | None:
             table_from_parquet(blobs.read(key, limit=MAX_PARQUET_BYTES), what=what, of=place_note(blobs.place(key))),
             what=what,
         )
+    except RemoteError:
+        raise
     except (OSError, DamagedError, UnicodeDecodeError):
         return None
     return TableIndex(rows, digest)

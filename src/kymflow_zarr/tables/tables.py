@@ -199,6 +199,11 @@ class Tables:
             if digest := file.commit(table, state):
                 return ReplacedRows(table, digest, replaces)
 
+    def publish_all(self) -> None:
+        """Let the own file of each table be what was committed last, for who reads only these."""
+        for name in (*self.names(), layout.SOURCES_TABLE):
+            self.file(name).publish()
+
     def delete_rows(self, name: str, image_ids: Collection[str]) -> None:
         """Remove all rows of some images from a table."""
         file = self.file(name)

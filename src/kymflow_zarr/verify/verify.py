@@ -8,8 +8,11 @@ left behind only after `LEFT_AFTER_SECONDS`.
 import itertools
 import re
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 from kymflow_zarr import layout
 from kymflow_zarr.counted import counted
@@ -27,6 +30,7 @@ from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.record.revisions import list_revisions
+from kymflow_zarr.spread import spread
 from kymflow_zarr.verify.metadata import is_set_aside
 from kymflow_zarr.verify.owners import Owners
 from kymflow_zarr.verify.problems import Finding, Findings, Problem, failing, found
@@ -36,6 +40,7 @@ from kymflow_zarr.verify.sealing import seal_artifact
 from kymflow_zarr.verify.tables import sources_findings, table_findings
 from kymflow_zarr.watch import Watch
 
+_CANCELLED = "looking for damage was cancelled; what was repaired by then stays"
 LEFT_AFTER_SECONDS = 24 * 3600
 MISSED_AFTER_SECONDS = 60
 """After which something that was moved out of its place, and is missing there, is not about to be replaced."""
@@ -94,26 +99,28 @@ def verify_dataset(
     repair: bool,
     check_record: CheckRecord | None,
     watch: Watch,
+    executor: Executor | None = None,
 ) -> VerifyReport:
     """Look at the dataset in the folder `blobs`; the arguments are those of `ZarrDataset.verify`."""
     if repair and blobs.read_only:
         raise ReadOnlyError(f"not repaired: {blobs.root} is opened for reading only")
     newest = {entry.image_id: entry.newest_revision for entry in stored_manifest(blobs).entries}
-    owners = Owners(blobs, dataset)
     ids = dataset.list_image_ids()
-    problems: list[Problem] = []
-    damaged = set()
-    for done, image_id in enumerate(ids):
-        watch.check("looking for damage was cancelled; what was repaired by then stays")
+    here = _Look(blobs=blobs, dataset=dataset, deep=deep, repair=repair, check=check_record)
+    looked: Iterator[tuple[str, list[Problem]]] = (here.record(one, newest.get(one, -1)) for one in ids)
+    if executor is not None and not repair:
+        numbers = {one: newest.get(one, -1) for one in ids}
+        looked = spread(partial(_submit, executor, dataset.path, numbers, deep, check_record), ids, watch)
+    by_record: dict[str, list[Problem]] = {}
+    watch.progress(0, len(ids), "")
+    watch.check(_CANCELLED)
+    for done, (image_id, of_record) in enumerate(looked, start=1):
+        by_record[image_id] = of_record
         watch.progress(done, len(ids), "")
-        findings = _of_record(blobs, dataset, image_id, deep=deep, check=check_record, owners=owners)
-        findings = itertools.chain(_lost_revision(blobs, image_id, newest.get(image_id, -1)), findings)
-        of_record = _settle(layout.record_key(image_id), findings, repair=repair)
-        if not blobs.is_listed(layout.record_key(image_id)):  # deleted while it was looked at
-            continue
-        problems += of_record
-        if any(problem.state == "damaged" and not problem.repaired for problem in of_record):
-            damaged.add(image_id)
+        watch.check(_CANCELLED)
+    watch.check(_CANCELLED)  # an executor is given no more of them then
+    problems = [problem for image_id in ids for problem in by_record[image_id]]
+    damaged = {one for one, found in by_record.items() if any(_is_damage(problem) for problem in found)}
     for where, findings in (
         (layout.GROUP_DOCUMENT, root_findings(blobs, dataset, deep=deep)),
         (layout.STAGING, _of_left_overs(blobs, repair=repair)),
@@ -126,6 +133,45 @@ def verify_dataset(
         problems += _settle(where, findings, repair=repair)
     notes = _notes(blobs, {problem.where for problem in problems})
     return VerifyReport(records=len(ids), damaged_records=len(damaged), problems=tuple(problems), notes=notes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """How records are looked at."""
+
+    blobs: Blobs
+    dataset: Dataset
+    deep: bool
+    repair: bool
+    check: CheckRecord | None
+
+    def record(self, image_id: str, newest: int) -> tuple[str, list[Problem]]:
+        """Return what is wrong with a record, whose newest revision that was seen is given; nothing of one that is gone."""
+        owners = Owners(self.blobs, self.dataset)
+        findings = _of_record(self.blobs, self.dataset, image_id, deep=self.deep, check=self.check, owners=owners)
+        findings = itertools.chain(_lost_revision(self.blobs, image_id, newest), findings)
+        problems = _settle(layout.record_key(image_id), findings, repair=self.repair)
+        is_there = self.blobs.is_listed(layout.record_key(image_id))  # else deleted while it was looked at
+        return image_id, problems if is_there else []
+
+
+def look_at_records(
+    path: Path, newest: Mapping[str, int], deep: bool, check: CheckRecord | None
+) -> list[tuple[str, list[Problem]]]:
+    """Return what is wrong with some records of the dataset at a path: what an executor is given, in whatever process."""
+    dataset, blobs = Dataset(path, mode="r"), Blobs(path, read_only=True)
+    look = _Look(blobs=blobs, dataset=dataset, deep=deep, repair=False, check=check)
+    return [look.record(image_id, number) for image_id, number in newest.items()]
+
+
+def _submit(
+    executor: Executor, path: Path, newest: Mapping[str, int], deep: bool, check: CheckRecord | None, ids: Sequence[str]
+) -> "Future[list[tuple[str, list[Problem]]]]":
+    return executor.submit(look_at_records, path, {one: newest[one] for one in ids}, deep, check)
+
+
+def _is_damage(problem: Problem) -> bool:
+    return problem.state == "damaged" and not problem.repaired
 
 
 def _notes(blobs: Blobs, named: set[str]) -> tuple[str, ...]:

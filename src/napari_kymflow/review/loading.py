@@ -14,7 +14,7 @@ from kymflow_core.reviews.event import Event
 from kymflow_core.reviews.log import load_entries
 from kymflow_core.reviews.review import load_events
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, RemoteError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,8 @@ def load_reviews(path: Path, image_ids: Iterable[str] | None = None) -> LoadedRe
             record = dataset.record(image_id)
             name = RecordMetadata.load(record).header.name or image_id[:8]
             loaded.records[image_id] = RecordReview(name=name, detected=load_events(record), entries=load_entries(record))
+        except RemoteError:  # says nothing of the record
+            raise
         except (KymflowError, KymflowZarrError, OSError) as error:
             loaded.problems[image_id] = str(error)
     return loaded

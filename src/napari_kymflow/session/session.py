@@ -18,6 +18,7 @@ from psygnal import Signal
 from kymflow_core import AcqImage
 from kymflow_core.indexers import INDEXERS, find_indexers
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk.local_path import address_of, real_path
 from napari_kymflow.layers.convert import LayerData, check_showable, record_to_layers
 from napari_kymflow.layers.echo_guard import EchoGuard
 from napari_kymflow.layers.tags import KEY, LayerTag, tag_of
@@ -173,6 +174,8 @@ class KymSession:
     @property
     def is_read_only(self) -> str:
         """Why the open dataset is read-only; empty where it can be changed."""
+        if self.dataset is not None and self.dataset.is_remote:
+            return "at an address of a server"
         return "" if self.dataset is None or is_writable(self.dataset.path) else "on a disk that cannot be written to"
 
     def open_dataset(self, path: str | Path) -> bool:
@@ -185,7 +188,7 @@ class KymSession:
         KymflowZarrError
             When it cannot be opened.
         """
-        path = Path(path).resolve()
+        path = real_path(path)
         opened = ZarrDataset(path, mode="r")
         if self.dataset is not None and self.dataset.dataset_id == opened.dataset_id and self.dataset.path == opened.path:
             return True
@@ -198,7 +201,7 @@ class KymSession:
         return True
 
     def _take_up_dataset(self, path: Path) -> ZarrDataset:
-        dataset = self.dataset = ZarrDataset(path)
+        dataset = self.dataset = ZarrDataset(path, mode="r" if address_of(path) else "a")
         self.snapshot = quick_snapshot(dataset)
         self.dataset_changed.emit()
         return dataset

@@ -64,7 +64,10 @@ def run_indexers(
     ReadOnlyError, NotSavedError
         When it cannot be written.
     """
-    tables = KymDataset(ZarrDataset(path, mode="r").path)
+    there = ZarrDataset(path, mode="r").path
+    if not indexers:
+        return []
+    tables = KymDataset(there)
     reports = []
     for indexer in indexers:
         run = tables.refresh if mode == "refresh" else tables.rebuild

@@ -10,6 +10,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
+from kymflow_zarr.disk.local_path import address_of
 from napari_kymflow.user.documents import load_document, save_document
 
 _KIND = "kymflow_recent"
@@ -29,7 +30,9 @@ def recent_datasets() -> tuple[Path, ...]:
 
 
 def note_recent(path: str | Path) -> None:
-    """Put a dataset first in the list; the oldest of more than ten is forgotten."""
+    """Put a dataset first in the list; the oldest of more than ten is forgotten. An address is not noted."""
+    if address_of(path):
+        return
     newest = Path(path).absolute()
     # A full disk or a locked home folder must not stop somebody from opening data, and there is nothing to do about it.
     with suppress(OSError):

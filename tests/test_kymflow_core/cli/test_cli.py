@@ -343,7 +343,7 @@ def test_an_address_is_refused_with_a_sentence(scan_path, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     result = run("import", scan_path.parent, "s3://b/l.zarr")
     assert (result.exit_code, (tmp_path / "s3:").exists()) == (1, False)
-    assert "s3:/b/l.zarr is an address and no folder or file of this computer" in in_one_line(result.stderr)
+    assert "s3://b/l.zarr is an address, and datasets there are only read" in in_one_line(result.stderr)
 
 
 def test_info_shows_what_is_broken(broken_path):

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import tifffile
 
 from kymflow_zarr import Watch, ZarrDataset
-from kymflow_zarr.errors import DamagedError, ReadOnlyError
+from kymflow_zarr.errors import CancelledError, DamagedError, ReadOnlyError
 from kymflow_zarr.formats.seals import seal_around_foreign
 from kymflow_zarr.formats.strict_json import to_readable_bytes
 from kymflow_zarr.record.attributes import OF_RECORD
@@ -101,7 +102,27 @@ class TestSound:
     def test_progress_is_told_for_each_record(self, lab):
         calls = []
         lab.verify(watch=Watch(progress=lambda done, total, _: calls.append((done, total))))
-        assert calls == [(0, 3), (1, 3), (2, 3)]
+        assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_several_at_once_find_the_same_in_the_same_order(self, lab, folder, deep, monkeypatch):
+        monkeypatch.setattr("kymflow_zarr.spread.CHUNK", 1)
+        flip(folder / "data/c/0/0", position=-6)
+        (folder / "analysis/metadata.json").unlink()
+        with ThreadPoolExecutor(2) as executor:
+            assert lab.verify(deep=deep, executor=executor) == lab.verify(deep=deep)
+
+    def test_several_at_once_stop_when_they_are_cancelled(self, lab, monkeypatch):
+        monkeypatch.setattr("kymflow_zarr.spread.CHUNK", 1)
+        asked = iter([False, False])
+        with ThreadPoolExecutor(1) as executor, pytest.raises(CancelledError, match="looking for damage was cancelled"):
+            lab.verify(watch=Watch(is_cancelled=lambda: next(asked, True)), executor=executor)
+
+    def test_a_repair_is_done_here_whatever_the_executor(self, lab, folder):
+        (folder / "analysis/metadata.json").unlink()
+        with ThreadPoolExecutor(1) as executor:
+            executor.shutdown()
+            assert lab.verify(repair=True, executor=executor).summary() == "3 of 3 records are sound; 1 repaired"
 
     def test_repairing_for_reading_only_is_refused(self, lab):
         with pytest.raises(ReadOnlyError, match=r"not repaired: .* opened for reading only"):
