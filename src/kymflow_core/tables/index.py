@@ -12,7 +12,7 @@ from kymflow_core.tables.freshness import Indexed
 from kymflow_core.tables.row_digests import row_digests
 from kymflow_zarr import TableIndex, ZarrDataset
 from kymflow_zarr.errors import DamagedError
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 
 _DTYPES = {
     "image_id": "str",

@@ -143,8 +143,8 @@ class KymDataset:
     ) -> UpdateReport:
         """Update exactly the images whose rows are not what their artifacts say, and remove rows of deleted images.
 
-        Where nothing needs an update, nothing is written. With `image_ids`, only these images are looked at. Parameters
-        otherwise as in `rebuild`.
+        Where nothing needs an update, no row is written. With `image_ids`, only these images are looked at; without, a
+        table in parts is one file again afterwards. Parameters otherwise as in `rebuild`.
         """
         name = indexer.table_name
         inspected = self._inspect(indexer, image_ids)
@@ -159,6 +159,8 @@ class KymDataset:
         else:
             report = UpdateReport(table_name=name)
             self._note(name, known, inspected.stamps)
+        if image_ids is None:
+            self._join_parts(name)
         states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
         return replace(report, states={**states, **report.states})
 
@@ -199,7 +201,9 @@ class KymDataset:
         in_table = self._ids_in_usable_table(indexer)
         ids = self._image_ids()
         gone = sorted((in_table or set()) - set(ids))
-        return self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
+        report = self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
+        self._join_parts(name)
+        return report
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
         """Make one image's rows again; the others stay as they are."""
@@ -313,13 +317,14 @@ class KymDataset:
             digest = replaced = digest_of(self.dataset, name)
             table = self.dataset.load_arrow(name) if digest else None
         else:
-            digest, replaced, table = written.digest, written.replaces, written.arrow
+            digest, replaced, table = written.digest, written.replaces, written.rows
         if table is not None:
             entries = with_rows(entries, table, entries)
         if table is not None and replaced != known.digest:
             # Another program has written the table since it was looked at: what was known then may not be true of it.
-            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(table)
-            known = IndexEntries() if is_all else compare_index(self.dataset, name, table)
+            whole = table if written is None else written.arrow
+            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(whole)
+            known = IndexEntries() if is_all else compare_index(self.dataset, name, whole)
         unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items() if image_id not in gone}
         index = {**unknown, **{one: held for one, held in known.index.items() if one not in gone}, **entries}
         index = {image_id: one for image_id, one in index.items() if image_id in there or one.n_rows}
@@ -333,6 +338,14 @@ class KymDataset:
             unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
             with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
                 save_index(self.dataset, name, {**unknown, **noted}, digest=known.digest)
+
+    def _join_parts(self, name: str) -> None:
+        """Let a table in parts be one file, for programs that read only that; what is known of its rows still holds."""
+        with suppress(ReadOnlyError, NotSavedError):  # the parts are read just the same
+            joined = self.dataset.join_table_parts(name)
+            stored = self.dataset.load_table_index(name) if joined else None
+            if joined and stored and stored.table_digest == joined.replaces:
+                self.dataset.save_table_index(name, replace(stored, table_digest=joined.digest))
 
     def _image_ids(self) -> list[str]:
         if self.dataset.lacks_images:
