@@ -32,6 +32,9 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.watch import UNWATCHED
 
+_FEW = 8
+"""Entries of the index that are written by themselves where they are no more than an eighth of all."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -292,12 +295,9 @@ class KymDataset:
 
     def _of_other_version(self, indexer: DatasetIndexer, known: IndexEntries, besides: set[str]) -> list[str]:
         """Return the images with rows of an earlier version of the indexer, whose types the new rows may not fit."""
-        there = set(self.dataset.list_image_ids())
-        return [
-            image_id
-            for image_id, one in known.index.items()
-            if one.version not in ("", indexer.schema_version) and one.n_rows and image_id in there - besides
-        ]
+        others = known.of_other_version(indexer.schema_version)
+        there = set(self.dataset.list_image_ids()) - besides if others else set()
+        return [image_id for image_id in others if image_id in there]
 
     def _save_index(
         self,
@@ -309,7 +309,6 @@ class KymDataset:
         written: ReplacedRows | None,
     ) -> dict[str, Indexed]:
         """Write what the rows were made from, and return the entries of the images that were done."""
-        there = set(self.dataset.list_image_ids())
         entries = {one.image_id: replace(one.entry, error=failed.get(one.image_id, one.entry.error)) for one in done}
         if written is None and not entries:
             return entries
@@ -320,6 +319,10 @@ class KymDataset:
             digest, replaced, table = written.digest, written.replaces, written.rows
         if table is not None:
             entries = with_rows(entries, table, entries)
+        if known.stored and replaced == known.digest and not gone and len(entries) * _FEW < len(known.index):
+            save_index(self.dataset, name, entries, digest=digest, upon=known.stored)
+            return {image_id: one for image_id, one in entries.items() if self.dataset.has_record(image_id)}
+        there = set(self.dataset.list_image_ids())
         if table is not None and replaced != known.digest:
             # Another program has written the table since it was looked at: what was known then may not be true of it.
             whole = table if written is None else written.arrow
@@ -333,11 +336,19 @@ class KymDataset:
 
     def _note(self, name: str, known: IndexEntries, stamps: Mapping[str, str]) -> None:
         """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
-        noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
-        if noted != known.index or not known.is_noted:
-            unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
-            with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
-                save_index(self.dataset, name, {**unknown, **noted}, digest=known.digest)
+        noted = {
+            image_id: replace(known.index[image_id], file_stamp=stamp)
+            for image_id, stamp in stamps.items()
+            if image_id in known.index and known.index[image_id].file_stamp != stamp
+        }
+        if known.stored and not noted:
+            return
+        unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
+        with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
+            if known.stored:
+                save_index(self.dataset, name, noted, digest=known.digest, upon=known.stored)
+            else:
+                save_index(self.dataset, name, {**unknown, **known.index, **noted}, digest=known.digest)
 
     def _join_parts(self, name: str) -> None:
         """Let a table in parts be one file, for programs that read only that; what is known of its rows still holds."""

@@ -159,11 +159,19 @@ class DatasetTables:
         """Return what each image's rows in a table were made from; None where that is not known, or cannot be read."""
         return load_table_index(self._blobs, name)
 
-    def save_table_index(self, name: str, index: TableIndex) -> None:
-        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time."""
+    def save_table_index(self, name: str, index: TableIndex, *, upon: TableIndex | None = None) -> None:
+        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time.
+
+        Parameters
+        ----------
+        name, index
+            The table and its index.
+        upon
+            What `load_table_index` returned. Then `index` has entries of some images only: those of the others hold still.
+        """
         self._check_table_name(name)
         self._make_sure()
-        save_table_index(self._blobs, name, index)
+        save_table_index(self._blobs, name, index, upon=upon)
 
     def load_sources_index(self) -> pd.DataFrame:
         """Return which file each record came from: one row an imported image, empty before the first import."""
