@@ -37,6 +37,8 @@ TRASH = ".trash"
 SOURCES_TABLE = "sources"
 
 RECORD_DATA = "data"
+RECORD_PIXELS_DOCUMENT = "data/zarr.json"
+"""What says the shape of the pixels."""
 RECORD_ANALYSIS = "analysis"
 RECORD_ARRAYS = "analysis_arrays"
 RECORD_METADATA = "analysis/metadata.json"

@@ -155,7 +155,7 @@ class KymDataset:
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
         run = _Run(watch, executor)
-        if image_ids is None and (not known.digest or self._ids_in_usable_table(indexer) is None):
+        if image_ids is None and not self._is_usable(indexer, known):
             return self.rebuild(indexer, watch=watch, executor=executor)
         if wanted or gone:
             report = self._run(indexer, wanted, gone, known, run)
@@ -365,6 +365,12 @@ class KymDataset:
                 "was changed in the tables"
             )
         return self.dataset.list_image_ids()
+
+    def _is_usable(self, indexer: DatasetIndexer, known: IndexEntries) -> bool:
+        """Return whether there is a table that can be continued; as `_ids_in_usable_table`."""
+        if known.stored and self.dataset.is_table_whole(indexer.table_name):  # what is in it was looked at before
+            return True
+        return bool(known.digest) and self._ids_in_usable_table(indexer) is not None
 
     def _ids_in_usable_table(self, indexer: DatasetIndexer) -> set[str] | None:
         """Return the images that a table has rows of; none where there is no table.

@@ -144,6 +144,10 @@ class DatasetTables:
         """
         return self._tables.file(name).digest()
 
+    def is_table_whole(self, name: str) -> bool:
+        """Return whether each byte of a table's file is as it was written, by its seal; False where there is no table."""
+        return self._tables.file(name).problem(deep=False) is None
+
     def join_table_parts(self, name: str) -> ReplacedRows | None:
         """Write a table that has parts as one file again, with the same rows; None where it has none."""
         self._check_table_name(name)
