@@ -7,6 +7,7 @@ own file is the commit. Two programs that commit at once: the second one finds t
 no lock is needed. Each file says in its footer which number it is.
 """
 
+import itertools
 from contextlib import suppress
 from dataclasses import replace
 
@@ -207,11 +208,11 @@ class TableFile(TableFiles):
         found = [(key, self._commit_problem(key)) for key in keys if self._is_own_file(key)]
         return [(key, f"{said}; updating the table makes its rows again") for key, said in found if said]
 
-    def lost_parts(self) -> list[int]:
-        """Return the numbers of parts that are gone or torn, and that later ones were written upon."""
+    def lost_part(self) -> int | None:
+        """Return the number of the first part that is gone or torn and that a later one was written upon; None for none."""
         state = self.state()
-        live = [part.number for part in state.parts]
-        return sorted(set(range(state.number + 1, max(live))) - set(live)) if live else []
+        expected = itertools.count(state.number + 1)
+        return next((number for part, number in zip(state.parts, expected, strict=False) if part.number != number), None)
 
     def _is_own_file(self, key: str) -> bool:
         """Return whether there is a file that is not just another name of the table's own."""

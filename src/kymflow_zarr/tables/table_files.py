@@ -156,8 +156,23 @@ class TableFiles:
             state = None
 
     def state(self) -> TableState:
-        """Return which files hold the table; commits are listed before it is read, so none in between is skipped."""
+        """Return which files hold the table; commits are listed before it is read, so none in between is skipped.
+
+        A list that is made while others commit may lack one and have a later one, and what is on it may be gone when it is
+        read. So where a part is missing the list is made again, until it is the same: then the part is lost.
+        """
         numbers = self._numbers()
+        while True:
+            state = self._state_of(numbers)
+            if len(state.parts) == max(0, max(numbers, default=-1) - state.number):
+                return state
+            again = self._numbers()
+            if again == numbers:
+                return state
+            numbers = again
+
+    def _state_of(self, numbers: Sequence[int]) -> TableState:
+        """Return which files hold the table, of the commits with some numbers."""
         newest = max(numbers, default=-1)
         if not self._blobs.is_listed(self.key):  # there is no table, or somebody deleted it
             return TableState(key=None, next_number=newest + 1)
@@ -252,8 +267,9 @@ class TableFiles:
 
     def _numbers(self) -> list[int]:
         """Return the numbers of all commits, also of parts whose commit somebody deleted, sorted."""
+        shown = self._shown_parts()  # before the commits, which are there when a part is shown
         commits = map(layout.commit_name, self._blobs.names(layout.COMMITS))
-        return sorted({one[1] for one in commits if one and one[0] == self._name} | set(self._shown_parts()))
+        return sorted({one[1] for one in commits if one and one[0] == self._name} | set(shown))
 
     def _shown_parts(self) -> list[int]:
         """Return the numbers of the parts that other programs see, sorted."""

@@ -56,8 +56,8 @@ def _table_findings(
     torn = dict(file.commit_problems() if deep and said in (None, UNSEALED, UNBOUND) else ()) | dict(file.part_problems())
     for key, what in torn.items():
         yield from found(key, what, partial(tables.set_aside, key))
-    if lost := file.lost_parts():
-        what = f"lacks part {lost[0]}, which was written and is gone; updating the table makes its rows again"
+    if (lost := file.lost_part()) is not None:
+        what = f"lacks part {lost}, which was written and is gone; updating the table makes its rows again"
         yield from found(where, what, file.rewrite)
     if said in (UNSEALED, UNBOUND):
         yield from found(where, said, file.rewrite)

@@ -251,6 +251,29 @@ class TestOthers:
         monkeypatch.setattr(TableFile, "_whole", meanwhile)
         assert values(long) == [("a", 1.0)]
 
+    @pytest.mark.parametrize("change", [{"c": rows("c", 7.0)}, {"c": rows("c")}], ids=["a part", "the whole table"])
+    def test_a_list_that_lacks_a_commit_is_made_again(self, long, blobs, monkeypatch, change):
+        """As where a folder is listed while others commit to it: the first one is not on the list, and the second is."""
+        long.replace_rows(TABLE, {"a": rows("a", 9.0)})
+        long.replace_rows(TABLE, {"b": rows("b", 8.0)})
+        listed = TableFile._numbers
+
+        def lacks_the_first(self):
+            monkeypatch.setattr(TableFile, "_numbers", listed)
+            return listed(self)[1:]
+
+        monkeypatch.setattr(TableFile, "_numbers", lacks_the_first)
+        long.replace_rows(TABLE, change)
+        assert sorted(values(long)) == [("a", 9.0), ("b", 8.0), *([("c", 7.0)] if len(change["c"]) else [])]
+
+    def test_parts_are_listed_before_commits(self, long, blobs, monkeypatch):
+        """A part that is shown is a commit already; the other way round, a commit in between would be skipped."""
+        read = []
+        names = Blobs.names
+        monkeypatch.setattr(Blobs, "names", lambda self, key: read.append(key) or names(self, key))
+        long.file(TABLE).state()
+        assert read[:2] == ["tables", "tables/.commits"]
+
     def test_many_changes_lose_none(self, long, blobs):
         for number in range(10):
             Tables(blobs, LIMITS).replace_rows(TABLE, {f"{number}": rows(f"{number}", float(number))})
