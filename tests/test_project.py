@@ -99,6 +99,7 @@ _FILE_SYSTEM = re.compile(
 )
 _AT_THE_EDGE = {
     "disk/blobs.py",
+    "disk/quick_stamps.py",
     "disk/readable.py",
     "disk/staging.py",
     "disk/steps.py",

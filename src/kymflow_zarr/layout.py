@@ -39,6 +39,8 @@ TRASH = ".trash"
 SOURCES_TABLE = "sources"
 
 RECORD_DATA = "data"
+RECORD_PIXELS_DOCUMENT = "data/zarr.json"
+"""What says the shape of the pixels."""
 RECORD_ANALYSIS = "analysis"
 RECORD_ARRAYS = "analysis_arrays"
 RECORD_METADATA = "analysis/metadata.json"
@@ -67,6 +69,7 @@ LAST_NUMBER = 10**17 - 1
 """The highest number of a revision or commit. A file with a higher number is none, whoever put it there."""
 _NUMBER = "[0-9]{8}|[1-9][0-9]{8,16}"
 _COMMIT = re.compile(rf"(.+)\.({_NUMBER})\.parquet")
+_PART = re.compile(rf"(.+)\.part-({_NUMBER})\.parquet")
 _COMMIT_BESIDE = re.compile(rf"([0-9a-f]{{32}})\.({_NUMBER})\.json")
 _REVISION = re.compile(rf"metadata\.({_NUMBER})\.json")
 
@@ -90,6 +93,22 @@ def commit_name(file_name: str) -> tuple[str, int] | None:
     """Return the table and the number of a commit's file, or None for another file: inverse of `commit_key`."""
     match = _COMMIT.fullmatch(file_name)
     return (match[1], int(match[2])) if match else None
+
+
+def part_key(name: str, number: int) -> str:
+    """Return the file by which other programs see a part of a dataset table; its name sorts behind the table's."""
+    return f"{TABLES}/{name}.part-{number:08d}.parquet"
+
+
+def part_name(file_name: str) -> tuple[str, int] | None:
+    """Return the table and the number of a part's file, or None for another file: inverse of `part_key`."""
+    match = _PART.fullmatch(file_name)
+    return (match[1], int(match[2])) if match else None
+
+
+def index_part_key(table_name: str, number: int) -> str:
+    """Return a file that has newer entries of some images than the index of a dataset table."""
+    return f"{INDEX}/{table_name}.part-{number:08d}.parquet"
 
 
 def beside_commit_key(digest: str, number: int) -> str:

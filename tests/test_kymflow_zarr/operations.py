@@ -14,7 +14,9 @@ from states import MASK_NAME, Sample, rectangle, table_rows, write_tiffs
 from kymflow_core.images.acq_image import AcqImage
 from kymflow_core.roi import RoiSet
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import NotSavedError, RecordNotFoundError
+from kymflow_zarr.tables.tables import PartLimits, Tables
 
 PIXELS = np.arange(60, dtype=np.uint16).reshape(10, 6)
 
@@ -116,6 +118,26 @@ def _replace_rows(sample: Sample, folder: Path) -> Call:
     return lambda: dataset.replace_rows("events", {sample.full: table_rows(sample.full, 4, value=1)})
 
 
+def _tables_in_parts(sample: Sample) -> tuple[Tables, str]:
+    """The sample's tables, where one of two records has a part and counts as long, and the other record."""
+    dataset, tables = ZarrDataset(sample.path), Tables(Blobs(sample.path, read_only=False), PartLimits(least_rows=1))
+    if not tables.exists("long"):
+        tables.save("long", table_rows(dataset.add_image(PIXELS).image_id, 3))
+        tables.replace_rows("long", {sample.full: table_rows(sample.full, 3)})
+    (other,) = (image_id for image_id in dataset.list_image_ids() if image_id != sample.full)
+    return tables, other
+
+
+def _write_part(sample: Sample, folder: Path) -> Call:
+    tables, _ = _tables_in_parts(sample)
+    return lambda: tables.replace_rows("long", {sample.full: table_rows(sample.full, 4, value=1)})
+
+
+def _replace_parts(sample: Sample, folder: Path) -> Call:
+    tables, other = _tables_in_parts(sample)
+    return lambda: tables.replace_rows("long", {other: table_rows(other, 0)})
+
+
 def _save_table(sample: Sample, folder: Path) -> Call:
     dataset = ZarrDataset(sample.path)
     return lambda: dataset.save_table("velocity", table_rows(sample.full, 2))
@@ -163,6 +185,9 @@ OPERATIONS = {
     "save ROIs": Operation(prepare=_save_rois),
     "save a mask": Operation(prepare=_save_mask),
     "replace rows": Operation(prepare=_replace_rows),
+    "write a part of a table": Operation(prepare=_write_part),
+    "replace rows of a table in parts": Operation(prepare=_replace_parts),
+    "write a part where files cannot be linked": Operation(prepare=_write_part, lacks="link"),
     "save a table": Operation(prepare=_save_table),
     "import two files": Operation(prepare=_import(("a", "b")), in_parts=True),
     "import into a new dataset": Operation(prepare=_import(("a",)), in_parts=True, from_nothing=True),

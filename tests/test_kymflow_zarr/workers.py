@@ -21,7 +21,9 @@ from kymflow_core.indexers import RadonReportIndexer
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk import steps
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError
+from kymflow_zarr.tables.tables import PartLimits, Tables
 
 Step: TypeAlias = Callable[["Desk", int], None]
 
@@ -32,6 +34,8 @@ class Desk:
     def __init__(self, journal: Journal, *, path: str, image_id: str, rows_of: str, folder: str, name: str) -> None:
         self.journal = journal
         self.dataset = ZarrDataset(path)
+        # Every fifth change of the rows writes the whole table, the others a part of it.
+        self.tables = Tables(Blobs(Path(path), read_only=False), PartLimits(least_rows=1, most_parts=4))
         self.record = self.dataset.record(image_id)
         self.rows_of = rows_of
         self.folder = Path(folder)
@@ -109,7 +113,7 @@ def replace_rows(desk: Desk, number: int) -> None:
     desk.journal.note("begin rows", image_id=desk.rows_of, number=number)
     while True:
         try:
-            desk.dataset.replace_rows("events", {desk.rows_of: table_rows(desk.rows_of, 3, value=number)})
+            desk.tables.replace_rows("events", {desk.rows_of: table_rows(desk.rows_of, 3, value=number)})
             break
         except ConflictError:
             continue
@@ -209,6 +213,21 @@ def commit(journal: Journal, *, path: str, image_id: str, name: str, count: int)
             except ConflictError:
                 conflicts += 1
     journal.note("committed", name=name, count=count, conflicts=conflicts)
+
+
+def change_parts(journal: Journal, *, path: str, name: str, seed: int, count: int) -> None:
+    """Change, add and remove rows of a table in parts, join the parts now and then, and read one's own rows each time."""
+    tables = Tables(Blobs(Path(path), read_only=False), PartLimits(least_rows=1, most_parts=5))
+    rng, own = random.Random(seed), {}
+    for number in range(count):
+        image_id, length = f"{name} {rng.randrange(4)}", rng.choice((0, 1, 2, 3))
+        tables.commit_rows("long", {image_id: table_rows(image_id, length, value=number)})
+        own[image_id] = [number] * length
+        if rng.random() < 0.1:
+            tables.join_parts("long")
+        read = tables.load("long", image_ids=list(own))
+        assert {one: read[read["image_id"] == one]["value"].tolist() for one in own} == own
+    journal.note("changed", own=own)
 
 
 def refresh_table(journal: Journal, *, path: str, die_at: int = 0) -> None:

@@ -135,7 +135,7 @@ def tables(
 def _with_names(dataset: "ZarrDataset", frame: "pd.DataFrame") -> "pd.DataFrame":
     """Return rows with what a person calls an image instead of its id; tables of other programs may have no ids."""
     from kymflow_core.tables.extraction import OUTDATED
-    from kymflow_zarr.tables.table_file import IMAGE_ID
+    from kymflow_zarr.tables.table_files import IMAGE_ID
 
     if IMAGE_ID not in frame.columns:
         return frame
@@ -222,7 +222,7 @@ def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs
 def _save(frame: "pd.DataFrame", path: Path) -> None:
     from kymflow_zarr.formats.csv import frame_to_excel_csv
     from kymflow_zarr.formats.frames import frame_to_parquet
-    from kymflow_zarr.tables.table_file import IMAGE_ID
+    from kymflow_zarr.tables.table_files import IMAGE_ID
 
     if path.suffix not in (".csv", ".parquet"):
         raise CommandError(f"{path} ends in neither .csv nor .parquet; give a name that does")

@@ -15,7 +15,7 @@ from kymflow_core.errors import IndexerError
 from kymflow_core.indexers.protocol import ArtifactReader, DatasetIndexer, ExtractsTables, tables_of
 from kymflow_zarr.formats.arrow_tables import plain_schema
 from kymflow_zarr.formats.frames import frame_to_table, is_of_plain_frame
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 
 _TYPES = {
     "int64": pa.int64(),

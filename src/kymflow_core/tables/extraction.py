@@ -48,6 +48,11 @@ def watched_keys(indexer: DatasetIndexer) -> list[str]:
     return [*keys, METADATA_KEY] if reads_results(indexer) and METADATA_KEY not in keys else [*keys]
 
 
+def as_indexed(indexed: Indexed) -> CurrentState:
+    """Return what an image's artifacts are now, where their files are those that its entry in the index was made from."""
+    return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes)
+
+
 def inspect_image(
     record: ZarrImageRecord, indexer: DatasetIndexer, indexed: Indexed | None, keys: Sequence[str]
 ) -> tuple[CurrentState, str]:
@@ -60,7 +65,7 @@ def inspect_image(
     try:
         stamp = record.file_stamp(keys)
         if indexed is not None and stamp == indexed.file_stamp:
-            return CurrentState(fingerprint=indexed.fingerprint, changes=indexed.changes), stamp
+            return as_indexed(indexed), stamp
         if indexed is None:
             is_there = any(key == METADATA_KEY or record.has_analysis(key) for key in indexer.reads)
             return CurrentState(fingerprint=_NOT_READ if is_there else ""), stamp
@@ -80,10 +85,12 @@ def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Ext
     try:
         record = dataset.held_record(image_id)
         for _ in range(_ROUNDS):
-            stamp = record.file_stamp(keys)
+            stamp = dataset.quick_stamps(image_id).file_stamp(keys) or record.file_stamp(keys)
             fingerprint = record.fingerprint(indexer.reads)
             changes = _changes(record, indexer)
             rows = extract_as_table(indexer, record)
+            if dataset.quick_stamps(image_id).file_stamp(keys) == stamp:
+                break
             record = record.again()
             if record.file_stamp(keys) == stamp:
                 break

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kymflow_core.indexers.protocol import DatasetIndexer
-from kymflow_core.tables.extraction import inspect_image, watched_keys
+from kymflow_core.tables.extraction import as_indexed, inspect_image, watched_keys
 from kymflow_core.tables.freshness import CurrentState, Freshness, decide
 from kymflow_core.tables.index import IndexEntries, load_index
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.errors import RecordNotFoundError
+from kymflow_zarr.record.held import HeldRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +43,29 @@ def inspect_tables(
     looks = [(indexer, watched_keys(indexer), one) for indexer, one in zip(indexers, found, strict=True)]
     present, asked = set(there), None if image_ids is None else set(image_ids)
     for image_id in sorted(present if asked is None else asked & present):
-        try:
-            record = dataset.held_record(image_id)
-        except RecordNotFoundError:  # deleted just now
-            record = None
+        quick, record = dataset.quick_stamps(image_id), None
         for indexer, keys, one in looks:
-            indexed, seen = one.known.index.get(image_id), None
-            if record is not None:
-                seen, one.stamps[image_id] = inspect_image(record, indexer, indexed, keys)
+            indexed, stamp = one.known.index.get(image_id), quick.file_stamp(keys)
+            if indexed is not None and stamp and stamp == indexed.file_stamp:
+                seen: CurrentState | None = as_indexed(indexed)
+            else:
+                record = record or _held(dataset, image_id)
+                seen, stamp = inspect_image(record, indexer, indexed, keys) if record else (None, None)
+            if stamp is not None:
+                one.stamps[image_id] = stamp
             one.worth[image_id] = _decide(indexer, image_id, seen, one.known)
     for indexer, _, one in looks:
         gone = set(one.known.n_rows) - present
         for image_id in sorted(gone if asked is None else asked & gone):
             one.worth[image_id] = _decide(indexer, image_id, None, one.known)
     return found
+
+
+def _held(dataset: ZarrDataset, image_id: str) -> HeldRecord | None:
+    try:
+        return dataset.held_record(image_id)
+    except RecordNotFoundError:  # deleted just now
+        return None
 
 
 def _decide(indexer: DatasetIndexer, image_id: str, seen: CurrentState | None, known: IndexEntries) -> Freshness:

@@ -32,6 +32,9 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.watch import UNWATCHED
 
+_FEW = 8
+"""Entries of the index that are written by themselves where they are no more than an eighth of all."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -143,8 +146,8 @@ class KymDataset:
     ) -> UpdateReport:
         """Update exactly the images whose rows are not what their artifacts say, and remove rows of deleted images.
 
-        Where nothing needs an update, nothing is written. With `image_ids`, only these images are looked at. Parameters
-        otherwise as in `rebuild`.
+        Where nothing needs an update, no row is written. With `image_ids`, only these images are looked at; without, a
+        table in parts is one file again afterwards. Parameters otherwise as in `rebuild`.
         """
         name = indexer.table_name
         inspected = self._inspect(indexer, image_ids)
@@ -152,13 +155,15 @@ class KymDataset:
         gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
         wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
         run = _Run(watch, executor)
-        if image_ids is None and (not known.digest or self._ids_in_usable_table(indexer) is None):
+        if image_ids is None and not self._is_usable(indexer, known):
             return self.rebuild(indexer, watch=watch, executor=executor)
         if wanted or gone:
             report = self._run(indexer, wanted, gone, known, run)
         else:
             report = UpdateReport(table_name=name)
             self._note(name, known, inspected.stamps)
+        if image_ids is None:
+            self._join_parts(name)
         states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
         return replace(report, states={**states, **report.states})
 
@@ -199,7 +204,9 @@ class KymDataset:
         in_table = self._ids_in_usable_table(indexer)
         ids = self._image_ids()
         gone = sorted((in_table or set()) - set(ids))
-        return self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
+        report = self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
+        self._join_parts(name)
+        return report
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
         """Make one image's rows again; the others stay as they are."""
@@ -290,12 +297,9 @@ class KymDataset:
 
     def _of_other_version(self, indexer: DatasetIndexer, known: IndexEntries, besides: set[str]) -> list[str]:
         """Return the images with rows of an earlier version of the indexer, whose types the new rows may not fit."""
-        there = set(self.dataset.list_image_ids())
-        return [
-            image_id
-            for image_id, one in known.index.items()
-            if one.version not in ("", indexer.schema_version) and one.n_rows and image_id in there - besides
-        ]
+        others = known.of_other_version(indexer.schema_version)
+        there = set(self.dataset.list_image_ids()) - besides if others else set()
+        return [image_id for image_id in others if image_id in there]
 
     def _save_index(
         self,
@@ -307,7 +311,6 @@ class KymDataset:
         written: ReplacedRows | None,
     ) -> dict[str, Indexed]:
         """Write what the rows were made from, and return the entries of the images that were done."""
-        there = set(self.dataset.list_image_ids())
         entries = {one.image_id: replace(one.entry, error=failed.get(one.image_id, one.entry.error)) for one in done}
         if written is None and not entries:
             return entries
@@ -315,13 +318,18 @@ class KymDataset:
             digest = replaced = digest_of(self.dataset, name)
             table = self.dataset.load_arrow(name) if digest else None
         else:
-            digest, replaced, table = written.digest, written.replaces, written.arrow
+            digest, replaced, table = written.digest, written.replaces, written.rows
         if table is not None:
             entries = with_rows(entries, table, entries)
+        if known.stored and replaced == known.digest and not gone and len(entries) * _FEW < len(known.index):
+            save_index(self.dataset, name, entries, digest=digest, upon=known.stored)
+            return {image_id: one for image_id, one in entries.items() if self.dataset.has_record(image_id)}
+        there = set(self.dataset.list_image_ids())
         if table is not None and replaced != known.digest:
             # Another program has written the table since it was looked at: what was known then may not be true of it.
-            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(table)
-            known = IndexEntries() if is_all else compare_index(self.dataset, name, table)
+            whole = table if written is None else written.arrow
+            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(whole)
+            known = IndexEntries() if is_all else compare_index(self.dataset, name, whole)
         unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items() if image_id not in gone}
         index = {**unknown, **{one: held for one, held in known.index.items() if one not in gone}, **entries}
         index = {image_id: one for image_id, one in index.items() if image_id in there or one.n_rows}
@@ -330,11 +338,27 @@ class KymDataset:
 
     def _note(self, name: str, known: IndexEntries, stamps: Mapping[str, str]) -> None:
         """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
-        noted = {one: replace(held, file_stamp=stamps.get(one, held.file_stamp)) for one, held in known.index.items()}
-        if noted != known.index or not known.is_noted:
-            unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
-            with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
-                save_index(self.dataset, name, {**unknown, **noted}, digest=known.digest)
+        noted = {
+            image_id: replace(known.index[image_id], file_stamp=stamp)
+            for image_id, stamp in stamps.items()
+            if image_id in known.index and known.index[image_id].file_stamp != stamp
+        }
+        if known.stored and not noted:
+            return
+        unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
+        with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
+            if known.stored:
+                save_index(self.dataset, name, noted, digest=known.digest, upon=known.stored)
+            else:
+                save_index(self.dataset, name, {**unknown, **known.index, **noted}, digest=known.digest)
+
+    def _join_parts(self, name: str) -> None:
+        """Let a table in parts be one file, for programs that read only that; what is known of its rows still holds."""
+        with suppress(ReadOnlyError, NotSavedError):  # the parts are read just the same
+            joined = self.dataset.join_table_parts(name)
+            stored = self.dataset.load_table_index(name) if joined else None
+            if joined and stored and stored.table_digest == joined.replaces:
+                self.dataset.save_table_index(name, replace(stored, table_digest=joined.digest))
 
     def _image_ids(self) -> list[str]:
         if self.dataset.lacks_images:
@@ -343,6 +367,12 @@ class KymDataset:
                 "was changed in the tables"
             )
         return self.dataset.list_image_ids()
+
+    def _is_usable(self, indexer: DatasetIndexer, known: IndexEntries) -> bool:
+        """Return whether there is a table that can be continued; as `_ids_in_usable_table`."""
+        if known.stored and self.dataset.is_table_whole(indexer.table_name):  # what is in it was looked at before
+            return True
+        return bool(known.digest) and self._ids_in_usable_table(indexer) is not None
 
     def _ids_in_usable_table(self, indexer: DatasetIndexer) -> set[str] | None:
         """Return the images that a table has rows of; none where there is no table.

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kymflow_zarr.formats.frames import table_to_frame
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 
 _OF_ZERO = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST_EXACT = 2**53

@@ -17,7 +17,7 @@ from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundEr
 from kymflow_zarr.formats.arrow_tables import concatenate_tables
 from kymflow_zarr.formats.frames import table_to_frame
 from kymflow_zarr.formats.parquet import table_to_parquet
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 
 _NOTHING = pa.table({})
 

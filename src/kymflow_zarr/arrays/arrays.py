@@ -10,14 +10,14 @@ import hashlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 from zarr.abc.buffer import Buffer
 from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, StorePath
 
 from kymflow_zarr.arrays.chunks import (
     MAX_CHUNK_BYTES,
@@ -252,9 +252,11 @@ def check_chunks(blobs: Blobs, key: str) -> None:
 
 def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
     plan = check_complete(blobs, key)
+    document = dict(_document(blobs, key))
     try:
         with checked_codecs():
-            return zarr.open_array(blobs.store(key, complete=True), mode="r"), plan
+            # `zarr.open_array` waits for another thread to read the document: measured, half of the time of a small image.
+            return zarr.Array.from_dict(StorePath(blobs.store(key, complete=True)), cast("dict[str, Any]", document)), plan
     except UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error

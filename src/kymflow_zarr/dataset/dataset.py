@@ -25,6 +25,7 @@ from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.local_path import address_of, local_path
 from kymflow_zarr.disk.presence import Presence, claim, present
+from kymflow_zarr.disk.quick_stamps import QuickStamps
 from kymflow_zarr.errors import (
     DatasetExistsError,
     DatasetNotFoundError,
@@ -143,6 +144,10 @@ class Dataset(DatasetTables):
     def held_record(self, image_id: str) -> HeldRecord:
         """Return a handle that reads each file of a record once, for answers of one moment; raise as `record`."""
         return HeldRecord(self._folder_of(image_id), image_id)
+
+    def quick_stamps(self, image_id: str) -> QuickStamps:
+        """Return what tells fast whether files of a record are those that were seen before; the record may be gone."""
+        return QuickStamps(f"{self.path}/{layout.record_key(image_id)}")
 
     def iter_records(self, *, order_by: OrderBy = "image_id", missing: Missing = "last") -> Iterator[ZarrImageRecord]:
         """Yield all records in order, damaged ones too; equal and missing values are ordered by image id.

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, TypeAlias, cast
 from kymflow_zarr import layout
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.disk.quick_stamps import QuickStamps
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, RemoteError
 from kymflow_zarr.formats.gzipped import gunzip_lines
 from kymflow_zarr.formats.strict_json import JsonValue, from_bytes
@@ -23,6 +24,8 @@ from kymflow_zarr.record.revisions import list_revisions, load_revision
 OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
 Missing: TypeAlias = Literal["first", "last"]
 _VERSION = 2
+_STAMPED = (layout.GROUP_DOCUMENT, layout.RECORD_PIXELS_DOCUMENT, layout.RECORD_METADATA)
+"""The files of a record that its entry is read from."""
 _MAX_PACKED_BYTES = 2**30
 _MAX_LINE_BYTES = 2**20
 _MAX_UNPACKED_BYTES = 2**33
@@ -134,12 +137,21 @@ def save_manifest(blobs: Blobs, manifest: Manifest) -> None:
 
 def _stamp(folder: Blobs, numbers: Sequence[int]) -> str:
     """Return what changes whenever the record's entry would; the newest revision counts, not only its copy."""
-    files = (layout.GROUP_DOCUMENT, f"{layout.RECORD_DATA}/{layout.GROUP_DOCUMENT}", layout.RECORD_METADATA)
-    return " ".join((str(max(numbers, default=-1)), *(folder.stamp(key) for key in files)))
+    return " ".join((str(max(numbers, default=-1)), *(folder.stamp(key) for key in _STAMPED)))
+
+
+def _quick_stamp(blobs: Blobs, image_id: str) -> str | None:
+    """Return the same as `_stamp`; None where the record has to be looked at more closely."""
+    quick = QuickStamps(blobs.describe(layout.record_key(image_id)))
+    stamps = [quick.stamp(key) for key in _STAMPED]
+    newest = quick.newest_revision()
+    return None if newest is None or None in stamps else " ".join((str(newest), *(one or "" for one in stamps)))
 
 
 def _entry(blobs: Blobs, image_id: str, known: ManifestEntry | None) -> ManifestEntry:
     """Return a record's entry, the known one where it still holds."""
+    if known and known.stamp == _quick_stamp(blobs, image_id):
+        return known
     try:
         folder = blobs.sub(layout.record_key(image_id))
         numbers = list_revisions(folder)

@@ -66,7 +66,7 @@ class DatasetTables:
         return self._tables.load(name, columns=columns, image_ids=image_ids)
 
     def count_table_rows(self, name: str) -> int:
-        """Return how many rows a dataset table has, reading only the end of its file; raise as `load_table`."""
+        """Return how many rows a dataset table has, reading little; raise as `load_table`."""
         return self._tables.count_rows(name)
 
     def save_table(self, name: str, df: pd.DataFrame, *, expected: str | None = None) -> str:
@@ -135,7 +135,7 @@ class DatasetTables:
         return self._tables.commit_arrow(name, rows_by_image_id, like=like)
 
     def table_digest(self, name: str) -> str:
-        """Return a digest of a table's file, which changes with every write; empty where there is none. Reads little.
+        """Return a digest of a table, which changes with every write; empty where there is none. Reads little.
 
         Raises
         ------
@@ -143,6 +143,15 @@ class DatasetTables:
             When the file cannot be read.
         """
         return self._tables.file(name).digest()
+
+    def is_table_whole(self, name: str) -> bool:
+        """Return whether each byte of a table's file is as it was written, by its seal; False where there is no table."""
+        return self._tables.file(name).problem(deep=False) is None
+
+    def join_table_parts(self, name: str) -> ReplacedRows | None:
+        """Write a table that has parts as one file again, with the same rows; None where it has none."""
+        self._check_table_name(name)
+        return self._tables.join_parts(name)
 
     def set_table_aside(self, name: str) -> None:
         """Move a table that cannot be used into the folder `.quarantine`; nothing is deleted."""
@@ -154,11 +163,19 @@ class DatasetTables:
         """Return what each image's rows in a table were made from; None where that is not known, or cannot be read."""
         return load_table_index(self._blobs, name)
 
-    def save_table_index(self, name: str, index: TableIndex) -> None:
-        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time."""
+    def save_table_index(self, name: str, index: TableIndex, *, upon: TableIndex | None = None) -> None:
+        """Write or replace what each image's rows in a table were made from. Derived: it may be deleted at any time.
+
+        Parameters
+        ----------
+        name, index
+            The table and its index.
+        upon
+            What `load_table_index` returned. Then `index` has entries of some images only: those of the others hold still.
+        """
         self._check_table_name(name)
         self._make_sure()
-        save_table_index(self._blobs, name, index)
+        save_table_index(self._blobs, name, index, upon=upon)
 
     def load_sources_index(self) -> pd.DataFrame:
         """Return which file each record came from: one row an imported image, empty before the first import."""

@@ -31,7 +31,7 @@ from kymflow_zarr.record.attributes import utc_now
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 from kymflow_zarr.watch import Watch
 
 ScalesOf: TypeAlias = Callable[[JsonObject], Mapping[str, Scale]]

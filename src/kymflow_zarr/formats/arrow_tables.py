@@ -6,10 +6,15 @@ string column is stored as `string`, and a column of nulls only as `string` as w
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from kymflow_zarr.errors import InvalidValueError
 from kymflow_zarr.formats.units import schema_units, schema_with_units
+
+_MOST_SLICES = 1000
 
 
 def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
@@ -22,6 +27,55 @@ def concatenate_tables(tables: Sequence[pa.Table], *, what: str) -> pa.Table:
     units = {name: unit for table in alike for name, unit in schema_units(table.schema).items()}
     schema = plain_schema(_with_first_types(joined.schema, [table.schema for table in alike]))
     return joined.cast(schema_with_units(schema, units))
+
+
+def fitted_rows(rows: pa.Table, schema: pa.Schema) -> pa.Table | None:
+    """Return rows with just the columns, types and units of a table that they are added to.
+
+    None where the table would not keep its columns as they are: a column is new, or has a type or unit that decides.
+    """
+    units = schema_units(schema)
+    if set(rows.column_names) - set(schema.names):
+        return None
+    if any(units.get(name) != unit for name, unit in schema_units(rows.schema).items()):
+        return None
+    idle = _without_idle_types(rows.replace_schema_metadata())
+    types = pa.schema([(field.name, field.type) for field in schema])
+    own = pa.schema([(field.name, field.type) for field in idle.schema])
+    try:
+        if pa.unify_schemas([types, own], promote_options="permissive").types != types.types:
+            return None
+        columns = [
+            idle[name].cast(kind) if name in own.names else pa.nulls(len(rows), kind)
+            for name, kind in zip(types.names, types.types, strict=True)
+        ]
+    except pa.ArrowException:
+        return None
+    return pa.table(columns, schema=schema.remove_metadata())
+
+
+def with_newer_rows(tables: Sequence[pa.Table], key: str) -> pa.Table:
+    """Return one table of several: rows that have a text in the column `key` hold where no later table has that text there.
+
+    All tables have the same columns.
+    """
+    kept: list[pa.Table] = []
+    newer: list[pa.Array] = []
+    for table in reversed(tables):
+        keys = table[key].cast(pa.string())
+        rows = _without(table, pc.is_in(keys, pa.concat_arrays(newer)).to_numpy()) if newer else table
+        newer.append(pc.unique(keys))
+        kept.insert(0, rows.select(tables[0].column_names).replace_schema_metadata(tables[0].schema.metadata))
+    alike = all(table.schema.equals(kept[0].schema, check_metadata=True) for table in kept)
+    return pa.concat_tables(kept) if alike else concatenate_tables(kept, what="a table and its parts")
+
+
+def _without(table: pa.Table, gone: NDArray[np.bool_]) -> pa.Table:
+    """Return the rows that are not gone: slices of the table, which copy nothing, where these are few."""
+    edges = np.flatnonzero(np.diff(gone, prepend=True, append=True)).tolist()
+    if len(edges) > _MOST_SLICES:
+        return table.filter(pa.array(~gone))
+    return pa.concat_tables([table[:0], *(table[at:end] for at, end in zip(edges[::2], edges[1::2], strict=True))])
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

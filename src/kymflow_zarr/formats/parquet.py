@@ -6,6 +6,7 @@ a digest (`formats.seals`), since page checksums alone let some changes pass.
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -212,22 +213,32 @@ def bind_parquet(data: bytes, *, what: str, of: JsonObject | None) -> bytes:
     return table_to_parquet(opened.table(), notes=others, of=of)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Footer:
+    """What the footer of a Parquet file says: its key-value metadata, its columns, and how many rows it has."""
+
+    notes: Mapping[bytes, bytes]
+    schema: pa.Schema
+    n_rows: int
+
+
+def read_footer(file: BinaryIO, *, what: str) -> Footer:
+    """Return what the footer of a Parquet file says; reads only that."""
+    try:
+        metadata = pq.ParquetFile(file).metadata
+        footer = Footer(dict(metadata.metadata or {}), metadata.schema.to_arrow_schema(), int(metadata.num_rows))
+    except UNREADABLE as error:
+        raise DamagedError(f"{what} is not readable Parquet ({error})") from error
+    check_size(metadata, file.seek(0, io.SEEK_END), what=what)
+    return footer
+
+
 def read_notes(file: BinaryIO, *, what: str) -> dict[bytes, bytes]:
     """Return the key-value metadata of a Parquet file's footer; reads only that."""
     try:
         return dict(pq.ParquetFile(file).metadata.metadata or {})
     except UNREADABLE as error:
         raise DamagedError(f"{what} is not readable Parquet ({error})") from error
-
-
-def count_rows(file: BinaryIO, *, what: str) -> int:
-    """Return how many rows the footer of a Parquet file says that it has; reads only that."""
-    try:
-        metadata = pq.ParquetFile(file).metadata
-    except UNREADABLE as error:
-        raise DamagedError(f"{what} is not readable Parquet ({error})") from error
-    check_size(metadata, file.seek(0, io.SEEK_END), what=what)
-    return int(metadata.num_rows)
 
 
 def read_parts(

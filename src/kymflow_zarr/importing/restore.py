@@ -31,7 +31,7 @@ from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import CheckRecord, ZarrImageRecord
 from kymflow_zarr.reports import FailedFile, ImportedFile, ImportReport
 from kymflow_zarr.tables.sources import Source, Sources
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.watch import Watch
 

@@ -62,9 +62,6 @@ from kymflow_zarr.record.revisions import (
     write_readable_copy,
 )
 
-_PIXELS_DOCUMENT = f"{layout.RECORD_DATA}/{layout.GROUP_DOCUMENT}"
-"""What says the shape of the pixels."""
-
 
 class ZarrImageRecord(Artifacts):
     """A handle to one image record of a dataset; get one from `ZarrDataset.record`.
@@ -221,7 +218,7 @@ class ZarrImageRecord(Artifacts):
             return f"{' '.join(whole)} {self.file_stamp(whole)}"
         if layout.PIXELS_KEY in keys:
             others = [key for key in keys if key != layout.PIXELS_KEY]
-            return f"{self._stamp(_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
+            return f"{self._stamp(layout.RECORD_PIXELS_DOCUMENT)} {self.file_stamp(others)}"
         stamps = [self._stamp(f"{layout.RECORD_ANALYSIS}/{key}") for key in keys]
         if layout.METADATA_KEY in keys:
             stamps.append(str(max(self._list_numbers(), default=-1)))
@@ -268,8 +265,8 @@ class ZarrImageRecord(Artifacts):
                 continue
             if key == layout.PIXELS_KEY:
                 with suppress(FileNotFoundError):
-                    data = self._blobs.read(_PIXELS_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
-                    digests[_PIXELS_DOCUMENT] = hashlib.sha256(data).hexdigest()
+                    data = self._blobs.read(layout.RECORD_PIXELS_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
+                    digests[layout.RECORD_PIXELS_DOCUMENT] = hashlib.sha256(data).hexdigest()
                 continue
             with suppress(FileNotFoundError):
                 digests[key] = hashlib.sha256(self._file(f"{layout.RECORD_ANALYSIS}/{key}")).hexdigest()

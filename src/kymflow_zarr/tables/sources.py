@@ -21,7 +21,7 @@ from kymflow_zarr.disk.steps import open_regular
 from kymflow_zarr.errors import DamagedError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.layout import SOURCES_TABLE
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 from kymflow_zarr.tables.tables import Tables
 
 SOURCE_PATH = "source_primary_path"

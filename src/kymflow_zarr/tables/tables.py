@@ -1,13 +1,14 @@
-"""Dataset-level tables: one Parquet file each, replaced whole, and no row of two writers is ever lost.
+"""Dataset-level tables: one Parquet file each and, of a long one, a few parts; no row of two writers is ever lost.
 
 Derived, except `sources`: an indexer can rebuild every other table. The rule of this room: a batch is one write, and a
-commit of `table_file`, made again upon the rows of a program that commits at the same time.
+commit of `table_file`, made again upon the rows of a program that commits at the same time. Whether it writes the table
+whole or a part of it, nobody who reads the table sees.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
@@ -18,15 +19,12 @@ import pyarrow.compute as pc
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
-from kymflow_zarr.errors import DamagedError, InvalidValueError, TableNotFoundError
-from kymflow_zarr.formats.arrow_tables import concatenate_tables
+from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, TableNotFoundError
+from kymflow_zarr.formats.arrow_tables import concatenate_tables, fitted_rows
 from kymflow_zarr.formats.frames import frame_to_table, table_to_frame, without_index
-from kymflow_zarr.formats.parquet import parquet_place, read_notes, read_parts, table_from_parquet
-from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
-from kymflow_zarr.formats.places import check_place
-from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.names import check_name, check_restored_name
-from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
+from kymflow_zarr.tables.table_file import TableFile
+from kymflow_zarr.tables.table_files import IMAGE_ID, TableState
 
 _SUFFIX = ".parquet"
 
@@ -37,18 +35,39 @@ _Read = TypeVar("_Read")
 class ReplacedRows:
     """A table after rows of it were replaced.
 
-    `arrow` is the whole new table, `digest` that of its file, `replaces` that of the file that the other rows were taken
-    from, empty where there was none. Who knows something of the rows knows by that whether it still holds.
+    `rows` are all new rows, where a part was written, or else the whole new table. `digest` is that of the table,
+    `replaces` that of the table which has the other rows, empty where there was none. Who knows something of those knows by
+    that whether it still holds. `load` reads the whole table; None where `rows` are it.
     """
 
-    arrow: pa.Table
+    rows: pa.Table
     digest: str
     replaces: str
+    load: Callable[[], pa.Table] | None = None
+
+    @cached_property
+    def arrow(self) -> pa.Table:
+        """The whole new table, read when it is asked for where only a part was written."""
+        return self.rows if self.load is None else self.load()
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The whole new table as a frame, made when it is asked for."""
         return table_to_frame(self.arrow, what="the table")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartLimits:
+    """When a change of a table is written as a part, and not with the whole table.
+
+    The table has at least `least_rows`, and not more than `most_parts` parts, which have at most `most_rows` together.
+    Measured, in seconds of the processor: a table of 1,000,000 rows is written whole in 0.64, one of 100,000 rows in 0.06,
+    and a part in 0.005, with 31 others there in 0.02.
+    """
+
+    least_rows: int = 100_000
+    most_parts: int = 32
+    most_rows: int = 50_000
 
 
 class Tables:
@@ -58,15 +77,20 @@ class Tables:
     ----------
     blobs
         The dataset's folder.
+    limits
+        When a change is written as a part.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, limits: PartLimits | None = None) -> None:
         self._blobs = blobs
+        self._limits = limits or PartLimits()
 
     def names(self) -> list[str]:
         """Return the names of the tables, sorted, `sources` left out."""
         files = self._blobs.names(layout.TABLES)
-        tables = [name for name in files if name.endswith(_SUFFIX) and not is_foreign(name, files)]
+        tables = [
+            name for name in files if name.endswith(_SUFFIX) and not is_foreign(name, files) and not layout.part_name(name)
+        ]
         names = {name.removesuffix(_SUFFIX) for name in tables}
         return sorted(names - {layout.SOURCES_TABLE})
 
@@ -107,8 +131,9 @@ class Tables:
             if isinstance(given, str):
                 raise InvalidValueError(f"{what} must be a list, not the text {given!r}; use [{given!r}]")
         file = self.file(name)
-        arrow = self._found(name, file.read(lambda key: self._read(key, columns, image_ids, file.of)))
-        return without_index(arrow, what=self._blobs.describe(file.key))
+        return without_index(
+            self._found(name, file.load(columns=columns, image_ids=image_ids)), what=self._blobs.describe(file.key)
+        )
 
     def count_rows(self, name: str) -> int:
         """Return how many rows the footer of a table's file says that it has: nothing else is read; raise as `load`."""
@@ -189,7 +214,15 @@ class Tables:
         _check_table_name(name, restored=restored)
         file, what = self.file(name), f"table {name!r}"
         while True:
-            newest = file.newest(without=image_ids)
+            state = file.state()
+            rows = self._as_part(file, state, image_ids, new)
+            if rows is not None:
+                replaces = file.digest_of(state)
+                digest = file.commit_part(rows, state) if len(rows) else replaces
+                if digest:
+                    return ReplacedRows(rows, digest, replaces, partial(self.load_arrow, name))
+                continue
+            newest = file.newest(state, without=image_ids)
             state, replaces = newest.state, newest.digest
             others = None if newest.table is None else self._without(newest.table, name, image_ids)
             del newest  # which may be as large as the new table
@@ -198,6 +231,39 @@ class Tables:
             _check_ids(table, name)
             if digest := file.commit(table, state):
                 return ReplacedRows(table, digest, replaces)
+
+    def _as_part(
+        self, file: TableFile, state: TableState, image_ids: Collection[str], new: Sequence[pa.Table]
+    ) -> pa.Table | None:
+        """Return the new rows as a part has them, maybe none; None where the whole table is to be written.
+
+        A part has rows of every image that it is about, so that whoever reads the files side by side knows which hold.
+        """
+        footer, limits = state.footer, self._limits
+        if file.key == layout.table_key(layout.SOURCES_TABLE):  # never made again, so it stays one file
+            return None
+        if footer is None or state.number < 0 or state.replaces or footer.n_rows < limits.least_rows or not new:
+            return None
+        count = sum(len(rows) for rows in new) + sum(part.n_rows for part in state.parts)
+        if len(state.parts) >= limits.most_parts or count > limits.most_rows:
+            return None
+        rows = fitted_rows(concatenate_tables(new, what="the new rows"), footer.schema)
+        if rows is None or IMAGE_ID not in rows.column_names or rows[IMAGE_ID].null_count:
+            return None
+        without_rows = set(image_ids) - set(rows[IMAGE_ID].unique().to_pylist())
+        is_free = not without_rows or not len(file.load(columns=[IMAGE_ID], image_ids=without_rows) or ())
+        return rows if is_free else None
+
+    def join_parts(self, name: str) -> ReplacedRows | None:
+        """Write a table that has parts as one file, with the same rows; None where it has none, and nothing is written."""
+        file = self.file(name)
+        while (state := file.state()).parts:
+            newest = file.newest(state)
+            if newest.table is None:
+                return None
+            if newest.state.parts and (digest := file.commit(newest.table, newest.state)):
+                return ReplacedRows(newest.table, digest, newest.digest)
+        return None
 
     def publish_all(self) -> None:
         """Let the own file of each table be what was committed last, for who reads only these."""
@@ -228,17 +294,6 @@ class Tables:
             raise TableNotFoundError(f"no table named {name!r}; this dataset has {there}")
         return read
 
-    def _read(
-        self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None, of: JsonObject | None
-    ) -> pa.Table:
-        what = self._blobs.describe(key)
-        if columns is None and image_ids is None:
-            return table_from_parquet(self._blobs.read(key, limit=MAX_PARQUET_BYTES), what=what, of=of)
-        only = None if image_ids is None else (IMAGE_ID, image_ids)
-        with self._blobs.open(key) as file:
-            check_place(parquet_place(read_notes(file, what=what), what=what), of, what=what)
-            return read_parts(file, what=what, columns=columns, only=only)
-
     def _without(self, table: pa.Table, name: str, image_ids: Collection[str]) -> pa.Table:
         """Return the rows of other images."""
         if IMAGE_ID not in table.column_names:
@@ -249,6 +304,10 @@ class Tables:
 
 
 def _check_table_name(name: str, *, restored: bool) -> None:
+    if layout.part_name(f"{name}{_SUFFIX}"):
+        raise InvalidNameError(
+            f"table name {name!r} is that of a part of a table; choose one without '.part-' and a number"
+        )
     if restored:
         check_restored_name(name, what="table", reserved=(layout.SOURCES_TABLE,))
     else:

@@ -24,7 +24,7 @@ from kymflow_zarr.formats.parquet import table_from_parquet
 from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonValue, from_bytes, object_from_bytes
 from kymflow_zarr.record.attributes import RecordAttributes
 from kymflow_zarr.tables.sources import SOURCE_PATH, Source
-from kymflow_zarr.tables.table_file import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID
 from kymflow_zarr.tables.tables import Tables
 
 JSON_GZ = ".json.gz"

@@ -15,7 +15,8 @@ from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.tables.sources import Sources
-from kymflow_zarr.tables.table_file import IMAGE_ID, TableFile
+from kymflow_zarr.tables.table_file import TableFile
+from kymflow_zarr.tables.table_files import IMAGE_ID
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify.problems import Findings, found
 
@@ -52,10 +53,14 @@ def _table_findings(
         what = "has the name of a commit, and is no file but a folder, a link or a pipe"
         yield from found(key, what, partial(tables.set_aside, key))
     said = file.problem(deep=deep)
-    for key, what in file.commit_problems() if deep and said in (None, UNSEALED, UNBOUND) else ():
-        yield from found(key, f"{what}; it is not needed", partial(tables.set_aside, key))
+    torn = dict(file.commit_problems() if deep and said in (None, UNSEALED, UNBOUND) else ()) | dict(file.part_problems())
+    for key, what in torn.items():
+        yield from found(key, what, partial(tables.set_aside, key))
+    if (lost := file.lost_part()) is not None:
+        what = f"lacks part {lost}, which was written and is gone; updating the table makes its rows again"
+        yield from found(where, what, file.rewrite)
     if said in (UNSEALED, UNBOUND):
-        yield from found(where, said, file.seal)
+        yield from found(where, said, file.rewrite)
     elif said:
         yield from found(where, f"{said}; it can be made again", partial(_heal, file, make_again))
         return

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from laboratory import (
     NOT_A_REPORT,
@@ -344,7 +345,7 @@ class TestWhatOtherProgramsDo:
         elif how == "damaged":
             path.write_bytes(path.read_bytes()[:-100])
         elif how == "of other columns":
-            lab.dataset.save_table_index(TABLE, type(lab.dataset.load_table_index(TABLE))(pd.DataFrame({"a": [1]}), "x"))
+            lab.dataset.save_table_index(TABLE, type(lab.dataset.load_table_index(TABLE))(pa.table({"a": [1]}), "x"))
         else:
             pd.DataFrame({"image_id": lab.dataset.list_image_ids(), "fingerprint": "f"}).to_parquet(path)
         assert set(lab.others(lab.never).values()) == {"behind"}

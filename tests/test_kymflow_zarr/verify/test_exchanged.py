@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kymflow_zarr import ZarrDataset
@@ -66,7 +67,7 @@ def sound(tmp_path_factory):
         for value in range(2):
             rows = pd.DataFrame({"image_id": dataset.list_image_ids(), name: value})
             digest = dataset.save_table(name, rows)
-        dataset.save_table_index(name, TableIndex(rows, digest))
+        dataset.save_table_index(name, TableIndex(pa.Table.from_pandas(rows), digest))
     dataset.rebuild_manifest()
     assert dataset.verify(deep=True).problems == ()
     return dataset.path

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kymflow_zarr import ZarrDataset
@@ -120,11 +121,11 @@ def test_what_is_no_file_among_the_results_is_named_and_set_aside(dataset, name,
 
 @pytest.mark.parametrize("name", ODD)
 def test_derived_files_are_made_again(dataset, name):
-    dataset.save_table_index("images", TableIndex(pd.DataFrame({"image_id": ["x"]}), ""))
+    dataset.save_table_index("images", TableIndex(pa.table({"image_id": ["x"]}), ""))
     for key in ("index/manifest.json.gz", "index/images.parquet"):
         put(dataset.path / key, ODD[name])
     assert (len(dataset.load_manifest().entries), dataset.load_table_index("images")) == (2, None)
-    dataset.save_table_index("images", TableIndex(pd.DataFrame({"image_id": ["x"]}), ""))
+    dataset.save_table_index("images", TableIndex(pa.table({"image_id": ["x"]}), ""))
     dataset.rebuild_manifest()
     assert dataset.verify(deep=True).problems == ()
 
