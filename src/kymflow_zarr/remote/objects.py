@@ -143,8 +143,8 @@ class Objects:
     def _bytes_of(self, key: str, answer: "GetResult", most: int) -> bytes:
         if answer.meta["size"] > most:
             raise DamagedError(
-                f"{self.describe(key)} has {answer.meta['size']} bytes on the server; at most {most} are believable here: it "
-                "was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
+                f"{self.describe(key)} has {answer.meta['size']} bytes on the server; at most {most} are believable here: "
+                "it was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
             )
         return bytes(answer.bytes())
 
