@@ -86,6 +86,7 @@ def test_animals_that_are_not_named_are_unknown_and_the_way_out_is_said(tmp_path
     assert "[Enter subject_id and vessel_id for every image to have these numbers.]" in text
 
 
+@pytest.mark.trials
 def test_the_script_makes_the_same_tables_from_the_raw_files(measured, tmp_path):
     script = tmp_path / "remake.py"
     done = CliRunner().invoke(app, ["methods", str(measured / "lab.zarr"), "--script", str(script)])

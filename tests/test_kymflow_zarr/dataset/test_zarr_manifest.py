@@ -212,6 +212,7 @@ def test_a_sound_dataset_is_summed_up(count, text):
     assert Manifest(entries=entries).summary() == text
 
 
+@pytest.mark.trials
 def test_a_manifest_of_more_records_than_one_json_file_has_room_for_is_read_again():
     one = ManifestEntry(image_id="x" * 36, stamp="s" * 200, axes=("y", "x"), shape=(3, 2), name="n" * 100)
     whole = Manifest(entries=(one,) * 100_000)

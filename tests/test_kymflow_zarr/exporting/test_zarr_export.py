@@ -681,6 +681,7 @@ class TestManyRecords:
         again = ZarrDataset.create(tmp_path / "again.zarr")
         assert len(again.import_folder(out).imported) == 2
 
+    @pytest.mark.trials
     def test_a_document_of_more_records_than_one_json_file_has_room_for_is_read_again(self, tmp_path):
         file = ExportedFile(path="images/x/image.tif", kind="json", name="n" * 60, sha256="0" * 64)
         image = ExportedImage(image_id="x" * 36, folder="images/x", axes=("y", "x"), created_utc="", files=(file,) * 15)
