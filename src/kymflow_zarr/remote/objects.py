@@ -141,10 +141,16 @@ class Objects:
                 yield one["path"], one["size"], f"{one['e_tag'] or ''}".strip('"') or f"{one['last_modified']:%Y%m%d%H%M%S}"
 
     def _bytes_of(self, key: str, answer: "GetResult", most: int) -> bytes:
-        if answer.meta["size"] > most:
+        size = answer.meta["size"]
+        if size > most:
             raise DamagedError(
+<<<<<<< HEAD
                 f"{self.describe(key)} has {answer.meta['size']} bytes on the server; at most {most} are believable here: "
                 "it was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
+=======
+                f"{self.describe(key)} has {size} bytes on the server; at most {most} are believable here: it "
+                "was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
+>>>>>>> objects
             )
         return bytes(answer.bytes())
 

@@ -77,7 +77,7 @@ def test_a_server_that_fails_is_an_error_of_info_and_no_damaged_table(address, s
     assert "damaged" not in result.output
 
 
-@pytest.mark.parametrize("command", ["index", "analyze", "refresh", "prepare-upload"])
+@pytest.mark.parametrize("command", ["index", "refresh", "prepare-upload"])
 def test_what_writes_says_how_to_make_a_copy(address, command):
     result = run(command, address)
     assert (result.exit_code, f"napari-kymflow download {address} lab.zarr" in result.output) == (1, True)

@@ -139,12 +139,7 @@ class TestLazyArrays:
 class TestVerifyingWhatOthersAreAt:
     def test_a_record_that_is_deleted_while_it_is_looked_at_is_no_damage(self, dataset, record):
         other = ZarrDataset(dataset.path)
-
-        def delete(done, total, name):
-            if not done:
-                other.delete_image(record.image_id)
-
-        report = dataset.verify(watch=Watch(progress=delete))
+        report = dataset.verify(watch=Watch(progress=lambda done, *_: done or other.delete_image(record.image_id)))
         assert report.problems == ()
 
     @pytest.mark.parametrize("repair", [False, True])
