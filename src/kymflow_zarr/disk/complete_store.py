@@ -14,7 +14,10 @@ class CompleteStore(LocalStore):
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the bytes of a key as zarr does; raise `DamagedError` where a chunk is gone."""
-        found = await super().get(key, prototype, byte_range)
+        try:
+            found = await super().get(key, prototype, byte_range)
+        except FileNotFoundError:  # zarr looks for the folder at the first read
+            found = None
         if found is None and not key.startswith((".z", "zarr.json")):
             raise DamagedError(f"{self.root}/{key} is no longer there: the array was deleted or moved, or its disk is gone")
         return found
