@@ -16,7 +16,7 @@ class CompleteStore(LocalStore):
         """Return the bytes of a key as zarr does; raise `DamagedError` where a chunk is gone."""
         try:
             found = await super().get(key, prototype, byte_range)
-        except FileNotFoundError:  # of the whole array, before anything of it was read
+        except FileNotFoundError:  # zarr looks for the folder at the first read
             found = None
         if found is None and not key.startswith((".z", "zarr.json")):
             raise DamagedError(f"{self.root}/{key} is no longer there: the array was deleted or moved, or its disk is gone")
