@@ -144,13 +144,8 @@ class Objects:
         size = answer.meta["size"]
         if size > most:
             raise DamagedError(
-<<<<<<< HEAD
-                f"{self.describe(key)} has {answer.meta['size']} bytes on the server; at most {most} are believable here: "
+                f"{self.describe(key)} has {size} bytes on the server; at most {most} are believable here: "
                 "it was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
-=======
-                f"{self.describe(key)} has {size} bytes on the server; at most {most} are believable here: it "
-                "was changed since the files were listed; run napari-kymflow prepare-upload, and copy all of it again"
->>>>>>> objects
             )
         return bytes(answer.bytes())
 
