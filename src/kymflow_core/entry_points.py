@@ -4,9 +4,10 @@ The rule of this room: a package that does not work is named and left out; it st
 """
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from kymflow_core.errors import KymflowError
+from kymflow_zarr.installed import entry_points
 
 FOREIGN_ERRORS = (
     OSError,

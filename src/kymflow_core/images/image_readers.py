@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -23,6 +23,7 @@ from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.formats.tiff_tags import TiffTags
 from kymflow_zarr.importing.content import FileContent
 from kymflow_zarr.importing.tiffs import read_tiff_and_tags
+from kymflow_zarr.installed import entry_points
 
 GROUP = "napari_kymflow.image_readers"
 _OURS = "kymflow_core."

@@ -7,7 +7,6 @@ group `kymflow_zarr.file_readers`; where no package is, a TIFF and its sidecars 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -21,6 +20,7 @@ from kymflow_zarr.importing.content import FileContent, FileSets, FindSets, Grou
 from kymflow_zarr.importing.listing import FolderListing
 from kymflow_zarr.importing.ome_zarr import read_ome_zarr
 from kymflow_zarr.importing.sidecars import read_with_sidecars
+from kymflow_zarr.installed import entry_points
 from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.tables.sources import Source
@@ -154,7 +154,7 @@ def installed_reader() -> FileReader:
     SourceError
         When there are several, or the one that is there does not work.
     """
-    points = tuple(entry_points(group=GROUP))
+    points = entry_points(group=GROUP)
     if len(points) > 1:
         names = ", ".join(f"{point.name!r} ({point.value})" for point in points)
         raise SourceError(f"several installed packages read files: {names}; keep one of them, or give read_file")
