@@ -1,7 +1,7 @@
 """Dataset-level tables: one Parquet file each and, of a long one, a few parts; no row of two writers is ever lost.
 
 Derived, except `sources`: an indexer can rebuild every other table. The rule of this room: a batch is one write, and a
-commit of `table_file`, made again upon the rows of a program that commits at the same time. Whether it writes the table
+commit of `table_commits`, made again upon the rows of a program that commits at the same time. Whether it writes the table
 whole or a part of it, nobody who reads the table sees.
 """
 
@@ -23,7 +23,7 @@ from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueErro
 from kymflow_zarr.formats.arrow_tables import concatenate_tables, fitted_rows
 from kymflow_zarr.formats.frames import frame_to_table, table_to_frame, without_index
 from kymflow_zarr.names import check_name, check_restored_name
-from kymflow_zarr.tables.table_file import TableFile
+from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.table_files import IMAGE_ID, TableState
 
 _SUFFIX = ".parquet"
@@ -94,9 +94,9 @@ class Tables:
         names = {name.removesuffix(_SUFFIX) for name in tables}
         return sorted(names - {layout.SOURCES_TABLE})
 
-    def file(self, name: str) -> TableFile:
+    def file(self, name: str) -> TableCommits:
         """Return the file of a table, with its commits; it need not exist."""
-        return TableFile(self._blobs, name)
+        return TableCommits(self._blobs, name)
 
     def set_aside(self, key: str) -> None:
         """Move something that lies among the tables into the quarantine."""
@@ -233,7 +233,7 @@ class Tables:
                 return ReplacedRows(table, digest, replaces)
 
     def _as_part(
-        self, file: TableFile, state: TableState, image_ids: Collection[str], new: Sequence[pa.Table]
+        self, file: TableCommits, state: TableState, image_ids: Collection[str], new: Sequence[pa.Table]
     ) -> pa.Table | None:
         """Return the new rows as a part has them, maybe none; None where the whole table is to be written.
 

@@ -15,7 +15,7 @@ from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.tables.sources import Sources
-from kymflow_zarr.tables.table_file import TableFile
+from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.table_files import IMAGE_ID
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify.problems import Findings, found
@@ -76,7 +76,7 @@ def _table_findings(
         yield from found(where, what, partial(_delete_gone, tables, name, dataset))
 
 
-def _heal(file: TableFile, make_again: Callable[[], object]) -> None:
+def _heal(file: TableCommits, make_again: Callable[[], object]) -> None:
     if not file.heal():
         make_again()
 

@@ -45,7 +45,7 @@ class TestDataset:
         assert ZarrDataset(served.server.url("my lab.zarr"), mode="r").dataset_id == served.local.dataset_id
 
     def test_a_table_that_was_committed_and_not_published_is_listed_as_committed(self, unlisted, monkeypatch):
-        monkeypatch.setattr("kymflow_zarr.tables.table_file.TableFile._publish", lambda self, own=-1: None)
+        monkeypatch.setattr("kymflow_zarr.tables.table_commits.TableCommits._publish", lambda self, own=-1: None)
         unlisted.local.save_table("images", unlisted.local.load_table("images").head(1))
         monkeypatch.undo()
         unlisted.local.save_file_list()

@@ -9,7 +9,7 @@ import pytest
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError
-from kymflow_zarr.tables.table_file import TableFile
+from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import PartLimits, Tables
 
 LIMITS = PartLimits(least_rows=1, most_parts=3, most_rows=100)
@@ -239,16 +239,16 @@ class TestOthers:
 
     def test_parts_that_are_joined_while_they_are_read_give_one_table(self, long, blobs, monkeypatch):
         long.replace_rows(TABLE, {"a": rows("a", 9.0)})
-        whole = TableFile._whole
+        whole = TableCommits._whole
 
         def meanwhile(self, *arguments):
-            monkeypatch.setattr(TableFile, "_whole", whole)
+            monkeypatch.setattr(TableCommits, "_whole", whole)
             other = Tables(blobs, LIMITS)
             other.delete_rows(TABLE, ["b"])
             other.save(TABLE, rows("a", 1.0))
             return whole(self, *arguments)
 
-        monkeypatch.setattr(TableFile, "_whole", meanwhile)
+        monkeypatch.setattr(TableCommits, "_whole", meanwhile)
         assert values(long) == [("a", 1.0)]
 
     @pytest.mark.parametrize("change", [{"c": rows("c", 7.0)}, {"c": rows("c")}], ids=["a part", "the whole table"])
@@ -256,13 +256,13 @@ class TestOthers:
         """As where a folder is listed while others commit to it: the first one is not on the list, and the second is."""
         long.replace_rows(TABLE, {"a": rows("a", 9.0)})
         long.replace_rows(TABLE, {"b": rows("b", 8.0)})
-        listed = TableFile._numbers
+        listed = TableCommits._numbers
 
         def lacks_the_first(self):
-            monkeypatch.setattr(TableFile, "_numbers", listed)
+            monkeypatch.setattr(TableCommits, "_numbers", listed)
             return listed(self)[1:]
 
-        monkeypatch.setattr(TableFile, "_numbers", lacks_the_first)
+        monkeypatch.setattr(TableCommits, "_numbers", lacks_the_first)
         long.replace_rows(TABLE, change)
         assert sorted(values(long)) == [("a", 9.0), ("b", 8.0), *([("c", 7.0)] if len(change["c"]) else [])]
 
@@ -288,7 +288,7 @@ class TestOthers:
 
     def test_a_part_that_was_not_shown_yet_counts(self, long, blobs, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(TableFile, "_show", lambda _self, number: None)
+            patch.setattr(TableCommits, "_show", lambda _self, number: None)
             long.replace_rows(TABLE, {"a": rows("a", 9.0)})
         assert (values(long)[-1], files(blobs)) == (("a", 9.0), ["velocity.parquet"])
         assert long.file(TABLE).is_behind()

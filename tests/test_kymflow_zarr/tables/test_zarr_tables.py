@@ -10,7 +10,7 @@ import pytest
 
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import DamagedError, InvalidNameError, InvalidValueError, ReadOnlyError, TableNotFoundError
-from kymflow_zarr.tables.table_file import TableFile
+from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import Tables
 
 
@@ -235,7 +235,7 @@ class TestCommits:
     def test_a_commit_that_was_not_published_counts(self, two_images, blobs, monkeypatch):
         """The program was killed between the commit and the table's file."""
         with monkeypatch.context() as patch:
-            patch.setattr(TableFile, "_publish", lambda _self, own: None)
+            patch.setattr(TableCommits, "_publish", lambda _self, own: None)
             two_images.replace_rows("velocity", {"new": rows("new", v=[7.0])})
         assert "new" not in set(pd.read_parquet(blobs.root / "tables/velocity.parquet")["image_id"])
         assert "new" in set(two_images.load("velocity")["image_id"])
@@ -263,7 +263,7 @@ class TestCommits:
         path.unlink()
         rows("theirs", v=[5.0]).to_parquet(path)
         with monkeypatch.context() as patch:
-            patch.setattr(TableFile, "_publish", lambda _self, own: None)
+            patch.setattr(TableCommits, "_publish", lambda _self, own: None)
             two_images.replace_rows("velocity", {"mine": rows("mine", v=[8.0])})
         two_images.replace_rows("velocity", {"other": rows("other", v=[7.0])})
         assert two_images.load("velocity")["image_id"].tolist() == ["theirs", "mine", "other"]
@@ -368,7 +368,7 @@ class TestHeal:
 
     def test_a_torn_commit_is_not_published_over_a_sound_one(self, copied, blobs, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(TableFile, "_publish", lambda _self, own: None)
+            patch.setattr(TableCommits, "_publish", lambda _self, own: None)
             copied.replace_rows("velocity", {"new": rows("new", v=[777.0])})
         (blobs.root / "tables/.commits/velocity.00000003.parquet").write_bytes(b"PAR1 torn")
         copied.file("velocity").publish()

@@ -30,7 +30,7 @@ from kymflow_zarr.tables.table_files import (
 )
 
 
-class TableFile(TableFiles):
+class TableCommits(TableFiles):
     """The files of one dataset table, and its commits.
 
     Parameters
