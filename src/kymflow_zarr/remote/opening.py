@@ -8,7 +8,7 @@ from collections import OrderedDict
 from threading import Lock
 
 from kymflow_zarr import layout
-from kymflow_zarr.errors import DatasetNotFoundError
+from kymflow_zarr.errors import DatasetNotFoundError, RemoteError
 from kymflow_zarr.remote.blobs import RemoteBlobs
 from kymflow_zarr.remote.file_list import FileList
 from kymflow_zarr.remote.objects import Environment, Mark, Objects, environment_of
@@ -41,9 +41,11 @@ def open_remote(address: str) -> RemoteBlobs:
     except FileNotFoundError:
         objects = Objects(address)
         return RemoteBlobs(objects, _listed(objects))
-    if answer is None and known:
+    if answer is None:
+        if known is None:
+            raise RemoteError(f"{address} says that its list of files is as before, and none was read before; try again")
         return known[0]
-    data, mark = answer or (b"", {})
+    data, mark = answer
     objects = Objects(address) if known else asking
     opened = RemoteBlobs(objects, FileList.from_bytes(data, what=objects.describe(layout.FILE_LIST)))
     with _lock:

@@ -18,6 +18,7 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.layout import FILE_LIST
 from kymflow_zarr.remote.file_list import FileList
+from kymflow_zarr.remote.objects import Objects
 
 FAILURES = pytest.mark.parametrize("status", [401, 403, 500, 503, 0], ids=lambda status: f"status {status}")
 
@@ -190,3 +191,9 @@ class TestWriting:
     def test_an_address_is_not_verified(self, served):
         with pytest.raises(InvalidNameError, match=r"not verified there.* napari-kymflow download"):
             served.open().verify()
+
+
+def test_a_server_that_has_nothing_new_for_somebody_who_had_nothing_is_an_error(monkeypatch):
+    monkeypatch.setattr(Objects, "read_changed", lambda self, key, mark: None)
+    with pytest.raises(RemoteError, match="none was read before"):
+        ZarrDataset("http://127.0.0.1:9/lab.zarr", mode="r")
