@@ -32,6 +32,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 RAM_DISK = Path("/dev/shm")
 ROOM = 4 << 30
 """How many bytes must be free on a RAM disk; a whole run leaves far fewer behind."""
+_ended = 0
+"""How many tests ended in this process."""
 
 
 def asked_kinds(config: pytest.Config) -> set[str]:
@@ -91,9 +93,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported out of garbage collection: napari's leak checks would walk it twice a test."""
+    """Take what is imported out of garbage collection, which from now on `pytest_runtest_logfinish` does.
+
+    Python collects in whatever thread is at work. A viewer that was never shown leaves timers and an OpenGL context that is
+    current in the thread of the windows: where a worker's thread deletes them on PySide6, the process crashes later.
+    """
     gc.collect()
     gc.freeze()
+    gc.disable()
+
+
+def pytest_runtest_logfinish() -> None:
+    """Collect what a test left, in the thread of the windows; what older tests left after every fiftieth."""
+    global _ended
+    _ended += 1
+    gc.collect(2 if _ended % 50 == 0 else 1)
 
 
 @pytest.hookimpl(optionalhook=True)
