@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kymflow_core.errors import IndexerError
 from kymflow_core.indexers import INDEXERS
+from kymflow_core.indexers.arrow_rows import extract_as_table
 from kymflow_core.indexers.protocol import ArtifactReader, reads_results
 from kymflow_core.roi import ROI, RoiSet
 from kymflow_core.roi.geometry import geometry_changes, roi_geometry
@@ -21,13 +22,13 @@ def results_by_roi(record: ArtifactReader) -> dict[int, dict[str, int]]:
     found: dict[int, dict[str, int]] = {}
     for indexer in filter(reads_results, INDEXERS):
         try:
-            rows = indexer.extract_rows(record)
+            rows = extract_as_table(indexer, record)
         except (IndexerError, KymflowZarrError):
             continue
-        if "roi_id" not in rows.columns:
+        if "roi_id" not in rows.column_names:
             continue
-        for roi_id, count in rows["roi_id"].value_counts().items():
-            found.setdefault(int(str(roi_id)), {})[indexer.name] = int(count)
+        for counted_id in rows["roi_id"].drop_null().value_counts():
+            found.setdefault(int(str(counted_id["values"])), {})[indexer.name] = counted_id["counts"].as_py()
     return found
 
 
