@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kymflow_zarr import layout
@@ -23,9 +23,10 @@ from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, ReadOnlyError
 from kymflow_zarr.exporting.document import DOCUMENT, LINES, ExportDocument, ExportedFile, ExportedImage, FileKind
 from kymflow_zarr.exporting.names import Places, friendly_folder
-from kymflow_zarr.formats.csv import frame_to_excel_csv
-from kymflow_zarr.formats.frames import frame_to_parquet
+from kymflow_zarr.formats.frames import frame_to_table
+from kymflow_zarr.formats.parquet import table_to_parquet
 from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
+from kymflow_zarr.formats.table_csv import table_to_excel_csv
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
 from kymflow_zarr.record.attributes import utc_now
 from kymflow_zarr.record.record import ZarrImageRecord
@@ -264,9 +265,9 @@ class _Export:
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "json", name)
         elif key.endswith(layout.PARQUET):
             name = key.removesuffix(layout.PARQUET)
-            frame = record.load_df_parquet(name)
+            table = record.load_arrow(name)
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "table", name)
-            yield self._write(f"{folder}/{name}.csv", self._csv_for_excel(frame), "csv", name)
+            yield self._write(f"{folder}/{name}.csv", self._csv_for_excel(table, what=key), "csv", name)
         else:
             name = key.removesuffix(layout.CSV_GZ)
             record.load_df_csv_gz(name)
@@ -291,13 +292,18 @@ class _Export:
         for name in names:
             with self._noting(Path(layout.table_key(name))):
                 is_sources = name == layout.SOURCES_TABLE
-                frame = self.dataset.load_sources_index() if is_sources else self.dataset.load_table(name)
-                data = frame_to_parquet(frame, what=f"table {name!r}", grouped_by=IMAGE_ID)
+                what = f"table {name!r}"
+                table = (
+                    frame_to_table(self.dataset.load_sources_index(), what=what)
+                    if is_sources
+                    else self.dataset.load_arrow(name)
+                )
+                data = table_to_parquet(table, grouped_by=IMAGE_ID)
                 yield self._write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
-                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", self._csv_for_excel(frame), "csv", name)
+                yield self._write(f"{_TABLES_FOLDER}/{name}.csv", self._csv_for_excel(table, what=what), "csv", name)
 
-    def _csv_for_excel(self, frame: pd.DataFrame) -> bytes:
-        return frame_to_excel_csv(frame.rename(columns=self.plan.titles_of(list(frame.columns))))
+    def _csv_for_excel(self, table: pa.Table, *, what: str) -> bytes:
+        return table_to_excel_csv(table, self.plan.titles_of(table.column_names), what=what)
 
     def _write(self, wanted: str, data: bytes, kind: FileKind, name: str) -> ExportedFile:
         path = self.places.take(wanted)
