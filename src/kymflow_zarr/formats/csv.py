@@ -171,9 +171,13 @@ def is_read_otherwise(column: Sequence[object]) -> bool:
     """Return whether a column of text would be read as numbers or truths."""
     texts = [value for value in column if isinstance(value, str)]
     there = {value.strip() for value in set(texts)} - {""}
-    if not there or any(not isinstance(value, str) and pd.notna(value) for value in column):
+    if not there or any(not isinstance(value, str) and not _is_missing(value) for value in column):
         return False
     return all(map(_may_be_a_value, there)) and not pd.api.types.is_string_dtype(_typed(texts, "", [], with_commas=False))
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def _may_be_a_value(text: str) -> bool:

@@ -48,7 +48,7 @@ def table_to_excel_csv(table: pa.Table, titles: Mapping[str, str], *, what: str)
 
 def _is_plain(kind: pa.DataType) -> bool:
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return is_text or pa.types.is_integer(kind) or pa.types.is_float64(kind) or pa.types.is_boolean(kind)
+    return bool(is_text or pa.types.is_integer(kind) or pa.types.is_float64(kind) or pa.types.is_boolean(kind))
 
 
 def _values(column: pa.ChunkedArray) -> list[object]:
