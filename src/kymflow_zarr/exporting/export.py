@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -29,7 +30,7 @@ from kymflow_zarr.formats.strict_json import JsonObject, to_readable_bytes
 from kymflow_zarr.formats.table_csv import table_to_excel_csv
 from kymflow_zarr.formats.tiff import Scale, array_to_tiff
 from kymflow_zarr.record.attributes import utc_now
-from kymflow_zarr.record.record import ZarrImageRecord
+from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.tables.sources import SOURCE_PATH
 from kymflow_zarr.tables.table_files import IMAGE_ID
@@ -165,7 +166,7 @@ class _Export:
             watch.check("the export was cancelled; export again to have a whole folder")
             watch.progress(done, len(ids), _file_name(sources.get(image_id, "")) or image_id)
             with self._noting(Path(layout.record_key(image_id))):
-                images.append(self._export_record(self.dataset.record(image_id), sources.get(image_id, "")))
+                images.append(self._export_record(self.dataset.held_record(image_id), sources.get(image_id, "")))
         tables = list(self._tables())
         attributes = self.dataset.attributes
         document = ExportDocument(
@@ -208,13 +209,14 @@ class _Export:
         except (KymflowZarrError, OSError) as error:
             self.failed.append(FailedFile(path=where, reason=str(error)))
 
-    def _export_record(self, record: ZarrImageRecord, source: str) -> ExportedImage:
+    def _export_record(self, record: HeldRecord, source: str) -> ExportedImage:
         attributes, name = record.load_attributes(), record.image_id
         if self.plan.friendly_names:
             name = friendly_folder(_file_name(source) or self.plan.name_of(record.load_metadata_payload()), name)
         folder = self.places.take_folder(f"{_IMAGES_FOLDER}/{name}")
         files: list[ExportedFile] = []
-        for part in (self._metadata, self._image, self._analyses, self._arrays):
+        image = partial(self._image, axes=attributes.axes)
+        for part in (self._metadata, image, self._analyses, self._arrays):
             with self._noting(Path(layout.record_key(record.image_id))):
                 for file in part(record, folder):
                     files.append(file)  # one by one: what was written stays listed where the next one fails
@@ -227,7 +229,7 @@ class _Export:
             source=source,
         )
 
-    def _metadata(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+    def _metadata(self, record: HeldRecord, folder: str) -> Iterator[ExportedFile]:
         newest = record.load_revision()
         if newest.number < 0:
             return
@@ -239,10 +241,10 @@ class _Export:
                 place = f"{folder}/{layout.revision_key(number).partition('/')[2]}"
                 yield self._write(place, revision, "revision", str(number))
 
-    def _image(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+    def _image(self, record: HeldRecord, folder: str, *, axes: tuple[str, ...]) -> Iterator[ExportedFile]:
         if not self.plan.include_tiff:
             return
-        array, axes = record.load_array(), record.get_axes()
+        array = record.load_array()
         metadata = record.load_metadata_payload()
         tiff = array_to_tiff(array, axes, self.plan.scales_of(metadata), info=self.plan.info_of(metadata))
         if tiff is None:
@@ -253,12 +255,12 @@ class _Export:
         else:
             yield self._write_array(f"{folder}/{_IMAGE}.tif", tiff, "image", _IMAGE, array, axes)
 
-    def _analyses(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+    def _analyses(self, record: HeldRecord, folder: str) -> Iterator[ExportedFile]:
         for key in record.list_analysis_keys():
             with self._noting(Path(f"{layout.record_key(record.image_id)}/{key}")):
                 yield from self._analysis(record, folder, key)
 
-    def _analysis(self, record: ZarrImageRecord, folder: str, key: str) -> Iterator[ExportedFile]:
+    def _analysis(self, record: HeldRecord, folder: str, key: str) -> Iterator[ExportedFile]:
         if key.endswith(layout.JSON):
             name = key.removesuffix(layout.JSON)
             record.load_json(name)
@@ -273,12 +275,12 @@ class _Export:
             record.load_df_csv_gz(name)
             yield self._write(f"{folder}/{key}", record.load_analysis_bytes(key), "csv_gz", name)
 
-    def _arrays(self, record: ZarrImageRecord, folder: str) -> Iterator[ExportedFile]:
+    def _arrays(self, record: HeldRecord, folder: str) -> Iterator[ExportedFile]:
         for name in record.list_array_artifacts():
             with self._noting(Path(f"{layout.record_key(record.image_id)}/{name}")):
                 yield from self._array(record, f"{folder}/{_ARRAYS_FOLDER}", name)
 
-    def _array(self, record: ZarrImageRecord, folder: str, name: str) -> Iterator[ExportedFile]:
+    def _array(self, record: HeldRecord, folder: str, name: str) -> Iterator[ExportedFile]:
         array, axes = record.load_array_artifact(name), record.get_array_artifact_axes(name)
         held = record.is_held_by_metadata(name)
         yield self._write_array(f"{folder}/{name}.npy", npy_to_bytes(array), "array", name, array, axes, held=held)
