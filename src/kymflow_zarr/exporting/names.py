@@ -4,6 +4,7 @@ The rule of this room: pure. A file's place is made from its name; its original 
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
@@ -24,16 +25,16 @@ class Places:
 
     def take(self, wanted: str) -> str:
         """Return a place for a file, as near to the wanted one as may be."""
-        *parents, name = [_portable(part) for part in wanted.split("/")]
-        place = self._free("/".join([*self._enter(parents), name]), self._files | self._folders)
-        self._files.add(place.casefold())
-        return place
+        return self._take(wanted, self._files)
 
     def take_folder(self, wanted: str) -> str:
         """Return a place for a folder that nothing else lies in, as near to the wanted one as may be."""
+        return self._take(wanted, self._folders)
+
+    def _take(self, wanted: str, kind: set[str]) -> str:
         *parents, name = [_portable(part) for part in wanted.split("/")]
-        place = self._free("/".join([*self._enter(parents), name]), self._files | self._folders)
-        self._folders.add(place.casefold())
+        place = self._free("/".join([*self._enter(parents), name]), self._files, self._folders)
+        kind.add(place.casefold())
         return place
 
     def _enter(self, parents: list[str]) -> list[str]:
@@ -46,14 +47,21 @@ class Places:
         return entered
 
     @staticmethod
-    def _free(wanted: str, taken: set[str]) -> str:
+    def _free(wanted: str, *taken: set[str]) -> str:
+        if not _is_in(wanted, taken):
+            return wanted
         place, number = wanted, 2
         path = PurePosixPath(wanted)
         stem, dot, ending = path.name.partition(".")
-        while place.casefold() in taken:
+        while _is_in(place, taken):
             place = str(path.with_name(f"{stem}~{number}{dot}{ending}"))
             number += 1
         return place
+
+
+def _is_in(place: str, taken: Iterable[set[str]]) -> bool:
+    folded = place.casefold()
+    return any(folded in one for one in taken)
 
 
 def friendly_folder(source_name: str, image_id: str) -> str:

@@ -116,7 +116,7 @@ def parse_own_csv(data: bytes, *, where: str) -> pd.DataFrame:
 
 def frame_to_csv(frame: pd.DataFrame) -> bytes:
     """Return a frame as CSV, its index left out; text that would be read as numbers is put between quotation marks."""
-    texts = [name for name in frame.columns if _is_read_otherwise(frame[name])]
+    texts = [name for name in frame.columns if _may_have_text(frame[name]) and is_read_otherwise(frame[name].tolist())]
     end = "\n"
     plain = frame.to_csv(index=False, lineterminator=end)
     if "\r" in plain:  # Python puts text between quotation marks only where it has a character of a line's end
@@ -124,12 +124,21 @@ def frame_to_csv(frame: pd.DataFrame) -> bytes:
         plain = frame.to_csv(index=False, lineterminator=end)
     if not texts:
         return plain.encode()
-    # A character of Unicode's private use area stands before each value until it has its quotation marks.
-    mark = next(one for one in map(chr, range(0xE000, 0xF900)) if one not in plain)
+    mark = free_mark(plain)
     marked = frame.assign(**{name: frame[name].map(mark.__add__, na_action="ignore") for name in texts})
     body = marked.to_csv(index=False, header=False, lineterminator=end)
     header = frame.iloc[:0].to_csv(index=False, lineterminator=end)
-    return (header + re.sub(f"{mark}([^,\r\n]*)", r'"\1"', body)).encode()
+    return (header + quote_marked(body, mark)).encode()
+
+
+def free_mark(text: str) -> str:
+    """Return a character that a text does not have; it stands before each value that is to have quotation marks."""
+    return next(one for one in map(chr, range(0xE000, 0xF900)) if one not in text)  # Unicode's private use area
+
+
+def quote_marked(text: str, mark: str) -> str:
+    """Return CSV with quotation marks around the values that a mark stands before."""
+    return re.sub(f"{mark}([^,\r\n]*)", r'"\1"', text)
 
 
 def frame_to_excel_csv(frame: pd.DataFrame) -> bytes:
@@ -139,16 +148,17 @@ def frame_to_excel_csv(frame: pd.DataFrame) -> bytes:
     for a formula; `parse_csv` takes it away again. `frame_to_csv` writes text exactly as it is.
     """
     texts = [name for name in frame.columns if _may_have_text(frame[name])]
-    safe = frame.assign(**{name: frame[name].astype(object).map(_without_formula) for name in texts})
-    return codecs.BOM_UTF8 + frame_to_csv(safe.rename(columns=_without_formula))
+    safe = frame.assign(**{name: frame[name].astype(object).map(without_formula) for name in texts})
+    return codecs.BOM_UTF8 + frame_to_csv(safe.rename(columns=without_formula))
 
 
-def _without_formula(value: object) -> object:
+def without_formula(value: object) -> object:
+    """Return a value as a spreadsheet shows it: an apostrophe stands before text that it would take for a formula."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _as_it_was(text: str) -> str:
-    """Return text without the apostrophe of `frame_to_excel_csv`: inverse of `_without_formula`."""
+    """Return text without the apostrophe of `frame_to_excel_csv`: inverse of `without_formula`."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
 
 
@@ -157,14 +167,23 @@ def _may_have_text(column: pd.Series) -> bool:
     return is_text or isinstance(column.dtype, pd.CategoricalDtype)
 
 
-def _is_read_otherwise(column: "pd.Series[str]") -> bool:
+def is_read_otherwise(column: Sequence[object]) -> bool:
     """Return whether a column of text would be read as numbers or truths."""
-    if not _may_have_text(column):
+    texts = [value for value in column if isinstance(value, str)]
+    there = {value.strip() for value in set(texts)} - {""}
+    if not there or any(not isinstance(value, str) and not _is_missing(value) for value in column):
         return False
-    texts = [value for value in column.tolist() if isinstance(value, str)]
-    if not any(map(str.strip, texts)) or len(texts) < column.notna().sum():
-        return False
-    return not pd.api.types.is_string_dtype(_typed(texts, "", [], with_commas=False))
+    return all(map(_may_be_a_value, there)) and not pd.api.types.is_string_dtype(_typed(texts, "", [], with_commas=False))
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value
+
+
+def _may_be_a_value(text: str) -> bool:
+    """Return whether a text is no plain text by itself: a number, a truth, or a word for a missing one."""
+    is_number = _INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text)
+    return bool(is_number) or text in _MISSING or any(text in truths for truths in _TRUTHS)
 
 
 def _decode(data: bytes, where: str) -> str:

@@ -156,6 +156,10 @@ class ParquetBytes:
         misplaced = place_problem(self.place(), of)
         return f"{self._what} {misplaced}" if misplaced else None
 
+    def problem_of_seal(self, of: JsonObject | None) -> str | None:
+        """Return that they have no seal, or one that says no place; None for neither."""
+        return UNSEALED if self.state == "unsealed" else unbound_problem(self.place(), of)
+
     def count_rows(self, of: JsonObject | None = None) -> int:
         """Return how many rows there are; raise as `table`. Reads them only where no seal proves that they are whole."""
         if problem := self.problem(of):
@@ -200,9 +204,7 @@ def parquet_problem(data: bytes, *, what: str, deep: bool, of: JsonObject | None
             opened.table(of)
     except DamagedError as error:
         return str(error)
-    if not deep:
-        return None
-    return UNSEALED if opened.state == "unsealed" else unbound_problem(opened.place(), of)
+    return opened.problem_of_seal(of) if deep else None
 
 
 def bind_parquet(data: bytes, *, what: str, of: JsonObject | None) -> bytes:

@@ -2,8 +2,8 @@
 
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.formats.csv_gz import bind_csv_gz, csv_gz_problem, frame_from_csv_gz
-from kymflow_zarr.formats.frames import frame_from_parquet
-from kymflow_zarr.formats.parquet import bind_parquet, parquet_problem
+from kymflow_zarr.formats.frames import table_to_frame
+from kymflow_zarr.formats.parquet import ParquetBytes, bind_parquet, parquet_problem
 from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import artifact_from_bytes, artifact_problem, bind_artifact
 from kymflow_zarr.formats.strict_json import JsonObject
@@ -36,8 +36,14 @@ def restored_file(key: str, data: bytes, *, of: JsonObject | None) -> bytes:
     DamagedError
         When it is not what was saved, or is another record's.
     """
+    if key.endswith(PARQUET):
+        opened = ParquetBytes(data, what=key)
+        table = opened.table(of)
+        if opened.state == "unsealed":  # another program's, of which only this tells whether it is read later
+            table_to_frame(table, what=key)
+        return bind_parquet(data, what=key, of=of) if opened.problem_of_seal(of) == UNBOUND else data
     if key.endswith(JSON):
         artifact_from_bytes(data, what=key, of=of)
     else:
-        (frame_from_parquet if key.endswith(PARQUET) else frame_from_csv_gz)(data, what=key, of=of)
+        frame_from_csv_gz(data, what=key, of=of)
     return bind_file(key, data, what=key, of=of) if file_problem(key, data, what=key, of=of) == UNBOUND else data

@@ -156,7 +156,7 @@ class Artifacts:
     def load_analysis_bytes(self, key: str) -> bytes:
         """Return the file of one of `list_analysis_keys` as it is on disk; raise as `load_json`."""
         try:
-            return self._blobs.read(f"{layout.RECORD_ANALYSIS}/{key}", limit=MAX_PARQUET_BYTES)
+            return self._file(f"{layout.RECORD_ANALYSIS}/{key}")
         except FileNotFoundError as error:
             raise self._not_found("JSON or table", key, self.list_analysis_keys()) from error
 

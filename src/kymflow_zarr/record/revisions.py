@@ -119,15 +119,21 @@ def load_numbered(blobs: Blobs, number: int) -> Revision:
     DamagedError
         When its seal is broken.
     """
-    numbers = list_revisions(blobs)
+    return _numbered(blobs, number)[0]
+
+
+def _numbered(blobs: Blobs, number: int) -> tuple[Revision, bytes]:
+    """Return one revision and its file; raise as `load_numbered`."""
     where = blobs.describe(RECORD_METADATA)
+    data = _revision_file(blobs, number)
+    found = None if data is None else _revision_from_bytes(blobs, number, data)
+    if found is not None and data is not None:
+        return found, data
+    numbers = list_revisions(blobs)
     if number not in numbers:
         there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise ArtifactNotFoundError(f"no revision {number} of {where}; there are {there}")
-    found = sealed_revision(blobs, number)
-    if found is None:
-        raise DamagedError(f"revision {number} of {where} is damaged; load another, or restore it from a backup")
-    return found
+    raise DamagedError(f"revision {number} of {where} is damaged; load another, or restore it from a backup")
 
 
 def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | None) -> Revision:
@@ -180,8 +186,7 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
 
 def revision_bytes(blobs: Blobs, number: int) -> bytes:
     """Return the file of a revision; raise `DamagedError` where it is not whole."""
-    load_numbered(blobs, number)
-    return blobs.read(revision_key(number), limit=MAX_BYTES)
+    return _numbered(blobs, number)[1]
 
 
 def restore_revision(blobs: Blobs, number: int, data: bytes) -> None:
@@ -281,10 +286,22 @@ def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
 
 def sealed_revision(blobs: Blobs, number: int) -> Revision | None:
     """Return a revision, or None where its seal is broken, or says another number or another record."""
-    key = revision_key(number)
+    data = _revision_file(blobs, number)
+    return None if data is None else _revision_from_bytes(blobs, number, data)
+
+
+def _revision_file(blobs: Blobs, number: int) -> bytes | None:
+    """Return the file of a revision; None where there is none that can be one."""
     try:
-        sealed = object_from_bytes(read_metadata_file(blobs, key), what=blobs.describe(key))
+        return read_metadata_file(blobs, revision_key(number))
     except (DamagedError, FileNotFoundError):
+        return None
+
+
+def _revision_from_bytes(blobs: Blobs, number: int, data: bytes) -> Revision | None:
+    try:
+        sealed = object_from_bytes(data, what=blobs.describe(revision_key(number)))
+    except DamagedError:
         return None
     payload = sealed.get("metadata")
     if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):

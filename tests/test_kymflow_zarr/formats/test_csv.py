@@ -6,12 +6,15 @@ import io
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr.errors import SourceError
 from kymflow_zarr.formats.csv import frame_to_csv, frame_to_excel_csv, parse_csv, parse_own_csv
+from kymflow_zarr.formats.frames import frame_to_table, table_to_frame
+from kymflow_zarr.formats.table_csv import table_to_excel_csv
 from kymflow_zarr.importing.sidecars import read_sidecars
 from property_tests import examples
 
@@ -194,3 +197,55 @@ class TestForExcel:
     def test_any_text_comes_back(self, texts):
         frame = pd.DataFrame({"note": [*texts, "text"]})
         assert parse_csv(frame_to_excel_csv(frame), where="x.csv").frame["note"].tolist() == [*texts, "text"]
+
+
+CELLS = st.one_of(TEXTS, st.sampled_from([*FORMULAS, *HARMLESS, "a\rb", "\r"]), st.none())
+
+
+class TestOfArrow:
+    """An Arrow table becomes the CSV that its frame becomes, to the byte."""
+
+    @settings(deadline=None, max_examples=examples(200))
+    @given(
+        st.lists(st.tuples(CELLS, CELLS, INTEGERS, FLOATS, st.one_of(st.none(), st.booleans())), max_size=8),
+        st.sampled_from(["v", "=v", "a,b", ""]),
+    )
+    def test_plain_columns(self, rows, name):
+        texts, others, integers, floats, truths = zip(*rows, strict=True) if rows else ((),) * 5
+        table = pa.table(
+            {
+                name: pa.array(texts, pa.string()),
+                "other": pa.array(others, pa.large_string()),
+                "integer": pa.array(integers, pa.int64()),
+                "float": pa.array(floats, pa.float64()),
+                "truth": pa.array(truths, pa.bool_()),
+            }
+        )
+        titles = {"other": "other (s)"}
+        frame = table_to_frame(table, what="x").rename(columns=titles)
+        assert table_to_excel_csv(table, titles, what="x") == frame_to_excel_csv(frame)
+
+    @settings(deadline=None, max_examples=examples(50))
+    @given(st.lists(CELLS, min_size=1, max_size=4))
+    def test_one_column(self, texts):
+        table = pa.table({"only": pa.array(texts, pa.string())})
+        assert table_to_excel_csv(table, {}, what="x") == frame_to_excel_csv(table_to_frame(table, what="x"))
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            pytest.param(pd.DataFrame({"v": np.array([0.1, 2], np.float32)}), id="32-bit floats"),
+            pytest.param(pd.DataFrame({"t": pd.to_datetime(["2025-07-01 12:00", None])}), id="times"),
+            pytest.param(pd.DataFrame({"list": [[1, 2], None]}), id="lists"),
+            pytest.param(pd.DataFrame({"kind": pd.Categorical(["a", "=b"])}), id="categories"),
+            pytest.param(pd.DataFrame(), id="nothing"),
+        ],
+    )
+    def test_other_columns(self, frame):
+        table = frame_to_table(frame, what="x")
+        assert table_to_excel_csv(table, {}, what="x") == frame_to_excel_csv(table_to_frame(table, what="x"))
+
+    @pytest.mark.parametrize("index", [pd.Index([7, 8]), pd.Index(["a", "b"], name="id")], ids=["of rows", "named"])
+    def test_an_index_that_another_program_stored(self, index):
+        table = pa.Table.from_pandas(pd.DataFrame({"v": [1.5, 2]}, index=index))
+        assert table_to_excel_csv(table, {}, what="x") == frame_to_excel_csv(table_to_frame(table, what="x"))
