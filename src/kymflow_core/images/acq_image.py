@@ -17,7 +17,7 @@ from kymflow_core.calibration import Calibration, RoiExtent
 from kymflow_core.errors import RoiError
 from kymflow_core.images.labelled import labelled_array
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.images.slices import Slices, slice_shape
+from kymflow_core.images.slices import HoldsPixels, Slices, pixels_to_cut, slice_shape
 from kymflow_core.images.tiff_source import TiffSource
 from kymflow_core.roi import ROI, MaskROI, RectROI, RoiSet
 from kymflow_core.roi.bounds import Bounds, mask_bounds, rect_within, roi_bounds
@@ -33,11 +33,8 @@ if TYPE_CHECKING:
     from kymflow_core.images.velocity_results import ImageAnalysis
 
 
-class ImageSource(Protocol):
+class ImageSource(HoldsPixels, Protocol):
     """What an `AcqImage` needs of the thing that holds it; a `ZarrImageRecord` is one, with arrays."""
-
-    def open_array(self) -> Any:
-        """Return the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
 
     def get_axes(self) -> tuple[str, ...]:
         """Return one name a dimension."""
@@ -125,7 +122,7 @@ class AcqImage:
         RoiError
             When the image has such an axis, but not so many along it. An image without the axis is taken as it is.
         """
-        return Slices(self.pixels, self.axes).read(z=z, channel=channel, bounds=bounds)
+        return Slices(pixels_to_cut(self.source), self.axes).read(z=z, channel=channel, bounds=bounds)
 
     def to_xarray(self) -> "xarray.DataArray":
         """Return all pixels as an xarray array, read whole.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.images.acq_image import AcqImage
-from kymflow_core.images.slices import Slices
+from kymflow_core.images.slices import Slices, pixels_to_cut
 from kymflow_core.roi import ROI, MaskROI, RectROI
 from kymflow_core.roi.bounds import Bounds, roi_bounds
 from kymflow_core.roi.masks import MaskState, StoredMask
@@ -31,7 +31,7 @@ def examine_rois(image: AcqImage, rois: Sequence[ROI]) -> dict[int, RoiFacts]:
     Each mask is read once. Where a slice is small enough to be held (512 MB), it is read once, not once for each ROI.
     """
     try:
-        slices = Slices(image.pixels, image.axes, holds=len(rois) >= MANY)
+        slices = Slices(pixels_to_cut(image.source), image.axes, holds=len(rois) >= MANY)
     except KymflowZarrError:
         slices = None
     return {roi.roi_id: _examined(image, roi, slices) for roi in rois}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,25 @@ from kymflow_core.roi.bounds import Bounds
 _LARGEST_HELD = 512 * 2**20
 _ONE_CHUNK = 2**20
 """So large a slice is one chunk, which is read whole whatever part of it is asked for."""
+_FEW_BYTES = 4 * 2**20
+"""So many are read whole: measured, 30000 x 38 pixels take 3.3 ms, and through zarr 500 lines of them 3.7 ms."""
+
+
+class HoldsPixels(Protocol):
+    """What slices are cut from: a record, or anything else that holds an image."""
+
+    def open_array(self) -> Any:
+        """Return the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
+
+    def load_array(self) -> NDArray[Any]:
+        """Return all pixels, read now."""
+
+
+def pixels_to_cut(holder: HoldsPixels) -> Any:
+    """Return the pixels as `Slices` takes them: read whole where they are few, else lazily where possible."""
+    pixels = holder.open_array()
+    few = math.prod(pixels.shape) * pixels.dtype.itemsize <= _FEW_BYTES
+    return holder.load_array() if few and not isinstance(pixels, np.ndarray) else pixels
 
 
 def slice_shape(sizes: Mapping[str, int]) -> tuple[int, int]:

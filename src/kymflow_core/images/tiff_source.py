@@ -32,6 +32,8 @@ class TiffSource:
         """Return the pixels."""
         return self._content.pixels
 
+    load_array = open_array
+
     def get_axes(self) -> tuple[str, ...]:
         """Return one name a dimension."""
         return self._content.axes

@@ -64,6 +64,9 @@ class ArtifactReader(Protocol):
     def open_array(self) -> Any:
         """Open the pixels, lazily where possible: an object with `shape`, `dtype` and numpy slicing."""
 
+    def load_array(self) -> NDArray[Any]:
+        """Return all pixels, read now."""
+
 
 @runtime_checkable
 class DatasetIndexer(Protocol):

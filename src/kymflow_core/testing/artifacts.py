@@ -88,6 +88,10 @@ class ArtifactsInMemory:
         self.asked.add(PIXEL_VALUES_KEY)
         return self._stored
 
+    def load_array(self) -> NDArray[Any]:
+        """Return the pixels."""
+        return self.open_array()
+
     @property
     def _stored(self) -> NDArray[Any]:
         return np.zeros(self.shape, dtype=np.uint8) if self.pixels is None else self.pixels.reshape(self.shape)

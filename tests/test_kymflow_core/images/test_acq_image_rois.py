@@ -151,7 +151,8 @@ class WithoutArrays:
     """An image that is held by something that has no arrays."""
 
     def __init__(self, record):
-        self.open_array, self.get_axes, self.load_revision = record.open_array, record.get_axes, record.load_revision
+        self.open_array, self.load_array, self.get_axes = record.open_array, record.load_array, record.get_axes
+        self.load_revision = record.load_revision
         self.save_metadata_payload = record.save_metadata_payload
 
 
