@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _measure import working_folder
+from _page import page_of
 from _rows import ROWS, Row, installed
 
 OURS = "ours"
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where to work, to measure another disk (default: the temporary one)")
     parser.add_argument("--json", type=Path, help="write everything that was measured to this file")
+    parser.add_argument("--page", type=Path, help="write the tables as a page, such as docs/speed.md")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--way", default=OURS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -153,6 +155,8 @@ def main() -> None:
             print("\n".join(describe(results[-1])), flush=True)
     missed = [found["row"] for found in results if not found["is_met"]]
     print(f"goals missed: {', '.join(missed) or 'none'} ({os.cpu_count()} CPUs, Python {sys.version.split()[0]})")
+    if options.page:
+        options.page.write_text(page_of(results), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps({"cpus": os.cpu_count(), "python": sys.version, "rows": results}, indent=1))
 

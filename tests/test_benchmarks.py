@@ -44,8 +44,9 @@ def test_a_benchmark_prints_a_ratio_and_leaves_nothing_behind(script, tmp_path, 
 
 @pytest.mark.trials
 def test_the_rows_of_one_run_are_printed_and_kept(tmp_path):
-    out, rows = tmp_path / "found.json", ["nothing changed, one table", "import kymflow_zarr"]
-    options = ["--sizes", "2", "4", "--repeats", "1", "--json", str(out), "--folder", str(tmp_path), "--rows", *rows]
+    out, page, rows = tmp_path / "found.json", tmp_path / "speed.md", ["nothing changed, one table", "import kymflow_zarr"]
+    options = ["--sizes", "2", "4", "--repeats", "1", "--folder", str(tmp_path), "--rows", *rows]
+    options += ["--json", str(out), "--page", str(page)]
     command = [sys.executable, "-m", "benchmarks", *options]
     done = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -53,7 +54,10 @@ def test_the_rows_of_one_run_are_printed_and_kept(tmp_path):
     assert [(row["row"], row["sizes"]) for row in found] == [(rows[0], [2, 4]), (rows[1], [1])]
     assert re.findall(r"^  goal .*, (?:met|MISSED)$", done.stdout, re.MULTILINE) != []
     assert re.search(r"^goals missed: ", done.stdout, re.MULTILINE)
-    assert list(tmp_path.iterdir()) == [out]
+    lines = page.read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines if line.startswith("| ")] == ["| work", *(f"| {row}" for row in rows)]
+    assert {line.count("|") for line in lines if line.startswith("|")} == {10}
+    assert sorted(tmp_path.iterdir()) == [out, page]
 
 
 def test_every_benchmark_is_run_and_described():
