@@ -3,7 +3,7 @@
 The rule of this room: nothing here knows a viewer. ROIs and shapes are in `layers.shapes`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from kymflow_core import AcqImage
 from kymflow_core.errors import ImageError
+from napari_kymflow.layers.lazy_pixels import LazyPixels
+from napari_kymflow.layers.levels import Levels, pixels_to_levels
 from napari_kymflow.layers.shapes import rois_to_layer
 from napari_kymflow.layers.tags import KEY, LayerTag, layer_name
 from napari_kymflow.user.displays import DEFAULT, PERCENTILES, Display, Limits
@@ -32,6 +34,7 @@ _COLORS = {1: ("gray",), 2: ("magenta", "green")}
 _MANY_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
 """As napari colours channels."""
 _SAMPLE_LINES = 4096
+_SAMPLE_PIXELS = 512
 _MOST_COVERED = 0.5
 
 
@@ -103,10 +106,14 @@ def _pixels_to_layers(image: AcqImage, name: str, tag: LayerTag, display: Displa
             # Where the canvas is light, colours that add up need something dark below them.
             "blending": "additive" if layers else "translucent_no_depth",
             "rgb": False,
-            "multiscale": False,
         }
-        layers.append((pixels, options, "image"))
+        layers.append(_pixels_to_layer(pixels, options))
     return layers
+
+
+def _pixels_to_layer(pixels: "NDArray[Any] | LazyPixels", options: dict[str, Any]) -> LayerData:
+    levels = pixels_to_levels(pixels)
+    return levels, {**options, "multiscale": isinstance(levels, Levels)}, "image"
 
 
 def check_showable(image: AcqImage) -> None:
@@ -147,45 +154,6 @@ def _ordered(pixels: Any, order: tuple[int, ...], fixed: dict[int, int]) -> "NDA
     return lazy[...] if isinstance(pixels, np.ndarray) else lazy
 
 
-class LazyPixels:
-    """Pixels that are read where they are indexed, with their axes in another order; nothing is kept.
-
-    Parameters
-    ----------
-    pixels
-        What holds them, with `shape`, `dtype` and numpy slicing.
-    order
-        Which of its axes comes where.
-    fixed
-        Where to stay along its other axes.
-    """
-
-    def __init__(self, pixels: Any, order: Sequence[int], fixed: Mapping[int, int]) -> None:
-        self._pixels, self._order, self._fixed = pixels, tuple(order), dict(fixed)
-        self.shape: tuple[int, ...] = tuple(pixels.shape[axis] for axis in order)
-        self.dtype: np.dtype[Any] = pixels.dtype
-        self.ndim = len(self.shape)
-        self.size = int(np.prod(self.shape))
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        keys = key if isinstance(key, tuple) else (key,)
-        if Ellipsis in keys:
-            at = keys.index(Ellipsis)
-            keys = (*keys[:at], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[at + 1 :])
-        keys = (*keys, *[slice(None)] * (self.ndim - len(keys)))
-        by_axis = {**self._fixed, **dict(zip(self._order, keys, strict=True))}
-        part = np.asarray(self._pixels[tuple(by_axis[axis] for axis in sorted(by_axis))])
-        # An axis at which one number was asked for is gone from the part.
-        left = [axis for axis in self._order if isinstance(by_axis[axis], slice)]
-        return part.transpose([sorted(left).index(axis) for axis in left])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype=dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-
 def masks_to_layer(image: AcqImage, metadata: dict[str, LayerTag], stretch: float) -> LayerData | None:
     """Return all masks of a record as one image layer, 1 inside any of them; None where there is none.
 
@@ -208,7 +176,7 @@ def masks_to_layer(image: AcqImage, metadata: dict[str, LayerTag], stretch: floa
         "rgb": False,
         "metadata": metadata,
     }
-    return (np.any(small or masks, axis=0).astype(np.uint8), options, "image")
+    return _pixels_to_layer(np.any(small or masks, axis=0).astype(np.uint8), options)
 
 
 def describe_position(tag: LayerTag, position: Sequence[float]) -> str:
@@ -221,13 +189,14 @@ def describe_position(tag: LayerTag, position: Sequence[float]) -> str:
 
 
 def contrast_limits(pixels: "NDArray[Any] | LazyPixels", percentiles: Limits = PERCENTILES) -> Limits:
-    """Return two percentiles of a sample of lines (…, y, x); napari would take all pixels for them."""
+    """Return two percentiles of a sample of lines (…, y, x) and of their pixels; napari would take all for them."""
     lines = pixels.shape[-2]
     first: tuple[Any, ...] = (0,) * (pixels.ndim - 2)
     length = lines if lines <= _SAMPLE_LINES else _SAMPLE_LINES // 8
     starts = np.linspace(0, lines - length, num=8, dtype=int)
+    across = slice(None, None, max(1, pixels.shape[-1] // _SAMPLE_PIXELS))
     blocks = [
-        np.asarray(pixels[(*first, slice(start, start + length), slice(None))]).ravel()
+        np.asarray(pixels[(*first, slice(start, start + length), slice(None))])[..., across].ravel()
         for start in sorted(set(starts.tolist()))
     ]
     sample = np.concatenate(blocks).astype(np.float64)

@@ -20,6 +20,7 @@ from napari.utils.notifications import show_info
 
 from napari_kymflow.layers.convert import describe_position
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.layers.levels import value_at
 from napari_kymflow.layers.placement import Placement
 from napari_kymflow.layers.roi_sync import RoiSync
 from napari_kymflow.layers.shapes import EDGE_PIXELS
@@ -331,7 +332,7 @@ class KymographView:
         """Return the value of each channel that is shown."""
         tags = ((layer, tag_of(layer)) for layer in self.record_layers if isinstance(layer, Image) and layer.visible)
         shown = [layer for layer, tag in tags if tag is not None and tag.role == "pixels"]
-        values = (layer.get_value(self.viewer.cursor.position, world=True) for layer in shown)
+        values = (value_at(layer, self.viewer.cursor.position) for layer in shown)
         return [value for value in values if value is not None]
 
     @property

@@ -13,6 +13,7 @@ from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
 from napari_kymflow.layers.convert import contrast_limits
 from napari_kymflow.layers.echo_guard import EchoGuard
+from napari_kymflow.layers.levels import all_pixels
 from napari_kymflow.layers.tags import tag_of
 from napari_kymflow.layers.view import KymographView
 from napari_kymflow.user.displays import Limits, load_display, save_display
@@ -77,7 +78,7 @@ class RecordDisplay:
         self._display = replace(self._display, channels={**self._display.channels, **channels}, percentiles=(low, high))
         with self._quiet:
             for layer in self.channels.values():
-                limits = contrast_limits(layer.data, (low, high))
+                limits = contrast_limits(all_pixels(layer), (low, high))
                 layer.contrast_limits_range = limits
                 layer.contrast_limits = limits
 

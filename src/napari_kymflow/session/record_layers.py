@@ -13,6 +13,7 @@ from napari.layers import Image, Layer, Shapes
 
 from kymflow_core import RoiSet
 from napari_kymflow.layers.convert import LayerData
+from napari_kymflow.layers.levels import show_pixels
 from napari_kymflow.layers.roi_sync import show_shapes
 from napari_kymflow.layers.shapes import rois_to_shapes
 from napari_kymflow.layers.tags import KEY, LayerTag, Role, tag_of
@@ -117,7 +118,7 @@ def _nothing(name: str, tag: LayerTag) -> tuple[Any, Mapping[str, Any]]:
 def _replace_image(layer: Image, data: Any, options: Mapping[str, Any]) -> None:
     with placed_only([layer]):
         layer.name, layer.metadata = options["name"], options["metadata"]
-        layer.data = data
+        show_pixels(layer, data)
         layer.scale = options["scale"]
         if "axis_labels" in options:
             layer.axis_labels = options["axis_labels"]

@@ -137,5 +137,10 @@ def test_contrast_limits_leave_out_single_bright_pixels():
     assert 100 <= low < high <= 200
 
 
+def test_contrast_limits_of_a_wide_image_are_those_of_pixels_all_across():
+    pixels = np.tile(np.arange(4096, dtype=np.uint16), (100, 1))
+    assert contrast_limits(pixels, (10, 90)) == pytest.approx((410, 3686), abs=10)
+
+
 def test_contrast_limits_of_an_even_image_are_still_a_range():
     assert contrast_limits(np.full((50, 40), 7, np.uint16)) == (7.0, 8.0)
