@@ -4,8 +4,9 @@ The rule of this room: a line scan has a thousand times more lines than pixels, 
 a line or less than a pixel. Zooming therefore acts on time only: whatever the zoom, the stretch along x is set so that the
 band keeps its height on the canvas. `zoom_time_only = False` leaves the stretch as it is.
 
-A step of the zoom changes how our layers are placed, never what is in them: nothing is read, cut out or uploaded again.
-When the zoom rests, the shapes are drawn anew, so that their edges are two pixels of the screen wide.
+A step of the zoom changes how our layers are placed, never what is in them: nothing is read, cut out or uploaded again, but
+for the part of a long image that comes into view (`layers.levels`). When the zoom rests, the shapes are drawn anew, so that
+their edges are two pixels of the screen wide.
 """
 
 from collections.abc import Callable, Iterable, Iterator
