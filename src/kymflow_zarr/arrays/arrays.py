@@ -3,7 +3,7 @@
 Every chunk is compressed (Blosc zstd, bit shuffle) and then sealed with crc32c, since Blosc alone lets most single
 bit flips pass. The metadata document has a digest of itself. Empty chunks are written, so that a missing chunk is
 damage and never silent zeros. The chunks of an array lie together in shards, files of up to `SHARD_BYTES`, since few
-large files suit network and synchronized folders. zarr encodes into memory; `Blobs` puts the bytes on disk.
+large files suit network and synchronized folders. `shards` encodes into memory; `Blobs` puts the bytes on disk.
 """
 
 import hashlib
@@ -15,9 +15,7 @@ from typing import Any, cast
 import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
-from zarr.abc.buffer import Buffer
-from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.storage import MemoryStore, StorePath
+from zarr.storage import StorePath
 
 from kymflow_zarr.arrays.chunks import (
     MAX_CHUNK_BYTES,
@@ -25,6 +23,7 @@ from kymflow_zarr.arrays.chunks import (
     checked_codecs,
     plan_of_document,
 )
+from kymflow_zarr.arrays.shards import array_document, decode_file, encode_file, file_regions
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.keys import inside
 from kymflow_zarr.errors import DamagedError, InvalidValueError
@@ -136,28 +135,14 @@ def write_array(
     array = storable_array(values)
     names = check_axes(axes, array.ndim)
     chunk, shard = plan_chunks(array.shape, names, array.dtype.itemsize, chunks)
-    files: dict[str, Buffer] = {}
-    target = zarr.create_array(
-        MemoryStore(files),
-        shape=array.shape,
-        dtype=array.dtype,
-        chunks=chunk,
-        shards=shard if array.ndim else None,
-        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
-        config={"write_empty_chunks": True},
-        dimension_names=names,
-        zarr_format=3,
-    )
-    document = object_from_bytes(files.pop(GROUP_DOCUMENT).to_bytes(), what="array metadata")
-    digests = {}
+    plan = ArrayPlan(shape=array.shape, item_bytes=array.dtype.itemsize, chunk=chunk, file=shard)
+    document = array_document(array.dtype, array.shape, names, chunk=chunk, shard=shard)
+    digests: dict[str, JsonValue] = {}
     # One shard after another, so that no more than one is in memory.
-    for start in itertools.product(*(range(0, size, length) for size, length in zip(array.shape, shard, strict=True))):
-        region = tuple(slice(at, at + length) for at, length in zip(start, shard, strict=True))
-        target[region] = array[region]
-        for name in list(files):
-            data = files.pop(name).to_bytes()
-            digests[name] = hashlib.sha256(data).hexdigest()
-            blobs.write(inside(key, name), data)
+    for position, region in file_regions(array.shape, shard):
+        name, data = plan.file_at(position), encode_file(array[region], chunk=chunk, shard=shard)
+        digests[name] = hashlib.sha256(data).hexdigest()
+        blobs.write(inside(key, name), data)
     where = inside(key, GROUP_DOCUMENT)
     noted = {**document, ATTRIBUTES: {SEAL: {CHUNKS_SHA256: canonical_sha256(digests)}}}
     sealed = seal_document(noted, holder=ATTRIBUTES, of=place_note(blobs.place(where)))
@@ -192,16 +177,26 @@ def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
 
 def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
     """Read an array whole; raise as `open_array`, and `DamagedError` when a checksum is wrong or it is too large."""
-    array, plan = _open(blobs, key)
+    plan, document = check_complete(blobs, key), _document(blobs, key)
     where = blobs.describe(key)
     if plan.nbytes > MAX_ARRAY_BYTES:
         raise DamagedError(f"the array {where} needs {plan.nbytes >> 30} GB of memory; open it lazily and read parts of it")
     try:
-        return np.asarray(array[...])
+        dtype = np.dtype(str(document["data_type"])).newbyteorder("<")
+        ours = array_document(dtype.newbyteorder("="), plan.shape, (), chunk=plan.chunk, shard=plan.file)
+        if any(document.get(key) != value for key, value in ours.items() if key != ATTRIBUTES):  # of another version
+            return np.asarray(_open(blobs, key)[0][...])
+        array = np.empty(plan.shape, dtype)
+        for position, region in file_regions(plan.shape, plan.file):
+            data = blobs.read(inside(key, plan.file_at(position)))
+            decode_file(data, array[region], plan, where=plan.file_at(position))
     except DamagedError as error:
         raise DamagedError(f"the array {where} is damaged: {error}") from error
+    except FileNotFoundError as error:
+        raise DamagedError(f"{where} is no longer there: the array was deleted or moved, or its disk is gone") from error
     except (*UNREADABLE, MemoryError) as error:
         raise DamagedError(f"the array {where} is damaged ({error}); restore it from a backup") from error
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def array_plan(blobs: Blobs, key: str) -> ArrayPlan:

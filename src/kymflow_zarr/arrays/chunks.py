@@ -65,10 +65,12 @@ class ArrayPlan:
         if 0 in self.shape:
             return set()
         counts = [math.ceil(size / length) for size, length in zip(self.shape, self.file, strict=True)]
+        return {self.file_at(position) for position in np.ndindex(*counts)}
+
+    def file_at(self, position: Sequence[int]) -> str:
+        """Return the name, relative to the array's folder, of the file at a position in the grid of files."""
         start = [self.prefix] if self.prefix else []
-        if not counts:
-            return {self.prefix or "0"}
-        return {self.separator.join((*start, *map(str, index))) for index in np.ndindex(*counts)}
+        return self.separator.join((*start, *map(str, position))) or "0"
 
 
 def plan_of_document(document: JsonObject, *, where: str) -> ArrayPlan:

@@ -157,7 +157,7 @@ class TestDamage:
         good = shard.read_bytes()
         for position in range(0, len(good), 5):
             shard.write_bytes(good[:position] + bytes([good[position] ^ 1 << position % 8]) + good[position + 1 :])
-            with pytest.raises(DamagedError, match=r"is damaged .*; restore it from a backup"):
+            with pytest.raises(DamagedError, match=r"is damaged: .*; restore it from a backup"):
                 load_array(blobs, "array")
 
     def test_any_torn_shard_is_damage(self, blobs, shard):
