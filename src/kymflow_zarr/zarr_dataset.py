@@ -14,7 +14,8 @@ from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.local_path import local_path
 from kymflow_zarr.errors import InvalidNameError, SourceError
 from kymflow_zarr.exporting.document import load_export
-from kymflow_zarr.exporting.export import ExportPlan, ExportReport, InfoOf, NameOf, ScalesOf, export_dataset
+from kymflow_zarr.exporting.export import ExportReport, export_dataset
+from kymflow_zarr.exporting.plan import ExportPlan, InfoOf, NameOf, ScalesOf
 from kymflow_zarr.importing.content import ReadFile
 from kymflow_zarr.importing.file_reader import FileReader, installed_reader
 from kymflow_zarr.importing.folders import PASSED_OVER, find_files
@@ -264,6 +265,7 @@ class ZarrDataset(Dataset):
         name_of: NameOf | None = None,
         info_of: InfoOf | None = None,
         watch: Watch = UNWATCHED,
+        executor: Executor | None = None,
     ) -> ExportReport:
         """Write the dataset as a folder that needs no program of ours; `ingest_legacy_folder` makes the same dataset of it.
 
@@ -285,7 +287,10 @@ class ZarrDataset(Dataset):
         name_of, info_of
             Return the name that they state for an image without a source file, and ImageJ's `Info`; by default likewise.
         watch
-            Shows before each record how far the export is.
+            Shows before each record how far the export is; with an executor, after it.
+        executor
+            Writes several records at once, such as a `ProcessPoolExecutor`, whose processes must see the same paths; by
+            default one after another. The folder is the same. Processes take functions of modules only.
 
         Raises
         ------
@@ -306,7 +311,7 @@ class ZarrDataset(Dataset):
             info_of=info_of or reader.info_of,
             titles_of=reader.titles_of,
         )
-        return export_dataset(self, local_path(export_dir), plan, overwrite=overwrite, watch=watch)
+        return export_dataset(self, local_path(export_dir), plan, overwrite=overwrite, watch=watch, executor=executor)
 
     def load_sources(self) -> dict[str, Source]:
         """Return which file each imported record came from, by image id; raise `DamagedError` where that cannot be read."""

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kymflow_core.cli.executors import Dask, executor_of
+from kymflow_core.cli.executors import Jobs as Processes
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
 from kymflow_core.cli.targets import existing, source_folder
+from kymflow_core.errors import CommandError
 
 if TYPE_CHECKING:
     from kymflow_core.folder_names import FolderNames, FolderPattern
@@ -113,6 +116,8 @@ def export(
     friendly_names: Annotated[bool, typer.Option("--friendly-names", help="Name folders for the files.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that has other files.")] = False,
     nwb: Annotated[bool, typer.Option("--nwb", help="Write one NWB file a record, and nothing else.")] = False,
+    jobs: Processes = 1,
+    dask: Dask = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -128,9 +133,11 @@ def export(
     with output.running():
         opened = ZarrDataset(dataset, mode="r")
         if nwb:
+            if jobs > 1 or dask is not None:
+                raise CommandError("--nwb writes one file after another; leave --jobs and --dask out")
             _export_nwb(opened, folder, output, overwrite=overwrite)
             return
-        with output.progress("exporting") as watch:
+        with executor_of(jobs, dask) as executor, output.progress("exporting") as watch:
             report = opened.export_legacy_folder(
                 folder,
                 include_tiff=tiff,
@@ -138,6 +145,7 @@ def export(
                 friendly_names=friendly_names,
                 overwrite=overwrite,
                 watch=watch,
+                executor=executor,
             )
         for note in report.notes:
             output.say(note, "yellow")

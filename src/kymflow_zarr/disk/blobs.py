@@ -70,6 +70,7 @@ class Blobs(ReadableBlobs):
         self._draft = draft
         self._fixed = fixed
         self._keep_reserve = keep_reserve
+        self._flushed: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Blobs({str(self.root)!r}, read_only={self.read_only})"
@@ -213,6 +214,16 @@ class Blobs(ReadableBlobs):
             steps.rename_folder(lies, place)
             steps.confirm(os.path.dirname(place), undo=partial(steps.rename_folder, place, lies))
 
+    def flush(self, key: str) -> None:
+        """Flush a folder of a tree that is being built, before the tree is done; files of others are flushed already."""
+        if self._draft:
+            with self._writing(key):
+                steps.flush_tree(self._path(key))
+
+    def take_as_flushed(self, key: str) -> None:
+        """Note that another process has flushed a folder of a tree that is being built, and that nothing comes into it."""
+        self._flushed.add(self._path(key))
+
     @contextmanager
     def build(
         self,
@@ -251,10 +262,11 @@ class Blobs(ReadableBlobs):
         try:
             reserve = keep_reserve or self._keep_reserve
             at = "" if is_dataset else self.place(key)
-            yield Blobs(Path(draft), read_only=False, top=self._top, draft=True, keep_reserve=reserve, place=at)
+            tree = Blobs(Path(draft), read_only=False, top=self._top, draft=True, keep_reserve=reserve, place=at)
+            yield tree
             with self._writing(key):
                 if not self._draft:
-                    steps.flush_tree(draft)
+                    steps.flush_tree(draft, but=tree._flushed)
                 if over_empty:
                     remove_empty(place, like=draft)
                 self._make_folders(os.path.dirname(place))

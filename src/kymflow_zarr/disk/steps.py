@@ -13,7 +13,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -357,9 +357,13 @@ def _is_done(work: Callable[[], object]) -> bool:
     return True
 
 
-def flush_tree(top: str) -> None:
-    """Flush all files and folders of a tree to the disk."""
-    for folder, _, names in os.walk(top, topdown=False):
+def flush_tree(top: str, *, but: Collection[str] = ()) -> None:
+    """Flush all files and folders of a tree to the disk, but for some folders with all in them."""
+    found: list[tuple[str, list[str]]] = []
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in but]
+        found.append((folder, names))
+    for folder, names in reversed(found):
         for name in names:
             flush_file(os.path.join(folder, name))
         flush_folder(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from kymflow_zarr.errors import SourceError
-from kymflow_zarr.exporting.export import InfoOf, NameOf, ScalesOf, TitlesOf, no_scales, no_text, no_titles
+from kymflow_zarr.exporting.plan import InfoOf, NameOf, ScalesOf, TitlesOf, no_scales, no_text, no_titles
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.formats.tiff import TIFF_ENDINGS
 from kymflow_zarr.importing.changed_file import Renew, keep_metadata

@@ -135,7 +135,7 @@ class TestTarget:
         assert left_in(target.parent) == ["scan.ome.zarr"]
 
     def test_a_disk_that_fails_leaves_nothing(self, target, pixels, monkeypatch):
-        def failing(_top):
+        def failing(*_args, **_options):
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr("kymflow_zarr.disk.steps.flush_tree", failing)

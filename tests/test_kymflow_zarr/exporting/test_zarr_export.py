@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.arrays.npy import npy_to_bytes
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import FolderNotEmptyError, KymflowZarrError, NotSavedError, SourceError
+from kymflow_zarr.errors import CancelledError, FolderNotEmptyError, KymflowZarrError, NotSavedError, SourceError
 from kymflow_zarr.exporting import document
 from kymflow_zarr.exporting.document import ExportDocument, ExportedFile, ExportedImage, load_export
 from kymflow_zarr.formats.csv import parse_csv
@@ -27,6 +29,18 @@ from kymflow_zarr.formats.tiff import Scale, array_to_tiff, tiff_to_array
 from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.tables.sources import Source
 from property_tests import examples
+
+
+def two_processes(count):
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files of an export, but for when it was made."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    said = {key: item for key, item in json.loads(files["dataset.json"]).items() if key != "exported_utc"}
+    return {**files, "dataset.json": json.dumps(said).encode()}
+
 
 DTYPES = ("bool", "u1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", "c8")
 
@@ -400,6 +414,60 @@ class TestExport:
 
         with pytest.raises(KeyboardInterrupt):
             filled.export_legacy_folder(out, watch=Watch(progress=stop))
+        assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
+
+    @pytest.mark.parametrize("friendly_names", [False, True], ids=["ids", "friendly"])
+    @pytest.mark.parametrize("pool", [ThreadPoolExecutor, two_processes], ids=["threads", "processes"])
+    def test_an_executor_writes_the_same_folder(self, filled, out, tmp_path, pool, friendly_names):
+        for number in range(40):
+            with filled.build_record(np.full((3, 4), number)) as draft:
+                draft.save_metadata_payload({"header": {"name": "scan"}})
+        (filled.path / "images" / filled.list_image_ids()[3] / "zarr.json").write_text("{")
+        plain = filled.export_legacy_folder(tmp_path / "plain", friendly_names=friendly_names)
+        done: list[int] = []
+        with pool(2) as executor:
+            report = filled.export_legacy_folder(
+                out, executor=executor, friendly_names=friendly_names, watch=Watch(progress=lambda at, *_: done.append(at))
+            )
+        assert (report.records, report.files, report.failed) == (plain.records, plain.files, plain.failed)
+        assert len(report.failed) == 1
+        assert done == list(range(1, 42))
+        assert files_of(out) == files_of(tmp_path / "plain")
+
+    def test_a_disk_that_fails_in_an_executor_leaves_nothing(self, filled, out, monkeypatch):
+        def failing(_path):
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr("kymflow_zarr.disk.steps.flush_file", failing)
+        with ThreadPoolExecutor(2) as executor, pytest.raises(NotSavedError, match="not saved: Input/output error"):
+            filled.export_legacy_folder(out, executor=executor)
+        assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_each_file_is_flushed_once_before_the_folder_appears(self, filled, out, monkeypatch, jobs):
+        flushed: list[str] = []
+
+        def note(path):
+            assert not out.exists()
+            flushed.append(re.sub(r".*/building-[^/]*/?", "", path))
+
+        for number in range(20):
+            filled.add_image(np.full((3, 4), number))
+        monkeypatch.setattr("kymflow_zarr.disk.steps.flush_file", note)
+        monkeypatch.setattr("kymflow_zarr.disk.steps.flush_folder", lambda path: path == str(out.parent) or note(path))
+        with ThreadPoolExecutor(jobs) as executor:
+            filled.export_legacy_folder(out, executor=executor if jobs > 1 else None)
+        written = [path.relative_to(out).as_posix() for path in out.rglob("*")]
+        assert sorted(one for one in flushed if one in written) == sorted(written)
+
+    def test_a_cancel_waits_for_what_was_begun_and_leaves_nothing(self, filled, out):
+        for number in range(20):
+            filled.add_image(np.full((3, 4), number))
+        asked: list[int] = []
+        with ThreadPoolExecutor(2) as executor, pytest.raises(CancelledError, match="the export was cancelled"):
+            filled.export_legacy_folder(
+                out, executor=executor, watch=Watch(is_cancelled=lambda: asked.append(1) or len(asked) > 1)
+            )
         assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
 
     def test_what_is_damaged_is_said_and_the_rest_goes_out(self, filled, out, pixels):
