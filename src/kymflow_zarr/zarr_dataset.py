@@ -149,7 +149,8 @@ class ZarrDataset(Dataset):
         watch
             Shows for each new file how far the import is; when cancelled, it stops between files.
         executor
-            Threads that work on several files at once, such as a `ThreadPoolExecutor`; by default its own, at most four.
+            Threads that work on several files at once, such as a `ThreadPoolExecutor`; by default its own, at most four. Of
+            an exported folder any executor, such as a `ProcessPoolExecutor`; by default one record after another.
         **fields
             Fields of the plan, instead of those that it has.
 
@@ -164,7 +165,7 @@ class ZarrDataset(Dataset):
         """
         folder, plan = local_path(folder), replace(plan or ImportPlan(), **fields)
         if self.is_export(folder):
-            return self._restore(folder, plan.choose_reader(), watch)
+            return self._restore(folder, plan.choose_reader(), watch, executor)
         if self.is_ome_zarr(folder):
             return self._import_image(folder, plan, watch)
         files, unreadable = find_files(folder, plan.choose_patterns(), left_out=plan.choose_reader().left_out())
@@ -355,7 +356,7 @@ class ZarrDataset(Dataset):
             self._note_manifest()
         return report
 
-    def _restore(self, folder: Path, reader: FileReader, watch: Watch) -> ImportReport:
+    def _restore(self, folder: Path, reader: FileReader, watch: Watch, executor: Executor | None) -> ImportReport:
         document = load_export(folder)
         if document is None:
             raise SourceError(f"{folder} is no exported dataset any more; look what became of its files, and try again")
@@ -370,6 +371,7 @@ class ZarrDataset(Dataset):
             check_record=reader.check_record,
             describe=reader.describe,
             watch=watch,
+            executor=executor,
         )
         if report.imported:
             self._note_manifest()

@@ -1,13 +1,13 @@
 """The commands that move images: `import`, `refresh`, `export`, `upgrade`."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kymflow_core.cli.executors import Dask, executor_of
+from kymflow_core.cli.executors import Dask, executor_of, processes
 from kymflow_core.cli.executors import Jobs as Processes
 from kymflow_core.cli.output import AsJson, Output, Quiet, fail
 from kymflow_core.cli.tables import are_behind, update_tables
@@ -37,7 +37,11 @@ FolderNamesOption = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, max=4, help="How many files are read at once; by default one more than there are processors."),
+    typer.Option(
+        min=1,
+        max=4,
+        help="How many files are read at once; by default one more than processors, and of an exported folder one.",
+    ),
 ]
 _AGAIN = "The same command goes on from there."
 
@@ -233,8 +237,7 @@ def _import(
 
     if names is not None:
         check_has_folders(folder)
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="import") if jobs else nullcontext()
-    with output.progress("looking for files") as watch, pool as executor:
+    with output.progress("looking for files") as watch, _pool(target, folder, jobs) as executor:
         report = target.import_folder(folder, plan, watch=watch, executor=executor)
     named = FolderNames()
     if names is not None:
@@ -249,6 +252,13 @@ def _import(
         _say_names(named, output)
     if report.failed or index_failed or not named.is_whole:
         fail()
+
+
+def _pool(target: "ZarrDataset", folder: Path, jobs: int | None) -> AbstractContextManager[Executor | None]:
+    """Return who reads so many files at once: processes where an exported folder comes back, else threads."""
+    if jobs is None:
+        return nullcontext()
+    return processes(jobs) if target.is_export(folder) else ThreadPoolExecutor(jobs, thread_name_prefix="import")
 
 
 def _say(report: "ImportReport", output: Output, *, relinked: bool) -> None:

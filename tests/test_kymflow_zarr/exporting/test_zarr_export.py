@@ -497,6 +497,26 @@ class TestRestore:
         assert (report.imported, len(report.skipped), report.failed) == ((), 1, ())
         assert tree_picture(again.path) == before
 
+    @pytest.mark.parametrize("pool", [ThreadPoolExecutor, two_processes], ids=["threads", "processes"])
+    def test_an_executor_makes_the_same_dataset(self, filled, out, tmp_path, pool):
+        for number in range(40):
+            with filled.build_record(np.full((3, 4), number)) as draft:
+                draft.save_metadata_payload({"header": {"name": "scan"}})
+        filled.export_legacy_folder(out)
+        lost = filled.list_image_ids()[20]
+        (out / "images" / lost / "image.tif").unlink()
+        plain, again = ZarrDataset(tmp_path / "plain.zarr"), ZarrDataset(tmp_path / "again.zarr")
+        expected = plain.import_folder(out)
+        done: list[int] = []
+        with pool(2) as executor:
+            report = again.import_folder(out, executor=executor, watch=Watch(progress=lambda at, *_: done.append(at)))
+        assert report == expected
+        assert (len(report.imported), [one.path.name for one in report.failed]) == (40, [lost])
+        assert done == list(range(1, 42))
+        check_same(plain, again)
+        with pool(2) as executor:
+            assert len(again.import_folder(out, executor=executor).skipped) == 40
+
     def test_rows_are_added_to_a_table_that_is_there(self, filled, exported, out, tmp_path):
         again = ZarrDataset(tmp_path / "again.zarr")
         other = again.add_image(np.zeros((3, 4)))
