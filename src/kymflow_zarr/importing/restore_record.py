@@ -14,7 +14,7 @@ from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.errors import KymflowZarrError, SourceError
 from kymflow_zarr.exporting.document import DOCUMENT, ExportedFile, ExportedImage
 from kymflow_zarr.formats.seals import artifact_state, computed_from_of_artifact, unsealed_value
-from kymflow_zarr.formats.strict_json import MAX_BYTES, from_bytes, object_from_bytes
+from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, from_bytes, object_from_bytes
 from kymflow_zarr.importing.changed_file import pixels_digest
 from kymflow_zarr.importing.exported_files import ExportedFiles
 from kymflow_zarr.record.ome import DescribeImage
@@ -76,19 +76,23 @@ class RecordRestore(ExportedFiles):
                     _restore_analysis(draft, file, self.read(file, notes))
             for file in by_kind.get("revision", []):
                 draft.restore_revision(int(file.name), self.read(file, notes))
+            metadata: JsonObject | None = None
             for file in by_kind.get("metadata", []):
-                payload = object_from_bytes(self.read(file, notes), what=file.path)
-                if draft.load_revision().payload != payload:
-                    draft.save_metadata_payload(payload)
+                metadata = object_from_bytes(self.read(file, notes), what=file.path)
+                newest = draft.load_revision()
+                if newest.payload != metadata:
+                    draft.save_metadata_payload(metadata, expected=newest)
                 else:
-                    draft.save_readable_copy()
+                    draft.save_readable_copy(newest)
+            if metadata is None:
+                metadata = draft.load_metadata_payload()
             if has_other_pixels:
                 # As of a changed file that is read again: results that do not state these pixels are outdated.
-                said = {**draft.load_metadata_payload(), layout.PIXELS_SHA256: pixels_digest(array)}
-                draft.save_metadata_payload(said)
+                metadata = {**metadata, layout.PIXELS_SHA256: pixels_digest(array)}
+                draft.save_metadata_payload(metadata)
                 notes.append("results in it that were made of the pixels as they were exported are outdated")
             if self.describe is not None:
-                draft.save_ome(self.describe(draft.load_metadata_payload()))
+                draft.save_ome(self.describe(metadata))
             notes += self._check(draft, is_changed=bool(notes))
         # The record is there: a failure from here on is a note, and cannot keep it out.
         for kind in ("csv", "array_tiff"):

@@ -142,6 +142,10 @@ class ZarrImageRecord(Artifacts):
 
     def load_attributes(self) -> RecordAttributes:
         """Return the axes and the time of creation."""
+        return self._group_document()[0]
+
+    def _group_document(self) -> tuple[RecordAttributes, JsonObject, bool]:
+        """Return the attributes, the document that has them, and whether this program's part of it was changed."""
         where = self._blobs.describe(layout.GROUP_DOCUMENT)
         try:
             data = self._blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
@@ -151,9 +155,10 @@ class ZarrImageRecord(Artifacts):
         attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
         check_place(said_place(document, holder=layout.ATTRIBUTES), self._place(layout.GROUP_DOCUMENT), what=where)
         ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
-        if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
+        is_changed = document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken"
+        if is_changed:
             self._check_changed_attributes(attributes, where)
-        return attributes
+        return attributes, document, is_changed
 
     def _check_changed_attributes(self, attributes: RecordAttributes, where: str) -> None:
         """Believe attributes that were changed only where the pixels say the same."""
@@ -181,11 +186,9 @@ class ZarrImageRecord(Artifacts):
             When the disk fails or is full; the old metadata are unchanged.
         """
         self._check_there()
-        axes = self.load_attributes().axes
-        where = self._blobs.describe(layout.GROUP_DOCUMENT)
-        document = object_from_bytes(self._blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES), what=where)
-        ours = strip_foreign(document, layout.ATTRIBUTES, ours=OF_RECORD)
-        if document_seal_state(ours, holder=layout.ATTRIBUTES) == "broken":
+        attributes, document, is_changed = self._group_document()
+        axes, where = attributes.axes, self._blobs.describe(layout.GROUP_DOCUMENT)
+        if is_changed:
             raise DamagedError(f"not saved: {where} was changed since it was written; see verify, or restore it")
         new = with_ome(document, axes, described)
         if new != document:
@@ -344,10 +347,10 @@ class ZarrImageRecord(Artifacts):
             raise InvalidNameError(f"{number} cannot be the number of a revision; the highest is {layout.LAST_NUMBER}")
         restore_revision(self._blobs, number, data)
 
-    def save_readable_copy(self) -> None:
-        """Write `metadata.json` again from the newest revision."""
+    def save_readable_copy(self, newest: Revision | None = None) -> None:
+        """Write `metadata.json` again from the newest revision, which is loaded unless it is given."""
         self._check_there()
-        write_readable_copy(self._blobs)
+        write_readable_copy(self._blobs, newest)
 
     def load_revision(self) -> Revision:
         """Return the newest metadata with their revision number, to save a change upon.

@@ -222,9 +222,9 @@ def adopt_edit(blobs: Blobs) -> None:
         _commit_edit(blobs, newest, number, list_revisions(blobs))
 
 
-def write_readable_copy(blobs: Blobs) -> None:
+def write_readable_copy(blobs: Blobs, newest: Revision | None = None) -> None:
     """Make `metadata.json` again from the newest revision; a copy that cannot be read is set aside."""
-    newest = load_revision(blobs)
+    newest = newest or load_revision(blobs)
     blobs.set_odd_aside(RECORD_METADATA)
     _keep_foreign_copy(blobs, newest.number)
     blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
