@@ -129,6 +129,16 @@ def _export(folder: Path) -> Action:
     return lambda: dataset.export_legacy_folder(out)
 
 
+def _restore(folder: Path) -> Action:
+    from kymflow_zarr import ZarrDataset
+
+    exported, again = folder / "exported", folder / "again.zarr"
+    if not exported.exists():
+        ZarrDataset(_lab(folder), mode="r").export_legacy_folder(exported)
+    shutil.rmtree(again, ignore_errors=True)
+    return lambda: ZarrDataset(again).import_folder(exported)
+
+
 def _event_files(folder: Path) -> list[Path]:
     return sorted((_lab(folder) / "images").glob("*/analysis/velocity_events.parquet"))
 
@@ -211,6 +221,7 @@ ROWS = (
         goal_size=10_000,
     ),
     Row(name="export", make=make_images, ours=_export, goal_s=5, goal_size=1_000),
+    Row(name="restore of an export", make=make_images, ours=_restore, goal_s=5, goal_size=1_000),
     Row(name="info", make=make_images, ours=_info, goal_s=3, goal_size=10_000),
     Row(name="verify", make=make_images, ours=_verify, goal_s=10, goal_size=10_000),
     Row(

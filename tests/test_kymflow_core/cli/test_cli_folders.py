@@ -407,6 +407,17 @@ class TestTables:
 
 
 class TestExport:
+    def test_two_processes_take_all_out_and_in_again(self, imported_path, tmp_path):
+        result = run("export", imported_path, tmp_path / "out", "--jobs", 2)
+        assert (result.exit_code, "2 records" in result.stdout) == (0, True)
+        again = run("import", tmp_path / "out", tmp_path / "again.zarr", "--jobs", 2)
+        assert (again.exit_code, "2 imported, 0 skipped" in again.stdout) == (0, True)
+
+    def test_nwb_files_are_not_written_by_several_processes(self, imported_path, tmp_path):
+        result = run("export", imported_path, tmp_path / "out", "--nwb", "--jobs", 2)
+        assert result.exit_code == 1
+        assert "--nwb writes one file after another; leave --jobs and --dask out" in " ".join(result.stderr.split())
+
     def test_it_goes_out_and_comes_back(self, imported_path, tmp_path):
         result = run("export", imported_path, tmp_path / "out", "--friendly-names")
         assert (result.exit_code, result.stdout) == (0, "2 records and 7 tables exported as 23 files\n")
