@@ -73,7 +73,7 @@ def _codecs_of(dtype: np.dtype[Any], chunk: Sequence[int]) -> list[JsonValue]:
 def encode_file(part: NDArray[Any], *, chunk: Sequence[int], shard: Sequence[int]) -> bytes:
     """Return the file that a part of an array lies in; where the array ends within the file, the rest is absent."""
     if not chunk:
-        return _encode_chunk(part)
+        return b"".join(_encode_chunk(part))
     index = np.full((*_counts(shard, chunk), 2), _ABSENT, "<u8")
     packed: list[bytes] = []
     at = 0
@@ -83,10 +83,12 @@ def encode_file(part: NDArray[Any], *, chunk: Sequence[int], shard: Sequence[int
             whole = np.zeros(chunk, part.dtype)
             whole[tuple(map(slice, values.shape))] = values
             values = whole
-        packed.append(_encode_chunk(values))
-        index[position] = at, len(packed[-1])
-        at += len(packed[-1])
-    return b"".join((*packed, _with_crc(index.tobytes())))
+        pieces = _encode_chunk(values)
+        packed += pieces
+        length = sum(map(len, pieces))
+        index[position] = at, length
+        at += length
+    return b"".join((*packed, *_with_crc(index.tobytes())))
 
 
 def decode_file(data: bytes, out: NDArray[Any], plan: ArrayPlan, *, where: str) -> None:
@@ -126,7 +128,7 @@ def _decode_chunk(data: memoryview, out: NDArray[Any], plan: ArrayPlan, *, where
     out[...] = values[tuple(map(slice, out.shape))]
 
 
-def _encode_chunk(values: NDArray[Any]) -> bytes:
+def _encode_chunk(values: NDArray[Any]) -> tuple[bytes, bytes]:
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return _with_crc(_blosc(values.dtype.itemsize).encode(little))
 
@@ -136,8 +138,9 @@ def _blosc(item_bytes: int) -> Blosc:
     return Blosc(cname=_NAME, clevel=_LEVEL, shuffle=BITSHUFFLE, blocksize=0, typesize=item_bytes)
 
 
-def _with_crc(data: bytes) -> bytes:
-    return data + int(google_crc32c.value(data)).to_bytes(_CRC_BYTES, "little")
+def _with_crc(data: bytes) -> tuple[bytes, bytes]:
+    """Return bytes and their checksum, to be joined once with all others."""
+    return data, int(google_crc32c.value(data)).to_bytes(_CRC_BYTES, "little")
 
 
 def _checked(data: memoryview, *, where: str) -> memoryview:
