@@ -5,7 +5,7 @@ processor's seconds (those of processes that it starts, too), their ratio, the p
 slope of time over size, both as logarithms. Where the size of a goal was not measured, the exponent says what it would
 take, marked with ~. Processor seconds are less disturbed by other programs than time; between machines compare ratios.
 
-The scripts in this folder measure further work, one each: see README.md.
+Rows in a real window need a screen, such as Xvfb. The scripts in this folder measure further work, one each: see README.md.
 """
 
 import argparse
@@ -23,8 +23,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _measure import working_folder
 from _page import page_of
 from _rows import ROWS, Row, installed
+from _window_rows import WINDOW_ROWS
+from _windows import has_screen
 
 OURS = "ours"
+ALL_ROWS = (*ROWS, *WINDOW_ROWS)
 _MB = 2**20
 
 
@@ -35,7 +38,13 @@ def seconds_of_processor() -> float:
 
 
 def peak_bytes() -> int | None:
-    """Return the most memory that this process has had; None where the system does not say."""
+    """Return the most memory that this process has had; None where the system does not say.
+
+    Linux counts in `ru_maxrss` what the process that started this one had; what `/proc` says is of this one alone.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
     try:
         import resource
     except ImportError:  # Windows
@@ -60,7 +69,8 @@ def measure_here(row: Row, way: str, folder: Path, repeats: int) -> dict[str, ob
 def measure(row: Row, way: str, folder: Path, repeats: int) -> dict[str, object]:
     """Run one way of a row in a process of its own."""
     options = ["--one", row.name, "--way", way, "--folder", str(folder), "--repeats", str(repeats)]
-    done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=False)
+    own = {**os.environ, "NAPARI_CONFIG": ""}  # the user's settings stay as they are
+    done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=False, env=own)
     if done.returncode:
         raise SystemExit(f"{row.name}, {way}: {done.stderr}")
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
@@ -125,11 +135,19 @@ def describe(found: dict) -> list[str]:
     ]
 
 
+def _drawable() -> tuple[Row, ...]:
+    """Return the rows that can be measured here."""
+    if has_screen():
+        return ALL_ROWS
+    print(f"left out, since there is no screen: {', '.join(row.name for row in WINDOW_ROWS)}")
+    return ROWS
+
+
 def main() -> None:
     """Read the command line, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", help="instead of 100 and 1000, such as 1000 10000")
-    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], help="only these")
+    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ALL_ROWS], help="only these")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where to work, to measure another disk (default: the temporary one)")
     parser.add_argument("--json", type=Path, help="write everything that was measured to this file")
@@ -138,25 +156,25 @@ def main() -> None:
     parser.add_argument("--way", default=OURS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        row = next(row for row in ROWS if row.name == options.one)
+        row = next(row for row in ALL_ROWS if row.name == options.one)
         print(json.dumps(measure_here(row, options.way, options.folder, options.repeats)))
         return
     results = []
     with working_folder(options.folder) as folder:
         made: dict[tuple[object, int], Path] = {}
-        for row in (row for row in ROWS if not options.rows or row.name in options.rows):
+        for row in (row for row in _drawable() if not options.rows or row.name in options.rows):
             sizes = row.sizes if len(row.sizes) == 1 else tuple(options.sizes or row.sizes)
             for size in sizes:
                 if (row.make, size) not in made:
-                    made[row.make, size] = folder / f"{row.make.__name__}-{size}"
+                    made[row.make, size] = folder / f"{len(made)} {row.make.__name__} {size}"
                     made[row.make, size].mkdir()
                     row.make(made[row.make, size], size)
             results.append(run_row(row, {size: made[row.make, size] for size in sizes}, options.repeats))
             print("\n".join(describe(results[-1])), flush=True)
     missed = [found["row"] for found in results if not found["is_met"]]
-    print(f"goals missed: {', '.join(missed) or 'none'} ({os.cpu_count()} CPUs, Python {sys.version.split()[0]})")
+    print(f"goals missed: {'; '.join(missed) or 'none'} ({os.cpu_count()} CPUs, Python {sys.version.split()[0]})")
     if options.page:
-        options.page.write_text(page_of(results), encoding="utf-8")
+        options.page.write_text(page_of(results, options.repeats), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps({"cpus": os.cpu_count(), "python": sys.version, "rows": results}, indent=1))
 

@@ -17,12 +17,12 @@ Compare ratios between machines, not seconds.
 """
 
 
-def page_of(results: Sequence[dict]) -> str:
-    """Return the page, as Markdown, of rows as `run_row` returns them."""
-    missed = [found["row"] for found in results if not found["is_met"]]
+def page_of(results: Sequence[dict], repeats: int) -> str:
+    """Return the page, as Markdown, of rows as `run_row` returns them, each measured so often."""
+    missed = sum(not found["is_met"] for found in results)
     end = (
-        f"\nMissed: {', '.join(missed) or 'none'}.\n\n"
-        f"Measured on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python "
+        f"\nGoals missed: {missed} of {len(results)}.\n\n"
+        f"Medians of {repeats}, measured on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python "
         f"{sys.version.split()[0]}, files in the system's cache.\n"
     )
     return _HEAD + "".join(_line(found) for found in results) + end

@@ -4,7 +4,9 @@ The rule of this room: a way gets a folder with data and returns an action to be
 imported before. A peer that is not installed is left out.
 """
 
+import contextlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -139,6 +141,73 @@ def _restore(folder: Path) -> Action:
     return lambda: ZarrDataset(again).import_folder(exported)
 
 
+def make_scans(folder: Path, size: int) -> None:
+    """Make TIFFs of 30000 x 128 pixels, as a microscope's."""
+    import tifffile
+    from _kymographs import kymographs
+
+    for number, pixels in enumerate(kymographs(size, lines=30_000, pixels=128)):
+        tifffile.imwrite(folder / f"scan_{number:05d}.tif", pixels)
+
+
+def make_small_files(folder: Path, size: int) -> None:
+    """Make TIFFs of a few pixels, each with others."""
+    from import_growth import make_tiffs
+
+    make_tiffs(folder / "tiffs", size)
+
+
+def _empty(folder: Path) -> Path:
+    """Return a folder beside the data of a row, made anew."""
+    out = folder.with_name(f"{folder.name} out")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    os.sync()  # what an earlier way left to be written is not waited for by this one
+    return out
+
+
+def _import(folder: Path) -> Action:
+    from kymflow_zarr import ZarrDataset
+
+    dataset = ZarrDataset.create(_empty(folder) / "lab.zarr")
+    return lambda: dataset.import_folder(folder)
+
+
+def _sqlite(folder: Path) -> Action:
+    import sqlite3
+
+    out = _empty(folder)
+
+    def run() -> None:
+        with contextlib.closing(sqlite3.connect(out / "lab.db", isolation_level=None)) as database:
+            database.execute("pragma synchronous = full")
+            database.execute("create table scans (name text, pixels blob)")
+            for file in sorted(folder.glob("*.tif")):  # each is flushed
+                database.execute("insert into scans values (?, ?)", (file.name, file.read_bytes()))
+
+    return run
+
+
+def _sharded_zarr(folder: Path) -> Action:
+    import tifffile
+    import zarr
+
+    out = _empty(folder)
+
+    def run() -> None:
+        for file in sorted(folder.glob("*.tif")):
+            pixels = tifffile.imread(file)
+            path, (lines, across) = out / f"{file.stem}.zarr", pixels.shape
+            shape = {"chunks": (4096, across), "shards": (-(-lines // 4096) * 4096, across)}
+            codecs = [zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()]
+            zarr.create_array(path, shape=pixels.shape, dtype=pixels.dtype, compressors=codecs, **shape)[...] = pixels
+            for written in (one for one in path.rglob("*") if one.is_file()):
+                with written.open("rb") as opened:
+                    os.fsync(opened.fileno())
+
+    return run
+
+
 def _event_files(folder: Path) -> list[Path]:
     return sorted((_lab(folder) / "images").glob("*/analysis/velocity_events.parquet"))
 
@@ -220,6 +289,16 @@ ROWS = (
         goal_s=0.1,
         goal_size=10_000,
     ),
+    Row(
+        name="import of scans, 30000 x 128, flushed",
+        make=make_scans,
+        ours=_import,
+        peers={"SQLite, not packed": _sqlite, "zarr in shards": _sharded_zarr},
+        goal_s=1.3,
+        goal_size=60,
+        sizes=(60,),
+    ),
+    Row(name="import of small files", make=make_small_files, ours=_import, goal_s=80, goal_size=10_000),
     Row(name="export", make=make_images, ours=_export, goal_s=5, goal_size=1_000),
     Row(name="restore of an export", make=make_images, ours=_restore, goal_s=5, goal_size=1_000),
     Row(name="info", make=make_images, ours=_info, goal_s=3, goal_size=10_000),

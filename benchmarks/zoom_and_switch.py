@@ -15,74 +15,43 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from _kymographs import kymographs
 from _measure import as_time, parser_of, print_table, seconds, working_folder
-
-TURNS = 10
-"""How many notches the wheel is turned one way before it is turned back."""
-
-
-def boxes(count: int, lines: int, pixels: int) -> list[tuple[int, int, int, int]]:
-    """Return rectangles (y0, y1, x0, x1) all over an image."""
-    rng = np.random.default_rng(0)
-    y0, x0 = rng.integers(0, lines - 2, count), rng.integers(0, pixels - 2, count)
-    return [(int(y), int(min(lines, y + lines // 50 + 1)), int(x), int(x + 2)) for y, x in zip(y0, x0, strict=True)]
+from _windows import TURNS, Window, alone, make_two, with_plugin
 
 
 def measure(options: argparse.Namespace) -> dict[str, list[float]]:
     """Open a window, turn the wheel, switch records; return the times, and the memory in bytes."""
-    import napari
-    from qtpy.QtCore import QPoint, QPointF, Qt
-    from qtpy.QtGui import QWheelEvent
-    from qtpy.QtWidgets import QApplication
-
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1366, 700)
-    application = QApplication.instance()
-    canvas = viewer.window._qt_viewer.canvas.native  # noqa: SLF001
-
-    def settle() -> None:
-        for _ in range(5):
-            application.processEvents()
-
-    def turn(forward: bool) -> None:
-        place = QPoint(canvas.width() // 4, canvas.height() // 3)
-        delta = QPoint(0, 120 if forward else -120)
-        nothing, keys, phase = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
-        at = QPointF(canvas.mapToGlobal(place))
-        QApplication.sendEvent(canvas, QWheelEvent(QPointF(place), at, QPoint(0, 0), delta, nothing, keys, phase, False))
-        settle()
-
-    settle()
-    way = with_plugin if options.one == "plugin" else alone
-    switch = way(viewer, options)
+    window, sizes = Window(), {"lines": options.lines, "pixels": options.pixels, "rois": options.rois}
+    make_two(options.folder, **sizes)
+    if options.one == "plugin":
+        switch = with_plugin(window, options.folder / "two.zarr")
+    else:
+        switch = alone(window, options.folder, **sizes)
     switch(0)
-    settle()
+    window.settle()
     taken: dict[str, list[float]] = {"step": [], "switch": [], "memory": []}
     for step in range(options.steps):
-        taken["step"].append(seconds(lambda step=step: turn(forward=step // TURNS % 2 == 0)))
+        taken["step"].append(seconds(lambda step=step: window.turn(forward=step // TURNS % 2 == 0)))
         taken["memory"].append(resident_bytes())
     for step in range(options.steps):
         taken["switch"].append(seconds(lambda step=step: switch(1 - step % 2)))
-        settle()
+        window.settle()
         taken["memory"].append(resident_bytes())
     end = time.monotonic() + 0.3
-    while time.monotonic() < end or is_busy(viewer):  # what still waits for its timer, or works
-        settle()
-    viewer.close()
-    settle()
+    while time.monotonic() < end or is_busy(window):  # what still waits for its timer, or works
+        window.settle()
+    window.viewer.close()
+    window.settle()
     return taken
 
 
-def is_busy(viewer: "napari.Viewer") -> bool:  # noqa: F821
+def is_busy(window: Window) -> bool:
     """Return whether a worker of the plugin is at work."""
     from napari_kymflow.session.session import session_of
 
-    return bool(getattr(session_of(viewer).window, "is_busy", False))
+    return bool(getattr(session_of(window.viewer).window, "is_busy", False))
 
 
 def resident_bytes() -> float:
@@ -90,46 +59,6 @@ def resident_bytes() -> float:
     import psutil
 
     return float(psutil.Process().memory_info().rss)
-
-
-def with_plugin(viewer: "napari.Viewer", options: argparse.Namespace) -> Callable[[int], object]:  # noqa: F821
-    """Return what opens the first or the second record of a new dataset."""
-    from kymflow_core import AcqImage, RectROI, RoiSet
-    from kymflow_zarr import ZarrDataset
-    from napari_kymflow.session.session import session_of
-    from napari_kymflow.widgets.window.window import window_of
-
-    path = options.folder / "two.zarr"
-    dataset = ZarrDataset(path)
-    ids = []
-    for pixels in kymographs(2, lines=options.lines, pixels=options.pixels):
-        record = dataset.add_image(pixels)
-        drawn = enumerate(boxes(options.rois, options.lines, options.pixels), start=1)
-        AcqImage(record).save_rois(RoiSet.of(RectROI(roi_id=at, y0=a, y1=b, x0=c, x1=d) for at, (a, b, c, d) in drawn))
-        ids.append(record.image_id)
-    window_of(viewer)
-    session = session_of(viewer)
-    session.open_dataset(path)
-    return lambda at: session.open_record(ids[at])
-
-
-def alone(viewer: "napari.Viewer", options: argparse.Namespace) -> Callable[[int], object]:  # noqa: F821
-    """Return what shows the first or the second image in napari's own layers."""
-    images = list(kymographs(2, lines=options.lines, pixels=options.pixels))
-    stretch = 0.42 * options.lines / options.pixels
-    corners = [
-        np.array([[a, c], [a, d], [b, d], [b, c]]) for a, b, c, d in boxes(options.rois, options.lines, options.pixels)
-    ]
-    image = viewer.add_image(images[1], scale=(1, stretch), contrast_limits=(0, 4000))
-    drawn = [box * (1, stretch) for box in corners]
-    shapes = viewer.add_shapes(drawn, shape_type="rectangle", edge_width=40, face_color="transparent", edge_color="yellow")
-    viewer.dims.order = (1, 0)
-    viewer.reset_view()
-
-    def switch(at: int) -> None:
-        image.data, shapes.data = images[at], drawn
-
-    return switch
 
 
 def main() -> None:
