@@ -104,7 +104,7 @@ class _Export:
     def run(self, folder: Path, watch: Watch) -> ExportReport:
         """Write all, the document last: it speaks only of files that are there."""
         target, ids = self.writer.target, self.dataset.list_image_ids()
-        written = {one.image_id: one for one in self._nameless_or_written(ids, watch)}
+        written = {one.image_id: one for one in self._outcomes(ids, watch)}
         for image_id in ids:
             self.writer.failed += written[image_id].failed
             self.writer.notes += written[image_id].notes
@@ -134,7 +134,7 @@ class _Export:
             notes=tuple(self.writer.notes),
         )
 
-    def _nameless_or_written(self, ids: Sequence[str], watch: Watch) -> Iterator[WrittenRecord]:
+    def _outcomes(self, ids: Sequence[str], watch: Watch) -> Iterator[WrittenRecord]:
         """Yield what became of the records, in whatever order."""
         sources = self._source_paths()
         wanted: list[WantedRecord] = []
