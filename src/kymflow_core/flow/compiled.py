@@ -2,7 +2,8 @@
 
 The rule of this room: nothing is decided here; each function is the twin of one in numpy, of the same numbers. Windows lie
 side by side in the last axis, so that the innermost loops are over neighbours in memory. Their length stays a variable:
-numba unrolls loops of a constant length, and the compiler makes vectors only of those that are left.
+numba unrolls loops of a constant length, and the compiler makes vectors only of those that are left. Arrays are filled
+in loops: compiling took twice as long with numpy's expressions over whole arrays, and a person waits for it once.
 """
 
 import numba
@@ -39,16 +40,19 @@ def quadratic_forms(
     of_lines = np.empty((lines, LANES), np.float32)
     quadratic = np.empty(LANES, np.float32)
     brightness = np.zeros((interleaved.shape[0], steps), np.float32)
-    for pixel in range(pixels):
-        brightness += interleaved[:, pixel]
+    for phase in range(interleaved.shape[0]):
+        for pixel in range(pixels):
+            for place in range(steps):
+                brightness[phase, place] += interleaved[phase, pixel, place]
     for tile in range(0, groups, TILE):
         for speed in range(speeds):
             rows = factors[first_bins[speed] : first_bins[speed + 1]]
             bins = rows.shape[0]
             binned = room[ORDER : ORDER + bins + 1]
             for group in range(tile, min(tile + TILE, groups)):
-                binned[:] = np.float32(0)
-                room[ORDER + bins : ORDER + bins + ORDER] = np.float32(0)
+                for place in range(ORDER, 2 * ORDER + bins):
+                    for lane in range(LANES):
+                        room[place, lane] = np.float32(0)
                 _bin(binned, interleaved, group * LANES, shifts[speed], fractions[speed])
                 _substitute(room, rows, quadratic)
                 _rest_of_lines(binned, bins, brightness, group * LANES, shifts[speed], fractions[speed], of_lines)
@@ -83,9 +87,10 @@ def _bin(binned, interleaved, first, shifts, fractions):  # noqa: ANN001, ANN202
 @numba.njit(cache=True, fastmath=True)
 def _substitute(room, rows, quadratic):  # noqa: ANN001, ANN202
     bins, lanes = rows.shape[0], room.shape[1]
-    quadratic[:] = np.float32(0)
+    for lane in range(lanes):
+        quadratic[lane] = np.float32(0)
     for place in range(bins):
-        scale, first, second, third = rows[place]
+        scale, first, second, third = rows[place, 0], rows[place, 1], rows[place, 2], rows[place, 3]
         near = room[place : place + ORDER + 1]
         for lane in range(lanes):
             value = near[3, lane] - first * near[2, lane] - second * near[1, lane] - third * near[0, lane]
@@ -107,7 +112,10 @@ def _substitute(room, rows, quadratic):  # noqa: ANN001, ANN202
 def _rest_of_lines(pattern, bins, brightness, start, shifts, fractions, of_lines):  # noqa: ANN001, ANN202
     # Sums up to a bin replace the bin itself, so that the sum over a line is a difference of two.
     step, lanes = brightness.shape[0], pattern.shape[1]
-    pixels = bins - 1 - shifts.max()
+    most = 0
+    for line in range(shifts.shape[0]):
+        most = max(most, shifts[line])
+    pixels = bins - 1 - most
     for place in range(1, bins):
         near = pattern[place - 1 : place + 1]
         for lane in range(lanes):
@@ -130,7 +138,8 @@ def _add_offsets(offsets, of_lines, quadratic):  # noqa: ANN001, ANN202
     lanes = of_lines.shape[1]
     sums = np.empty(lanes, np.float32)
     for row in range(of_lines.shape[0]):
-        sums[:] = np.float32(0)
+        for lane in range(lanes):
+            sums[lane] = np.float32(0)
         for line in range(row + 1):
             weight, means = offsets[row, line], of_lines[line]
             for lane in range(lanes):
@@ -153,9 +162,13 @@ def forward_backward(
 ) -> Floats:
     """Return the probability of each speed in each window; see `posterior._forward_backward`."""
     windows, speeds = seen.shape
-    found = np.empty_like(seen)
-    state = prior * seen[0]
-    found[0] = state / state.sum()
+    found = np.empty(seen.shape, np.float32)
+    total = np.float32(0)
+    for speed in range(speeds):
+        found[0, speed] = prior[speed] * seen[0, speed]
+        total += found[0, speed]
+    for speed in range(speeds):
+        found[0, speed] /= total
     for window in range(1, windows):
         before, state, now = found[window - 1], found[window], seen[window]
         total = np.float32(0)
@@ -166,8 +179,8 @@ def forward_backward(
             total += value
         for speed in range(speeds):
             state[speed] /= total
-    later = np.ones_like(prior)
-    ahead = np.empty_like(prior)
+    later = np.ones(speeds, np.float32)
+    ahead = np.empty(speeds, np.float32)
     for window in range(windows - 2, -1, -1):
         now, state = seen[window + 1], found[window]
         anywhere = np.float32(0)
