@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from kymflow_core.flow.preparation import prepare
 from kymflow_core.flow.trace import VelocityTrace
@@ -95,6 +94,9 @@ def _counted(
     passed: Doubles, *, noise: float, length: float, distance: float, trace: VelocityTrace, lines: int
 ) -> CellCount:
     duration = lines * trace.seconds_per_line if trace.seconds_per_line else math.nan
+    # Loaded here: it is most of what importing this package would take, and only a count needs it.
+    from scipy.signal import find_peaks
+
     plasma, cells = _two_levels(passed)
     if cells - plasma < LEAST_STEP * noise:
         return CellCount(count=0.0, cells_per_s=0.0, occupied_fraction=0.0, cell_length=math.nan, distance=distance)
