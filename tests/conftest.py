@@ -38,7 +38,7 @@ class Trials:
 
 TRIALS = {
     "small": Trials(kills=20, commits=25, seconds=3, damages=120, switches=10, every=1, every_in_parts=3),
-    "ci": Trials(kills=80, commits=200, seconds=10, damages=200, switches=24, every=3, every_in_parts=4),
+    "ci": Trials(kills=80, commits=200, seconds=10, damages=200, switches=12, every=4, every_in_parts=6),
     "weekly": Trials(kills=200, commits=500, seconds=30, damages=500, switches=100, every=1, every_in_parts=3),
     "long": Trials(kills=2000, commits=500, seconds=120, damages=2000, switches=100, every=1, every_in_parts=1),
 }
