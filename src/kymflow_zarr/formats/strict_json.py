@@ -98,6 +98,17 @@ def object_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> dict[
     return value
 
 
+def copied_object(value: JsonObject) -> dict[str, JsonValue]:
+    """Return a copy of a JSON object that shares nothing with it that can be changed."""
+    return {key: _copied(item) for key, item in value.items()}
+
+
+def _copied(value: JsonValue) -> JsonValue:
+    if isinstance(value, Mapping):
+        return copied_object(value)
+    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 

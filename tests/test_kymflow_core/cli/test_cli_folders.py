@@ -472,6 +472,6 @@ def test_a_stop_is_told_to_a_script(imported_path, monkeypatch):
     def stop(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(KymDataset, "refresh", stop)
+    monkeypatch.setattr(KymDataset, "refresh_tables", stop)
     result = CliRunner().invoke(app, ["index", str(imported_path), "--json"])
     assert (result.exit_code, json.loads(result.stdout)["error"]) == (130, "stopped")
