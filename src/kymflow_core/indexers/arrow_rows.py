@@ -7,6 +7,7 @@ The rule of this room: it has no rule of its own. What is not just as our progra
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from numbers import Integral
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
@@ -30,8 +31,8 @@ _NO_GAPS = ("int64", "bool")
 
 def extract_as_table(indexer: DatasetIndexer, rec: ArtifactReader) -> pa.Table:
     """Return what an indexer extracts of a record, as an Arrow table; raise as `DatasetIndexer.extract_rows`."""
-    if isinstance(indexer, ExtractsTables) and _has_own_tables(type(indexer)):
-        table = indexer.extract_table(rec)
+    if _has_own_tables(type(indexer)):
+        table = cast("ExtractsTables", indexer).extract_table(rec)
         if table is not None:
             return table
     rows = indexer.extract_rows(rec)

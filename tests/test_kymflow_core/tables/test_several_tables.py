@@ -77,8 +77,8 @@ def test_each_file_of_an_image_is_opened_once_for_all_tables_but_its_pixels(lab,
     record = lab.record(analysed(lab))
     opened, real = [], steps._open_regular
 
-    def noted(path):
-        found = real(path)
+    def noted(path, flags=0):
+        found = real(path, flags)
         opened.append(path)
         return found
 

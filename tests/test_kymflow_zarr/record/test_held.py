@@ -52,7 +52,7 @@ def test_it_says_what_the_record_says(record, held):
 
 def test_each_file_is_opened_once(held, monkeypatch):
     opened, real = [], steps._open_regular
-    monkeypatch.setattr(steps, "_open_regular", lambda path: opened.append(path) or real(path))
+    monkeypatch.setattr(steps, "_open_regular", lambda path, flags=0: opened.append(path) or real(path, flags))
     for _ in range(2):
         all_of(held)
     names = sorted(path.rpartition("/")[2] for path in opened)
