@@ -214,7 +214,7 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> _Changes:
     stated = list(_stated(record, [indexer]))
     if not stated:
         return _Changes()
-    metadata = RecordMetadata.load(record)
+    metadata = RecordMetadata.from_json(record.load_revision().payload)
     pixels = metadata.pixels_sha256
     if not pixels and all(one == ComputedFrom() for statements in stated for one in statements):
         return _Changes()  # nothing is stated that could have changed

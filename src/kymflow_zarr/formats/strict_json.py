@@ -98,15 +98,11 @@ def object_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> dict[
     return value
 
 
-def copied_object(value: JsonObject) -> dict[str, JsonValue]:
-    """Return a copy of a JSON object that shares nothing with it that can be changed."""
-    return {key: _copied(item) for key, item in value.items()}
-
-
-def _copied(value: JsonValue) -> JsonValue:
-    if isinstance(value, Mapping):
-        return copied_object(value)
-    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+def copied(value: JsonValue) -> JsonValue:
+    """Return a copy of a value that was parsed, which shares nothing with it that can be changed."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _refuse(text: str) -> NoReturn:

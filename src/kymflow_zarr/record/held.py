@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.formats.parquet import ParquetBytes
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
-from kymflow_zarr.formats.strict_json import JsonValue, copied_object
+from kymflow_zarr.formats.strict_json import JsonValue, copied
 from kymflow_zarr.record.attributes import RecordAttributes
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import Revision, load_revision
@@ -53,7 +53,7 @@ class HeldRecord(ZarrImageRecord):
         """Return the metadata as they were when they were asked for first; an earlier revision as it is."""
         if revision is not None:
             return super().load_metadata_payload(revision=revision)
-        return copied_object(self.load_revision().payload)
+        return {key: copied(item) for key, item in self.load_revision().payload.items()}
 
     def _load_revision(self) -> Revision:
         self._check_there()
