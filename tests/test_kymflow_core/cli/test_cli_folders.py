@@ -128,10 +128,10 @@ def refuse(monkeypatch, is_refused: Callable[[Path], bool], number: int) -> None
     """Let the disk refuse to read some files."""
 
     def refusing(read):
-        def read_or_refuse(path, *arguments):
+        def read_or_refuse(path, *arguments, **options):
             if is_refused(Path(path)):
                 raise OSError(number, os.strerror(number), str(path))
-            return read(path, *arguments)
+            return read(path, *arguments, **options)
 
         return read_or_refuse
 
