@@ -79,7 +79,7 @@ def _index(path: Path, *, rebuild: bool = False, only: str = "") -> Action:
 
     four = ("images", "rois", "radon_report", "velocity_events")
     tables, wanted = KymDataset(path), [one for one in INDEXERS if one.table_name in ((only,) if only else four)]
-    return lambda: [(tables.rebuild if rebuild else tables.refresh)(one) for one in wanted]
+    return lambda: (tables.rebuild_tables if rebuild else tables.refresh_tables)(wanted)
 
 
 def _one_changed(folder: Path) -> Action:

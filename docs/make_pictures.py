@@ -194,8 +194,7 @@ def plots(target: Path) -> None:
             "condition": groups[number % 2],
         }
         edit_metadata(dataset, [record.image_id], MetadataEdit(experiment=experiment))
-    for indexer in INDEXERS:
-        KymDataset(dataset).refresh(indexer)
+    KymDataset(dataset).refresh_tables(INDEXERS).checked()
     window = Window(path)
     _, dock = window.viewer.window.add_plugin_dock_widget(PLUGIN, PLOTS)
     window.wait(lambda: dock.plots.shown.plot is not None)
@@ -230,8 +229,7 @@ def tables(target: Path) -> None:
     (artifacts[damaged] / "velocity_events.parquet").write_bytes(b"no table")
     for artifact in ("radon_report", "velocity_events", "velocity"):
         (artifacts[empty] / f"{artifact}.parquet").unlink()
-    for indexer in INDEXERS:
-        KymDataset(dataset).refresh(indexer)
+    KymDataset(dataset).refresh_tables(INDEXERS).checked()
     events = replaced.load_df_parquet("velocity_events")
     stated = replaced.load_computed_from("velocity_events.parquet")
     replaced.save_df_parquet("velocity_events", events[:1], computed_from=stated)

@@ -258,9 +258,7 @@ def make_demo_dataset(
         watch.check("The simulation was cancelled")
         watch.progress(number, len(scans), scan.name)
         _add_scan(dataset, scan, rng, acquired_local_epoch_ns=_FIRST_SCAN_NS + number * _BETWEEN_SCANS_NS)
-    tables = KymDataset(dataset)
-    for indexer in INDEXERS:
-        tables.rebuild(indexer)
+    KymDataset(dataset).rebuild_tables(INDEXERS).checked()
     return dataset
 
 

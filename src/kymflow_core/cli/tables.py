@@ -13,12 +13,11 @@ from kymflow_core.errors import CommandError
 from kymflow_core.tables.freshness import State
 from kymflow_zarr.counted import counted
 from kymflow_zarr.disk.local_file import saving_file
-from kymflow_zarr.errors import DamagedError, KymflowZarrError, ReadOnlyError
+from kymflow_zarr.errors import DamagedError, KymflowZarrError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kymflow_core.tables.update_report import UpdateReport
     from kymflow_zarr import ZarrDataset
 
 
@@ -184,18 +183,10 @@ def update_tables(dataset: "ZarrDataset", output: Output, *, rebuild: bool, jobs
     kym, found = KymDataset(dataset), find_indexers(INDEXERS)
     for problem in found.problems:
         output.problem(problem, "yellow")
-    reports: list[UpdateReport] = []
-    unusable: dict[str, str] = {}
-    with executor_of(jobs, dask) as executor:
-        for indexer in found.indexers:
-            run = kym.rebuild if rebuild else kym.refresh
-            with output.progress(indexer.table_name, of=f" images of the table {indexer.table_name}") as watch:
-                try:
-                    reports.append(run(indexer, watch=watch, executor=executor))
-                except ReadOnlyError:
-                    raise
-                except (DamagedError, PermissionError, IsADirectoryError) as error:  # the other tables can do without it
-                    unusable[indexer.table_name] = str(error)
+    run = kym.rebuild_tables if rebuild else kym.refresh_tables
+    with executor_of(jobs, dask) as executor, output.progress("tables", of=" images") as watch:
+        done = run(found.indexers, watch=watch, executor=executor)
+    reports, unusable = done.reports, {name: str(error) for name, error in done.unusable.items()}
     for report in reports:
         output.say(report.summary())
         for image_id, reason in report.failed.items():

@@ -7,6 +7,7 @@ The rule of this room: it has no rule of its own. What is not just as our progra
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from numbers import Integral
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
@@ -30,8 +31,8 @@ _NO_GAPS = ("int64", "bool")
 
 def extract_as_table(indexer: DatasetIndexer, rec: ArtifactReader) -> pa.Table:
     """Return what an indexer extracts of a record, as an Arrow table; raise as `DatasetIndexer.extract_rows`."""
-    if isinstance(indexer, ExtractsTables) and _has_own_tables(type(indexer)):
-        table = indexer.extract_table(rec)
+    if _has_own_tables(type(indexer)):
+        table = cast("ExtractsTables", indexer).extract_table(rec)
         if table is not None:
             return table
     rows = indexer.extract_rows(rec)
@@ -75,18 +76,26 @@ def stored_rows(
 
 def table_of_rows(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str], *, image_id: str) -> pa.Table | None:
     """Return rows that were made one by one, as `rows_of` a frame of them; None where they do not fit the dtypes."""
-    names = list(dict.fromkeys([*dtypes, *(name for row in rows for name in row)]))
-    types = {name: _TYPES[dtype] for name, dtype in dtypes.items()}
-    whole = [name for name, kind in types.items() if pa.types.is_integer(kind)]
-    if not all(isinstance(row.get(name), Integral | None) for name in whole for row in rows):
+    kind = _struct(tuple(dtypes.items()))
+    further = list(dict.fromkeys(name for row in rows for name in row if name not in dtypes))
+    whole = [field.name for field in kind if pa.types.is_integer(field.type)]
+    if not all(isinstance(row.get(name), int | Integral | None) for name in whole for row in rows):
         return None  # Arrow cuts 1.5 to 1 without a word
     try:
-        columns = [pa.array([row.get(name) for row in rows], types.get(name), from_pandas=True) for name in names]
+        # Measured, one array of rows takes a third of the time of one array a column.
+        columns = pa.array(rows, kind, from_pandas=True).flatten()
+        others = [pa.array([row.get(name) for row in rows], from_pandas=True) for name in further]
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return None
-    table = pa.table(columns, names=names)
-    gaps = (table[name].null_count for name, dtype in dtypes.items() if dtype in _NO_GAPS)
-    return None if any(gaps) else _with_image_id(table, image_id)
+    if any(column.null_count for column, dtype in zip(columns, dtypes.values(), strict=True) if dtype in _NO_GAPS):
+        return None
+    plain = [one.cast(pa.string()) if pa.types.is_null(one.type) else one for one in others]
+    return pa.table([_repeated(image_id, len(rows)), *columns, *plain], names=[IMAGE_ID, *dtypes, *further])
+
+
+@cache
+def _struct(dtypes: tuple[tuple[str, str], ...]) -> pa.StructType:
+    return pa.struct([(name, _TYPES[dtype]) for name, dtype in dtypes])
 
 
 def no_rows(dtypes: Mapping[str, str]) -> pa.Table:
@@ -125,7 +134,11 @@ def _with_image_id(own: pa.Table, image_id: str) -> pa.Table:
     columns = own.columns
     if schema.types[1:] != own.schema.types:
         columns = own.cast(pa.schema([*schema][1:])).columns
-    return pa.Table.from_arrays([pa.repeat(pa.scalar(image_id, pa.string()), len(own)), *columns], schema=schema)
+    return pa.Table.from_arrays([_repeated(image_id, len(own)), *columns], schema=schema)
+
+
+def _repeated(image_id: str, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(image_id, pa.string()), count)
 
 
 @lru_cache(maxsize=64)

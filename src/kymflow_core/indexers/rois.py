@@ -9,7 +9,7 @@ from kymflow_core.errors import IndexerError, KymflowError, RoiError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata
 from kymflow_core.images.roi_facts import MANY, stats_of_roi
-from kymflow_core.images.slices import Slices, pixels_to_cut
+from kymflow_core.images.slices import Slices, are_few
 from kymflow_core.indexers.arrow_rows import table_of_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.roi import ROI, RectROI
@@ -82,7 +82,8 @@ class RoiIndexer:
             raise IndexerError(f"the ROIs of image {rec.image_id} cannot be read: {error}") from error
         if not len(rois):
             return []
-        slices, header = Slices(pixels_to_cut(rec), rec.get_axes(), holds=len(rois) >= MANY), metadata.header
+        pixels = rec.load_array() if are_few(rec.get_shape()) else rec.open_array()
+        slices, header = Slices(pixels, rec.get_axes(), holds=len(rois) >= MANY), metadata.header
         return [_row(roi, load_stored_mask(rec, roi, slices.shape), slices, header) for roi in rois]
 
 

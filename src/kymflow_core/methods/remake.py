@@ -72,9 +72,9 @@ def remake_tables(dataset: str | Path, raw_folder: str | Path, new: str | Path) 
         _measure(old.record(old_id), made.record(new_id))
     missing = [f"{image_id}: its file is not in {raw_folder}" for image_id in old.list_image_ids() if image_id not in pairs]
     then, now = KymDataset(old), KymDataset(made)
+    now.refresh_tables(INDEXERS).checked()
     rows, differences = dict[str, int](), list[str]()
     for indexer in INDEXERS:
-        now.refresh(indexer)
         before = _ours(then.current_rows(indexer).replace({"image_id": pairs}))
         after = _ours(now.get_table(indexer.table_name))
         before = before[before["image_id"].isin(pairs.values())]

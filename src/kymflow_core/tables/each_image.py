@@ -1,46 +1,68 @@
 """Runs the extraction of many images: one after another, or by any executor. Stops between images.
 
-The rule of this room: it knows no table. Progress is reported in the thread that started the run.
+The rule of this room: it knows no table. Each image is looked at once for all tables. Progress is reported in the thread
+that started the run.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from kymflow_core.indexers.protocol import DatasetIndexer
-from kymflow_core.tables.extraction import Extraction, extract, extract_many
+from kymflow_core.tables.extraction import Extraction, extract
 from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.spread import spread
+
+Asked: TypeAlias = tuple[str, Sequence[int]]
+"""An image, and which of the indexers are asked for its rows."""
 
 
 def run_extraction(
     dataset: ZarrDataset,
-    indexer: DatasetIndexer,
-    image_ids: Sequence[str],
+    wanted: Sequence[tuple[DatasetIndexer, Sequence[str]]],
     *,
     watch: Watch,
     executor: Executor | None,
-) -> list[Extraction]:
-    """Return what the images gave, in their order; without those that were not begun when the run was cancelled."""
-    found: dict[str, Extraction] = {}
-    one_by_one: Iterator[Extraction] = (extract(dataset, indexer, image_id) for image_id in image_ids)
-    stream = one_by_one
+) -> list[list[Extraction]]:
+    """Return for each indexer what its images gave, in their order; without those not begun when the run was cancelled."""
+    indexers = [indexer for indexer, _ in wanted]
+    asked: dict[str, list[int]] = {}
+    for at, (_, image_ids) in enumerate(wanted):
+        for image_id in image_ids:
+            asked.setdefault(image_id, []).append(at)
+    images: list[Asked] = list(asked.items())
+    stream = (_extract(dataset, indexers, image) for image in images)
     if executor is not None:
-        stream = spread(partial(_submit, executor, dataset.path, indexer), image_ids, watch)
-    for done, extraction in enumerate(_until(stream, watch), start=1):
-        found[extraction.image_id] = extraction
-        watch.progress(done, len(image_ids), indexer.table_name)
-    return [found[image_id] for image_id in image_ids if image_id in found]
+        stream = spread(partial(_submit, executor, dataset.path, indexers), images, watch)
+    name = indexers[0].table_name if len(indexers) == 1 else ""
+    found: dict[str, dict[int, Extraction]] = {}
+    for done, made in enumerate(_until(stream, watch), start=1):
+        image_id = made[0].image_id
+        found[image_id] = dict(zip(asked[image_id], made, strict=True))
+        watch.progress(done, len(images), name)
+    return [[found[one][at] for one in image_ids if one in found] for at, (_, image_ids) in enumerate(wanted)]
+
+
+def extract_many(path: Path, indexers: Sequence[DatasetIndexer], images: Sequence[Asked]) -> list[list[Extraction]]:
+    """Return the rows of some images of the dataset at a path: what an executor is given, in whatever process."""
+    dataset = ZarrDataset(path, mode="r")
+    return [_extract(dataset, indexers, image) for image in images]
+
+
+def _extract(dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], image: Asked) -> list[Extraction]:
+    image_id, asked = image
+    return extract(dataset, [indexers[at] for at in asked], image_id)
 
 
 def _submit(
-    executor: Executor, path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]
-) -> "Future[list[Extraction]]":
-    return executor.submit(extract_many, path, indexer, image_ids)
+    executor: Executor, path: Path, indexers: Sequence[DatasetIndexer], images: Sequence[Asked]
+) -> "Future[list[list[Extraction]]]":
+    return executor.submit(extract_many, path, indexers, images)
 
 
-def _until(stream: Iterator[Extraction], watch: Watch) -> Iterator[Extraction]:
+def _until(stream: Iterator[list[Extraction]], watch: Watch) -> Iterator[list[Extraction]]:
     while not watch.is_cancelled():
         try:
             yield next(stream)

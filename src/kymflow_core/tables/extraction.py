@@ -6,7 +6,6 @@ moment: if its files change while they are read, they are read again.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,8 +21,10 @@ from kymflow_core.indexers.arrow_rows import extract_as_table
 from kymflow_core.indexers.protocol import DatasetIndexer, reads_results, with_units_of
 from kymflow_core.tables.freshness import CurrentState, Indexed
 from kymflow_zarr import METADATA_KEY, PIXEL_VALUES_KEY, PIXELS_KEY, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.disk.quick_stamps import QuickStamps
 from kymflow_zarr.errors import KymflowZarrError, RemoteError
 from kymflow_zarr.formats.frames import table_to_frame
+from kymflow_zarr.record.held import HeldRecord
 
 OUTDATED = "outdated"
 """The column of a table of results that marks rows whose ROI or parameters changed after the analysis."""
@@ -54,16 +55,16 @@ def as_indexed(indexed: Indexed) -> CurrentState:
 
 
 def inspect_image(
-    record: ZarrImageRecord, indexer: DatasetIndexer, indexed: Indexed | None, keys: Sequence[str]
+    record: HeldRecord, indexer: DatasetIndexer, indexed: Indexed | None, keys: Sequence[str], stamp: str | None
 ) -> tuple[CurrentState, str]:
     """Return what an image's artifacts are now, and the stamp of the files `keys`, which are watched for the indexer.
 
     Where the files have not changed since the index was written, what it says is taken, and nothing is read. Where it says
-    nothing of the image, nothing is read either: whatever its files hold, its rows have to be made.
+    nothing of the image, nothing is read either: whatever its files hold, its rows have to be made. The stamp is one that
+    was taken before the record read anything; without it, the files are looked at and read anew.
     """
-    stamp = ""
     try:
-        stamp = record.file_stamp(keys)
+        record, stamp = _stamped(record, keys, stamp)
         if indexed is not None and stamp == indexed.file_stamp:
             return as_indexed(indexed), stamp
         if indexed is None:
@@ -74,52 +75,83 @@ def inspect_image(
     except RemoteError:  # says nothing of the image
         raise
     except FAILURES as error:
-        return CurrentState(problem=_reason(error)), stamp
+        return CurrentState(problem=_reason(error)), stamp or ""
     return CurrentState(fingerprint=fingerprint, changes=changes.current), stamp
 
 
-def extract(dataset: ZarrDataset, indexer: DatasetIndexer, image_id: str) -> Extraction:
-    """Return the rows of one image, and what they were made from."""
-    keys, stamp = watched_keys(indexer), ""
+def _stamped(record: HeldRecord, keys: Sequence[str], stamp: str | None) -> tuple[HeldRecord, str]:
+    """Return a record and a stamp of its files from before it read any; without one, both are made anew."""
+    if stamp is not None:
+        return record, stamp
+    record = record.again()
+    return record, record.file_stamp(keys)
+
+
+def extract(dataset: ZarrDataset, indexers: Sequence[DatasetIndexer], image_id: str) -> list[Extraction]:
+    """Return the rows that one image has in the table of each indexer, and what they were made from.
+
+    Each of the image's files is read once, however many indexers read it.
+    """
+    keys = [watched_keys(indexer) for indexer in indexers]
+    found: dict[int, Extraction] = {}
+    left = list(range(len(indexers)))
+    for _ in range(_ROUNDS):
+        # All files are looked at before the first is read: what changes in between is noticed by every indexer.
+        quick = dataset.quick_stamps(image_id)
+        stamps = {at: quick.file_stamp(keys[at]) for at in left}
+        try:
+            record = dataset.held_record(image_id)
+        except RemoteError:
+            raise
+        except FAILURES as error:
+            reason = _reason(error)
+            failed = {at: Indexed(version=indexers[at].schema_version, error=reason) for at in left}
+            found |= {at: Extraction(image_id=image_id, entry=entry, rows=None) for at, entry in failed.items()}
+            break
+        found |= {at: _extract(record, indexers[at], keys[at], stamps[at]) for at in left}
+        now = dataset.quick_stamps(image_id)
+        left = [at for at in left if found[at].rows is not None and _has_changed(record, now, keys[at], found[at])]
+        if not left:
+            break
+    return [found[at] for at in range(len(indexers))]
+
+
+def _has_changed(record: HeldRecord, now: QuickStamps, keys: Sequence[str], made: Extraction) -> bool:
+    """Return whether files are no longer those that rows were made of."""
+    stamp = made.entry.file_stamp
+    if now.file_stamp(keys) == stamp:
+        return False
+    try:
+        return record.again().file_stamp(keys) != stamp
+    except RemoteError:
+        raise
+    except FAILURES:  # the next look says why
+        return True
+
+
+def _extract(record: HeldRecord, indexer: DatasetIndexer, keys: Sequence[str], stamp: str | None) -> Extraction:
+    """Return the rows of one image in one table; without a stamp, its files are looked at and read anew."""
     fingerprint, changes = "", _Changes()
     try:
-        record = dataset.held_record(image_id)
-        for _ in range(_ROUNDS):
-            stamp = dataset.quick_stamps(image_id).file_stamp(keys) or record.file_stamp(keys)
-            fingerprint = record.fingerprint(indexer.reads)
-            changes = _changes(record, indexer)
-            rows = extract_as_table(indexer, record)
-            if dataset.quick_stamps(image_id).file_stamp(keys) == stamp:
-                break
-            record = record.again()
-            if record.file_stamp(keys) == stamp:
-                break
-        _check(rows, indexer, image_id)
+        record, stamp = _stamped(record, keys, stamp)
+        fingerprint = record.fingerprint(indexer.reads)
+        changes = _changes(record, indexer)
+        rows = extract_as_table(indexer, record)
+        _check(rows, indexer, record.image_id)
     except RemoteError:
         raise
     except FAILURES as error:
-        failed = Indexed(
-            fingerprint=fingerprint,
-            version=indexer.schema_version,
-            changes=changes.current,
-            error=_reason(error),
-            file_stamp=stamp,
-        )
-        return Extraction(image_id=image_id, entry=failed, rows=None)
+        rows, reason = None, _reason(error)
+    else:
+        rows, reason = with_units_of(indexer, _marked(rows, changes.of_rows) if reads_results(indexer) else rows), ""
     entry = Indexed(
         fingerprint=fingerprint,
         version=indexer.schema_version,
         changes=changes.current,
-        file_stamp=stamp,
+        error=reason,
+        file_stamp=stamp or "",
     )
-    marked = _marked(rows, changes.of_rows) if reads_results(indexer) else rows
-    return Extraction(image_id=image_id, entry=entry, rows=with_units_of(indexer, marked))
-
-
-def extract_many(path: Path, indexer: DatasetIndexer, image_ids: Sequence[str]) -> list[Extraction]:
-    """Return the rows of some images of the dataset at a path: what an executor is given, in whatever process."""
-    dataset = ZarrDataset(path, mode="r")
-    return [extract(dataset, indexer, image_id) for image_id in image_ids]
+    return Extraction(image_id=record.image_id, entry=entry, rows=rows)
 
 
 def mark_all(rows: pa.Table) -> pa.Table:
@@ -182,7 +214,7 @@ def _changes(record: ZarrImageRecord, indexer: DatasetIndexer) -> _Changes:
     stated = list(_stated(record, [indexer]))
     if not stated:
         return _Changes()
-    metadata = RecordMetadata.load(record)
+    metadata = RecordMetadata.from_json(record.load_revision().payload)
     pixels = metadata.pixels_sha256
     if not pixels and all(one == ComputedFrom() for statements in stated for one in statements):
         return _Changes()  # nothing is stated that could have changed

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.extraction import as_indexed, inspect_image, watched_keys
 from kymflow_core.tables.freshness import CurrentState, Freshness, decide
-from kymflow_core.tables.index import IndexEntries, load_index
+from kymflow_core.tables.index import IndexEntries
 from kymflow_zarr import ZarrDataset
-from kymflow_zarr.errors import RecordNotFoundError
+from kymflow_zarr.errors import DamagedError, RecordNotFoundError
 from kymflow_zarr.record.held import HeldRecord
 
 
@@ -24,33 +24,46 @@ class Inspected:
     known: IndexEntries
 
 
+def list_images(dataset: ZarrDataset) -> list[str]:
+    """Return the images of a dataset; raise `DamagedError` where nobody can know which there are."""
+    if dataset.lacks_images:
+        raise DamagedError(
+            f"the folder of all images of {dataset.path} is not there: its disk is away, or it was moved; nothing "
+            "was changed in the tables"
+        )
+    return dataset.list_image_ids()
+
+
 def inspect_tables(
-    dataset: ZarrDataset, there: Sequence[str], indexers: Sequence[DatasetIndexer], image_ids: Iterable[str] | None = None
+    dataset: ZarrDataset,
+    tables: Sequence[tuple[DatasetIndexer, IndexEntries]],
+    image_ids: Iterable[str] | None = None,
 ) -> list[Inspected]:
-    """Return what the rows are worth, for the table of each indexer.
+    """Return what the rows are worth, for each table.
 
     Parameters
     ----------
-    dataset, there
-        The dataset, and the images that it has.
-    indexers
-        Those that fill the tables.
+    dataset
+        The dataset.
+    tables
+        The indexers that fill the tables, and what is known of each table.
     image_ids
         Only these images; by default all, and deleted ones that a table has rows of.
     """
-    known = [load_index(dataset, indexer.table_name) for indexer in indexers]
-    found = [Inspected(worth={}, stamps={}, known=entries) for entries in known]
+    indexers = [indexer for indexer, _ in tables]
+    found = [Inspected(worth={}, stamps={}, known=known) for _, known in tables]
     looks = [(indexer, watched_keys(indexer), one) for indexer, one in zip(indexers, found, strict=True)]
-    present, asked = set(there), None if image_ids is None else set(image_ids)
+    present, asked = set(list_images(dataset)), None if image_ids is None else set(image_ids)
     for image_id in sorted(present if asked is None else asked & present):
         quick, record = dataset.quick_stamps(image_id), None
-        for indexer, keys, one in looks:
-            indexed, stamp = one.known.index.get(image_id), quick.file_stamp(keys)
+        stamps = [quick.file_stamp(keys) for _, keys, _ in looks]  # of all, before the first file is read
+        for (indexer, keys, one), stamp in zip(looks, stamps, strict=True):
+            indexed = one.known.index.get(image_id)
             if indexed is not None and stamp and stamp == indexed.file_stamp:
                 seen: CurrentState | None = as_indexed(indexed)
             else:
                 record = record or _held(dataset, image_id)
-                seen, stamp = inspect_image(record, indexer, indexed, keys) if record else (None, None)
+                seen, stamp = inspect_image(record, indexer, indexed, keys, stamp) if record else (None, None)
             if stamp is not None:
                 one.stamps[image_id] = stamp
             one.worth[image_id] = _decide(indexer, image_id, seen, one.known)

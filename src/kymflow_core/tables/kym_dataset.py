@@ -5,10 +5,8 @@ and what happened is returned. A crash between the two writes leaves images that
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,31 +15,17 @@ import pandas as pd
 from kymflow_core.images.ome_metadata import rebuild_ome
 from kymflow_core.indexers.protocol import DatasetIndexer
 from kymflow_core.tables.each_image import run_extraction
+from kymflow_core.tables.each_table import EachTable
 from kymflow_core.tables.extraction import Extraction
-from kymflow_core.tables.freshness import CurrentState, Indexed, State, decide
-from kymflow_core.tables.index import UNREADABLE, IndexEntries, compare_index, digest_of, load_index, save_index, with_rows
+from kymflow_core.tables.freshness import State
+from kymflow_core.tables.index import UNREADABLE, load_index
 from kymflow_core.tables.inspection import Inspected, inspect_tables
-from kymflow_core.tables.update_report import UpdateReport
-from kymflow_core.tables.writing import joined_rows, write_rows
-from kymflow_zarr import ReplacedRows, VerifyReport, Watch, ZarrDataset
-from kymflow_zarr.errors import (
-    DamagedError,
-    NotSavedError,
-    ReadOnlyError,
-    TableNotFoundError,
-)
+from kymflow_core.tables.update import TablePlan, carry_out, plan_rebuild, plan_refresh
+from kymflow_core.tables.update_report import UpdatedTables, UpdateReport
+from kymflow_core.tables.writing import joined_rows
+from kymflow_zarr import VerifyReport, Watch, ZarrDataset
+from kymflow_zarr.errors import TableNotFoundError
 from kymflow_zarr.watch import UNWATCHED
-
-_FEW = 8
-"""Entries of the index that are written by themselves where they are no more than an eighth of all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """How a run is watched, stopped and spread."""
-
-    watch: Watch
-    executor: Executor | None
 
 
 class KymDataset:
@@ -133,7 +117,8 @@ class KymDataset:
 
         As `freshness`, and faster for several tables: the files of an image are looked at once.
         """
-        found = inspect_tables(self.dataset, self._image_ids(), indexers)
+        known = [load_index(self.dataset, indexer.table_name) for indexer in indexers]
+        found = inspect_tables(self.dataset, list(zip(indexers, known, strict=True)))
         return [dict(Counter(one.state for one in table.worth.values())) for table in found]
 
     def refresh(
@@ -149,23 +134,22 @@ class KymDataset:
         Where nothing needs an update, no row is written. With `image_ids`, only these images are looked at; without, a
         table in parts is one file again afterwards. Parameters otherwise as in `rebuild`.
         """
-        name = indexer.table_name
-        inspected = self._inspect(indexer, image_ids)
-        worth, known = inspected.worth, inspected.known
-        gone = [image_id for image_id, one in worth.items() if one.state is State.DELETED]
-        wanted = [image_id for image_id, one in worth.items() if one.needs_update and image_id not in gone]
-        run = _Run(watch, executor)
-        if image_ids is None and not self._is_usable(indexer, known):
-            return self.rebuild(indexer, watch=watch, executor=executor)
-        if wanted or gone:
-            report = self._run(indexer, wanted, gone, known, run)
-        else:
-            report = UpdateReport(table_name=name)
-            self._note(name, known, inspected.stamps)
-        if image_ids is None:
-            self._join_parts(name)
-        states = {image_id: one.state for image_id, one in worth.items() if image_id not in gone}
-        return replace(report, states={**states, **report.states})
+        return self.refresh_tables([indexer], image_ids=image_ids, watch=watch, executor=executor).checked()[0]
+
+    def refresh_tables(
+        self,
+        indexers: Sequence[DatasetIndexer],
+        *,
+        image_ids: Iterable[str] | None = None,
+        watch: Watch = UNWATCHED,
+        executor: Executor | None = None,
+    ) -> UpdatedTables:
+        """Update some tables as `refresh`, and faster than one after another: the files of an image are looked at once.
+
+        Parameters are those of `rebuild`, with several indexers, each of a table of its own. A table that cannot be used
+        does not stop the others.
+        """
+        return self._update(indexers, self._plan_refresh, image_ids, watch, executor)
 
     def rebuild(
         self,
@@ -197,16 +181,18 @@ class KymDataset:
         NotSavedError
             When the disk is full or fails; the old table is unchanged.
         """
-        name, run = indexer.table_name, _Run(watch, executor)
-        if image_ids is not None:
-            wanted = list(dict.fromkeys(image_ids))
-            return self._run(indexer, wanted, [], load_index(self.dataset, name), run)
-        in_table = self._ids_in_usable_table(indexer)
-        ids = self._image_ids()
-        gone = sorted((in_table or set()) - set(ids))
-        report = self._run(indexer, ids, gone, IndexEntries(), run, is_whole=True)
-        self._join_parts(name)
-        return report
+        return self.rebuild_tables([indexer], image_ids=image_ids, watch=watch, executor=executor).checked()[0]
+
+    def rebuild_tables(
+        self,
+        indexers: Sequence[DatasetIndexer],
+        *,
+        image_ids: Iterable[str] | None = None,
+        watch: Watch = UNWATCHED,
+        executor: Executor | None = None,
+    ) -> UpdatedTables:
+        """Make the rows of some tables again as `rebuild`; otherwise as `refresh_tables`."""
+        return self._update(indexers, self._plan_rebuild, image_ids, watch, executor)
 
     def update_image(self, indexer: DatasetIndexer, image_id: str) -> UpdateReport:
         """Make one image's rows again; the others stay as they are."""
@@ -238,7 +224,7 @@ class KymDataset:
             return self.get_table(name)
         gone = [image_id for image_id in stale if worth[image_id].state is State.DELETED]
         present = [image_id for image_id in stale if image_id not in gone]
-        done = run_extraction(self.dataset, indexer, present, watch=watch, executor=None)
+        [done] = run_extraction(self.dataset, [(indexer, present)], watch=watch, executor=None)
         rows = {one.image_id: one.rows for one in done if one.rows is not None}
         failed = {one.image_id: one.entry.error for one in done if one.rows is None}
         return joined_rows(self.dataset, indexer, rows, failed, gone)
@@ -253,153 +239,37 @@ class KymDataset:
         return report
 
     def _inspect(self, indexer: DatasetIndexer, image_ids: Iterable[str] | None = None) -> Inspected:
-        return inspect_tables(self.dataset, self._image_ids(), [indexer], image_ids)[0]
+        known = load_index(self.dataset, indexer.table_name)
+        return inspect_tables(self.dataset, [(indexer, known)], image_ids)[0]
 
-    def _run(
+    def _update(
         self,
-        indexer: DatasetIndexer,
-        image_ids: Sequence[str],
-        gone: Sequence[str],
-        known: IndexEntries,
-        run: _Run,
-        *,
-        is_whole: bool = False,
-    ) -> UpdateReport:
-        """Extract, write the table once, then its index, and return what was done."""
-        name = indexer.table_name
-        if not is_whole:
-            image_ids = [*image_ids, *self._of_other_version(indexer, known, {*image_ids, *gone})]
-        done = run_extraction(
-            self.dataset,
-            indexer,
-            image_ids,
-            watch=run.watch,
-            executor=run.executor,
-        )
-        is_complete = len(done) == len(image_ids)
-        rows = {one.image_id: one.rows for one in done if one.rows is not None}
-        failed = {one.image_id: one.entry.error for one in done if one.rows is None}
-        if is_whole and not is_complete:
-            known = load_index(self.dataset, name)
-        written = write_rows(self.dataset, indexer, rows, failed, gone, is_whole=is_whole and is_complete)
-        if written:  # whoever wants it reads it; a million rows need not become a frame for nobody
-            self.tables.pop(name, None)
-            self._digests.pop(name, None)
-        entries = self._save_index(name, done, failed, gone, known, written)
-        return UpdateReport(
-            table_name=name,
-            rows={image_id: len(frame) for image_id, frame in rows.items()},
-            failed=failed,
-            removed=tuple(gone),
-            states={image_id: _state_after(entry) for image_id, entry in entries.items()},
-            is_cancelled=not is_complete,
-        )
+        indexers: Sequence[DatasetIndexer],
+        plan: Callable[[EachTable, Sequence[str] | None], dict[str, TablePlan]],
+        image_ids: Iterable[str] | None,
+        watch: Watch,
+        executor: Executor | None,
+    ) -> UpdatedTables:
+        """Plan each table, extract once from each image what the plans want, and write one table after another."""
+        tables = EachTable(indexers)
+        plans = plan(tables, None if image_ids is None else list(dict.fromkeys(image_ids)))
+        wanted = [(one.indexer, one.image_ids) for one in plans.values()]
+        done = dict(zip(plans, run_extraction(self.dataset, wanted, watch=watch, executor=executor), strict=True))
+        reports = tables.each(lambda one: self._carry_out(plans[one.table_name], done.pop(one.table_name)))
+        return UpdatedTables(reports=tuple(reports.values()), unusable=tables.unusable)
 
-    def _of_other_version(self, indexer: DatasetIndexer, known: IndexEntries, besides: set[str]) -> list[str]:
-        """Return the images with rows of an earlier version of the indexer, whose types the new rows may not fit."""
-        others = known.of_other_version(indexer.schema_version)
-        there = set(self.dataset.list_image_ids()) - besides if others else set()
-        return [image_id for image_id in others if image_id in there]
+    def _plan_rebuild(self, tables: EachTable, some: Sequence[str] | None) -> dict[str, TablePlan]:
+        return tables.each(lambda one: plan_rebuild(self.dataset, one, some))
 
-    def _save_index(
-        self,
-        name: str,
-        done: Sequence[Extraction],
-        failed: Mapping[str, str],
-        gone: Sequence[str],
-        known: IndexEntries,
-        written: ReplacedRows | None,
-    ) -> dict[str, Indexed]:
-        """Write what the rows were made from, and return the entries of the images that were done."""
-        entries = {one.image_id: replace(one.entry, error=failed.get(one.image_id, one.entry.error)) for one in done}
-        if written is None and not entries:
-            return entries
-        if written is None:
-            digest = replaced = digest_of(self.dataset, name)
-            table = self.dataset.load_arrow(name) if digest else None
-        else:
-            digest, replaced, table = written.digest, written.replaces, written.rows
-        if table is not None:
-            entries = with_rows(entries, table, entries)
-        if known.stored and replaced == known.digest and not gone and len(entries) * _FEW < len(known.index):
-            save_index(self.dataset, name, entries, digest=digest, upon=known.stored)
-            return {image_id: one for image_id, one in entries.items() if self.dataset.has_record(image_id)}
-        there = set(self.dataset.list_image_ids())
-        if table is not None and replaced != known.digest:
-            # Another program has written the table since it was looked at: what was known then may not be true of it.
-            whole = table if written is None else written.arrow
-            is_all = there <= set(entries) and sum(one.n_rows for one in entries.values()) == len(whole)
-            known = IndexEntries() if is_all else compare_index(self.dataset, name, whole)
-        unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items() if image_id not in gone}
-        index = {**unknown, **{one: held for one, held in known.index.items() if one not in gone}, **entries}
-        index = {image_id: one for image_id, one in index.items() if image_id in there or one.n_rows}
-        save_index(self.dataset, name, index, digest=digest)
-        return {image_id: one for image_id, one in entries.items() if image_id in there}
+    def _plan_refresh(self, tables: EachTable, some: Sequence[str] | None) -> dict[str, TablePlan]:
+        known = tables.each(lambda one: load_index(self.dataset, one.table_name))
+        looks = [(one, known[one.table_name]) for one in tables.left]
+        found = dict(zip(known, inspect_tables(self.dataset, looks, some), strict=True))
+        return tables.each(lambda one: plan_refresh(self.dataset, one, found[one.table_name], is_of_all=some is None))
 
-    def _note(self, name: str, known: IndexEntries, stamps: Mapping[str, str]) -> None:
-        """Note the table, and the files that were read and found to be the same, so that they are not read next time."""
-        noted = {
-            image_id: replace(known.index[image_id], file_stamp=stamp)
-            for image_id, stamp in stamps.items()
-            if image_id in known.index and known.index[image_id].file_stamp != stamp
-        }
-        if known.stored and not noted:
-            return
-        unknown = {image_id: Indexed(n_rows=count) for image_id, count in known.n_rows.items()}
-        with suppress(ReadOnlyError, NotSavedError):  # nothing is wrong without it, only slower
-            if known.stored:
-                save_index(self.dataset, name, noted, digest=known.digest, upon=known.stored)
-            else:
-                save_index(self.dataset, name, {**unknown, **known.index, **noted}, digest=known.digest)
-
-    def _join_parts(self, name: str) -> None:
-        """Let a table in parts be one file, for programs that read only that; what is known of its rows still holds."""
-        with suppress(ReadOnlyError, NotSavedError):  # the parts are read just the same
-            joined = self.dataset.join_table_parts(name)
-            stored = self.dataset.load_table_index(name) if joined else None
-            if joined and stored and stored.table_digest == joined.replaces:
-                self.dataset.save_table_index(name, replace(stored, table_digest=joined.digest))
-
-    def _image_ids(self) -> list[str]:
-        if self.dataset.lacks_images:
-            raise DamagedError(
-                f"the folder of all images of {self.dataset.path} is not there: its disk is away, or it was moved; nothing "
-                "was changed in the tables"
-            )
-        return self.dataset.list_image_ids()
-
-    def _is_usable(self, indexer: DatasetIndexer, known: IndexEntries) -> bool:
-        """Return whether there is a table that can be continued; as `_ids_in_usable_table`."""
-        if known.stored and self.dataset.is_table_whole(indexer.table_name):  # what is in it was looked at before
-            return True
-        return bool(known.digest) and self._ids_in_usable_table(indexer) is not None
-
-    def _ids_in_usable_table(self, indexer: DatasetIndexer) -> set[str] | None:
-        """Return the images that a table has rows of; none where there is no table.
-
-        A table that cannot be continued, damaged or another program's of the same name, goes into the quarantine: None.
-        """
-        name = indexer.table_name
-        try:
-            table = self.dataset.load_arrow(name)
-        except TableNotFoundError:
-            return set()
-        except DamagedError:
-            self._forget(name)
-            return None
-        lacks = not set(indexer.required_columns()) <= set(table.column_names)
-        ids = table["image_id"].unique().to_pylist() if "image_id" in table.column_names else [None]
-        if not all(isinstance(one, str) for one in ids) or (lacks and self.dataset.load_table_index(name) is None):
-            self._forget(name)
-            return None
-        return set(ids)
-
-    def _forget(self, name: str) -> None:
-        self.dataset.set_table_aside(name)
-        self.tables.pop(name, None)
-        self._digests.pop(name, None)
-
-
-def _state_after(entry: Indexed) -> State:
-    seen = CurrentState(fingerprint=entry.fingerprint, changes=entry.changes)
-    return decide(seen, entry, version=entry.version).state
+    def _carry_out(self, plan: TablePlan, done: Sequence[Extraction]) -> UpdateReport:
+        report, is_written = carry_out(self.dataset, plan, done)
+        if is_written:  # whoever wants it reads it; a million rows need not become a frame for nobody
+            self.tables.pop(report.table_name, None)
+            self._digests.pop(report.table_name, None)
+        return report

@@ -3,9 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kymflow_core.tables.freshness import State
 from kymflow_zarr.counted import counted
+from kymflow_zarr.errors import DamagedError
+
+Unusable: TypeAlias = DamagedError | PermissionError | IsADirectoryError
+"""Why a table cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +51,17 @@ class UpdateReport:
             "cancelled" if self.is_cancelled else "",
         ]
         return ", ".join([text, *filter(None, parts)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatedTables:
+    """What a run did to several tables: a report of each, and by the table's name why others could not be used."""
+
+    reports: tuple[UpdateReport, ...]
+    unusable: Mapping[str, Unusable] = field(default_factory=dict)
+
+    def checked(self) -> tuple[UpdateReport, ...]:
+        """Return the reports; raise why the first table could not be used where one could not."""
+        for error in self.unusable.values():
+            raise error
+        return self.reports

@@ -68,7 +68,8 @@ class ReadableBlobs:
         DamagedError
             When it has more than `limit` bytes, or is no file but a pipe or a device.
         """
-        return steps.read_regular(self._path(key), limit)
+        data = steps.read_unless_link(self._place(key), limit)
+        return steps.read_regular(self._path(key), limit) if data is None else data
 
     def open(self, key: str) -> BinaryIO:
         """Open a file to read parts of it; raise as `read`."""

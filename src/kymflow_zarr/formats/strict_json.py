@@ -98,6 +98,13 @@ def object_from_bytes(data: bytes, *, what: str, lenient: bool = False) -> dict[
     return value
 
 
+def copied(value: JsonValue) -> JsonValue:
+    """Return a copy of a value that was parsed, which shares nothing with it that can be changed."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
 def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 

@@ -3,29 +3,31 @@
 The rule of this room: what was read is never read again, so a handle is for one question and not for keeping.
 """
 
-from typing import Self
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any, Self, TypeVar
 
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.formats.parquet import ParquetBytes
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.strict_json import JsonValue, copied
+from kymflow_zarr.record.attributes import RecordAttributes
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import Revision, load_revision
 
+_Read = TypeVar("_Read")
+
 
 class HeldRecord(ZarrImageRecord):
-    """A handle that reads each artifact, and the metadata, once; it does not see what is saved later.
+    """A handle that reads each artifact, the metadata and the attributes once; it does not see what is saved later.
 
-    Parameters are those of `ZarrImageRecord`; get one from `ZarrDataset.held_record`.
+    What it gives may be changed: nobody else who asks gets that. Parameters are those of `ZarrImageRecord`; get one from
+    `ZarrDataset.held_record`.
     """
 
     def __init__(self, blobs: Blobs, image_id: str) -> None:
         super().__init__(blobs, image_id)
-        self._stamps: dict[str, str] = {}
-        self._numbers: list[int] | None = None
-        self._files: dict[str, bytes] = {}
-        self._opened: dict[str, ParquetBytes] = {}
-        self._keys: list[str] | None = None
-        self._revision: Revision | None = None
+        self._held: dict[Hashable, Any] = {}
 
     def again(self) -> Self:
         """Return a handle to the same record that has read nothing yet."""
@@ -33,33 +35,44 @@ class HeldRecord(ZarrImageRecord):
 
     def list_analysis_keys(self) -> list[str]:
         """Return the keys as they were when they were asked for first."""
-        if self._keys is None:
-            self._keys = super().list_analysis_keys()
-        return list(self._keys)
+        return list(self._once("keys", super().list_analysis_keys))
+
+    def load_attributes(self) -> RecordAttributes:
+        """Return the axes and the time of creation as they were when they were asked for first."""
+        return self._once("attributes", super().load_attributes)
+
+    def get_shape(self) -> tuple[int, ...]:
+        """Return the shape of the pixels as it was when it was asked for first."""
+        return self._once("shape", super().get_shape)
 
     def load_revision(self) -> Revision:
         """Return the metadata as they were when they were asked for first."""
-        if self._revision is None:
-            self._check_there()
-            self._revision = load_revision(self._blobs, self._list_numbers())
-        return self._revision
+        return self._once("revision", self._load_revision)
+
+    def load_metadata_payload(self, *, revision: int | None = None) -> dict[str, JsonValue]:
+        """Return the metadata as they were when they were asked for first; an earlier revision as it is."""
+        if revision is not None:
+            return super().load_metadata_payload(revision=revision)
+        return {key: copied(item) for key, item in self.load_revision().payload.items()}
+
+    def _load_revision(self) -> Revision:
+        self._check_there()
+        return load_revision(self._blobs, self._list_numbers())
 
     def _stamp(self, key: str) -> str:
-        if key not in self._stamps:
-            self._stamps[key] = super()._stamp(key)
-        return self._stamps[key]
+        return self._once(("stamp", key), partial(super()._stamp, key))
 
     def _list_numbers(self) -> list[int]:
-        if self._numbers is None:
-            self._numbers = super()._list_numbers()
-        return self._numbers
+        return self._once("numbers", super()._list_numbers)
 
     def _file(self, key: str, *, limit: int = MAX_PARQUET_BYTES) -> bytes:
-        if key not in self._files:
-            self._files[key] = super()._file(key, limit=limit)
-        return self._files[key]
+        return self._once(("file", key), partial(super()._file, key, limit=limit))
 
     def _parquet(self, key: str) -> ParquetBytes:
-        if key not in self._opened:
-            self._opened[key] = super()._parquet(key)
-        return self._opened[key]
+        return self._once(("parquet", key), partial(super()._parquet, key))
+
+    def _once(self, what: Hashable, read: Callable[[], _Read]) -> _Read:
+        if what not in self._held:
+            self._held[what] = read()
+        held: _Read = self._held[what]
+        return held

@@ -8,7 +8,7 @@ people; where its content is no revision's, somebody edited it by hand, and it c
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
@@ -54,10 +54,13 @@ class Revision:
     copy_sha256: str = ""
     """The digest of the readable copy's bytes; empty in revisions of an earlier version of the program."""
 
+    sealed_sha256: str = field(default="", compare=False, repr=False)
+    """The digest that the payload was compared with when it was read."""
+
     @property
     def sha256(self) -> str:
         """The digest of the payload's canonical JSON: equal digests, equal metadata."""
-        return canonical_sha256(self.payload)
+        return self.sealed_sha256 or canonical_sha256(self.payload)
 
 
 NOTHING_SAVED = Revision(number=-1, payload={})
@@ -304,7 +307,8 @@ def _revision_from_bytes(blobs: Blobs, number: int, data: bytes) -> Revision | N
     except DamagedError:
         return None
     payload = sealed.get("metadata")
-    if not isinstance(payload, Mapping) or canonical_sha256(payload) != sealed.get(SHA256):
+    digest = canonical_sha256(payload) if isinstance(payload, Mapping) else ""
+    if not isinstance(payload, Mapping) or digest != sealed.get(SHA256):
         return None
     if sealed.get(REVISION) != number or place_problem(said_place(sealed), revision_place(blobs, number)):
         return None
@@ -316,6 +320,7 @@ def _revision_from_bytes(blobs: Blobs, number: int, data: bytes) -> Revision | N
         saved_utc=saved_utc,
         follows=follows if isinstance(follows, int) else None,
         copy_sha256=copy_sha256,
+        sealed_sha256=digest,
     )
 
 

@@ -55,7 +55,8 @@ def run_indexers(
     image_ids
         Only these images; by default all.
     watch
-        Shows how far each table is; when cancelled, the tables that were not begun stay as they are.
+        Shows how far the work is; when cancelled, the tables get what was done by then, and where nothing was, no table
+        is looked at.
 
     Raises
     ------
@@ -65,16 +66,11 @@ def run_indexers(
         When it cannot be written.
     """
     there = ZarrDataset(path, mode="r").path
-    if not indexers:
+    if not indexers or watch.is_cancelled():
         return []
     tables = KymDataset(there)
-    reports = []
-    for indexer in indexers:
-        run = tables.refresh if mode == "refresh" else tables.rebuild
-        reports.append(run(indexer, image_ids=image_ids, watch=watch))
-        if watch.is_cancelled():
-            break
-    return reports
+    run = tables.refresh_tables if mode == "refresh" else tables.rebuild_tables
+    return list(run(indexers, image_ids=image_ids, watch=watch).checked())
 
 
 def refresh_after_save(path: Path, indexers: Sequence[DatasetIndexer], image_ids: Sequence[str]) -> list[UpdateReport]:

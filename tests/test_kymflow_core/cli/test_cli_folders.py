@@ -128,10 +128,10 @@ def refuse(monkeypatch, is_refused: Callable[[Path], bool], number: int) -> None
     """Let the disk refuse to read some files."""
 
     def refusing(read):
-        def read_or_refuse(path, *arguments):
+        def read_or_refuse(path, *arguments, **options):
             if is_refused(Path(path)):
                 raise OSError(number, os.strerror(number), str(path))
-            return read(path, *arguments)
+            return read(path, *arguments, **options)
 
         return read_or_refuse
 
@@ -472,6 +472,6 @@ def test_a_stop_is_told_to_a_script(imported_path, monkeypatch):
     def stop(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(KymDataset, "refresh", stop)
+    monkeypatch.setattr(KymDataset, "refresh_tables", stop)
     result = CliRunner().invoke(app, ["index", str(imported_path), "--json"])
     assert (result.exit_code, json.loads(result.stdout)["error"]) == (130, "stopped")

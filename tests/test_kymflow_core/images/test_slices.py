@@ -38,6 +38,6 @@ class Holder:
 
 
 @pytest.mark.parametrize(("shape", "is_whole"), [((30_000, 38), True), ((1, 2**21), True), ((2, 2**20 + 1), False)])
-def test_up_to_4_mb_of_pixels_are_read_whole(shape, is_whole):
+def test_up_to_two_million_pixels_are_read_whole(shape, is_whole):
     holder = Holder(shape)
     assert pixels_to_cut(holder) == ("whole" if is_whole else holder.lazy)

@@ -42,10 +42,10 @@ def opened_files(monkeypatch):
     counts: Counter[str] = Counter()
     open_regular = steps._open_regular
 
-    def count(path):
+    def count(path, flags=0):
         parts = path.split(".zarr/", 1)[1].split("/")
         counts["/".join("ID" if part.count("-") == 4 else part for part in parts)] += 1
-        return open_regular(path)
+        return open_regular(path, flags)
 
     monkeypatch.setattr(steps, "_open_regular", count)
     return counts

@@ -41,6 +41,8 @@ def all_of(record):
         record.load_metadata_payload(),
         record.load_df_parquet("report").to_dict("list"),
         record.list_analysis_keys(),
+        record.load_attributes(),
+        record.get_shape(),
     )
 
 
@@ -50,11 +52,11 @@ def test_it_says_what_the_record_says(record, held):
 
 def test_each_file_is_opened_once(held, monkeypatch):
     opened, real = [], steps._open_regular
-    monkeypatch.setattr(steps, "_open_regular", lambda path: opened.append(path) or real(path))
+    monkeypatch.setattr(steps, "_open_regular", lambda path, flags=0: opened.append(path) or real(path, flags))
     for _ in range(2):
         all_of(held)
     names = sorted(path.rpartition("/")[2] for path in opened)
-    assert names == ["metadata.00000000.json", "metadata.json", "report.parquet"]
+    assert names == ["metadata.00000000.json", "metadata.json", "report.parquet", "zarr.json", "zarr.json"]
 
 
 def test_a_later_save_is_not_seen(record, held):
@@ -62,6 +64,18 @@ def test_a_later_save_is_not_seen(record, held):
     record.save_df_parquet("report", report(2))
     record.save_metadata_payload({"header": {"name": "other"}})
     assert all_of(held) == before
+
+
+def test_who_changes_the_metadata_that_it_got_changes_them_for_nobody_else(held):
+    before = held.fingerprint([METADATA_KEY])
+    held.load_metadata_payload()["header"]["name"] = "other"
+    assert held.load_metadata_payload() == {"header": {"name": "scan"}}
+    assert held.fingerprint([METADATA_KEY]) == before
+
+
+def test_an_earlier_revision_can_be_asked_for(record, held):
+    record.save_metadata_payload({"header": {"name": "other"}})
+    assert held.load_metadata_payload(revision=0) == {"header": {"name": "scan"}}
 
 
 def test_looking_again_sees_it(record, held):
