@@ -1,11 +1,12 @@
 """Runs the extraction of many images: one after another, or by any executor. Stops between images.
 
 The rule of this room: it knows no table. Each image is looked at once for all tables. Progress is reported in the thread
-that started the run.
+that started the run. Where Ctrl-C ends it, what was done by then is handed over all the same.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -19,14 +20,27 @@ Asked: TypeAlias = tuple[str, Sequence[int]]
 """An image, and which of the indexers are asked for its rows."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """What images gave for each indexer, in their order; `is_interrupted`: Ctrl-C was pressed before the last was done."""
+
+    of_each: list[list[Extraction]]
+    is_interrupted: bool
+
+    def stop_if_interrupted(self) -> None:
+        """Go on with what Ctrl-C asks for, once what was done is saved: raise `KeyboardInterrupt`."""
+        if self.is_interrupted:
+            raise KeyboardInterrupt
+
+
 def run_extraction(
     dataset: ZarrDataset,
     wanted: Sequence[tuple[DatasetIndexer, Sequence[str]]],
     *,
     watch: Watch,
     executor: Executor | None,
-) -> list[list[Extraction]]:
-    """Return for each indexer what its images gave, in their order; without those not begun when the run was cancelled."""
+) -> Extracted:
+    """Return for each indexer what its images gave; without those that were not done when the run was stopped."""
     indexers = [indexer for indexer, _ in wanted]
     asked: dict[str, list[int]] = {}
     for at, (_, image_ids) in enumerate(wanted):
@@ -38,11 +52,16 @@ def run_extraction(
         stream = spread(partial(_submit, executor, dataset.path, indexers), images, watch)
     name = indexers[0].table_name if len(indexers) == 1 else ""
     found: dict[str, dict[int, Extraction]] = {}
-    for done, made in enumerate(_until(stream, watch), start=1):
-        image_id = made[0].image_id
-        found[image_id] = dict(zip(asked[image_id], made, strict=True))
-        watch.progress(done, len(images), name)
-    return [[found[one][at] for one in image_ids if one in found] for at, (_, image_ids) in enumerate(wanted)]
+    is_interrupted = False
+    try:
+        for done, made in enumerate(_until(stream, watch), start=1):
+            image_id = made[0].image_id
+            found[image_id] = dict(zip(asked[image_id], made, strict=True))
+            watch.progress(done, len(images), name)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    of_each = [[found[one][at] for one in image_ids if one in found] for at, (_, image_ids) in enumerate(wanted)]
+    return Extracted(of_each=of_each, is_interrupted=is_interrupted)
 
 
 def extract_many(path: Path, indexers: Sequence[DatasetIndexer], images: Sequence[Asked]) -> list[list[Extraction]]:

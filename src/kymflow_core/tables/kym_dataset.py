@@ -224,7 +224,9 @@ class KymDataset:
             return self.get_table(name)
         gone = [image_id for image_id in stale if worth[image_id].state is State.DELETED]
         present = [image_id for image_id in stale if image_id not in gone]
-        [done] = run_extraction(self.dataset, [(indexer, present)], watch=watch, executor=None)
+        extracted = run_extraction(self.dataset, [(indexer, present)], watch=watch, executor=None)
+        extracted.stop_if_interrupted()
+        [done] = extracted.of_each
         rows = {one.image_id: one.rows for one in done if one.rows is not None}
         failed = {one.image_id: one.entry.error for one in done if one.rows is None}
         return joined_rows(self.dataset, indexer, rows, failed, gone)
@@ -254,8 +256,10 @@ class KymDataset:
         tables = EachTable(indexers)
         plans = plan(tables, None if image_ids is None else list(dict.fromkeys(image_ids)))
         wanted = [(one.indexer, one.image_ids) for one in plans.values()]
-        done = dict(zip(plans, run_extraction(self.dataset, wanted, watch=watch, executor=executor), strict=True))
+        extracted = run_extraction(self.dataset, wanted, watch=watch, executor=executor)
+        done = dict(zip(plans, extracted.of_each, strict=True))
         reports = tables.each(lambda one: self._carry_out(plans[one.table_name], done.pop(one.table_name)))
+        extracted.stop_if_interrupted()
         return UpdatedTables(reports=tuple(reports.values()), unusable=tables.unusable)
 
     def _plan_rebuild(self, tables: EachTable, some: Sequence[str] | None) -> dict[str, TablePlan]:

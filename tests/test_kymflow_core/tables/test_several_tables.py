@@ -99,6 +99,21 @@ def test_a_cancelled_run_leaves_every_table_sound_with_what_was_done(lab):
     assert all(not stale(kd, indexer) for indexer in INDEXERS)
 
 
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_ctrl_c_leaves_every_table_sound_with_what_was_done(lab, jobs):
+    kd = KymDataset(lab)
+
+    def press(number, *_):
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(jobs) as executor, pytest.raises(KeyboardInterrupt):
+        kd.rebuild_tables(INDEXERS, watch=Watch(progress=press), executor=executor if jobs else None)
+    assert len(stored_rows(kd, "images")) == 1
+    assert len(stale(kd, ImageIndexer())) == len(stale(kd, RoiIndexer())) == 2
+    kd.refresh_tables(INDEXERS)
+    assert all(not stale(kd, indexer) for indexer in INDEXERS)
+
+
 def test_what_changes_after_one_indexer_has_read_it_is_seen_by_all(lab):
     image_id = analysed(lab)
     changes = iter([2.5])
