@@ -171,7 +171,7 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     if not current.committed:
         upon = _commit_edit(blobs, current, number, numbers)
         number += 1
-    saved = _commit(blobs, payload, number, upon)
+    saved = _commit(blobs, payload, number, upon, copy_sha256=hashlib.sha256(text).hexdigest())
     # Where the copy fails the save is done all the same: the commit is there, and every reader recognises
     # the copy that is left as an older revision's.
     with suppress(KymflowZarrError, OSError):
@@ -239,17 +239,17 @@ def list_revisions(blobs: Blobs) -> list[int]:
 def _commit_edit(blobs: Blobs, edit: Revision, number: int, numbers: list[int]) -> int:
     """Commit an edit by hand as a revision, and return its number."""
     upon = _newest_sound(blobs, numbers).number if numbers else -1
-    return _commit(blobs, edit.payload, number, upon).number
+    digest = hashlib.sha256(to_readable_bytes(edit.payload, what="metadata")).hexdigest()
+    return _commit(blobs, edit.payload, number, upon, copy_sha256=digest).number
 
 
-def _commit(blobs: Blobs, payload: JsonObject, number: int, follows: int) -> Revision:
+def _commit(blobs: Blobs, payload: JsonObject, number: int, follows: int, *, copy_sha256: str) -> Revision:
     if number > LAST_NUMBER:
         raise DamagedError(
             f"not saved: {blobs.describe(revision_key(number - 1))} has the highest number that there can be, which no "
             "save comes to; move that file away"
         )
     saved_utc = utc_now()
-    copy_sha256 = hashlib.sha256(to_readable_bytes(payload, what="metadata")).hexdigest()
     sealed = seal_document(
         {
             REVISION: number,
