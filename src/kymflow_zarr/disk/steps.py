@@ -154,9 +154,10 @@ def write_file(path: str, data: bytes, *, flush: bool = True) -> None:
     write_parts(path, [data], flush=flush)
 
 
-def write_parts(path: str, parts: Iterable[bytes], *, flush: bool) -> None:
-    """Write a file's bytes one part after another, and flush them to the disk itself."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_CLOEXEC", 0), 0o666)
+def write_parts(path: str, parts: Iterable[bytes], *, flush: bool, exclusive: bool = False) -> None:
+    """Write a file's bytes one part after another, and flush them to the disk itself; `exclusive`: it must not exist."""
+    kind = os.O_EXCL if exclusive else os.O_TRUNC
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | kind | _BINARY | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         for data in parts:
             rest = memoryview(data)
