@@ -8,7 +8,7 @@ import codecs
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import NoReturn, TypeAlias, cast
 
@@ -69,24 +69,30 @@ def is_readable_form(data: bytes, value: JsonValue, *, what: str) -> bool:
 
 def _indented(value: JsonValue) -> bytes:
     """Return JSON as `json.dumps` with an indent of 2 writes it. Measured: in a half to a third of its time."""
-    return f"{_laid_out(value, chr(10))}\n".encode()
+    parts: list[str] = []
+    _lay_out(value, "\n", parts.append)
+    return "".join((*parts, "\n")).encode()
 
 
-def _laid_out(value: JsonValue, line: str) -> str:
-    """Return the JSON of plain dicts and lists, where `line` is the end of a line with the indent of what is around."""
+def _lay_out(value: JsonValue, line: str, put: Callable[[str], None]) -> None:
+    """Put down the JSON of plain dicts and lists, where `line` is the end of a line with the indent of what is around."""
+    start, below = "", f"{line}  "
     if type(value) is str:
-        return encode_basestring(value)
-    below = f"{line}  "
-    parts: list[str] = []  # filled by loops: a comprehension would halve how deep a value may be nested, before Python 3.12
-    if type(value) is dict and value:
+        put(encode_basestring(value))
+    elif type(value) is dict and value:
         for key, item in value.items():
-            parts.append(f"{encode_basestring(key)}: {_laid_out(item, below)}")
-        return f"{{{below}{f',{below}'.join(parts)}{line}}}"
-    if type(value) is list and value:
+            put(f"{start or '{'}{below}{encode_basestring(key)}: ")
+            _lay_out(item, below, put)
+            start = ","
+        put(f"{line}}}")
+    elif type(value) is list and value:
         for item in value:
-            parts.append(_laid_out(item, below))
-        return f"[{below}{f',{below}'.join(parts)}{line}]"
-    return repr(value) if type(value) in (int, float) else _COMPACT.encode(value)
+            put(f"{start or '['}{below}")
+            _lay_out(item, below, put)
+            start = ","
+        put(f"{line}]")
+    else:
+        put(repr(value) if type(value) in (int, float) else _COMPACT.encode(value))
 
 
 def canonical_bytes(value: JsonValue) -> bytes:
