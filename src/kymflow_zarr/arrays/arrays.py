@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import zarr
@@ -177,7 +177,7 @@ def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
 
 def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
     """Read an array whole; raise as `open_array`, and `DamagedError` when a checksum is wrong or it is too large."""
-    plan, document = check_complete(blobs, key), _document(blobs, key)
+    plan, document = _complete(blobs, key)
     where = blobs.describe(key)
     if plan.nbytes > MAX_ARRAY_BYTES:
         raise DamagedError(f"the array {where} needs {plan.nbytes >> 30} GB of memory; open it lazily and read parts of it")
@@ -201,11 +201,15 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
 
 def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
     """Return how an array lies on disk, from its checked metadata alone; raise as `open_array`."""
+    return _plan_and_document(blobs, key)[0]
+
+
+def _plan_and_document(blobs: Blobs, key: str) -> tuple[ArrayPlan, JsonObject]:
     document, where = _document(blobs, key), blobs.describe(key)
     if document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "broken":
         raise DamagedError(f"the metadata of the array {where} were changed; restore it from a backup")
     _check_place(blobs, key, document)
-    return plan_of_document(document, where=where)
+    return plan_of_document(document, where=where), document
 
 
 def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
@@ -220,7 +224,12 @@ def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
 
 def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
     """Return how an array lies on disk, after looking whether its files are there; raise as `open_array`."""
-    plan = array_plan(blobs, key)
+    return _complete(blobs, key)[0]
+
+
+def _complete(blobs: Blobs, key: str) -> tuple[ArrayPlan, JsonObject]:
+    """Return what `check_complete` does, and the metadata document."""
+    plan, document = _plan_and_document(blobs, key)
     blobs.check_links(key)
     # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
     missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(inside(key, name))]
@@ -229,7 +238,7 @@ def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
             f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
             "restore it from a backup"
         )
-    return plan
+    return plan, document
 
 
 def check_chunks(blobs: Blobs, key: str) -> None:
@@ -246,12 +255,11 @@ def check_chunks(blobs: Blobs, key: str) -> None:
 
 
 def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
-    plan = check_complete(blobs, key)
-    document = dict(_document(blobs, key))
+    plan, document = _complete(blobs, key)
     try:
         with checked_codecs():
             # `zarr.open_array` waits for another thread to read the document: measured, half of the time of a small image.
-            return zarr.Array.from_dict(StorePath(blobs.store(key, complete=True)), cast("dict[str, Any]", document)), plan
+            return zarr.Array.from_dict(StorePath(blobs.store(key, complete=True)), dict(document)), plan
     except UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error

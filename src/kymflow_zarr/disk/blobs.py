@@ -221,8 +221,11 @@ class Blobs(ReadableBlobs):
             steps.confirm(os.path.dirname(place), undo=partial(steps.rename_folder, place, lies))
 
     def flush(self, key: str) -> None:
-        """Flush a folder of a tree that is being built, before the tree is done; files of others are flushed already."""
-        if self._draft:
+        """Flush a folder of a tree that is being built, before the tree is done; files of others are flushed already.
+
+        Where nothing was written into it, it is not there, and there is nothing to do.
+        """
+        if self._draft and self.is_folder(key):
             with self._writing(key):
                 steps.flush_tree(self._path(key))
 
