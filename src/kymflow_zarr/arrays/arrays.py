@@ -7,7 +7,6 @@ large files suit network and synchronized folders. `shards` encodes into memory;
 """
 
 import hashlib
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -183,13 +182,11 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
         raise DamagedError(f"the array {where} needs {plan.nbytes >> 30} GB of memory; open it lazily and read parts of it")
     try:
         dtype = np.dtype(str(document["data_type"])).newbyteorder("<")
-        ours = array_document(dtype.newbyteorder("="), plan.shape, (), chunk=plan.chunk, shard=plan.file)
-        if any(document.get(key) != value for key, value in ours.items() if key != ATTRIBUTES):  # of another version
+        if not _is_of_this_version(document, plan, dtype):
             return np.asarray(_open(blobs, key)[0][...])
         array = np.empty(plan.shape, dtype)
         for position, region in file_regions(plan.shape, plan.file):
-            data = blobs.read(inside(key, plan.file_at(position)))
-            decode_file(data, array[region], plan, where=plan.file_at(position))
+            _decode(blobs, key, plan, position, array[region])
     except DamagedError as error:
         raise DamagedError(f"the array {where} is damaged: {error}") from error
     except FileNotFoundError as error:
@@ -197,6 +194,18 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
     except (*UNREADABLE, MemoryError) as error:
         raise DamagedError(f"the array {where} is damaged ({error}); restore it from a backup") from error
     return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _is_of_this_version(document: JsonObject, plan: ArrayPlan, dtype: np.dtype[Any]) -> bool:
+    """Return whether an array is, to the last value of its document, as `write_array` writes one."""
+    ours = array_document(dtype.newbyteorder("="), plan.shape, (), chunk=plan.chunk, shard=plan.file)
+    return all(document.get(key) == value for key, value in ours.items() if key != ATTRIBUTES)
+
+
+def _decode(blobs: Blobs, key: str, plan: ArrayPlan, position: tuple[int, ...], out: NDArray[Any]) -> None:
+    """Fill a part of an array from the file at a position."""
+    file = plan.file_at(position)
+    decode_file(blobs.read(inside(key, file)), out, plan, where=file)
 
 
 def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
@@ -243,15 +252,22 @@ def _complete(blobs: Blobs, key: str) -> tuple[ArrayPlan, JsonObject]:
 
 def check_chunks(blobs: Blobs, key: str) -> None:
     """Read and check every chunk, one file at a time; raise `DamagedError` when a checksum is wrong."""
-    array, plan = _open(blobs, key)
-    steps = (range(0, size, length) for size, length in zip(plan.shape, plan.file, strict=True))
-    for start in itertools.product(*steps):
+    plan, document = _complete(blobs, key)
+    dtype = np.dtype(str(document["data_type"])).newbyteorder("<")
+    array = None if _is_of_this_version(document, plan, dtype) else _open(blobs, key)[0]
+    for position, region in file_regions(plan.shape, plan.file):
+        start = tuple(at * length for at, length in zip(position, plan.file, strict=True))
+        damaged = f"the array {blobs.describe(key)} is damaged at {start}"
         try:
-            array[tuple(slice(at, at + length) for at, length in zip(start, plan.file, strict=True))]
+            if array is None:
+                part = [min(length, size - at) for at, length, size in zip(start, plan.file, plan.shape, strict=True)]
+                _decode(blobs, key, plan, position, np.empty(part, dtype))
+            else:
+                array[region]
+        except DamagedError as error:
+            raise DamagedError(f"{damaged}: {error}") from error
         except UNREADABLE as error:
-            raise DamagedError(
-                f"the array {blobs.describe(key)} is damaged at {start} ({error}); restore it from a backup"
-            ) from error
+            raise DamagedError(f"{damaged} ({error}); restore it from a backup") from error
 
 
 def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
