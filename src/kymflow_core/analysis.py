@@ -15,6 +15,7 @@ from kymflow_core.images.acq_image import AcqImage
 from kymflow_zarr import Watch, ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.spread import lost_workers_named
 from kymflow_zarr.watch import UNWATCHED
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def analyze_dataset(
     ------
     ReadOnlyError
         When the dataset cannot be written.
+    WorkerLostError
+        When a process of the executor was ended from outside; what was measured by then is saved.
     """
     opened = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(dataset)
     ids = opened.list_image_ids() if image_ids is None else list(dict.fromkeys(image_ids))
@@ -178,7 +181,8 @@ def _spread(
                 for future in [one for one in pending if one.cancel()]:
                     del pending[future]
             while len(pending) < _WAITING and (image_id := next(waiting, None)) is not None:
-                pending[executor.submit(analyze_record, path, image_id, rois, settings)] = image_id
+                with lost_workers_named():
+                    pending[executor.submit(analyze_record, path, image_id, rois, settings)] = image_id
             if not pending:
                 return
             done, _ = wait(pending, timeout=_ASKED_EVERY_S, return_when=FIRST_COMPLETED)

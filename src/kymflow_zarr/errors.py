@@ -21,6 +21,7 @@ KymflowZarrError
 ├── SourceError            (ValueError)         a file or folder that cannot be imported
 ├── ConflictError          (RuntimeError)       somebody else saved first
 ├── CancelledError         (RuntimeError)       somebody stopped work that is done whole or not at all
+├── WorkerLostError        (RuntimeError)       a process that shared the work was ended from outside
 ├── NotInstalledError      (ImportError)        a package that is needed for this is not installed
 ├── RemoteError            (ConnectionError)    a server refused, failed or did not answer: nothing is known of its files
 ├── ReadOnlyError          (PermissionError)    the dataset, or its disk, cannot be written
@@ -112,6 +113,10 @@ class ConflictError(KymflowZarrError, RuntimeError):
 
 class CancelledError(KymflowZarrError, RuntimeError):
     """Work that is done whole or not at all was stopped by the person who asked for it."""
+
+
+class WorkerLostError(KymflowZarrError, RuntimeError):
+    """A process that shared the work was ended before it was done; what it had done by then is whole."""
 
 
 class NotInstalledError(KymflowZarrError, ImportError):

@@ -4,16 +4,23 @@ The rule of this room: what is handed over is small, a path and some ids, and so
 and a cancel asked for, in the thread that started the work.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
+from kymflow_zarr.errors import WorkerLostError
 from kymflow_zarr.watch import Watch
 
 CHUNK = 16
 """Records that are handed over together: each call costs about as much as one record."""
 WAITING = 8
 """Chunks that are handed over at a time; after a cancel no more than these are waited for."""
+
+_LOST = (
+    "a process that shared the work was ended from outside, as a system does whose memory is full; what was done by then "
+    "is whole, and nothing half done counts: do the same again, with fewer processes at once where memory is short"
+)
 
 _I = TypeVar("_I")
 _T = TypeVar("_T")
@@ -34,6 +41,11 @@ def spread(
         Their ids, or whatever tells what is to be done with each.
     watch
         Asked whether to stop.
+
+    Raises
+    ------
+    WorkerLostError
+        When a process of the executor was ended from outside.
     """
     chunks = iter([records[start : start + CHUNK] for start in range(0, len(records), CHUNK)])
     pending: set[Future[list[_T]]] = set()
@@ -43,13 +55,25 @@ def spread(
                 chunk = next(chunks, None)
                 if chunk is None:
                     break
-                pending.add(submit(chunk))
+                with lost_workers_named():
+                    pending.add(submit(chunk))
             if not pending:
                 return
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                yield from future.result()
+                with lost_workers_named():
+                    found = future.result()
+                yield from found
     finally:
         for future in pending:
             future.cancel()
         wait(pending)
+
+
+@contextmanager
+def lost_workers_named() -> Iterator[None]:
+    """Raise `WorkerLostError` where an executor says that one of its processes is gone, and that it does nothing more."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise WorkerLostError(_LOST) from error

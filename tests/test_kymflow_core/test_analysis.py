@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from kymflow_core.cli import app
 from kymflow_core.flow import VelocitySettings, notes
 from kymflow_core.simulate import Scan, simulate_kymograph
 from kymflow_zarr import Watch, ZarrDataset
+from kymflow_zarr.errors import WorkerLostError
 
 README = Path(__file__).parents[2] / "README.md"
 SPEED_PX = {"fast": 4.0, "slow": 2.0, "back": -3.0}
@@ -184,6 +186,15 @@ def measured_slowly(path, image_id, rois, settings, folder):
     return analysis.analyze_record(path, image_id, rois, settings)
 
 
+def test_processes_of_which_one_was_killed_are_a_failure_that_says_what_to_do(lab):
+    class Broken(ThreadPoolExecutor):
+        def submit(self, *_, **__):
+            raise BrokenProcessPool("a child process terminated abruptly")
+
+    with pytest.raises(WorkerLostError, match=r"ended from outside, .* do the same again, with fewer processes at once"):
+        analyze_dataset(lab, executor=Broken())
+
+
 @pytest.mark.trials
 @pytest.mark.filterwarnings("default")
 def test_a_worker_that_is_killed_has_only_its_own_images_repeated(tmp_path, monkeypatch):
@@ -215,16 +226,35 @@ def test_a_worker_that_is_killed_has_only_its_own_images_repeated(tmp_path, monk
     assert all(pids[0] == killed[0] for pids in repeated.values())
 
 
-@pytest.mark.trials
-def test_a_cluster_verifies_and_fills_the_tables_as_one_process_does(lab):
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a cluster of two workers."""
     distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.mark.trials
+def test_a_cluster_verifies_and_fills_the_tables_as_one_process_does(lab, cluster):
     alone = command("verify", lab.path, "--deep").output
     (lab.path / "tables/rois.parquet").unlink(missing_ok=True)
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        address = cluster.scheduler_address
-        assert command("index", lab.path, "--rebuild", "--dask", address).exit_code == 0
-        assert command("verify", lab.path, "--deep", "--dask", address).output == alone
+    assert command("index", lab.path, "--rebuild", "--dask", cluster).exit_code == 0
+    assert command("verify", lab.path, "--deep", "--dask", cluster).output == alone
     assert command("freshness", lab.path).output.count("fresh") >= 1
+
+
+@pytest.mark.trials
+def test_a_cluster_exports_what_one_process_does(lab, cluster, tmp_path):
+    def files_of(name):
+        """All files of an export, but for the document, which says when it was made."""
+        files = [path for path in (tmp_path / name).rglob("*") if path.is_file() and path.name != "dataset.json"]
+        return {path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in files}
+
+    lab.export_legacy_folder(tmp_path / "alone")
+    result = command("export", lab.path, tmp_path / "out", "--dask", cluster)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert files_of("out") == files_of("alone")
+    assert ZarrDataset(tmp_path / "again.zarr").import_folder(tmp_path / "out").summary().startswith("3 imported")
 
 
 @pytest.mark.trials

@@ -7,9 +7,9 @@ states something else, the earlier one counts, and a note reports the contradict
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from kymflow_core.errors import HeaderError
 from kymflow_core.headers.acquisition import AcquisitionHeader
@@ -61,6 +61,16 @@ class TagsHeaderReader(HeaderReader, Protocol):
         """Return what `read` returns for the file that has these tags; raise as `read`."""
 
 
+def reads_tags(reader: HeaderReader) -> TypeGuard[TagsHeaderReader]:
+    """Return whether a header reader is a `TagsHeaderReader`; an import asks it of each reader for each file."""
+    return _reads_tags(type(reader))
+
+
+@cache
+def _reads_tags(kind: type[HeaderReader]) -> bool:
+    return hasattr(kind, "read_tags")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundHeader:
     """The header that several readers made, and what a person who imports should know of it."""
@@ -82,7 +92,7 @@ def read_header(
     for reader in readers:
         try:
             with whatever_is_raised(partial(_failure_of, reader)):
-                if tags is not None and isinstance(reader, TagsHeaderReader):
+                if tags is not None and reads_tags(reader):
                     said = reader.read_tags(tags, shape)
                 else:
                     said = reader.read(path, shape)

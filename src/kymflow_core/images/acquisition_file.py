@@ -17,7 +17,7 @@ from kymflow_core.columns import with_names
 from kymflow_core.errors import KymflowError
 from kymflow_core.headers import AcquisitionHeader, HeaderReader, installed_header_readers, read_header
 from kymflow_core.headers.older_sidecar import NAME as OLDER_SIDECAR
-from kymflow_core.headers.reader import TagsHeaderReader
+from kymflow_core.headers.reader import reads_tags
 from kymflow_core.images.cloudscope import with_cloudscope_named
 from kymflow_core.images.image_readers import ImageInFile, ImageReader, installed_image_readers, read_image
 from kymflow_core.images.metadata import RecordMetadata
@@ -125,7 +125,7 @@ def _header_readers(reader: ImageReader, image: ImageInFile, readers: Sequence[H
     """Return the header readers of a file: of a TIFF all; of another the file itself, then those of files next to it."""
     if image.tags is not None:
         return [*readers]
-    beside = [one for one in readers if not isinstance(one, TagsHeaderReader)]
+    beside = [one for one in readers if not reads_tags(one)]
     return [_StatedInFile(name=reader.name, header=image.header), *beside]
 
 

@@ -7,10 +7,9 @@ large files suit network and synchronized folders. `shards` encodes into memory;
 """
 
 import hashlib
-import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import zarr
@@ -177,19 +176,17 @@ def open_array(blobs: Blobs, key: str) -> "zarr.Array[Any]":
 
 def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
     """Read an array whole; raise as `open_array`, and `DamagedError` when a checksum is wrong or it is too large."""
-    plan, document = check_complete(blobs, key), _document(blobs, key)
+    plan, document = _complete(blobs, key)
     where = blobs.describe(key)
     if plan.nbytes > MAX_ARRAY_BYTES:
         raise DamagedError(f"the array {where} needs {plan.nbytes >> 30} GB of memory; open it lazily and read parts of it")
     try:
         dtype = np.dtype(str(document["data_type"])).newbyteorder("<")
-        ours = array_document(dtype.newbyteorder("="), plan.shape, (), chunk=plan.chunk, shard=plan.file)
-        if any(document.get(key) != value for key, value in ours.items() if key != ATTRIBUTES):  # of another version
+        if not _is_of_this_version(document, plan, dtype):
             return np.asarray(_open(blobs, key)[0][...])
         array = np.empty(plan.shape, dtype)
         for position, region in file_regions(plan.shape, plan.file):
-            data = blobs.read(inside(key, plan.file_at(position)))
-            decode_file(data, array[region], plan, where=plan.file_at(position))
+            _decode(blobs, key, plan, position, array[region])
     except DamagedError as error:
         raise DamagedError(f"the array {where} is damaged: {error}") from error
     except FileNotFoundError as error:
@@ -199,13 +196,29 @@ def load_array(blobs: Blobs, key: str) -> NDArray[Any]:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
+def _is_of_this_version(document: JsonObject, plan: ArrayPlan, dtype: np.dtype[Any]) -> bool:
+    """Return whether an array is, to the last value of its document, as `write_array` writes one."""
+    ours = array_document(dtype.newbyteorder("="), plan.shape, (), chunk=plan.chunk, shard=plan.file)
+    return all(document.get(key) == value for key, value in ours.items() if key != ATTRIBUTES)
+
+
+def _decode(blobs: Blobs, key: str, plan: ArrayPlan, position: tuple[int, ...], out: NDArray[Any]) -> None:
+    """Fill a part of an array from the file at a position."""
+    file = plan.file_at(position)
+    decode_file(blobs.read(inside(key, file)), out, plan, where=file)
+
+
 def array_plan(blobs: Blobs, key: str) -> ArrayPlan:
     """Return how an array lies on disk, from its checked metadata alone; raise as `open_array`."""
+    return _plan_and_document(blobs, key)[0]
+
+
+def _plan_and_document(blobs: Blobs, key: str) -> tuple[ArrayPlan, JsonObject]:
     document, where = _document(blobs, key), blobs.describe(key)
     if document_seal_state(strip_foreign(document, ATTRIBUTES), holder=ATTRIBUTES) == "broken":
         raise DamagedError(f"the metadata of the array {where} were changed; restore it from a backup")
     _check_place(blobs, key, document)
-    return plan_of_document(document, where=where)
+    return plan_of_document(document, where=where), document
 
 
 def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
@@ -220,7 +233,12 @@ def array_shape(blobs: Blobs, key: str) -> tuple[int, ...]:
 
 def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
     """Return how an array lies on disk, after looking whether its files are there; raise as `open_array`."""
-    plan = array_plan(blobs, key)
+    return _complete(blobs, key)[0]
+
+
+def _complete(blobs: Blobs, key: str) -> tuple[ArrayPlan, JsonObject]:
+    """Return what `check_complete` does, and the metadata document."""
+    plan, document = _plan_and_document(blobs, key)
     blobs.check_links(key)
     # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
     missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(inside(key, name))]
@@ -229,29 +247,35 @@ def check_complete(blobs: Blobs, key: str) -> ArrayPlan:
             f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
             "restore it from a backup"
         )
-    return plan
+    return plan, document
 
 
 def check_chunks(blobs: Blobs, key: str) -> None:
     """Read and check every chunk, one file at a time; raise `DamagedError` when a checksum is wrong."""
-    array, plan = _open(blobs, key)
-    steps = (range(0, size, length) for size, length in zip(plan.shape, plan.file, strict=True))
-    for start in itertools.product(*steps):
+    plan, document = _complete(blobs, key)
+    dtype = np.dtype(str(document["data_type"])).newbyteorder("<")
+    array = None if _is_of_this_version(document, plan, dtype) else _open(blobs, key)[0]
+    for position, region in file_regions(plan.shape, plan.file):
+        start = tuple(at * length for at, length in zip(position, plan.file, strict=True))
+        damaged = f"the array {blobs.describe(key)} is damaged at {start}"
         try:
-            array[tuple(slice(at, at + length) for at, length in zip(start, plan.file, strict=True))]
+            if array is None:
+                part = [min(length, size - at) for at, length, size in zip(start, plan.file, plan.shape, strict=True)]
+                _decode(blobs, key, plan, position, np.empty(part, dtype))
+            else:
+                array[region]
+        except DamagedError as error:
+            raise DamagedError(f"{damaged}: {error}") from error
         except UNREADABLE as error:
-            raise DamagedError(
-                f"the array {blobs.describe(key)} is damaged at {start} ({error}); restore it from a backup"
-            ) from error
+            raise DamagedError(f"{damaged} ({error}); restore it from a backup") from error
 
 
 def _open(blobs: Blobs, key: str) -> tuple["zarr.Array[Any]", ArrayPlan]:
-    plan = check_complete(blobs, key)
-    document = dict(_document(blobs, key))
+    plan, document = _complete(blobs, key)
     try:
         with checked_codecs():
             # `zarr.open_array` waits for another thread to read the document: measured, half of the time of a small image.
-            return zarr.Array.from_dict(StorePath(blobs.store(key, complete=True)), cast("dict[str, Any]", document)), plan
+            return zarr.Array.from_dict(StorePath(blobs.store(key, complete=True)), dict(document)), plan
     except UNREADABLE as error:
         where = blobs.describe(key)
         raise DamagedError(f"the array {where} cannot be opened ({error}); restore it from a backup") from error

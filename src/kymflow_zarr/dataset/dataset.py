@@ -37,6 +37,7 @@ from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.record.attributes import DatasetAttributes, RecordAttributes, group_to_bytes, record_to_bytes, utc_now
 from kymflow_zarr.record.groups import write_empty_group
 from kymflow_zarr.record.held import HeldRecord
+from kymflow_zarr.record.ome import OmeDescription
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.remote.blobs import read_only
 from kymflow_zarr.remote.file_list import save_file_list
@@ -209,6 +210,7 @@ class Dataset(DatasetTables):
         chunks: Sequence[int] | None = None,
         image_id: str | None = None,
         created_utc: str | None = None,
+        described: OmeDescription | None = None,
     ) -> Iterator[ZarrImageRecord]:
         """Build a record with its metadata and artifacts aside; it appears, whole, when the block ends without error.
 
@@ -218,6 +220,8 @@ class Dataset(DatasetTables):
             As in `ZarrImageRecord.save_array`.
         image_id, created_utc
             Of a record of another dataset, which it is to be again; by default a new one, of now.
+        described
+            What its OME-Zarr metadata say, as in `ZarrImageRecord.save_ome`.
 
         Raises
         ------
@@ -236,7 +240,7 @@ class Dataset(DatasetTables):
             names = check_axes(axes, np.ndim(arr))
             attributes = RecordAttributes(axes=names, created_utc=created_utc or utc_now())
             of = place_note(blobs.place(layout.GROUP_DOCUMENT))
-            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes, of=of))
+            blobs.write(layout.GROUP_DOCUMENT, record_to_bytes(attributes, described, of=of))
             for group in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
                 write_empty_group(blobs, group)
             yield draft

@@ -127,16 +127,22 @@ class Blobs(ReadableBlobs):
             self._check_space(key, len(data))
             yield data
 
-    def create(self, key: str, data: bytes) -> None:
-        """Write a file that must not exist; of two writers one gets `FileExistsError`."""
+    def create(self, key: str, data: bytes, *, flush: bool = True) -> None:
+        """Write a file that must not exist; of two writers one gets `FileExistsError`.
+
+        One that means nothing after a power failure need not wait for the disk: `flush` is then False.
+        """
         path = self._path(key)
         with self._writing(key):
             self._check_space(key, len(data))
             self._make_folders(os.path.dirname(path))
+            if self._draft:
+                steps.write_parts(path, [data], flush=False, exclusive=True)
+                return
             with steps.temporary_file(path) as temporary:
-                steps.write_file(temporary, data, flush=not self._draft)
+                steps.write_file(temporary, data, flush=flush)
                 steps.link(temporary, path)
-                if not self._draft:
+                if flush:
                     steps.confirm(os.path.dirname(path), undo=partial(_remove_own, path, data))
 
     def duplicate(self, source: str, key: str) -> None:
@@ -215,8 +221,11 @@ class Blobs(ReadableBlobs):
             steps.confirm(os.path.dirname(place), undo=partial(steps.rename_folder, place, lies))
 
     def flush(self, key: str) -> None:
-        """Flush a folder of a tree that is being built, before the tree is done; files of others are flushed already."""
-        if self._draft:
+        """Flush a folder of a tree that is being built, before the tree is done; files of others are flushed already.
+
+        Where nothing was written into it, it is not there, and there is nothing to do.
+        """
+        if self._draft and self.is_folder(key):
             with self._writing(key):
                 steps.flush_tree(self._path(key))
 

@@ -114,9 +114,9 @@ def _take_claim(blobs: Blobs, key: str, me: bytes) -> list[str]:
         chain = _chain(blobs, key)
         if chain and not _is_given_up(blobs, chain[-1]):
             return []
-        own = f"{key}+{_digest(blobs, chain[-1])}" if chain else key
+        own = f"{key}+{_digest(blobs.read(chain[-1], limit=_LIMIT))}" if chain else key
         try:
-            blobs.create(own, me)
+            blobs.create(own, me, flush=False)
         except (FileExistsError, FileNotFoundError):
             continue
         if _chain(blobs, key) == [*chain, own]:
@@ -135,16 +135,17 @@ def _release(blobs: Blobs, held: list[str], me: bytes) -> None:
 def _chain(blobs: Blobs, key: str) -> list[str]:
     """Return the files of a claim: its own, and each that took over the one before."""
     chain: list[str] = []
+    successor = key
     with suppress(FileNotFoundError):
         while True:
-            successor = f"{chain[0]}+{_digest(blobs, chain[-1])}" if chain else key
-            blobs.read(successor, limit=_LIMIT)
+            said = blobs.read(successor, limit=_LIMIT)
             chain.append(successor)
+            successor = f"{key}+{_digest(said)}"
     return chain
 
 
-def _digest(blobs: Blobs, key: str) -> str:
-    return hashlib.sha256(blobs.read(key, limit=_LIMIT)).hexdigest()[:32]
+def _digest(said: bytes) -> str:
+    return hashlib.sha256(said).hexdigest()[:32]
 
 
 @contextmanager

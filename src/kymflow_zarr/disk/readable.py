@@ -144,15 +144,13 @@ class ReadableBlobs:
         """Return what can be no file or folder of ours below a folder: its key, and what it is."""
         top = self._path(key)
         odd = []
-        for folder, folders, names in os.walk(top):
-            for name in sorted((*folders, *names)):
-                path = os.path.join(folder, name)
-                try:
-                    what = steps.oddity(path, str(self._top))
-                except FileNotFoundError:
-                    continue
-                if what:
-                    odd.append((inside(key, os.path.relpath(path, top).replace(os.sep, "/")), what))
+        for entry in steps.walk_entries(top):
+            try:
+                what = steps.oddity(entry, str(self._top))
+            except FileNotFoundError:
+                continue
+            if what:
+                odd.append((inside(key, os.path.relpath(entry.path, top).replace(os.sep, "/")), what))
         return odd
 
     def quarantined(self) -> Iterator[tuple[str, bytes]]:
@@ -172,11 +170,9 @@ class ReadableBlobs:
 
     def check_links(self, key: str) -> None:
         """Raise `DamagedError` where a symbolic link below a folder leads out of the dataset."""
-        for folder, folders, names in os.walk(self._path(key)):
-            for name in (*folders, *names):
-                path = os.path.join(folder, name)
-                if os.path.islink(path):
-                    steps.check_link(path, str(self._top))
+        for entry in steps.walk_entries(self._path(key)):
+            if entry.is_symlink():
+                steps.check_link(entry.path, str(self._top))
 
     def _path(self, key: str) -> str:
         """Return where a key lies; raise `DamagedError` where a symbolic link there is not followed."""

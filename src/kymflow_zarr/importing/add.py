@@ -21,20 +21,14 @@ def add_content(dataset: Dataset, content: FileContent, source: Source) -> str:
 
 
 def _build(dataset: Dataset, content: FileContent, source: Source, *, image_id: str | None) -> str:
-    with dataset.build_record(content.pixels, axes=content.axes, image_id=image_id) as draft:
-        fill_record(draft, content, source)
+    with dataset.build_record(content.pixels, axes=content.axes, image_id=image_id, described=content.ome) as draft:
+        if content.metadata:
+            draft.save_metadata_payload(content.metadata)
+        save_artifacts(draft, content)
+        for name, array in content.masks.items():
+            draft.save_array_artifact(name, array, held_by_metadata=True)
+        draft.save_json(layout.PROVENANCE, source.to_json())
     return draft.image_id
-
-
-def fill_record(draft: ZarrImageRecord, content: FileContent, source: Source) -> None:
-    """Save all that one file gave, but for the pixels, into the record that is being built of it."""
-    if content.metadata:
-        draft.save_metadata_payload(content.metadata)
-    save_artifacts(draft, content)
-    for name, array in content.masks.items():
-        draft.save_array_artifact(name, array, held_by_metadata=True)
-    draft.save_json(layout.PROVENANCE, source.to_json())
-    draft.save_ome(content.ome)
 
 
 def save_artifacts(record: ZarrImageRecord, content: FileContent) -> None:

@@ -67,7 +67,13 @@ class RecordRestore(ExportedFiles):
             )
         array = self.array(pixels[0], self.read(pixels[0], notes))
         has_other_pixels = bool(notes)
-        with dataset.build_record(array, axes=image.axes, image_id=image.image_id, created_utc=image.created_utc) as draft:
+        metadata: JsonObject | None = None
+        for file in by_kind.get("metadata", []):
+            metadata = object_from_bytes(self.read(file, notes), what=file.path)
+        described = None if metadata is None or self.describe is None else self.describe(metadata)
+        with dataset.build_record(
+            array, axes=image.axes, image_id=image.image_id, created_utc=image.created_utc, described=described
+        ) as draft:
             for file in by_kind.get("array", []):
                 values = self.array(file, self.read(file, notes))
                 draft.restore_array(file.name, values, axes=file.axes, held_by_metadata=file.held)
@@ -76,23 +82,20 @@ class RecordRestore(ExportedFiles):
                     _restore_analysis(draft, file, self.read(file, notes))
             for file in by_kind.get("revision", []):
                 draft.restore_revision(int(file.name), self.read(file, notes))
-            metadata: JsonObject | None = None
-            for file in by_kind.get("metadata", []):
-                metadata = object_from_bytes(self.read(file, notes), what=file.path)
-                newest = draft.load_revision()
-                if newest.payload != metadata:
-                    draft.save_metadata_payload(metadata, expected=newest)
-                else:
-                    draft.save_readable_copy(newest)
+            newest = draft.load_revision()
             if metadata is None:
-                metadata = draft.load_metadata_payload()
+                metadata = newest.payload
+                if self.describe is not None:
+                    draft.save_ome(self.describe(metadata))
+            elif newest.payload != metadata:
+                draft.save_metadata_payload(metadata, expected=newest)
+            else:
+                draft.save_readable_copy(newest)
             if has_other_pixels:
                 # As of a changed file that is read again: results that do not state these pixels are outdated.
                 metadata = {**metadata, layout.PIXELS_SHA256: pixels_digest(array)}
                 draft.save_metadata_payload(metadata)
                 notes.append("results in it that were made of the pixels as they were exported are outdated")
-            if self.describe is not None:
-                draft.save_ome(self.describe(metadata))
             notes += self._check(draft, is_changed=bool(notes))
         # The record is there: a failure from here on is a note, and cannot keep it out.
         for kind in ("csv", "array_tiff"):

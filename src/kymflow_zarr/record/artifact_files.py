@@ -38,9 +38,10 @@ def restored_file(key: str, data: bytes, *, of: JsonObject | None) -> bytes:
     """
     if key.endswith(PARQUET):
         opened = ParquetBytes(data, what=key)
-        table = opened.table(of)
+        if problem := opened.problem(of):
+            raise DamagedError(problem)
         if opened.state == "unsealed":  # another program's, of which only this tells whether it is read later
-            table_to_frame(table, what=key)
+            table_to_frame(opened.table(of), what=key)
         return bind_parquet(data, what=key, of=of) if opened.problem_of_seal(of) == UNBOUND else data
     if key.endswith(JSON):
         artifact_from_bytes(data, what=key, of=of)

@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr import layout
-from kymflow_zarr.arrays.arrays import axes_of, load_array, open_array, write_array
+from kymflow_zarr.arrays.arrays import array_shape, axes_of, load_array, open_array, write_array
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
 from kymflow_zarr.errors import (
@@ -296,6 +296,10 @@ class Artifacts:
             When it is incomplete.
         """
         return self._array(name, partial(open_array, self._blobs))
+
+    def get_array_artifact_shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of the array artifact `name`, reading none; raise as `open_array_artifact`."""
+        return self._array(name, partial(array_shape, self._blobs))
 
     def get_array_artifact_axes(self, name: str) -> tuple[str, ...]:
         """Return the axes of the array artifact `name`."""

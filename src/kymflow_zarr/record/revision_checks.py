@@ -14,12 +14,14 @@ from kymflow_zarr.formats.strict_json import JsonObject, canonical_sha256, is_re
 from kymflow_zarr.layout import RECORD_HISTORY, RECORD_METADATA, ROIS, revision_key, revision_number
 from kymflow_zarr.record.revisions import (
     REVISION,
+    Revision,
     copy_from_bytes,
     list_revisions,
     load_history,
     load_readable_copy,
     load_revision,
     read_metadata_file,
+    revision_of,
     revision_place,
     sealed_revision,
 )
@@ -81,8 +83,10 @@ def is_held_by_copy(blobs: Blobs, *, without: int) -> bool:
 
 def misplaced_problem(blobs: Blobs, sealed: JsonObject, number: int) -> str | None:
     """Return what is wrong where the file in the place of a revision is another one, as it was written; else None."""
-    if document_seal_state(sealed) != "whole":
-        return None
+    return _place_problem(blobs, sealed, number) if document_seal_state(sealed) == "whole" else None
+
+
+def _place_problem(blobs: Blobs, sealed: JsonObject, number: int) -> str | None:
     if sealed.get(REVISION) != number:
         return f"lies in the place of revision {number} and says that it is revision {sealed.get(REVISION)}"
     return place_problem(said_place(sealed), revision_place(blobs, number))
@@ -124,9 +128,9 @@ def revision_problem(blobs: Blobs, number: int) -> str | None:
     except DamagedError as error:
         return str(error)
     state = document_seal_state(sealed)
-    if misplaced := misplaced_problem(blobs, sealed, number):
+    if state == "whole" and (misplaced := _place_problem(blobs, sealed, number)):
         return misplaced
-    if sealed_revision(blobs, number) is None or state == "broken":
+    if state == "broken" or revision_of(blobs, number, sealed) is None:
         return "was changed or damaged since it was written"
     if has_other_line_ends(data, sealed):
         return LINE_ENDS
@@ -135,9 +139,8 @@ def revision_problem(blobs: Blobs, number: int) -> str | None:
     return UNSEALED if state == "unsealed" else unbound_problem(said_place(sealed), revision_place(blobs, number))
 
 
-def readable_copy_problem(blobs: Blobs) -> str | None:
+def readable_copy_problem(blobs: Blobs, newest: Revision) -> str | None:
     """Return what is wrong with `metadata.json`; None where it is the newest revision's, byte for byte."""
-    newest = load_revision(blobs)
     if newest.number < 0:
         return None
     if not newest.committed:

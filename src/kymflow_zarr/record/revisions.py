@@ -174,7 +174,7 @@ def save_revision(blobs: Blobs, payload: JsonObject, *, expected: Revision | Non
     if not current.committed:
         upon = _commit_edit(blobs, current, number, numbers)
         number += 1
-    saved = _commit(blobs, payload, number, upon)
+    saved = _commit(blobs, payload, number, upon, text)
     # Where the copy fails the save is done all the same: the commit is there, and every reader recognises
     # the copy that is left as an older revision's.
     with suppress(KymflowZarrError, OSError):
@@ -245,14 +245,15 @@ def _commit_edit(blobs: Blobs, edit: Revision, number: int, numbers: list[int]) 
     return _commit(blobs, edit.payload, number, upon).number
 
 
-def _commit(blobs: Blobs, payload: JsonObject, number: int, follows: int) -> Revision:
+def _commit(blobs: Blobs, payload: JsonObject, number: int, follows: int, text: bytes | None = None) -> Revision:
+    """Create the file of a revision, where `text` is its readable copy, if that was made already; raise as a save."""
     if number > LAST_NUMBER:
         raise DamagedError(
             f"not saved: {blobs.describe(revision_key(number - 1))} has the highest number that there can be, which no "
             "save comes to; move that file away"
         )
     saved_utc = utc_now()
-    copy_sha256 = hashlib.sha256(to_readable_bytes(payload, what="metadata")).hexdigest()
+    copy_sha256 = hashlib.sha256(text or to_readable_bytes(payload, what="metadata")).hexdigest()
     sealed = seal_document(
         {
             REVISION: number,
@@ -303,9 +304,13 @@ def _revision_file(blobs: Blobs, number: int) -> bytes | None:
 
 def _revision_from_bytes(blobs: Blobs, number: int, data: bytes) -> Revision | None:
     try:
-        sealed = object_from_bytes(data, what=blobs.describe(revision_key(number)))
+        return revision_of(blobs, number, object_from_bytes(data, what=blobs.describe(revision_key(number))))
     except DamagedError:
         return None
+
+
+def revision_of(blobs: Blobs, number: int, sealed: JsonObject) -> Revision | None:
+    """Return the revision that a document is; None as `sealed_revision`."""
     payload = sealed.get("metadata")
     digest = canonical_sha256(payload) if isinstance(payload, Mapping) else ""
     if not isinstance(payload, Mapping) or digest != sealed.get(SHA256):
@@ -334,6 +339,11 @@ def _is_a_revision(blobs: Blobs, data: bytes, copy: JsonObject, newest: Revision
         return True
     older = (one for number in reversed(numbers) if (one := sealed_revision(blobs, number)) is not None)
     return any((one.copy_sha256 == bytes_digest) if one.copy_sha256 else (one.sha256 == digest) for one in older)
+
+
+def has_own_copy(blobs: Blobs, newest: Revision) -> bool:
+    """Return whether `metadata.json` is, byte for byte, what was written with the newest revision."""
+    return bool(newest.copy_sha256) and hashlib.sha256(_copy_bytes(blobs)).hexdigest() == newest.copy_sha256
 
 
 def load_readable_copy(blobs: Blobs) -> JsonObject | None:

@@ -271,7 +271,7 @@ class Sources:
         """Add or replace some images' rows, with one write."""
         if sources:
             frame = sources_to_frame(sources)
-            rows = {image_id: frame.iloc[[at]] for at, image_id in enumerate(frame[IMAGE_ID])}
+            rows = {image_id: frame.iloc[at : at + 1] for at, image_id in enumerate(frame[IMAGE_ID])}
             self._tables.replace_rows(SOURCES_TABLE, rows)
 
 

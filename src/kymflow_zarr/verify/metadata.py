@@ -13,6 +13,7 @@ from kymflow_zarr.errors import DamagedError, KymflowZarrError
 from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import LINE_ENDS, UNSEALED
 from kymflow_zarr.formats.strict_json import MAX_BYTES, object_from_bytes
+from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revision_checks import (
     HELD_TOO,
     describe_copy,
@@ -25,20 +26,23 @@ from kymflow_zarr.record.revision_checks import (
 )
 from kymflow_zarr.record.revisions import (
     adopt_edit,
+    has_own_copy,
     list_revisions,
     load_revision,
     sealed_revision,
     write_readable_copy,
 )
+from kymflow_zarr.verify.owners import Owners
 from kymflow_zarr.verify.problems import Findings, found
 from kymflow_zarr.verify.sealing import renew_line_ends, seal_revision
 
 
-def metadata_findings(blobs: Blobs, where: str, *, deep: bool, owner: str | None) -> Findings:
-    """Yield what is wrong with the metadata of the record whose folder `blobs` is.
+def metadata_findings(blobs: Blobs, record: ZarrImageRecord, where: str, *, deep: bool, owners: Owners) -> Findings:
+    """Yield what is wrong with the metadata of a record, whose folder is `blobs`, and `where` its key in the dataset.
 
-    `where` is its key in the dataset, and `owner` the other record whose readable copy lies in the place of its own.
+    `owners` says which other record's readable copy lies in the place of its own.
     """
+    owner = None if _has_own_copy(blobs, record) else owners.owner(blobs)
     for key in list_copies(blobs):
         what = "is no revision; a synchronized folder may have put another person's save there: compare, then move it away"
         copied = describe_copy(blobs, key) or what
@@ -48,13 +52,19 @@ def metadata_findings(blobs: Blobs, where: str, *, deep: bool, owner: str | None
         yield from found(f"{where}/{layout.RECORD_METADATA}", what, partial(_replace_copy, blobs))
     yield from _revision_findings(blobs, where, deep=deep, is_own=owner is None)
     if owner is None:
-        yield from _copy_findings(blobs, where)
+        yield from _copy_findings(blobs, record, where)
+
+
+def _has_own_copy(blobs: Blobs, record: ZarrImageRecord) -> bool:
+    try:
+        return has_own_copy(blobs, record.load_revision())
+    except KymflowZarrError:  # said of the revisions
+        return False
 
 
 def _revision_findings(blobs: Blobs, where: str, *, deep: bool, is_own: bool) -> Findings:
     """Yield what is wrong with revisions; `is_own` says whether the readable copy is this record's."""
     numbers = list_revisions(blobs)
-    some_are_ours = any(sealed_revision(blobs, number) for number in reversed(numbers))
     for number in numbers if deep else numbers[-1:]:
         key = layout.revision_key(number)
         said = revision_problem(blobs, number)
@@ -64,6 +74,7 @@ def _revision_findings(blobs: Blobs, where: str, *, deep: bool, is_own: bool) ->
         elif said == LINE_ENDS:
             yield from found(f"{where}/{key}", said, partial(renew_line_ends, blobs, key))
         elif said:
+            some_are_ours = any(sealed_revision(blobs, one) for one in numbers)
             safe = _is_no_loss(blobs, number, is_own=is_own, some_are_ours=some_are_ours)
             safe = safe if number == numbers[-1] else some_are_ours
             yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
@@ -74,9 +85,9 @@ def _revision_findings(blobs: Blobs, where: str, *, deep: bool, is_own: bool) ->
                 yield from found(f"{where}/{layout.revision_key(number)}", what)
 
 
-def _copy_findings(blobs: Blobs, where: str) -> Findings:
+def _copy_findings(blobs: Blobs, record: ZarrImageRecord, where: str) -> Findings:
     try:
-        said = readable_copy_problem(blobs)
+        said = readable_copy_problem(blobs, record.load_revision())
     except DamagedError as error:
         if not list_revisions(blobs):  # otherwise the findings about revisions report it
             what = (

@@ -110,7 +110,7 @@ def _findings_of_parts(
     if not blobs.is_folder(layout.RECORD_ANALYSIS):
         what = "is missing, with the ROIs, notes and results that were in it; restore it from a backup"
         yield from found(f"{where}/{layout.RECORD_ANALYSIS}", what)
-    yield from metadata_findings(blobs, where, deep=deep, owner=owners.owner(blobs))
+    yield from metadata_findings(blobs, record, where, deep=deep, owners=owners)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
         yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)

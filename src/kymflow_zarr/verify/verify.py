@@ -209,7 +209,7 @@ def _of_record(
     blobs: Blobs, dataset: Dataset, image_id: str, *, deep: bool, check: CheckRecord | None, owners: Owners
 ) -> Findings:
     where = layout.record_key(image_id)
-    folder, record = blobs.sub(where), dataset.record(image_id)
+    folder, record = blobs.sub(where), dataset.held_record(image_id)
     yield from record_findings(folder, record, where=where, deep=deep, check=check, owners=owners)
 
 

@@ -37,6 +37,12 @@ def test_a_digest_survives_a_round_trip(value):
     assert canonical_sha256(from_bytes(to_readable_bytes(value, what="x"), what="x")) == canonical_sha256(value)
 
 
+@settings(max_examples=examples(30))
+@given(value=VALUES)
+def test_json_is_laid_out_as_pythons_own_encoder_does_it(value):
+    assert to_readable_bytes(value, what="x") == json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
 def test_a_digest_does_not_depend_on_the_order_of_keys():
     assert canonical_sha256({"a": 1, "b": 2}) == canonical_sha256({"b": 2, "a": 1})
 
