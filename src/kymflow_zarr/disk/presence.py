@@ -114,7 +114,7 @@ def _take_claim(blobs: Blobs, key: str, me: bytes) -> list[str]:
         chain = _chain(blobs, key)
         if chain and not _is_given_up(blobs, chain[-1]):
             return []
-        own = f"{key}+{_digest(blobs.read(chain[-1], limit=_LIMIT))}" if chain else key
+        own = _successor(key, chain[-1], blobs.read(chain[-1], limit=_LIMIT)) if chain else key
         try:
             blobs.create(own, me, flush=False)
         except (FileExistsError, FileNotFoundError):
@@ -140,12 +140,13 @@ def _chain(blobs: Blobs, key: str) -> list[str]:
         while True:
             said = blobs.read(successor, limit=_LIMIT)
             chain.append(successor)
-            successor = f"{key}+{_digest(said)}"
+            successor = _successor(key, successor, said)
     return chain
 
 
-def _digest(said: bytes) -> str:
-    return hashlib.sha256(said).hexdigest()[:32]
+def _successor(key: str, last: str, said: bytes) -> str:
+    """Return the file that takes over the last one of a claim, which says `said`: nothing after some power failures."""
+    return f"{key}+{hashlib.sha256(said or last.encode()).hexdigest()[:32]}"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Claims: one program at a time, a dead one is taken over once, and a living one is not."""
 
+import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,19 @@ def test_one_who_died_taking_it_over_is_taken_over_too(blobs):
         presence._HELD.clear()  # as if this process were another one of the same number
         with claim(blobs, "x") as mine:
             assert mine
+    assert blobs.names(".staging") == []
+
+
+def test_claims_that_power_failures_left_empty_are_taken_over_when_they_are_old(blobs):
+    for lost in (KEY, f"{KEY}+{hashlib.sha256(KEY.encode()).hexdigest()[:32]}"):
+        blobs.write(lost, b"")
+        with claim(blobs, "x") as mine:
+            assert not mine
+        os.utime(blobs.root / lost, (0, 0))
+    with claim(blobs, "x") as mine:
+        assert mine
+        with claim(blobs, "x") as second:
+            assert not second
     assert blobs.names(".staging") == []
 
 
