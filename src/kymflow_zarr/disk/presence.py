@@ -145,8 +145,14 @@ def _chain(blobs: Blobs, key: str) -> list[str]:
 
 
 def _successor(key: str, last: str, said: bytes) -> str:
-    """Return the file that takes over the last one of a claim, which says `said`: nothing after some power failures."""
-    return f"{key}+{hashlib.sha256(said or last.encode()).hexdigest()[:32]}"
+    """Return the file that takes over the last one of a claim, which says `said`."""
+    content = last.encode() if _is_lost(said) else said
+    return f"{key}+{hashlib.sha256(content).hexdigest()[:32]}"
+
+
+def _is_lost(said: bytes) -> bool:
+    """Return whether a power failure took what a claim said: no byte of it, or zeros, as some disks leave it."""
+    return not said.strip(b"\0")
 
 
 @contextmanager
@@ -173,6 +179,8 @@ def _is_given_up(blobs: Blobs, key: str, *, after: float = CLAIM_SECONDS) -> boo
         if blobs.age_seconds(key, now=blobs.now()) > after:
             return True
     except FileNotFoundError:
+        return True
+    if _is_lost(said):  # no program that runs writes such a claim, not even for a moment
         return True
     match said.decode(errors="replace").split(" "):
         case [_, number, machine, _] if (

@@ -10,7 +10,6 @@ from threading import Barrier
 import pytest
 
 from kymflow_zarr.disk import presence, steps
-from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.presence import claim, present
 
 KEY = ".staging/claim-x"
@@ -74,16 +73,16 @@ def test_one_who_died_taking_it_over_is_taken_over_too(blobs):
     assert blobs.names(".staging") == []
 
 
-def test_claims_that_power_failures_left_empty_are_taken_over_when_they_are_old(blobs, monkeypatch):
+@pytest.mark.parametrize("content", [b"", bytes(80)])
+def test_claims_whose_content_a_power_failure_took_are_taken_over_at_once(blobs, content):
     for lost in (KEY, f"{KEY}+{hashlib.sha256(KEY.encode()).hexdigest()[:32]}"):
-        blobs.write(lost, b"")
-        with claim(blobs, "x") as mine:
-            assert not mine
-    monkeypatch.setattr(Blobs, "now", lambda _: time.time() + 2 * presence.CLAIM_SECONDS)
+        blobs.write(lost, content)
     with claim(blobs, "x") as mine:
         assert mine
-        held = presence._chain(blobs, KEY)
-    assert (len(held), blobs.names(".staging")) == (3, [])
+        assert len(presence._chain(blobs, KEY)) == 3
+        with claim(blobs, "x") as second:
+            assert not second
+    assert blobs.names(".staging") == []
 
 
 def test_a_claim_is_renewed_while_it_is_held(blobs, monkeypatch):
