@@ -93,13 +93,12 @@ class KymographView:
         dims = self.viewer.dims
         if self._before is None:
             self._before = dims.ndisplay, dims.order
-        with self._busy:  # napari zooms when the order changes; `fit` zooms once, at the end
-            dims.ndisplay = 2
-            lines, pixels = dims.ndim - 2, dims.ndim - 1
-            if self.is_alone:
-                dims.order = (*range(lines), pixels, lines)
-            # The first line and pixel are within the image at every stretch; napari cuts a slice anew when the point moves.
-            dims.set_point((lines, pixels), (0.0, 0.0))
+        dims.ndisplay = 2
+        lines, pixels = dims.ndim - 2, dims.ndim - 1
+        if self.is_alone:
+            dims.order = (*range(lines), pixels, lines)
+        # The first line and pixel are within the image at every stretch; napari cuts a slice anew when the point moves.
+        dims.set_point((lines, pixels), (0.0, 0.0))
         self.fit()
 
     def unbind(self) -> None:
@@ -289,7 +288,7 @@ class KymographView:
         is_right = abs(width / sync.edge_width - 1) <= _SAME_WIDTH and abs(self._stretch / sync.stretch - 1) <= _SAME_WIDTH
         if not is_right:
             with self._busy:
-                with placed_only(self.viewer, [sync.layer]):
+                with placed_only([sync.layer]):
                     sync.layer.scale = (1.0, 1.0)
                 sync.draw_for(self._stretch, edge_width=width)
 
@@ -304,7 +303,7 @@ class KymographView:
         if abs(factor - 1) <= _SAME:
             return
         layers = self.record_layers
-        with placed_only(self.viewer, layers):
+        with placed_only(layers):
             for layer in layers:
                 layer.metadata[KEY] = replace(layer.metadata[KEY], stretch=stretch)
                 # Shapes are drawn for a stretch already; what was drawn for another one since is stretched by the rest.
@@ -350,19 +349,14 @@ class KymographView:
 
 
 @contextmanager
-def placed_only(viewer: ViewerModel, layers: Iterable[Layer]) -> Iterator[None]:
-    """Within, another scale moves a layer and does no more; the viewer takes all changes of the layers up at the end, once.
+def placed_only(layers: Iterable[Layer]) -> Iterator[None]:
+    """Within, another scale moves a layer and does no more.
 
-    napari otherwise cuts out and uploads each picture again, 1.2 s for 30000 x 4096 pixels, and works out the sliders again
-    at each change of each layer. It has no public way.
+    napari otherwise cuts out and uploads its picture again: 1.2 s for 30000 x 4096 pixels. It has no public way.
     """
-    take_up = viewer._on_layers_change  # noqa: SLF001
     with ExitStack() as stack:
-        stack.callback(take_up)
         for layer in layers:
             stack.enter_context(layer._block_refresh())  # noqa: SLF001
-            for changed in (layer.events.scale, layer.events.data, layer.events.axis_labels):
-                stack.enter_context(changed.blocker(take_up))
         yield
 
 

@@ -4,8 +4,7 @@ The rule of this room: these layers stay, and the next record takes them over. W
 is at work on the canvas, napari can end in a segmentation fault: vispy still draws what is gone, to find out what was hit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,26 +50,25 @@ class RecordLayers:
         tag: LayerTag = layers[0][1]["metadata"][KEY]
         for layer in [layer for layer in self.all if _tag(layer).role not in (*_ORDER, "spare")]:
             self._view.viewer.layers.remove(layer)
-        with self._replacing(self.all):
-            for data, given, kind in layers:
-                own: LayerTag = given["metadata"][KEY]
-                role, there = own.role, self.find(own.role, own.channel)
-                if role == "pixels" and there is None and (there := self.find("spare")) is not None:
-                    given = {**given, "visible": True}
-                options = {**given, "edge_width": edge_width} if role == "rois" else given
-                if isinstance(there, Shapes):
-                    _replace_shapes(there, rois, options, edge_width)
-                elif isinstance(there, Image):
-                    _replace_image(there, data, options)
-                else:
-                    self._add(role, Layer.create(data, options, kind))
-            tags = [options["metadata"][KEY] for _, options, _ in layers]
-            if not any(own.role == "mask" for own in tags):
-                self.show_masks(None, tag)
-            channels = {own.channel for own in tags if own.role == "pixels"}
-            for layer in self.all:
-                if isinstance(layer, Image) and _tag(layer).role == "pixels" and _tag(layer).channel not in channels:
-                    _replace_image(layer, *_nothing("no channel", replace(tag, role="spare")))
+        for data, given, kind in layers:
+            own: LayerTag = given["metadata"][KEY]
+            role, there = own.role, self.find(own.role, own.channel)
+            if role == "pixels" and there is None and (there := self.find("spare")) is not None:
+                given = {**given, "visible": True}
+            options = {**given, "edge_width": edge_width} if role == "rois" else given
+            if isinstance(there, Shapes):
+                _replace_shapes(there, rois, options, edge_width)
+            elif isinstance(there, Image):
+                _replace_image(there, data, options)
+            else:
+                self._add(role, Layer.create(data, options, kind))
+        tags = [options["metadata"][KEY] for _, options, _ in layers]
+        if not any(own.role == "mask" for own in tags):
+            self.show_masks(None, tag)
+        channels = {own.channel for own in tags if own.role == "pixels"}
+        for layer in self.all:
+            if isinstance(layer, Image) and _tag(layer).role == "pixels" and _tag(layer).channel not in channels:
+                _replace_image(layer, *_nothing("no channel", replace(tag, role="spare")))
         shown = self.find("rois")
         if not isinstance(shown, Shapes):
             raise TypeError(f"the ROI layer is {shown!r}")
@@ -83,13 +81,11 @@ class RecordLayers:
             data, options, kind = masks
             options = {**options, "scale": (1.0, tag.stretch), "metadata": metadata}
             if isinstance(there, Image):
-                with self._replacing([there]):
-                    _replace_image(there, data, options)
+                _replace_image(there, data, options)
             else:
                 self._add("mask", Layer.create(data, options, kind))
         elif isinstance(there, Image):
-            with self._replacing([there]):
-                _replace_image(there, *_nothing("no mask", replace(tag, role="mask")))
+            _replace_image(there, *_nothing("no mask", replace(tag, role="mask")))
 
     def clear(self) -> None:
         """Take all layers of ours away, the image last: napari warns where only a ROI layer without ROIs is left."""
@@ -97,14 +93,6 @@ class RecordLayers:
             # A dialog that closes with the record takes its own layer away.
             if layer in self._view.viewer.layers:
                 self._view.viewer.layers.remove(layer)
-
-    @contextmanager
-    def _replacing(self, layers: Sequence[Layer]) -> Iterator[None]:
-        """Within, layers get to show something else; the viewer takes it up once, and draws them once."""
-        with placed_only(self._view.viewer, layers):
-            yield
-        for layer in layers:
-            layer.refresh()
 
     def _add(self, role: Role, layer: Layer) -> None:
         """Add a layer below those that belong above it."""
@@ -128,22 +116,26 @@ def _nothing(name: str, tag: LayerTag) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _replace_image(layer: Image, data: Any, options: Mapping[str, Any]) -> None:
-    layer.name, layer.metadata = options["name"], options["metadata"]
-    show_pixels(layer, data)
-    layer.scale = options["scale"]
-    if "axis_labels" in options:
-        layer.axis_labels = options["axis_labels"]
-    if "contrast_limits" in options:
-        layer.contrast_limits_range = options["contrast_limits"]
-        layer.contrast_limits = options["contrast_limits"]
-    if "gamma" in options:
-        layer.gamma, layer.blending, layer.colormap = options["gamma"], options["blending"], options["colormap"]
-    layer.visible = options.get("visible", layer.visible)
+    with placed_only([layer]):
+        layer.name, layer.metadata = options["name"], options["metadata"]
+        show_pixels(layer, data)
+        layer.scale = options["scale"]
+        if "axis_labels" in options:
+            layer.axis_labels = options["axis_labels"]
+        if "contrast_limits" in options:
+            layer.contrast_limits_range = options["contrast_limits"]
+            layer.contrast_limits = options["contrast_limits"]
+        if "gamma" in options:
+            layer.gamma, layer.blending, layer.colormap = options["gamma"], options["blending"], options["colormap"]
+        layer.visible = options.get("visible", layer.visible)
+    layer.refresh()
 
 
 def _replace_shapes(layer: Shapes, rois: RoiSet, options: Mapping[str, Any], edge_width: float) -> None:
     tag: LayerTag = options["metadata"][KEY]
     layer.mode = "pan_zoom"
-    layer.name, layer.metadata = options["name"], options["metadata"]
-    layer.scale = (1.0, 1.0)
-    show_shapes(layer, rois_to_shapes(rois, tag.stretch), rois, edge_width=edge_width)
+    with placed_only([layer]):
+        layer.name, layer.metadata = options["name"], options["metadata"]
+        layer.scale = (1.0, 1.0)
+        show_shapes(layer, rois_to_shapes(rois, tag.stretch), rois, edge_width=edge_width)
+    layer.refresh()
