@@ -215,8 +215,25 @@ def commit(journal: Journal, *, path: str, image_id: str, name: str, count: int)
     journal.note("committed", name=name, count=count, conflicts=conflicts)
 
 
+def _dawdle(rng: random.Random) -> None:
+    """Wait now and then before a step on the disk, so that other processes overtake this one there."""
+
+    def slow(real):
+        def step(*args, **kwargs):
+            if rng.random() < 0.05:
+                time.sleep(0.05 * rng.random())
+            return real(*args, **kwargs)
+
+        return step
+
+    for owner, names in ((steps, ("write_file", "link", "replace")), (Blobs, ("names", "open", "read", "forget"))):
+        for name in names:
+            setattr(owner, name, slow(getattr(owner, name)))
+
+
 def change_parts(journal: Journal, *, path: str, name: str, seed: int, count: int) -> None:
     """Change, add and remove rows of a table in parts, join the parts now and then, and read one's own rows each time."""
+    _dawdle(random.Random(-seed - 1))
     tables = Tables(Blobs(Path(path), read_only=False), PartLimits(least_rows=1, most_parts=5))
     rng, own = random.Random(seed), {}
     for number in range(count):

@@ -145,6 +145,11 @@ class ParquetBytes:
         """The columns, with their types and units."""
         return self._file.schema_arrow
 
+    @property
+    def footer(self) -> "Footer":
+        """What their footer says."""
+        return Footer(self.notes, self.schema, int(self._file.metadata.num_rows))
+
     def place(self) -> JsonValue:
         """Return what they say of their place; None where they say nothing."""
         return parquet_place(self.notes, what=self._what)

@@ -19,6 +19,8 @@ from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue
 
 REVISION = "revision"
 FILE_ID = "file_id"
+_KEPT = 4
+"""How many older commits stay, so that who was slow to look knows that a number was free when it was taken."""
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -58,17 +60,23 @@ class CommittedFile:
             When the file cannot be read, or is not what was saved.
         """
         numbers = self._numbers()  # before the file is read, so that no commit in between is skipped
-        try:
-            value = self._read(self.key)
-        except _NO_FILE:
-            return Committed()
-        held, file_id = _number_and_id(value)
-        for number, newer in self._sound(numbers, file_id):
-            if number > held:
-                value, (held, file_id) = newer, _number_and_id(newer)
-            break
-        number = max(*numbers, held, held) + 1
-        return Committed(value=value, is_there=True, next_number=number, file_id=file_id or uuid.uuid4().hex)
+        while True:
+            try:
+                value = self._read(self.key)
+            except _NO_FILE:
+                return Committed()
+            held, file_id = _number_and_id(value)
+            last = max(numbers, default=held)
+            if last > held:  # not published yet, or an older one was put over it; or forgotten since the list was made
+                found, newer = next(self._sound(numbers, file_id), (held, value))
+                again = self._numbers()
+                if max(again, default=held) > last:
+                    numbers = again
+                    continue
+                if found > held:
+                    value, (held, file_id) = newer, _number_and_id(newer)
+            number = max(last, held) + 1
+            return Committed(value=value, is_there=True, next_number=number, file_id=file_id or uuid.uuid4().hex)
 
     def commit(self, value: JsonObject, upon: Committed) -> bool:
         """Write an object as the next commit upon what was read; return False where another program has saved since.
@@ -94,7 +102,7 @@ class CommittedFile:
             return False
         if not upon.is_there:
             return True
-        if self._is_overtaken(number, upon.file_id):
+        if self._was_taken(number, upon.file_id):
             self._blobs.forget(own)
             return False
         # Where the rest fails the save is done all the same: every reader looks at the commits too.
@@ -123,27 +131,27 @@ class CommittedFile:
             if said == number and file_id in ("", of_file):
                 yield number, value
 
-    def _is_overtaken(self, number: int, file_id: str) -> bool:
-        """Return whether a newer commit is there, or another file. Then this number may have been taken and forgotten.
+    def _was_taken(self, number: int, file_id: str) -> bool:
+        """Return whether a number may have been taken before, and been forgotten since, or another file is there.
 
-        The newest commit is never forgotten, and an older one only after the file has its number or a higher one.
+        The newest commit is never forgotten, and another one only after one was published that is so much newer. What is
+        newer by less was made from the commit of this number.
         """
-        if any(newer > number for newer, _ in self._sound(self._numbers(), file_id)):
-            return True
+        newest, _ = next(self._sound(self._numbers(), file_id), (-1, None))
         try:
             held, of_file = _number_and_id(self._read(self.key))
         except (*_NO_FILE, DamagedError):
             return True
-        return held >= number or of_file not in ("", file_id)
+        return max(newest, held) > number + _KEPT or of_file not in ("", file_id)
 
     def _publish(self, file_id: str) -> None:
-        """Let the file be the newest commit, also where another program commits too; forget older ones."""
+        """Let the file be the newest commit, also where another program commits too; forget those much older."""
         published = -1
         while (newest := next(self._sound(self._numbers(), file_id), None)) is not None and newest[0] > published:
             published = newest[0]
             self._blobs.duplicate(self._commit_key(published), self.key)
         for number in self._numbers():
-            if number < published:
+            if number < published - _KEPT:
                 self._blobs.forget(self._commit_key(number))
 
 

@@ -17,6 +17,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.formats.parquet import ParquetBytes, parquet_problem, table_to_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
+from kymflow_zarr.formats.seals import PARQUET_SEAL
 from kymflow_zarr.tables.table_files import (
     IMAGE_ID,
     NUMBER,
@@ -85,7 +86,7 @@ class TableCommits(TableFiles):
         key = self.key if first else self._commit_key(state.next_number)
         data = table_to_parquet(table, notes=notes, grouped_by=IMAGE_ID, of=self.of)
         digest = digest_of_bytes(data, what=self._blobs.describe(key))
-        if not self._create(key, data, state, is_first=first):
+        if not self._create(key, data, state, digest, is_first=first):
             return ""
         # Where the rest fails the table is saved all the same: every reader looks at the commits too.
         with suppress(KymflowZarrError, OSError):
@@ -112,19 +113,19 @@ class TableCommits(TableFiles):
         data = table_to_parquet(rows, notes=notes, grouped_by=IMAGE_ID, of=self.of)
         opened = ParquetBytes(data, what=self._blobs.describe(key))
         part = Part(state.next_number, opened, digest_of_bytes(data, what=self._blobs.describe(key)))
-        if not self._create(key, data, state):
+        if not self._create(key, data, state, part.digest):
             return ""
         with suppress(KymflowZarrError, OSError):  # as in `commit`
-            self._show(state.next_number)
+            self._show(state.next_number, part.digest)
         return self.digest_of(replace(state, parts=(*state.parts, part)))
 
-    def _create(self, key: str, data: bytes, state: TableState, *, is_first: bool = False) -> bool:
+    def _create(self, key: str, data: bytes, state: TableState, digest: str, *, is_first: bool = False) -> bool:
         """Create the file of the next commit; return False, with nothing written, where another program was faster."""
         try:
             self._blobs.create(key, data)
         except FileExistsError:
             return False
-        if is_first or not self._is_overtaken(state.next_number):
+        if is_first or not self._is_overtaken(state.next_number, digest):
             return True
         self._blobs.forget(key)
         return False
@@ -156,10 +157,10 @@ class TableCommits(TableFiles):
             self._publish()
         shown, state = self._shown_parts(), self.state()
         self._forget_parts(state.number)
-        live = {part.number for part in state.parts}
-        for number in live - set(shown):
-            self._show(number)
-        for number in set(self._shown_parts()) & set(shown) - live:
+        live = {part.number: part.digest for part in state.parts}
+        for number in live.keys() - set(shown):
+            self._show(number, live[number])
+        for number in set(self._shown_parts()) & set(shown) - live.keys():
             self._blobs.set_aside(self._part_key(number))
 
     def rewrite(self) -> None:
@@ -172,7 +173,7 @@ class TableCommits(TableFiles):
         if self.problem(deep=False) is None:
             return True
         numbers = self._numbers()
-        sound = self._newest_sound_commit(numbers)
+        sound = self._newest_sound(numbers)
         if sound is None:
             return False
         if self._blobs.is_regular(self.key):
@@ -181,7 +182,7 @@ class TableCommits(TableFiles):
             self._blobs.set_aside(self.key)
         for number in reversed(numbers):
             torn = self._commit_key(number)
-            if torn == sound:
+            if number == sound.number:
                 break
             if self._sound(number) is None and self._blobs.is_listed(torn):
                 self._blobs.set_aside(torn)
@@ -234,17 +235,21 @@ class TableCommits(TableFiles):
         keys = [*map(self._commit_key, self._numbers()), *map(self._part_key, self._shown_parts())]
         return [key for key in keys if self._blobs.is_listed(key) and not self._blobs.is_regular(key)]
 
-    def _is_overtaken(self, number: int) -> bool:
-        """Return whether a newer commit is there. Then this number may have been taken before, and been forgotten since.
+    def _is_overtaken(self, number: int, digest: str) -> bool:
+        """Return whether a newer commit of the whole table is there than one of some number and digest.
 
-        The newest commit is never forgotten, and an older one only after the table's file has its number or a higher one.
+        Then the number may have been taken before, and been forgotten since: the newest commit of the whole table is never
+        forgotten, an older one or a part only after a newer one was published. A newer part says nothing: it may be upon
+        this very commit, which then must stay.
         """
-        if max(self._numbers(), default=-1) > number:
+        if self._is_whole_newer(number):
             return True
         try:
-            return number_of(self._notes(self.key)) >= number
+            notes = self._notes(self.key)
         except (DamagedError, FileNotFoundError):
             return False
+        held = number_of(notes)
+        return held > number or (held == number and notes.get(PARQUET_SEAL) != digest.encode())
 
     def _publish(self, own: int = -1) -> None:
         """Let the table's file be the newest sound commit, also if another program commits too; forget older ones.
@@ -256,23 +261,27 @@ class TableCommits(TableFiles):
         """
         published = -1
         while numbers := [number for number in self._numbers() if number > published]:
-            is_own = numbers[-1] == own
-            newest = self._commit_key(own) if is_own else self._newest_sound_commit(numbers)
-            if newest is None:
-                break
-            self._keep_foreign(newest)
-            self._blobs.duplicate(newest, self.key)
-            found = layout.commit_name(newest.rpartition("/")[2])
-            published = found[1] if found else own
+            newest = own
+            if numbers[-1] != own:
+                sound = self._newest_sound(numbers)
+                if sound is None:
+                    break
+                newest = sound.number
+            try:
+                self._keep_foreign(self._commit_key(newest))
+                self._blobs.duplicate(self._commit_key(newest), self.key)
+            except FileNotFoundError:  # another program has published a newer one since, and forgotten this one
+                continue
+            published = newest
         for number in self._numbers():
             if number < published:
                 self._blobs.forget(self._commit_key(number))
         self._forget_parts(published)
 
-    def _show(self, number: int) -> None:
+    def _show(self, number: int, digest: str) -> None:
         """Let other programs see a part, unless the whole table has its rows by now."""
         self._blobs.duplicate(self._commit_key(number), self._part_key(number))
-        if self._is_overtaken(number) and number_of(self._notes(self.key)) >= number:
+        if self._is_overtaken(number, digest) and number_of(self._notes(self.key)) >= number:
             self._blobs.forget(self._part_key(number))
 
     def _forget_parts(self, number: int) -> None:

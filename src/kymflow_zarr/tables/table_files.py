@@ -1,15 +1,16 @@
 """Which files hold a dataset table now: its own file or a newer commit, and the parts upon it. Reads only.
 
 The rule of this room: a part is a commit that has some images' rows only, in the place of all rows that older files have of
-these images, and that names the commit of the whole table which it is upon. Neither changes while it has its number: so
-whoever saw the same files before and after reading has read one table.
+these images, and that names the commit of the whole table which it is upon. Neither changes while it has its number, but
+the table's own file does: of two programs that publish at once, the slower may put an older commit there for a moment. So
+whoever reads a file compares its notes, its number and seal among them, with those that were seen when it was chosen.
 """
 
 import hashlib
 import io
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -26,7 +27,6 @@ from kymflow_zarr.formats.parquet import (
     read_footer,
     read_notes,
     read_parts,
-    table_from_parquet,
 )
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.places import check_place, place_note
@@ -55,14 +55,19 @@ class Part:
         """How many rows it has."""
         return self.opened.count_rows()
 
+    @property
+    def upon(self) -> int:
+        """The number of the whole table that it is upon."""
+        return number_of(self.opened.notes, UPON)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TableState:
     """Which files hold a table now, and what the next commit must say.
 
-    `key` is the whole table's file, None where there is no table, `number` the commit that it says to be, -1 where it says
-    none; `parts` are the parts upon it, the oldest first. `stamp` is that of the table's own file, before it was read;
-    `footer` is its footer, None where it does not hold the whole table.
+    `key` is the whole table's file, None where there is no table, and `footer` its footer, None where it is damaged or
+    another program's; `number` is the commit that it says to be, -1 where it says none; `parts` are the parts upon it, the
+    oldest first.
     """
 
     key: str | None
@@ -70,7 +75,6 @@ class TableState:
     number: int = -1
     replaces: str | None = None
     parts: tuple[Part, ...] = ()
-    stamp: str = ""
     footer: Footer | None = None
 
 
@@ -81,6 +85,14 @@ class NewestTable:
     table: pa.Table | None
     digest: str
     state: TableState
+
+
+class _ReplacedError(Exception):
+    """A file is another one than was chosen to be read."""
+
+
+_GONE = (FileNotFoundError, _ReplacedError)
+"""Another program has committed since a file was chosen, and has forgotten or replaced it."""
 
 
 class TableFiles:
@@ -122,7 +134,7 @@ class TableFiles:
         """Return the digest of a table in some files: that of the whole one, or one of it and of those of its parts."""
         if state.key is None:
             return ""
-        seal = state.footer.notes.get(PARQUET_SEAL) if state.footer else self._notes(state.key).get(PARQUET_SEAL)
+        seal = (state.footer.notes if state.footer else self._notes(state.key)).get(PARQUET_SEAL)
         whole = seal.decode() if seal else self._sha256(state.key)
         said = " ".join([whole, *(part.digest for part in state.parts)])
         return hashlib.sha256(said.encode()).hexdigest() if state.parts else whole
@@ -143,13 +155,10 @@ class TableFiles:
                 return NewestTable(None, "", state)
             try:
                 if state.parts:
-                    table, digest = self._table(state, None, None), self.digest_of(state)
-                else:
-                    data, what = self._blobs.read(state.key, limit=MAX_PARQUET_BYTES), self._blobs.describe(state.key)
-                    table, digest = self._rows_of(data, what, without), digest_of_bytes(data, what=what)
-                if not state.parts or self._is_still(state):
-                    return NewestTable(table, digest, state)
-            except FileNotFoundError:  # as in `_read`
+                    return NewestTable(self._table(state, None, None), self.digest_of(state), state)
+                data, what = self._blobs.read(state.key, limit=MAX_PARQUET_BYTES), self._blobs.describe(state.key)
+                return NewestTable(self._rows_of(data, what, state, without), digest_of_bytes(data, what=what), state)
+            except _GONE:
                 pass
             except IsADirectoryError as error:
                 raise self._is_folder(state.key) from error
@@ -159,100 +168,94 @@ class TableFiles:
         """Return which files hold the table; commits are listed before it is read, so none in between is skipped.
 
         A list that is made while others commit may lack one and have a later one, and what is on it may be gone when it is
-        read. So where a part is missing the list is made again, until it is the same: then the part is lost.
+        read, or be there again for a moment, written by a program that believed the number free. So where a part is missing
+        or a newer whole table is there the list is made again, until it is the same: then the part is lost.
         """
         numbers = self._numbers()
         while True:
-            state = self._state_of(numbers)
-            if len(state.parts) == max(0, max(numbers, default=-1) - state.number):
+            state, last = self._state_of(numbers), max(numbers, default=-1)
+            if state.key == self.key and last <= state.number:
+                return state
+            if len(state.parts) == last - state.number and not self._is_whole_newer(last):
                 return state
             again = self._numbers()
             if again == numbers:
                 return state
             numbers = again
 
+    def _is_whole_newer(self, number: int) -> bool:
+        """Return whether there is a sound commit of the whole table that is newer than some number."""
+        newer: list[int] = []
+        while newer != (newer := [one for one in self._numbers() if one > number]):
+            if self._newest_sound(newer) is not None:
+                return True
+        return False
+
     def _state_of(self, numbers: Sequence[int]) -> TableState:
         """Return which files hold the table, of the commits with some numbers."""
         newest = max(numbers, default=-1)
         if not self._blobs.is_listed(self.key):  # there is no table, or somebody deleted it
             return TableState(key=None, next_number=newest + 1)
-        stamp = ""
         try:
-            stamp = self._blobs.stamp(self.key)
             footer = self._footer(self.key)
         except DamagedError:
-            key, number, parts = self._newest_sound(numbers, -1)
-            return TableState(
-                key=key or self.key, next_number=newest + 1, number=number, parts=parts if key else (), stamp=stamp
-            )
+            return self._newest_sound(numbers) or TableState(key=self.key, next_number=newest + 1)
         if NUMBER in footer.notes:
             held = number_of(footer.notes)
-            key, number, parts = self._newest_sound([one for one in numbers if one > held], held)
-            return TableState(
-                key=key or self.key,
-                next_number=max(newest, held) + 1,
-                number=number,
-                parts=parts,
-                stamp=stamp,
-                footer=None if key else footer,
-            )
+            upon = TableState(key=self.key, next_number=max(newest, held) + 1, number=held, footer=footer)
+            return self._newest_sound([one for one in numbers if one > held], upon) or upon
         # Another program wrote it. It counts as the newest, until a commit says that it was made from it.
         digest = self._sha256(self.key)
-        key, number, parts = self._newest_sound(numbers, -1)
-        is_made_from_it = key is not None and self._notes(key).get(REPLACES) == digest.encode()
-        return TableState(
-            key=key if is_made_from_it else self.key,
-            next_number=newest + 1,
-            number=number if is_made_from_it else -1,
-            replaces=digest,
-            parts=parts if is_made_from_it else (),
-            stamp=stamp,
-        )
+        made = self._newest_sound(numbers)
+        if made is not None and made.footer is not None and made.footer.notes.get(REPLACES) == digest.encode():
+            return replace(made, replaces=digest)
+        return TableState(key=self.key, next_number=newest + 1, replaces=digest)
 
     def _read(self, read: Callable[[TableState], _Read]) -> _Read | None:
         """Return what a function reads of the newest files; None where there is no table."""
         while (state := self.state()).key is not None:
             try:
-                found = read(state)
-            except FileNotFoundError:  # another program has committed since, and forgotten this one
+                return read(state)
+            except _GONE:
                 continue
             except IsADirectoryError as error:
                 raise self._is_folder(state.key) from error
-            if not state.parts or self._is_still(state):
-                return found
         return None
 
-    def _is_still(self, state: TableState) -> bool:
-        """Return whether the table's own file has been the same all the time, so that the parts read are upon it."""
-        return state.key != self.key or self._blobs.stamp(self.key) == state.stamp
-
     def _table(self, state: TableState, columns: Sequence[str] | None, image_ids: Collection[str] | None) -> pa.Table:
-        key = state.key or self.key
         if not state.parts:
-            return self._whole(key, columns, image_ids)
+            return self._whole(state, columns, image_ids)
         wanted = None if columns is None else list(dict.fromkeys([*columns, IMAGE_ID]))
         parts = [part.opened.table(self.of, columns=wanted) for part in state.parts]
-        table = with_newer_rows([self._whole(key, wanted, image_ids), *parts], IMAGE_ID)
+        table = with_newer_rows([self._whole(state, wanted, image_ids), *parts], IMAGE_ID)
         if image_ids is not None:
             table = rows_of_images(table, image_ids)
         return table if columns is None else table.select(list(columns))
 
-    def _whole(self, key: str, columns: Sequence[str] | None, image_ids: Collection[str] | None) -> pa.Table:
+    def _whole(self, state: TableState, columns: Sequence[str] | None, image_ids: Collection[str] | None) -> pa.Table:
+        key = state.key or self.key
         what = self._blobs.describe(key)
         if columns is None and image_ids is None:
-            return table_from_parquet(self._blobs.read(key, limit=MAX_PARQUET_BYTES), what=what, of=self.of)
+            return self._opened(self._blobs.read(key, limit=MAX_PARQUET_BYTES), what, state).table(self.of)
         only = None if image_ids is None else (IMAGE_ID, image_ids)
         with self._blobs.open(key) as file:
-            check_place(parquet_place(read_notes(file, what=what), what=what), self.of, what=what)
+            notes = read_notes(file, what=what)
+            _check_same(notes, state)
+            check_place(parquet_place(notes, what=what), self.of, what=what)
             return read_parts(file, what=what, columns=columns, only=only)
+
+    def _opened(self, data: bytes, what: str, state: TableState) -> ParquetBytes:
+        opened = ParquetBytes(data, what=what)
+        _check_same(opened.notes, state)
+        return opened
 
     def _count_rows(self, state: TableState) -> int:
         if state.parts:
             return len(self._table(state, [IMAGE_ID], None))
         return (state.footer or self._footer(state.key or self.key)).n_rows
 
-    def _rows_of(self, data: bytes, what: str, without: Collection[str]) -> pa.Table:
-        opened = ParquetBytes(data, what=what)
+    def _rows_of(self, data: bytes, what: str, state: TableState, without: Collection[str]) -> pa.Table:
+        opened = self._opened(data, what, state)
         if without and opened.state == "whole" and IMAGE_ID in opened.schema.names:
             ids = opened.table(self.of, columns=[IMAGE_ID])[IMAGE_ID].unique()
             if set(ids.to_pylist()) <= set(without):
@@ -276,25 +279,23 @@ class TableFiles:
         found = map(layout.part_name, self._blobs.names(layout.TABLES))
         return sorted(one[1] for one in found if one and one[0] == self._name)
 
-    def _newest_sound(self, numbers: Sequence[int], held: int) -> tuple[str | None, int, tuple[Part, ...]]:
-        """Return the newest sound commit of the whole table among some, its number, and the parts upon it.
-
-        Where there is none, the parts are those upon the commit `held`.
-        """
+    def _newest_sound(self, numbers: Sequence[int], older: TableState | None = None) -> TableState | None:
+        """Return the newest sound commit of the whole table among some, or else `older`, with the parts upon it."""
         parts: list[Part] = []
+        newest = older
         for number in reversed(numbers):
             found = self._sound(number)
-            if isinstance(found, str):
-                return found, number, self._upon(parts, number)
+            if isinstance(found, Footer):
+                newest = TableState(key=self._commit_key(number), next_number=numbers[-1] + 1, number=number, footer=found)
+                break
             if found is not None:
                 parts.append(found)
-        return None, held, self._upon(parts, held)
+        if newest is None:
+            return None
+        return replace(newest, parts=tuple(part for part in reversed(parts) if part.upon == newest.number >= 0))
 
-    def _upon(self, parts: Sequence[Part], number: int) -> tuple[Part, ...]:
-        return tuple(part for part in reversed(parts) if number_of(part.opened.notes, UPON) == number >= 0)
-
-    def _sound(self, number: int) -> Part | str | None:
-        """Return a part, or the key of a commit of the whole table; None where nothing sound has that number."""
+    def _sound(self, number: int) -> Part | Footer | None:
+        """Return a part, or the footer of a commit of the whole table; None where nothing sound has that number."""
         for key in (self._commit_key(number), self._part_key(number)):
             what = self._blobs.describe(key)
             try:
@@ -306,13 +307,10 @@ class TableFiles:
                         return Part(number, opened, opened.notes[PARQUET_SEAL].decode())
                 elif key == self._commit_key(number):
                     opened.table(self.of)
-                    return key
+                    return opened.footer
             except (DamagedError, FileNotFoundError, IsADirectoryError):
                 continue
         return None
-
-    def _newest_sound_commit(self, numbers: Sequence[int]) -> str | None:
-        return self._newest_sound(numbers, -1)[0]
 
     def _footer(self, key: str) -> Footer:
         what = self._blobs.describe(key)
@@ -334,6 +332,12 @@ class TableFiles:
 
     def _sha256(self, key: str) -> str:
         return hashlib.sha256(self._blobs.read(key, limit=MAX_PARQUET_BYTES)).hexdigest()
+
+
+def _check_same(notes: Mapping[bytes, bytes], state: TableState) -> None:
+    """Raise where a file with these notes is not the one that holds the whole table in this state."""
+    if notes != state.footer.notes if state.footer else state.replaces and NUMBER in notes:
+        raise _ReplacedError
 
 
 def rows_of_images(table: pa.Table, image_ids: Collection[str]) -> pa.Table:

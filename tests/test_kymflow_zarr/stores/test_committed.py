@@ -39,10 +39,10 @@ def test_the_last_save_is_the_newest_and_the_file_itself_has_it(file, tmp_path, 
     assert (note_of(file), json.loads((tmp_path / KEY).read_text())["note"]) == (saves - 1, saves - 1)
 
 
-def test_one_commit_at_most_is_kept(file, tmp_path):
-    for number in range(5):
+def test_a_few_commits_are_kept(file, tmp_path):
+    for number in range(20):
         save(file, number)
-    assert len(list((tmp_path / ".kymflow").iterdir())) == 1
+    assert len(list((tmp_path / ".kymflow").iterdir())) == 5
 
 
 @pytest.mark.parametrize("before", [0, 1, 2, 5], ids="{} saves before".format)
@@ -89,6 +89,53 @@ def test_a_slow_program_that_publishes_an_older_commit_hides_no_newer_one(file, 
     assert note_of(file) == "newer"
 
 
+@pytest.mark.parametrize("others", range(5), ids="{} saves of others".format)
+def test_a_save_that_others_publish_and_build_upon_before_it_looks_again_is_done(file, blobs, monkeypatch, others):
+    """Else a program would say "not saved" of what is saved, and somebody would add the same ROI twice."""
+    save(file, "first")
+    real = CommittedFile._was_taken
+
+    def look_late(self, number, file_id):
+        monkeypatch.setattr(CommittedFile, "_was_taken", real)
+        other = CommittedFile(blobs, KEY)
+        other._publish(file_id)
+        for _ in range(others):
+            assert other.commit({"note": f"{other.newest().value['note']}, another's"}, other.newest())
+        return real(self, number, file_id)
+
+    monkeypatch.setattr(CommittedFile, "_was_taken", look_late)
+    save(file, "mine")
+    assert note_of(file) == "mine" + others * ", another's"
+
+
+def test_a_number_that_was_forgotten_is_not_free(file, blobs):
+    for number in range(2):
+        save(file, number)
+    upon = file.newest()
+    for number in range(10):
+        save(CommittedFile(blobs, KEY), f"{number} of others")
+    assert not file.commit({"note": "mine"}, upon)
+    assert note_of(file) == "9 of others"
+
+
+def test_a_commit_that_is_forgotten_while_the_file_is_read_leads_to_a_newer_one(file, blobs, monkeypatch, tmp_path):
+    save(file, "first")
+    os.link(tmp_path / KEY, tmp_path / "slow")
+    save(file, "mine")
+    real = CommittedFile._numbers
+
+    def listed_early(self):
+        monkeypatch.setattr(CommittedFile, "_numbers", real)
+        found = real(self)
+        for number in range(10):
+            save(CommittedFile(blobs, KEY), f"{number} of others")
+        (tmp_path / "slow").replace(tmp_path / KEY)  # by a program that publishes an older commit late
+        return found
+
+    monkeypatch.setattr(CommittedFile, "_numbers", listed_early)
+    assert note_of(file) == "9 of others"
+
+
 def test_a_commit_of_another_file_of_that_name_is_not_believed(file, tmp_path):
     for number in range(3):
         save(file, number)
@@ -120,7 +167,7 @@ def test_a_damaged_commit_is_no_commit(file, tmp_path):
     save(file, "first")
     upon = file.newest()
     save(file, "second")
-    (commit,) = (tmp_path / ".kymflow").iterdir()
+    commit = max((tmp_path / ".kymflow").iterdir())
     data = commit.read_bytes()
     commit.unlink()
     commit.with_name(commit.name.replace("2", "3")).write_bytes(data.replace(b"second", b"thirds"))

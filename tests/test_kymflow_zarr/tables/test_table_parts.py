@@ -251,6 +251,78 @@ class TestOthers:
         monkeypatch.setattr(TableCommits, "_whole", meanwhile)
         assert values(long) == [("a", 1.0)]
 
+    @pytest.mark.parametrize("of_all", [True, False], ids=["the whole table", "some images"])
+    def test_an_older_table_that_is_put_back_while_it_is_read_is_not_read(self, long, blobs, monkeypatch, of_all):
+        """As where of two programs that publish at once the slower one had the older commit."""
+        own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"
+        slow.hardlink_to(own)
+        long.replace_rows(TABLE, {"a": rows("a", 9.0)})
+        long.join_parts(TABLE)
+        state = TableCommits.state
+
+        def chosen_early(self):
+            monkeypatch.setattr(TableCommits, "state", state)
+            found = state(self)
+            slow.replace(own)
+            return found
+
+        monkeypatch.setattr(TableCommits, "state", chosen_early)
+        assert ("a", 9.0) in values(long, image_ids=None if of_all else ["a"])
+
+    def test_a_change_is_not_made_upon_an_older_table_that_is_put_back(self, long, blobs, monkeypatch):
+        own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"
+        slow.hardlink_to(own)
+        long.replace_rows(TABLE, {"a": rows("a", 9.0)})
+        long.join_parts(TABLE)
+        state = TableCommits.state
+
+        def chosen_early(self):
+            monkeypatch.setattr(TableCommits, "state", state)
+            found = state(self)
+            slow.replace(own)
+            return found
+
+        monkeypatch.setattr(TableCommits, "state", chosen_early)
+        long.delete_rows(TABLE, ["b"])
+        assert sorted(values(long)) == [("a", 9.0), ("c", 4.0)]
+
+    def test_a_whole_table_stays_where_others_published_it_and_built_upon_it_at_once(self, long, blobs, monkeypatch):
+        """Else nothing but the table's own file had it, and a slow program could put an older one there."""
+        own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"
+        slow.hardlink_to(own)
+        real = TableCommits._is_overtaken
+
+        def look_late(self, number, digest):
+            monkeypatch.setattr(TableCommits, "_is_overtaken", real)
+            self._publish()
+            Tables(blobs, LIMITS).replace_rows(TABLE, {"a": rows("a", 9.0)})
+            return real(self, number, digest)
+
+        monkeypatch.setattr(TableCommits, "_is_overtaken", look_late)
+        long.replace_rows(TABLE, {"b": rows("b")})
+        slow.replace(own)
+        assert values(long) == [("c", 4.0), ("a", 9.0)]
+
+    def test_a_number_that_is_written_again_while_the_table_is_read_is_not_read(self, long, blobs, monkeypatch):
+        """A program that believed a number free takes what it wrote away again, but not before others may see it."""
+        own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"
+        slow.hardlink_to(own)
+        commit = blobs.root / f"tables/.commits/{TABLE}.00000001.parquet"
+        long.replace_rows(TABLE, {"b": rows("b")})
+        again = commit.read_bytes()
+        real = TableCommits._numbers
+
+        def listed_early(self):
+            monkeypatch.setattr(TableCommits, "_numbers", real)
+            found = real(self)
+            long.replace_rows(TABLE, {"a": rows("a")})
+            commit.write_bytes(again)
+            slow.replace(own)
+            return found
+
+        monkeypatch.setattr(TableCommits, "_numbers", listed_early)
+        assert values(long) == [("c", 4.0)]
+
     @pytest.mark.parametrize("change", [{"c": rows("c", 7.0)}, {"c": rows("c")}], ids=["a part", "the whole table"])
     def test_a_list_that_lacks_a_commit_is_made_again(self, long, blobs, monkeypatch, change):
         """As where a folder is listed while others commit to it: the first one is not on the list, and the second is."""
@@ -288,7 +360,7 @@ class TestOthers:
 
     def test_a_part_that_was_not_shown_yet_counts(self, long, blobs, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(TableCommits, "_show", lambda _self, number: None)
+            patch.setattr(TableCommits, "_show", lambda _self, number, digest: None)
             long.replace_rows(TABLE, {"a": rows("a", 9.0)})
         assert (values(long)[-1], files(blobs)) == (("a", 9.0), ["velocity.parquet"])
         assert long.file(TABLE).is_behind()
