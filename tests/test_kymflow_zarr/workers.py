@@ -247,6 +247,13 @@ def change_parts(journal: Journal, *, path: str, name: str, seed: int, count: in
     journal.note("changed", own=own)
 
 
+def import_slowly(journal: Journal, *, path: str, folder: str, seed: int) -> None:
+    """Import a folder that other processes import at the same time."""
+    _dawdle(random.Random(seed))
+    report = ZarrDataset(path).import_folder(folder)
+    journal.note("imported", count=len(report.imported))
+
+
 def refresh_table(journal: Journal, *, path: str, die_at: int = 0) -> None:
     """Refresh the table of radon reports; where asked, die by SIGKILL before a call of the system."""
     tables = KymDataset(path)

@@ -182,8 +182,13 @@ class Blobs(ReadableBlobs):
 
     def set_odd_aside(self, key: str) -> None:
         """Move into the quarantine what lies in the place of a file and is none, such as a folder or a link."""
-        if self.is_listed(key) and not self.is_regular(key):
+        if not self.is_odd(key):
+            return
+        try:
             self.set_aside(key)
+        except NotSavedError:
+            if self.is_odd(key):  # else another program has done it
+                raise
 
     def set_aside(self, key: str) -> str:
         """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now.

@@ -111,15 +111,14 @@ def _take_claim(blobs: Blobs, key: str, me: bytes) -> list[str]:
     """
     while True:
         blobs.set_odd_aside(key)
-        chain = _chain(blobs, key)
+        chain, own = _chain(blobs, key)
         if chain and not _is_given_up(blobs, chain[-1]):
             return []
-        own = _successor(key, chain[-1], blobs.read(chain[-1], limit=_LIMIT)) if chain else key
         try:
             blobs.create(own, me, flush=False)
         except (FileExistsError, FileNotFoundError):
             continue
-        if _chain(blobs, key) == [*chain, own]:
+        if _chain(blobs, key)[0] == [*chain, own]:
             return [*chain, own]
         blobs.forget(own)  # the claim was released in between
 
@@ -127,13 +126,13 @@ def _take_claim(blobs: Blobs, key: str, me: bytes) -> list[str]:
 def _release(blobs: Blobs, held: list[str], me: bytes) -> None:
     """Remove the files of a claim, the first one first: without it the others say nothing."""
     _HELD.discard(me)
-    if _chain(blobs, held[0]) == held:  # else another program took it over, and it is its own
+    if _chain(blobs, held[0])[0] == held:  # else another program took it over, and it is its own
         for key in held:
             blobs.forget(key)
 
 
-def _chain(blobs: Blobs, key: str) -> list[str]:
-    """Return the files of a claim: its own, and each that took over the one before."""
+def _chain(blobs: Blobs, key: str) -> tuple[list[str], str]:
+    """Return the files of a claim, its own and each that took over the one before, and the file that is to be the next."""
     chain: list[str] = []
     successor = key
     with suppress(FileNotFoundError):
@@ -141,7 +140,7 @@ def _chain(blobs: Blobs, key: str) -> list[str]:
             said = blobs.read(successor, limit=_LIMIT)
             chain.append(successor)
             successor = _successor(key, successor, said)
-    return chain
+    return chain, successor
 
 
 def _successor(key: str, last: str, said: bytes) -> str:

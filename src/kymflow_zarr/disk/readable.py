@@ -140,6 +140,10 @@ class ReadableBlobs:
         """Return whether there is a file: no folder, symbolic link, pipe or device."""
         return steps.is_regular(self._place(key))
 
+    def is_odd(self, key: str) -> bool:
+        """Return whether there is something that is no file: a folder, symbolic link, pipe or device."""
+        return steps.is_odd(self._place(key))
+
     def odd_entries(self, key: str) -> list[tuple[str, str]]:
         """Return what can be no file or folder of ours below a folder: its key, and what it is."""
         top = self._path(key)

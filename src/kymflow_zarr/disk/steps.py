@@ -52,18 +52,29 @@ def exists(path: str, *, follow_links: bool = True) -> bool:
 
     Where links are not followed, a symbolic link is there even if it leads to nothing.
     """
-    try:
-        os.stat(path, follow_symlinks=follow_links)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return False
-        raise
-    return True
+    return _mode(path, follow_links=follow_links) is not None
 
 
 def is_regular(path: str) -> bool:
     """Return whether there is a file: no folder, symbolic link, pipe or device."""
-    return exists(path, follow_links=False) and stat.S_ISREG(os.lstat(path).st_mode)
+    mode = _mode(path, follow_links=False)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_odd(path: str) -> bool:
+    """Return whether there is something that is no file: a folder, symbolic link, pipe or device."""
+    mode = _mode(path, follow_links=False)
+    return mode is not None and not stat.S_ISREG(mode)
+
+
+def _mode(path: str, *, follow_links: bool) -> int | None:
+    """Return what lies somewhere, as `os.stat` says it; None for nothing. Asked once: another program may take it away."""
+    try:
+        return os.stat(path, follow_symlinks=follow_links).st_mode
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
 
 
 def oddity(entry: "os.DirEntry[str]", top: str) -> str:

@@ -61,6 +61,8 @@ class RemoteBlobs(Blobs):
         """Return whether a folder is listed."""
         return isinstance(self._find(key), dict)
 
+    is_odd = is_folder
+
     def is_regular(self, key: str) -> bool:
         """Return whether a file is listed."""
         return isinstance(self._find(key), str)

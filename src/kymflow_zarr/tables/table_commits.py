@@ -14,7 +14,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from kymflow_zarr import layout
-from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
+from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError, NotSavedError
 from kymflow_zarr.formats.parquet import ParquetBytes, parquet_problem, table_to_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.seals import PARQUET_SEAL
@@ -178,8 +178,8 @@ class TableCommits(TableFiles):
             return False
         if self._blobs.is_regular(self.key):
             self._blobs.keep_aside(self.key)
-        elif self._blobs.is_listed(self.key):
-            self._blobs.set_aside(self.key)
+        else:
+            self._blobs.set_odd_aside(self.key)
         for number in reversed(numbers):
             torn = self._commit_key(number)
             if number == sound.number:
@@ -233,7 +233,7 @@ class TableCommits(TableFiles):
     def odd_commits(self) -> list[str]:
         """Return the keys of what has the name of a commit or part and is no file: a folder, a link, a pipe."""
         keys = [*map(self._commit_key, self._numbers()), *map(self._part_key, self._shown_parts())]
-        return [key for key in keys if self._blobs.is_listed(key) and not self._blobs.is_regular(key)]
+        return [key for key in keys if self._blobs.is_odd(key)]
 
     def _is_overtaken(self, number: int, digest: str) -> bool:
         """Return whether a newer commit of the whole table is there than one of some number and digest.
@@ -267,11 +267,14 @@ class TableCommits(TableFiles):
                 if sound is None:
                     break
                 newest = sound.number
+            key = self._commit_key(newest)
             try:
-                self._keep_foreign(self._commit_key(newest))
-                self._blobs.duplicate(self._commit_key(newest), self.key)
-            except FileNotFoundError:  # another program has published a newer one since, and forgotten this one
-                continue
+                self._keep_foreign(key)
+                self._blobs.duplicate(key, self.key)
+            except (FileNotFoundError, NotSavedError):
+                if self._blobs.is_listed(key):
+                    raise
+                continue  # another program has published a newer one since, and forgotten this one
             published = newest
         for number in self._numbers():
             if number < published:

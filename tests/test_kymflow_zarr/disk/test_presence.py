@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from kymflow_zarr.disk import presence, steps
+from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.presence import claim, present
 
 KEY = ".staging/claim-x"
@@ -47,6 +48,34 @@ def test_whose_claim_is_taken_over(blobs, content, taken):
     assert blobs.names(".staging") == ([] if taken else ["claim-x"])
 
 
+def test_a_claim_that_is_released_while_somebody_looks_at_it_is_free(blobs, monkeypatch):
+    write_claim(blobs, number=os.getppid())
+    real = presence._is_given_up
+
+    def released(blobs, key):
+        blobs.forget(key)
+        monkeypatch.setattr(presence, "_is_given_up", real)
+        return real(blobs, key)
+
+    monkeypatch.setattr(presence, "_is_given_up", released)
+    with claim(blobs, "x") as mine:
+        assert mine
+    assert blobs.names(".staging") == []
+
+
+def test_what_is_no_file_and_goes_away_while_it_is_set_aside_is_no_error(blobs, monkeypatch):
+    (blobs.root / KEY).mkdir(parents=True)
+    real = Blobs.set_aside
+
+    def taken(self, key):
+        (blobs.root / key).rmdir()
+        return real(self, key)
+
+    monkeypatch.setattr(Blobs, "set_aside", taken)
+    with claim(blobs, "x") as mine:
+        assert mine
+
+
 def test_a_dead_claim_is_taken_over_by_one_of_many(blobs):
     for _ in range(20):
         write_claim(blobs, number=999_999_999)
@@ -79,7 +108,7 @@ def test_claims_whose_content_a_power_failure_took_are_taken_over_at_once(blobs,
         blobs.write(lost, content)
     with claim(blobs, "x") as mine:
         assert mine
-        assert len(presence._chain(blobs, KEY)) == 3
+        assert len(presence._chain(blobs, KEY)[0]) == 3
         with claim(blobs, "x") as second:
             assert not second
     assert blobs.names(".staging") == []

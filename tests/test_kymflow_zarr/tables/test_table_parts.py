@@ -303,6 +303,21 @@ class TestOthers:
         slow.replace(own)
         assert values(long) == [("c", 4.0), ("a", 9.0)]
 
+    def test_a_commit_that_is_forgotten_while_somebody_publishes_it_gives_way_to_the_newer_one(
+        self, long, blobs, monkeypatch
+    ):
+        long.replace_rows(TABLE, {"b": rows("b")})
+        real = Blobs.duplicate
+
+        def forgotten(self, source, key):
+            monkeypatch.setattr(Blobs, "duplicate", real)
+            long.replace_rows(TABLE, {"a": rows("a")})
+            return real(self, source, key)
+
+        monkeypatch.setattr(Blobs, "duplicate", forgotten)
+        long.file(TABLE)._publish()
+        assert as_others_see_it(blobs) == [("c", 4.0)]
+
     def test_a_number_that_is_written_again_while_the_table_is_read_is_not_read(self, long, blobs, monkeypatch):
         """A program that believed a number free takes what it wrote away again, but not before others may see it."""
         own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"

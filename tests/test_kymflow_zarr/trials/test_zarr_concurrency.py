@@ -101,6 +101,26 @@ def test_no_row_of_a_table_in_parts_that_four_processes_change_is_lost(zygote, t
     count("changes of a table in parts by 4 processes", 4 * trials.commits)
 
 
+def test_a_folder_that_three_processes_import_at_once_is_imported_once(zygote, tmp_path, trials, count):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(15):
+        tifffile.imwrite(folder / f"{number}.tif", np.full((30, 8), number, np.uint16))
+    for turn in range(max(2, trials.kills // 10)):
+        path = tmp_path / f"{turn}.zarr"
+        ZarrDataset.create(path)
+        common = {"path": str(path), "folder": str(folder)}
+        (tmp_path / f"{turn}").mkdir()
+        own = [{**common, "seed": 3 * turn + one} for one in range(3)]
+        journal = _let_work(zygote, tmp_path / f"{turn}", "import_slowly", own)
+        assert sum(line["count"] for line in journal) == 15
+        dataset = ZarrDataset(path)
+        assert sorted(dataset.record(one).load_array()[0, 0] for one in dataset.list_image_ids()) == [*range(15)]
+        assert len(dataset.load_table("sources")) == 15
+        assert dataset.verify(deep=True).problems == ()
+        count("files imported by 3 processes at once", 15)
+
+
 def test_no_roi_or_mask_that_three_processes_save_beside_one_tiff_is_lost(zygote, tmp_path, trials, count):
     path = tmp_path / "scan.tif"
     tifffile.imwrite(path, np.zeros((20, 6), np.uint16))
