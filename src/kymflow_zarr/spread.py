@@ -17,10 +17,11 @@ CHUNK = 16
 WAITING = 8
 """Chunks that are handed over at a time; after a cancel no more than these are waited for."""
 
-_LOST = (
+LOST = (
     "a process that shared the work was ended from outside, as a system does whose memory is full; what was done by then "
     "is whole, and nothing half done counts: do the same again, with fewer processes at once where memory is short"
 )
+"""What a `WorkerLostError` says."""
 
 _I = TypeVar("_I")
 _T = TypeVar("_T")
@@ -76,4 +77,4 @@ def lost_workers_named() -> Iterator[None]:
     try:
         yield
     except BrokenExecutor as error:
-        raise WorkerLostError(_LOST) from error
+        raise WorkerLostError(LOST) from error

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Annotated
@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from kymflow_core.errors import CommandError, MissingPackageError
+from kymflow_zarr.errors import WorkerLostError
+from kymflow_zarr.spread import LOST
 
 _LONGEST_S = 10.0
 """How long a cluster is waited for."""
@@ -28,13 +30,15 @@ def executor_of(jobs: int, dask: str | None) -> Iterator[Executor | None]:
     ------
     MissingPackageError, CommandError
         When a cluster is asked for and dask is not installed, or none answers.
+    WorkerLostError
+        When the cluster gave work up, since its processes were ended again and again or it was ended itself.
     """
     if dask is None:
         with processes(jobs) as executor:
             yield executor
         return
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingPackageError(
             "--dask needs the package distributed, which is not installed: python -m pip install 'napari-kymflow[dask]'"
@@ -44,7 +48,10 @@ def executor_of(jobs: int, dask: str | None) -> Iterator[Executor | None]:
     except (OSError, ValueError) as error:
         raise CommandError(f"no dask cluster answers at {dask!r} ({error}); look whether its scheduler runs") from error
     with client:
-        yield client.get_executor()
+        try:
+            yield client.get_executor()
+        except (KilledWorker, CancelledError) as error:
+            raise WorkerLostError(LOST) from error
 
 
 @contextmanager

@@ -84,3 +84,24 @@ def test_an_import_of_which_a_process_is_killed_has_whole_records_only_and_goes_
     monkeypatch.undo()
     assert run("import", tmp_path / "out", again).exit_code == 0
     assert content_of(again) == whole
+
+
+@pytest.mark.parametrize("ended", ["its processes, again and again", "the cluster"])
+def test_an_export_by_a_cluster_that_ends_is_not_there_and_says_why(lab, tmp_path, monkeypatch, ended):
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 60}
+    with distributed.LocalCluster(**settings) as cluster:
+        if ended == "the cluster":
+            submit = export._submit
+
+            def end(executor, *arguments):
+                future = submit(executor, *arguments)
+                cluster.close()
+                return future
+
+            monkeypatch.setattr(export, "_submit", end)
+        else:
+            kill_at(monkeypatch, export, lab.list_image_ids()[1])
+        result = run("export", lab.path, tmp_path / "out", "--dask", cluster.scheduler_address)
+    assert (result.exit_code, LOST in " ".join(result.stderr.split())) == (1, True)
+    assert not (tmp_path / "out").exists()
