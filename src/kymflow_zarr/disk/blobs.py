@@ -180,15 +180,20 @@ class Blobs(ReadableBlobs):
         """Remove the staging folder where nothing is in it."""
         self._staging.forget_if_empty()
 
+    @contextmanager
+    def unless_gone(self, key: str) -> Iterator[None]:
+        """Let something fail in the block without an error where another program has taken a file away meanwhile."""
+        try:
+            yield
+        except (FileNotFoundError, NotSavedError):
+            if self.is_listed(key):
+                raise
+
     def set_odd_aside(self, key: str) -> None:
         """Move into the quarantine what lies in the place of a file and is none, such as a folder or a link."""
-        if not self.is_odd(key):
-            return
-        try:
-            self.set_aside(key)
-        except NotSavedError:
-            if self.is_odd(key):  # else another program has done it
-                raise
+        if self.is_odd(key):
+            with self.unless_gone(key):
+                self.set_aside(key)
 
     def set_aside(self, key: str) -> str:
         """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now.

@@ -8,13 +8,14 @@ no lock is needed. Each file says in its footer which number it is.
 """
 
 import itertools
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 import pyarrow as pa
 
 from kymflow_zarr import layout
-from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError, NotSavedError
+from kymflow_zarr.errors import ConflictError, DamagedError, KymflowZarrError
 from kymflow_zarr.formats.parquet import ParquetBytes, parquet_problem, table_to_parquet
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.seals import PARQUET_SEAL
@@ -161,7 +162,9 @@ class TableCommits(TableFiles):
         for number in live.keys() - set(shown):
             self._show(number, live[number])
         for number in set(self._shown_parts()) & set(shown) - live.keys():
-            self._blobs.set_aside(self._part_key(number))
+            key = self._part_key(number)
+            with self._blobs.unless_gone(key):
+                self._blobs.set_aside(key)
 
     def rewrite(self) -> None:
         """Write the table anew as it is: sealed, and in one file."""
@@ -267,23 +270,30 @@ class TableCommits(TableFiles):
                 if sound is None:
                     break
                 newest = sound.number
-            key = self._commit_key(newest)
-            try:
-                self._keep_foreign(key)
-                self._blobs.duplicate(key, self.key)
-            except (FileNotFoundError, NotSavedError):
-                if self._blobs.is_listed(key):
-                    raise
-                continue  # another program has published a newer one since, and forgotten this one
-            published = newest
+            if self._is_done(newest, self._put_in_place):
+                published = newest
         for number in self._numbers():
             if number < published:
                 self._blobs.forget(self._commit_key(number))
         self._forget_parts(published)
 
+    def _put_in_place(self, key: str) -> None:
+        """Let the table's file be another name of a commit."""
+        self._keep_foreign(key)
+        self._blobs.duplicate(key, self.key)
+
+    def _is_done(self, number: int, step: Callable[[str], object]) -> bool:
+        """Do something with the file of a commit; return False where another program has forgotten it since."""
+        key = self._commit_key(number)
+        with self._blobs.unless_gone(key):
+            step(key)
+            return True
+        return False
+
     def _show(self, number: int, digest: str) -> None:
         """Let other programs see a part, unless the whole table has its rows by now."""
-        self._blobs.duplicate(self._commit_key(number), self._part_key(number))
+        if not self._is_done(number, lambda key: self._blobs.duplicate(key, self._part_key(number))):
+            return
         if self._is_overtaken(number, digest) and number_of(self._notes(self.key)) >= number:
             self._blobs.forget(self._part_key(number))
 

@@ -303,6 +303,21 @@ class TestOthers:
         slow.replace(own)
         assert values(long) == [("c", 4.0), ("a", 9.0)]
 
+    def test_a_part_that_is_forgotten_while_somebody_shows_it_is_no_error(self, long, blobs, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(TableCommits, "_show", lambda _self, number, digest: None)
+            long.replace_rows(TABLE, {"a": rows("a", 9.0)})
+        real = Blobs.duplicate
+
+        def forgotten(self, source, key):
+            monkeypatch.setattr(Blobs, "duplicate", real)
+            long.replace_rows(TABLE, {"b": rows("b")})
+            return real(self, source, key)
+
+        monkeypatch.setattr(Blobs, "duplicate", forgotten)
+        long.file(TABLE).publish()
+        assert as_others_see_it(blobs) == [("a", 9.0), ("c", 4.0)]
+
     def test_a_commit_that_is_forgotten_while_somebody_publishes_it_gives_way_to_the_newer_one(
         self, long, blobs, monkeypatch
     ):
