@@ -18,6 +18,7 @@ from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.complete_store import CompleteStore
 from kymflow_zarr.disk.keys import inside, parts_of
 from kymflow_zarr.disk.staging import place_of
+from kymflow_zarr.disk.walks import walk, walk_entries
 from kymflow_zarr.errors import DamagedError
 from kymflow_zarr.layout import QUARANTINE
 
@@ -119,7 +120,7 @@ class ReadableBlobs:
 
     def files(self, key: str, *, hidden: bool | None = False) -> list[str]:
         """Return the sorted keys of all files below a folder, relative to it; `hidden` ones begin with a dot, None: all."""
-        found = steps.walk(self._path(key))
+        found = walk(self._path(key))
         return sorted(one for one in found if hidden is None or (one.rpartition("/")[2][0] == ".") is hidden)
 
     def is_there(self) -> bool:
@@ -148,9 +149,9 @@ class ReadableBlobs:
         """Return what can be no file or folder of ours below a folder: its key, and what it is."""
         top = self._path(key)
         odd = []
-        for entry in steps.walk_entries(top):
+        for entry in walk_entries(top):
             try:
-                what = steps.oddity(entry, str(self._top))
+                what = _oddity(entry, str(self._top))
             except FileNotFoundError:
                 continue
             if what:
@@ -174,7 +175,7 @@ class ReadableBlobs:
 
     def check_links(self, key: str) -> None:
         """Raise `DamagedError` where a symbolic link below a folder leads out of the dataset."""
-        for entry in steps.walk_entries(self._path(key)):
+        for entry in walk_entries(self._path(key)):
             if entry.is_symlink():
                 steps.check_link(entry.path, str(self._top))
 
@@ -198,3 +199,15 @@ class ReadableBlobs:
     def _check_link(self, path: str) -> None:
         if os.path.islink(path) and path != str(self._top):
             steps.check_link(path, str(self._top))
+
+
+def _oddity(entry: "os.DirEntry[str]", top: str) -> str:
+    """Return why something in the folder `top` can be no file or folder of ours; empty where it can."""
+    if entry.is_symlink():
+        try:
+            steps.check_link(entry.path, top)
+        except DamagedError as error:
+            return str(error)
+        return ""
+    is_ours = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+    return "" if is_ours else f"{entry.path} is no file but a pipe or a device; remove it"

@@ -12,6 +12,7 @@ import pytest
 
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk import steps
+from kymflow_zarr.disk.walks import walk
 from kymflow_zarr.errors import DamagedError, NotSavedError, ReadOnlyError
 
 
@@ -38,10 +39,10 @@ class TestWalk:
     @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
     def test_it_finds_what_os_walk_finds(self, tree):
         found = [Path(folder, name).relative_to(tree).as_posix() for folder, _, names in os.walk(tree) for name in names]
-        assert sorted(steps.walk(str(tree))) == sorted(found)
+        assert sorted(walk(str(tree))) == sorted(found)
 
     def test_a_folder_that_is_not_there_has_nothing(self, tmp_path):
-        assert list(steps.walk(str(tmp_path / "gone"))) == []
+        assert list(walk(str(tmp_path / "gone"))) == []
 
 
 class TestSwap:
