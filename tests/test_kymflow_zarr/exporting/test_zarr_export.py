@@ -31,8 +31,21 @@ from kymflow_zarr.tables.sources import Source
 from property_tests import examples
 
 
-def two_processes(count):
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+@pytest.fixture(scope="module")
+def two_processes():
+    """An executor of two processes: to start them costs more than the work."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+@pytest.fixture(params=["threads", "processes"])
+def executor(request):
+    """An executor of two."""
+    if request.param == "processes":
+        yield request.getfixturevalue("two_processes")
+        return
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -417,18 +430,16 @@ class TestExport:
         assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
 
     @pytest.mark.parametrize("friendly_names", [False, True], ids=["ids", "friendly"])
-    @pytest.mark.parametrize("pool", [ThreadPoolExecutor, two_processes], ids=["threads", "processes"])
-    def test_an_executor_writes_the_same_folder(self, filled, out, tmp_path, pool, friendly_names):
+    def test_an_executor_writes_the_same_folder(self, filled, out, tmp_path, executor, friendly_names):
         for number in range(40):
             with filled.build_record(np.full((3, 4), number)) as draft:
                 draft.save_metadata_payload({"header": {"name": "scan"}})
         (filled.path / "images" / filled.list_image_ids()[3] / "zarr.json").write_text("{")
         plain = filled.export_legacy_folder(tmp_path / "plain", friendly_names=friendly_names)
         done: list[int] = []
-        with pool(2) as executor:
-            report = filled.export_legacy_folder(
-                out, executor=executor, friendly_names=friendly_names, watch=Watch(progress=lambda at, *_: done.append(at))
-            )
+        report = filled.export_legacy_folder(
+            out, executor=executor, friendly_names=friendly_names, watch=Watch(progress=lambda at, *_: done.append(at))
+        )
         assert (report.records, report.files, report.failed) == (plain.records, plain.files, plain.failed)
         assert len(report.failed) == 1
         assert done == list(range(1, 42))
@@ -497,8 +508,7 @@ class TestRestore:
         assert (report.imported, len(report.skipped), report.failed) == ((), 1, ())
         assert tree_picture(again.path) == before
 
-    @pytest.mark.parametrize("pool", [ThreadPoolExecutor, two_processes], ids=["threads", "processes"])
-    def test_an_executor_makes_the_same_dataset(self, filled, out, tmp_path, pool):
+    def test_an_executor_makes_the_same_dataset(self, filled, out, tmp_path, executor):
         for number in range(40):
             with filled.build_record(np.full((3, 4), number)) as draft:
                 draft.save_metadata_payload({"header": {"name": "scan"}})
@@ -508,14 +518,12 @@ class TestRestore:
         plain, again = ZarrDataset(tmp_path / "plain.zarr"), ZarrDataset(tmp_path / "again.zarr")
         expected = plain.import_folder(out)
         done: list[int] = []
-        with pool(2) as executor:
-            report = again.import_folder(out, executor=executor, watch=Watch(progress=lambda at, *_: done.append(at)))
+        report = again.import_folder(out, executor=executor, watch=Watch(progress=lambda at, *_: done.append(at)))
         assert report == expected
         assert (len(report.imported), [one.path.name for one in report.failed]) == (40, [lost])
         assert done == list(range(1, 42))
         check_same(plain, again)
-        with pool(2) as executor:
-            assert len(again.import_folder(out, executor=executor).skipped) == 40
+        assert len(again.import_folder(out, executor=executor).skipped) == 40
 
     def test_rows_are_added_to_a_table_that_is_there(self, filled, exported, out, tmp_path):
         again = ZarrDataset(tmp_path / "again.zarr")
