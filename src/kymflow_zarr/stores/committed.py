@@ -19,8 +19,9 @@ from kymflow_zarr.formats.strict_json import MAX_BYTES, JsonObject, JsonValue
 
 REVISION = "revision"
 FILE_ID = "file_id"
-_KEPT = 4
-"""How many older commits stay, so that who was slow to look knows that a number was free when it was taken."""
+RECENT = "recent"
+"""The ids of the last commits, the newest last: so whoever was slow to look again sees whether others built upon his."""
+_MOST_RECENT = 64
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -32,6 +33,7 @@ class Committed:
     is_there: bool = False
     next_number: int = 1
     file_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    recent: tuple[str, ...] = ()
 
 
 class CommittedFile:
@@ -76,7 +78,13 @@ class CommittedFile:
                 if found > held:
                     value, (held, file_id) = newer, _number_and_id(newer)
             number = max(last, held) + 1
-            return Committed(value=value, is_there=True, next_number=number, file_id=file_id or uuid.uuid4().hex)
+            return Committed(
+                value=value,
+                is_there=True,
+                next_number=number,
+                file_id=file_id or uuid.uuid4().hex,
+                recent=_recent(value),
+            )
 
     def commit(self, value: JsonObject, upon: Committed) -> bool:
         """Write an object as the next commit upon what was read; return False where another program has saved since.
@@ -94,7 +102,9 @@ class CommittedFile:
                 f"not saved: {self._blobs.describe(self.key)} has the highest number that there can be, which no save "
                 "comes to; move it, and the folder .kymflow next to it, away"
             )
-        data = artifact_to_bytes({**value, REVISION: number, FILE_ID: upon.file_id}, what=self.key)
+        me = uuid.uuid4().hex[:8]
+        recent: list[JsonValue] = [*upon.recent[1 - _MOST_RECENT :], me]
+        data = artifact_to_bytes({**value, REVISION: number, FILE_ID: upon.file_id, RECENT: recent}, what=self.key)
         own = self._commit_key(number) if upon.is_there else self.key
         try:
             self._blobs.create(own, data)
@@ -102,7 +112,7 @@ class CommittedFile:
             return False
         if not upon.is_there:
             return True
-        if self._was_taken(number, upon.file_id):
+        if not self._holds(me, upon.file_id):
             self._blobs.forget(own)
             return False
         # Where the rest fails the save is done all the same: every reader looks at the commits too.
@@ -131,27 +141,27 @@ class CommittedFile:
             if said == number and file_id in ("", of_file):
                 yield number, value
 
-    def _was_taken(self, number: int, file_id: str) -> bool:
-        """Return whether a number may have been taken before, and been forgotten since, or another file is there.
+    def _holds(self, commit_id: str, file_id: str) -> bool:
+        """Return whether a commit that was just written is the newest one, or others were made upon it.
 
-        The newest commit is never forgotten, and another one only after one was published that is so much newer. What is
-        newer by less was made from the commit of this number.
+        Else its number had been taken before and was forgotten since, or the file is another one: the newest commit is
+        never forgotten, an older one once a newer one was published. Where others saved more often since than ids are kept,
+        nobody knows, and it counts as not done.
         """
-        newest, _ = next(self._sound(self._numbers(), file_id), (-1, None))
         try:
-            held, of_file = _number_and_id(self._read(self.key))
-        except (*_NO_FILE, DamagedError):
-            return True
-        return max(newest, held) > number + _KEPT or of_file not in ("", file_id)
+            newest = self.newest()
+        except DamagedError:
+            return False
+        return newest.file_id == file_id and commit_id in newest.recent
 
     def _publish(self, file_id: str) -> None:
-        """Let the file be the newest commit, also where another program commits too; forget those much older."""
+        """Let the file be the newest commit, also where another program commits too; forget older ones."""
         published = -1
         while (newest := next(self._sound(self._numbers(), file_id), None)) is not None and newest[0] > published:
             published = newest[0]
             self._blobs.duplicate(self._commit_key(published), self.key)
         for number in self._numbers():
-            if number < published - _KEPT:
+            if number < published:
                 self._blobs.forget(self._commit_key(number))
 
 
@@ -163,3 +173,8 @@ def _number_and_id(value: JsonValue) -> tuple[int, str]:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= layout.LAST_NUMBER:
         number = -1
     return number, file_id if isinstance(file_id, str) else ""
+
+
+def _recent(value: JsonValue) -> tuple[str, ...]:
+    found = value.get(RECENT) if isinstance(value, dict) else None
+    return tuple(str(one) for one in found) if isinstance(found, list) else ()
