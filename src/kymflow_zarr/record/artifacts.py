@@ -4,7 +4,9 @@ The rule of this room: a name is refused or used as it is, and an error names th
 or read. Writing follows the naming rule; reading takes whatever name is there, since copies of older datasets have others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import array_shape, axes_of, load_array, open_array, write_array
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
+from kymflow_zarr.disk.presence import claim
 from kymflow_zarr.errors import (
     ArtifactExistsError,
     ArtifactNotFoundError,
@@ -61,6 +64,17 @@ class Artifacts:
     def __init__(self, blobs: Blobs, image_id: str) -> None:
         self._blobs = blobs
         self.image_id = image_id
+
+    @contextmanager
+    def claim(self, what: str) -> Iterator[bool]:
+        """Claim a piece of work on this record, so that no other program does it too; False where another has it.
+
+        For work that reads artifacts and writes them anew. As `ZarrDataset.claim`: a claim of a program that was stopped is
+        skipped, at the latest after ten minutes.
+        """
+        self._check_there()
+        with claim(self._blobs.whole(), hashlib.sha256(f"{what} of {self.image_id}".encode()).hexdigest()) as mine:
+            yield mine
 
     def save_json(self, name: str, value: JsonValue, *, computed_from: JsonObject | None = None) -> None:
         """Write or replace the JSON artifact `name` (parts separated by `/`).
