@@ -107,7 +107,7 @@ def import_files(
     wanted, total = run.look_at(files, sources)
     outcome, done = run.outcome, total - len(wanted)
     if not wanted:
-        sources.add(outcome.seen_again)
+        dataset.add_sources(outcome.seen_again)
         return outcome.report(run.reader, is_cancelled=False)
     outcome.unused = [note for folder in sorted({file.path.parent for file in wanted}) for note in run.unused_in(folder)]
     with dataset.importing() as presence:
@@ -119,11 +119,11 @@ def import_files(
                     watch.progress(done, total, file.path.name)
                     outcome.note(file, future.result())
                     done += 1
-            sources.add(outcome.seen_again | work.stop())
+            dataset.add_sources(outcome.seen_again | work.stop())
         except BaseException:
             # What was imported stays imported, also when interrupted; the table is not why it was.
             with suppress(KymflowZarrError):
-                sources.add(outcome.seen_again | work.stop())
+                dataset.add_sources(outcome.seen_again | work.stop())
                 presence.stays = False
             raise
         presence.stays = False
@@ -181,7 +181,7 @@ class _Run:
     def _known_files(self, sources: Sources) -> KnownFiles:
         """Return which files the records came from, after adding what a stopped import left out of the table."""
         lost, damaged = find_lost_sources(self.dataset, sources)
-        sources.add(lost)
+        self.dataset.add_sources(lost)
         self.outcome.failed += [FailedFile(path=Path(where), reason=reason) for where, reason in damaged.items()]
         there = set(self.dataset.list_image_ids())  # a file whose record was deleted may come again
         by_image = {image_id: source for image_id, source in sources.load_by_image().items() if image_id in there}

@@ -10,12 +10,26 @@ from contextlib import suppress
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.staging import place_of
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, NotSavedError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import list_revisions, load_history
 
 GARBAGE_AFTER_SECONDS = 24 * 3600
+
+
+def delete_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
+    """Delete what a dataset no longer needs, and return where it was; what another program deletes too is not in it."""
+    deleted = []
+    for key in find_garbage(blobs, image_ids):
+        try:
+            blobs.delete(key)
+        except NotSavedError as error:
+            if not blobs.is_taken_away(key, error):
+                raise
+        else:
+            deleted.append(key)
+    return deleted
 
 
 def find_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
