@@ -281,6 +281,8 @@ class Dataset(DatasetTables):
             having = [*having, *self._tables.names_having([image_id])]
         for name in dict.fromkeys(having):
             self._tables.delete_rows(name, [image_id])
+        if self.has_record(image_id):  # restored meanwhile by another program, whose row of the source is gone now
+            self._note_source(image_id)
 
     def move_to_trash(self, image_id: str) -> None:
         """Take a record out of the dataset, and its rows out of every table; `restore_from_trash` is the inverse.
@@ -322,9 +324,13 @@ class Dataset(DatasetTables):
         record = self._record(removed.image_id)
         with suppress(KymflowZarrError, OSError):  # who saved while it was taken out could not write the readable copy
             record.renew_readable_copy()
-        with suppress(RecordNotFoundError, ArtifactNotFoundError):  # without a source, or taken out again by now
-            value = record.load_json(layout.PROVENANCE)
-            self.add_sources({removed.image_id: Source.from_json(value, where=f"provenance of {removed.image_id}")})
+        self._note_source(removed.image_id)
+
+    def _note_source(self, image_id: str) -> None:
+        """Note which file a record came from, as it knows that itself."""
+        with suppress(RecordNotFoundError, ArtifactNotFoundError):  # it came from none, or is taken out by now
+            value = self.record(image_id).load_json(layout.PROVENANCE)
+            self.add_sources({image_id: Source.from_json(value, where=f"provenance of {image_id}")})
 
     def add_sources(self, found: Mapping[str, Source]) -> None:
         """Note which files some records came from; of a record that is deleted at the same time, nothing stays."""
@@ -332,6 +338,8 @@ class Dataset(DatasetTables):
         gone = [image_id for image_id in found if not self.has_record(image_id)]
         if gone:
             self._tables.delete_rows(layout.SOURCES_TABLE, gone)
+        if back := {image_id: found[image_id] for image_id in gone if self.has_record(image_id)}:  # restored meanwhile
+            self.add_sources(back)
 
     @property
     def lacks_images(self) -> bool:

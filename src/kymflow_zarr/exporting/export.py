@@ -185,12 +185,14 @@ class _Export:
             with self.writer.noting(Path(layout.table_key(name))):
                 is_sources = name == layout.SOURCES_TABLE
                 what = f"table {name!r}"
+                there = set(self.dataset.list_image_ids())
                 table = (
                     frame_to_table(self.dataset.load_sources_index(), what=what)
                     if is_sources
                     else self.dataset.load_arrow(name)
                 )
-                later = set(self.dataset.list_image_ids()).difference(image_ids)
+                # Also one that is deleted by now, and the other way round one that came while the table was read.
+                later = there.union(self.dataset.list_image_ids()).difference(image_ids)
                 if later and IMAGE_ID in table.column_names:
                     table = without_images(table, later)
                 data = table_to_parquet(table, grouped_by=IMAGE_ID)

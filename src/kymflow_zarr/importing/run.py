@@ -232,14 +232,14 @@ class _Run:
 
     def _may_add_to(self, file: KnownFile, source: Source) -> bool:
         """Return whether the reader may add to a record, of which an import that was stopped may have known more."""
-        record = self.dataset.record(file.image_id)
         try:
+            record = self.dataset.record(file.image_id)
             if not self.reader.knows_more_than(source, record.load_metadata_payload):
                 return False
             own = provenance_of(record)
             if own is None or self.reader.knows_more_than(own, record.load_metadata_payload):
                 return True
-        except KymflowZarrError:  # damaged, which `verify` reports
+        except KymflowZarrError:  # deleted meanwhile; or damaged, which `verify` reports
             return False
         noted = self.outcome.seen_again.get(file.image_id, source)
         self.outcome.seen_again[file.image_id] = replace(noted, reader=own.reader, reader_version=own.reader_version)

@@ -6,18 +6,22 @@ import shutil
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
-from kymflow_zarr import Watch, ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.dataset import manifest, recognize
+from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.staging import Staging
 from kymflow_zarr.errors import ArtifactExistsError, DamagedError, NotSavedError, PixelsExistError, RecordNotFoundError
+from kymflow_zarr.importing.run import _Run
 from kymflow_zarr.record import revisions
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.tables.tables import Tables
@@ -105,7 +109,7 @@ class TestTakingOutWhatAnotherProgramTakesOut:
     @pytest.mark.parametrize("take", ["delete_image", "move_to_trash"])
     def test_a_record_is_no_longer_there(self, dataset, record, meanwhile, delete, take):
         meanwhile(steps, "rename", delete)
-        with pytest.raises(RecordNotFoundError, match="no record .*; it has 0 records"):
+        with pytest.raises(RecordNotFoundError, match=r"no record .*; it has 0 records"):
             getattr(dataset, take)(record.image_id)
 
     def test_a_record_in_the_trash_is_no_longer_there(self, dataset, record, meanwhile):
@@ -190,6 +194,32 @@ class TestTakingOutWhatAnotherProgramTakesOut:
         dataset.add_sources({record.image_id: source})
         assert not len(dataset.load_sources_index())
 
+    def test_the_sources_have_a_row_of_one_that_is_restored_at_once(self, dataset, record, meanwhile):
+        record.save_json("provenance", Source.of_older({"source_primary_path": "/data/scan.tif"}).to_json())
+
+        def restore():
+            (removed,) = ZarrDataset(dataset.path).list_trash()
+            ZarrDataset(dataset.path).restore_from_trash(removed)
+
+        meanwhile(Tables, "delete_rows", restore)
+        dataset.add_sources({record.image_id: Source.of_older({"source_primary_path": "/data/scan.tif"})})
+        dataset.move_to_trash(record.image_id)
+        assert list(dataset.load_sources()) == [record.image_id]
+
+    def test_an_import_goes_on(self, dataset, tmp_path, pixels, meanwhile):
+        folder = tmp_path / "scans"
+        folder.mkdir()
+        tifffile.imwrite(folder / "a.tif", pixels)
+        (file,) = dataset.import_folder(folder).imported
+        meanwhile(_Run, "_may_add_to", lambda: ZarrDataset(dataset.path).delete_image(file.image_id))
+        assert dataset.import_folder(folder).failed == ()
+        assert len(dataset.import_folder(folder).imported) == 1
+
+    def test_a_record_is_not_damaged_as_its_source_is_looked_for(self, dataset, record, meanwhile, delete):
+        record.save_json("provenance", Source.of_older({"source_primary_path": "/data/scan.tif"}).to_json())
+        meanwhile(ZarrImageRecord, "load_json", delete)
+        assert find_lost_sources(dataset, dataset._sources) == ({}, {})
+
     def test_a_row_that_was_written_while_it_was_deleted_goes_with_it(self, dataset, record, meanwhile):
         write = partial(ZarrDataset(dataset.path).replace_rows, "events", {record.image_id: rows(record.image_id, 1)})
         meanwhile(steps, "rename", write)
@@ -254,7 +284,7 @@ class TestStagingThatAnotherProgramRemoves:
             path = real(self, what, place)
             if left and what == "building":
                 left.clear()
-                os.rmdir(os.path.dirname(path))
+                Path(path).parent.rmdir()
             return path
 
         monkeypatch.setattr(Staging, "new_path", removed)
