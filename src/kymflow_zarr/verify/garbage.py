@@ -46,10 +46,13 @@ def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
     """Yield the arrays of a record that belong to its metadata, and that no revision names."""
     folder = blobs.sub(layout.record_key(image_id))
     record = ZarrImageRecord(folder, image_id)
+    before = list_revisions(folder)
     held = [name for name in record.list_array_artifacts() if record.is_held_by_metadata(name)]
     history = load_history(folder) if held else []
     whole = {revision.number for revision in history}
     numbers = list_revisions(folder)
+    if numbers != before:
+        return  # saved just now, or moved away while it was looked at: then no revision was seen, and each names masks
     if not whole.issuperset(numbers) or numbers != list(range(len(numbers))):
         return  # a damaged revision, or one that a repair set aside, may name anything
     if _is_set_aside(blobs, f"{layout.record_key(image_id)}/{layout.RECORD_METADATA}"):

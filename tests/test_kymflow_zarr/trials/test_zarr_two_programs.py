@@ -26,6 +26,8 @@ from kymflow_zarr.record import revisions
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify import garbage
+from kymflow_zarr.verify import metadata as verify_metadata
+from kymflow_zarr.verify import record as verify_record
 
 MASK = np.ones((20, 6), bool)
 
@@ -397,6 +399,77 @@ class TestVerifyingWhatOthersAreAt:
         record.save_array_artifact("distance", np.ones((20, 6)))
         assert [problem for report in reports for problem in report.problems] == []
         assert record.load_array_artifact("distance").all()
+
+    @pytest.mark.parametrize("asked", ["digest_chunks", "check_chunks"])
+    def test_pixels_that_are_replaced_while_they_are_looked_at_are_no_damage(
+        self, dataset, record, pixels, meanwhile, asked
+    ):
+        theirs = ZarrDataset(dataset.path).record(record.image_id)
+        meanwhile(verify_record, asked, lambda: theirs.replace_array(np.full_like(pixels, 7)))
+        assert not dataset.verify(deep=True).problems
+
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_an_array_and_a_table_that_are_deleted_while_they_are_looked_at_are_no_damage(
+        self, dataset, record, meanwhile, deep
+    ):
+        record.save_array_artifact("mask", MASK)
+        record.save_df_parquet("report", pd.DataFrame({"v": [1]}))
+        theirs = ZarrDataset(dataset.path).record(record.image_id)
+
+        real = verify_record._array_findings
+        asked = []
+
+        def look(blobs, key, where, *, deep):
+            asked.append(key)
+            if key.startswith("analysis_arrays"):
+                theirs.delete_array_artifact("mask")
+            return real(blobs, key, where, deep=deep)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verify_record, "_array_findings", look)
+            meanwhile(verify_record, "_file_problem", lambda: theirs.delete_analysis("report.parquet"))
+            assert not dataset.verify(deep=deep).problems
+        assert "analysis_arrays/mask/data" in asked
+
+    def test_a_revision_of_a_record_that_was_away_for_a_moment_is_not_set_aside(self, dataset, record, monkeypatch):
+        record.save_metadata_payload({"a": 1})
+        real = verify_metadata.revision_problem
+
+        def away(blobs, number):
+            monkeypatch.setattr(verify_metadata, "revision_problem", real)
+            dataset.move_to_trash(record.image_id)
+            found = real(blobs, number)
+            (removed,) = dataset.list_trash()
+            dataset.restore_from_trash(removed)
+            return found
+
+        monkeypatch.setattr(verify_metadata, "revision_problem", away)
+        dataset.verify(repair=True)
+        assert record.load_revision().number == 0
+        assert not (dataset.path / ".quarantine").exists()
+
+    def test_masks_of_a_record_that_was_away_for_a_moment_are_no_garbage(
+        self, dataset, record, meanwhile, two_days_later, monkeypatch
+    ):
+        record.save_array_artifact("mask", MASK, held_by_metadata=True)
+        record.save_metadata_payload({"rois": ["analysis_arrays/mask"]})
+        two_days_later()
+        real = garbage.list_revisions
+
+        def away(folder):
+            (removed,) = dataset.list_trash()
+            found = real(folder)
+            dataset.restore_from_trash(removed)
+            return found
+
+        def first(folder):
+            found = real(folder)
+            monkeypatch.setattr(garbage, "list_revisions", away)
+            return found
+
+        monkeypatch.setattr(garbage, "list_revisions", first)
+        meanwhile(garbage, "load_history", lambda: dataset.move_to_trash(record.image_id))
+        assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["mask"])
 
 
 class TestWhatOtherProgramsPutThere:
