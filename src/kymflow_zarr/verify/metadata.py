@@ -77,7 +77,7 @@ def _revision_findings(blobs: Blobs, where: str, *, deep: bool, is_own: bool) ->
             some_are_ours = any(sealed_revision(blobs, one) for one in numbers)
             safe = _is_no_loss(blobs, number, is_own=is_own, some_are_ours=some_are_ours)
             safe = safe if number == numbers[-1] else some_are_ours
-            yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, number) if safe else None)
+            yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
     if deep:
         for number in missing_revisions(blobs, numbers):
             if not is_set_aside(blobs, number):
@@ -125,10 +125,8 @@ def _is_no_loss(blobs: Blobs, number: int, *, is_own: bool, some_are_ours: bool)
     return some_are_ours and misplaced_problem(blobs, document, number) is not None
 
 
-def _set_revision_aside(blobs: Blobs, number: int) -> None:
-    """Set a revision aside, unless it is whole by now: its record may have been moved away, and back."""
-    if revision_problem(blobs, number):
-        blobs.set_aside(layout.revision_key(number))
+def _set_revision_aside(blobs: Blobs, key: str) -> None:
+    blobs.set_aside(key)
     adopt_edit(blobs)
 
 

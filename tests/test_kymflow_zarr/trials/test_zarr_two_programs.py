@@ -26,7 +26,6 @@ from kymflow_zarr.record import revisions
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify import garbage
-from kymflow_zarr.verify import metadata as verify_metadata
 from kymflow_zarr.verify import record as verify_record
 
 MASK = np.ones((20, 6), bool)
@@ -430,23 +429,6 @@ class TestVerifyingWhatOthersAreAt:
             meanwhile(verify_record, "_file_problem", lambda: theirs.delete_analysis("report.parquet"))
             assert not dataset.verify(deep=deep).problems
         assert "analysis_arrays/mask/data" in asked
-
-    def test_a_revision_of_a_record_that_was_away_for_a_moment_is_not_set_aside(self, dataset, record, monkeypatch):
-        record.save_metadata_payload({"a": 1})
-        real = verify_metadata.revision_problem
-
-        def away(blobs, number):
-            monkeypatch.setattr(verify_metadata, "revision_problem", real)
-            dataset.move_to_trash(record.image_id)
-            found = real(blobs, number)
-            (removed,) = dataset.list_trash()
-            dataset.restore_from_trash(removed)
-            return found
-
-        monkeypatch.setattr(verify_metadata, "revision_problem", away)
-        dataset.verify(repair=True)
-        assert record.load_revision().number == 0
-        assert not (dataset.path / ".quarantine").exists()
 
     def test_masks_of_a_record_that_was_away_for_a_moment_are_no_garbage(
         self, dataset, record, meanwhile, two_days_later, monkeypatch
