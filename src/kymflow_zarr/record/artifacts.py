@@ -25,6 +25,7 @@ from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     DamagedError,
     InvalidNameError,
+    NotSavedError,
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
@@ -237,9 +238,8 @@ class Artifacts:
 
     def delete_analysis(self, key: str) -> None:
         """Delete one of `list_analysis_keys`, such as `radon_report.parquet`; nothing brings it back."""
-        if key not in self.list_analysis_keys():
+        if key not in self.list_analysis_keys() or not self._deleted(f"{layout.RECORD_ANALYSIS}/{key}"):
             raise self._not_found("JSON or table", key, self.list_analysis_keys())
-        self._blobs.delete(f"{layout.RECORD_ANALYSIS}/{key}")
 
     def save_array_artifact(
         self,
@@ -325,9 +325,18 @@ class Artifacts:
 
     def delete_array_artifact(self, name: str) -> None:
         """Delete an array artifact, after the metadata that name it were saved without it; nothing brings it back."""
-        if name not in self.list_array_artifacts():
+        if name not in self.list_array_artifacts() or not self._deleted(layout.array_group_key(name)):
             raise self._not_found("array", name, self.list_array_artifacts())
-        self._blobs.delete(layout.array_group_key(name))
+
+    def _deleted(self, key: str) -> bool:
+        """Delete a file or folder; return False where another program has done it just now."""
+        try:
+            self._blobs.delete(key)
+        except NotSavedError as error:
+            if self._blobs.is_taken_away(key, error):
+                return False
+            raise
+        return True
 
     def is_held_by_metadata(self, name: str) -> bool:
         """Return whether an array artifact was saved as a part of the metadata; see `save_array_artifact`."""

@@ -20,7 +20,14 @@ from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.staging import Staging
-from kymflow_zarr.errors import ArtifactExistsError, DamagedError, NotSavedError, PixelsExistError, RecordNotFoundError
+from kymflow_zarr.errors import (
+    ArtifactExistsError,
+    ArtifactNotFoundError,
+    DamagedError,
+    NotSavedError,
+    PixelsExistError,
+    RecordNotFoundError,
+)
 from kymflow_zarr.importing.run import _Run
 from kymflow_zarr.record import revisions
 from kymflow_zarr.tables.sources import Source
@@ -128,6 +135,20 @@ class TestTakingOutWhatAnotherProgramTakesOut:
         monkeypatch.setattr(steps, "rename", fail)
         with pytest.raises(NotSavedError, match="Input/output error"):
             dataset.delete_image(record.image_id)
+
+    @pytest.mark.parametrize(
+        ("happens_in", "delete"),
+        [
+            pytest.param((os, "unlink"), lambda record: record.delete_analysis("report.parquet"), id="table"),
+            pytest.param((steps, "rename"), lambda record: record.delete_array_artifact("labels"), id="array"),
+        ],
+    )
+    def test_an_artifact_is_no_longer_there(self, dataset, record, meanwhile, happens_in, delete):
+        record.save_df_parquet("report", pd.DataFrame({"v": [1]}))
+        record.save_array_artifact("labels", MASK)
+        meanwhile(*happens_in, lambda: delete(ZarrDataset(dataset.path).record(record.image_id)))
+        with pytest.raises(ArtifactNotFoundError, match="artifact named"):
+            delete(record)
 
     def test_garbage_is_deleted_once(self, dataset, meanwhile):
         left = dataset.path / ".staging" / "building-000000000000~images%2Fx"
