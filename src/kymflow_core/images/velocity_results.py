@@ -26,6 +26,7 @@ from kymflow_core.velocity_schema import METHODS
 from kymflow_zarr import JsonObject, JsonValue
 from kymflow_zarr.errors import ConflictError, KymflowZarrError
 from kymflow_zarr.formats.frames import concatenate_frames
+from kymflow_zarr.record.artifacts import RESULTS
 
 if TYPE_CHECKING:
     from kymflow_core.flow import VelocitySettings
@@ -200,7 +201,7 @@ def _save_alone(store: ResultStore, measured: Sequence[RoiVelocity], rois: RoiSe
     """Save as `_save`, and nobody else does it at that time; ROIs that another program has made since are not deleted."""
     end = time.monotonic() + _PATIENCE_S
     while True:
-        with store.claim("results") as mine:
+        with store.claim(RESULTS) as mine:
             if mine:
                 now = RecordMetadata(payload=store.load_metadata_payload()).rois
                 _save(store, measured, deleted_roi_ids(store, rois) - set(now.ids))

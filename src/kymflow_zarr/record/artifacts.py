@@ -49,6 +49,8 @@ from kymflow_zarr.record.attributes import group_from_bytes, group_to_bytes
 T = TypeVar("T")
 _NOTE = f"kymflow_{layout.COMPUTED_FROM}"
 """Where the footer of a Parquet file says what it was computed from."""
+RESULTS = "results"
+"""What is claimed of a record by who reads its results and writes them anew."""
 
 
 class Artifacts:
