@@ -23,7 +23,7 @@ from kymflow_core.images.metadata_fields import (
     values_of,
     with_values,
 )
-from kymflow_core.images.ome_metadata import update_ome
+from kymflow_core.images.ome_metadata import follow_header
 from kymflow_core.indexers import INDEXERS, DatasetIndexer
 from kymflow_core.tables.extraction import FAILURES, statements_of
 from kymflow_zarr import JsonObject, JsonValue, Watch, ZarrDataset, ZarrImageRecord
@@ -330,7 +330,7 @@ def _commit(make_plan: _MakePlan, record: ZarrImageRecord) -> _Plan:
     plan = make_plan(record, newest.payload)
     if plan.payload is not None:
         record.save_metadata_payload(plan.payload, expected=newest)
-        update_ome(record, RecordMetadata.from_json(plan.payload).header)
+        follow_header(record)
     return plan
 
 

@@ -27,7 +27,7 @@ from kymflow_zarr.importing.tiffs import read_tiff
 from kymflow_zarr.record.record import CheckRecord
 from kymflow_zarr.reports import FailedFile, ImportReport, MovedFile
 from kymflow_zarr.tables.sources import Source
-from kymflow_zarr.verify.garbage import find_garbage
+from kymflow_zarr.verify.garbage import delete_garbage
 from kymflow_zarr.verify.problems import Problem
 from kymflow_zarr.verify.verify import VerifyReport, verify_dataset
 from kymflow_zarr.watch import UNWATCHED, Watch
@@ -94,10 +94,7 @@ class ZarrDataset(Dataset):
         metadata names them. Arrays that were saved by name are kept, whoever refers to them.
         """
         self._ensure_exists()
-        keys = find_garbage(self._blobs, self.list_image_ids())
-        for key in keys:
-            self._blobs.delete(key)
-        return keys
+        return delete_garbage(self._blobs, self.list_image_ids())
 
     def refresh_from_folder(
         self, folder: str | Path, pattern: str = "*.tif", *, mode: OnChanged = "skip", read_file: ReadFile | None = None
@@ -339,7 +336,7 @@ class ZarrDataset(Dataset):
             except OSError as error:
                 reason = f"it is no longer there ({error.strerror or error}); import the folder again that it is in now"
                 failed.append(FailedFile(path=one.path, reason=reason))
-        self._sources.add(now)
+        self.add_sources(now)
         return tuple(failed)
 
     def _import_image(self, path: Path, plan: ImportPlan, watch: Watch) -> ImportReport:

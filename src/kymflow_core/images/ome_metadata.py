@@ -60,6 +60,21 @@ def update_ome(record: ZarrImageRecord, header: AcquisitionHeader) -> str:
     return "" if is_image else f"record {record.image_id} has the axes {axes}, which are no OME-Zarr image as they lie"
 
 
+def follow_header(record: ZarrImageRecord) -> str:
+    """Make a record's OME-Zarr metadata say what its newest header says, also where another program saves one meanwhile.
+
+    Returns and raises as `update_ome`.
+    """
+    try:
+        while True:
+            header = RecordMetadata.load(record).header
+            said = update_ome(record, header)
+            if said or RecordMetadata.load(record).header == header:
+                return said
+    except KymflowZarrError as error:
+        return str(error)
+
+
 def rebuild_ome(dataset: ZarrDataset) -> dict[str, str]:
     """Make all records' OME-Zarr metadata anew, also of records that had none yet.
 
@@ -71,8 +86,8 @@ def rebuild_ome(dataset: ZarrDataset) -> dict[str, str]:
     reasons = {}
     for record in dataset.iter_records():
         try:
-            said = update_ome(record, RecordMetadata.load(record).header)
-        except (KymflowZarrError, OSError) as error:
+            said = follow_header(record)
+        except OSError as error:
             said = str(error)
         if said:
             reasons[record.image_id] = said

@@ -1,10 +1,13 @@
 """The velocity results of one record: which are to be measured, and how they are written beside those of other programs.
 
 The rule of this room: rows of other programs are never changed; ours of a ROI are replaced whole. Three artifacts hold
-them, `radon_report` is written last, and a ROI counts as analysed only where all three say so.
+them, `radon_report` is written last, and a ROI counts as analysed only where all three say so. They are read and written
+anew by one program at a time, so that of two that analyse ROIs of one image none takes the other's rows away.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,9 +23,10 @@ from kymflow_core.images.velocity_of_roi import ALGORITHM, RoiVelocity, measure_
 from kymflow_core.roi import ROI, RoiSet
 from kymflow_core.roi.bounds import Bounds
 from kymflow_core.velocity_schema import METHODS
-from kymflow_zarr import JsonObject
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr import JsonObject, JsonValue
+from kymflow_zarr.errors import ConflictError, KymflowZarrError
 from kymflow_zarr.formats.frames import concatenate_frames
+from kymflow_zarr.record.artifacts import RESULTS
 
 if TYPE_CHECKING:
     from kymflow_core.flow import VelocitySettings
@@ -31,9 +35,19 @@ _ARTIFACTS = (VELOCITY, VELOCITY_EVENTS, RADON_REPORT)
 _EVENT_ID = "event_id"
 
 
+_PATIENCE_S, _PAUSE_S = 60.0, 0.05
+"""How long another program may write results of the image before an analysis gives up, and how often it looks."""
+
+
 @runtime_checkable
 class ResultStore(Protocol):
     """What holds results: a `ZarrImageRecord` does."""
+
+    def claim(self, what: str) -> AbstractContextManager[bool]:
+        """Claim a piece of work, so that no other program does it too."""
+
+    def load_metadata_payload(self) -> dict[str, JsonValue]:
+        """Return the newest metadata."""
 
     def has_analysis(self, key: str) -> bool:
         """Return whether there is an artifact of a key."""
@@ -100,6 +114,11 @@ def analyze_rois(
     """Measure some ROIs of an image, and write their results; one that fails does not stop the others.
 
     Results of ROIs that were deleted are removed with it, those of other programs stay.
+
+    Raises
+    ------
+    ConflictError
+        When another program writes results of the image all the time; nothing was written.
     """
     previous = _load(store, VELOCITY_EVENTS)
     measured, failed = dict[int, RoiVelocity](), dict[int, str]()
@@ -116,9 +135,8 @@ def analyze_rois(
             )
         except (KymflowError, KymflowZarrError, ValueError) as error:
             failed[roi_id] = str(error)
-    gone = _own_roi_ids(store) - set(image.rois.ids)
-    if measured or gone:
-        _save(store, list(measured.values()), gone)
+    if measured or deleted_roi_ids(store, image.rois):
+        _save_alone(store, list(measured.values()), image.rois)
     return ImageAnalysis(measured=measured, failed=failed)
 
 
@@ -177,6 +195,20 @@ def _numbered(events: pd.DataFrame) -> pd.DataFrame:
     if not len(events):
         return pd.DataFrame()
     return events.assign(**{_EVENT_ID: pd.to_numeric(events[_EVENT_ID]).astype("int64")})
+
+
+def _save_alone(store: ResultStore, measured: Sequence[RoiVelocity], rois: RoiSet) -> None:
+    """Save as `_save`, and nobody else does it at that time; ROIs that another program has made since are not deleted."""
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        with store.claim(RESULTS) as mine:
+            if mine:
+                now = RecordMetadata(payload=store.load_metadata_payload()).rois
+                _save(store, measured, deleted_roi_ids(store, rois) - set(now.ids))
+                return
+        if time.monotonic() > end:
+            raise ConflictError("not saved: another program is writing results of this image; analyse it again later")
+        time.sleep(_PAUSE_S)
 
 
 def _save(store: ResultStore, measured: Sequence[RoiVelocity], gone: set[int]) -> None:

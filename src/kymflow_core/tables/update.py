@@ -80,6 +80,10 @@ def carry_out(dataset: ZarrDataset, plan: TablePlan, done: Sequence[Extraction])
 def _write(dataset: ZarrDataset, plan: TablePlan, done: Sequence[Extraction]) -> tuple[UpdateReport, bool]:
     name, known = plan.indexer.table_name, plan.known
     is_complete = len(done) == len(plan.image_ids)
+    # Deleted since they were listed: of these nothing has failed.
+    failed_ids = [one.image_id for one in done if one.rows is None] if plan.is_of_all else []
+    if deleted := [image_id for image_id in failed_ids if not dataset.has_record(image_id)]:
+        plan, done = replace(plan, gone=[*plan.gone, *deleted]), [one for one in done if one.image_id not in deleted]
     rows = {one.image_id: one.rows for one in done if one.rows is not None}
     failed = {one.image_id: one.entry.error for one in done if one.rows is None}
     if plan.is_whole and not is_complete:

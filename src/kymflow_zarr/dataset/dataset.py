@@ -6,8 +6,8 @@ The rule of this room: opening writes nothing. A dataset that does not exist yet
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import check_axes, write_array
 from kymflow_zarr.counted import counted
+from kymflow_zarr.dataset.making import make_groups
 from kymflow_zarr.dataset.manifest import Manifest, Missing, OrderBy, load_manifest, save_manifest
-from kymflow_zarr.dataset.recognize import GROUPS, is_uuid, load_attributes
+from kymflow_zarr.dataset.recognize import is_uuid, load_attributes
 from kymflow_zarr.dataset.tables import DatasetTables
 from kymflow_zarr.dataset.trash import RemovedRecord, list_removed
 from kymflow_zarr.disk.blobs import Blobs
@@ -27,9 +28,13 @@ from kymflow_zarr.disk.local_path import address_of, local_path
 from kymflow_zarr.disk.presence import Presence, claim, present
 from kymflow_zarr.disk.quick_stamps import QuickStamps
 from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    DamagedError,
     DatasetExistsError,
     DatasetNotFoundError,
     InvalidValueError,
+    KymflowZarrError,
+    NotSavedError,
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.places import place_note
@@ -168,7 +173,11 @@ class Dataset(DatasetTables):
         else:
             image_ids = [entry.image_id for entry in self.load_manifest().ordered(order_by, missing=missing)]
         for image_id in image_ids:
-            yield self.record(image_id)
+            try:
+                record = self.record(image_id)
+            except RecordNotFoundError:  # deleted in between
+                continue
+            yield record
 
     def load_manifest(self) -> Manifest:
         """Return what each record is, and which do not open; the same with and without the stored manifest.
@@ -261,9 +270,19 @@ class Dataset(DatasetTables):
         """Take a record's folder away, then its rows out of every table that has some."""
         record = self.record(image_id)
         having = self._tables.names_having([image_id])
-        take(layout.record_key(record.image_id))
-        for name in having:
+        key = layout.record_key(record.image_id)
+        try:
+            take(key)
+        except NotSavedError as error:
+            if self._blobs.is_taken_away(key, error):
+                raise self._no_record(image_id) from error
+            raise
+        with suppress(DamagedError):  # rows that another program wrote in between: looked for once the record is away
+            having = [*having, *self._tables.names_having([image_id])]
+        for name in dict.fromkeys(having):
             self._tables.delete_rows(name, [image_id])
+        if self.has_record(image_id):  # restored meanwhile by another program, whose row of the source is gone now
+            self._note_source(image_id)
 
     def move_to_trash(self, image_id: str) -> None:
         """Take a record out of the dataset, and its rows out of every table; `restore_from_trash` is the inverse.
@@ -293,13 +312,34 @@ class Dataset(DatasetTables):
         FileExistsError
             When there is a record of that id; nothing was moved.
         """
+        gone = RecordNotFoundError(f"record {removed.image_id!r} is no longer in the trash of {self.path}")
         if removed not in self.list_trash():
-            raise RecordNotFoundError(f"record {removed.image_id!r} is no longer in the trash of {self.path}")
-        self._blobs.put_back(removed.key)
+            raise gone
+        try:
+            self._blobs.put_back(removed.key)
+        except NotSavedError as error:
+            if self._blobs.is_taken_away(removed.key, error):
+                raise gone from error
+            raise
         record = self._record(removed.image_id)
-        if f"{layout.PROVENANCE}{layout.JSON}" in record.list_analysis_keys():
-            where = f"provenance of {removed.image_id}"
-            self._sources.add({removed.image_id: Source.from_json(record.load_json(layout.PROVENANCE), where=where)})
+        with suppress(KymflowZarrError, OSError):  # who saved while it was taken out could not write the readable copy
+            record.renew_readable_copy()
+        self._note_source(removed.image_id)
+
+    def _note_source(self, image_id: str) -> None:
+        """Note which file a record came from, as it knows that itself."""
+        with suppress(RecordNotFoundError, ArtifactNotFoundError):  # it came from none, or is taken out by now
+            value = self.record(image_id).load_json(layout.PROVENANCE)
+            self.add_sources({image_id: Source.from_json(value, where=f"provenance of {image_id}")})
+
+    def add_sources(self, found: Mapping[str, Source]) -> None:
+        """Note which files some records came from; of a record that is deleted at the same time, nothing stays."""
+        self._sources.add(found)
+        gone = [image_id for image_id in found if not self.has_record(image_id)]
+        if gone:
+            self._tables.delete_rows(layout.SOURCES_TABLE, gone)
+        if back := {image_id: found[image_id] for image_id in gone if self.has_record(image_id)}:  # restored meanwhile
+            self.add_sources(back)
 
     @property
     def lacks_images(self) -> bool:
@@ -329,8 +369,11 @@ class Dataset(DatasetTables):
             folder = self._blobs.sub(layout.record_key(image_id))
             if folder.is_there():
                 return folder
+        raise self._no_record(image_id)
+
+    def _no_record(self, image_id: str) -> RecordNotFoundError:
         there = counted(len(self.list_image_ids()), "record")
-        raise RecordNotFoundError(f"no record {image_id!r} in {self.location}; it has {there}, see list_image_ids()")
+        return RecordNotFoundError(f"no record {image_id!r} in {self.location}; it has {there}, see list_image_ids()")
 
     def _record(self, image_id: str) -> ZarrImageRecord:
         return ZarrImageRecord(self._blobs.sub(layout.record_key(image_id)), image_id)
@@ -350,9 +393,11 @@ class Dataset(DatasetTables):
             self._exists = True
 
     def _make(self) -> bool:
-        """Write an empty dataset; return False where another program made one since this one looked."""
-        for group in GROUPS:
-            write_empty_group(self._blobs, group, dataset_id=self.dataset_id)
+        """Write an empty dataset; return False where another program made one since this one looked.
+
+        Of several programs that make it at once, and of one that finishes what a stopped one began, all give it one id.
+        """
+        self._attributes = replace(self._attributes, dataset_id=make_groups(self._blobs, self.dataset_id))
         try:
             self._blobs.create(layout.GROUP_DOCUMENT, group_to_bytes(self._attributes.to_json()))
         except FileExistsError:

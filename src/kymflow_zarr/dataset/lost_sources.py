@@ -21,5 +21,7 @@ def find_lost_sources(dataset: Dataset, sources: Sources) -> tuple[dict[str, Sou
         except RecordNotFoundError:  # deleted in between
             continue
         except (KymflowZarrError, OSError) as error:
+            if not dataset.has_record(image_id):
+                continue
             damaged[layout.record_key(image_id)] = str(error)
     return lost, damaged

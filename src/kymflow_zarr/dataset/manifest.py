@@ -115,7 +115,13 @@ def load_manifest(blobs: Blobs, image_ids: Sequence[str], *, trust: bool = True)
     Without `trust` every record is read.
     """
     known = {entry.image_id: entry for entry in stored_manifest(blobs).entries} if trust else {}
-    return Manifest(entries=tuple(_entry(blobs, image_id, known.get(image_id)) for image_id in image_ids))
+    entries = (_entry(blobs, image_id, known.get(image_id)) for image_id in image_ids)
+    return Manifest(entries=tuple(one for one in entries if one.problem is None or _is_there(blobs, one.image_id)))
+
+
+def _is_there(blobs: Blobs, image_id: str) -> bool:
+    """Return whether a record that cannot be opened is there, and was not deleted while it was looked at."""
+    return blobs.is_listed(layout.record_key(image_id))
 
 
 def stored_manifest(blobs: Blobs) -> Manifest:

@@ -29,11 +29,15 @@ def load_attributes(blobs: Blobs) -> DatasetAttributes | None:
     if not blobs.exists(layout.GROUP_DOCUMENT):
         if load_older_attributes(blobs) is not None:
             raise OlderDatasetError.at(where)
-        if any(is_uuid(name) for name in blobs.names(layout.IMAGES)):
-            raise DamagedError(f"{where} has image records but no {layout.GROUP_DOCUMENT}; restore that file from a backup")
-        if not _is_unfinished(blobs):
-            raise NotADatasetError(f"{where} is a folder with other things in it; choose a new name for the dataset")
-        return None
+        has_records = any(is_uuid(name) for name in blobs.names(layout.IMAGES))
+        is_unfinished = _is_unfinished(blobs)
+        if not blobs.exists(layout.GROUP_DOCUMENT):  # else another program has made the dataset since
+            if has_records:
+                what = f"{where} has image records but no {layout.GROUP_DOCUMENT}; restore that file from a backup"
+                raise DamagedError(what)
+            if not is_unfinished:
+                raise NotADatasetError(f"{where} is a folder with other things in it; choose a new name for the dataset")
+            return None
     document = f"{where}/{layout.GROUP_DOCUMENT}"
     data = blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
     return DatasetAttributes.from_json(group_from_bytes(data, where=document), where=where)

@@ -91,6 +91,10 @@ class Blobs(ReadableBlobs):
             place=self.place(key) if place is None else place,
         )
 
+    def whole(self) -> "Blobs":
+        """Return the dataset's folder, which holds the staging folder."""
+        return Blobs(self._top, read_only=self.read_only)
+
     def now(self) -> float:
         """Return what time it is for the disk, whose clock may not be this machine's."""
         with self._writing(STAGING):
@@ -180,13 +184,17 @@ class Blobs(ReadableBlobs):
         """Remove the staging folder where nothing is in it."""
         self._staging.forget_if_empty()
 
+    def is_taken_away(self, key: str, error: OSError) -> bool:
+        """Return whether something could not be read, moved or removed since another program has taken it away."""
+        return error.errno == errno.ENOENT and not isinstance(error, UnconfirmedError) and not self.is_listed(key)
+
     @contextmanager
     def unless_gone(self, key: str) -> Iterator[None]:
         """Let something fail in the block without an error where another program has taken a file away meanwhile."""
         try:
             yield
-        except (FileNotFoundError, NotSavedError):
-            if self.is_listed(key):
+        except (FileNotFoundError, NotSavedError) as error:
+            if not self.is_taken_away(key, error):
                 raise
 
     def set_odd_aside(self, key: str) -> None:
@@ -275,8 +283,7 @@ class Blobs(ReadableBlobs):
         """
         place = self._path(key)
         with self._writing(key):
-            draft = self._staging.new_path("building", place)
-            os.mkdir(draft)
+            draft = self._staging.new_folder("building", place)
         is_unknown = False
         try:
             reserve = keep_reserve or self._keep_reserve
@@ -321,14 +328,16 @@ class Blobs(ReadableBlobs):
             raise ReadOnlyError(f"not saved: {where} is in a dataset opened for reading only; open it with mode 'a'")
         try:
             yield
-        except (FileExistsError, ReadOnlyError, NotSavedError):
+        except (FileExistsError, ReadOnlyError):
             raise
         except OSError as error:
-            where = self.describe(key)
-            if self._fixed and not os.path.isdir(self._folder):
+            where, is_said = self.describe(key), isinstance(error, NotSavedError)
+            if self._fixed and not (is_said and error.errno != errno.ENOENT) and not os.path.isdir(self._folder):
                 raise RecordNotFoundError(
                     f"not saved: {self._folder} is no longer there: deleted, moved, or its disk is gone"
                 ) from error
+            if is_said:
+                raise
             if getattr(error, "winerror", None) in _HELD:
                 raise NotSavedError(
                     error.errno, "not saved: another program holds the file open; close it there and save again", where

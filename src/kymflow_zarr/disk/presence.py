@@ -71,7 +71,10 @@ def claim(blobs: Blobs, name: str) -> Iterator[bool]:
 
 @contextmanager
 def present(blobs: Blobs, what: str) -> Iterator[Presence]:
-    """Be one of the programs that do something to a dataset, for all others to see, while the block runs."""
+    """Be one of the programs that do something to a dataset, for all others to see, while the block runs.
+
+    That is said again and again meanwhile: after a day it would be cleared away as left behind.
+    """
     start = f"claim-{what}-"
 
     def all_present() -> set[str]:
@@ -88,7 +91,8 @@ def present(blobs: Blobs, what: str) -> Iterator[Presence]:
         _HELD.discard(me)
         raise
     try:
-        yield presence
+        with _renewed(blobs, presence.key):
+            yield presence
     finally:
         if not presence.stays:
             with suppress(NotSavedError, ReadOnlyError):  # others then look themselves

@@ -18,6 +18,8 @@ from kymflow_zarr.disk import steps
 from kymflow_zarr.errors import UnconfirmedError
 from kymflow_zarr.layout import QUARANTINE, STAGING, TRASH
 
+_TRIES = 100
+
 
 class Staging:
     """The staging folder and the quarantine of one dataset.
@@ -34,6 +36,15 @@ class Staging:
     def new_path(self, what: str, place: str) -> str:
         """Return a free path in the staging folder, whose name says what it is and which place it is for."""
         return self._free_path(STAGING, f"{what}-", place)
+
+    def new_folder(self, what: str, place: str) -> str:
+        """Make a folder in the staging folder, named as `new_path`, also where another program removes that as empty."""
+        for _ in range(_TRIES):
+            path = self.new_path(what, place)
+            with suppress(FileNotFoundError):
+                os.mkdir(path)
+                return path
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._top / STAGING))
 
     def new_quarantine_path(self, place: str) -> str:
         """Return a free path in the quarantine for something that lies at a place now."""

@@ -4,7 +4,7 @@ The rule of this room: the dataset is only read. A new folder appears whole or n
 be read is in the report, and the rest is exported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from kymflow_zarr.record.attributes import utc_now
 from kymflow_zarr.reports import FailedFile
 from kymflow_zarr.spread import spread
 from kymflow_zarr.tables.sources import SOURCE_PATH
-from kymflow_zarr.tables.table_files import IMAGE_ID
+from kymflow_zarr.tables.table_files import IMAGE_ID, without_images
 from kymflow_zarr.watch import Watch
 
 _IMAGES_FOLDER, _TABLES_FOLDER = "images", "tables"
@@ -109,7 +109,7 @@ class _Export:
             self.writer.failed += written[image_id].failed
             self.writer.notes += written[image_id].notes
         images = [image for image_id in ids if (image := written[image_id].image) is not None]
-        tables = list(self._tables())
+        tables = list(self._tables(set(ids)))
         attributes = self.dataset.attributes
         document = ExportDocument(
             dataset_id=attributes.dataset_id,
@@ -178,17 +178,23 @@ class _Export:
             return {}
         return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 
-    def _tables(self) -> Iterator[ExportedFile]:
+    def _tables(self, image_ids: Collection[str]) -> Iterator[ExportedFile]:
+        """Write the tables, without rows of records that came since the others were listed."""
         names = [*(self.dataset.list_table_names() if self.writer.plan.include_tables else []), layout.SOURCES_TABLE]
         for name in names:
             with self.writer.noting(Path(layout.table_key(name))):
                 is_sources = name == layout.SOURCES_TABLE
                 what = f"table {name!r}"
+                there = set(self.dataset.list_image_ids())
                 table = (
                     frame_to_table(self.dataset.load_sources_index(), what=what)
                     if is_sources
                     else self.dataset.load_arrow(name)
                 )
+                # Also one that is deleted by now, and the other way round one that came while the table was read.
+                later = there.union(self.dataset.list_image_ids()).difference(image_ids)
+                if later and IMAGE_ID in table.column_names:
+                    table = without_images(table, later)
                 data = table_to_parquet(table, grouped_by=IMAGE_ID)
                 yield self.writer.write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
                 yield self.writer.write(

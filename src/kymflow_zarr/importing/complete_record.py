@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from kymflow_zarr import layout
-from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.errors import ConflictError, KymflowZarrError, SourceError
 from kymflow_zarr.formats.strict_json import JsonObject
 from kymflow_zarr.importing.add import save_artifacts
 from kymflow_zarr.importing.content import FileContent
+from kymflow_zarr.record.artifacts import RESULTS
 from kymflow_zarr.record.ome import DescribeImage
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.tables.sources import Source
@@ -58,7 +59,7 @@ def complete_record(
     SourceError
         When the file gives another image than the record has, or the two cannot be put together; nothing was changed.
     ConflictError
-        When another program saved the record's metadata in between; the next import completes it.
+        When another program saved the record's metadata in between, or writes results of it; the next import completes it.
     """
     if (record.get_axes(), record.get_shape()) != (content.axes, content.pixels.shape):
         raise SourceError(
@@ -72,8 +73,11 @@ def complete_record(
         record.save_array_artifact(name, content.masks[name], held_by_metadata=True)
     if merged.metadata != revision.payload:
         record.save_metadata_payload(merged.metadata, expected=revision)
-    lacking, stays = _lacking(record, content, merged.artifacts)
-    save_artifacts(record, lacking)
+    with record.claim(RESULTS) as mine:
+        if not mine:
+            raise ConflictError("another program is writing results of its record; import the folder again")
+        lacking, stays = _lacking(record, content, merged.artifacts)
+        save_artifacts(record, lacking)
     if describe is not None:
         with suppress(KymflowZarrError):  # derived: `verify` finds and makes it again
             record.save_ome(describe(merged.metadata))

@@ -15,7 +15,7 @@ import pandas as pd
 from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import KymflowZarrError, SourceError
+from kymflow_zarr.errors import ConflictError, KymflowZarrError, SourceError
 from kymflow_zarr.exporting.document import ExportDocument
 from kymflow_zarr.formats.frames import frame_from_parquet
 from kymflow_zarr.importing.restore_record import Placed, RecordRestore, Restored, restore_records
@@ -113,7 +113,7 @@ class _Restore:
                     raise SourceError(f"{file.path} has no column {IMAGE_ID!r}")
                 if file.name == layout.SOURCES_TABLE:
                     lacking = (exported & here) - sources.image_ids()
-                    sources.add(_sources_of(frame[frame[IMAGE_ID].isin(lacking)], where=file.path))
+                    self.dataset.add_sources(_sources_of(frame[frame[IMAGE_ID].isin(lacking)], where=file.path))
                 elif file.name in tables.names():
                     self._restore_rows(tables, file.name, frame, exported & here)
                 elif tables.exists(file.name):
@@ -123,7 +123,10 @@ class _Restore:
                     )
                 else:
                     whole = frame[~frame[IMAGE_ID].isin(exported - here)].reset_index(drop=True)
-                    tables.save(file.name, whole, restored=True)
+                    try:
+                        tables.save(file.name, whole, restored=True, expected="")
+                    except ConflictError:  # another program has made it since
+                        self._restore_rows(tables, file.name, frame, exported & here)
             except (KymflowZarrError, OSError) as error:
                 self.failed.append(FailedFile(path=self.work.source.root / file.path, reason=str(error)))
 

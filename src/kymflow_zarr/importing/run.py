@@ -107,7 +107,7 @@ def import_files(
     wanted, total = run.look_at(files, sources)
     outcome, done = run.outcome, total - len(wanted)
     if not wanted:
-        sources.add(outcome.seen_again)
+        dataset.add_sources(outcome.seen_again)
         return outcome.report(run.reader, is_cancelled=False)
     outcome.unused = [note for folder in sorted({file.path.parent for file in wanted}) for note in run.unused_in(folder)]
     with dataset.importing() as presence:
@@ -119,11 +119,11 @@ def import_files(
                     watch.progress(done, total, file.path.name)
                     outcome.note(file, future.result())
                     done += 1
-            sources.add(outcome.seen_again | work.stop())
+            dataset.add_sources(outcome.seen_again | work.stop())
         except BaseException:
             # What was imported stays imported, also when interrupted; the table is not why it was.
             with suppress(KymflowZarrError):
-                sources.add(outcome.seen_again | work.stop())
+                dataset.add_sources(outcome.seen_again | work.stop())
                 presence.stays = False
             raise
         presence.stays = False
@@ -181,7 +181,7 @@ class _Run:
     def _known_files(self, sources: Sources) -> KnownFiles:
         """Return which files the records came from, after adding what a stopped import left out of the table."""
         lost, damaged = find_lost_sources(self.dataset, sources)
-        sources.add(lost)
+        self.dataset.add_sources(lost)
         self.outcome.failed += [FailedFile(path=Path(where), reason=reason) for where, reason in damaged.items()]
         there = set(self.dataset.list_image_ids())  # a file whose record was deleted may come again
         by_image = {image_id: source for image_id, source in sources.load_by_image().items() if image_id in there}
@@ -232,14 +232,14 @@ class _Run:
 
     def _may_add_to(self, file: KnownFile, source: Source) -> bool:
         """Return whether the reader may add to a record, of which an import that was stopped may have known more."""
-        record = self.dataset.record(file.image_id)
         try:
+            record = self.dataset.record(file.image_id)
             if not self.reader.knows_more_than(source, record.load_metadata_payload):
                 return False
             own = provenance_of(record)
             if own is None or self.reader.knows_more_than(own, record.load_metadata_payload):
                 return True
-        except KymflowZarrError:  # damaged, which `verify` reports
+        except KymflowZarrError:  # deleted meanwhile; or damaged, which `verify` reports
             return False
         noted = self.outcome.seen_again.get(file.image_id, source)
         self.outcome.seen_again[file.image_id] = replace(noted, reader=own.reader, reader_version=own.reader_version)

@@ -4,7 +4,9 @@ The rule of this room: a name is refused or used as it is, and an error names th
 or read. Writing follows the naming rule; reading takes whatever name is there, since copies of older datasets have others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,11 +19,13 @@ from kymflow_zarr import layout
 from kymflow_zarr.arrays.arrays import array_shape, axes_of, load_array, open_array, write_array
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.foreign_files import is_foreign
+from kymflow_zarr.disk.presence import claim
 from kymflow_zarr.errors import (
     ArtifactExistsError,
     ArtifactNotFoundError,
     DamagedError,
     InvalidNameError,
+    NotSavedError,
     RecordNotFoundError,
 )
 from kymflow_zarr.formats.csv_gz import frame_from_csv_gz, frame_to_csv_gz
@@ -45,6 +49,8 @@ from kymflow_zarr.record.attributes import group_from_bytes, group_to_bytes
 T = TypeVar("T")
 _NOTE = f"kymflow_{layout.COMPUTED_FROM}"
 """Where the footer of a Parquet file says what it was computed from."""
+RESULTS = "results"
+"""What is claimed of a record by who reads its results and writes them anew."""
 
 
 class Artifacts:
@@ -61,6 +67,17 @@ class Artifacts:
     def __init__(self, blobs: Blobs, image_id: str) -> None:
         self._blobs = blobs
         self.image_id = image_id
+
+    @contextmanager
+    def claim(self, what: str) -> Iterator[bool]:
+        """Claim a piece of work on this record, so that no other program does it too; False where another has it.
+
+        For work that reads artifacts and writes them anew. As `ZarrDataset.claim`: a claim of a program that was stopped is
+        skipped, at the latest after ten minutes.
+        """
+        self._check_there()
+        with claim(self._blobs.whole(), hashlib.sha256(f"{what} of {self.image_id}".encode()).hexdigest()) as mine:
+            yield mine
 
     def save_json(self, name: str, value: JsonValue, *, computed_from: JsonObject | None = None) -> None:
         """Write or replace the JSON artifact `name` (parts separated by `/`).
@@ -223,9 +240,8 @@ class Artifacts:
 
     def delete_analysis(self, key: str) -> None:
         """Delete one of `list_analysis_keys`, such as `radon_report.parquet`; nothing brings it back."""
-        if key not in self.list_analysis_keys():
+        if key not in self.list_analysis_keys() or not self._deleted(f"{layout.RECORD_ANALYSIS}/{key}"):
             raise self._not_found("JSON or table", key, self.list_analysis_keys())
-        self._blobs.delete(f"{layout.RECORD_ANALYSIS}/{key}")
 
     def save_array_artifact(
         self,
@@ -311,9 +327,18 @@ class Artifacts:
 
     def delete_array_artifact(self, name: str) -> None:
         """Delete an array artifact, after the metadata that name it were saved without it; nothing brings it back."""
-        if name not in self.list_array_artifacts():
+        if name not in self.list_array_artifacts() or not self._deleted(layout.array_group_key(name)):
             raise self._not_found("array", name, self.list_array_artifacts())
-        self._blobs.delete(layout.array_group_key(name))
+
+    def _deleted(self, key: str) -> bool:
+        """Delete a file or folder; return False where another program has done it just now."""
+        try:
+            self._blobs.delete(key)
+        except NotSavedError as error:
+            if self._blobs.is_taken_away(key, error):
+                return False
+            raise
+        return True
 
     def is_held_by_metadata(self, name: str) -> bool:
         """Return whether an array artifact was saved as a part of the metadata; see `save_array_artifact`."""

@@ -52,6 +52,7 @@ from kymflow_zarr.record.attributes import (
 from kymflow_zarr.record.ome import OmeDescription, is_ome_image
 from kymflow_zarr.record.revisions import (
     Revision,
+    has_own_copy,
     list_revisions,
     load_history,
     load_numbered,
@@ -131,6 +132,7 @@ class ZarrImageRecord(Artifacts):
         try:
             return open_array(self._blobs, layout.RECORD_DATA)
         except FileNotFoundError as error:
+            self._check_there()
             raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
 
     def load_array(self) -> NDArray[Any]:
@@ -138,6 +140,7 @@ class ZarrImageRecord(Artifacts):
         try:
             return load_array(self._blobs, layout.RECORD_DATA)
         except FileNotFoundError as error:
+            self._check_there()
             raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
 
     def load_attributes(self) -> RecordAttributes:
@@ -150,6 +153,7 @@ class ZarrImageRecord(Artifacts):
         try:
             data = self._blobs.read(layout.GROUP_DOCUMENT, limit=MAX_DOCUMENT_BYTES)
         except FileNotFoundError as error:
+            self._check_there()
             raise DamagedError(f"{where} is missing; restore it from a backup") from error
         document = object_from_bytes(data, what=where)
         attributes = RecordAttributes.from_json(group_attributes(document, where=where), where=where)
@@ -204,6 +208,7 @@ class ZarrImageRecord(Artifacts):
         try:
             return array_shape(self._blobs, layout.RECORD_DATA)
         except FileNotFoundError as error:
+            self._check_there()
             raise DamagedError(f"record {self.image_id} has no pixels; restore it from a backup") from error
 
     def file_stamp(self, keys: Sequence[str]) -> str:
@@ -351,6 +356,12 @@ class ZarrImageRecord(Artifacts):
         """Write `metadata.json` again from the newest revision, which is loaded unless it is given."""
         self._check_there()
         write_readable_copy(self._blobs, newest)
+
+    def renew_readable_copy(self) -> None:
+        """Write `metadata.json` again where it is an older revision's; an edit by hand stays."""
+        newest = self.load_revision()
+        if newest.committed and newest.number >= 0 and not has_own_copy(self._blobs, newest):
+            self.save_readable_copy(newest)
 
     def load_revision(self) -> Revision:
         """Return the newest metadata with their revision number, to save a change upon.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError
+from kymflow_zarr.errors import ArtifactNotFoundError, ConflictError, DamagedError, KymflowZarrError, RecordNotFoundError
 from kymflow_zarr.formats.places import check_place, place_note, place_problem
 from kymflow_zarr.formats.seals import SEAL, SHA256, other_kind, said_place, seal_document
 from kymflow_zarr.formats.strict_json import (
@@ -228,9 +228,17 @@ def adopt_edit(blobs: Blobs) -> None:
 def write_readable_copy(blobs: Blobs, newest: Revision | None = None) -> None:
     """Make `metadata.json` again from the newest revision; a copy that cannot be read is set aside."""
     newest = newest or load_revision(blobs)
-    blobs.set_odd_aside(RECORD_METADATA)
-    _keep_foreign_copy(blobs, newest.number)
-    blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
+    while True:
+        blobs.set_odd_aside(RECORD_METADATA)
+        _keep_foreign_copy(blobs, newest.number)
+        blobs.write(RECORD_METADATA, to_readable_bytes(newest.payload, what="metadata"))
+        if max(list_revisions(blobs), default=-1) <= newest.number:
+            return
+        # Another program saved in between, and this copy may have replaced its own.
+        now = load_revision(blobs)
+        if now.number <= newest.number:
+            return
+        newest = now
 
 
 def list_revisions(blobs: Blobs) -> list[int]:
@@ -276,11 +284,13 @@ def _commit(blobs: Blobs, payload: JsonObject, number: int, follows: int, text: 
 
 
 def _newest_sound(blobs: Blobs, numbers: list[int]) -> Revision:
-    for number in reversed(numbers):
+    for number in (*reversed(numbers), *reversed(numbers)):  # twice: the record may be moved away, and back, meanwhile
         found = sealed_revision(blobs, number)
         if found is not None:
             return found
     if numbers:
+        if not blobs.exists(""):
+            raise RecordNotFoundError(f"{blobs.describe('')} is no longer there: deleted, moved, or its disk is gone")
         raise DamagedError(
             f"none of the {len(numbers)} revisions in {blobs.describe(RECORD_HISTORY)} is whole and of this record; "
             "restore one from a backup"

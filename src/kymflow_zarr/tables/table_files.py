@@ -345,6 +345,12 @@ def rows_of_images(table: pa.Table, image_ids: Collection[str]) -> pa.Table:
     return table.filter(pc.is_in(table[IMAGE_ID].cast(pa.string()), pa.array(list(image_ids), pa.string())))
 
 
+def without_images(table: pa.Table, image_ids: Collection[str]) -> pa.Table:
+    """Return the rows of all other images."""
+    gone = pc.is_in(table[IMAGE_ID].cast(pa.string()), pa.array(list(image_ids), pa.string()))
+    return table.filter(pc.invert(gone))
+
+
 def number_of(notes: Mapping[bytes, bytes], key: bytes = NUMBER) -> int:
     """Return the number that the notes of a footer say, by default that of the commit; -1 where they say none."""
     says = notes.get(key, b"")

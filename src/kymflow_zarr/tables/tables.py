@@ -24,7 +24,7 @@ from kymflow_zarr.formats.arrow_tables import concatenate_tables, fitted_rows
 from kymflow_zarr.formats.frames import frame_to_table, table_to_frame, without_index
 from kymflow_zarr.names import check_name, check_restored_name
 from kymflow_zarr.tables.table_commits import TableCommits
-from kymflow_zarr.tables.table_files import IMAGE_ID, TableState
+from kymflow_zarr.tables.table_files import IMAGE_ID, TableState, without_images
 
 _SUFFIX = ".parquet"
 
@@ -299,8 +299,7 @@ class Tables:
         if IMAGE_ID not in table.column_names:
             what = self._blobs.describe(layout.table_key(name))
             raise DamagedError(f"{what} has no column {IMAGE_ID!r}; it has {table.column_names}")
-        gone = pc.is_in(table[IMAGE_ID].cast(pa.string()), pa.array(list(image_ids), pa.string()))
-        return table.filter(pc.invert(gone))
+        return without_images(table, image_ids)
 
 
 def _check_table_name(name: str, *, restored: bool) -> None:

@@ -10,12 +10,26 @@ from contextlib import suppress
 from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.disk.staging import place_of
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, NotSavedError
 from kymflow_zarr.formats.strict_json import JsonValue
 from kymflow_zarr.record.record import ZarrImageRecord
 from kymflow_zarr.record.revisions import list_revisions, load_history
 
 GARBAGE_AFTER_SECONDS = 24 * 3600
+
+
+def delete_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
+    """Delete what a dataset no longer needs, and return where it was; what another program deletes too is not in it."""
+    deleted = []
+    for key in find_garbage(blobs, image_ids):
+        try:
+            blobs.delete(key)
+        except NotSavedError as error:
+            if not blobs.is_taken_away(key, error):
+                raise
+        else:
+            deleted.append(key)
+    return deleted
 
 
 def find_garbage(blobs: Blobs, image_ids: Sequence[str]) -> list[str]:
@@ -32,10 +46,13 @@ def _orphans(blobs: Blobs, image_id: str) -> Iterator[str]:
     """Yield the arrays of a record that belong to its metadata, and that no revision names."""
     folder = blobs.sub(layout.record_key(image_id))
     record = ZarrImageRecord(folder, image_id)
+    before = list_revisions(folder)
     held = [name for name in record.list_array_artifacts() if record.is_held_by_metadata(name)]
     history = load_history(folder) if held else []
     whole = {revision.number for revision in history}
     numbers = list_revisions(folder)
+    if numbers != before:
+        return  # saved just now, or moved away while it was looked at: then no revision was seen, and each names masks
     if not whole.issuperset(numbers) or numbers != list(range(len(numbers))):
         return  # a damaged revision, or one that a repair set aside, may name anything
     if _is_set_aside(blobs, f"{layout.record_key(image_id)}/{layout.RECORD_METADATA}"):

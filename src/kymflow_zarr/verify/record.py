@@ -113,10 +113,15 @@ def _findings_of_parts(
     yield from metadata_findings(blobs, record, where, deep=deep, owners=owners)
     yield from _array_findings(blobs, layout.RECORD_DATA, where, deep=deep)
     for name in record.list_array_artifacts():
-        yield from _array_findings(blobs, layout.array_data_key(name), where, deep=deep)
+        findings = list(_array_findings(blobs, layout.array_data_key(name), where, deep=deep))
+        if findings and blobs.is_listed(layout.array_group_key(name)):  # else deleted while it was looked at
+            yield from findings
     for key in record.list_analysis_keys():
-        if f"{layout.RECORD_ANALYSIS}/{key}" not in odd:
-            yield from _artifact_findings(blobs, record, key, where, deep=deep, owners=owners)
+        path = f"{layout.RECORD_ANALYSIS}/{key}"
+        if path not in odd:
+            findings = list(_artifact_findings(blobs, record, key, where, deep=deep, owners=owners))
+            if findings and blobs.is_listed(path):
+                yield from findings
     if deep:
         yield from _group_findings(blobs, record, where)
 
@@ -161,6 +166,17 @@ def _attributes_problem(blobs: Blobs, record: ZarrImageRecord) -> str | None:
 
 
 def _array_findings(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
+    """Yield what is wrong with an array; where another program replaces it meanwhile, it is looked at again."""
+    document = f"{key}/{layout.GROUP_DOCUMENT}"
+    while True:
+        stamp = blobs.stamp(document)
+        findings = list(_findings_of_array(blobs, key, where, deep=deep))
+        if not findings or blobs.stamp(document) == stamp:
+            yield from findings
+            return
+
+
+def _findings_of_array(blobs: Blobs, key: str, where: str, *, deep: bool) -> Findings:
     document = f"{key}/{layout.GROUP_DOCUMENT}"
     problems = list(failing(f"{where}/{key}", partial(_try_array, blobs, key, deep=deep)))
     yield from problems

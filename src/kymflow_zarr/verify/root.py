@@ -2,12 +2,10 @@
 
 from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
+from kymflow_zarr.dataset.making import dataset_said
 from kymflow_zarr.dataset.recognize import GROUPS
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import KymflowZarrError
-from kymflow_zarr.formats.places import DATASET, MISPLACED
-from kymflow_zarr.formats.seals import said_place
-from kymflow_zarr.formats.strict_json import MAX_DOCUMENT_BYTES, JsonValue, object_from_bytes
+from kymflow_zarr.formats.places import MISPLACED
 from kymflow_zarr.record.groups import group_place
 from kymflow_zarr.verify.problems import Findings, found
 from kymflow_zarr.verify.record import empty_group_findings, telling_group_findings
@@ -18,7 +16,7 @@ def root_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
     if not blobs.exists(layout.GROUP_DOCUMENT):
         return
     keys = [f"{group}/{layout.GROUP_DOCUMENT}" for group in GROUPS]
-    said = {name for key in keys if (name := _dataset_said(blobs, key)) is not None}
+    said = {name for key in keys if (name := dataset_said(blobs, key)) is not None}
     is_foreign = bool(said) and dataset.dataset_id not in said
     if is_foreign:
         what = (
@@ -33,14 +31,3 @@ def root_findings(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
         of = group_place(blobs, key, dataset_id=dataset.dataset_id)
         if not is_foreign:
             yield from empty_group_findings(blobs, key, where=key, of=of, trusted=True)
-
-
-def _dataset_said(blobs: Blobs, key: str) -> str | None:
-    """Return the id of the dataset that a group says; None where it says none, or cannot be read."""
-    try:
-        document = object_from_bytes(blobs.read(key, limit=MAX_DOCUMENT_BYTES), what=key)
-    except (KymflowZarrError, OSError):
-        return None
-    place = said_place(document, holder=layout.ATTRIBUTES)
-    name: JsonValue = place.get(DATASET) if isinstance(place, dict) else None
-    return name if isinstance(name, str) else None

@@ -41,9 +41,9 @@ def seal_group(blobs: Blobs, key: str, *, ours: Collection[str], of: JsonObject 
 
 def seal_array(blobs: Blobs, folder: str, key: str) -> None:
     """Seal the document `key` of the array in a folder, with a digest of its chunks."""
-    digest = digest_chunks(blobs, folder)
 
     def seal(data: bytes) -> bytes:
+        digest = digest_chunks(blobs, folder)  # within `rewrite`, which sees where the array is replaced meanwhile
         document = object_from_bytes(data, what=blobs.describe(key))
         attributes = document.get(ATTRIBUTES)
         known = dict(attributes) if isinstance(attributes, dict) else {}

@@ -93,7 +93,7 @@ def _delete_gone(tables: Tables, name: str, dataset: Dataset) -> None:
 
 def _add_lost(dataset: Dataset, sources: Sources) -> None:
     lost, _ = find_lost_sources(dataset, sources)
-    sources.add(lost)
+    dataset.add_sources(lost)
 
 
 def _make_sources_again(dataset: Dataset, sources: Sources, tables: Tables) -> None:

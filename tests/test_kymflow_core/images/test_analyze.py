@@ -15,10 +15,12 @@ from kymflow_core import (
 )
 from kymflow_core.computed_from import ComputedFrom
 from kymflow_core.flow import VelocitySettings, notes
+from kymflow_core.images import velocity_results
 from kymflow_core.images.velocity_results import stale_roi_ids
 from kymflow_core.simulate import Episode, Scan, simulate_kymograph
 from kymflow_core.velocity_schema import VELOCITY_COLUMNS
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr.errors import ConflictError
 
 SECONDS, UM = 0.001, 0.5
 STALL = Episode(t0_s=0.6, t1_s=0.8, velocity_mm_s=0.0, kind="stall")
@@ -247,3 +249,33 @@ def test_a_roi_that_is_not_there_is_named(dataset, image):
     with pytest.raises(KeyError, match="7"):
         image.analyze([7])
     assert isinstance(dataset, ZarrDataset)
+
+
+class TestTwoAnalysesAtOnce:
+    def test_write_one_after_the_other(self, image, dataset, monkeypatch):
+        record, held = dataset.record(image.source.image_id), []
+
+        def end(_):
+            held.pop().__exit__(None, None, None)
+
+        held.append(record.claim("results"))
+        assert held[0].__enter__()
+        monkeypatch.setattr(velocity_results.time, "sleep", end)
+        assert list(image.analyze([1]).measured) == [1]
+        assert not held
+
+    def test_do_not_wait_for_ever(self, image, dataset, monkeypatch):
+        monkeypatch.setattr(velocity_results, "_PATIENCE_S", 0.0)
+        with (
+            dataset.record(image.source.image_id).claim("results"),
+            pytest.raises(ConflictError, match="another program is writing results"),
+        ):
+            image.analyze([1])
+        assert not image.source.has_analysis("velocity.parquet")
+
+    def test_results_of_a_roi_that_another_program_made_since_stay(self, image, dataset):
+        theirs = AcqImage(dataset.record(image.source.image_id))
+        drawn = theirs.add_roi(**LATE | {"name": "theirs"})
+        theirs.analyze([drawn.roi_id])
+        image.analyze([1])
+        assert set(rows(image, "radon_report")["roi_id"]) == {1, drawn.roi_id}

@@ -145,6 +145,18 @@ class TestImport:
         assert (len(report.completed), report.failed) == (1, ())
         assert RecordMetadata.load(next(dataset.iter_records())).header.um_per_pixel == 0.25
 
+    def test_one_whose_results_another_program_writes_is_completed_by_the_next_import(self, toy_path, dataset):
+        def bare(_path):
+            return FileContent(pixels=PIXELS, axes=("y", "x"))
+
+        (file,) = dataset.import_folder(toy_path.parent, patterns=("*.toy",), read_file=bare).imported
+        with dataset.record(file.image_id).claim("results"):
+            report = dataset.import_folder(toy_path.parent, complete=True)
+        assert [one.reason for one in report.failed] == [
+            "another program is writing results of its record; import the folder again"
+        ]
+        assert len(dataset.import_folder(toy_path.parent, complete=True).completed) == 1
+
     def test_the_command_line_imports_exports_and_imports_again(self, toy_path, tmp_path):
         lab, again, exported = tmp_path / "lab.zarr", tmp_path / "again.zarr", tmp_path / "exported"
         assert run("import", toy_path.parent, lab).stdout.splitlines()[-1] == "1 imported, 0 skipped"

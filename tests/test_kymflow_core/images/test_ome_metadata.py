@@ -7,13 +7,13 @@ import pytest
 import zarr
 from ome_zarr_models.v05 import Image
 
-from kymflow_core import KymDataset
+from kymflow_core import KymDataset, MetadataEdit, edit_metadata
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.acquisition_file import read_acquisition_file
 from kymflow_core.images.metadata import RecordMetadata
-from kymflow_core.images.ome_metadata import describe_header, describe_metadata, rebuild_ome, update_ome
+from kymflow_core.images.ome_metadata import describe_header, describe_metadata, follow_header, rebuild_ome, update_ome
 from kymflow_core.simulate import DEMO_SCANS, make_demo_dataset
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 HEADER = AcquisitionHeader(name="scan", seconds_per_line=0.002, um_per_pixel=0.5)
 UNKNOWN = AcquisitionHeader(name="scan")
@@ -111,3 +111,17 @@ def test_the_demo_dataset_says_its_calibration(tmp_path):
     dataset = make_demo_dataset(tmp_path / "demo.zarr", scans=[replace(DEMO_SCANS[0], lines=400, pixels=24)])
     (record,) = dataset.iter_records()
     assert scale_of(record, dataset) == [0.001, 0.5]
+
+
+def test_they_follow_the_header_that_another_program_saves_meanwhile(record, dataset, monkeypatch):
+    real = ZarrImageRecord.save_ome
+    edit_metadata(dataset, [record.image_id], MetadataEdit(um_per_pixel=0.5, seconds_per_line=0.002))
+
+    def overtaken(self, described):
+        monkeypatch.setattr(ZarrImageRecord, "save_ome", real)
+        edit_metadata(dataset.path, [record.image_id], MetadataEdit(um_per_pixel=0.25))
+        return real(self, described)
+
+    monkeypatch.setattr(ZarrImageRecord, "save_ome", overtaken)
+    assert follow_header(record) == ""
+    assert scale_of(record, dataset) == [0.002, 0.25]

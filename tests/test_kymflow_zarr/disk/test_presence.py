@@ -114,14 +114,25 @@ def test_claims_whose_content_a_power_failure_took_are_taken_over_at_once(blobs,
     assert blobs.names(".staging") == []
 
 
+def time_after_renewal(path):
+    """Return when a file was renewed last; 0 where nobody does it."""
+    os.utime(path, (0, 0))
+    until = time.monotonic() + 10
+    while path.stat().st_mtime == 0 and time.monotonic() < until:
+        time.sleep(0.01)
+    return path.stat().st_mtime
+
+
 def test_a_claim_is_renewed_while_it_is_held(blobs, monkeypatch):
     monkeypatch.setattr(presence, "RENEW_SECONDS", 0.01)
     with claim(blobs, "x"):
-        os.utime(blobs.root / KEY, (0, 0))
-        until = time.monotonic() + 10
-        while (renewed := (blobs.root / KEY).stat().st_mtime) == 0 and time.monotonic() < until:
-            time.sleep(0.01)
-    assert renewed > 0
+        assert time_after_renewal(blobs.root / KEY) > 0
+
+
+def test_who_is_present_says_so_again_lest_it_is_cleared_away_after_a_day(blobs, monkeypatch):
+    monkeypatch.setattr(presence, "RENEW_SECONDS", 0.01)
+    with present(blobs, "import") as one:
+        assert time_after_renewal(blobs.root / one.key) > 0
 
 
 def test_who_was_present_in_an_earlier_process_of_this_number_is_no_company(blobs):

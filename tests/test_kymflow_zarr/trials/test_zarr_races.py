@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from states import Sample, make_sample, rectangle, table_rows
 
 from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.indexers import ImageIndexer
 from kymflow_core.roi import RoiSet
+from kymflow_core.tables import each_image, extraction
+from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import ConflictError
@@ -70,3 +74,23 @@ def test_rois_are_not_saved_where_another_program_saved_meanwhile(sample, meanwh
     with pytest.raises(ConflictError):
         mine.save_rois(mine.rois.add(rectangle(3)))
     assert AcqImage.from_zarr(sample.path, sample.full).rois == theirs.rois
+
+
+def test_a_table_has_no_mark_of_a_record_that_was_deleted_while_it_was_read(sample, monkeypatch):
+    dataset, indexer, real = KymDataset(sample.path), ImageIndexer(), extraction.extract
+    other = dataset.dataset.add_image(np.zeros((4, 3), np.uint16)).image_id
+    dataset.refresh(indexer)
+    for image_id in (other, sample.full):
+        AcqImage.from_zarr(sample.path, image_id).save_rois(RoiSet.of([rectangle(1, x1=2, y1=3)]))
+
+    def extract(held, indexers, image_id):
+        if image_id == other:
+            ZarrDataset(sample.path).delete_image(other)
+        return real(held, indexers, image_id)
+
+    monkeypatch.setattr(each_image, "extract", extract)
+    report = dataset.refresh(indexer)
+    assert (set(report.failed), report.removed) == (set(), (other,))
+    refreshed = dataset.get_table("images").astype(str)
+    dataset.rebuild(indexer)
+    assert refreshed.equals(dataset.get_table("images").astype(str))

@@ -1,19 +1,39 @@
 """What one program does to a dataset while another is at it: each order of steps by itself, none by chance."""
 
+import errno
 import os
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
-from kymflow_zarr import Watch, ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.dataset import manifest, recognize
+from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import ArtifactExistsError, DamagedError, NotSavedError, PixelsExistError, RecordNotFoundError
+from kymflow_zarr.disk.staging import Staging
+from kymflow_zarr.errors import (
+    ArtifactExistsError,
+    ArtifactNotFoundError,
+    DamagedError,
+    NotSavedError,
+    PixelsExistError,
+    RecordNotFoundError,
+)
+from kymflow_zarr.importing.run import _Run
+from kymflow_zarr.record import revisions
+from kymflow_zarr.tables.sources import Source
+from kymflow_zarr.tables.tables import Tables
+from kymflow_zarr.verify import garbage
+from kymflow_zarr.verify import record as verify_record
 
 MASK = np.ones((20, 6), bool)
 
@@ -87,6 +107,237 @@ class TestSavingIntoARecordThatIsDeleted:
         with pytest.raises(RecordNotFoundError, match=r"not saved: .* is no longer there"):
             record.save_array(pixels)
         assert not record_folder.exists()
+
+
+class TestTakingOutWhatAnotherProgramTakesOut:
+    @pytest.fixture
+    def delete(self, dataset, record) -> Callable[[], object]:
+        return lambda: ZarrDataset(dataset.path).delete_image(record.image_id)
+
+    @pytest.mark.parametrize("take", ["delete_image", "move_to_trash"])
+    def test_a_record_is_no_longer_there(self, dataset, record, meanwhile, delete, take):
+        meanwhile(steps, "rename", delete)
+        with pytest.raises(RecordNotFoundError, match=r"no record .*; it has 0 records"):
+            getattr(dataset, take)(record.image_id)
+
+    def test_a_record_in_the_trash_is_no_longer_there(self, dataset, record, meanwhile):
+        dataset.move_to_trash(record.image_id)
+        (removed,) = dataset.list_trash()
+        meanwhile(steps, "rename_folder", lambda: ZarrDataset(dataset.path).restore_from_trash(removed))
+        with pytest.raises(RecordNotFoundError, match="is no longer in the trash"):
+            dataset.restore_from_trash(removed)
+        assert dataset.list_image_ids() == [record.image_id]
+
+    def test_a_disk_that_fails_is_said_to_fail(self, dataset, record, monkeypatch):
+        def fail(source, target):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), source)
+
+        monkeypatch.setattr(steps, "rename", fail)
+        with pytest.raises(NotSavedError, match="Input/output error"):
+            dataset.delete_image(record.image_id)
+
+    @pytest.mark.parametrize(
+        ("happens_in", "delete"),
+        [
+            pytest.param((os, "unlink"), lambda record: record.delete_analysis("report.parquet"), id="table"),
+            pytest.param((steps, "rename"), lambda record: record.delete_array_artifact("labels"), id="array"),
+        ],
+    )
+    def test_an_artifact_is_no_longer_there(self, dataset, record, meanwhile, happens_in, delete):
+        record.save_df_parquet("report", pd.DataFrame({"v": [1]}))
+        record.save_array_artifact("labels", MASK)
+        meanwhile(*happens_in, lambda: delete(ZarrDataset(dataset.path).record(record.image_id)))
+        with pytest.raises(ArtifactNotFoundError, match="artifact named"):
+            delete(record)
+
+    def test_garbage_is_deleted_once(self, dataset, meanwhile):
+        left = dataset.path / ".staging" / "building-000000000000~images%2Fx"
+        left.mkdir(parents=True)
+        make_older(left, 2 * 24 * 3600)
+        there = dataset.path / ".staging" / left.name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(garbage, "_is_old", lambda blobs, key, now: key.endswith(left.name))
+            meanwhile(steps, "rename", lambda: shutil.rmtree(there))
+            assert dataset.collect_garbage() == []
+
+    def test_records_are_listed_without_it(self, dataset, record, pixels, meanwhile, delete):
+        other = dataset.add_image(pixels)
+        meanwhile(ZarrDataset, "record", delete)
+        assert [one.image_id for one in dataset.iter_records()] == [other.image_id]
+
+    def test_the_manifest_is_without_it(self, dataset, record, pixels, meanwhile, delete):
+        other = dataset.add_image(pixels)
+        meanwhile(manifest, "_entry", delete)
+        assert [entry.image_id for entry in dataset.load_manifest().entries] == [other.image_id]
+
+    @pytest.mark.parametrize("method", ["load_array", "get_shape", "load_attributes", "load_revision"])
+    def test_reading_it_does_not_speak_of_damage(self, record, delete, meanwhile, method):
+        record.save_metadata_payload({"a": 1})
+        meanwhile(Blobs, "read", delete)
+        with pytest.raises(RecordNotFoundError, match="no longer there"):
+            getattr(record, method)()
+
+    def test_metadata_are_read_where_it_was_away_for_a_moment(self, dataset, record, monkeypatch):
+        record.save_metadata_payload({"a": 1})
+        dataset.move_to_trash(record.image_id)
+        (removed,) = dataset.list_trash()
+        real, asked = revisions.sealed_revision, []
+
+        def back_then(blobs, number):
+            asked.append(number)
+            if len(asked) == 2:
+                dataset.restore_from_trash(removed)
+            return real(blobs, number)
+
+        monkeypatch.setattr(revisions, "sealed_revision", back_then)
+        assert revisions.load_revision(record._blobs, [0]).payload == {"a": 1}
+
+    def test_the_readable_copy_is_renewed_where_it_was_away_as_that_was_to_be_written(self, dataset, record, meanwhile):
+        record.save_metadata_payload({"a": 1})
+        meanwhile(revisions, "_keep_foreign_copy", lambda: dataset.move_to_trash(record.image_id))
+        record.save_metadata_payload({"a": 2})
+        (removed,) = dataset.list_trash()
+        dataset.restore_from_trash(removed)
+        assert record.load_metadata_payload() == {"a": 2}
+        assert not dataset.verify(deep=True).problems
+
+    def test_the_readable_copy_is_the_newest_where_another_program_saves_as_it_is_repaired(
+        self, dataset, record, record_folder, meanwhile
+    ):
+        record.save_metadata_payload({"a": 1})
+        (record_folder / "analysis" / "metadata.json").unlink()
+        meanwhile(Blobs, "write", lambda: ZarrDataset(dataset.path).record(record.image_id).save_metadata_payload({"a": 2}))
+        dataset.verify(repair=True)
+        assert not dataset.verify(deep=True).problems
+
+    def test_the_sources_have_no_row_of_it(self, dataset, record):
+        source = Source.of_older({"source_primary_path": "/data/scan.tif"})
+        dataset.delete_image(record.image_id)
+        dataset.add_sources({record.image_id: source})
+        assert not len(dataset.load_sources_index())
+
+    def test_the_sources_have_a_row_of_one_that_is_restored_at_once(self, dataset, record, meanwhile):
+        record.save_json("provenance", Source.of_older({"source_primary_path": "/data/scan.tif"}).to_json())
+
+        def restore():
+            (removed,) = ZarrDataset(dataset.path).list_trash()
+            ZarrDataset(dataset.path).restore_from_trash(removed)
+
+        meanwhile(Tables, "delete_rows", restore)
+        dataset.add_sources({record.image_id: Source.of_older({"source_primary_path": "/data/scan.tif"})})
+        dataset.move_to_trash(record.image_id)
+        assert list(dataset.load_sources()) == [record.image_id]
+
+    def test_an_import_goes_on(self, dataset, tmp_path, pixels, meanwhile):
+        folder = tmp_path / "scans"
+        folder.mkdir()
+        tifffile.imwrite(folder / "a.tif", pixels)
+        (file,) = dataset.import_folder(folder).imported
+        meanwhile(_Run, "_may_add_to", lambda: ZarrDataset(dataset.path).delete_image(file.image_id))
+        assert dataset.import_folder(folder).failed == ()
+        assert len(dataset.import_folder(folder).imported) == 1
+
+    def test_a_record_is_not_damaged_as_its_source_is_looked_for(self, dataset, record, meanwhile, delete):
+        record.save_json("provenance", Source.of_older({"source_primary_path": "/data/scan.tif"}).to_json())
+        meanwhile(ZarrImageRecord, "load_json", delete)
+        assert find_lost_sources(dataset, dataset._sources) == ({}, {})
+
+    def test_a_row_that_was_written_while_it_was_deleted_goes_with_it(self, dataset, record, meanwhile):
+        write = partial(ZarrDataset(dataset.path).replace_rows, "events", {record.image_id: rows(record.image_id, 1)})
+        meanwhile(steps, "rename", write)
+        dataset.delete_image(record.image_id)
+        assert not len(dataset.load_table("events"))
+
+    def test_a_save_that_was_not_confirmed_is_not_acknowledged(self, record, meanwhile, delete):
+        meanwhile(steps, "confirm", delete)
+        with pytest.raises(RecordNotFoundError, match=r"not saved: .* is no longer there"):
+            record.save_metadata_payload({"a": 1})
+
+
+class TestMakingOneDataset:
+    @pytest.mark.parametrize("call", range(1, 5))
+    def test_all_give_it_one_id(self, tmp_path, pixels, monkeypatch, call):
+        path, left, real = tmp_path / "new.zarr", [call], steps.write_file
+        mine, theirs = ZarrDataset(path), ZarrDataset(path)
+
+        def overtaken(*args, **kwargs):
+            left[0] -= 1
+            if not left[0]:
+                theirs.add_image(pixels)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(steps, "write_file", overtaken)
+        mine.add_image(pixels)
+        assert mine.dataset_id == theirs.dataset_id == ZarrDataset(path).dataset_id
+        assert not ZarrDataset(path).verify(deep=True).problems
+        assert len(mine.list_image_ids()) == 2
+
+    @pytest.mark.parametrize("call", range(1, 5))
+    def test_who_finishes_what_a_stopped_one_began_keeps_its_id(self, tmp_path, pixels, monkeypatch, call):
+        path, left, real = tmp_path / "new.zarr", [call], steps.write_file
+
+        def stopped(*args, **kwargs):
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            return real(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(steps, "write_file", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                ZarrDataset.create(path)
+        ZarrDataset(path).add_image(pixels)
+        assert not ZarrDataset(path).verify(deep=True).problems
+
+    @pytest.mark.parametrize("what", ["records", "other things"])
+    def test_one_that_is_made_while_it_is_opened_is_a_dataset(self, tmp_path, pixels, meanwhile, what):
+        path = tmp_path / "new.zarr"
+        path.mkdir()
+        make = ZarrDataset(path).add_image if what == "records" else lambda _: ZarrDataset.create(path)
+        meanwhile(recognize, "load_older_attributes", lambda: make(pixels))
+        assert len(ZarrDataset(path, mode="r").list_image_ids()) == (what == "records")
+
+
+class TestStagingThatAnotherProgramRemoves:
+    def test_an_export_is_built_all_the_same(self, dataset, record, tmp_path, monkeypatch):
+        real, left = Staging.new_path, [1]
+
+        def removed(self, what, place):
+            path = real(self, what, place)
+            if left and what == "building":
+                left.clear()
+                Path(path).parent.rmdir()
+            return path
+
+        monkeypatch.setattr(Staging, "new_path", removed)
+        assert dataset.export_legacy_folder(tmp_path / "exported").records == 1
+        assert not left
+
+
+class TestExportsAndWhatIsAddedMeanwhile:
+    def test_a_table_has_no_rows_of_a_record_that_came_later(self, dataset, record, pixels, tmp_path, meanwhile):
+        def add():
+            later = dataset.add_image(pixels)
+            dataset.replace_rows("events", {one.image_id: rows(one.image_id, 1) for one in (record, later)})
+
+        meanwhile(ZarrDataset, "list_table_names", add)
+        dataset.export_legacy_folder(tmp_path / "exported")
+        again = ZarrDataset.create(tmp_path / "again.zarr")
+        again.ingest_legacy_folder(tmp_path / "exported")
+        assert list(again.load_table("events")["image_id"]) == [record.image_id]
+        assert not again.verify(deep=True).problems
+
+    def test_rows_that_another_program_wrote_while_an_export_is_restored_stay(
+        self, dataset, record, pixels, tmp_path, meanwhile
+    ):
+        dataset.replace_rows("events", {record.image_id: rows(record.image_id, 1)})
+        dataset.export_legacy_folder(tmp_path / "exported")
+        again = ZarrDataset.create(tmp_path / "again.zarr")
+        other = again.add_image(pixels).image_id
+        add = partial(ZarrDataset(again.path).replace_rows, "events", {other: rows(other, 7)})
+        meanwhile(Tables, "save", add)
+        again.ingest_legacy_folder(tmp_path / "exported")
+        assert set(again.load_table("events")["image_id"]) == {record.image_id, other}
 
 
 class TestArraysThatAreWrittenOnce:
@@ -168,6 +419,60 @@ class TestVerifyingWhatOthersAreAt:
         record.save_array_artifact("distance", np.ones((20, 6)))
         assert [problem for report in reports for problem in report.problems] == []
         assert record.load_array_artifact("distance").all()
+
+    @pytest.mark.parametrize("asked", ["digest_chunks", "check_chunks"])
+    def test_pixels_that_are_replaced_while_they_are_looked_at_are_no_damage(
+        self, dataset, record, pixels, meanwhile, asked
+    ):
+        theirs = ZarrDataset(dataset.path).record(record.image_id)
+        meanwhile(verify_record, asked, lambda: theirs.replace_array(np.full_like(pixels, 7)))
+        assert not dataset.verify(deep=True).problems
+
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_an_array_and_a_table_that_are_deleted_while_they_are_looked_at_are_no_damage(
+        self, dataset, record, meanwhile, deep
+    ):
+        record.save_array_artifact("mask", MASK)
+        record.save_df_parquet("report", pd.DataFrame({"v": [1]}))
+        theirs = ZarrDataset(dataset.path).record(record.image_id)
+
+        real = verify_record._array_findings
+        asked = []
+
+        def look(blobs, key, where, *, deep):
+            asked.append(key)
+            if key.startswith("analysis_arrays"):
+                theirs.delete_array_artifact("mask")
+            return real(blobs, key, where, deep=deep)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verify_record, "_array_findings", look)
+            meanwhile(verify_record, "_file_problem", lambda: theirs.delete_analysis("report.parquet"))
+            assert not dataset.verify(deep=deep).problems
+        assert "analysis_arrays/mask/data" in asked
+
+    def test_masks_of_a_record_that_was_away_for_a_moment_are_no_garbage(
+        self, dataset, record, meanwhile, two_days_later, monkeypatch
+    ):
+        record.save_array_artifact("mask", MASK, held_by_metadata=True)
+        record.save_metadata_payload({"rois": ["analysis_arrays/mask"]})
+        two_days_later()
+        real = garbage.list_revisions
+
+        def away(folder):
+            (removed,) = dataset.list_trash()
+            found = real(folder)
+            dataset.restore_from_trash(removed)
+            return found
+
+        def first(folder):
+            found = real(folder)
+            monkeypatch.setattr(garbage, "list_revisions", away)
+            return found
+
+        monkeypatch.setattr(garbage, "list_revisions", first)
+        meanwhile(garbage, "load_history", lambda: dataset.move_to_trash(record.image_id))
+        assert (dataset.collect_garbage(), record.list_array_artifacts()) == ([], ["mask"])
 
 
 class TestWhatOtherProgramsPutThere:
