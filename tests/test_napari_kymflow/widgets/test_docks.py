@@ -161,6 +161,23 @@ def test_a_name_edited_in_the_table_is_the_rois_and_is_unsaved(roi_dock, session
 
 
 @pytest.mark.story
+def test_the_return_that_ends_a_new_name_leaves_the_view_where_it_is(roi_dock, session, viewer):
+    asked = []
+    roi_dock._view.return_pressed.connect(asked.append)
+    roi_dock.show()
+    index = roi_dock._model.index(1, 1)
+    roi_dock._view.setCurrentIndex(index)
+    roi_dock._view.edit(index)
+    editor = roi_dock._view.findChild(QLineEdit)
+    QTest.keyClicks(editor, "stall")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    QApplication.processEvents()
+    assert (session.record.rois.get(2).name, asked) == ("stall", [])
+    QTest.keyClick(roi_dock._view, Qt.Key.Key_Return)
+    assert asked == [1]
+
+
+@pytest.mark.story
 def test_what_is_typed_stays_while_measurements_and_saves_change_the_table(roi_dock, session):
     index = roi_dock._model.index(0, 1)
     roi_dock._view.setCurrentIndex(index)
