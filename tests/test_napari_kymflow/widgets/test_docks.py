@@ -50,7 +50,7 @@ def messages():
 
 
 def test_an_empty_roi_dock_says_what_to_do(roi_dock):
-    assert "Drop a dataset" in roi_dock._state.text()
+    assert (roi_dock._state.text(), "Drop a dataset" in roi_dock._warning.text()) == ("No record is open.", True)
     assert not any(button.isEnabled() for button in roi_dock._buttons.values())
 
 
