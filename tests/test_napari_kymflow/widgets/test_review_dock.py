@@ -71,10 +71,13 @@ def test_columns_are_as_wide_as_their_texts_where_there_is_room(dock):
     dock._note.setText("stuck")
     dock._note.returnPressed.emit()
     assert view.columnWidth(3) >= view.sizeHintForColumn(3)
-    for width in (330, 400):
+    for width in (330, 360):
         dock.resize(width, 400)
         QApplication.processEvents()
-        assert sum(view.columnWidth(column) for column in range(4)) <= max(324, view.viewport().width())
+        assert [view.columnWidth(column) for column in range(4)] == [92, 76, 72, 84]
+    dock.resize(456, 400)
+    QApplication.processEvents()
+    assert view.horizontalScrollBar().maximum() == 0
     view.setColumnWidth(0, 50)
     dock.resize(700, 400)
     QApplication.processEvents()

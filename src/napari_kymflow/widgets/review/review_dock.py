@@ -51,6 +51,7 @@ _COLUMN_WIDTHS = (92, 76, 72, 84)
 """Of all columns but the last, the least: so that all are seen at once in the narrowest dock."""
 _WIDEST_COLUMNS = (150, 100, 150, 150)
 _NARROWED_FIRST = (0, 2, 3, 1)
+_LEAST_LAST_WIDTH = 48
 _MOST_FITTED_ROWS = 50
 _DISPUTED = "Disagreements"
 _SHORT = {UNREVIEWED: "none", TRUE_STALL: "stall"}
@@ -91,7 +92,7 @@ class ReviewTable(QTableView):
         wanted = map(max, self._wanted, fitting)
         self._wanted = tuple(map(min, wanted, _WIDEST_COLUMNS))
         with self._fitting:
-            for column, width in enumerate(_within(self._wanted, self.viewport().width())):
+            for column, width in enumerate(_within(self._wanted, self.viewport().width() - _LEAST_LAST_WIDTH)):
                 self.setColumnWidth(column, width)
 
     def _on_section_resized(self, column: int, _old: int, _new: int) -> None:
@@ -236,6 +237,8 @@ class ReviewDock(Dock):
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)
+        # It takes what is left, but is never narrower than this.
+        view.setColumnWidth(len(_COLUMN_WIDTHS), _LEAST_LAST_WIDTH)
         view.horizontalHeader().setResizeContentsPrecision(_MOST_FITTED_ROWS)
         view.fit_columns()
         forget_selection(view.horizontalHeader(), self._model)
