@@ -64,12 +64,9 @@ CONTROLS = (
 WHOLE = (QAbstractSpinBox, QComboBox, QLineEdit, QTableView, GraphicsView)
 
 
-def form_of(path):
-    return load_form(path, ZarrDataset(path, mode="r").list_image_ids())
-
-
-def no_work(*_):
-    return False
+def metadata_dialog(path, what):
+    form = load_form(path, ZarrDataset(path, mode="r").list_image_ids())
+    return MetadataDialog(form, what, run=lambda work, done: None, save=lambda form, edit: False)
 
 
 DIALOGS = pytest.mark.parametrize(
@@ -83,8 +80,8 @@ DIALOGS = pytest.mark.parametrize(
         pytest.param(UpgradeDialog, id="upgrade"),
         pytest.param(VerifyDialog, id="verify"),
         pytest.param(lambda path: ReportDialog("Import", "3 imported", "a.tif"), id="report"),
-        pytest.param(lambda path: MetadataDialog(form_of(path), "Calibration", run=no_work, save=no_work), id="calibration"),
-        pytest.param(lambda path: MetadataDialog(form_of(path), "Experiment", run=no_work, save=no_work), id="experiment"),
+        pytest.param(lambda path: metadata_dialog(path, "Calibration"), id="calibration"),
+        pytest.param(lambda path: metadata_dialog(path, "Experiment"), id="experiment"),
         pytest.param(lambda path: SettingsWindow(None), id="settings"),
         pytest.param(lambda path: HelpWindow(find_page(None)), id="help"),
     ],

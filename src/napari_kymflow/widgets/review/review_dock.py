@@ -85,7 +85,7 @@ class ReviewTable(QTableView):
         self.fit_columns()
 
     def fit_columns(self) -> None:
-        """Make the columns as wide as their texts where there is room, unless the user chose; never narrower than before."""
+        """Make the columns as wide as their texts where there is room, unless the user chose."""
         if self._is_arranged:
             return
         fitting = (self.sizeHintForColumn(column) for column in range(len(_COLUMN_WIDTHS)))
