@@ -35,7 +35,8 @@ class RecordState:
 
 _BUTTONS = ("add", "delete", "undo", "redo", "save", "more", "display")
 NONE_OPEN = RecordState(
-    text="No record is open. Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock.",
+    text="No record is open.",
+    warning="Drop a dataset (a .zarr folder) onto the canvas, or click a record in the dataset dock.",
     why_not=dict.fromkeys(_BUTTONS, NO_RECORD),
 )
 

@@ -6,6 +6,7 @@ The rule of this room: the text alone, copied into an e-mail, tells the whole st
 from collections.abc import Sequence
 
 from kymflow_core import FolderNames
+from kymflow_core.columns import table_title
 from kymflow_zarr import ImportReport
 from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.reports import FailedFile
@@ -84,7 +85,8 @@ def _paragraphs(found: dict[str, list[str]]) -> str:
 def describe_reports(outcome: Outcome) -> str:
     """Return what was done to tables in one line; those where nothing had to be done are not listed."""
     busy = [report for report in outcome.reports if report.rows or report.failed or report.removed or report.is_cancelled]
-    done = "; ".join(report.summary() for report in busy)
+    # By the names of the tabs: a report has the name of the table's file.
+    done = "; ".join(table_title(one.table_name) + one.summary().removeprefix(one.table_name) for one in busy)
     if outcome.is_cancelled:
         return f"Cancelled; {done or 'no table was changed'}"
     return done or "All tables were up to date: nothing to do"

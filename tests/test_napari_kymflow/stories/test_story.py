@@ -146,7 +146,7 @@ def test_from_drop_to_a_clicked_row(viewer, lab_path, qtbot):
     # Index, and click an event: its ROI is selected and its time is in the middle.
     qtbot.waitUntil(lambda: not dataset_dock.is_busy)
     dataset_dock._rebuild.trigger()
-    qtbot.waitUntil(lambda: "velocity_events: 5 rows" in dataset_dock._bar.text)
+    qtbot.waitUntil(lambda: "Events: 5 rows" in dataset_dock._bar.text)
     dataset_dock.show_tab("velocity_events")
     settle()
     view = dataset_dock._panels["velocity_events"].view

@@ -365,7 +365,7 @@ def test_an_empty_dock_and_a_record_without_rois_say_what_to_do(window):
     window.click("delete")
     assert "Click <b>Add ROI</b>, and drag on the image" in window.rois_dock._warning.text()
     window.session.close_record()
-    assert "Drop a dataset (a .zarr folder) onto the canvas" in window.rois_dock._state.text()
+    assert "Drop a dataset (a .zarr folder) onto the canvas" in window.rois_dock._warning.text()
     assert not any(button.isEnabled() for button in (*window.rois_dock._buttons.values(), window.rois_dock._add))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget
 from test_story import dock, drop, settle, wheel
 
@@ -10,6 +11,7 @@ from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS
 from napari_kymflow.widgets.window.canvas_axes import CanvasAxes
 from napari_kymflow.widgets.window.canvas_labels import CanvasLabels
+from napari_kymflow.widgets.window.layout import REVIEW, layout_of, name_of
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
@@ -173,6 +175,11 @@ def test_the_review_shows_several_events_and_makes_no_window_larger_than_the_scr
     window = viewer.window._qt_window
     qtbot.waitUntil(lambda: visible_rows(review._view) >= 3)
     assert (window.width(), window.height()) == SIZE
+    dock = next(one for one in window.findChildren(QDockWidget) if name_of(one) == REVIEW)
+    window.resizeDocks([dock], [800], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: dock.width() > 600)
+    layout_of(window).arrange_later()
+    qtbot.waitUntil(lambda: abs(dock.width() - 0.35 * SIZE[0]) < 10)
 
 
 @pytest.mark.opengl

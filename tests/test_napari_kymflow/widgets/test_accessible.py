@@ -27,16 +27,20 @@ from qtpy.QtWidgets import (
 )
 
 from kymflow_core.roi.bounds import Bounds
+from kymflow_zarr import ZarrDataset
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.import_form import FolderFacts
+from napari_kymflow.tables.metadata_form import load_form
 from napari_kymflow.user.help_pages import find_page
 from napari_kymflow.widgets.dataset.dataset_dock import DatasetDock
 from napari_kymflow.widgets.dataset.import_dialog import ImportDialog
 from napari_kymflow.widgets.dataset.import_offer import ImportOffer
+from napari_kymflow.widgets.dataset.metadata_dialog import MetadataDialog
 from napari_kymflow.widgets.dataset.report_dialog import ReportDialog
 from napari_kymflow.widgets.dataset.upgrade_dialog import UpgradeDialog
 from napari_kymflow.widgets.dataset.verify_dialog import VerifyDialog
 from napari_kymflow.widgets.flow.flow_dock import FlowDock
+from napari_kymflow.widgets.flow.settings_window import SettingsWindow
 from napari_kymflow.widgets.plots.plots_dock import PlotsDock
 from napari_kymflow.widgets.review.review_dock import ReviewDock
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
@@ -58,6 +62,30 @@ CONTROLS = (
 )
 
 WHOLE = (QAbstractSpinBox, QComboBox, QLineEdit, QTableView, GraphicsView)
+
+
+def metadata_dialog(path, what):
+    form = load_form(path, ZarrDataset(path, mode="r").list_image_ids())
+    return MetadataDialog(form, what, run=lambda work, done: None, save=lambda form, edit: False)
+
+
+DIALOGS = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda path: BoundsDialog((9, 9), Bounds(x0=0, x1=5, y0=1, y1=2), None), id="a ROI by numbers"),
+        pytest.param(lambda path: RecordsDialog(1, {"a": "one"}, None), id="copy to records"),
+        pytest.param(lambda path: HistoryDialog([], print, print, None), id="history"),
+        pytest.param(lambda path: ImportDialog(path, FolderFacts(channels=("a.tif",))), id="import"),
+        pytest.param(lambda path: ImportOffer([path], None), id="offer"),
+        pytest.param(UpgradeDialog, id="upgrade"),
+        pytest.param(VerifyDialog, id="verify"),
+        pytest.param(lambda path: ReportDialog("Import", "3 imported", "a.tif"), id="report"),
+        pytest.param(lambda path: metadata_dialog(path, "Calibration"), id="calibration"),
+        pytest.param(lambda path: metadata_dialog(path, "Experiment"), id="experiment"),
+        pytest.param(lambda path: SettingsWindow(None), id="settings"),
+        pytest.param(lambda path: HelpWindow(find_page(None)), id="help"),
+    ],
+)
 
 
 @pytest.fixture(params=DOCKS, ids=lambda dock: dock.__name__)
@@ -87,6 +115,24 @@ def name_of(control):
     return control.accessibleName() or (control.text() if isinstance(control, QAbstractButton) else "")
 
 
+def reached_by_tab(widget):
+    """The controls that Tab goes to, from what has the focus at first."""
+    shown = [control for control in controls(widget) if control.isVisibleTo(widget)]
+    start = widget.focusWidget() or widget
+    reached, at = [], start if start in shown else start.nextInFocusChain()
+    while at is not start or not reached:
+        if at in shown and at.isEnabled() and Qt.FocusPolicy.TabFocus in at.focusPolicy():
+            reached.append(at)
+        at = at.nextInFocusChain()
+    return reached
+
+
+def place_in(widget, control):
+    """Its row, and where it is in it."""
+    centre = control.mapTo(widget, control.rect().center())
+    return centre.y() // 12, centre.x()
+
+
 def test_every_control_has_a_name(dock):
     nameless = [control for control in controls(dock) if not any(map(str.isalpha, name_of(control)))]
     assert [(type(control).__name__, control.toolTip(), type(control.parent()).__name__) for control in nameless] == []
@@ -95,30 +141,21 @@ def test_every_control_has_a_name(dock):
 def test_tab_goes_through_the_rows_from_the_top(dock):
     dock.resize(900, 500)
     dock.show()
-    shown = [control for control in controls(dock) if control.isVisibleTo(dock)]
-    reached, at = [], dock.nextInFocusChain()
-    while at is not dock:
-        if at in shown and at.isEnabled() and Qt.FocusPolicy.TabFocus in at.focusPolicy():
-            reached.append(at)
-        at = at.nextInFocusChain()
-    places = [(one.mapTo(dock, one.rect().center()).y() // 12, one.mapTo(dock, one.rect().center()).x()) for one in reached]
+    places = [place_in(dock, one) for one in reached_by_tab(dock)]
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda path: BoundsDialog((9, 9), Bounds(x0=0, x1=5, y0=1, y1=2), None), id="a ROI by numbers"),
-        pytest.param(lambda path: RecordsDialog(1, {"a": "one"}, None), id="copy to records"),
-        pytest.param(lambda path: HistoryDialog([], print, print, None), id="history"),
-        pytest.param(lambda path: ImportDialog(path, FolderFacts(channels=("a.tif",))), id="import"),
-        pytest.param(lambda path: ImportOffer([path], None), id="offer"),
-        pytest.param(UpgradeDialog, id="upgrade"),
-        pytest.param(VerifyDialog, id="verify"),
-        pytest.param(lambda path: ReportDialog("Import", "3 imported", "a.tif"), id="report"),
-        pytest.param(lambda path: HelpWindow(find_page(None)), id="help"),
-    ],
-)
+@DIALOGS
+def test_a_dialog_begins_at_its_top_and_tab_goes_through_its_rows(make, demo_path, qtbot):
+    dialog = make(demo_path)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    places = [place_in(dialog, one) for one in reached_by_tab(dialog)]
+    assert places == sorted(places)
+
+
+@DIALOGS
 def test_every_control_of_a_dialog_has_a_name(make, demo_path, qtbot):
     dialog = make(demo_path)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)

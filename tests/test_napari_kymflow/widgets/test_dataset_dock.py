@@ -329,7 +329,7 @@ def test_rebuilding_all_makes_missing_tables(dock, session, qtbot):
     dock._rebuild.trigger()
     wait(dock, qtbot)
     assert tabs(dock)[4] == "Events (4)"
-    assert "velocity_events: 4 rows of 3 images" in dock._bar.text
+    assert "Events: 4 rows of 3 images" in dock._bar.text
 
 
 @pytest.mark.story
@@ -338,7 +338,7 @@ def test_one_table_is_rebuilt_alone(dock, session, qtbot):
     assert dock._rebuild_one.text() == "Rebuild ROIs"
     dock._rebuild_one.trigger()
     wait(dock, qtbot)
-    assert dock._bar.text == "rois: 6 rows of 3 images"
+    assert dock._bar.text == "ROIs: 6 rows of 3 images"
 
 
 @pytest.mark.story

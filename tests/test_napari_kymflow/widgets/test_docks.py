@@ -50,7 +50,7 @@ def messages():
 
 
 def test_an_empty_roi_dock_says_what_to_do(roi_dock):
-    assert "Drop a dataset" in roi_dock._state.text()
+    assert (roi_dock._state.text(), "Drop a dataset" in roi_dock._warning.text()) == ("No record is open.", True)
     assert not any(button.isEnabled() for button in roi_dock._buttons.values())
 
 
@@ -158,6 +158,23 @@ def test_a_name_edited_in_the_table_is_the_rois_and_is_unsaved(roi_dock, session
     roi_dock._model.setData(index, "big vessel")
     assert session.record.rois.get(1).name == "big vessel"
     assert "not saved" in roi_dock._state.text()
+
+
+@pytest.mark.story
+def test_the_return_that_ends_a_new_name_leaves_the_view_where_it_is(roi_dock, session, viewer):
+    asked = []
+    roi_dock._view.return_pressed.connect(asked.append)
+    roi_dock.show()
+    index = roi_dock._model.index(1, 1)
+    roi_dock._view.setCurrentIndex(index)
+    roi_dock._view.edit(index)
+    editor = roi_dock._view.findChild(QLineEdit)
+    QTest.keyClicks(editor, "stall")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    QApplication.processEvents()
+    assert (session.record.rois.get(2).name, asked) == ("stall", [])
+    QTest.keyClick(roi_dock._view, Qt.Key.Key_Return)
+    assert asked == [1]
 
 
 @pytest.mark.story

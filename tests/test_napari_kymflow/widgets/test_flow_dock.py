@@ -135,3 +135,12 @@ def measure(dock, qtbot, begin):
     before = dock.flow.flow
     begin()
     qtbot.waitUntil(lambda: not dock.is_busy and dock.flow.flow is not before)
+
+
+def test_the_settings_have_the_keyboard_each_time_they_are_asked_for(dock, session, qtbot):
+    dock.measure.open_settings()
+    session.viewer.window._qt_window.activateWindow()
+    qtbot.waitUntil(lambda: not dock.measure.settings_window.isActiveWindow())
+    dock.measure.open_settings()
+    qtbot.waitUntil(dock.measure.settings_window.isActiveWindow)
+    dock.measure.settings_window.close()

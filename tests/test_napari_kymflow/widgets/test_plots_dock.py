@@ -56,6 +56,18 @@ def test_a_click_on_a_point_opens_its_record(dock, viewer, qtbot):
     assert session.selected_roi_ids == (row["roi_id"],)
 
 
+def test_a_text_that_is_wider_than_the_dock_is_broken_into_lines_that_are_seen(dock):
+    QApplication.processEvents()
+    words = "left out: 6 outdated"
+    dock._show_text(words)
+    high = dock._text.height()
+    while dock._text.fontMetrics().horizontalAdvance(words) < 1.5 * dock._text.viewport().width():
+        words += "; several methods are mixed"
+    dock._show_text(words)
+    QApplication.processEvents()
+    assert (dock._text.height() > high, dock._text.verticalScrollBar().maximum()) == (True, 0)
+
+
 def test_it_is_a_tab_beside_the_tables_and_comes_to_the_front(dock, viewer):
     window = viewer.window._qt_window
     tabbed = window.tabifiedDockWidgets(dock_around(open_dataset_dock(viewer)))

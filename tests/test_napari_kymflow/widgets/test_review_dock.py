@@ -62,6 +62,28 @@ def test_an_event_gets_its_verdict_by_key_and_the_next_one_is_shown(dock, viewer
     assert [dock._model.index(row, 0).data() for row in range(4)] == [f"event {place}" for place in range(1, 5)]
 
 
+def test_columns_are_as_wide_as_their_texts_where_there_is_room(dock):
+    view = dock._view
+    dock.resize(700, 400)
+    QApplication.processEvents()
+    assert all(view.columnWidth(column) >= view.sizeHintForColumn(column) for column in range(4))
+    press(dock, Qt.Key.Key_N)
+    dock._note.setText("stuck")
+    dock._note.returnPressed.emit()
+    assert view.columnWidth(3) >= view.sizeHintForColumn(3)
+    for width in (330, 360):
+        dock.resize(width, 400)
+        QApplication.processEvents()
+        assert [view.columnWidth(column) for column in range(4)] == [92, 76, 72, 84]
+    dock.resize(456, 400)
+    QApplication.processEvents()
+    assert view.horizontalScrollBar().maximum() == 0
+    view.setColumnWidth(0, 50)
+    dock.resize(700, 400)
+    QApplication.processEvents()
+    assert view.columnWidth(0) == 50
+
+
 def test_blinded_leaves_the_trace_and_hides_the_docks_that_name_records(dock, viewer, qtbot):
     open_docks(viewer)
     docks = {name_of(one): one for one in dock.window().findChildren(QDockWidget)}

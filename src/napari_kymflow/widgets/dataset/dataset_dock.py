@@ -48,7 +48,8 @@ from napari_kymflow.widgets.window.binding import Connections, bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.focus import order_tabs
-from napari_kymflow.widgets.window.task_bar import TaskBar, line_label
+from napari_kymflow.widgets.window.line_label import LineLabel
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 RECORDS = "Records"
 _MARGINS = (6, 4, 6, 4)
@@ -79,7 +80,7 @@ class DatasetDock(Dock):
         self.after_save = RefreshAfterSave(self, self._session, self._bar, self.do, lambda: self._shown)
         self._was_quick = True
         self._opening = EchoGuard()
-        self._state = line_label(self)
+        self._state = LineLabel(self)
         self.samples = SampleActions(self, self._session, self._bar, self.do)
         self._start = StartPanel(
             self,

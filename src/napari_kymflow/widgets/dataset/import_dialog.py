@@ -5,18 +5,19 @@ from typing import Any
 
 from magicgui import magicgui
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from kymflow_core.errors import MetadataError
 from kymflow_core.folder_names import EXAMPLE
 from napari_kymflow.tables.import_form import FolderFacts, ImportWish, describe_pattern, import_wish, pattern_of
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.forms import accept_button, keep_in, ok_cancel, rows_of
 
 _WIDTH = 560
 _LINES = 5
 
 
-class ImportDialog(QDialog):
+class ImportDialog(Dialog):
     """Asks for channels of one scan, and for what the names of subfolders stand for.
 
     Parameters

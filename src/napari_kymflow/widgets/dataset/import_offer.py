@@ -6,7 +6,6 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_kymflow.user.new_places import ZARR, dataset_place, place_problem
+from napari_kymflow.widgets.window.dialog import Dialog
 
 _WIDTH = 620
 _HOW = (
@@ -27,7 +27,7 @@ _HOW = (
 )
 
 
-class ImportOffer(QDialog):
+class ImportOffer(Dialog):
     """Asks which dataset dropped files go into; it is deleted when it is closed.
 
     Parameters

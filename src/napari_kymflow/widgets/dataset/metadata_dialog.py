@@ -12,7 +12,6 @@ from magicgui.widgets import ComboBox, LineEdit, TextEdit
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCompleter,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QFrame,
@@ -44,6 +43,7 @@ from napari_kymflow.tables.metadata_form import (
     edit_of,
     title_of,
 )
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.forms import rows_of
 from napari_kymflow.widgets.window.task_bar import Kind, kind_icon
 
@@ -62,7 +62,7 @@ _NOTHING: Mapping[str, Sequence[str]] = {}
 _CALCULATING = "Looking which results depend on it …"
 
 
-class MetadataDialog(QDialog):
+class MetadataDialog(Dialog):
     """Asks for the calibration, or for the experiment metadata, of some records; it is deleted when it is closed.
 
     Parameters

@@ -5,12 +5,14 @@ from html import escape
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from napari_kymflow.widgets.window.dialog import Dialog
 
 _SIZE = (720, 380)
 
 
-class ReportDialog(QDialog):
+class ReportDialog(Dialog):
     """Shows a headline, the details below it, and what can be done about them; it is deleted when it is closed.
 
     Parameters

@@ -4,9 +4,10 @@ from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.user.new_places import ZARR, copy_place, copy_problem
+from napari_kymflow.widgets.window.dialog import Dialog
 
 _WIDTH = 640
 _BUSY = "Kymflow is at work; the copy can be made when that is done."
@@ -16,7 +17,7 @@ _OFFER = (
 )
 
 
-class UpgradeDialog(QDialog):
+class UpgradeDialog(Dialog):
     """Asks where the copy goes; it is deleted when it is closed.
 
     Parameters

@@ -13,7 +13,6 @@ from qtpy.QtGui import QAction, QGuiApplication, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QDialog,
     QHBoxLayout,
     QLabel,
     QListView,
@@ -28,6 +27,7 @@ from qtpy.QtWidgets import (
 from kymflow_core import KymDataset
 from kymflow_zarr import Problem, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import CancelledError
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, kind_icon
 
 _INTRODUCTION = "Looks for what a crash or a bad disk left behind. Looking changes nothing."
@@ -103,7 +103,7 @@ class ProblemList(QListWidget):
             QGuiApplication.clipboard().setText(text)
 
 
-class VerifyDialog(QDialog):
+class VerifyDialog(Dialog):
     """Verifies a dataset in the background, and repairs it where that is asked; it is deleted when it is closed.
 
     Parameters

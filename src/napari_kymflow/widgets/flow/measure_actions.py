@@ -94,6 +94,8 @@ class MeasureActions(QObject):
         self.show_state(self._flow.state)
         self.settings_window.show()
         self.settings_window.raise_()
+        # A window manager may leave the keyboard in the main window.
+        self.settings_window.activateWindow()
 
     def _on_settings(self, settings: Any) -> None:
         from kymflow_core.flow import VelocitySettings

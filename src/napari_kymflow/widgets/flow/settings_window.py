@@ -5,17 +5,19 @@ from typing import Any
 
 from magicgui import magicgui
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_kymflow.flow.measuring import SCOPES, Scope
 from napari_kymflow.flow.settings_form import AUTOMATIC, QUESTIONS, describe_changes, settings_from
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.dock import push_button
 from napari_kymflow.widgets.window.enabling import enable
+from napari_kymflow.widgets.window.forms import keep_in, rows_of
 
 _WIDTH = 460
 
 
-class SettingsWindow(QDialog):
+class SettingsWindow(Dialog):
     """Asks how velocities are measured; it may stay open beside napari's window.
 
     Parameters
@@ -56,7 +58,8 @@ class SettingsWindow(QDialog):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        layout.addWidget(self.form.native)
+        layout.addLayout(rows_of(self.form))
+        keep_in(self.form, self)
         layout.addWidget(self._said)
         scopes: tuple[Scope, ...] = ("roi", "rois", "dataset")
         for scope in scopes:

@@ -6,12 +6,13 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QPoint, QRectF, Qt, Signal
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_kymflow.flow.flow_view import FlowView
 from napari_kymflow.flow.inspector import Inspector
 from napari_kymflow.widgets.flow.plot import PlotColors
 from napari_kymflow.widgets.window.binding import bind_for_life
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.dock import push_button
 from napari_kymflow.widgets.window.keys import name_of_key
 
@@ -26,7 +27,7 @@ _SHOWN, _LEAST_SPEEDS = 1e-3, 5
 _DARK, _BRIGHT = 1.0, 99.5
 
 
-class WhyWindow(QDialog):
+class WhyWindow(Dialog):
     """Explains the window that is chosen in the trace; it stays beside napari's window until it is closed.
 
     Parameters

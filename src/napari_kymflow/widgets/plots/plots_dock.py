@@ -90,6 +90,11 @@ class PlotsDock(Dock):
         if self._is_stale:
             self._load()
 
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Break the text into as many lines as this width needs."""
+        super().resizeEvent(event)
+        self._fit_text()
+
     @property
     def is_busy(self) -> bool:
         """Whether a worker is at work for the dock."""
@@ -109,21 +114,26 @@ class PlotsDock(Dock):
         text.setReadOnly(True)
         text.setAccessibleName("What the plot shows")
         text.setFrameShape(QPlainTextEdit.Shape.NoFrame)
-        text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         text.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         text.document().setDocumentMargin(1)
         return text
 
     def _show_text(self, words: str) -> None:
-        """Show the text of the plot, as high as its lines, but never so high that the plot is small."""
+        """Show the text of the plot; the tooltip has all of it."""
         self._text.setPlainText(words)
         self._text.setToolTip(words)
-        # The lines of a plot have a line each; why there is none is a sentence that may be long.
+        self._fit_text()
+
+    def _fit_text(self) -> None:
+        """Make the text as high as its lines are in this width, but never so high that the plot is small."""
+        # Why there is no plot is a sentence that may be long, and needs no room for a plot.
         is_problem = self.plots.shown.plot is None
-        mode = QPlainTextEdit.LineWrapMode
-        self._text.setLineWrapMode(mode.WidgetWidth if is_problem else mode.NoWrap)
-        lines = _MOST_LINES if is_problem else min(words.count("\n") + 1, _MOST_LINES)
-        self._text.setFixedHeight(lines * self._text.fontMetrics().lineSpacing() + 8)
+        document, margin = self._text.document(), self._text.document().documentMargin()
+        metrics, room = self._text.fontMetrics(), max(1, int(self._text.viewport().width() - 2 * margin))
+        wrapped = Qt.TextFlag.TextWordWrap
+        high = metrics.boundingRect(0, 0, room, 10_000, wrapped, document.toPlainText()).height()
+        lines = _MOST_LINES if is_problem else min(max(1, round(high / metrics.lineSpacing())), _MOST_LINES)
+        self._text.setFixedHeight(lines * metrics.lineSpacing() + 8)
 
     def _make_buttons(self) -> tuple[QPushButton, QPushButton]:
         copy = push_button(self, "Copy", "Copy the plot")

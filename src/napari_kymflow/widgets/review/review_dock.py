@@ -1,12 +1,12 @@
 """The review dock: the events of all records, and a verdict for each by key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QItemSelectionModel, QModelIndex
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -35,7 +35,7 @@ from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys import name_of_key
 from napari_kymflow.widgets.window.keys_help import keys_button, show_keys
 from napari_kymflow.widgets.window.layout import FLOW, REVIEW, name_of
-from napari_kymflow.widgets.window.task_bar import line_label
+from napari_kymflow.widgets.window.line_label import LineLabel
 
 _ALL_KINDS, _ALL_VERDICTS = "all kinds", "all verdicts"
 _NEXT_KEYS, _PREVIOUS_KEYS = ("N", "Space"), ("P", "Shift+Space")
@@ -48,7 +48,11 @@ _NOTHING_UNDONE = "Nothing was taken back."
 _IS_BLINDED = "The review is blinded: what others say is hidden."
 _ROW_HEIGHT = 20
 _COLUMN_WIDTHS = (92, 76, 72, 84)
-"""Of all columns but the last; wide enough for what they mostly hold, so that all are seen at once."""
+"""Of all columns but the last, the least: so that all are seen at once in the narrowest dock."""
+_WIDEST_COLUMNS = (150, 100, 150, 150)
+_NARROWED_FIRST = (0, 2, 3, 1)
+_LEAST_LAST_WIDTH = 48
+_MOST_FITTED_ROWS = 50
 _DISPUTED = "Disagreements"
 _SHORT = {UNREVIEWED: "none", TRUE_STALL: "stall"}
 """What stands on a button instead of a long verdict."""
@@ -62,6 +66,10 @@ class ReviewTable(QTableView):
         super().__init__(parent)
         self.actions_by_key: dict[str, Callable[[], object]] = {}
         """What each key does, such as "Ctrl+Z"."""
+        self._fitting = EchoGuard()
+        self._is_arranged = False
+        self._wanted = _COLUMN_WIDTHS
+        self.horizontalHeader().sectionResized.connect(self._on_section_resized)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
         """Do what the key does; move through the rows with the others."""
@@ -70,6 +78,27 @@ class ReviewTable(QTableView):
             super().keyPressEvent(event)
         else:
             action()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  # Qt's name
+        """Make the columns as wide as there is room for."""
+        super().resizeEvent(event)
+        self.fit_columns()
+
+    def fit_columns(self) -> None:
+        """Make the columns as wide as their texts where there is room, unless the user chose."""
+        if self._is_arranged:
+            return
+        fitting = (self.sizeHintForColumn(column) for column in range(len(_COLUMN_WIDTHS)))
+        wanted = map(max, self._wanted, fitting)
+        self._wanted = tuple(map(min, wanted, _WIDEST_COLUMNS))
+        with self._fitting:
+            for column, width in enumerate(_within(self._wanted, self.viewport().width() - _LEAST_LAST_WIDTH)):
+                self.setColumnWidth(column, width)
+
+    def _on_section_resized(self, column: int, _old: int, _new: int) -> None:
+        # The last column takes what is left.
+        if not self._fitting and column < len(_COLUMN_WIDTHS):
+            self._is_arranged = True
 
 
 class ReviewDock(Dock):
@@ -88,7 +117,7 @@ class ReviewDock(Dock):
         self._echo = EchoGuard()
         self._model = ReviewTableModel(self.review)
         self._view = self._table()
-        self._progress, self._agreement = QLabel(self), line_label(self)
+        self._progress, self._agreement = QLabel(self), LineLabel(self)
         self._reason = QLabel(self)
         self._reason.setWordWrap(True)
         self._name = QLineEdit(last_reviewer(), self)
@@ -208,8 +237,10 @@ class ReviewDock(Dock):
         view.verticalHeader().setVisible(False)
         view.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         view.horizontalHeader().setStretchLastSection(True)
-        for column, width in enumerate(_COLUMN_WIDTHS):
-            view.setColumnWidth(column, width)
+        # It takes what is left, but is never narrower than this.
+        view.setColumnWidth(len(_COLUMN_WIDTHS), _LEAST_LAST_WIDTH)
+        view.horizontalHeader().setResizeContentsPrecision(_MOST_FITTED_ROWS)
+        view.fit_columns()
         forget_selection(view.horizontalHeader(), self._model)
         return view
 
@@ -231,6 +262,7 @@ class ReviewDock(Dock):
         review = self.review
         with self._echo:
             self._model.refresh()
+            self._view.fit_columns()
             self._show_kinds()
             keys = [one.key for one in review.shown]
             row = keys.index(review.current.key) if review.current and review.current.key in keys else -1
@@ -306,3 +338,12 @@ class ReviewDock(Dock):
     def _on_note_entered(self) -> None:
         self._do(partial(self.review.write_note, self._note.text().strip()))
         self._view.setFocus()
+
+
+def _within(wanted: Sequence[int], room: int) -> list[int]:
+    """Return the widths of the columns that fit into a room: the record's is narrowed first, the time's last."""
+    widths = list(wanted)
+    for column in _NARROWED_FIRST:
+        excess = max(0, sum(widths) - room)
+        widths[column] -= min(excess, widths[column] - _COLUMN_WIDTHS[column])
+    return widths

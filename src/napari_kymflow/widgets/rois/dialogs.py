@@ -7,7 +7,6 @@ from magicgui import magicgui
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -23,10 +22,11 @@ from kymflow_core import RoiSet
 from kymflow_core.roi.bounds import Bounds
 from napari_kymflow.rois.revisions import RoiRevision
 from napari_kymflow.rois.rows import bounds_by_numbers, local_text
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.forms import accept_button, keep_in, ok_cancel, rows_of
 
 
-class BoundsDialog(QDialog):
+class BoundsDialog(Dialog):
     """Asks for a rectangle by its lines and pixels.
 
     Parameters
@@ -77,7 +77,7 @@ class BoundsDialog(QDialog):
         accept_button(self._buttons).setEnabled(bounds.y0 < bounds.y1 and bounds.x0 < bounds.x1)
 
 
-class RecordsDialog(QDialog):
+class RecordsDialog(Dialog):
     """Asks to which records ROIs are copied.
 
     Parameters
@@ -125,7 +125,7 @@ class RecordsDialog(QDialog):
         return [str(item.data(Qt.ItemDataRole.UserRole)) for item in self._list.selectedItems()]
 
 
-class HistoryDialog(QDialog):
+class HistoryDialog(Dialog):
     """Lists a record's earlier revisions; the chosen one is shown on the canvas, and can be restored.
 
     Parameters

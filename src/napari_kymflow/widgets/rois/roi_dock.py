@@ -21,7 +21,7 @@ from napari_kymflow.widgets.table.view import ColumnArranger, make_table_view
 from napari_kymflow.widgets.window.binding import bind_for_life
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
-from napari_kymflow.widgets.window.task_bar import line_label
+from napari_kymflow.widgets.window.line_label import LineLabel
 
 _WIDTH = 400
 _BOTH_WAYS = "Next to layers that are not of the record, zooming acts both ways alike."
@@ -41,7 +41,7 @@ class RoiDock(Dock):
         super().__init__(napari_viewer)
         self._echo = EchoGuard()
         self._actions = RoiActions(self._session, self)
-        self._state = line_label(self)
+        self._state = LineLabel(self)
         self._warning = _label()
         self._model = RoiModel(self._session)
         self._view = make_table_view(self._model, self, several=True)

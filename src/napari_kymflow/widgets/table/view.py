@@ -49,7 +49,7 @@ class TableView(QTableView):
     row_chosen = Signal(int)
     """A row was clicked, or Return was pressed in it; not when the arrow keys move there."""
     return_pressed = Signal(int)
-    """Return was pressed in a row."""
+    """Return was pressed in a row, and not to end the editing of a cell."""
     copy_asked = Signal()
     delete_asked = Signal()
     """Delete or Backspace was pressed."""
@@ -74,10 +74,12 @@ class TableView(QTableView):
         if event.key() in DELETE_KEYS:
             self.delete_asked.emit()
             return
+        # The Return that ends the editing of a cell comes here as well.
+        is_editing = self.state() == QAbstractItemView.State.EditingState
         super().keyPressEvent(event)
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_asked.emit()
-        elif event.key() in _RETURN_KEYS and self.currentIndex().isValid():
+        elif not is_editing and event.key() in _RETURN_KEYS and self.currentIndex().isValid():
             self.row_chosen.emit(self.currentIndex().row())
             self.return_pressed.emit(self.currentIndex().row())
 

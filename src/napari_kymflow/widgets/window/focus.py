@@ -66,22 +66,22 @@ class FocusFollower(QObject):
 
 
 def order_tabs(dock: QWidget) -> None:
-    """Let the Tab key go through a dock in the order of its layout, whatever was made first."""
-    for before, after in pairwise(_in_order(dock)):
+    """Let the Tab key go through a dock or a dialog in the order of its layout, whatever was made first."""
+    for before, after in pairwise(in_tab_order(dock)):
         QWidget.setTabOrder(before, after)
 
 
-def _in_order(widget: QWidget) -> Iterator[QWidget]:
+def in_tab_order(widget: QWidget) -> Iterator[QWidget]:
     """Yield what takes the focus in a widget, as it is laid out."""
     if isinstance(widget, QTabWidget):
         yield widget.tabBar()
         corner = widget.cornerWidget()
         if corner is not None:
-            yield from _in_order(corner)
+            yield from in_tab_order(corner)
         for place in range(widget.count()):
-            yield from _in_order(widget.widget(place))
+            yield from in_tab_order(widget.widget(place))
     elif isinstance(widget, QScrollArea) and widget.widget() is not None:
-        yield from _in_order(widget.widget())
+        yield from in_tab_order(widget.widget())
     elif widget.layout() is not None:
         yield from _of_layout(widget.layout())
     elif Qt.FocusPolicy.TabFocus in widget.focusPolicy():
@@ -92,6 +92,6 @@ def _of_layout(layout: QLayout) -> Iterator[QWidget]:
     for place in range(layout.count()):
         item: Any = layout.itemAt(place)
         if item.widget() is not None:
-            yield from _in_order(item.widget())
+            yield from in_tab_order(item.widget())
         elif item.layout() is not None:
             yield from _of_layout(item.layout())

@@ -20,6 +20,7 @@ def rows_of(inputs: Iterable[Any]) -> QFormLayout:
             rows.addRow(asked.native)
         else:
             rows.addRow(asked.label, asked.native)
+            rows.labelForField(asked.native).setToolTip(asked.tooltip or "")
     return rows
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QImage, QTextDocument
-from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
 from napari_kymflow.user.help_pages import find_page
+from napari_kymflow.widgets.window.dialog import Dialog
 
 _SIZE = (820, 640)
 _WIDEST_PICTURE = 760
@@ -27,7 +28,7 @@ class HelpPage(QTextBrowser):
         return picture.scaledToWidth(_WIDEST_PICTURE, Qt.TransformationMode.SmoothTransformation)
 
 
-class HelpWindow(QDialog):
+class HelpWindow(Dialog):
     """Shows a page that is a file, and those that its links lead to; it is deleted when it is closed.
 
     Parameters

@@ -7,8 +7,9 @@ the trace and of the review with what these docks do.
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
+from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.dock import push_button
 
 TRACE, REVIEW, ELSEWHERE = (
@@ -60,7 +61,7 @@ MOUSE: Mapping[str, str] = {
 """What the mouse does in the trace."""
 
 
-class KeysWindow(QDialog):
+class KeysWindow(Dialog):
     """Lists the keys; Escape closes it."""
 
     def __init__(self, parent: QWidget) -> None:

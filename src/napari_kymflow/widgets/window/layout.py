@@ -29,6 +29,7 @@ _LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
 _GROWN_MS = 100
 _PART_OF_HEIGHT = 0.4
 _BESIDE_REVIEW, _LEAST_BESIDE_REVIEW, _FLOW_BESIDE_REVIEW = 0.26, 222, 165
+_REVIEWS_PART_OF_WIDTH = 0.35
 """The same while the review lies beside the canvas: its list of events is as high as the canvas."""
 _FLOW_PART, _LEAST_FLOW, _MOST_FLOW = 0.24, 190, 320
 _DATASETS_PART_OF_WIDTH = 0.58
@@ -171,7 +172,12 @@ class DockLayout(QObject):
             self._arranging.start()
 
     def arrange(self) -> None:
-        """Give the docks below the canvas their parts of the window."""
+        """Give the docks below the canvas, and the review beside it, their parts of the window."""
+        review = self._review
+        if review is not None:
+            # Qt would give it what its controls like, and the kymograph the rest.
+            width = round(_REVIEWS_PART_OF_WIDTH * self._window.width())
+            self._window.resizeDocks([review], [width], Qt.Orientation.Horizontal)
         docks = self._docks_in(Qt.DockWidgetArea.BottomDockWidgetArea)
         if not docks:
             return
@@ -214,8 +220,13 @@ class DockLayout(QObject):
     @property
     def _is_reviewed(self) -> bool:
         """Whether the review lies beside the canvas."""
+        return self._review is not None
+
+    @property
+    def _review(self) -> QDockWidget | None:
+        """The review, where it is seen beside the canvas."""
         docks = (self._docks_in(area).get(REVIEW) for area in _SIDES)
-        return any(dock is not None and not dock.isHidden() for dock in docks)
+        return next((dock for dock in docks if dock is not None and not dock.isHidden()), None)
 
     def _resize(self, name: str, dock: QDockWidget) -> None:
         size = self._places.sizes.get(name)

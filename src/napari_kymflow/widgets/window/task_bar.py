@@ -330,13 +330,6 @@ class TaskBar(QWidget):
         self.running_changed.emit(False)
 
 
-def line_label(parent: QWidget) -> QLabel:
-    """Return a label of one line, also where its text is longer: what is below it never moves."""
-    label = QLabel(parent)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return label
-
-
 def kind_icon(kind: Kind) -> QIcon:
     """Return a sign in a disc: a tick, an exclamation mark or a cross, in the colour of a result of that kind."""
     pixmap = QPixmap(QSize(64, 64))
