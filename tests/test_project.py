@@ -103,6 +103,7 @@ _AT_THE_EDGE = {
     "disk/readable.py",
     "disk/staging.py",
     "disk/steps.py",
+    "disk/walks.py",
     "importing/folders.py",
     "testing.py",
 }
