@@ -190,6 +190,7 @@ def _count_calls(die_at: int) -> Iterator[int]:
 
 def do_for_seconds(journal: Journal, *, seed: int, seconds: float, **desk: str) -> None:
     """Add images, edit ROIs and replace rows until the time is over."""
+    _dawdle(random.Random(-seed - 1))
     rng = random.Random(seed)
     at = Desk(journal, **desk)
     end = time.monotonic() + seconds
@@ -264,6 +265,7 @@ def refresh_table(journal: Journal, *, path: str, die_at: int = 0) -> None:
 
 def save_beside(journal: Journal, *, path: str, name: str, count: int) -> None:
     """Add ROIs with masks to a TIFF with its sidecars; where somebody else saved first, read again and repeat."""
+    _dawdle(random.Random(name))
     conflicts = 0
     for number in range(count):
         image = AcqImage.from_path(path)
