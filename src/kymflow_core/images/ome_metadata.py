@@ -63,7 +63,7 @@ def update_ome(record: ZarrImageRecord, header: AcquisitionHeader) -> str:
 def follow_header(record: ZarrImageRecord) -> str:
     """Make a record's OME-Zarr metadata say what its newest header says, also where another program saves one meanwhile.
 
-    Returns and raises as `update_ome`.
+    Returns as `update_ome`, and raises none of the storage's errors either.
     """
     try:
         while True:

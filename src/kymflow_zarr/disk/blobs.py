@@ -331,12 +331,13 @@ class Blobs(ReadableBlobs):
         except (FileExistsError, ReadOnlyError):
             raise
         except OSError as error:
-            where, is_said = self.describe(key), isinstance(error, NotSavedError)
-            if self._fixed and not (is_said and error.errno != errno.ENOENT) and not os.path.isdir(self._folder):
+            where, is_ours = self.describe(key), isinstance(error, NotSavedError)
+            may_be_away = not is_ours or error.errno == errno.ENOENT
+            if self._fixed and may_be_away and not os.path.isdir(self._folder):
                 raise RecordNotFoundError(
                     f"not saved: {self._folder} is no longer there: deleted, moved, or its disk is gone"
                 ) from error
-            if is_said:
+            if is_ours:
                 raise
             if getattr(error, "winerror", None) in _HELD:
                 raise NotSavedError(

@@ -73,7 +73,7 @@ def claim(blobs: Blobs, name: str) -> Iterator[bool]:
 def present(blobs: Blobs, what: str) -> Iterator[Presence]:
     """Be one of the programs that do something to a dataset, for all others to see, while the block runs.
 
-    That is said again and again meanwhile: after a day it would be cleared away as left behind.
+    Its file is renewed meanwhile: after a day it would be cleared away as left behind.
     """
     start = f"claim-{what}-"
 

@@ -336,7 +336,9 @@ class TableFiles:
 
 def _check_same(notes: Mapping[bytes, bytes], state: TableState) -> None:
     """Raise where a file with these notes is not the one that holds the whole table in this state."""
-    if notes != state.footer.notes if state.footer else state.replaces and NUMBER in notes:
+    if state.footer is not None and notes != state.footer.notes:
+        raise _ReplacedError
+    if state.footer is None and state.replaces and NUMBER in notes:  # another program's says no number
         raise _ReplacedError
 
 

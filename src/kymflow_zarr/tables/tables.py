@@ -242,7 +242,7 @@ class Tables:
         footer, limits = state.footer, self._limits
         if file.key == layout.table_key(layout.SOURCES_TABLE):  # never made again, so it stays one file
             return None
-        if footer is None or state.key != file.key or footer.n_rows < limits.least_rows or not new:
+        if footer is None or state.key != file.key or state.number < 0 or footer.n_rows < limits.least_rows or not new:
             return None
         count = sum(len(rows) for rows in new) + sum(part.n_rows for part in state.parts)
         if len(state.parts) >= limits.most_parts or count > limits.most_rows:

@@ -9,6 +9,7 @@ import pytest
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk.blobs import Blobs
 from kymflow_zarr.errors import InvalidNameError
+from kymflow_zarr.formats.parquet import table_to_parquet
 from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import PartLimits, Tables
 
@@ -251,9 +252,9 @@ class TestOthers:
         monkeypatch.setattr(TableCommits, "_whole", meanwhile)
         assert values(long) == [("a", 1.0)]
 
-    @pytest.mark.parametrize("of_all", [True, False], ids=["the whole table", "some images"])
-    def test_an_older_table_that_is_put_back_while_it_is_read_is_not_read(self, long, blobs, monkeypatch, of_all):
-        """As where of two programs that publish at once the slower one had the older commit."""
+    @pytest.fixture
+    def put_back(self, long, blobs, monkeypatch):
+        """An older table is put back after the files were chosen: by the slower of two programs that publish at once."""
         own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"
         slow.hardlink_to(own)
         long.replace_rows(TABLE, {"a": rows("a", 9.0)})
@@ -267,24 +268,22 @@ class TestOthers:
             return found
 
         monkeypatch.setattr(TableCommits, "state", chosen_early)
-        assert ("a", 9.0) in values(long, image_ids=None if of_all else ["a"])
 
-    def test_a_change_is_not_made_upon_an_older_table_that_is_put_back(self, long, blobs, monkeypatch):
-        own, slow = blobs.root / f"tables/{TABLE}.parquet", blobs.root / "slow"
-        slow.hardlink_to(own)
-        long.replace_rows(TABLE, {"a": rows("a", 9.0)})
-        long.join_parts(TABLE)
-        state = TableCommits.state
+    @pytest.mark.parametrize("image_ids", [None, ["a"]], ids=["the whole table", "some images"])
+    def test_an_older_table_that_is_put_back_is_not_read(self, long, put_back, image_ids):
+        assert ("a", 9.0) in values(long, image_ids=image_ids)
 
-        def chosen_early(self):
-            monkeypatch.setattr(TableCommits, "state", state)
-            found = state(self)
-            slow.replace(own)
-            return found
-
-        monkeypatch.setattr(TableCommits, "state", chosen_early)
+    def test_a_change_is_not_made_upon_an_older_table_that_is_put_back(self, long, put_back):
         long.delete_rows(TABLE, ["b"])
         assert sorted(values(long)) == [("a", 9.0), ("c", 4.0)]
+
+    def test_no_part_is_made_upon_a_table_whose_number_is_none(self, long, blobs):
+        """Such a part would count for no reader."""
+        own = blobs.root / f"tables/{TABLE}.parquet"
+        table = pq.read_table(own)
+        own.write_bytes(table_to_parquet(table, notes={"kymflow_commit": "none"}, of={"key": f"tables/{TABLE}.parquet"}))
+        long.replace_rows(TABLE, {"a": rows("a", 9.0)})
+        assert sorted(values(long)) == [("a", 9.0), ("b", 3.0), ("c", 4.0)]
 
     def test_a_whole_table_stays_where_others_published_it_and_built_upon_it_at_once(self, long, blobs, monkeypatch):
         """Else nothing but the table's own file had it, and a slow program could put an older one there."""

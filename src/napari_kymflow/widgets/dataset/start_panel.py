@@ -15,7 +15,8 @@ from napari_kymflow.user.recent import recent_datasets
 from napari_kymflow.widgets.dataset.actions import DatasetActions
 from napari_kymflow.widgets.window.dock import push_button
 from napari_kymflow.widgets.window.enabling import enable
-from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
+from napari_kymflow.widgets.window.line_label import ElidedLabel
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _FIRST = "<b>Drop a folder of TIFF files, or a dataset (.zarr), onto the canvas</b>, or begin here:"
 _LAST = "Opened last:"

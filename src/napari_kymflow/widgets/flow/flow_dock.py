@@ -24,7 +24,8 @@ from napari_kymflow.widgets.window.canvas_place import along_canvas, canvas_widg
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.keys_help import keys_button
-from napari_kymflow.widgets.window.task_bar import ElidedLabel, TaskBar
+from napari_kymflow.widgets.window.line_label import ElidedLabel
+from napari_kymflow.widgets.window.task_bar import TaskBar
 
 _MARGINS = (6, 2, 6, 2)
 _NO_OLDER = "The older program has no trace of these ROIs."

@@ -1,5 +1,6 @@
-"""A label of one line, with words in bold, that says so where it is too narrow for its text."""
+"""Labels of one line, plain or with words in bold, that end in … where they are too narrow for their text."""
 
+from html import escape
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
@@ -7,12 +8,58 @@ from qtpy.QtGui import QFont, QTextCursor, QTextDocument, QTextLine
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
-class LineLabel(QLabel):
+class _OneLine(QLabel):
+    """One line that ends in … where its text is too long for it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._full = ""
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
+        """Show as much of the text as there is room for."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802  # Qt's name
+        """Show as much of the text as there is room for in another font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._elide()
+
+    def _elide(self) -> None:
+        raise NotImplementedError
+
+
+class ElidedLabel(_OneLine):
+    """One line of plain text that ends in … where it is too long; the tooltip always has all of it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    @property
+    def full_text(self) -> str:
+        """All of the text."""
+        return self._full
+
+    def show_text(self, text: str) -> None:
+        """Show a text; its line ends become spaces."""
+        self._full = " ".join(text.split())
+        # As rich text, so that Qt breaks a long one into lines, and reads no markup into a file's name.
+        self.setToolTip(f"<qt>{escape(text.strip())}</qt>" if self._full else "")
+        self._elide()
+
+    def _elide(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width()))
+
+
+class LineLabel(_OneLine):
     """One line of rich text, also where its text is longer: it ends in … there, the tooltip has all of it."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._full = self._tip = ""
+        self._tip = ""
         self.setTextFormat(Qt.TextFormat.RichText)
         # What is below it never moves.
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -30,17 +77,6 @@ class LineLabel(QLabel):
         """Have another tooltip than the text that was cut off."""
         self._tip = text
         self._elide()
-
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Show as much of the text as there is room for."""
-        super().resizeEvent(event)
-        self._elide()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802  # Qt's name
-        """Show as much of the text as there is room for in another font."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._elide()
 
     def _elide(self) -> None:
         shown = elided(self._full, self.font(), self.width())

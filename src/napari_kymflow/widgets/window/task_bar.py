@@ -6,20 +6,20 @@ signals of Qt, which end with the bar. Work whose bar is gone is cancelled, and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from threading import Event, Lock
 from typing import Any, Literal, TypeAlias
 from weakref import ref
 
 from napari.qt.threading import thread_worker
 from napari.utils.notifications import notification_manager, show_error
-from qtpy.QtCore import QEvent, QObject, QPointF, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, QPointF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from kymflow_zarr import Watch
 from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.widgets.window.enabling import enable
+from napari_kymflow.widgets.window.line_label import ElidedLabel
 
 Kind: TypeAlias = Literal["info", "warning", "error"]
 Task: TypeAlias = Callable[[Watch], Any]
@@ -106,42 +106,6 @@ class TaskHandle(QObject):
         with self._lock:
             latest, self._latest = self._latest, None
         return latest
-
-
-class ElidedLabel(QLabel):
-    """One line of plain text that ends in … where it is too long; the tooltip has all of it."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._full = ""
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    @property
-    def full_text(self) -> str:
-        """All of the text."""
-        return self._full
-
-    def show_text(self, text: str) -> None:
-        """Show a text; its line ends become spaces."""
-        self._full = " ".join(text.split())
-        # As rich text, so that Qt breaks a long one into lines, and reads no markup into a file's name.
-        self.setToolTip(f"<qt>{escape(text.strip())}</qt>" if self._full else "")
-        self._elide()
-
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802  # Qt's name
-        """Show as much of the text as there is room for."""
-        super().resizeEvent(event)
-        self._elide()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802  # Qt's name
-        """Show as much of the text as there is room for in another font."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._elide()
-
-    def _elide(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width()))
 
 
 class TaskBar(QWidget):
