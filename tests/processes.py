@@ -11,7 +11,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported out of garbage collection, which from now on `pytest_runtest_logfinish` does.
+    """Take what is imported out of garbage collection, which from now on `pytest_runtest_protocol` does.
 
     Python collects in whatever thread is at work. A viewer that was never shown leaves timers and an OpenGL context that is
     current in the thread of the windows: where a worker's thread deletes them on PySide6, the process crashes later.
@@ -103,11 +103,19 @@ def pytest_collection_finish() -> None:
     gc.disable()
 
 
-def pytest_runtest_logfinish() -> None:
-    """Collect what a test left, in the thread of the windows; what older tests left after every fiftieth."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Collect what a test left, in the thread of the windows; what older tests left after every fiftieth.
+
+    What is alive after a fiftieth test, such as modules that it imported, is not looked at again.
+    """
     global _ended
+    result = yield
     _ended += 1
     gc.collect(2 if _ended % 50 == 0 else 1)
+    if _ended % 50 == 0:
+        gc.freeze()
+    return result
 
 
 @pytest.hookimpl(optionalhook=True)
