@@ -93,12 +93,13 @@ class KymographView:
         dims = self.viewer.dims
         if self._before is None:
             self._before = dims.ndisplay, dims.order
-        dims.ndisplay = 2
-        lines, pixels = dims.ndim - 2, dims.ndim - 1
-        if self.is_alone:
-            dims.order = (*range(lines), pixels, lines)
-        # The first line and pixel are within the image at every stretch; napari cuts a slice anew when the point moves.
-        dims.set_point((lines, pixels), (0.0, 0.0))
+        with self._busy:  # napari shows turned layers whole in its own way first
+            dims.ndisplay = 2
+            lines, pixels = dims.ndim - 2, dims.ndim - 1
+            if self.is_alone:
+                dims.order = (*range(lines), pixels, lines)
+            # The first line and pixel are within the image at every stretch; napari cuts a slice anew when the point moves.
+            dims.set_point((lines, pixels), (0.0, 0.0))
         self.fit()
 
     def unbind(self) -> None:

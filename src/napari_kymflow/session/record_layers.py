@@ -119,7 +119,7 @@ def _replace_image(layer: Image, data: Any, options: Mapping[str, Any]) -> None:
     with placed_only([layer]):
         layer.name, layer.metadata = options["name"], options["metadata"]
         show_pixels(layer, data)
-        layer.scale = options["scale"]
+        _place(layer, options["scale"])
         if "axis_labels" in options:
             layer.axis_labels = options["axis_labels"]
         if "contrast_limits" in options:
@@ -136,6 +136,12 @@ def _replace_shapes(layer: Shapes, rois: RoiSet, options: Mapping[str, Any], edg
     layer.mode = "pan_zoom"
     with placed_only([layer]):
         layer.name, layer.metadata = options["name"], options["metadata"]
-        layer.scale = (1.0, 1.0)
+        _place(layer, (1.0, 1.0))
         show_shapes(layer, rois_to_shapes(rois, tag.stretch), rois, edge_width=edge_width)
     layer.refresh()
+
+
+def _place(layer: Layer, scale: Sequence[float]) -> None:
+    """Give a layer a scale that it does not have: after each that it is given napari asks all layers for their extent."""
+    if not np.array_equal(layer.scale, scale):
+        layer.scale = scale
