@@ -29,7 +29,7 @@ def make_events(count: int, *, seed: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "roi_id": rng.integers(1, 4, count),
-            "event_id": [f"e{number}" for number in range(count)],
+            "event_id": range(count),
             "t0_s": start,
             "t1_s": start + 0.25,
             "kind": rng.choice(["stall", "reversal", "speed-up"], count),

@@ -7,7 +7,7 @@ The rule of this room: it has no rule of its own. What is not just as our progra
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from numbers import Integral
-from typing import cast
+from typing import NamedTuple, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -46,6 +46,8 @@ def stored_rows(
 ) -> pa.Table | None:
     """Return the rows of a table artifact as `rows_of` and `with_counts` do; None where only these know what they are.
 
+    Without the artifact there are none.
+
     Parameters
     ----------
     rec
@@ -63,15 +65,17 @@ def stored_rows(
     try:
         table = tables.load_arrow(name)
     except FileNotFoundError:
-        return None
+        return _no_rows(tuple(dtypes.items()))
     if not is_of_plain_frame(table):
         return None
     own = (table.drop_columns([IMAGE_ID]) if IMAGE_ID in table.column_names else table).replace_schema_metadata()
-    if not _is_as_written(own.schema, tuple(dtypes.items()), tuple(counts)):
+    plan = _plan(own.schema.serialize().to_pybytes(), tuple(dtypes.items()), tuple(counts))
+    if plan is None or any(own[name].null_count for name in plan.without_gaps):
         return None
-    if any(own[name].null_count for name, dtype in dtypes.items() if dtype in _NO_GAPS):
-        return None
-    return _with_image_id(own, rec.image_id)
+    rows = own.select(plan.schema.names[1:])
+    if rows.schema.types != plan.schema.types[1:]:
+        rows = rows.cast(pa.schema([*plan.schema][1:]))
+    return pa.Table.from_arrays([_repeated(rec.image_id, len(rows)), *rows.columns], schema=plan.schema)
 
 
 def table_of_rows(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str], *, image_id: str) -> pa.Table | None:
@@ -98,11 +102,6 @@ def _struct(dtypes: tuple[tuple[str, str], ...]) -> pa.StructType:
     return pa.struct([(name, _TYPES[dtype]) for name, dtype in dtypes])
 
 
-def no_rows(dtypes: Mapping[str, str]) -> pa.Table:
-    """Return no rows, with `image_id` and the required columns."""
-    return _no_rows(tuple(dtypes.items()))
-
-
 @cache
 def _no_rows(dtypes: tuple[tuple[str, str], ...]) -> pa.Table:
     return pa.schema([(IMAGE_ID, pa.string()), *((name, _TYPES[dtype]) for name, dtype in dtypes)]).empty_table()
@@ -114,13 +113,35 @@ def _has_own_tables(kind: type) -> bool:
     return next(("extract_table" in vars(one) for one in kind.__mro__ if any(name in vars(one) for name in own)), False)
 
 
+class _Plan(NamedTuple):
+    """How a stored table becomes an image's rows: with which schema, and which of its columns must have no gaps for it."""
+
+    schema: pa.Schema
+    without_gaps: tuple[str, ...]
+
+
 @lru_cache(maxsize=64)
-def _is_as_written(own: pa.Schema, dtypes: tuple[tuple[str, str], ...], counts: tuple[str, ...]) -> bool:
-    """Return whether a table has the required columns first, in their types, and no other that a frame would change."""
-    if own.names[: len(dtypes)] != [name for name, _ in dtypes] or len(set(own.names)) != len(own.names):
-        return False
-    wanted = {**dict.fromkeys(counts, "Int64"), **dict(dtypes)}
-    return all(field.type == _TYPES[wanted[field.name]] if field.name in wanted else _is_plain(field.type) for field in own)
+def _plan(stored: bytes, dtypes: tuple[tuple[str, str], ...], counts: tuple[str, ...]) -> _Plan | None:
+    """Return what becomes of a table with a schema; None where a frame would change it.
+
+    The schema is given as bytes, since schemas count as equal whose units differ. Whole numbers become texts where these
+    are required: our analysis numbers the events, the older program names them.
+    """
+    own, required = plain_schema(pa.ipc.read_schema(pa.py_buffer(stored))), dict(dtypes)
+    names = [*required, *(name for name in own.names if name not in required)]
+    if sorted(names) != sorted(own.names):
+        return None
+    wanted = {**dict.fromkeys(counts, "Int64"), **required}
+    fields, without_gaps = [pa.field(IMAGE_ID, pa.string())], []
+    for field in map(own.field, names):
+        is_number_for_text = required.get(field.name) == "str" and pa.types.is_integer(field.type)
+        if required.get(field.name) in _NO_GAPS or is_number_for_text:
+            without_gaps.append(field.name)
+        made = field.with_type(pa.string()) if is_number_for_text else field
+        if not (made.type == _TYPES[wanted[made.name]] if made.name in wanted else _is_plain(made.type)):
+            return None
+        fields.append(made)
+    return _Plan(pa.schema(fields), tuple(without_gaps))
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -129,20 +150,5 @@ def _is_plain(kind: pa.DataType) -> bool:
     return any(check(kind) for check in checks)
 
 
-def _with_image_id(own: pa.Table, image_id: str) -> pa.Table:
-    schema = _schema_with_image_id(own.schema.serialize().to_pybytes())
-    columns = own.columns
-    if schema.types[1:] != own.schema.types:
-        columns = own.cast(pa.schema([*schema][1:])).columns
-    return pa.Table.from_arrays([_repeated(image_id, len(own)), *columns], schema=schema)
-
-
 def _repeated(image_id: str, count: int) -> pa.Array:
     return pa.repeat(pa.scalar(image_id, pa.string()), count)
-
-
-@lru_cache(maxsize=64)
-def _schema_with_image_id(stored: bytes) -> pa.Schema:
-    """Return a schema with `image_id`; it is asked for as bytes, since schemas count as equal whose units differ."""
-    own = pa.ipc.read_schema(pa.py_buffer(stored))
-    return pa.schema([pa.field(IMAGE_ID, pa.string()), *plain_schema(own)])

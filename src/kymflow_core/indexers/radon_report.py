@@ -47,7 +47,10 @@ class RadonReportIndexer:
         return ["image_id", *_DTYPES]
 
     def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
-        """Return the same as `extract_rows`, where the report is a table as this program writes it."""
+        """Return the same as `extract_rows`, where the report is a table as this program writes it, or there is none."""
+        keys = rec.list_analysis_keys()
+        if _TABLE not in keys and _JSON in keys:
+            return None
         table = stored_rows(rec, RADON_REPORT, _DTYPES)
         is_older = table is not None and any(old in table.column_names for old in _OLDER_NAMES)
         return None if is_older else table

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from kymflow_core.artifacts import RADON_VELOCITY, VELOCITY
 from kymflow_core.errors import IndexerError, VelocityError
-from kymflow_core.indexers.arrow_rows import no_rows, stored_rows
+from kymflow_core.indexers.arrow_rows import stored_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
 from kymflow_core.older_program.velocity import older_windows
 from kymflow_core.velocity_schema import VELOCITY_COLUMNS, VELOCITY_UNITS, conform_velocity
@@ -34,11 +34,8 @@ class VelocityIndexer:
 
     def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
         """Return the same as `extract_rows`, where the windows are as this program writes them, or there are none."""
-        keys = rec.list_analysis_keys()
-        if _OLDER in keys:
+        if _OLDER in rec.list_analysis_keys():
             return None
-        if _OWN not in keys:
-            return no_rows(VELOCITY_COLUMNS)
         table = stored_rows(rec, VELOCITY, VELOCITY_COLUMNS)
         return None if table is None else table.select(self.required_columns())
 

@@ -37,7 +37,7 @@ class VelocityEventsIndexer:
         return ["image_id", *_DTYPES]
 
     def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
-        """Return the same as `extract_rows`, where the events are as this program writes them."""
+        """Return the same as `extract_rows`, where the events are as this program writes them, or there are none."""
         return stored_rows(rec, VELOCITY_EVENTS, _DTYPES, counts=_COUNTS)
 
     def extract_rows(self, rec: ArtifactReader) -> pd.DataFrame:

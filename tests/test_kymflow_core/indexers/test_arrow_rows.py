@@ -60,7 +60,11 @@ def assert_same(indexer, record):
     [
         pytest.param(VelocityEventsIndexer(), "velocity_events", EVENTS, id="events"),
         pytest.param(VelocityEventsIndexer(), "velocity_events", EVENTS.assign(i_peak=[3, 4], method="m"), id="counts"),
+        pytest.param(VelocityEventsIndexer(), "velocity_events", EVENTS.assign(event_id=[0, 17]), id="numbered events"),
+        pytest.param(VelocityEventsIndexer(), "velocity_events", EVENTS[[*reversed(EVENTS.columns)]], id="another order"),
+        pytest.param(VelocityEventsIndexer(), "radon_report", REPORT, id="no events"),
         pytest.param(RadonReportIndexer(), "radon_report", REPORT, id="report"),
+        pytest.param(RadonReportIndexer(), "velocity_events", EVENTS, id="no report"),
         pytest.param(VelocityIndexer(), "velocity", WINDOWS.assign(further=1), id="windows"),
         pytest.param(ReviewIndexer(), "velocity_events", EVENTS, id="reviews"),
         pytest.param(RoiIndexer(), "velocity_events", EVENTS, id="no ROIs"),
@@ -83,9 +87,11 @@ class TestOfOurOwn:
 
 
 ODD = {
-    "another order": EVENTS[[*reversed(EVENTS.columns)]],
     "whole numbers as fractions": EVENTS.assign(roi_id=[1.0, 2.0]),
     "numbers for texts": EVENTS.assign(event_id=[0, 1]),
+    "numbers with gaps for texts": EVENTS.assign(event_id=pd.array([0, None], dtype="Int64")),
+    "fractions for texts": EVENTS.assign(event_id=[0.5, 1.0]),
+    "whether for texts": EVENTS.assign(event_id=[True, False]),
     "its own image_id": EVENTS.assign(image_id="another"),
     "counts as fractions": EVENTS.assign(i_start=[1.0, np.nan]),
     "small numbers": EVENTS.astype({"roi_id": "int32", "score": "float32"}),
