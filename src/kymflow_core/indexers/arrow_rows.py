@@ -97,6 +97,17 @@ def table_of_rows(rows: Sequence[Mapping[str, object]], dtypes: Mapping[str, str
     return pa.table([_repeated(image_id, len(rows)), *columns, *plain], names=[IMAGE_ID, *dtypes, *further])
 
 
+def rows_of_columns(columns: Mapping[str, object], dtypes: Mapping[str, str], *, count: int) -> pa.Table:
+    """Return rows of Arrow columns, `image_id` among them, and of values that all have; the rest is missing."""
+    schema = _no_rows(tuple(dtypes.items())).schema
+    given = {field.name: columns.get(field.name) for field in schema}
+    arrays = [
+        one if isinstance(one, pa.Array | pa.ChunkedArray) else pa.repeat(pa.scalar(one, schema.field(name).type), count)
+        for name, one in given.items()
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
 @cache
 def _struct(dtypes: tuple[tuple[str, str], ...]) -> pa.StructType:
     return pa.struct([(name, _TYPES[dtype]) for name, dtype in dtypes])

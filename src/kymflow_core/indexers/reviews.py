@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kymflow_core.artifacts import REVIEWS, VELOCITY_EVENTS
+from kymflow_core.artifacts import METHOD_COLUMN, REVIEWS, VELOCITY_EVENTS
 from kymflow_core.columns import units_of_columns
 from kymflow_core.errors import IndexerError, ReviewError
-from kymflow_core.indexers.arrow_rows import table_of_rows
+from kymflow_core.indexers.arrow_rows import rows_of_columns, stored_rows, table_of_rows
 from kymflow_core.indexers.protocol import ArtifactReader, rows_of
+from kymflow_core.reviews.event import DETECTED, UNREVIEWED
 from kymflow_core.reviews.log import FOLDER
 from kymflow_core.reviews.review import NOTHING_SAID, Judgement, ReviewedEvent, load_review
+from kymflow_core.velocity_schema import METHODS
 
 _DTYPES = {
     "roi_id": "int64",
@@ -31,6 +35,9 @@ _DTYPES = {
     "unmatched": "bool",
     "blinded_seed": "Int64",
 }
+_EVENT = {"roi_id": "int64", "t0_s": "float64", "kind": "str", "event_id": "str", "t1_s": "float64"}
+_ORDER = ("roi_id", "t0_s", "kind", "event_id")
+"""What events are sorted by, as `Review` has them."""
 
 
 class ReviewIndexer:
@@ -58,7 +65,47 @@ class ReviewIndexer:
 
     def extract_table(self, rec: ArtifactReader) -> pa.Table | None:
         """Return the same as `extract_rows`."""
-        return table_of_rows(_all_rows(rec), _DTYPES, image_id=rec.image_id)
+        is_reviewed = any(key.startswith(FOLDER) for key in rec.list_analysis_keys())
+        table = None if is_reviewed else _rows_of_nobody(rec)
+        return table_of_rows(_all_rows(rec), _DTYPES, image_id=rec.image_id) if table is None else table
+
+
+def _rows_of_nobody(rec: ArtifactReader) -> pa.Table | None:
+    """Return the rows of events that nobody reviewed; None where only `load_review` knows them.
+
+    Most images are of this kind; measured, a review of 100 events takes four times as long as these columns.
+    """
+    events = stored_rows(rec, VELOCITY_EVENTS, _EVENT, counts=("channel",))
+    if events is None or any(events[name].null_count for name in _ORDER):
+        return None
+    is_one_each = len(events["event_id"].unique()) == len(events)
+    if not (is_one_each and np.isfinite(events["t0_s"].to_numpy()).all()):
+        return None
+    if METHOD_COLUMN in events.column_names:
+        methods = events[METHOD_COLUMN]
+        if methods.type != pa.string():
+            return None
+        is_ours = pc.is_in(methods, pa.array(METHODS))
+        # A ROI that has events of ours has no others, as in `events_of`.
+        others = pc.invert(pc.is_in(events["roi_id"], events["roi_id"].filter(is_ours).unique()))
+        events = events.filter(pc.or_(is_ours, others))
+    events = events.sort_by([(name, "ascending") for name in _ORDER])
+    ends = events["t1_s"].to_numpy()
+    end = pa.array(np.where(np.isfinite(ends), ends, np.nan), from_pandas=True)
+    made = {
+        "channel": pc.fill_null(events["channel"], 1) if "channel" in events.column_names else 1,
+        "method": pc.fill_null(events[METHOD_COLUMN], "") if METHOD_COLUMN in events.column_names else "",
+        "t1_s": end,
+        "reviewer": "",
+        "user_type": UNREVIEWED,
+        "note": "",
+        "origin": DETECTED,
+        "detected_t0_s": events["t0_s"],
+        "detected_t1_s": end,
+        "unmatched": False,
+    }
+    found = dict(zip(events.column_names, events.columns, strict=True))
+    return rows_of_columns(found | made, _DTYPES, count=len(events))
 
 
 def _all_rows(rec: ArtifactReader) -> list[dict[str, object]]:

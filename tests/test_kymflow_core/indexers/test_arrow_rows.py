@@ -109,6 +109,45 @@ def test_what_others_write_gives_what_the_frame_gives(dataset, frame):
     assert_same(VelocityEventsIndexer(), stored(dataset, velocity_events=frame))
 
 
+NOT_REVIEWED = {
+    "two channels": EVENTS.assign(channel=[2, 1]),
+    "a channel with gaps": EVENTS.assign(channel=pd.array([2, None], dtype="Int64")),
+    "channels as fractions": EVENTS.assign(channel=[2.0, np.nan]),
+    "an own method": EVENTS.assign(method="likelihood"),
+    "a ROI of two methods": EVENTS.assign(roi_id=1, method=["likelihood", "somebody"]),
+    "two ROIs, one with two methods": pd.concat(
+        [EVENTS.assign(method="somebody"), EVENTS[1:].assign(event_id="e2", method="radon")], ignore_index=True
+    ),
+    "methods with gaps": EVENTS.assign(method=["radon", None]),
+    "no method": EVENTS.assign(method=None),
+    "methods as numbers": EVENTS.assign(method=[1, 2]),
+    "not in their order": EVENTS.assign(roi_id=[2, 1]),
+    "at one time": EVENTS.assign(roi_id=1, t0_s=0.5, kind=["low", "fast"]),
+    "numbers as ids": EVENTS.assign(roi_id=1, t0_s=0.5, kind="low", event_id=[10, 9]),
+    "one id twice": EVENTS.assign(event_id="e0"),
+    "twice the same": pd.concat([EVENTS, EVENTS], ignore_index=True),
+    "endless": EVENTS.assign(t1_s=np.inf),
+    "without a kind": EVENTS.assign(kind=["low", None]),
+}
+
+
+@pytest.mark.parametrize("frame", [*NOT_REVIEWED.values(), *ODD.values()], ids=[*NOT_REVIEWED, *ODD])
+def test_events_that_nobody_reviewed_give_what_a_review_gives(dataset, frame):
+    assert_same(ReviewIndexer(), stored(dataset, velocity_events=frame))
+
+
+@pytest.mark.parametrize("times", [[0.5, None], [0.5, np.inf]])
+def test_an_event_without_a_beginning_is_refused_as_ever(dataset, times):
+    record = stored(dataset, velocity_events=EVENTS.assign(t0_s=times))
+    with pytest.raises(IndexerError, match="has no ROI or no beginning, and cannot be reviewed"):
+        extract_as_table(ReviewIndexer(), record)
+
+
+def test_no_review_is_made_of_events_that_nobody_reviewed(dataset, monkeypatch):
+    monkeypatch.setattr("kymflow_core.indexers.reviews.load_review", None)
+    assert extract_as_table(ReviewIndexer(), stored(dataset, velocity_events=EVENTS))["t0_s"].to_pylist() == [0.5, 1.0]
+
+
 @pytest.mark.parametrize(
     "table",
     [
