@@ -133,10 +133,15 @@ def color_of(roi: ROI) -> str:
 
 
 def roi_name(roi: ROI) -> str:
+    """Return what a ROI is called."""
+    return name_or_note(roi.name, roi.note)
+
+
+def name_or_note(name: str, note: str) -> str:
     """Return a ROI's name, or where it has none, as in files of the older program, the beginning of its note."""
-    if roi.name:
-        return roi.name
-    first = roi.note.strip().partition("\n")[0]
+    if name:
+        return name
+    first = note.strip().partition("\n")[0]
     return first if len(first) <= _LONGEST_NOTE else f"{first[: _LONGEST_NOTE - 1]}…"
 
 

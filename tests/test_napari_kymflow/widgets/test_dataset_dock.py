@@ -11,7 +11,9 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
 
 from kymflow_core import AcqImage, KymDataset
+from kymflow_core.reviews.event import ARTEFACT
 from kymflow_zarr import ZarrDataset
+from napari_kymflow.review.event_review import EventReview
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.after_save import ViewsAfterSave
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
@@ -381,6 +383,23 @@ def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_p
     session.record.save()
     wait(dock, qtbot)
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
+
+
+@pytest.mark.story
+def test_after_a_verdict_the_record_is_fresh_and_its_rows_have_the_verdict(dock, session, table_preferences, qtbot):
+    table_preferences.autorefresh = True
+    review = session.shared(EventReview)
+    review.reviewer = "Ada"
+    review.load()
+    qtbot.waitUntil(lambda: bool(review.shown))
+    review.step(1)
+    judged = review.current
+    review.judge(ARTEFACT)
+    wait(dock, qtbot)
+    assert column(dock, "state") == ["fresh"] * 3
+    dock.show_tab("reviews")
+    rows = dock._panels["reviews"].model.frame
+    assert rows.loc[rows["reviewer"] == "Ada", ["image_id", "user_type"]].values.tolist() == [[judged.image_id, ARTEFACT]]
 
 
 @pytest.mark.story
