@@ -188,11 +188,12 @@ def describe_edit(preview: EditPreview, form: MetadataForm) -> str:
     text = f"{_count(len(preview.changed), 'record')} will change"
     same = len(form.image_ids) - len(preview.changed)
     text += f"; {same} {'has' if same == 1 else 'have'} these values already." if same else "."
-    if preview.n_outdated:
-        results = _count(preview.n_outdated, "result")
+    if preview.outdated:
+        records = _count(len(preview.outdated), "record")
+        rois = f"{_count(preview.n_outdated_rois, 'ROI')} in " if preview.n_outdated_rois else ""
         text += (
-            f" {results} of {_count(len(preview.outdated), 'record')} become{'s' if preview.n_outdated == 1 else ''} "
-            "outdated: calculated with the calibration of before. They stay, and are marked, until they are analysed again."
+            f" The results of {rois}{records} become outdated: calculated with the calibration of before. They stay, and are "
+            "marked, until they are analysed again."
         )
     return text
 
