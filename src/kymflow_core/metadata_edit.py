@@ -148,8 +148,8 @@ class EditReport:
 class EditPreview:
     """What an edit would do.
 
-    `changed` are the ids of the records that it changes. `outdated` are the records whose results become outdated, each with
-    the ids of the ROIs that these are of; of a record whose results name no ROI there are none.
+    `changed` are the ids of the records that it changes. `outdated` are the records whose results become outdated, each
+    with the ids of the ROIs that these are of; of a record whose results name no ROI there are none.
     """
 
     changed: tuple[str, ...] = ()

@@ -165,8 +165,8 @@ def test_what_cannot_be_understood_is_said_with_what_to_write(texts, added, mess
         pytest.param(
             EditPreview(changed=("a",), outdated={"a": frozenset()}),
             1,
-            "1 record will change. The results of 1 record become outdated: calculated with the calibration of before. They "
-            "stay, and are marked, until they are analysed again.",
+            "1 record will change. The results of 1 record become outdated: calculated with the calibration of before. "
+            "They stay, and are marked, until they are analysed again.",
             id="outdated, of no ROI",
         ),
     ],

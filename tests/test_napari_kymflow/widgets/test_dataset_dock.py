@@ -8,7 +8,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
 from kymflow_core import AcqImage, KymDataset
 from kymflow_core.reviews.event import ARTEFACT
@@ -19,9 +19,13 @@ from napari_kymflow.tables.after_save import ViewsAfterSave
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
 from napari_kymflow.tables.views import make_views
 from napari_kymflow.user.recent import note_folder, recent_datasets
+from napari_kymflow.user.window import Conflict
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS, DatasetDock
 from napari_kymflow.widgets.docks import open_dataset_dock
+from napari_kymflow.widgets.window.window import NapariWindow
 
+ASK_CONFLICTS = NapariWindow.ask_conflicts
+"""The question itself, which no test is asked."""
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 
 
@@ -383,6 +387,22 @@ def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_p
     session.record.save()
     wait(dock, qtbot)
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
+
+
+def test_return_in_a_question_that_takes_something_away_takes_nothing_away(dock, session, monkeypatch):
+    pressed = []
+
+    def press_return(box):
+        box.show()
+        pressed.append(box.defaultButton().text())
+        QTest.keyClick(box, Qt.Key.Key_Return)
+
+    monkeypatch.setattr(QMessageBox, "exec", press_return)
+    dock.removal.ask()
+    assert session.record is not None
+    roi = session.record.rois.get(1)
+    assert ASK_CONFLICTS(session.window, [Conflict(theirs=roi, mine=roi)]) == "both"
+    assert pressed == ["Cancel", "Keep both"]
 
 
 @pytest.mark.story

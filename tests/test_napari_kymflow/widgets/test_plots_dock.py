@@ -68,6 +68,14 @@ def test_a_text_that_is_wider_than_the_dock_is_broken_into_lines_that_are_seen(d
     assert (dock._text.height() > high, dock._text.verticalScrollBar().maximum()) == (True, 0)
 
 
+def test_copy_and_save_are_seen_in_the_lowest_dock(dock, viewer):
+    viewer.window.resize(1366, 600)
+    dock_around(dock).setMaximumHeight(dock.minimumHeight())
+    QApplication.processEvents()
+    for button in (dock._copy, dock._save):
+        assert button.visibleRegion().boundingRect() == button.rect()
+
+
 def test_it_is_a_tab_beside_the_tables_and_comes_to_the_front(dock, viewer):
     window = viewer.window._qt_window
     tabbed = window.tabifiedDockWidgets(dock_around(open_dataset_dock(viewer)))

@@ -307,8 +307,10 @@ class TablePanel(QWidget):
         self._pages.setCurrentIndex(0 if total else 1)
         self._no_match.setVisible(total > 0 and not shown)
         rows = f"{total:,} {self.unit}{'' if total == 1 else 's'}"
-        counts = f"{shown:,} of {rows}" if self.model.is_filtered else rows
-        lines = [" · ".join(text for text in (counts, self._note) if text), *self._reasons.values()]
+        counts, note = rows, self._note
+        if self.model.is_filtered:
+            counts, note = f"{shown:,} of {rows}", note and f"without the filter: {note}"
+        lines = [" · ".join(text for text in (counts, note) if text), *self._reasons.values()]
         self._footer.setText("\n".join(lines))
         filters = len(self.header.texts())
         self._filters_button.setText(f"Filters ({filters})" if filters else "Filters")
