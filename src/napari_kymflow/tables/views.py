@@ -98,11 +98,11 @@ def records_view(snapshot: DatasetSnapshot, results: Sequence[str]) -> View:
     frame = pd.DataFrame(
         {
             "record": [name or image_id[:8] for name, image_id in zip(_texts(images, "name"), ids, strict=True)],
+            "state": pd.Series(states, dtype="str"),
             "acquired": _or_none(_texts(images, "acquired")),
             "condition": _or_none(_texts(images, condition)),
             "ROIs": _numbers(images, "n_rois").to_numpy(),
             "events": _numbers(images, "n_events").to_numpy(),
-            "state": pd.Series(states, dtype="str"),
             "lines × pixels": _or_none(_texts(images, "shape")),
             "ms per line": (seconds * 1000).to_numpy(),
             "µm per pixel": um.to_numpy(),

@@ -60,6 +60,12 @@ def test_a_look_writes_nothing(dataset, demo_path, tree_picture):
     assert tree_picture(demo_path) == before
 
 
+def test_what_a_record_or_a_row_is_worth_stands_next_to_its_name(dataset):
+    shown = shown_of(dataset)
+    for view in (shown.records, *shown.tables.values()):
+        assert list(view.frame.columns)[:2] == ["record", "state"]
+
+
 def test_a_record_has_its_numbers(dataset):
     row = records(dataset).loc["demo stall"]
     assert (row["ROIs"], row["events"], row["state"]) == (2, 2, "fresh")
