@@ -427,6 +427,7 @@ def test_saving_can_be_left_to_another_thread(tmp_path, panel):
         pytest.param("events", "CSV (*.csv)", "events.csv", id="without a suffix"),
         pytest.param("events.csv", "CSV for Excel (*.csv)", "events.csv", id="with it"),
         pytest.param("events 1.5", "Parquet (*.parquet)", "events 1.5.parquet", id="with a dot"),
+        pytest.param("events.parquet", "CSV (*.csv)", "events.parquet", id="of another kind"),
     ],
 )
 def test_the_file_has_the_suffix_of_its_kind(tmp_path, panel, monkeypatch, chosen_name, kind, saved):
