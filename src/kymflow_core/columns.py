@@ -31,6 +31,7 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "accepted": ("accepted", ""),
     # rois
     "roi_id": ("ROI", ""),
+    "roi_name": ("ROI name", ""),
     "note": ("note", ""),
     "kind": ("kind", ""),
     "channel": ("channel", ""),

@@ -1,4 +1,4 @@
-"""Entries of the experiment from the names of folders, such as `{subject_id}/{vessel_id}`.
+"""Entries of the experiment from the names of folders, such as `{subject id}/{vessel id}`.
 
 The rule of this room: the folders of a file fit the pattern in one way, or nothing is taken from them; and what a record
 has already stays.
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kymflow_core.errors import MetadataError
-from kymflow_core.images.metadata_fields import KNOWN_KEYS, entered_value
+from kymflow_core.images.metadata_fields import KNOWN_KEYS, entered_value, entry_key, entry_label
 from kymflow_core.metadata_edit import EditReport, MetadataEdit, fill_experiment
 from kymflow_zarr import ImportReport, JsonValue, Watch, ZarrDataset
 from kymflow_zarr.counted import counted
 from kymflow_zarr.watch import UNWATCHED
 
-EXAMPLE = "{subject_id}/{vessel_id}"
+EXAMPLE = "{subject id}/{vessel id}"
 _ANY, _ANY_MORE = "*", "**"
 _ENTRY = re.compile(r"\{([^{}]*)\}")
 
@@ -25,7 +25,7 @@ _ENTRY = re.compile(r"\{([^{}]*)\}")
 class FolderPattern:
     """Which entries the folders between an imported folder and a file name, one part for each folder.
 
-    A part is text with entries in braces, such as `{subject_id}` or `mouse {subject_id}_{condition}`, or `*` for a folder
+    A part is text with entries in braces, such as `{subject id}` or `mouse {subject_id}_{condition}`, or `*` for a folder
     of any name. `**` at the end stands for any number of further folders. An entry that occurs again must have the same
     text there.
 
@@ -45,7 +45,7 @@ class FolderPattern:
     @property
     def keys(self) -> tuple[str, ...]:
         """The entries that it names, each once."""
-        return tuple(dict.fromkeys(_ENTRY.findall(self.text)))
+        return tuple(dict.fromkeys(key for part in self._parts for key in _ENTRY.findall(part)))
 
     def match(self, folders: Sequence[str]) -> dict[str, JsonValue]:
         """Return the entries that some folders name, the outermost first.
@@ -55,6 +55,8 @@ class FolderPattern:
         MetadataError
             When they do not fit the pattern, or in several ways.
         """
+        if not folders:
+            raise MetadataError(f"no folder lies between the file and the imported one, so nothing fits {self.text!r}")
         path = "/".join(folders)
         shortest, longest = (re.fullmatch(self._expression(repeat), path) for repeat in ("+?", "+"))
         if shortest is None or longest is None:
@@ -63,14 +65,16 @@ class FolderPattern:
         if found != other:
             key = next(key for key in found if found[key] != other[key])
             raise MetadataError(
-                f"its folders {path!r} fit {self.text!r} in several ways: {key} is {found[key]!r} or {other[key]!r}"
+                f"its folders {path!r} fit {self.text!r} in several ways: {entry_label(key)} is {found[key]!r} or "
+                f"{other[key]!r}"
             )
         edit = MetadataEdit(experiment={key: entered_value(key, text) for key, text in found.items()})
         return dict(edit.experiment)
 
     @property
     def _parts(self) -> list[str]:
-        return re.split(r"[\\/]", self.text.strip().strip("\\/"))
+        keyed = _ENTRY.sub(lambda named: f"{{{entry_key(named[1])}}}", self.text)
+        return re.split(r"[\\/]", keyed.strip().strip("\\/"))
 
     def _expression(self, repeat: str) -> str:
         seen: set[str] = set()
@@ -175,7 +179,7 @@ def _problems(parts: Sequence[str]) -> Iterator[str]:
         yield f"it names no entry in braces, as {EXAMPLE!r} does"
     unknown = [key for key in dict.fromkeys(keys) if key not in KNOWN_KEYS]
     if unknown:
-        yield f"there is no entry {', '.join(map(repr, unknown))}; there are {', '.join(KNOWN_KEYS)}"
+        yield f"there is no entry {', '.join(map(repr, unknown))}; there are {', '.join(map(entry_label, KNOWN_KEYS))}"
     for part in parts:
         rest = _ENTRY.sub("", part)
         if not part.strip():

@@ -146,15 +146,19 @@ class EditReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPreview:
-    """What an edit would do: the ids of the records that it changes, and how many results of which become outdated."""
+    """What an edit would do.
+
+    `changed` are the ids of the records that it changes. `outdated` are the records whose results become outdated, each
+    with the ids of the ROIs that these are of; of a record whose results name no ROI there are none.
+    """
 
     changed: tuple[str, ...] = ()
-    outdated: Mapping[str, int] = field(default_factory=dict)
+    outdated: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
-    def n_outdated(self) -> int:
-        """How many results become outdated, of all records."""
-        return sum(self.outdated.values())
+    def n_outdated_rois(self) -> int:
+        """How many ROIs have results that become outdated, in all records."""
+        return sum(map(len, self.outdated.values()))
 
 
 def edit_metadata(
@@ -247,7 +251,7 @@ def preview_edit(
     results are looked at.
     """
     opened = dataset if isinstance(dataset, ZarrDataset) else ZarrDataset(dataset, mode="r")
-    changed, outdated = list[str](), dict[str, int]()
+    changed, outdated = list[str](), dict[str, frozenset[int]]()
     for image_id in dict.fromkeys(image_ids):
         try:
             record = opened.record(image_id)
@@ -261,9 +265,9 @@ def preview_edit(
             continue
         if wanted:
             changed.append(image_id)
-        count = sum(not one.calibration_changes(now) and bool(one.calibration_changes(then)) for one in stated)
-        if count:
-            outdated[image_id] = count
+        lost = [one for one in stated if not one.calibration_changes(now) and one.calibration_changes(then)]
+        if lost:
+            outdated[image_id] = frozenset(roi_id for one in lost for roi_id in one.rois)
     return EditPreview(changed=tuple(changed), outdated=outdated)
 
 

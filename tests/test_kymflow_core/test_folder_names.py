@@ -43,6 +43,7 @@ def experiments(dataset):
     [
         pytest.param(TWO, "A89/V1", {"subject_id": "A89", "vessel_id": "V1"}, id="two folders"),
         pytest.param("{subject_id}/*/{vessel_id}", "A89/x/V1", {"subject_id": "A89", "vessel_id": "V1"}, id="any folder"),
+        pytest.param("{ subject id }_{branch order}", "A89_2", {"subject_id": "A89", "branch_order": 2}, id="as in forms"),
         pytest.param("{subject_id}/**", "A89", {"subject_id": "A89"}, id="no further folder"),
         pytest.param("{subject_id}/**", "A89/x/y", {"subject_id": "A89"}, id="further folders"),
         pytest.param("mouse {subject_id}", "mouse 7", {"subject_id": "7"}, id="text and a number stay text"),
@@ -63,11 +64,11 @@ def test_folders_that_fit_give_their_entries(pattern, folders, found):
     [
         pytest.param(TWO, "A89", "its folders 'A89' do not fit '{subject_id}/{vessel_id}'", id="too few"),
         pytest.param(TWO, "A89/V1/x", "do not fit", id="too many"),
-        pytest.param(TWO, "", "its folders '' do not fit", id="none"),
+        pytest.param(TWO, "", "no folder lies between the file and the imported one", id="none"),
         pytest.param("mouse {subject_id}", "Mouse 7", "do not fit", id="other letters"),
         pytest.param("a.b {subject_id}", "axb 1", "do not fit", id="a point is a point"),
         pytest.param("{subject_id}/{subject_id}", "A/B", "do not fit", id="not the same"),
-        pytest.param("{subject_id}_{vessel_id}", "a_b_c", "in several ways: subject_id is 'a' or 'a_b'", id="several ways"),
+        pytest.param("{subject_id}_{vessel_id}", "a_b_c", "in several ways: subject id is 'a' or 'a_b'", id="several ways"),
         pytest.param("{line_orientation}", "oblique", "line_orientation must be along, across, unknown", id="no choice"),
     ],
 )
@@ -82,7 +83,7 @@ def test_of_folders_that_do_not_fit_nothing_is_taken(pattern, folders, message):
     [
         ("", "it names no entry in braces"),
         ("mice/*", "it names no entry in braces"),
-        ("{mouse}", "there is no entry 'mouse'; there are subject_id, vessel_id"),
+        ("{mouse}", "there is no entry 'mouse'; there are subject id, vessel id"),
         ("{subject_id}//{vessel_id}", "a folder in it has no name"),
         ("{subject_id}/{vessel_id", "the braces in '{vessel_id' are not closed"),
         ("{{subject_id}}", "are not closed, or within each other"),
@@ -158,7 +159,7 @@ class TestOnTheCommandLine:
     def test_the_table_has_columns_and_what_does_not_fit_is_named(self, laboratory, tmp_path):
         result = self.run("import", laboratory, tmp_path / "lab.zarr", "--folder-names", TWO)
         assert result.exit_code == 1
-        assert f"nothing taken from the folders of {laboratory / 'four.tif'}: its folders '' do not fit" in result.stderr
+        assert f"nothing taken from the folders of {laboratory / 'four.tif'}: no folder lies between" in result.stderr
         images = KymDataset(tmp_path / "lab.zarr", mode="r").get_table("images").set_index("name")
         assert images["exp_subject_id"].dropna().to_dict() == {"one": "A89", "two": "A89", "three": "A90"}
         assert images["exp_vessel_id"].dropna().to_dict() == {"one": "V1", "two": "V2", "three": "V1"}

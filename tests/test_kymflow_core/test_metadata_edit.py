@@ -337,29 +337,29 @@ class TestUndo:
 
 class TestPreview:
     @pytest.mark.parametrize(
-        ("entered", "n_changed", "n_outdated"),
+        ("entered", "n_changed", "n_rois"),
         [
-            pytest.param({"um_per_pixel": 0.3}, 2, 6, id="another calibration"),
+            pytest.param({"um_per_pixel": 0.3}, 2, 4, id="another calibration"),
             pytest.param({"um_per_pixel": 0.5}, 0, 0, id="the same"),
             pytest.param({"experiment": {"species": "rat"}}, 2, 0, id="the experiment"),
             pytest.param({}, 0, 0, id="nothing"),
         ],
     )
-    def test_it_counts_records_and_results(self, entered, n_changed, n_outdated, demo, tree_picture):
+    def test_it_counts_records_and_rois_with_results(self, entered, n_changed, n_rois, demo, tree_picture):
         before = tree_picture(demo.path)
         preview = preview_edit(demo.path, demo.list_image_ids(), MetadataEdit(**entered))
-        assert (len(preview.changed), preview.n_outdated) == (n_changed, n_outdated)
+        assert (len(preview.changed), preview.n_outdated_rois) == (n_changed, n_rois)
         assert tree_picture(demo.path) == before
 
     def test_results_that_are_outdated_already_are_not_counted_again(self, one, dataset):
         said = ComputedFrom.of([], algorithm="radon", calibration=AcqImage(one).calibration)
         one.save_json("radon_report", [], computed_from=said.to_json())
         edit(one, dataset, um_per_pixel=0.3)
-        assert preview_edit(dataset, [one.image_id], MetadataEdit(um_per_pixel=0.4)).n_outdated == 0
+        assert preview_edit(dataset, [one.image_id], MetadataEdit(um_per_pixel=0.4)).outdated == {}
 
     def test_results_that_state_no_calibration_are_not_counted(self, one, dataset):
         one.save_json("radon_report", [], computed_from=ComputedFrom(algorithm="radon").to_json())
-        assert preview_edit(dataset, [one.image_id], MetadataEdit(um_per_pixel=0.3)).n_outdated == 0
+        assert preview_edit(dataset, [one.image_id], MetadataEdit(um_per_pixel=0.3)).outdated == {}
 
     def test_a_record_that_cannot_be_read_is_left_out(self, one, dataset):
         preview = preview_edit(dataset, ["no such id", one.image_id], MetadataEdit(um_per_pixel=0.3))

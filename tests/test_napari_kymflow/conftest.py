@@ -102,7 +102,12 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 @pytest.fixture(autouse=True)
 def _no_autosave(monkeypatch: pytest.MonkeyPatch) -> None:
     """Edits are saved when a test says so; the user's own preferences are never touched."""
-    preferences = SimpleNamespace(autosave=False)
+    from napari.utils.events import EventedModel
+
+    class Preferences(EventedModel):
+        autosave: bool = False
+
+    preferences = Preferences()
     monkeypatch.setattr("napari_kymflow.user.preferences._rois", lambda: preferences)
 
 

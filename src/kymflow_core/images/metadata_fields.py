@@ -40,6 +40,16 @@ CALIBRATION: Final[tuple[Field, ...]] = (
 )
 
 
+def entry_label(key: str) -> str:
+    """Return what a person calls an entry of the experiment, such as "subject id"."""
+    return key.replace("_", " ")
+
+
+def entry_key(label: str) -> str:
+    """Return the key of an entry that a person named, by its label or its key: inverse of `entry_label`."""
+    return "_".join(label.split())
+
+
 def entered_value(key: str, text: str) -> JsonValue:
     """Return what is stored for the text of an entry of the experiment: a number where the entry is one."""
     text = text.strip()

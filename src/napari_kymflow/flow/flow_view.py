@@ -82,8 +82,8 @@ class FlowView:
         session = self.session
         return [
             (session.record_changed, self._on_record_changed),
-            (session.rois_changed, self.changed.emit),
-            (session.state_changed, self.changed.emit),
+            (session.rois_changed, self.changed),
+            (session.state_changed, self.changed),
             (session.selection_changed, self._on_selection_changed),
             (session.results_changed, self.load),
         ]

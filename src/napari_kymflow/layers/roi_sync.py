@@ -25,6 +25,8 @@ from napari_kymflow.layers.shapes import (
     SELECTED_EDGE,
     LayerShape,
     Reconciled,
+    color_of,
+    color_to_text,
     colors_of,
     features_of,
     has_shape,
@@ -59,6 +61,8 @@ class RoiSync:
     rois_changed = Signal()
     rois_turned = Signal(tuple)
     """The ids of rectangles that were drawn into another shape, and are masks now."""
+    rois_colored = Signal(tuple, str)
+    """The ids of ROIs that the user gave another colour in napari's layer controls, and the colour, "#rrggbb"."""
     selection_changed = Signal()
     editing_ended = Signal()
 
@@ -115,6 +119,7 @@ class RoiSync:
         self.layer.events.set_data.connect(self._on_layer_changed)
         self.layer.events.features.connect(self._on_layer_changed)
         self.layer.events.mode.connect(self._on_layer_mode)
+        self.layer.events.edge_color.connect(self._on_layer_edge_color)
         self.layer.selected_data.events.items_changed.connect(self._on_layer_selection)
 
     def unbind(self) -> None:
@@ -125,6 +130,7 @@ class RoiSync:
         self.layer.events.set_data.disconnect(self._on_layer_changed)
         self.layer.events.features.disconnect(self._on_layer_changed)
         self.layer.events.mode.disconnect(self._on_layer_mode)
+        self.layer.events.edge_color.disconnect(self._on_layer_edge_color)
         self.layer.selected_data.events.items_changed.disconnect(self._on_layer_selection)
 
     @property
@@ -244,6 +250,20 @@ class RoiSync:
         if self._is_unfinished:
             self._is_unfinished = False
             self._on_editing_ended()
+
+    def _on_layer_edge_color(self, event: Any = None) -> None:
+        if not self._busy:
+            self.later(self._take_up_color)
+
+    def _take_up_color(self) -> None:
+        """Say which selected shapes have another colour than their ROIs; napari gives all of them the same."""
+        if not self._is_bound or self.is_editing:
+            return
+        own = {roi.roi_id: color_of(roi) for roi in self.rois}
+        drawn = {roi_id: color_to_text(edge) for roi_id, edge in zip(self._ids(), self.layer.edge_color, strict=True)}
+        colored = tuple(roi_id for roi_id in self.selected_ids if roi_id in own and drawn[roi_id] != own[roi_id].lower())
+        if colored:
+            self.rois_colored.emit(colored, drawn[colored[0]])
 
     def _on_editing_ended(self) -> None:
         self._on_layer_changed()

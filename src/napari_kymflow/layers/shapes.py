@@ -132,11 +132,21 @@ def color_of(roi: ROI) -> str:
     return _COLORS[(roi.roi_id - 1) % len(_COLORS)]
 
 
+def color_to_text(rgba: NDArray[np.float64]) -> str:
+    """Return a colour of a layer, four numbers from 0 to 1, as "#rrggbb"; how transparent it is, is lost."""
+    return "#" + "".join(f"{round(255 * float(part)):02x}" for part in rgba[:3])
+
+
 def roi_name(roi: ROI) -> str:
+    """Return what a ROI is called."""
+    return name_or_note(roi.name, roi.note)
+
+
+def name_or_note(name: str, note: str) -> str:
     """Return a ROI's name, or where it has none, as in files of the older program, the beginning of its note."""
-    if roi.name:
-        return roi.name
-    first = roi.note.strip().partition("\n")[0]
+    if name:
+        return name
+    first = note.strip().partition("\n")[0]
     return first if len(first) <= _LONGEST_NOTE else f"{first[: _LONGEST_NOTE - 1]}…"
 
 

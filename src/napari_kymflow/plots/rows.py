@@ -96,7 +96,7 @@ def read_rows(snapshot: DatasetSnapshot, path: Path, table: str, row_filter: Row
     known = table in snapshot.tables
     frames = {table: snapshot.tables[table] if known else dataset.load_table(table)}
     images = quick_snapshot(dataset).images if snapshot.is_quick else snapshot.images
-    shown = table_view(replace(snapshot, tables=frames, images=images), table).frame
+    shown = table_view(replace(snapshot, tables={**snapshot.tables, **frames}, images=images), table).frame
     mask = row_filter.rows(shown)
     notes = [] if mask is None else [f"{mask.sum():,} of {counted(len(shown), 'row')} by the table's filters"]
     frame = shown if mask is None else shown[mask]

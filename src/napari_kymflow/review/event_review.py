@@ -332,10 +332,11 @@ class EventReview:
         self._list()
 
     def _renew(self, image_id: str) -> None:
-        """Make one record's review again after something was said."""
+        """Make one record's review again after something was said, and let the tables follow."""
         if self._loaded is not None and image_id in self._loaded.records:
             self._reviews[image_id] = review_of(self._loaded.records[image_id].detected, self._entries(image_id))
         self._list()
+        self._session.saved.emit(image_id)
 
     def _entries(self, image_id: str) -> tuple[Entry, ...]:
         """Return the entries of a record's log, also those that this reviewer made since it was read."""

@@ -57,11 +57,13 @@ class RoiEditor:
         """Follow the ROIs on screen."""
         self.sync.rois_changed.connect(self._on_rois_changed)
         self.sync.rois_turned.connect(self._on_rois_turned)
+        self.sync.rois_colored.connect(self._on_rois_colored)
 
     def unbind(self) -> None:
         """Stop following: the inverse of `bind`."""
         self.sync.rois_changed.disconnect(self._on_rois_changed)
         self.sync.rois_turned.disconnect(self._on_rois_turned)
+        self.sync.rois_colored.disconnect(self._on_rois_colored)
 
     @property
     def rois(self) -> RoiSet:
@@ -221,6 +223,11 @@ class RoiEditor:
     def _on_rois_turned(self, roi_ids: tuple[int, ...]) -> None:
         names = ", ".join(f"ROI {roi_id}" for roi_id in roi_ids)
         show_info(f"{names}: no upright rectangle any more. It is a mask of the shape that is drawn now, with the same id.")
+
+    def _on_rois_colored(self, roi_ids: tuple[int, ...], color: str) -> None:
+        self.set_color(roi_ids, color)
+        if not self.can_edit:
+            self.sync.set_rois(self.rois)
 
     def _set(self, rois: RoiSet) -> None:
         """Show ROIs as an edit; in a read-only dataset, nothing is edited."""

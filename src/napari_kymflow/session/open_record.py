@@ -96,9 +96,9 @@ class OpenRecord:
         sync.show_if_different(self.image.rois)
         self.editor.can_edit = layer.editable = can_edit
         self.editor.rois_changed.connect(self._on_rois_changed)
-        self.saving.state_changed.connect(self.state_changed.emit)
+        self.saving.state_changed.connect(self.state_changed)
         self.saving.saved.connect(self._on_saved)
-        self.measured.changed.connect(self.state_changed.emit)
+        self.measured.changed.connect(self.state_changed)
         self.selection.bind()
         # napari has no undo of shapes; these keys are its own everywhere else.
         layer.bind_key("Control-Z", lambda _: self.editor.undo(), overwrite=True)

@@ -68,7 +68,7 @@ class KymSession:
     state_changed = Signal()
     selection_changed = Signal()
     saved = Signal(str)
-    """The id of a record whose ROIs were saved."""
+    """The id of a record whose ROIs, or what a reviewer says of its events, were saved."""
     results_changed = Signal()
     """Records of the open dataset were measured, and its tables follow already."""
     snapshot_changed = Signal()
@@ -401,10 +401,11 @@ class KymSession:
         if self.dataset is None or tag is None:
             raise RuntimeError("open a dataset first")
         record = self.record = OpenRecord(self.view, self._layers, self.dataset, image, layer, tag, self.window)
-        record.rois_changed.connect(self.rois_changed.emit)
-        record.state_changed.connect(self.state_changed.emit)
-        record.selection.changed.connect(self.selection_changed.emit)
-        record.saved.connect(self.saved.emit)
+        # Not to `emit`: psygnal takes its own for Qt's, and calls it to see which arguments it has.
+        record.rois_changed.connect(self.rois_changed)
+        record.state_changed.connect(self.state_changed)
+        record.selection.changed.connect(self.selection_changed)
+        record.saved.connect(self.saved)
         record.bind(can_edit=not self.is_read_only)
         self.record_changed.emit()
         record.start(self._unsaved.pop(record.key, None))

@@ -1,4 +1,4 @@
-"""What follows a save of ROIs: the image's rows in the tables are brought up to date, and so is what is shown of them.
+"""What follows a save of ROIs or verdicts: the image's rows are brought up to date, and so is what is shown of them.
 
 The rule of this room: what was read names its dataset; another dataset, such as a copy, can have the same images.
 """

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from kymflow_core import FolderPattern
 from kymflow_core.errors import MetadataError
+from kymflow_core.images.metadata_fields import entry_label
 
 _SHOWN = 3
 
@@ -67,7 +68,7 @@ def describe_pattern(pattern: FolderPattern, files: Sequence[PurePath]) -> str:
         except MetadataError as error:
             failed[folder] = str(error)
         else:
-            fitting[folder] = ", ".join(f"{key} {value}" for key, value in found.items())
+            fitting[folder] = ", ".join(f"{entry_label(key)} {value}" for key, value in found.items())
     lines = [f"{folder.as_posix()}: {text}" for folder, text in list(fitting.items())[:_SHOWN]]
     if len(fitting) > _SHOWN:
         lines.append(f"and {len(fitting) - _SHOWN} more folders")

@@ -13,7 +13,16 @@ from typing import Final
 from kymflow_core import MetadataEdit, edit_metadata, undo_edit
 from kymflow_core.errors import MetadataError
 from kymflow_core.images.metadata import EXPERIMENT, RecordMetadata
-from kymflow_core.images.metadata_fields import ACCEPTED, CALIBRATION, CHOICES, KNOWN_KEYS, Field, entered_value, values_of
+from kymflow_core.images.metadata_fields import (
+    ACCEPTED,
+    CALIBRATION,
+    CHOICES,
+    KNOWN_KEYS,
+    Field,
+    entered_value,
+    entry_label,
+    values_of,
+)
 from kymflow_core.metadata_edit import EditPreview, EditReport
 from kymflow_zarr import JsonValue, Watch, ZarrDataset
 from kymflow_zarr.watch import UNWATCHED
@@ -119,7 +128,7 @@ def fields_of(metadata: Sequence[Mapping[str, JsonValue]]) -> dict[Field, FormFi
         texts = list(dict.fromkeys(text_of(one, value) for value in values))
         found[one] = FormField(
             field=one,
-            label=_LABELS.get(one, one[1].replace("_", " ")),
+            label=_LABELS.get(one, entry_label(one[1])),
             text=texts[0] if len(texts) == 1 else "",
             is_mixed=len(texts) > 1,
             hint=_HINTS.get(one[1], ""),
@@ -188,11 +197,12 @@ def describe_edit(preview: EditPreview, form: MetadataForm) -> str:
     text = f"{_count(len(preview.changed), 'record')} will change"
     same = len(form.image_ids) - len(preview.changed)
     text += f"; {same} {'has' if same == 1 else 'have'} these values already." if same else "."
-    if preview.n_outdated:
-        results = _count(preview.n_outdated, "result")
+    if preview.outdated:
+        records = _count(len(preview.outdated), "record")
+        rois = f"{_count(preview.n_outdated_rois, 'ROI')} in " if preview.n_outdated_rois else ""
         text += (
-            f" {results} of {_count(len(preview.outdated), 'record')} become{'s' if preview.n_outdated == 1 else ''} "
-            "outdated: calculated with the calibration of before. They stay, and are marked, until they are analysed again."
+            f" The results of {rois}{records} become outdated: calculated with the calibration of before. They stay, and "
+            "are marked, until they are analysed again."
         )
     return text
 

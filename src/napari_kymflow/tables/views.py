@@ -10,15 +10,20 @@ import numpy as np
 import pandas as pd
 
 from kymflow_core.columns import table_title
-from kymflow_core.indexers import VelocityEventsIndexer
+from kymflow_core.indexers import RoiIndexer, VelocityEventsIndexer
 from kymflow_core.indexers.images import EXPERIMENT
 from kymflow_core.tables.freshness import State
+from napari_kymflow.layers.shapes import name_or_note
 from napari_kymflow.tables.snapshot import DatasetSnapshot, counts_of
 
 NOT_SAVED, KEPT, DAMAGED, UNKNOWN = "not saved", "not saved: ROIs were kept, open it to take them up", "damaged", "…"
 NO_CALIBRATION = "calibration unknown"
 _EVENTS = VelocityEventsIndexer().table_name
 """The table without whose results a record is not plainly fresh: no events and never looked for are not the same."""
+_ROIS = RoiIndexer().table_name
+_ROI = ["image_id", "roi_id"]
+ROI_NAME = "roi_name"
+"""The column that no table has on disk: a ROI that is called otherwise makes no result outdated."""
 _RANK: Mapping[str, int] = {
     State.NEVER_ANALYSED: 1,
     State.FRESH: 2,
@@ -68,6 +73,7 @@ def _is_same(name: str, snapshot: DatasetSnapshot, before: DatasetSnapshot) -> b
         and old is not None
         and worth.equals(old)
         and snapshot.images[["image_id", "name"]].equals(before.images[["image_id", "name"]])
+        and snapshot.tables.get(_ROIS) is before.tables.get(_ROIS)
     )
 
 
@@ -92,11 +98,11 @@ def records_view(snapshot: DatasetSnapshot, results: Sequence[str]) -> View:
     frame = pd.DataFrame(
         {
             "record": [name or image_id[:8] for name, image_id in zip(_texts(images, "name"), ids, strict=True)],
+            "state": pd.Series(states, dtype="str"),
             "acquired": _or_none(_texts(images, "acquired")),
             "condition": _or_none(_texts(images, condition)),
             "ROIs": _numbers(images, "n_rois").to_numpy(),
             "events": _numbers(images, "n_events").to_numpy(),
-            "state": pd.Series(states, dtype="str"),
             "lines × pixels": _or_none(_texts(images, "shape")),
             "ms per line": (seconds * 1000).to_numpy(),
             "µm per pixel": um.to_numpy(),
@@ -123,8 +129,10 @@ def with_marks(view: View, *, unsaved: Collection[str], kept: Collection[str]) -
 
 
 def table_view(snapshot: DatasetSnapshot, name: str) -> View:
-    """Return a dataset table with each row's record first, and what the row is worth second."""
+    """Return a dataset table with each row's record first, what the row is worth second, and the name of its ROI."""
     table, worth = _in_order(snapshot.tables[name], snapshot.image_ids), snapshot.worth.get(name)
+    if _ROIS in snapshot.tables:
+        table = _with_roi_names(table, snapshot.tables[_ROIS])
     lacks_id = "image_id" not in table.columns
     ids = pd.Series([""] * len(table), dtype="str") if lacks_id else table["image_id"].astype("str").fillna("")
     codes, distinct = pd.factorize(ids)
@@ -164,6 +172,26 @@ def _in_order(table: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame:
         keys.insert(0, table["roi_id"].to_numpy(dtype=np.float64, na_value=np.nan))
     # Stable: the events of a ROI stay in their order.
     return table.iloc[np.lexsort(keys)].reset_index(drop=True)
+
+
+def _with_roi_names(table: pd.DataFrame, rois: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with a ROI's id in each row with its name beside it; another table, also one of ROIs, as it is."""
+    is_named = {"name", "note"} <= {*rois.columns} and not {"name", ROI_NAME} & {*table.columns}
+    if not is_named or not _is_of_rois(rois) or not _is_of_rois(table):
+        return table
+    texts = zip(rois["name"].fillna("").astype("str"), rois["note"].fillna("").astype("str"), strict=True)
+    called = _or_none([name_or_note(name, note) for name, note in texts])
+    names = rois[_ROI].assign(name=called.to_numpy()).drop_duplicates(_ROI)
+    named = table[_ROI].merge(names, how="left", on=_ROI)["name"].astype("str").rename(ROI_NAME)
+    at = list(table.columns).index("roi_id") + 1
+    return pd.concat([table.iloc[:, :at], named, table.iloc[:, at:]], axis="columns")
+
+
+def _is_of_rois(table: pd.DataFrame) -> bool:
+    """Return whether each row names its image and its ROI; another program's table may name them in its own way."""
+    if not {*_ROI} <= {*table.columns}:
+        return False
+    return pd.api.types.is_string_dtype(table["image_id"]) and pd.api.types.is_numeric_dtype(table["roi_id"])
 
 
 def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str], list[str]]:

@@ -12,6 +12,11 @@ def autosaves() -> bool:
     return bool(_rois().autosave)
 
 
+def autosave_preferred() -> Any:
+    """Return napari's event of another preference of `autosaves`, wherever it was entered."""
+    return _rois().events.autosave
+
+
 def set_autosaves(*, value: bool) -> None:
     """Prefer that ROI edits are saved by themselves, or that they are not."""
     _rois().autosave = value

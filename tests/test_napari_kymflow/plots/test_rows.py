@@ -35,6 +35,13 @@ def test_the_search_counts_and_a_filter_that_is_none_does_not(demo_path):
     assert len(rows_of(demo_path, row_filter=RowFilter(by_column={"mean_velocity": "> much", "gone": "1"})).frame) == 6
 
 
+def test_a_filter_of_roi_names_counts(demo_path):
+    found = rows_of(demo_path)
+    name = found.frame["roi_name"].iloc[0]
+    assert set(rows_of(demo_path, row_filter=RowFilter(by_column={"roi_name": name})).frame["roi_name"]) == {name}
+    assert len(set(found.frame["roi_name"])) > 1
+
+
 def test_rows_have_the_experiment_and_a_depth_is_a_quantity(demo_path):
     dataset = ZarrDataset(demo_path)
     for place, image_id in enumerate(dataset.list_image_ids()):

@@ -53,6 +53,17 @@ def test_a_verdict_is_on_disk_and_the_next_event_is_shown(review, demo_session):
     assert review.progress == f"1 of {len(review.shown)} reviewed"
 
 
+def test_the_tables_follow_each_verdict_its_undo_and_its_redo(review, demo_session):
+    saved = []
+    demo_session.saved.connect(saved.append)
+    review.step(1)
+    first = review.current
+    review.judge(TRUE_STALL)
+    review.undo()
+    review.redo()
+    assert saved == [first.image_id] * 3
+
+
 def test_a_note_stays_with_the_verdict_and_the_event_stays_shown(review, demo_session):
     review.step(1)
     review.write_note("blur")

@@ -13,7 +13,7 @@ from kymflow_core import AcqImage, MaskROI, RectROI, RoiSet
 from kymflow_core.errors import RoiError
 from kymflow_core.roi import DrawnShape
 from kymflow_core.roi.bounds import Bounds
-from napari_kymflow.layers.shapes import rect_to_vertices
+from napari_kymflow.layers.shapes import color_of, color_to_text, rect_to_vertices
 from napari_kymflow.rois.drafts import keep_draft, load_draft
 from napari_kymflow.session.session import session_of
 from napari_kymflow.user.window import Window
@@ -158,6 +158,21 @@ def test_undo_takes_back_one_edit_at_a_time_and_redo_makes_it_again(demo_session
     demo_session.record.editor.redo()
     assert (demo_session.record.rois.get(1).name, demo_session.record.rois.ids) == ("new", (1, 2, 3))
     assert not demo_session.record.editor.can_redo
+
+
+@pytest.mark.parametrize("can_edit", [True, False], ids=["own", "read-only"])
+def test_a_colour_of_naparis_layer_controls_is_the_colour_of_the_selected_rois(demo_session, can_edit):
+    record = demo_session.record
+    record.editor.can_edit = can_edit
+    layer, before = record.sync.layer, color_of(record.rois.get(1))
+    record.selection.select([1])
+    layer.current_edge_color = "#12ab3480"
+    wanted = "#12ab34" if can_edit else before.lower()
+    assert (color_of(record.rois.get(1)).lower(), color_to_text(layer.edge_color[0])) == (wanted, wanted)
+    assert (record.is_unsaved, record.editor.can_undo) == (can_edit, can_edit)
+    assert record.selection.ids == (1,)
+    record.selection.select([2])
+    assert color_of(record.rois.get(2)) != "#12ab34"
 
 
 def test_the_id_of_an_undone_roi_is_not_given_again(demo_session):

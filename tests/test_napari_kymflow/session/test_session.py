@@ -482,3 +482,11 @@ def test_a_mask_that_is_damaged_is_said_in_the_list_and_the_rois_are_saved_all_t
     assert measured[2][1].mask_state == "mask damaged"
     assert demo_session.record.save()
     assert stored_ids(demo_session, demo_path) == (1, 2, 3)
+
+
+def test_another_record_is_told_of_once_and_nothing_of_it_is_called_saved(demo_session):
+    told = []
+    for name in ("record_changed", "rois_changed", "saved"):
+        getattr(demo_session, name).connect(lambda *_, name=name: told.append(name))
+    demo_session.open_record(demo_session.image_ids[1])
+    assert told == ["record_changed"]

@@ -403,6 +403,12 @@ def test_with_autosave_a_drawn_roi_is_in_the_record_soon_without_a_click(window,
     qtbot.waitUntil(lambda: window.rois_dock._state.text().endswith("3 ROIs, saved"))
 
 
+def test_what_is_preferred_elsewhere_is_seen_in_the_dock(window):
+    for value in (True, False):
+        set_autosaves(value=value)
+        assert window.rois_dock._autosave.isChecked() == value
+
+
 def test_autosave_that_met_a_pressed_mouse_saves_after_its_release(window, qtbot):
     set_autosaves(value=True)
     drawn = window.draw(3500, 4500, 20, 40)

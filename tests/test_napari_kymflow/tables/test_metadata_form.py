@@ -156,11 +156,18 @@ def test_what_cannot_be_understood_is_said_with_what_to_write(texts, added, mess
             EditPreview(changed=("a", "b")), 3, "2 records will change; 1 has these values already.", id="one has them"
         ),
         pytest.param(
-            EditPreview(changed=("a", "b"), outdated={"a": 2, "b": 1}),
+            EditPreview(changed=("a", "b"), outdated={"a": frozenset({1, 2}), "b": frozenset({1})}),
             2,
-            "2 records will change. 3 results of 2 records become outdated: calculated with the calibration of before. "
-            "They stay, and are marked, until they are analysed again.",
+            "2 records will change. The results of 3 ROIs in 2 records become outdated: calculated with the calibration of "
+            "before. They stay, and are marked, until they are analysed again.",
             id="outdated",
+        ),
+        pytest.param(
+            EditPreview(changed=("a",), outdated={"a": frozenset()}),
+            1,
+            "1 record will change. The results of 1 record become outdated: calculated with the calibration of before. "
+            "They stay, and are marked, until they are analysed again.",
+            id="outdated, of no ROI",
         ),
     ],
 )

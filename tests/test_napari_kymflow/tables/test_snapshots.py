@@ -1,6 +1,7 @@
 """What the docks show of a dataset, made without a window."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,12 @@ def test_a_look_writes_nothing(dataset, demo_path, tree_picture):
     shown_of(dataset)
     quick_snapshot(dataset)
     assert tree_picture(demo_path) == before
+
+
+def test_what_a_record_or_a_row_is_worth_stands_next_to_its_name(dataset):
+    shown = shown_of(dataset)
+    for view in (shown.records, *shown.tables.values()):
+        assert list(view.frame.columns)[:2] == ["record", "state"]
 
 
 def test_a_record_has_its_numbers(dataset):
@@ -214,6 +221,38 @@ def test_a_table_that_did_not_change_is_not_read_and_shown_again(dataset):
     after = shown_of(dataset, before)
     same = [name for name in before.tables if after.tables[name] is before.tables[name]]
     assert same == ["radon_report", "rois", "velocity"]
+
+
+def test_each_row_has_the_name_of_its_roi_and_follows_when_that_changes(dataset):
+    before = shown_of(dataset)
+    image = next(image for image in map(AcqImage, dataset.iter_records()) if image.name == "demo stall")
+    image.edit_roi(1, name="artery")
+    image.edit_roi(2, name="", note="vein, deep\nseen twice")
+    updated = update_after_save(dataset.path, INDEXERS, image.source.image_id, before, writes=True).shown
+    for name in ("radon_report", "velocity_events", "velocity"):
+        frame = updated.tables[name].frame
+        own = frame[frame["image_id"] == image.source.image_id]
+        assert list(frame.columns)[2:4] == ["roi_id", "roi_name"]
+        assert dict(zip(own["roi_id"], own["roi_name"], strict=True)).items() <= {(1, "artery"), (2, "vein, deep")}
+        assert len(frame) == len(before.tables[name].frame)
+    assert "roi_name" not in updated.tables["rois"].frame
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param({"roi_id": ["one"]}, id="ids-of-text"),
+        pytest.param({"image_id": [7], "roi_id": [1]}, id="numbered-images"),
+        pytest.param({"roi_id": [1], "roi_name": ["theirs"]}, id="named-already"),
+        pytest.param({"value": [1.0]}, id="without-rois"),
+    ],
+)
+def test_a_table_that_names_rois_in_its_own_way_stays_as_it_is(dataset, foreign):
+    snapshot = full_snapshot(dataset, INDEXERS)
+    frame = pd.DataFrame({"image_id": list(snapshot.image_ids[:1]), **foreign})
+    shown = table_view(replace(snapshot, tables={**snapshot.tables, "theirs": frame}), "theirs").frame
+    assert set(shown.columns) == {"record", *frame.columns}
+    assert shown.get("roi_name", pd.Series(["theirs"])).tolist() == ["theirs"]
 
 
 def test_looking_at_one_image_again_is_looking_at_all(dataset):

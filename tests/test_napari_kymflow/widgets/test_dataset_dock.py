@@ -8,18 +8,24 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
 from kymflow_core import AcqImage, KymDataset
+from kymflow_core.reviews.event import ARTEFACT
 from kymflow_zarr import ZarrDataset
+from napari_kymflow.review.event_review import EventReview
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.after_save import ViewsAfterSave
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
 from napari_kymflow.tables.views import make_views
 from napari_kymflow.user.recent import note_folder, recent_datasets
+from napari_kymflow.user.window import Conflict
 from napari_kymflow.widgets.dataset.dataset_dock import RECORDS, DatasetDock
 from napari_kymflow.widgets.docks import open_dataset_dock
+from napari_kymflow.widgets.window.window import NapariWindow
 
+ASK_CONFLICTS = NapariWindow.ask_conflicts
+"""The question itself, which no test is asked."""
 NAMES = ["demo steady flow", "demo stall", "demo reversal"]
 
 
@@ -381,6 +387,39 @@ def test_a_save_while_something_runs_is_taken_up_after_it(dock, session, table_p
     session.record.save()
     wait(dock, qtbot)
     qtbot.waitUntil(lambda: column(dock, "state")[0] == "outdated", timeout=20_000)
+
+
+def test_return_in_a_question_that_takes_something_away_takes_nothing_away(dock, session, monkeypatch):
+    pressed = []
+
+    def press_return(box):
+        box.show()
+        pressed.append(box.defaultButton().text())
+        QTest.keyClick(box, Qt.Key.Key_Return)
+
+    monkeypatch.setattr(QMessageBox, "exec", press_return)
+    dock.removal.ask()
+    assert session.record is not None
+    roi = session.record.rois.get(1)
+    assert ASK_CONFLICTS(session.window, [Conflict(theirs=roi, mine=roi)]) == "both"
+    assert pressed == ["Cancel", "Keep both"]
+
+
+@pytest.mark.story
+def test_after_a_verdict_the_record_is_fresh_and_its_rows_have_the_verdict(dock, session, table_preferences, qtbot):
+    table_preferences.autorefresh = True
+    review = session.shared(EventReview)
+    review.reviewer = "Ada"
+    review.load()
+    qtbot.waitUntil(lambda: bool(review.shown))
+    review.step(1)
+    judged = review.current
+    review.judge(ARTEFACT)
+    wait(dock, qtbot)
+    assert column(dock, "state") == ["fresh"] * 3
+    dock.show_tab("reviews")
+    rows = dock._panels["reviews"].model.frame
+    assert rows.loc[rows["reviewer"] == "Ada", ["image_id", "user_type"]].values.tolist() == [[judged.image_id, ARTEFACT]]
 
 
 @pytest.mark.story

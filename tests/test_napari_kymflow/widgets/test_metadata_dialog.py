@@ -73,7 +73,7 @@ def test_it_says_what_saving_does_before_it_can_be_saved(make_dialog, qtbot):
     assert (dialog.can_save, said(dialog)) == (False, "Looking which results depend on it …")
     settle(dialog, qtbot)
     assert dialog.can_save
-    assert said(dialog).startswith("3 records will change. 9 results of 3 records become outdated")
+    assert said(dialog).startswith("3 records will change. The results of 6 ROIs in 3 records become outdated")
 
 
 def test_it_saves_just_what_was_touched(make_dialog, saved, ids, qtbot):

@@ -3,7 +3,7 @@
 import pytest
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDockWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog
 
 from napari_kymflow.session.session import session_of
 from napari_kymflow.widgets.docks import open_dataset_dock
@@ -68,6 +68,14 @@ def test_a_text_that_is_wider_than_the_dock_is_broken_into_lines_that_are_seen(d
     assert (dock._text.height() > high, dock._text.verticalScrollBar().maximum()) == (True, 0)
 
 
+def test_copy_and_save_are_seen_in_the_lowest_dock(dock, viewer):
+    viewer.window.resize(1366, 600)
+    dock_around(dock).setMaximumHeight(dock.minimumHeight())
+    QApplication.processEvents()
+    for button in (dock._copy, dock._save):
+        assert button.visibleRegion().boundingRect() == button.rect()
+
+
 def test_it_is_a_tab_beside_the_tables_and_comes_to_the_front(dock, viewer):
     window = viewer.window._qt_window
     tabbed = window.tabifiedDockWidgets(dock_around(open_dataset_dock(viewer)))
@@ -98,6 +106,12 @@ def test_a_filter_typed_above_the_table_counts(dock, viewer, qtbot):
 def test_pictures_and_numbers_are_saved(dock, tmp_path, kind, start):
     save(dock.chart, dock.plots.shown, tmp_path / "plot", kind)
     assert (tmp_path / "plot").read_bytes().startswith(start)
+
+
+def test_an_ending_that_is_typed_chooses_the_kind(dock, tmp_path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "plot.SVG"), "PNG (*.png)"))
+    dock._save.click()
+    assert (tmp_path / "plot.SVG").read_bytes().startswith(b"<?xml")
 
 
 def test_a_picture_is_as_for_paper_and_the_screen_stays_as_it_was(dock, viewer):

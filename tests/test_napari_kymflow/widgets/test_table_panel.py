@@ -143,7 +143,7 @@ def test_typing_below_a_header_filters_a_moment_later(qtbot, panel):
     [
         pytest.param("", "", "4 rows", id="all"),
         pytest.param("stall", "", "1 of 4 rows", id="some"),
-        pytest.param("stall", "3 outdated", "1 of 4 rows · 3 outdated", id="some, and a note"),
+        pytest.param("stall", "3 outdated", "1 of 4 rows · without the filter: 3 outdated", id="some, and a note"),
     ],
 )
 def test_the_footer_counts_rows(panel, search, note, text):
@@ -156,7 +156,7 @@ def test_the_footer_counts_rows(panel, search, note, text):
 def test_large_counts_are_grouped(panel):
     panel.set_frame(pd.DataFrame({"event_id": range(98_310)}), note="12 never analysed")
     write_filter(panel, "event_id", "<1204")
-    assert footer(panel) == "1,204 of 98,310 rows · 12 never analysed"
+    assert footer(panel) == "1,204 of 98,310 rows · without the filter: 12 never analysed"
 
 
 def test_a_filter_that_is_none_hides_nothing_and_says_why(panel):
@@ -427,6 +427,7 @@ def test_saving_can_be_left_to_another_thread(tmp_path, panel):
         pytest.param("events", "CSV (*.csv)", "events.csv", id="without a suffix"),
         pytest.param("events.csv", "CSV for Excel (*.csv)", "events.csv", id="with it"),
         pytest.param("events 1.5", "Parquet (*.parquet)", "events 1.5.parquet", id="with a dot"),
+        pytest.param("events.parquet", "CSV (*.csv)", "events.parquet", id="of another kind"),
     ],
 )
 def test_the_file_has_the_suffix_of_its_kind(tmp_path, panel, monkeypatch, chosen_name, kind, saved):

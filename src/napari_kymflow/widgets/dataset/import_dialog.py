@@ -14,6 +14,11 @@ from napari_kymflow.widgets.window.dialog import Dialog
 from napari_kymflow.widgets.window.forms import accept_button, keep_in, ok_cancel, rows_of
 
 _WIDTH = 560
+_FOLDERS = (
+    "Do the names of the folders tell which animal and which vessel it was? Then write what each level of folders names, "
+    "in braces: {example} for a folder A89 with a folder V1 in it. Each image gets these as entries of its experiment. "
+    "Otherwise leave this empty."
+)
 _LINES = 5
 
 
@@ -37,12 +42,12 @@ class ImportDialog(Dialog):
         self.form: Any = magicgui(
             import_wish,
             merge_channels={"label": "Make one image of each scan, with its channels"},
-            folder_names={"label": "folders are called"},
+            folder_names={"label": "the folders name"},
             labels=False,
             call_button=False,
         )
         """What is asked, made from the arguments of `import_wish`."""
-        self.form.folder_names.native.setPlaceholderText(f"nothing, or such as {EXAMPLE}")
+        self.form.folder_names.native.setPlaceholderText(f"nothing; or such as {EXAMPLE}")
         self._sentence = QLabel(self)
         self._buttons = ok_cancel(self, "Import")
         self._lay_out()
@@ -66,7 +71,7 @@ class ImportDialog(Dialog):
 
     def _lay_out(self) -> None:
         channels = QLabel(self._facts.describe_channels(), self)
-        folders = QLabel("Enter what the folders between this one and a file are called, as experiment metadata.", self)
+        folders = QLabel(_FOLDERS.format(example=EXAMPLE), self)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._sentence.setMinimumHeight(_LINES * self._sentence.fontMetrics().lineSpacing())
         layout = QVBoxLayout(self)

@@ -227,7 +227,7 @@ class MetadataDialog(Dialog):
         if isinstance(preview, str):
             self._say("error", preview)
             return
-        self._say("warning" if preview.n_outdated else "info", describe_edit(preview, self._form))
+        self._say("warning" if preview.outdated else "info", describe_edit(preview, self._form))
         self._save.setEnabled(bool(preview.changed))
 
     def _say(self, kind: Kind | None, sentence: str) -> None:

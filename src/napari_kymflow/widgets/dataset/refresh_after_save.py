@@ -1,4 +1,4 @@
-"""Lets the tables and the list of records follow every save of ROIs, one record after another, in a worker."""
+"""Lets the tables and the list of records follow every save of ROIs or verdicts, one record at a time, in a worker."""
 
 from collections.abc import Callable
 from functools import partial

@@ -102,7 +102,7 @@ class RemovalActions(QObject):
         box = QMessageBox(QMessageBox.Icon.Question, "Remove", f"Remove {what} from {name}?", parent=self._parent)
         box.setInformativeText(_KEPT)
         remove = box.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
         box.exec()
         return box.clickedButton() is remove
 

@@ -13,6 +13,7 @@ from kymflow_zarr.disk.local_file import save_file
 from napari_kymflow.plots.numbers import means_of, numbers_of
 from napari_kymflow.plots.plots_view import ShownPlot
 from napari_kymflow.widgets.plots.chart import Chart
+from napari_kymflow.widgets.window.chosen_file import chosen_file
 
 _DOTS = 3
 """How many pixels of a picture one of the screen is, so that it is sharp in print."""
@@ -67,15 +68,9 @@ KINDS: dict[str, Callable[[Chart, ShownPlot], bytes]] = {
 def choose_and_save(chart: Chart, shown: ShownPlot) -> None:
     """Ask for a file, and save the picture or the numbers there."""
     chosen, kind = QFileDialog.getSaveFileName(chart, "Save the plot", "plot", ";;".join(KINDS))
-    if not chosen:
-        return
-    path, suffix = Path(chosen), kind.rpartition("*")[2].rstrip(")")
-    if path.suffix.lower() != suffix:
-        path = path.with_name(path.name + suffix)
-        if path.exists():
-            show_error(f"There is a {path.name} already; to replace it, choose it by its whole name.")
-            return
-    save(chart, shown, path, kind)
+    found = chosen_file(chosen, kind, KINDS)
+    if found is not None:
+        save(chart, shown, *found)
 
 
 def save(chart: Chart, shown: ShownPlot, path: Path, kind: str) -> None:

@@ -13,12 +13,12 @@ from napari_kymflow.rois.drafts import Draft
 from napari_kymflow.rois.rows import local_text
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.record_state import state_of
-from napari_kymflow.user.preferences import autosaves, set_autosaves
+from napari_kymflow.user.preferences import autosave_preferred, autosaves, set_autosaves
 from napari_kymflow.widgets.rois.actions import RoiActions
 from napari_kymflow.widgets.rois.display_menu import DisplayMenu
 from napari_kymflow.widgets.rois.model import RoiModel
 from napari_kymflow.widgets.table.view import ColumnArranger, make_table_view
-from napari_kymflow.widgets.window.binding import bind_for_life
+from napari_kymflow.widgets.window.binding import bind_for_life, disconnect_all
 from napari_kymflow.widgets.window.dock import Dock, push_button
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.line_label import LineLabel
@@ -97,6 +97,9 @@ class RoiDock(Dock):
         self._view.delete_asked.connect(partial(self._actions.do, self._delete))
         self._filter.textChanged.connect(self._on_filter_changed)
         self._autosave.toggled.connect(self._on_autosave_toggled)
+        preferred = autosave_preferred()
+        preferred.connect(self._on_autosave_preferred)
+        self.destroyed.connect(partial(disconnect_all, [preferred], self._on_autosave_preferred))
         self._time_only.toggled.connect(self._on_time_only_toggled)
 
     def _lay_out(self) -> None:
@@ -228,6 +231,9 @@ class RoiDock(Dock):
         set_autosaves(value=checked)
         if checked:
             self._session.with_record(lambda record: record.saving.save_now())
+
+    def _on_autosave_preferred(self, _event: object = None) -> None:
+        self._autosave.setChecked(autosaves())
 
     def _on_time_only_toggled(self, checked: bool) -> None:  # Qt's signal
         self._session.view.zoom_time_only = checked

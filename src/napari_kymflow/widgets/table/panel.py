@@ -33,6 +33,7 @@ from napari_kymflow.tables.save_rows import SAVE_KINDS, SaveKind, Written, rows_
 from napari_kymflow.user.window import OnDone, Work
 from napari_kymflow.widgets.table.frame_model import FrameModel
 from napari_kymflow.widgets.table.view import ColumnArranger, FilterHeader, forget_selection, make_table_view
+from napari_kymflow.widgets.window.chosen_file import chosen_file
 from napari_kymflow.widgets.window.dock import push_button
 
 _TYPING_MS = 200
@@ -307,8 +308,10 @@ class TablePanel(QWidget):
         self._pages.setCurrentIndex(0 if total else 1)
         self._no_match.setVisible(total > 0 and not shown)
         rows = f"{total:,} {self.unit}{'' if total == 1 else 's'}"
-        counts = f"{shown:,} of {rows}" if self.model.is_filtered else rows
-        lines = [" · ".join(text for text in (counts, self._note) if text), *self._reasons.values()]
+        counts, note = rows, self._note
+        if self.model.is_filtered:
+            counts, note = f"{shown:,} of {rows}", note and f"without the filter: {note}"
+        lines = [" · ".join(text for text in (counts, note) if text), *self._reasons.values()]
         self._footer.setText("\n".join(lines))
         filters = len(self.header.texts())
         self._filters_button.setText(f"Filters ({filters})" if filters else "Filters")
@@ -362,15 +365,10 @@ class TablePanel(QWidget):
     def _on_save_clicked(self) -> None:
         title = table_title(self._name)
         chosen, kind = QFileDialog.getSaveFileName(self, f"Save {title}", title, ";;".join(SAVE_KINDS))
-        if not chosen:
-            return
-        path, suffix = Path(chosen), f".{SAVE_KINDS[kind].partition('-')[0]}"
-        if path.suffix.lower() != suffix:
-            path = path.with_name(path.name + suffix)
-            if path.exists():
-                show_error(f"There is a {path.name} already; to replace it, choose it by its whole name.")
-                return
-        self.save(path, SAVE_KINDS[kind])
+        found = chosen_file(chosen, kind, SAVE_KINDS)
+        if found is not None:
+            path, kind = found
+            self.save(path, SAVE_KINDS[kind])
 
 
 def _label(alignment: Any) -> QLabel:

@@ -271,7 +271,7 @@ class NapariWindow(Window):
         box = QMessageBox(QMessageBox.Icon.Question, "Changed by both", text, parent=self.main_window)
         mine = box.addButton("Keep mine", QMessageBox.ButtonRole.AcceptRole)
         theirs = box.addButton("Keep theirs", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton("Keep both", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(box.addButton("Keep both", QMessageBox.ButtonRole.RejectRole))
         box.exec()
         if box.clickedButton() is mine:
             return "mine"
