@@ -177,6 +177,23 @@ class TestTakingOutWhatAnotherProgramTakesOut:
         with pytest.raises(RecordNotFoundError, match="no longer there"):
             getattr(record, method)()
 
+    @pytest.mark.parametrize(
+        "read",
+        [
+            pytest.param(lambda record: record.load_json("params"), id="json"),
+            pytest.param(lambda record: record.load_df_parquet("report"), id="table"),
+            pytest.param(lambda record: record.load_computed_from("report.parquet"), id="statement"),
+            pytest.param(lambda record: record.load_array_artifact("mask"), id="array"),
+        ],
+    )
+    def test_reading_what_is_in_it_does_not_speak_of_an_artifact_that_it_lacks(self, record, delete, meanwhile, read):
+        record.save_json("params", {"a": 1})
+        record.save_df_parquet("report", pd.DataFrame({"v": [1]}))
+        record.save_array_artifact("mask", MASK)
+        meanwhile(Blobs, "read", delete)
+        with pytest.raises(RecordNotFoundError, match="no longer there"):
+            read(record)
+
     def test_metadata_are_read_where_it_was_away_for_a_moment(self, dataset, record, monkeypatch):
         record.save_metadata_payload({"a": 1})
         dataset.move_to_trash(record.image_id)
@@ -326,6 +343,18 @@ class TestExportsAndWhatIsAddedMeanwhile:
         again.ingest_legacy_folder(tmp_path / "exported")
         assert list(again.load_table("events")["image_id"]) == [record.image_id]
         assert not again.verify(deep=True).problems
+
+    def test_a_table_has_no_rows_of_a_record_that_was_deleted_before_it_was_exported(
+        self, dataset, record, record_folder, pixels, tmp_path
+    ):
+        stays = dataset.add_image(pixels)
+        dataset.replace_rows("events", {one.image_id: rows(one.image_id, 1) for one in (record, stays)})
+        take_away = Watch(progress=lambda *_: shutil.rmtree(record_folder, ignore_errors=True))  # and not yet the rows
+        report = dataset.export_legacy_folder(tmp_path / "exported", watch=take_away)
+        assert report.records == 1
+        again = ZarrDataset.create(tmp_path / "again.zarr")
+        again.ingest_legacy_folder(tmp_path / "exported")
+        assert list(again.load_table("events")["image_id"]) == [stays.image_id]
 
     def test_rows_that_another_program_wrote_while_an_export_is_restored_stay(
         self, dataset, record, pixels, tmp_path, meanwhile
