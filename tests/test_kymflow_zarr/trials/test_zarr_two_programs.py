@@ -31,6 +31,7 @@ from kymflow_zarr.errors import (
 from kymflow_zarr.importing.run import _Run
 from kymflow_zarr.record import revisions
 from kymflow_zarr.tables.sources import Source
+from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify import garbage
 from kymflow_zarr.verify import record as verify_record
@@ -448,6 +449,21 @@ class TestVerifyingWhatOthersAreAt:
         record.save_array_artifact("distance", np.ones((20, 6)))
         assert [problem for report in reports for problem in report.problems] == []
         assert record.load_array_artifact("distance").all()
+
+    @pytest.mark.parametrize("repair", [False, True])
+    def test_a_commit_that_is_forgotten_while_it_is_looked_at_is_no_damage(self, dataset, record, meanwhile, repair):
+        theirs = ZarrDataset(dataset.path)
+        for value in (1, 2):
+            theirs.replace_rows("events", {record.image_id: rows(record.image_id, value)})
+        (commit,) = (dataset.path / "tables/.commits").iterdir()
+        shutil.copy(commit, dataset.path / "copy").replace(commit)  # no longer another name of the table's own file
+        meanwhile(
+            TableCommits,
+            "_commit_problem",
+            lambda: theirs.replace_rows("events", {record.image_id: rows(record.image_id, 3)}),
+        )
+        assert dataset.verify(deep=True, repair=repair).problems == ()
+        assert not commit.exists()
 
     @pytest.mark.parametrize("asked", ["digest_chunks", "check_chunks"])
     def test_pixels_that_are_replaced_while_they_are_looked_at_are_no_damage(
