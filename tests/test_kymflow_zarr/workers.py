@@ -202,6 +202,7 @@ def do_for_seconds(journal: Journal, *, seed: int, seconds: float, **desk: str) 
 
 def commit(journal: Journal, *, path: str, image_id: str, name: str, count: int) -> None:
     """Count up one's own number in the record's metadata; where somebody else saved first, load again and repeat."""
+    _dawdle(random.Random(name))
     record = ZarrDataset(path).record(image_id)
     conflicts = 0
     for _ in range(count):
@@ -227,7 +228,8 @@ def _dawdle(rng: random.Random) -> None:
 
         return step
 
-    for owner, names in ((steps, ("write_file", "link", "replace")), (Blobs, ("names", "open", "read", "forget"))):
+    on_disk = ((steps, ("write_file", "link", "replace", "confirm")), (Blobs, ("names", "open", "read", "stamp", "forget")))
+    for owner, names in on_disk:
         for name in names:
             setattr(owner, name, slow(getattr(owner, name)))
 
