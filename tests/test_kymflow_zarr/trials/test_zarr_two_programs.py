@@ -195,6 +195,12 @@ class TestTakingOutWhatAnotherProgramTakesOut:
         with pytest.raises(RecordNotFoundError, match="no longer there"):
             read(record)
 
+    @pytest.mark.parametrize("method", ["load_array", "open_array"])
+    def test_its_pixels_have_lost_no_file(self, record, delete, meanwhile, method):
+        meanwhile(Blobs, "has_bytes", delete)
+        with pytest.raises(RecordNotFoundError, match="no longer there"):
+            getattr(record, method)()
+
     def test_metadata_are_read_where_it_was_away_for_a_moment(self, dataset, record, monkeypatch):
         record.save_metadata_payload({"a": 1})
         dataset.move_to_trash(record.image_id)
