@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -16,8 +17,12 @@ import tifffile
 from states import MASK_NAME, digest, rectangle, table_rows
 from zygote import Journal
 
+from kymflow_core.flow import VelocitySettings
 from kymflow_core.images.acq_image import AcqImage
-from kymflow_core.indexers import RadonReportIndexer
+from kymflow_core.indexers import INDEXERS, RadonReportIndexer
+from kymflow_core.reviews.event import VERDICTS
+from kymflow_core.reviews.log import ReviewLog
+from kymflow_core.reviews.review import load_review
 from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.disk import steps
@@ -202,6 +207,7 @@ def do_for_seconds(journal: Journal, *, seed: int, seconds: float, **desk: str) 
 
 def commit(journal: Journal, *, path: str, image_id: str, name: str, count: int) -> None:
     """Count up one's own number in the record's metadata; where somebody else saved first, load again and repeat."""
+    _dawdle(random.Random(name))
     record = ZarrDataset(path).record(image_id)
     conflicts = 0
     for _ in range(count):
@@ -227,7 +233,8 @@ def _dawdle(rng: random.Random) -> None:
 
         return step
 
-    for owner, names in ((steps, ("write_file", "link", "replace")), (Blobs, ("names", "open", "read", "forget"))):
+    on_disk = ((steps, ("write_file", "link", "replace", "confirm")), (Blobs, ("names", "open", "read", "stamp", "forget")))
+    for owner, names in on_disk:
         for name in names:
             setattr(owner, name, slow(getattr(owner, name)))
 
@@ -287,3 +294,36 @@ def save_beside(journal: Journal, *, path: str, name: str, count: int) -> None:
                 image.reload()
         journal.note("mask", name=roi.name)
     journal.note("ended", conflicts=conflicts)
+
+
+def work_beside_tables(journal: Journal, *, path: str, image_ids: list[str], name: str, count: int) -> None:
+    """Analyse a ROI of one's own, review events, delete images, and update tables meanwhile, in any order."""
+    rng = random.Random(name)
+    _dawdle(random.Random(f"{name} dawdles"))
+    tables = KymDataset(path)
+    logs = {image_id: ReviewLog(tables.dataset.record(image_id), reviewer=name) for image_id in image_ids}
+
+    def analyze(image_id: str) -> None:
+        image = AcqImage.from_zarr(path, image_id)
+        own = [roi.roi_id for roi in image.rois if roi.name == name]
+        with suppress(ConflictError):
+            own = own or [image.add_roi(x0=0, x1=20, y0=0, y1=200, name=name).roi_id]
+            assert not image.analyze(own, VelocitySettings(method="piv")).failed
+            journal.note("analysis", image_id=image_id, roi_id=own[0])
+
+    def review(image_id: str) -> None:
+        if events := load_review(tables.dataset.record(image_id)).events:
+            entry = logs[image_id].judge(rng.choice(events).event, rng.choice(VERDICTS))
+            journal.note("verdict", image_id=image_id, entry_id=entry.entry_id)
+
+    def delete(image_id: str) -> None:
+        added = tables.dataset.add_image(np.zeros((4, 3), np.uint16)).image_id
+        tables.update_images(rng.choice(INDEXERS), [added, image_id])
+        tables.dataset.delete_image(added)
+
+    def refresh(_image_id: str) -> None:
+        tables.refresh_tables(INDEXERS).checked()
+
+    for _ in range(count):
+        rng.choice((analyze, review, review, delete, refresh))(rng.choice(image_ids))
+    journal.note("ended")

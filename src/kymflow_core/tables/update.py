@@ -4,7 +4,7 @@ The rule of this room: a table is written once and its index after it. A crash b
 called behind, never false rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -80,15 +80,17 @@ def carry_out(dataset: ZarrDataset, plan: TablePlan, done: Sequence[Extraction])
 def _write(dataset: ZarrDataset, plan: TablePlan, done: Sequence[Extraction]) -> tuple[UpdateReport, bool]:
     name, known = plan.indexer.table_name, plan.known
     is_complete = len(done) == len(plan.image_ids)
-    # Deleted since they were listed: of these nothing has failed.
-    failed_ids = [one.image_id for one in done if one.rows is None] if plan.is_of_all else []
-    if deleted := [image_id for image_id in failed_ids if not dataset.has_record(image_id)]:
-        plan, done = replace(plan, gone=[*plan.gone, *deleted]), [one for one in done if one.image_id not in deleted]
     rows = {one.image_id: one.rows for one in done if one.rows is not None}
     failed = {one.image_id: one.entry.error for one in done if one.rows is None}
+    # Of an image that was deleted since the images were listed nothing has failed; of one that never was, all has.
+    if deleted := [one for one in failed if (plan.is_of_all or one in known.n_rows) and not dataset.has_record(one)]:
+        return _write(dataset, *_without(plan, done, deleted))
     if plan.is_whole and not is_complete:
         known = load_index(dataset, name)
     written = write_rows(dataset, plan.indexer, rows, failed, plan.gone, is_whole=plan.is_whole and is_complete)
+    # Who deletes an image removes its rows only once it is away, and may have looked before these were written.
+    if deleted := [image_id for image_id in rows if not dataset.has_record(image_id)]:
+        return _write(dataset, *_without(plan, done, deleted))
     entries = _save_index(dataset, name, done, failed, plan.gone, known, written)
     report = UpdateReport(
         table_name=name,
@@ -99,6 +101,13 @@ def _write(dataset: ZarrDataset, plan: TablePlan, done: Sequence[Extraction]) ->
         is_cancelled=not is_complete,
     )
     return report, written is not None
+
+
+def _without(plan: TablePlan, done: Sequence[Extraction], deleted: Collection[str]) -> tuple[TablePlan, list[Extraction]]:
+    """Return a plan, and what its images gave, where some of these are deleted by now: their rows are removed."""
+    left = [image_id for image_id in plan.image_ids if image_id not in deleted]
+    plan = replace(plan, image_ids=left, gone=[*plan.gone, *deleted])
+    return plan, [one for one in done if one.image_id not in deleted]
 
 
 def _save_index(

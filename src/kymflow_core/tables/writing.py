@@ -114,11 +114,11 @@ def _replace(
     name, like = indexer.table_name, empty_rows(indexer)
     marked = _marked_old_rows(dataset, name, failed)
     if is_whole and not _fit(marked, rows, what=name):
-        marked = dict.fromkeys(marked, like)
+        marked = dict.fromkeys(marked, _NOTHING)
     is_there = name in dataset.list_table_names()
     if not rows and not marked and not gone and (is_there or not is_whole):
         return None
-    return dataset.commit_arrow(name, {**dict.fromkeys(gone, like), **rows, **marked}, like=like)
+    return dataset.commit_arrow(name, {**dict.fromkeys(gone, _NOTHING), **rows, **marked}, like=like)
 
 
 def _marked_old_rows(dataset: ZarrDataset, name: str, failed: Mapping[str, str]) -> dict[str, pa.Table]:

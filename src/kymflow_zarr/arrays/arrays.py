@@ -243,6 +243,7 @@ def _complete(blobs: Blobs, key: str) -> tuple[ArrayPlan, JsonObject]:
     # zarr 3.1 reads a file of no bytes as zeros, like a missing one.
     missing = [name for name in sorted(plan.files()) if not blobs.has_bytes(inside(key, name))]
     if missing:
+        _document(blobs, key)  # which is gone too where the whole array is: deleted since, and not damaged
         raise DamagedError(
             f"the array {blobs.describe(key)} has lost {len(missing)} of its files, {missing[0]} among them; "
             "restore it from a backup"

@@ -109,7 +109,8 @@ class _Export:
             self.writer.failed += written[image_id].failed
             self.writer.notes += written[image_id].notes
         images = [image for image_id in ids if (image := written[image_id].image) is not None]
-        tables = list(self._tables(set(ids)))
+        deleted = {one for one in ids if written[one].image is None and not self.dataset.has_record(one)}
+        tables = list(self._tables(set(ids), deleted))
         attributes = self.dataset.attributes
         document = ExportDocument(
             dataset_id=attributes.dataset_id,
@@ -178,8 +179,8 @@ class _Export:
             return {}
         return dict(zip(frame[IMAGE_ID], map(str, frame[SOURCE_PATH]), strict=True))
 
-    def _tables(self, image_ids: Collection[str]) -> Iterator[ExportedFile]:
-        """Write the tables, without rows of records that came since the others were listed."""
+    def _tables(self, image_ids: Collection[str], deleted: Collection[str]) -> Iterator[ExportedFile]:
+        """Write the tables, without rows of records that came, or were deleted, since the others were listed."""
         names = [*(self.dataset.list_table_names() if self.writer.plan.include_tables else []), layout.SOURCES_TABLE]
         for name in names:
             with self.writer.noting(Path(layout.table_key(name))):
@@ -192,9 +193,9 @@ class _Export:
                     else self.dataset.load_arrow(name)
                 )
                 # Also one that is deleted by now, and the other way round one that came while the table was read.
-                later = there.union(self.dataset.list_image_ids()).difference(image_ids)
-                if later and IMAGE_ID in table.column_names:
-                    table = without_images(table, later)
+                others = there.union(self.dataset.list_image_ids()).difference(image_ids).union(deleted)
+                if others and IMAGE_ID in table.column_names:
+                    table = without_images(table, others)
                 data = table_to_parquet(table, grouped_by=IMAGE_ID)
                 yield self.writer.write(f"{_TABLES_FOLDER}/{name}{layout.PARQUET}", data, "table", name)
                 yield self.writer.write(

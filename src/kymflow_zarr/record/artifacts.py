@@ -107,6 +107,8 @@ class Artifacts:
         ------
         ArtifactNotFoundError
             When there is none of that name; the message lists those there are.
+        RecordNotFoundError
+            When the record was deleted or moved since this handle was made.
         DamagedError
             When it cannot be read, or is not what was saved.
         """
@@ -410,5 +412,7 @@ class Artifacts:
             raise self._not_found(kind, name, self.list_analysis_keys()) from error
 
     def _not_found(self, kind: str, name: str, there: Sequence[str]) -> ArtifactNotFoundError:
+        """Return the error for an artifact that the record does not have; raise another where the record is gone."""
+        self._check_there()
         listed = ", ".join(map(repr, there)) or "none"
         return ArtifactNotFoundError(f"no {kind} artifact named {name[:200]!r} in record {self.image_id}; it has {listed}")

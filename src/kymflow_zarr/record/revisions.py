@@ -75,6 +75,17 @@ def load_revision(blobs: Blobs, numbers: list[int] | None = None) -> Revision:
         When there are revisions and none of them is whole, or there is none and `metadata.json` cannot be read.
     """
     numbers = list_revisions(blobs) if numbers is None else numbers
+    while True:
+        newest = _load_listed(blobs, numbers)
+        # What looks like an edit by hand may be the readable copy of a revision that came since they were listed.
+        now = numbers if newest.committed else list_revisions(blobs)
+        if now == numbers:
+            return newest
+        numbers = now
+
+
+def _load_listed(blobs: Blobs, numbers: list[int]) -> Revision:
+    """Return the newest metadata, where the revisions have these numbers."""
     if not numbers:
         return _load_without_history(blobs)
     newest = _newest_sound(blobs, numbers)

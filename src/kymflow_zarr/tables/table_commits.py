@@ -229,6 +229,8 @@ class TableCommits(TableFiles):
             if said := parquet_problem(data, what=what, deep=False, of=self.of):
                 return said
             number = number_of(ParquetBytes(data, what=what).notes)
+        except FileNotFoundError:  # another program has forgotten it, and needs it no more
+            return None
         except (KymflowZarrError, OSError) as error:
             return str(error)
         return None if key in (self._commit_key(number), self._part_key(number)) else f"says that it is commit {number}"

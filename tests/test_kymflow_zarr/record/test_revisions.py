@@ -412,6 +412,22 @@ class TestEditsByHand:
         (kept,) = (blobs.root / ".quarantine").iterdir()
         assert (kept.read_text(), load_revision(blobs).payload) == ('{"a": "by hand"}', {"a": 2})
 
+    @pytest.mark.parametrize("saved", [0, 1])
+    def test_what_another_program_saves_after_the_revisions_were_listed_is_no_edit(self, blobs, monkeypatch, saved):
+        for a in range(saved):
+            save(blobs, {"a": a})
+        listed = revisions.list_revisions
+
+        def list_and_be_overtaken(blobs):
+            numbers = listed(blobs)
+            monkeypatch.setattr(revisions, "list_revisions", listed)
+            save(blobs, {"a": "theirs"})
+            return numbers
+
+        monkeypatch.setattr(revisions, "list_revisions", list_and_be_overtaken)
+        newest = load_revision(blobs)
+        assert (newest.number, newest.committed, newest.payload) == (saved, True, {"a": "theirs"})
+
     def test_an_edit_back_to_what_an_older_revision_said_counts(self, blobs):
         for a in (1, 2):
             save(blobs, {"a": a})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from acknowledged import Contents, after, contents_of, split
@@ -13,6 +14,10 @@ from states import Sample, make_sample, table_rows
 from zygote import Zygote, read_journal
 
 from kymflow_core.images.acq_image import AcqImage
+from kymflow_core.indexers import INDEXERS
+from kymflow_core.reviews.log import load_entries
+from kymflow_core.simulate import Episode, Scan, simulate_kymograph
+from kymflow_core.tables.kym_dataset import KymDataset
 from kymflow_zarr import ZarrDataset
 
 pytestmark = [
@@ -20,6 +25,9 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="forking with numpy loaded is sound on Linux only"),
 ]
 
+_EVENTS = pd.DataFrame(
+    [{"roi_id": 9, "event_id": one, "t0_s": one, "t1_s": one + 0.5, "kind": "low", "score": 1.0} for one in (0.0, 1.0)]
+)
 COMMITTERS = [f"writer {number}" for number in range(8)]
 
 
@@ -133,6 +141,42 @@ def test_no_roi_or_mask_that_three_processes_save_beside_one_tiff_is_lost(zygote
     assert {roi.name for roi in image.rois if image.stored_mask(roi).state == "mask"} == saved["mask"]
     count("saves of ROIs and masks of 3 processes beside one TIFF", sum(map(len, saved.values())))
     count("conflicts among these, that were answered and repeated", sum(line.get("conflicts", 0) for line in journal))
+
+
+def test_tables_are_after_a_refresh_what_a_rebuild_makes_whatever_four_processes_did(zygote, tmp_path, trials, count):
+    dataset = ZarrDataset.create(tmp_path / "lab.zarr")
+    stall = Episode(t0_s=0.1, t1_s=0.15, velocity_mm_s=0.0, kind="stall")
+    scan = Scan(name="scan", velocity_mm_s=1.0, episodes=(stall,), lines=200, pixels=24)
+    ids = []
+    for number in range(2):
+        pixels = simulate_kymograph(scan, rng=np.random.default_rng(number))
+        with dataset.build_record(pixels) as draft:
+            draft.save_metadata_payload({"header": {"seconds_per_line": 0.001, "um_per_pixel": 0.5}})
+            draft.save_df_parquet("velocity_events", _EVENTS)
+        ids.append(draft.image_id)
+    common = {"path": str(dataset.path), "image_ids": ids, "count": trials.commits // 3}
+    names = [f"writer {number}" for number in range(4)]
+    journal = _let_work(zygote, tmp_path, "work_beside_tables", [{**common, "name": name} for name in names])
+
+    entries = {entry.entry_id for image_id in ids for entry in load_entries(dataset.record(image_id))}
+    assert entries == {line["entry_id"] for line in journal if line["what"] == "verdict"}
+    for image_id in ids:
+        analysed = {line["roi_id"] for line in journal if line["what"] == "analysis" and line["image_id"] == image_id}
+        for name in ("velocity", "radon_report") if analysed else ():
+            assert set(dataset.record(image_id).load_df_parquet(name)["roi_id"]) == analysed
+    tables = KymDataset(dataset)
+    tables.refresh_tables(INDEXERS).checked()
+    refreshed = tables.load_tables()
+    tables.rebuild_tables(INDEXERS).checked()
+    for name, rebuilt in tables.load_tables().items():
+        pd.testing.assert_frame_equal(_by_image(refreshed[name]), _by_image(rebuilt), check_like=True)
+    assert dataset.verify(deep=True).problems == ()
+    count("analyses, verdicts and changes of tables by 4 processes", 4 * (trials.commits // 3))
+
+
+def _by_image(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the images in one order; of each image the rows keep theirs."""
+    return table.sort_values("image_id", kind="stable", ignore_index=True)
 
 
 def test_the_rest_of_the_metadata_survives_the_commits(committed):

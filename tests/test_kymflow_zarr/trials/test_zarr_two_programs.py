@@ -31,6 +31,7 @@ from kymflow_zarr.errors import (
 from kymflow_zarr.importing.run import _Run
 from kymflow_zarr.record import revisions
 from kymflow_zarr.tables.sources import Source
+from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import Tables
 from kymflow_zarr.verify import garbage
 from kymflow_zarr.verify import record as verify_record
@@ -174,6 +175,29 @@ class TestTakingOutWhatAnotherProgramTakesOut:
     def test_reading_it_does_not_speak_of_damage(self, record, delete, meanwhile, method):
         record.save_metadata_payload({"a": 1})
         meanwhile(Blobs, "read", delete)
+        with pytest.raises(RecordNotFoundError, match="no longer there"):
+            getattr(record, method)()
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            pytest.param(lambda record: record.load_json("params"), id="json"),
+            pytest.param(lambda record: record.load_df_parquet("report"), id="table"),
+            pytest.param(lambda record: record.load_computed_from("report.parquet"), id="statement"),
+            pytest.param(lambda record: record.load_array_artifact("mask"), id="array"),
+        ],
+    )
+    def test_reading_what_is_in_it_does_not_speak_of_an_artifact_that_it_lacks(self, record, delete, meanwhile, read):
+        record.save_json("params", {"a": 1})
+        record.save_df_parquet("report", pd.DataFrame({"v": [1]}))
+        record.save_array_artifact("mask", MASK)
+        meanwhile(Blobs, "read", delete)
+        with pytest.raises(RecordNotFoundError, match="no longer there"):
+            read(record)
+
+    @pytest.mark.parametrize("method", ["load_array", "open_array"])
+    def test_its_pixels_have_lost_no_file(self, record, delete, meanwhile, method):
+        meanwhile(Blobs, "has_bytes", delete)
         with pytest.raises(RecordNotFoundError, match="no longer there"):
             getattr(record, method)()
 
@@ -327,6 +351,18 @@ class TestExportsAndWhatIsAddedMeanwhile:
         assert list(again.load_table("events")["image_id"]) == [record.image_id]
         assert not again.verify(deep=True).problems
 
+    def test_a_table_has_no_rows_of_a_record_that_was_deleted_before_it_was_exported(
+        self, dataset, record, record_folder, pixels, tmp_path
+    ):
+        stays = dataset.add_image(pixels)
+        dataset.replace_rows("events", {one.image_id: rows(one.image_id, 1) for one in (record, stays)})
+        take_away = Watch(progress=lambda *_: shutil.rmtree(record_folder, ignore_errors=True))  # and not yet the rows
+        report = dataset.export_legacy_folder(tmp_path / "exported", watch=take_away)
+        assert report.records == 1
+        again = ZarrDataset.create(tmp_path / "again.zarr")
+        again.ingest_legacy_folder(tmp_path / "exported")
+        assert list(again.load_table("events")["image_id"]) == [stays.image_id]
+
     def test_rows_that_another_program_wrote_while_an_export_is_restored_stay(
         self, dataset, record, pixels, tmp_path, meanwhile
     ):
@@ -419,6 +455,21 @@ class TestVerifyingWhatOthersAreAt:
         record.save_array_artifact("distance", np.ones((20, 6)))
         assert [problem for report in reports for problem in report.problems] == []
         assert record.load_array_artifact("distance").all()
+
+    @pytest.mark.parametrize("repair", [False, True])
+    def test_a_commit_that_is_forgotten_while_it_is_looked_at_is_no_damage(self, dataset, record, meanwhile, repair):
+        theirs = ZarrDataset(dataset.path)
+        for value in (1, 2):
+            theirs.replace_rows("events", {record.image_id: rows(record.image_id, value)})
+        (commit,) = (dataset.path / "tables/.commits").iterdir()
+        shutil.copy(commit, dataset.path / "copy").replace(commit)  # no longer another name of the table's own file
+        meanwhile(
+            TableCommits,
+            "_commit_problem",
+            lambda: theirs.replace_rows("events", {record.image_id: rows(record.image_id, 3)}),
+        )
+        assert dataset.verify(deep=True, repair=repair).problems == ()
+        assert not commit.exists()
 
     @pytest.mark.parametrize("asked", ["digest_chunks", "check_chunks"])
     def test_pixels_that_are_replaced_while_they_are_looked_at_are_no_damage(
