@@ -158,7 +158,7 @@ def test_folder_names_are_entered_where_the_user_says_what_they_are(dock, scans,
     dock.exchange.choose_and_import()
     qtbot.waitUntil(lambda: "imported" in dock._bar.text and not dock.is_busy, timeout=30_000)
     assert dock._bar.text.endswith("from folder names: 1 record changed; the folders of 1 file do not fit")
-    assert f"{scans / 'second.tif'}\n    its folders '' do not fit" in dock.exchange.dialog.text
+    assert f"{scans / 'second.tif'}\n    no folder lies between the file and the imported one" in dock.exchange.dialog.text
     images = ZarrDataset(tmp_path / "lab.zarr", mode="r").load_table("images").set_index("name")
     assert images.loc["first", ["exp_subject_id", "exp_vessel_id"]].tolist() == ["A89", "V1"]
 
