@@ -254,7 +254,7 @@ def test_indexing_makes_the_rows_of_new_results(imported_path):
     assert dataset.load_table("radon_report")["mean_velocity"].tolist() == [7.0]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.trials)])
 def test_rebuilding_says_what_the_tables_have(imported_path, jobs):
     result = run("index", imported_path, "--rebuild", "--jobs", jobs)
     assert (result.exit_code, result.stdout.splitlines()) == (

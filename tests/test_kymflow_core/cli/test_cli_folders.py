@@ -407,6 +407,7 @@ class TestTables:
 
 
 class TestExport:
+    @pytest.mark.trials
     def test_two_processes_take_all_out_and_in_again(self, imported_path, tmp_path):
         result = run("export", imported_path, tmp_path / "out", "--jobs", 2)
         assert (result.exit_code, "2 records" in result.stdout) == (0, True)

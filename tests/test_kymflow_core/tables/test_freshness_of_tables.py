@@ -737,7 +737,7 @@ class TestLongRuns:
         kd.rebuild(RADON, watch=Watch(progress=lambda number, *_: done.append(number), is_cancelled=lambda: len(done) >= 1))
         assert (len(kd.get_table(TABLE)), len(stale(kd))) == (1, 2)
 
-    @pytest.mark.parametrize("kind", ["none", "threads", "processes"])
+    @pytest.mark.parametrize("kind", ["none", "threads", pytest.param("processes", marks=pytest.mark.trials)])
     def test_any_executor_gives_the_same_table(self, lab, kind):
         edit_roi(lab.second, 1, x1=12)
         lab.empty.save_df_parquet(TABLE, NOT_A_REPORT)

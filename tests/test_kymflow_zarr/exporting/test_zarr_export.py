@@ -38,7 +38,7 @@ def two_processes():
         yield executor
 
 
-@pytest.fixture(params=["threads", "processes"])
+@pytest.fixture(params=["threads", pytest.param("processes", marks=pytest.mark.trials)])
 def executor(request):
     """An executor of two."""
     if request.param == "processes":
