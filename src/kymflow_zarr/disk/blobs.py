@@ -184,6 +184,12 @@ class Blobs(ReadableBlobs):
         """Remove the staging folder where nothing is in it."""
         self._staging.forget_if_empty()
 
+    def forget_empty_folders(self, key: str) -> None:
+        """Remove a folder and those in it, as far as nothing is in them."""
+        for folder, _, _ in os.walk(self._path(key), topdown=False):
+            with suppress(OSError):
+                os.rmdir(folder)
+
     def is_taken_away(self, key: str, error: OSError) -> bool:
         """Return whether something could not be read, moved or removed since another program has taken it away."""
         return error.errno == errno.ENOENT and not isinstance(error, UnconfirmedError) and not self.is_listed(key)

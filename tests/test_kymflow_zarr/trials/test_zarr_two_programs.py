@@ -16,6 +16,7 @@ import tifffile
 
 from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.dataset import manifest, recognize
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.blobs import Blobs
@@ -28,8 +29,10 @@ from kymflow_zarr.errors import (
     PixelsExistError,
     RecordNotFoundError,
 )
+from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.importing.run import _Run
 from kymflow_zarr.record import revisions
+from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import Tables
@@ -374,6 +377,115 @@ class TestExportsAndWhatIsAddedMeanwhile:
         meanwhile(Tables, "save", add)
         again.ingest_legacy_folder(tmp_path / "exported")
         assert set(again.load_table("events")["image_id"]) == {record.image_id, other}
+
+
+class TestExportsOfARecordThatOthersChange:
+    @pytest.fixture
+    def record(self, record) -> ZarrImageRecord:
+        """The record with something of each kind."""
+        record.save_metadata_payload({"n": 1})
+        record.save_json("params", {"n": 1})
+        record.save_df_parquet("report", pd.DataFrame({"n": [1]}))
+        record.save_array_artifact("mask", MASK)
+        return record
+
+    @pytest.fixture
+    def restored(self, dataset, tmp_path) -> Callable[[], tuple[ExportReport, ZarrDataset]]:
+        """A function that exports the dataset and makes another one of that."""
+
+        def restore():
+            report = dataset.export_legacy_folder(tmp_path / "exported")
+            again = ZarrDataset.create(tmp_path / "again.zarr")
+            assert not again.ingest_legacy_folder(tmp_path / "exported").failed
+            assert not again.verify(deep=True).problems
+            return report, again
+
+        return restore
+
+    STEPS = ("load_attributes", "load_revision", "load_array", "load_json", "list_array_artifacts", "is_held_by_metadata")
+
+    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize("take_away", ["delete_image", "move_to_trash"])
+    def test_one_that_is_taken_out_is_not_in_the_export(
+        self, dataset, record, tmp_path, meanwhile, restored, step, take_away
+    ):
+        meanwhile(HeldRecord, step, partial(getattr(ZarrDataset(dataset.path), take_away), record.image_id))
+        report, again = restored()
+        assert report.records == 0
+        assert [str(one.path) for one in report.failed] == [f"images/{record.image_id}"]
+        assert "deleted or moved to the trash while the dataset was exported" in report.failed[0].reason
+        assert again.list_image_ids() == []
+        assert not (tmp_path / "exported" / "images" / record.image_id).exists()
+
+    def test_the_rows_of_one_that_is_restored_from_the_trash_too_late_are_not_in_the_export(
+        self, dataset, record, meanwhile, restored
+    ):
+        other = ZarrDataset(dataset.path)
+
+        def restore():
+            other.restore_from_trash(other.list_trash()[0])
+            other.replace_rows("events", {record.image_id: rows(record.image_id, 1)})
+
+        meanwhile(HeldRecord, "load_array", partial(other.move_to_trash, record.image_id))
+        meanwhile(Dataset, "list_table_names", restore)
+        report, again = restored()
+        assert report.records == 0
+        assert again.list_image_ids() == []
+        assert "events" not in again.list_table_names() or again.load_table("events").empty
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_one_that_is_back_from_the_trash_is_whole(
+        self, dataset, record, record_folder, tmp_path, meanwhile, restored, step
+    ):
+        other, probe = ZarrDataset(dataset.path), tmp_path / "probe"
+        made = record_folder.stat().st_ctime_ns
+        probe.touch()
+        while probe.stat().st_ctime_ns <= made:  # the disk's clock may be coarse
+            probe.touch()
+        meanwhile(HeldRecord, step, partial(other.move_to_trash, record.image_id))
+        meanwhile(HeldRecord, "again", lambda: other.restore_from_trash(other.list_trash()[0]))
+        report, again = restored()
+        assert (report.records, report.failed) == (1, ())
+        back = again.record(record.image_id)
+        assert (back.list_analysis_keys(), back.list_array_artifacts()) == (["params.json", "report.parquet"], ["mask"])
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_metadata_and_results_are_of_one_moment(self, dataset, record, meanwhile, restored, step):
+        def save():
+            other = ZarrDataset(dataset.path).record(record.image_id)
+            other.save_metadata_payload({"n": 2})
+            other.save_json("params", {"n": 2})
+            other.save_df_parquet("report", pd.DataFrame({"n": [2]}))
+            other.save_array_artifact("later", MASK)
+            other.delete_array_artifact("mask")
+
+        meanwhile(HeldRecord, step, save)
+        report, again = restored()
+        assert (report.failed, report.notes) == ((), ())
+        back = again.record(record.image_id)
+        assert back.load_metadata_payload() == {"n": 2}
+        assert back.load_json("params") == {"n": 2}
+        assert back.load_df_parquet("report")["n"].tolist() == [2]
+        assert back.list_array_artifacts() == ["later"]
+
+    def test_one_that_changes_each_time_is_exported_with_a_note_and_its_history_as_it_was(
+        self, dataset, record, restored, monkeypatch
+    ):
+        real, other = HeldRecord.load_revision, ZarrDataset(dataset.path).record(record.image_id)
+
+        def change(held):
+            revision = real(held)
+            other.save_metadata_payload({"n": other.load_metadata_payload()["n"] + 1})
+            return revision
+
+        monkeypatch.setattr(HeldRecord, "load_revision", change)
+        report, again = restored()
+        assert [note.partition(": ")[2] for note in report.notes] == [
+            "its files are of several moments, since other programs changed it meanwhile"
+        ]
+        # No revision of an earlier state upon a later one.
+        numbers = [revision.payload["n"] for revision in again.record(record.image_id).history()]
+        assert numbers == list(range(1, len(numbers) + 1))
 
 
 class TestArraysThatAreWrittenOnce:
