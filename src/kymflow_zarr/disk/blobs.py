@@ -206,8 +206,12 @@ class Blobs(ReadableBlobs):
     def set_odd_aside(self, key: str) -> None:
         """Move into the quarantine what lies in the place of a file and is none, such as a folder or a link."""
         if self.is_odd(key):
-            with self.unless_gone(key):
-                self.set_aside(key)
+            self.set_aside_if_there(key)
+
+    def set_aside_if_there(self, key: str) -> None:
+        """Move a file or folder into the quarantine, as `set_aside`, unless another program has taken it away."""
+        with self.unless_gone(key):
+            self.set_aside(key)
 
     def set_aside(self, key: str) -> str:
         """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now.

@@ -98,9 +98,9 @@ class Tables:
         """Return the file of a table, with its commits; it need not exist."""
         return TableCommits(self._blobs, name)
 
-    def set_aside(self, key: str) -> None:
-        """Move something that lies among the tables into the quarantine."""
-        self._blobs.set_aside(key)
+    def set_odd_aside(self, key: str) -> None:
+        """Move what lies in the place of a table's file, and is none, into the quarantine."""
+        self._blobs.set_odd_aside(key)
 
     def exists(self, name: str) -> bool:
         """Return whether there is a table of that name."""

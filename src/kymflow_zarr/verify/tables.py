@@ -51,11 +51,11 @@ def _table_findings(
     where, file = layout.table_key(name), tables.file(name)
     for key in file.odd_commits():
         what = "has the name of a commit, and is no file but a folder, a link or a pipe"
-        yield from found(key, what, partial(tables.set_aside, key))
+        yield from found(key, what, partial(tables.set_odd_aside, key))
     said = file.problem(deep=deep)
     torn = dict(file.commit_problems() if deep and said in (None, UNSEALED, UNBOUND) else ()) | dict(file.part_problems())
     for key, what in torn.items():
-        yield from found(key, what, partial(tables.set_aside, key))
+        yield from found(key, what, partial(file.set_torn_aside, key))
     if (lost := file.lost_part()) is not None:
         what = f"lacks part {lost}, which was written and is gone; updating the table makes its rows again"
         yield from found(where, what, file.rewrite)

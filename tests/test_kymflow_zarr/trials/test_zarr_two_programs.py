@@ -36,8 +36,9 @@ from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import Tables
-from kymflow_zarr.verify import garbage
+from kymflow_zarr.verify import garbage, verify
 from kymflow_zarr.verify import record as verify_record
+from kymflow_zarr.verify.verify import VerifyReport
 
 MASK = np.ones((20, 6), bool)
 
@@ -667,6 +668,101 @@ class TestWhatOtherProgramsPutThere:
         document = record_folder / "zarr.json"
         document.write_text(document.read_text().replace('"y"', '"q"', 1))
         assert dataset.verify().exit_code == 2
+
+
+class TestTwoRepairsAtOnce:
+    """Both have looked; the other one has repaired by the time that this one does."""
+
+    @pytest.fixture
+    def repaired_by_another(self, dataset, meanwhile) -> Callable[..., VerifyReport]:
+        """A function that repairs after another program has looked, repaired, and done one thing more."""
+
+        def repair(then: Callable[[], object] = lambda: None) -> VerifyReport:
+            def other() -> None:
+                assert ZarrDataset(dataset.path).verify(deep=True, repair=True).exit_code == 0
+                then()
+
+            meanwhile(verify, "_repaired", other)
+            return dataset.verify(deep=True, repair=True)
+
+        return repair
+
+    def test_a_revision_that_was_saved_since_is_kept(self, dataset, record, record_folder, repaired_by_another):
+        for number in range(2):
+            record.save_metadata_payload({"n": number})
+        torn = record_folder / "analysis/history/metadata.00000001.json"
+        torn.write_bytes(torn.read_bytes()[:-9])
+        saved = partial(ZarrDataset(dataset.path).record(record.image_id).save_metadata_payload, {"n": 2})
+        assert repaired_by_another(saved).exit_code == 0
+        assert [revision.payload for revision in record.history()] == [{"n": 0}, {"n": 1}, {"n": 2}]
+        assert not dataset.verify(deep=True).problems
+
+    @pytest.mark.parametrize("make", [os.mkfifo, lambda place: place.symlink_to("gone")], ids=["pipe", "link"])
+    @pytest.mark.parametrize(
+        ("place", "save", "load"),
+        [
+            pytest.param(
+                "analysis/params.json",
+                lambda record: record.save_json("params", {"n": 2}),
+                lambda record: record.load_json("params") == {"n": 2},
+                id="artifact",
+            ),
+            pytest.param(
+                "analysis_arrays/mask",
+                lambda record: record.save_array_artifact("mask", MASK),
+                lambda record: record.load_array_artifact("mask").all(),
+                id="array",
+            ),
+        ],
+    )
+    def test_what_was_saved_since_in_the_place_of_what_is_no_file_is_kept(
+        self, dataset, record, record_folder, repaired_by_another, make, place, save, load
+    ):
+        make(record_folder / place)
+        assert repaired_by_another(partial(save, record)).exit_code == 0
+        assert load(record)
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda commit: commit.write_bytes(b"PAR1 torn"), id="torn"),
+            pytest.param(os.mkfifo, id="pipe"),
+        ],
+    )
+    def test_a_commit_of_a_table_that_was_made_since_is_kept(self, dataset, record, repaired_by_another, spoil):
+        for value in range(2):
+            dataset.save_table("velocity", rows(record.image_id, value))
+        commit = dataset.path / "tables/.commits/velocity.00000002.parquet"
+        spoil(commit)
+        saved = partial(ZarrDataset(dataset.path).save_table, "velocity", rows(record.image_id, 2))
+        assert repaired_by_another(saved).exit_code == 0
+        assert dataset.load_table("velocity")["v"].tolist() == [2]
+        assert [path.name for path in commit.parent.iterdir()] == [commit.name]
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda path: (path / "images/strange").mkdir(), id="stranger"),
+            pytest.param(lambda path: (path / f".{'0' * 32}.tmp").touch(), id="temporary file"),
+            pytest.param(lambda path: (path / ".staging/building-1~x").mkdir(parents=True), id="left in staging"),
+            pytest.param(lambda path: (path / "index/rois.parquet").write_bytes(b"torn"), id="index"),
+        ],
+    )
+    def test_what_both_set_aside_is_repaired(self, dataset, record, repaired_by_another, two_days_later, spoil):
+        (dataset.path / "index").mkdir(exist_ok=True)
+        spoil(dataset.path)
+        two_days_later()
+        report = repaired_by_another()
+        assert [problem.repaired for problem in report.problems] == [True]
+
+    def test_what_both_put_back_is_repaired(self, dataset, record, record_folder, repaired_by_another, two_days_later):
+        moved = dataset.path / f".staging/replaced-1~{'images%2F' + record.image_id}"
+        moved.parent.mkdir(exist_ok=True)
+        record_folder.rename(moved)
+        two_days_later()
+        report = repaired_by_another()
+        assert [problem.repaired for problem in report.problems] == [True]
+        assert dataset.list_image_ids() == [record.image_id]
 
 
 class TestRepairs:
