@@ -285,7 +285,7 @@ class Tables:
     def _has_rows_of(self, name: str, image_ids: Collection[str]) -> bool:
         try:
             return len(self.load(name, columns=[IMAGE_ID], image_ids=image_ids)) > 0
-        except InvalidValueError:  # another program's table, without images
+        except (InvalidValueError, TableNotFoundError):  # without images, or set aside by another program since
             return False
 
     def _found(self, name: str, read: _Read | None) -> _Read:

@@ -765,6 +765,29 @@ class TestTwoRepairsAtOnce:
         assert dataset.list_image_ids() == [record.image_id]
 
 
+class TestATableThatARepairSetsAsideMeanwhile:
+    @pytest.fixture
+    def set_aside(self, dataset, record) -> Callable[[], None]:
+        """A function that does with a table what a repair does with one that cannot be read."""
+        dataset.replace_rows("events", {record.image_id: rows(record.image_id, 1)})
+        return Tables(Blobs(dataset.path, read_only=False)).file("events").set_aside
+
+    def test_does_not_keep_an_image_from_being_deleted(self, dataset, record, meanwhile, set_aside):
+        meanwhile(Tables, "load", set_aside)
+        dataset.delete_image(record.image_id)
+        assert dataset.list_image_ids() == []
+
+    @pytest.mark.parametrize("repair", [False, True])
+    def test_is_no_problem(self, dataset, record, meanwhile, set_aside, repair):
+        meanwhile(TableCommits, "is_behind", set_aside)
+        assert dataset.verify(deep=True, repair=repair).problems == ()
+
+    def test_has_no_rows_that_are_to_be_removed(self, dataset, record, record_folder, meanwhile, set_aside):
+        shutil.rmtree(record_folder)
+        meanwhile(verify, "_repaired", set_aside)
+        assert [problem.repaired for problem in dataset.verify(repair=True).problems] == [True]
+
+
 class TestRepairs:
     def test_a_mask_that_only_a_revision_in_the_quarantine_names_is_no_garbage(
         self, dataset, record, record_folder, two_days_later
