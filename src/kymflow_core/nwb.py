@@ -46,6 +46,8 @@ _ANY_AGE = "P0D/"
 """NWB's form of an age of which only is known that it is not below 0."""
 _SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "u": "U", "o": "O"}
 _SUBJECT = ("species", "genotype", "strain")
+_TRIES = 3
+"""How often a record is read that others change meanwhile."""
 _REGULAR = 1e-6
 """Part of a step by which times may differ from equal steps, and count as such."""
 
@@ -102,10 +104,9 @@ def export_nwb(dataset: ZarrDataset, folder: str | Path, *, overwrite: bool = Fa
         watch.check("the export was cancelled; the files that are there are whole")
         watch.progress(done, len(ids), image_id)
         try:
-            record = dataset.record(image_id)
-            name = AcqImage(record).name
+            name = AcqImage(dataset.record(image_id)).name
             path = target / places.take(f"{friendly_folder(name, image_id)}.nwb")
-            write_nwb(record, path)
+            _write(_file_of_one_moment(dataset, image_id), path)
         except (KymflowError, KymflowZarrError, ValueError, TypeError) as error:
             failed.append(FailedFile(path=Path(image_id), reason=str(error)))
         else:
@@ -124,10 +125,13 @@ def write_nwb(record: ZarrImageRecord, path: Path) -> None:
         When pynwb is not installed.
     """
     _check_installed()
+    _write(_file_of(record), path)
+
+
+def _write(file: "NWBFile", path: Path) -> None:
     import h5py
     from pynwb import NWBHDF5IO
 
-    file = _file_of(record)
     # Opened here, since pynwb warns of every path that does not end in .nwb.
     with saving_file(path) as temporary, h5py.File(temporary, "w") as opened, NWBHDF5IO(file=opened, mode="w") as io:
         io.write(file)
@@ -140,6 +144,16 @@ def _check_installed() -> None:
         raise MissingPackageError(
             'NWB files are written by pynwb, which is not installed; install it with: pip install "napari-kymflow[nwb]"'
         ) from error
+
+
+def _file_of_one_moment(dataset: ZarrDataset, image_id: str) -> "NWBFile":
+    """Return a record's file, whose ROIs and velocities belong together; raise `ImageError` where others always save."""
+    for _ in range(_TRIES):
+        record = dataset.held_record(image_id)
+        moment, file = record.moment(), _file_of(record)
+        if record.again().moment() == moment:
+            return file
+    raise ImageError(f"other programs changed it each of the {_TRIES} times that it was read; export it again")
 
 
 def _file_of(record: ZarrImageRecord) -> "NWBFile":

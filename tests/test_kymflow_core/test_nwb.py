@@ -12,6 +12,7 @@ from kymflow_core.cli import app
 from kymflow_core.errors import MissingPackageError
 from kymflow_core.headers import AcquisitionHeader
 from kymflow_core.images.metadata import RecordMetadata
+from kymflow_core.indexers import VelocityIndexer
 from kymflow_core.nwb import export_nwb, write_nwb
 from kymflow_core.roi import MaskROI
 from kymflow_core.velocity_schema import conform_velocity
@@ -125,6 +126,65 @@ def test_a_record_that_nwb_cannot_hold_is_left_out_with_the_reason(dataset, tmp_
     (failure,) = report.failed
     assert re.search(reason, failure.reason)
     assert report.summary() == "1 record exported as NWB, 1 not exported"
+
+
+class TestARecordThatAnotherProgramChangesMeanwhile:
+    @pytest.fixture
+    def dataset(self, tmp_path):
+        """A dataset of one record with two ROIs."""
+        pytest.importorskip("pynwb")
+        return simulate.make_demo_dataset(tmp_path / "demo.zarr", scans=[SCAN])
+
+    @pytest.fixture
+    def changed(self, dataset, monkeypatch):
+        """A function that draws and analyses a ROI after the ROIs were read, before the velocities are, so many times."""
+
+        def change(times):
+            real, left = VelocityIndexer.extract_rows, list(range(times))
+
+            def extract(indexer, record):
+                if left:
+                    image = AcqImage(dataset.record(record.image_id))
+                    roi = image.add_roi(x0=0, x1=9, y0=0, y1=99, name=str(left.pop()))
+                    image.source.save_df_parquet("velocity", windows(roi.roi_id, "piv", np.array([0.01, 0.05])))
+                return real(indexer, record)
+
+            monkeypatch.setattr(VelocityIndexer, "extract_rows", extract)
+
+        return change
+
+    def test_has_velocities_of_the_rois_that_it_has(self, dataset, changed, tmp_path):
+        from pynwb import NWBHDF5IO
+
+        changed(1)
+        (path,) = export_nwb(dataset, tmp_path / "out").files
+        (roi,) = [roi for roi in AcqImage(next(dataset.iter_records())).rois if roi.name == "0"]
+        with NWBHDF5IO(str(path), "r") as io:
+            ophys = io.read().processing["ophys"]
+            assert f"velocity_roi_{roi.roi_id}_channel_1" in ophys.data_interfaces
+            assert roi.roi_id in ophys["ImageSegmentation"]["rois"].id[:]
+
+    @pytest.mark.parametrize(
+        ("owner", "step"), [(AcqImage, "slice_pixels"), (AcqImage, "mask_of"), (VelocityIndexer, "extract_rows")]
+    )
+    def test_is_left_out_where_it_is_deleted(self, dataset, tmp_path, monkeypatch, owner, step):
+        image_id, real = next(dataset.iter_records()).image_id, getattr(owner, step)
+
+        def delete(*args, **kwargs):
+            if dataset.has_record(image_id):
+                dataset.delete_image(image_id)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(owner, step, delete)
+        report = export_nwb(dataset, tmp_path / "out")
+        assert (report.files, list((tmp_path / "out").iterdir())) == ((), [])
+        assert [str(one.path) for one in report.failed] == [image_id]
+
+    def test_is_left_out_where_it_changes_each_time(self, dataset, changed, tmp_path):
+        changed(3)
+        report = export_nwb(dataset, tmp_path / "out")
+        assert (report.files, list((tmp_path / "out").iterdir())) == ((), [])
+        assert "other programs changed it each of the 3 times that it was read" in report.failed[0].reason
 
 
 def test_the_command_writes_files_and_leaves_a_folder_with_others_alone(analysed, tmp_path):

@@ -184,6 +184,12 @@ class Blobs(ReadableBlobs):
         """Remove the staging folder where nothing is in it."""
         self._staging.forget_if_empty()
 
+    def forget_empty_folders(self, key: str) -> None:
+        """Remove a folder and those in it, as far as nothing is in them."""
+        for folder, _, _ in os.walk(self._path(key), topdown=False):
+            with suppress(OSError):
+                os.rmdir(folder)
+
     def is_taken_away(self, key: str, error: OSError) -> bool:
         """Return whether something could not be read, moved or removed since another program has taken it away."""
         return error.errno == errno.ENOENT and not isinstance(error, UnconfirmedError) and not self.is_listed(key)
@@ -200,8 +206,12 @@ class Blobs(ReadableBlobs):
     def set_odd_aside(self, key: str) -> None:
         """Move into the quarantine what lies in the place of a file and is none, such as a folder or a link."""
         if self.is_odd(key):
-            with self.unless_gone(key):
-                self.set_aside(key)
+            self.set_aside_if_there(key)
+
+    def set_aside_if_there(self, key: str) -> None:
+        """Move a file or folder into the quarantine, as `set_aside`, unless another program has taken it away."""
+        with self.unless_gone(key):
+            self.set_aside(key)
 
     def set_aside(self, key: str) -> str:
         """Move a file or folder into the quarantine, where nothing is ever deleted, and return where it is now.

@@ -109,7 +109,7 @@ class _Export:
             self.writer.failed += written[image_id].failed
             self.writer.notes += written[image_id].notes
         images = [image for image_id in ids if (image := written[image_id].image) is not None]
-        deleted = {one for one in ids if written[one].image is None and not self.dataset.has_record(one)}
+        deleted = {one for one in ids if written[one].is_gone}
         tables = list(self._tables(set(ids), deleted))
         attributes = self.dataset.attributes
         document = ExportDocument(
@@ -144,8 +144,7 @@ class _Export:
             try:
                 wanted.append(self._named(image_id, sources.get(image_id, "")))
             except (KymflowZarrError, OSError) as error:
-                failed = FailedFile(path=Path(layout.record_key(image_id)), reason=str(error))
-                yield WrittenRecord(image_id=image_id, image=None, failed=(failed,), notes=())
+                yield WrittenRecord.failing(image_id, error)
         if self.executor is None:
             for done, one in enumerate(wanted):
                 watch.check(_CANCELLED)

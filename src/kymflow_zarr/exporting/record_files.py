@@ -1,27 +1,32 @@
 """One record as files in a folder of its own, in this process or another.
 
-The rule of this room: what of a damaged record cannot be read is reported, and the rest is written. Nothing here depends on
-other records, so any number of them can be written at once.
+The rule of this room: what is written of a record is of one moment. What of a damaged one cannot be read is reported, and
+the rest is written. Nothing here depends on other records, so any number of them can be written at once.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from kymflow_zarr import layout
 from kymflow_zarr.arrays.npy import npy_to_bytes
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import KymflowZarrError, RecordNotFoundError
 from kymflow_zarr.exporting.document import ExportedFile, ExportedImage
 from kymflow_zarr.exporting.plan import ExportPlan
-from kymflow_zarr.exporting.writer import ExportWriter
+from kymflow_zarr.exporting.writer import ExportWriter, reason_of
 from kymflow_zarr.formats.strict_json import to_readable_bytes
 from kymflow_zarr.formats.tiff import array_to_tiff
 from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.reports import FailedFile
 
 _IMAGE, _ARRAYS_FOLDER = "image", "array_artifacts"
+_TRIES = 3
+"""How often a record is written that others change meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +40,44 @@ class WantedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenRecord:
-    """What was written of a record; `image` is None where nothing was."""
+    """What was written of a record; `image` is None where nothing was, and `is_gone` says that it was deleted."""
 
     image_id: str
     image: ExportedImage | None
     failed: tuple[FailedFile, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    is_gone: bool = False
+
+    @classmethod
+    def failing(cls, image_id: str, error: KymflowZarrError | OSError) -> Self:
+        """Return that nothing was written, and why."""
+        failed = FailedFile(path=Path(layout.record_key(image_id)), reason=reason_of(error))
+        return cls(image_id=image_id, image=None, failed=(failed,), is_gone=isinstance(error, RecordNotFoundError))
 
 
 def write_record(dataset: Dataset, target: Blobs, plan: ExportPlan, wanted: WantedRecord) -> WrittenRecord:
-    """Write the files of a record; raise `NotSavedError` or `ReadOnlyError` where the folder cannot be written."""
-    writer, image = _RecordWriter(target, plan), None
-    with writer.noting(Path(layout.record_key(wanted.image_id))):
-        image = writer.record(dataset.held_record(wanted.image_id), wanted)
+    """Write the files of a record, all of one moment, or none where it is deleted meanwhile.
+
+    A record that others change each time it is written has a note. Raises `NotSavedError` or `ReadOnlyError` where the
+    folder cannot be written.
+    """
+    for tries in itertools.count(1):
+        writer = _RecordWriter(target, plan)
+        try:
+            record = dataset.held_record(wanted.image_id)
+        except (KymflowZarrError, OSError) as error:
+            return WrittenRecord.failing(wanted.image_id, error)
+        moment, image = record.moment(), None
+        with writer.noting(Path(layout.record_key(wanted.image_id))):
+            image = writer.record(record, wanted)
+        is_of_one_moment = record.again().moment() == moment
+        if is_of_one_moment or (tries >= _TRIES and dataset.has_record(wanted.image_id)):
+            break
+        for file in image.files if image else ():
+            target.forget(file.path)
+        target.forget_empty_folders(wanted.folder)
+    if not is_of_one_moment:
+        writer.notes.append(f"{wanted.folder}: its files are of several moments, since other programs changed it meanwhile")
     return WrittenRecord(image_id=wanted.image_id, image=image, failed=tuple(writer.failed), notes=tuple(writer.notes))
 
 

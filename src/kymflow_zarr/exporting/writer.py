@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import KymflowZarrError, NotSavedError, ReadOnlyError
+from kymflow_zarr.errors import KymflowZarrError, NotSavedError, ReadOnlyError, RecordNotFoundError
 from kymflow_zarr.exporting.document import ExportedFile, FileKind
 from kymflow_zarr.exporting.names import Places
 from kymflow_zarr.exporting.plan import ExportPlan
@@ -49,7 +49,7 @@ class ExportWriter:
         except (NotSavedError, ReadOnlyError):
             raise
         except (KymflowZarrError, OSError) as error:
-            self.failed.append(FailedFile(path=where, reason=str(error)))
+            self.failed.append(FailedFile(path=where, reason=reason_of(error)))
 
     def csv_for_excel(self, table: pa.Table, *, what: str) -> bytes:
         """Return a table as CSV for spreadsheets, with titles above its columns."""
@@ -84,3 +84,10 @@ class ExportWriter:
             dtype=np.dtype(array.dtype).str,
             held=held,
         )
+
+
+def reason_of(error: KymflowZarrError | OSError) -> str:
+    """Return why something is not in the export."""
+    if isinstance(error, RecordNotFoundError):
+        return "it was deleted or moved to the trash while the dataset was exported, so it is not in the export"
+    return str(error)

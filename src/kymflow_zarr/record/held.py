@@ -7,7 +7,9 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Self, TypeVar
 
+from kymflow_zarr import layout
 from kymflow_zarr.disk.blobs import Blobs
+from kymflow_zarr.errors import KymflowZarrError
 from kymflow_zarr.formats.parquet import ParquetBytes
 from kymflow_zarr.formats.parquet_limits import MAX_PARQUET_BYTES
 from kymflow_zarr.formats.strict_json import JsonValue, copied
@@ -32,6 +34,20 @@ class HeldRecord(ZarrImageRecord):
     def again(self) -> Self:
         """Return a handle to the same record that has read nothing yet."""
         return type(self)(self._blobs, self.image_id)
+
+    def moment(self) -> str:
+        """Return what changes whenever a file of the record does, but for single chunks of its pixels; reads no content.
+
+        Where another handle, made `again` after all was read, gives the same, all that was read is of one moment.
+        """
+        try:
+            keys = self.list_analysis_keys()
+            stamp = self.file_stamp([layout.METADATA_KEY, layout.MASKS_KEY, layout.PIXELS_KEY, *keys])
+            moved = self._stamp("")  # of the folder: it changes where the record is moved into the trash and back
+            self._check_there()
+        except (KymflowZarrError, OSError) as error:
+            return str(error)
+        return f"{keys} {stamp} {moved}"
 
     def list_analysis_keys(self) -> list[str]:
         """Return the keys as they were when they were asked for first."""

@@ -328,7 +328,7 @@ class ZarrImageRecord(Artifacts):
     def list_revisions(self) -> list[int]:
         """Return the numbers of all revisions of the metadata, whole or not, sorted."""
         self._check_there()
-        return list_revisions(self._blobs)
+        return list(self._list_numbers())
 
     def load_revision_bytes(self, number: int) -> bytes:
         """Return the file of one revision of the metadata; raise as `load_metadata_payload`."""

@@ -162,9 +162,7 @@ class TableCommits(TableFiles):
         for number in live.keys() - set(shown):
             self._show(number, live[number])
         for number in set(self._shown_parts()) & set(shown) - live.keys():
-            key = self._part_key(number)
-            with self._blobs.unless_gone(key):
-                self._blobs.set_aside(key)
+            self._blobs.set_aside_if_there(self._part_key(number))
 
     def rewrite(self) -> None:
         """Write the table anew as it is: sealed, and in one file."""
@@ -184,11 +182,10 @@ class TableCommits(TableFiles):
         else:
             self._blobs.set_odd_aside(self.key)
         for number in reversed(numbers):
-            torn = self._commit_key(number)
             if number == sound.number:
                 break
-            if self._sound(number) is None and self._blobs.is_listed(torn):
-                self._blobs.set_aside(torn)
+            if self._sound(number) is None:
+                self._blobs.set_aside_if_there(self._commit_key(number))
         self._publish()
         return True
 
@@ -196,8 +193,12 @@ class TableCommits(TableFiles):
         """Move a table that cannot be read, its commits and its parts into the quarantine."""
         parts = map(self._part_key, self._shown_parts())
         for key in (self.key, *map(self._commit_key, self._numbers()), *parts):
-            if self._blobs.is_listed(key):
-                self._blobs.set_aside(key)
+            self._blobs.set_aside_if_there(key)
+
+    def set_torn_aside(self, key: str) -> None:
+        """Move a commit or part that is not sound into the quarantine; one that was made in its place since stays."""
+        if self._commit_problem(key):
+            self._blobs.set_aside_if_there(key)
 
     def commit_problems(self) -> list[tuple[str, str]]:
         """Return the keys of commits that are files and not sound, each with what is wrong; reads those not published."""

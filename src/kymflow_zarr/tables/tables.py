@@ -98,9 +98,9 @@ class Tables:
         """Return the file of a table, with its commits; it need not exist."""
         return TableCommits(self._blobs, name)
 
-    def set_aside(self, key: str) -> None:
-        """Move something that lies among the tables into the quarantine."""
-        self._blobs.set_aside(key)
+    def set_odd_aside(self, key: str) -> None:
+        """Move what lies in the place of a table's file, and is none, into the quarantine."""
+        self._blobs.set_odd_aside(key)
 
     def exists(self, name: str) -> bool:
         """Return whether there is a table of that name."""
@@ -285,7 +285,7 @@ class Tables:
     def _has_rows_of(self, name: str, image_ids: Collection[str]) -> bool:
         try:
             return len(self.load(name, columns=[IMAGE_ID], image_ids=image_ids)) > 0
-        except InvalidValueError:  # another program's table, without images
+        except (InvalidValueError, TableNotFoundError):  # without images, or set aside by another program since
             return False
 
     def _found(self, name: str, read: _Read | None) -> _Read:

@@ -46,7 +46,7 @@ def metadata_findings(blobs: Blobs, record: ZarrImageRecord, where: str, *, deep
     for key in list_copies(blobs):
         what = "is no revision; a synchronized folder may have put another person's save there: compare, then move it away"
         copied = describe_copy(blobs, key) or what
-        yield from found(f"{where}/{key}", copied, partial(blobs.set_aside, key) if copied == HELD_TOO else None)
+        yield from found(f"{where}/{key}", copied, partial(blobs.set_aside_if_there, key) if copied == HELD_TOO else None)
     if owner is not None:
         what = f"is the readable copy of the metadata of record {owner}, and of no revision of this one"
         yield from found(f"{where}/{layout.RECORD_METADATA}", what, partial(_replace_copy, blobs))
@@ -77,7 +77,7 @@ def _revision_findings(blobs: Blobs, where: str, *, deep: bool, is_own: bool) ->
             some_are_ours = any(sealed_revision(blobs, one) for one in numbers)
             safe = _is_no_loss(blobs, number, is_own=is_own, some_are_ours=some_are_ours)
             safe = safe if number == numbers[-1] else some_are_ours
-            yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, key) if safe else None)
+            yield from found(f"{where}/{key}", said, partial(_set_revision_aside, blobs, number, said) if safe else None)
     if deep:
         for number in missing_revisions(blobs, numbers):
             if not is_set_aside(blobs, number):
@@ -125,8 +125,12 @@ def _is_no_loss(blobs: Blobs, number: int, *, is_own: bool, some_are_ours: bool)
     return some_are_ours and misplaced_problem(blobs, document, number) is not None
 
 
-def _set_revision_aside(blobs: Blobs, key: str) -> None:
-    blobs.set_aside(key)
+def _set_revision_aside(blobs: Blobs, number: int, said: str) -> None:
+    """Set a revision aside that this was said of; one that another program has saved under its number since stays."""
+    key = layout.revision_key(number)
+    with blobs.unless_gone(key):
+        if revision_problem(blobs, number) == said:
+            blobs.set_aside(key)
     adopt_edit(blobs)
 
 

@@ -4,6 +4,7 @@ The rule of this room: what can be made again from the rest of the record is rep
 """
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -83,24 +84,31 @@ def _is_elsewhere(blobs: Blobs) -> bool:
 def _all_findings(
     blobs: Blobs, record: ZarrImageRecord, where: str, *, deep: bool, check: CheckRecord | None, owners: Owners
 ) -> Findings:
-    odd = {**_odd_entries(blobs, layout.RECORD_ANALYSIS), **_odd_entries(blobs, layout.RECORD_ARRAYS)}
+    odd = _odd_entries(blobs)
     named = set()
     for finding in _findings_of_parts(blobs, record, where, deep=deep, odd=odd, owners=owners):
         named.add(finding.where)
         yield finding
     for key, what in odd.items():
         if f"{where}/{key}" not in named:
-            yield from found(f"{where}/{key}", what, partial(blobs.set_aside, key))
+            yield from found(f"{where}/{key}", what, partial(_set_odd_aside, blobs, key))
     if check is not None:
         yield from _checked(record, where, check)
 
 
-def _odd_entries(blobs: Blobs, folder: str) -> dict[str, str]:
-    """Return what is neither a file nor a folder below a folder of a record; other damage is found elsewhere."""
-    try:
-        return dict(blobs.odd_entries(folder))
-    except (KymflowZarrError, OSError):
-        return {}
+def _odd_entries(blobs: Blobs) -> dict[str, str]:
+    """Return what is neither a file nor a folder among a record's results and arrays; other damage is found elsewhere."""
+    odd: dict[str, str] = {}
+    for folder in (layout.RECORD_ANALYSIS, layout.RECORD_ARRAYS):
+        with suppress(KymflowZarrError, OSError):
+            odd |= dict(blobs.odd_entries(folder))
+    return odd
+
+
+def _set_odd_aside(blobs: Blobs, key: str) -> None:
+    """Set aside what is neither a file nor a folder; what another program has saved in its place since stays."""
+    if key in _odd_entries(blobs):
+        blobs.set_aside_if_there(key)
 
 
 def _findings_of_parts(

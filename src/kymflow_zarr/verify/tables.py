@@ -11,7 +11,7 @@ from kymflow_zarr import layout
 from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk.blobs import Blobs
-from kymflow_zarr.errors import KymflowZarrError
+from kymflow_zarr.errors import KymflowZarrError, TableNotFoundError
 from kymflow_zarr.formats.places import UNBOUND
 from kymflow_zarr.formats.seals import UNSEALED
 from kymflow_zarr.tables.sources import Sources
@@ -51,11 +51,11 @@ def _table_findings(
     where, file = layout.table_key(name), tables.file(name)
     for key in file.odd_commits():
         what = "has the name of a commit, and is no file but a folder, a link or a pipe"
-        yield from found(key, what, partial(tables.set_aside, key))
+        yield from found(key, what, partial(tables.set_odd_aside, key))
     said = file.problem(deep=deep)
     torn = dict(file.commit_problems() if deep and said in (None, UNSEALED, UNBOUND) else ()) | dict(file.part_problems())
     for key, what in torn.items():
-        yield from found(key, what, partial(tables.set_aside, key))
+        yield from found(key, what, partial(file.set_torn_aside, key))
     if (lost := file.lost_part()) is not None:
         what = f"lacks part {lost}, which was written and is gone; updating the table makes its rows again"
         yield from found(where, what, file.rewrite)
@@ -67,7 +67,11 @@ def _table_findings(
     elif file.is_behind():
         what = "lacks what was committed last, so that other programs read older rows"
         yield from found(where, what, file.publish)
-    if IMAGE_ID not in tables.load(name).columns:
+    try:
+        columns = tables.load(name).columns
+    except TableNotFoundError:  # another program has set it aside since
+        return
+    if IMAGE_ID not in columns:
         yield from found(where, f"has no column {IMAGE_ID!r}", make_again)
         return
     gone = _gone(tables, name, dataset)
@@ -83,7 +87,10 @@ def _heal(file: TableCommits, make_again: Callable[[], object]) -> None:
 
 def _gone(tables: Tables, name: str, dataset: Dataset) -> list[str]:
     """Return the images that a table has rows of, and that are no records."""
-    mentioned = set(tables.load(name)[IMAGE_ID].dropna().astype(str))
+    try:
+        mentioned = set(tables.load(name)[IMAGE_ID].dropna().astype(str))
+    except TableNotFoundError:  # another program has set it aside since
+        return []
     return sorted(mentioned - set(dataset.list_image_ids()))
 
 

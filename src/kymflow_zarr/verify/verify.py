@@ -242,11 +242,16 @@ def _of_left_overs(blobs: Blobs, *, repair: bool) -> Findings:
         place = place_of(key)
         if name.startswith("replaced-") and place and not blobs.exists(place):
             if age > MISSED_AFTER_SECONDS:
-                yield from found(place, "is missing; a stopped program had moved it aside", partial(blobs.put_back, key))
+                yield from found(place, "is missing; a stopped program had moved it aside", partial(_put_back, blobs, key))
         elif age > LEFT_AFTER_SECONDS:
-            yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
+            yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside_if_there, key))
     for key in hidden:
         yield from _of_temporary(blobs, key, now)
+
+
+def _put_back(blobs: Blobs, key: str) -> None:
+    with blobs.unless_gone(key):  # another program has put it back
+        blobs.put_back(key)
 
 
 def _is_temporary(key: str) -> bool:
@@ -260,14 +265,14 @@ def _of_temporary(blobs: Blobs, key: str, now: float) -> Findings:
     except FileNotFoundError:
         return
     if left:
-        yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside, key))
+        yield from found(key, "was left behind by a program that was stopped", partial(blobs.set_aside_if_there, key))
 
 
 def _of_strangers(blobs: Blobs) -> Findings:
     for name in blobs.names(layout.IMAGES):
         if name != layout.GROUP_DOCUMENT and not is_uuid(name) and not is_of_system(name):
             key = f"{layout.IMAGES}/{name}"
-            yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside, key))
+            yield from found(key, "is not named by a uuid, so it is no record", partial(blobs.set_aside_if_there, key))
 
 
 def _of_manifest(blobs: Blobs, dataset: Dataset, *, deep: bool) -> Findings:
@@ -284,7 +289,7 @@ def _of_indexes(blobs: Blobs, *, deep: bool) -> Findings:
             for finding in failing(key, partial(_index_problem, blobs, key, deep=deep)):
                 only_seal = finding.what in (UNSEALED, UNBOUND)
                 what = finding.what if only_seal else f"{finding.what}; it can be made again"
-                yield from found(key, what, partial(seal_artifact if only_seal else Blobs.set_aside, blobs, key))
+                yield from found(key, what, partial(seal_artifact if only_seal else Blobs.set_aside_if_there, blobs, key))
 
 
 def _index_problem(blobs: Blobs, key: str, *, deep: bool) -> str | None:
@@ -309,5 +314,5 @@ def _manifest_problem(blobs: Blobs, dataset: Dataset, *, deep: bool) -> str | No
 
 
 def _renew_manifest(blobs: Blobs, dataset: Dataset) -> None:
-    blobs.set_aside(layout.MANIFEST)
+    blobs.set_aside_if_there(layout.MANIFEST)
     save_manifest(blobs, load_manifest(blobs, dataset.list_image_ids()))

@@ -382,7 +382,7 @@ class TestExport:
 
         report = filled.export_legacy_folder(out, watch=Watch(progress=lose))
         assert (report.records, len(report.failed)) == (1, 1)
-        assert "no record" in report.failed[0].reason
+        assert "deleted or moved to the trash while the dataset was exported" in report.failed[0].reason
         assert other.image_id
 
     @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import tifffile
 
 from kymflow_zarr import Watch, ZarrDataset, ZarrImageRecord
 from kymflow_zarr.dataset import manifest, recognize
+from kymflow_zarr.dataset.dataset import Dataset
 from kymflow_zarr.dataset.lost_sources import find_lost_sources
 from kymflow_zarr.disk import steps
 from kymflow_zarr.disk.blobs import Blobs
@@ -28,13 +29,16 @@ from kymflow_zarr.errors import (
     PixelsExistError,
     RecordNotFoundError,
 )
+from kymflow_zarr.exporting.export import ExportReport
 from kymflow_zarr.importing.run import _Run
 from kymflow_zarr.record import revisions
+from kymflow_zarr.record.held import HeldRecord
 from kymflow_zarr.tables.sources import Source
 from kymflow_zarr.tables.table_commits import TableCommits
 from kymflow_zarr.tables.tables import Tables
-from kymflow_zarr.verify import garbage
+from kymflow_zarr.verify import garbage, verify
 from kymflow_zarr.verify import record as verify_record
+from kymflow_zarr.verify.verify import VerifyReport
 
 MASK = np.ones((20, 6), bool)
 
@@ -376,6 +380,115 @@ class TestExportsAndWhatIsAddedMeanwhile:
         assert set(again.load_table("events")["image_id"]) == {record.image_id, other}
 
 
+class TestExportsOfARecordThatOthersChange:
+    @pytest.fixture
+    def record(self, record) -> ZarrImageRecord:
+        """The record with something of each kind."""
+        record.save_metadata_payload({"n": 1})
+        record.save_json("params", {"n": 1})
+        record.save_df_parquet("report", pd.DataFrame({"n": [1]}))
+        record.save_array_artifact("mask", MASK)
+        return record
+
+    @pytest.fixture
+    def restored(self, dataset, tmp_path) -> Callable[[], tuple[ExportReport, ZarrDataset]]:
+        """A function that exports the dataset and makes another one of that."""
+
+        def restore():
+            report = dataset.export_legacy_folder(tmp_path / "exported")
+            again = ZarrDataset.create(tmp_path / "again.zarr")
+            assert not again.ingest_legacy_folder(tmp_path / "exported").failed
+            assert not again.verify(deep=True).problems
+            return report, again
+
+        return restore
+
+    STEPS = ("load_attributes", "load_revision", "load_array", "load_json", "list_array_artifacts", "is_held_by_metadata")
+
+    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize("take_away", ["delete_image", "move_to_trash"])
+    def test_one_that_is_taken_out_is_not_in_the_export(
+        self, dataset, record, tmp_path, meanwhile, restored, step, take_away
+    ):
+        meanwhile(HeldRecord, step, partial(getattr(ZarrDataset(dataset.path), take_away), record.image_id))
+        report, again = restored()
+        assert report.records == 0
+        assert [str(one.path) for one in report.failed] == [f"images/{record.image_id}"]
+        assert "deleted or moved to the trash while the dataset was exported" in report.failed[0].reason
+        assert again.list_image_ids() == []
+        assert not (tmp_path / "exported" / "images" / record.image_id).exists()
+
+    def test_the_rows_of_one_that_is_restored_from_the_trash_too_late_are_not_in_the_export(
+        self, dataset, record, meanwhile, restored
+    ):
+        other = ZarrDataset(dataset.path)
+
+        def restore():
+            other.restore_from_trash(other.list_trash()[0])
+            other.replace_rows("events", {record.image_id: rows(record.image_id, 1)})
+
+        meanwhile(HeldRecord, "load_array", partial(other.move_to_trash, record.image_id))
+        meanwhile(Dataset, "list_table_names", restore)
+        report, again = restored()
+        assert report.records == 0
+        assert again.list_image_ids() == []
+        assert "events" not in again.list_table_names() or again.load_table("events").empty
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_one_that_is_back_from_the_trash_is_whole(
+        self, dataset, record, record_folder, tmp_path, meanwhile, restored, step
+    ):
+        other, probe = ZarrDataset(dataset.path), tmp_path / "probe"
+        made = record_folder.stat().st_ctime_ns
+        probe.touch()
+        while probe.stat().st_ctime_ns <= made:  # the disk's clock may be coarse
+            probe.touch()
+        meanwhile(HeldRecord, step, partial(other.move_to_trash, record.image_id))
+        meanwhile(HeldRecord, "again", lambda: other.restore_from_trash(other.list_trash()[0]))
+        report, again = restored()
+        assert (report.records, report.failed) == (1, ())
+        back = again.record(record.image_id)
+        assert (back.list_analysis_keys(), back.list_array_artifacts()) == (["params.json", "report.parquet"], ["mask"])
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_metadata_and_results_are_of_one_moment(self, dataset, record, meanwhile, restored, step):
+        def save():
+            other = ZarrDataset(dataset.path).record(record.image_id)
+            other.save_metadata_payload({"n": 2})
+            other.save_json("params", {"n": 2})
+            other.save_df_parquet("report", pd.DataFrame({"n": [2]}))
+            other.save_array_artifact("later", MASK)
+            other.delete_array_artifact("mask")
+
+        meanwhile(HeldRecord, step, save)
+        report, again = restored()
+        assert (report.failed, report.notes) == ((), ())
+        back = again.record(record.image_id)
+        assert back.load_metadata_payload() == {"n": 2}
+        assert back.load_json("params") == {"n": 2}
+        assert back.load_df_parquet("report")["n"].tolist() == [2]
+        assert back.list_array_artifacts() == ["later"]
+
+    def test_one_that_changes_each_time_is_exported_with_a_note_and_its_history_as_it_was(
+        self, dataset, record, restored, monkeypatch
+    ):
+        real, other = HeldRecord.load_revision, ZarrDataset(dataset.path).record(record.image_id)
+
+        def change(held):
+            revision = real(held)
+            other.save_metadata_payload({"n": other.load_metadata_payload()["n"] + 1})
+            return revision
+
+        monkeypatch.setattr(HeldRecord, "load_revision", change)
+        report, again = restored()
+        assert [note.partition(": ")[2] for note in report.notes] == [
+            "its files are of several moments, since other programs changed it meanwhile"
+        ]
+        # No revision of an earlier state upon a later one.
+        numbers = [revision.payload["n"] for revision in again.record(record.image_id).history()]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
 class TestArraysThatAreWrittenOnce:
     def test_pixels_that_were_saved_meanwhile_stay(self, dataset, record, record_folder, pixels):
         shutil.rmtree(record_folder / "data")
@@ -555,6 +668,124 @@ class TestWhatOtherProgramsPutThere:
         document = record_folder / "zarr.json"
         document.write_text(document.read_text().replace('"y"', '"q"', 1))
         assert dataset.verify().exit_code == 2
+
+
+class TestTwoRepairsAtOnce:
+    """Both have looked; the other one has repaired by the time that this one does."""
+
+    @pytest.fixture
+    def repaired_by_another(self, dataset, meanwhile) -> Callable[..., VerifyReport]:
+        """A function that repairs after another program has looked, repaired, and done one thing more."""
+
+        def repair(then: Callable[[], object] = lambda: None) -> VerifyReport:
+            def other() -> None:
+                assert ZarrDataset(dataset.path).verify(deep=True, repair=True).exit_code == 0
+                then()
+
+            meanwhile(verify, "_repaired", other)
+            return dataset.verify(deep=True, repair=True)
+
+        return repair
+
+    def test_a_revision_that_was_saved_since_is_kept(self, dataset, record, record_folder, repaired_by_another):
+        for number in range(2):
+            record.save_metadata_payload({"n": number})
+        torn = record_folder / "analysis/history/metadata.00000001.json"
+        torn.write_bytes(torn.read_bytes()[:-9])
+        saved = partial(ZarrDataset(dataset.path).record(record.image_id).save_metadata_payload, {"n": 2})
+        assert repaired_by_another(saved).exit_code == 0
+        assert [revision.payload for revision in record.history()] == [{"n": 0}, {"n": 1}, {"n": 2}]
+        assert not dataset.verify(deep=True).problems
+
+    @pytest.mark.parametrize("make", [os.mkfifo, lambda place: place.symlink_to("gone")], ids=["pipe", "link"])
+    @pytest.mark.parametrize(
+        ("place", "save", "load"),
+        [
+            pytest.param(
+                "analysis/params.json",
+                lambda record: record.save_json("params", {"n": 2}),
+                lambda record: record.load_json("params") == {"n": 2},
+                id="artifact",
+            ),
+            pytest.param(
+                "analysis_arrays/mask",
+                lambda record: record.save_array_artifact("mask", MASK),
+                lambda record: record.load_array_artifact("mask").all(),
+                id="array",
+            ),
+        ],
+    )
+    def test_what_was_saved_since_in_the_place_of_what_is_no_file_is_kept(
+        self, dataset, record, record_folder, repaired_by_another, make, place, save, load
+    ):
+        make(record_folder / place)
+        assert repaired_by_another(partial(save, record)).exit_code == 0
+        assert load(record)
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda commit: commit.write_bytes(b"PAR1 torn"), id="torn"),
+            pytest.param(os.mkfifo, id="pipe"),
+        ],
+    )
+    def test_a_commit_of_a_table_that_was_made_since_is_kept(self, dataset, record, repaired_by_another, spoil):
+        for value in range(2):
+            dataset.save_table("velocity", rows(record.image_id, value))
+        commit = dataset.path / "tables/.commits/velocity.00000002.parquet"
+        spoil(commit)
+        saved = partial(ZarrDataset(dataset.path).save_table, "velocity", rows(record.image_id, 2))
+        assert repaired_by_another(saved).exit_code == 0
+        assert dataset.load_table("velocity")["v"].tolist() == [2]
+        assert [path.name for path in commit.parent.iterdir()] == [commit.name]
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda path: (path / "images/strange").mkdir(), id="stranger"),
+            pytest.param(lambda path: (path / f".{'0' * 32}.tmp").touch(), id="temporary file"),
+            pytest.param(lambda path: (path / ".staging/building-1~x").mkdir(parents=True), id="left in staging"),
+            pytest.param(lambda path: (path / "index/rois.parquet").write_bytes(b"torn"), id="index"),
+        ],
+    )
+    def test_what_both_set_aside_is_repaired(self, dataset, record, repaired_by_another, two_days_later, spoil):
+        (dataset.path / "index").mkdir(exist_ok=True)
+        spoil(dataset.path)
+        two_days_later()
+        report = repaired_by_another()
+        assert [problem.repaired for problem in report.problems] == [True]
+
+    def test_what_both_put_back_is_repaired(self, dataset, record, record_folder, repaired_by_another, two_days_later):
+        moved = dataset.path / f".staging/replaced-1~{'images%2F' + record.image_id}"
+        moved.parent.mkdir(exist_ok=True)
+        record_folder.rename(moved)
+        two_days_later()
+        report = repaired_by_another()
+        assert [problem.repaired for problem in report.problems] == [True]
+        assert dataset.list_image_ids() == [record.image_id]
+
+
+class TestATableThatARepairSetsAsideMeanwhile:
+    @pytest.fixture
+    def set_aside(self, dataset, record) -> Callable[[], None]:
+        """A function that does with a table what a repair does with one that cannot be read."""
+        dataset.replace_rows("events", {record.image_id: rows(record.image_id, 1)})
+        return Tables(Blobs(dataset.path, read_only=False)).file("events").set_aside
+
+    def test_does_not_keep_an_image_from_being_deleted(self, dataset, record, meanwhile, set_aside):
+        meanwhile(Tables, "load", set_aside)
+        dataset.delete_image(record.image_id)
+        assert dataset.list_image_ids() == []
+
+    @pytest.mark.parametrize("repair", [False, True])
+    def test_is_no_problem(self, dataset, record, meanwhile, set_aside, repair):
+        meanwhile(TableCommits, "is_behind", set_aside)
+        assert dataset.verify(deep=True, repair=repair).problems == ()
+
+    def test_has_no_rows_that_are_to_be_removed(self, dataset, record, record_folder, meanwhile, set_aside):
+        shutil.rmtree(record_folder)
+        meanwhile(verify, "_repaired", set_aside)
+        assert [problem.repaired for problem in dataset.verify(repair=True).problems] == [True]
 
 
 class TestRepairs:
