@@ -1,8 +1,10 @@
 """One layout whatever the way in, sized to the screen: what fits on 1366 x 768, and what stays when the window changes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QRect, Qt
 from qtpy.QtWidgets import QDockWidget
 from test_story import dock, drop, settle, wheel
 
@@ -15,6 +17,8 @@ from napari_kymflow.widgets.window.layout import REVIEW, layout_of, name_of
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
+FIRST_SIZE = (910, 512)
+"""What napari's first window has there: two thirds of the screen."""
 
 
 @pytest.fixture
@@ -191,3 +195,17 @@ def test_the_plots_are_a_tab_beside_the_tables_and_make_no_window_wider(viewer, 
     window = viewer.window._qt_window
     assert (window.width(), window.height()) == SIZE
     assert plots.isVisible()
+
+
+@pytest.mark.opengl
+def test_napari_first_window_on_a_laptop_stays_on_the_screen_and_shows_the_kymograph(make_napari_viewer, demo_path, qtbot):
+    viewer = make_napari_viewer(show=True)
+    window, screen = viewer.window._qt_window, QRect(0, 0, 1366, 768)
+    window.screen = lambda: SimpleNamespace(availableGeometry=lambda: screen)
+    window.setGeometry(227, 115, *FIRST_SIZE)
+    settle()
+    by_command(viewer, demo_path)
+    settle()
+    idle(viewer, qtbot)
+    qtbot.waitUntil(lambda: screen.contains(window.frameGeometry()), timeout=5_000)
+    assert window.centralWidget().height() > 100
