@@ -17,6 +17,7 @@ from napari_kymflow.widgets.window.layout import REVIEW, layout_of, name_of
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
+SCREEN = QRect(0, 0, 1366, 768)
 FIRST_SIZE = (910, 512)
 """What napari's first window has there: two thirds of the screen."""
 
@@ -197,15 +198,35 @@ def test_the_plots_are_a_tab_beside_the_tables_and_make_no_window_wider(viewer, 
     assert plots.isVisible()
 
 
-@pytest.mark.opengl
-def test_napari_first_window_on_a_laptop_stays_on_the_screen_and_shows_the_kymograph(make_napari_viewer, demo_path, qtbot):
+@pytest.fixture
+def small_viewer(make_napari_viewer):
+    """napari's own first window on a laptop's screen, which the tests' own screen is smaller than."""
     viewer = make_napari_viewer(show=True)
-    window, screen = viewer.window._qt_window, QRect(0, 0, 1366, 768)
-    window.screen = lambda: SimpleNamespace(availableGeometry=lambda: screen)
+    window = viewer.window._qt_window
+    window.screen = lambda: SimpleNamespace(availableGeometry=lambda: SCREEN)
     window.setGeometry(227, 115, *FIRST_SIZE)
     settle()
-    by_command(viewer, demo_path)
+    return viewer
+
+
+@pytest.mark.opengl
+def test_napari_first_window_stays_on_the_screen_and_shows_the_kymograph(small_viewer, demo_path, qtbot):
+    window = small_viewer.window._qt_window
+    by_command(small_viewer, demo_path)
     settle()
-    idle(viewer, qtbot)
-    qtbot.waitUntil(lambda: screen.contains(window.frameGeometry()), timeout=5_000)
+    idle(small_viewer, qtbot)
+    qtbot.waitUntil(lambda: SCREEN.contains(window.frameGeometry()), timeout=5_000)
     assert window.centralWidget().height() > 100
+
+
+@pytest.mark.opengl
+def test_window_that_cannot_be_smaller_is_moved_onto_the_screen_with_its_docks(small_viewer, demo_path, qtbot):
+    window = small_viewer.window._qt_window
+    # As after Qt made room for napari's own docks above the first one of ours.
+    window.setGeometry(227, 300, FIRST_SIZE[0], window.minimumSizeHint().height())
+    settle()
+    assert not SCREEN.contains(window.frameGeometry())
+    by_command(small_viewer, demo_path)
+    settle()
+    idle(small_viewer, qtbot)
+    qtbot.waitUntil(lambda: SCREEN.contains(window.frameGeometry()), timeout=5_000)

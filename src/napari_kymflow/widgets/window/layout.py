@@ -98,7 +98,9 @@ class DockLayout(QObject):
         super().__init__(window)
         self._places = Places()
         self._is_users = False
-        self._is_pushed = False
+        least = window.minimumSizeHint()
+        # No larger than that it must be: Qt has just made it so for the first dock.
+        self._is_pushed = window.width() <= least.width() or window.height() <= least.height()
         self._size_before: QSize | None = window.size()
         self.is_new = True
         """Whether no dock was put into the window yet."""
@@ -140,11 +142,10 @@ class DockLayout(QObject):
         before, self._size_before = self._size_before, None
         is_pushed, self._is_pushed = self._is_pushed, False
         if before is not None and not self._window.isMaximized() and not self._window.isFullScreen():
-            fitted = self._fits(before)
+            is_pushed = is_pushed or self._fits(before)
             self._window.resize(before)
             missing = _LEAST_CANVAS - self._window.centralWidget().height()
-            if fitted and missing > 0:
-                is_pushed = True
+            if is_pushed and missing > 0:
                 self._window.resize(before.width(), before.height() + missing)
         screen, frame = self._window.screen().availableGeometry(), self._window.frameGeometry()
         if not is_pushed or self._fits(self._window.size()):
