@@ -8,7 +8,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QColorDialog, QLineEdit
+from qtpy.QtWidgets import QColorDialog, QLineEdit, QMessageBox
 from test_story import bounds, canvas_point, dock, drag, drop, settle, trigger
 
 from kymflow_core import AcqImage
@@ -540,6 +540,27 @@ def test_a_kept_draft_that_was_not_taken_up_outlives_the_save_of_another_edit(
     later.save(qtbot)
     assert later.rois_dock._kept.isVisible()
     assert draft.is_file()
+
+
+@pytest.mark.parametrize(("answer", "is_kept"), [("Cancel", True), ("Delete", False)])
+def test_kept_rois_are_deleted_only_after_a_question(
+    window, open_window, answers, drafts, demo_path, monkeypatch, qtbot, answer, is_kept
+):
+    window.draw(3500, 4500, 20, 40)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.link", refuse_to_write)
+        window.click("save")
+        qtbot.waitUntil(lambda: bool(window.session.record.saving.failure))
+    later = open_window(demo_path)
+
+    def choose(box):
+        assert box.defaultButton().text() == "Cancel"
+        [button] = [one for one in box.buttons() if one.text() == answer]
+        button.click()
+
+    monkeypatch.setattr(QMessageBox, "exec", choose)
+    QTest.mouseClick(later.rois_dock._drop, LEFT)
+    assert (later.rois_dock._kept.isVisible(), bool(list(drafts.iterdir()))) == (is_kept, is_kept)
 
 
 # Undo, redo, history.

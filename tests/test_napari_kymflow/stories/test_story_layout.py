@@ -1,8 +1,10 @@
 """One layout whatever the way in, sized to the screen: what fits on 1366 x 768, and what stays when the window changes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QRect, Qt
 from qtpy.QtWidgets import QDockWidget
 from test_story import dock, drop, settle, wheel
 
@@ -15,6 +17,9 @@ from napari_kymflow.widgets.window.layout import REVIEW, layout_of, name_of
 
 SIZE = (1366, 740)
 """What a laptop's screen leaves of 1366 x 768 for a maximised window."""
+SCREEN = QRect(0, 0, 1366, 768)
+FIRST_SIZE = (910, 512)
+"""What napari's first window has there: two thirds of the screen."""
 
 
 @pytest.fixture
@@ -191,3 +196,37 @@ def test_the_plots_are_a_tab_beside_the_tables_and_make_no_window_wider(viewer, 
     window = viewer.window._qt_window
     assert (window.width(), window.height()) == SIZE
     assert plots.isVisible()
+
+
+@pytest.fixture
+def small_viewer(make_napari_viewer):
+    """napari's own first window on a laptop's screen, which the tests' own screen is smaller than."""
+    viewer = make_napari_viewer(show=True)
+    window = viewer.window._qt_window
+    window.screen = lambda: SimpleNamespace(availableGeometry=lambda: SCREEN)
+    window.setGeometry(227, 115, *FIRST_SIZE)
+    settle()
+    return viewer
+
+
+@pytest.mark.opengl
+def test_napari_first_window_stays_on_the_screen_and_shows_the_kymograph(small_viewer, demo_path, qtbot):
+    window = small_viewer.window._qt_window
+    by_command(small_viewer, demo_path)
+    settle()
+    idle(small_viewer, qtbot)
+    qtbot.waitUntil(lambda: SCREEN.contains(window.frameGeometry()), timeout=5_000)
+    assert window.centralWidget().height() > 100
+
+
+@pytest.mark.opengl
+def test_window_that_cannot_be_smaller_is_moved_onto_the_screen_with_its_docks(small_viewer, demo_path, qtbot):
+    window = small_viewer.window._qt_window
+    # As after Qt made room for napari's own docks above the first one of ours.
+    window.setGeometry(227, 300, FIRST_SIZE[0], window.minimumSizeHint().height())
+    settle()
+    assert not SCREEN.contains(window.frameGeometry())
+    by_command(small_viewer, demo_path)
+    settle()
+    idle(small_viewer, qtbot)
+    qtbot.waitUntil(lambda: SCREEN.contains(window.frameGeometry()), timeout=5_000)

@@ -12,11 +12,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
 from kymflow_core import AcqImage, KymDataset
 from kymflow_core.reviews.event import ARTEFACT
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import Watch, ZarrDataset
 from napari_kymflow.review.event_review import EventReview
 from napari_kymflow.session.session import session_of
 from napari_kymflow.tables.after_save import ViewsAfterSave
 from napari_kymflow.tables.snapshot import full_snapshot, result_tables
+from napari_kymflow.tables.trash_work import remove_and_load
 from napari_kymflow.tables.views import make_views
 from napari_kymflow.user.recent import note_folder, recent_datasets
 from napari_kymflow.user.window import Conflict
@@ -403,6 +404,17 @@ def test_return_in_a_question_that_takes_something_away_takes_nothing_away(dock,
     roi = session.record.rois.get(1)
     assert ASK_CONFLICTS(session.window, [Conflict(theirs=roi, mine=roi)]) == "both"
     assert pressed == ["Cancel", "Keep both"]
+
+
+def test_removing_that_was_cancelled_says_how_many_records_are_gone(dock, session, monkeypatch, qtbot):
+    def cancelled(*arguments):
+        return remove_and_load(*arguments[:-1], Watch(is_cancelled=lambda: True))
+
+    monkeypatch.setattr("napari_kymflow.widgets.dataset.removal.remove_and_load", cancelled)
+    monkeypatch.setattr(dock.removal, "_agrees", lambda ids: True)
+    dock.removal.ask()
+    wait(dock, qtbot)
+    assert (dock._bar._badge.text(), dock._bar.text) == ("Cancelled", "Moved 0 of 1 record to the trash")
 
 
 @pytest.mark.story

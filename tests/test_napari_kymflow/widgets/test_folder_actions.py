@@ -169,7 +169,8 @@ def test_an_import_that_is_cancelled_where_it_asks_makes_nothing(dock, scans, tm
     (scans / "first.tif").rename(scans / "A89" / "first.tif")
     answer_imports(monkeypatch, scans, tmp_path, lambda dialog: None, result=False)
     dock.exchange.choose_and_import()
-    qtbot.waitUntil(lambda: dock._bar.text == "Cancelled: nothing was imported", timeout=30_000)
+    qtbot.waitUntil(lambda: dock._bar.text == "Nothing was imported", timeout=30_000)
+    assert dock._bar._badge.text() == "Cancelled"
     assert not (tmp_path / "lab.zarr").exists()
 
 

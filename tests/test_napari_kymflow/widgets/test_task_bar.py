@@ -75,17 +75,19 @@ class TestIdle:
     def test_a_new_bar_says_nothing(self, bar):
         assert (bar.text, bar.is_running, bar._bar.isVisible(), bar._cancel.isVisible()) == ("", False, False, False)
 
-    @pytest.mark.parametrize(("kind", "word"), [("info", "Done"), ("warning", "Warning"), ("error", "Error")])
+    @pytest.mark.parametrize(
+        ("kind", "word"), [("info", "Done"), ("cancelled", "Cancelled"), ("warning", "Warning"), ("error", "Error")]
+    )
     def test_a_result_has_a_word_for_its_kind(self, bar, kind, word):
         bar.show_result("three files", kind)
         assert (bar._badge.text(), bar._badge.isVisible(), bar.text) == (word, True, "three files")
 
     def test_each_kind_has_its_colour(self, bar):
         seen = set()
-        for kind in ("info", "warning", "error"):
+        for kind in ("info", "cancelled", "warning", "error"):
             bar.show_result("x", kind)
             seen.add(bar._badge.styleSheet())
-        assert len(seen) == 3
+        assert len(seen) == 4
 
     def test_an_empty_result_clears_the_line(self, bar):
         bar.show_result("three files", "error")

@@ -159,7 +159,7 @@ def test_it_can_be_cancelled_and_leaves_nothing(dock, offered, slow, old_path, v
     dock._bar.cancel()
     slow.set()
     wait(dock, qtbot)
-    assert dock._bar.text == "Cancelled: no copy was made"
+    assert (dock._bar._badge.text(), dock._bar.text) == ("Cancelled", "No copy was made")
     assert [path.name for path in old_path.parent.glob("*.zarr")] == ["old.zarr"]
     assert session_of(viewer).dataset is None
 

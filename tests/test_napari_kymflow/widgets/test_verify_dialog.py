@@ -299,7 +299,7 @@ class TestRunning:
         dialog.task_bar.cancel()
         slow.set()
         idle()
-        assert dialog.task_bar.text == "Cancelled: only a part of the dataset was checked"
+        assert dialog.task_bar.text == "Only a part of the dataset was checked"
 
     def test_after_cancelling_it_can_verify_again(self, dialog, slow, idle):
         dialog._verify.click()

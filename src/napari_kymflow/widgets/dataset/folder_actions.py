@@ -195,7 +195,8 @@ class ExchangeActions(QObject):
             is_accepted, wish = bool(dialog.exec()), dialog.wish
             dialog.deleteLater()
             if not is_accepted:
-                return "Cancelled: nothing was imported"
+                self._bar.show_result("Nothing was imported", "cancelled")
+                return ""
             plan, folder_names = ImportPlan(merge_channels=wish.merge_channels), wish.folder_names
         self.import_folder(folder, target, plan, folder_names=folder_names)
         return ""
@@ -254,7 +255,7 @@ class ExchangeActions(QObject):
 
     def _on_exported(self, report: ExportReport | None) -> str:
         if report is None:
-            self._bar.show_result("Cancelled: nothing was exported", "warning")
+            self._bar.show_result("Nothing was exported", "cancelled")
             return ""
         text, details = f"{report.summary()} in {report.folder}", export_details(report)
         if details:

@@ -20,6 +20,7 @@ _KEPT = (
     "ROIs, history and results go to the dataset's trash as well; More → Restore removed record brings all of it back. "
     "The imported TIFF files are not touched. The next import of their folder adds the images again."
 )
+_BACK = "; to bring back: More → Restore removed record"
 
 
 class RemovalActions(QObject):
@@ -111,7 +112,10 @@ class RemovalActions(QObject):
             self._do.show_newest()
             return ""
         gone = [image_id for image_id in ids if image_id not in outcome.shown.snapshot.image_ids]
-        return f"Moved {_count(gone)} to the trash; to bring back: More → Restore removed record"
+        if len(gone) < len(ids):
+            self._bar.show_result(f"Moved {len(gone)} of {_count(ids)} to the trash{_BACK if gone else ''}", "cancelled")
+            return ""
+        return f"Moved {_count(gone)} to the trash{_BACK}"
 
     def _on_restore(self, removed: RemovedRecord, checked: object = None) -> None:
         path = self._session.path

@@ -56,7 +56,7 @@ class SampleActions(QObject):
 
     def _on_made(self, outcome: Outcome | None) -> str:
         if outcome is None:
-            self._bar.show_result("Cancelled: no sample was made", "warning")
+            self._bar.show_result("No sample was made", "cancelled")
             return ""
         self._do.open_and_take_up(outcome)
         return f"The sample is {outcome.path}"

@@ -53,7 +53,7 @@ class UpgradeActions(QObject):
 
     def _on_copied(self, upgraded: Upgraded | None) -> str:
         if upgraded is None:
-            self._bar.show_result("Cancelled: no copy was made", "warning")
+            self._bar.show_result("No copy was made", "cancelled")
             return ""
         self._do.open_and_take_up(upgraded.outcome)
         return f"{upgraded.report.summary()}: {upgraded.outcome.path.name}"

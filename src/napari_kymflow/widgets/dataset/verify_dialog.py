@@ -203,7 +203,7 @@ class VerifyDialog(Dialog):
 
     def _on_verified(self, checked: Checked | None) -> str:
         if checked is None:
-            self.task_bar.show_result("Cancelled: only a part of the dataset was checked", "warning")
+            self.task_bar.show_result("Only a part of the dataset was checked", "cancelled")
         else:
             self._show(checked)
         return ""

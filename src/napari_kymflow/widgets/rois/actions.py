@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QWidget
+from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QMessageBox, QWidget
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
@@ -17,6 +17,7 @@ from napari_kymflow.layers.shapes import color_of
 from napari_kymflow.rois.copy_rois import copy_rois, records_of_shape
 from napari_kymflow.rois.files import export_rois, import_imagej
 from napari_kymflow.rois.revisions import RoiRevision, load_revisions
+from napari_kymflow.rois.rows import local_text
 from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
@@ -199,6 +200,21 @@ class RoiActions:
         self._session.window.run(
             lambda: copy_rois(path, image_id, rois, chosen), lambda failed: self._on_copied(chosen, records, failed)
         )
+
+    def forget_kept(self, record: OpenRecord) -> None:
+        """Ask whether to delete the unsaved ROIs of an earlier time, and do it."""
+        if record.kept is None:
+            return
+        text = f"Delete the unsaved ROIs of {local_text(record.kept.kept_utc)}?"
+        box = QMessageBox(QMessageBox.Icon.Question, "Forget kept ROIs", text, parent=self._parent)
+        box.setInformativeText(
+            f"They are kept on this computer only, and cannot be brought back. What is saved of {record.name} stays."
+        )
+        delete = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
+        box.exec()
+        if box.clickedButton() is delete:
+            record.drop_kept()
 
     def _on_copied(self, chosen: list[str], names: dict[str, str], failed: dict[str, str]) -> None:
         for image_id, reason in failed.items():

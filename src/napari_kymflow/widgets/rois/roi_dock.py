@@ -67,7 +67,7 @@ class RoiDock(Dock):
         self._kept = QWidget(self)
         self._kept_text = _label()
         self._take_up = self._button("Take them up", "Show them on the canvas", OpenRecord.take_up_kept)
-        self._drop = self._button("Forget them", "Delete what was kept", OpenRecord.drop_kept)
+        self._drop = self._button("Forget them…", "Delete what was kept", self._actions.forget_kept)
         self._autosave = QCheckBox("Save by itself", self)
         self._autosave.setToolTip("Save a moment after every edit; off: only when you click Save")
         self._autosave.setChecked(autosaves())

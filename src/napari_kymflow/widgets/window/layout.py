@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 
 from napari_kymflow.widgets.window.binding import soon
@@ -27,6 +28,8 @@ _AREAS = {REVIEW: Qt.DockWidgetArea.RightDockWidgetArea}
 """Where a dock belongs that is not below the canvas."""
 _LEAST_HEIGHT, _MOST_HEIGHT = 300, 460
 _GROWN_MS = 100
+_LEAST_CANVAS = 140
+"""Below this height, nobody sees a kymograph, and napari's own first window on a laptop leaves none of it."""
 _PART_OF_HEIGHT = 0.4
 _BESIDE_REVIEW, _LEAST_BESIDE_REVIEW, _FLOW_BESIDE_REVIEW = 0.26, 222, 165
 """The same while the review lies beside the canvas: its list of events is as high as the canvas."""
@@ -95,7 +98,9 @@ class DockLayout(QObject):
         super().__init__(window)
         self._places = Places()
         self._is_users = False
-        self._fitted = False
+        least = window.minimumSizeHint()
+        # No larger than that it must be: Qt has just made it so for the first dock.
+        self._is_pushed = window.width() <= least.width() or window.height() <= least.height()
         self._size_before: QSize | None = window.size()
         self.is_new = True
         """Whether no dock was put into the window yet."""
@@ -118,7 +123,6 @@ class DockLayout(QObject):
         if is_placed(dock):
             return
         self.is_new = False
-        self._fitted = self._fitted or self._is_on_screen()
         area = self._places.areas.get(name, _AREAS.get(name, Qt.DockWidgetArea.BottomDockWidgetArea))
         PlacedDock(name, dock, self._places).changed.connect(self._on_dock_changed)
         tables = self._docks_in(area).get(DATASET)
@@ -134,12 +138,17 @@ class DockLayout(QObject):
         self._on_screen.start()
 
     def keep_on_screen(self) -> None:
-        """Make a window as large again as it was before its docks, as far as they fit, and no larger than the screen."""
+        """Make a window as large again as it was before its docks, so that a kymograph is seen, and on the screen."""
         before, self._size_before = self._size_before, None
+        is_pushed, self._is_pushed = self._is_pushed, False
         if before is not None and not self._window.isMaximized() and not self._window.isFullScreen():
+            is_pushed = is_pushed or self._fits(before)
             self._window.resize(before)
+            missing = _LEAST_CANVAS - self._window.centralWidget().height()
+            if is_pushed and missing > 0:
+                self._window.resize(before.width(), before.height() + missing)
         screen, frame = self._window.screen().availableGeometry(), self._window.frameGeometry()
-        if not self._fitted or self._is_on_screen():
+        if not is_pushed or self._fits(self._window.size()):
             return
         edges = frame.size() - self._window.size()
         self._window.resize(self._window.size().boundedTo(screen.size() - edges))
@@ -148,14 +157,26 @@ class DockLayout(QObject):
         top = max(screen.top(), min(frame.top(), screen.bottom() + 1 - frame.height()))
         self._window.move(left, top)
 
-    def _is_on_screen(self) -> bool:
+    def _on_resized(self, before: QSize) -> None:
+        """Note whether Qt has made a window larger for its docks that was on the screen: nobody wanted it to leave it."""
+        least = self._window.minimumSizeHint()
+        was_too_small = before.width() < least.width() or before.height() < least.height()
+        self._is_pushed = was_too_small and (self._is_pushed or self._fits(before))
+        if self._is_pushed:
+            self._on_screen.start()
+
+    def _fits(self, size: QSize) -> bool:
+        """Return whether the window, were it as large, is on the screen where it is."""
         window = self._window
+        frame = window.frameGeometry()
+        frame.setSize(frame.size() - window.size() + size)
         fills = window.isMaximized() or window.isFullScreen()
-        return bool(fills or window.screen().availableGeometry().contains(window.frameGeometry()))
+        return bool(fills or window.screen().availableGeometry().contains(frame))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  # Qt's name
         """Follow the window's size until the user drags a border between docks."""
-        if event.type() == QEvent.Type.Resize and watched is self.parent():
+        if isinstance(event, QResizeEvent) and watched is self.parent():
+            self._on_resized(event.oldSize())
             self.arrange_later()
         elif event.type() == QEvent.Type.MouseButtonPress and watched is self.parent():
             # The window itself is only pressed on the borders between its docks.

@@ -21,18 +21,19 @@ from napari_kymflow.errors import OUR_ERRORS
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.line_label import ElidedLabel
 
-Kind: TypeAlias = Literal["info", "warning", "error"]
+Kind: TypeAlias = Literal["info", "cancelled", "warning", "error"]
 Task: TypeAlias = Callable[[Watch], Any]
 Step: TypeAlias = tuple[int, int, str]
 
 _UPDATE_MS = 50
 _BAR_WIDTH = 140
 _CANCELLING = "Cancelling after the present image …"
-_WORDS: dict[Kind, str] = {"info": "Done", "warning": "Warning", "error": "Error"}
+_WORDS: dict[Kind, str] = {"info": "Done", "cancelled": "Cancelled", "warning": "Warning", "error": "Error"}
 # White is readable on each of them, and so they are on napari's light and dark backgrounds alike.
-_COLORS: dict[Kind, str] = {"info": "#2e7d32", "warning": "#9a5b00", "error": "#c62828"}
+_COLORS: dict[Kind, str] = {"info": "#2e7d32", "cancelled": "#546e7a", "warning": "#9a5b00", "error": "#c62828"}
 _STROKES: dict[Kind, tuple[tuple[tuple[int, int], ...], ...]] = {
     "info": (((17, 34), (28, 45), (47, 21)),),
+    "cancelled": (((20, 32), (44, 32)),),
     "warning": (((32, 14), (32, 37)), ((32, 49), (32, 50))),
     "error": (((21, 21), (43, 43)), ((43, 21), (21, 43))),
 }
@@ -295,7 +296,7 @@ class TaskBar(QWidget):
 
 
 def kind_icon(kind: Kind) -> QIcon:
-    """Return a sign in a disc: a tick, an exclamation mark or a cross, in the colour of a result of that kind."""
+    """Return a sign in a disc: a tick, a line, an exclamation mark or a cross, in the colour of a result of that kind."""
     pixmap = QPixmap(QSize(64, 64))
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
