@@ -73,7 +73,7 @@ class ReviewIndexer:
 def _rows_of_nobody(rec: ArtifactReader) -> pa.Table | None:
     """Return the rows of events that nobody reviewed; None where only `load_review` knows them.
 
-    Most images are of this kind; measured, a review of 100 events takes four times as long as these columns.
+    Most images are of this kind; measured, a review of 100 events takes three times as long as these columns.
     """
     events = stored_rows(rec, VELOCITY_EVENTS, _EVENT, counts=("channel",))
     if events is None or any(events[name].null_count for name in _ORDER):

@@ -181,8 +181,8 @@ def _with_roi_names(table: pd.DataFrame, rois: pd.DataFrame) -> pd.DataFrame:
         return table
     texts = zip(rois["name"].fillna("").astype("str"), rois["note"].fillna("").astype("str"), strict=True)
     called = _or_none([name_or_note(name, note) for name, note in texts])
-    names = rois[_ROI].assign(name=called.to_numpy()).drop_duplicates(_ROI)
-    named = table[_ROI].merge(names, how="left", on=_ROI)["name"].astype("str").rename(ROI_NAME)
+    names = _keys(rois).assign(name=called.to_numpy()).drop_duplicates(_ROI)
+    named = _keys(table).merge(names, how="left", on=_ROI)["name"].astype("str").rename(ROI_NAME)
     at = list(table.columns).index("roi_id") + 1
     return pd.concat([table.iloc[:, :at], named, table.iloc[:, at:]], axis="columns")
 
@@ -191,7 +191,14 @@ def _is_of_rois(table: pd.DataFrame) -> bool:
     """Return whether each row names its image and its ROI; another program's table may name them in its own way."""
     if not {*_ROI} <= {*table.columns}:
         return False
-    return pd.api.types.is_string_dtype(table["image_id"]) and pd.api.types.is_numeric_dtype(table["roi_id"])
+    kind = table["roi_id"].dtype
+    is_number = pd.api.types.is_integer_dtype(kind) or pd.api.types.is_float_dtype(kind)
+    return is_number and pd.api.types.is_string_dtype(table["image_id"])
+
+
+def _keys(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what names the ROI of each row, in types that any two tables compare by."""
+    return table[_ROI].astype({"image_id": "str", "roi_id": "float64"})
 
 
 def _states(snapshot: DatasetSnapshot, results: Sequence[str], ids: list[str]) -> tuple[list[str], list[str], list[str]]:

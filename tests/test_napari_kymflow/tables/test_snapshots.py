@@ -243,6 +243,7 @@ def test_each_row_has_the_name_of_its_roi_and_follows_when_that_changes(dataset)
     [
         pytest.param({"roi_id": ["one"]}, id="ids-of-text"),
         pytest.param({"image_id": [7], "roi_id": [1]}, id="numbered-images"),
+        pytest.param({"roi_id": [True]}, id="whether-for-ids"),
         pytest.param({"roi_id": [1], "roi_name": ["theirs"]}, id="named-already"),
         pytest.param({"value": [1.0]}, id="without-rois"),
     ],
@@ -253,6 +254,13 @@ def test_a_table_that_names_rois_in_its_own_way_stays_as_it_is(dataset, foreign)
     shown = table_view(replace(snapshot, tables={**snapshot.tables, "theirs": frame}), "theirs").frame
     assert set(shown.columns) == {"record", *frame.columns}
     assert shown.get("roi_name", pd.Series(["theirs"])).tolist() == ["theirs"]
+
+
+def test_a_row_of_no_roi_or_of_a_fraction_has_no_name(dataset):
+    snapshot = full_snapshot(dataset, INDEXERS)
+    frame = pd.DataFrame({"image_id": list(snapshot.image_ids[:1]) * 4, "roi_id": [1.0, 1.5, np.nan, np.inf]})
+    names = table_view(replace(snapshot, tables={**snapshot.tables, "theirs": frame}), "theirs").frame["roi_name"]
+    assert names.isna().tolist() == [False, True, True, True]
 
 
 def test_looking_at_one_image_again_is_looking_at_all(dataset):

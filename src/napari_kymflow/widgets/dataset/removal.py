@@ -5,7 +5,7 @@ from functools import partial
 
 from qtpy.QtCore import QObject
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QMenu, QMessageBox, QWidget
+from qtpy.QtWidgets import QMenu, QWidget
 
 from kymflow_zarr.dataset.trash import RemovedRecord
 from napari_kymflow.session.session import KymSession
@@ -13,6 +13,7 @@ from napari_kymflow.session.why_not import NO_CHOICE, NO_DATASET
 from napari_kymflow.tables.trash_work import remove_and_load, restore_and_load
 from napari_kymflow.tables.work import Outcome
 from napari_kymflow.widgets.dataset.actions import DatasetActions
+from napari_kymflow.widgets.window.dialog import agrees
 from napari_kymflow.widgets.window.enabling import enable
 from napari_kymflow.widgets.window.task_bar import TaskBar
 
@@ -100,12 +101,8 @@ class RemovalActions(QObject):
         images = self._session.snapshot.images.set_index("image_id")["name"]
         what = str(images.get(ids[0], ids[0][:8])) if len(ids) == 1 else _count(ids)
         name = self._session.path.name if self._session.path else ""
-        box = QMessageBox(QMessageBox.Icon.Question, "Remove", f"Remove {what} from {name}?", parent=self._parent)
-        box.setInformativeText(_KEPT)
-        remove = box.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
-        box.exec()
-        return box.clickedButton() is remove
+        question = f"Remove {what} from {name}?"
+        return agrees(self._parent, "Remove", question, details=_KEPT, button="Remove", deletes=True)
 
     def _on_removed(self, ids: Sequence[str], outcome: Outcome) -> str:
         if not self._do.take_up(outcome):

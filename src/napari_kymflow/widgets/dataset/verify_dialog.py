@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -27,7 +26,7 @@ from qtpy.QtWidgets import (
 from kymflow_core import KymDataset
 from kymflow_zarr import Problem, VerifyReport, Watch, ZarrDataset
 from kymflow_zarr.errors import CancelledError
-from napari_kymflow.widgets.window.dialog import Dialog
+from napari_kymflow.widgets.window.dialog import Dialog, agrees
 from napari_kymflow.widgets.window.task_bar import Kind, TaskBar, kind_icon
 
 _INTRODUCTION = "Looks for what a crash or a bad disk left behind. Looking changes nothing."
@@ -185,11 +184,7 @@ class VerifyDialog(Dialog):
 
     def ask_repair(self, what: str) -> bool:
         """Ask whether to repair, after saying what that does."""
-        box = QMessageBox(QMessageBox.Icon.Question, "Repair", what, parent=self)
-        repair = box.addButton("Repair", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.exec()
-        return box.clickedButton() is repair
+        return agrees(self, "Repair", what, button="Repair")
 
     def reject(self) -> None:
         """Close, and stop looking; stay while something is repaired, so that its result is seen."""

@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QMessageBox, QWidget
+from qtpy.QtWidgets import QColorDialog, QFileDialog, QMenu, QWidget
 
 from kymflow_core.errors import KymflowError
 from kymflow_core.roi import ROI
@@ -22,6 +22,7 @@ from napari_kymflow.session.open_record import OpenRecord
 from napari_kymflow.session.session import KymSession
 from napari_kymflow.widgets.rois.dialogs import BoundsDialog, HistoryDialog, RecordsDialog
 from napari_kymflow.widgets.window.binding import unless_gone
+from napari_kymflow.widgets.window.dialog import agrees
 
 _IMAGEJ = "ImageJ ROIs (*.zip *.roi)"
 _GEOJSON = "GeoJSON (*.geojson)"
@@ -205,15 +206,9 @@ class RoiActions:
         """Ask whether to delete the unsaved ROIs of an earlier time, and do it."""
         if record.kept is None:
             return
-        text = f"Delete the unsaved ROIs of {local_text(record.kept.kept_utc)}?"
-        box = QMessageBox(QMessageBox.Icon.Question, "Forget kept ROIs", text, parent=self._parent)
-        box.setInformativeText(
-            f"They are kept on this computer only, and cannot be brought back. What is saved of {record.name} stays."
-        )
-        delete = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
-        box.exec()
-        if box.clickedButton() is delete:
+        question = f"Delete the unsaved ROIs of {local_text(record.kept.kept_utc)}?"
+        kept = f"They are kept on this computer only, and cannot be brought back. What is saved of {record.name} stays."
+        if agrees(self._parent, "Forget kept ROIs", question, details=kept, button="Delete", deletes=True):
             record.drop_kept()
 
     def _on_copied(self, chosen: list[str], names: dict[str, str], failed: dict[str, str]) -> None:

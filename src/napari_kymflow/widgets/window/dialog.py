@@ -1,7 +1,7 @@
 """What all dialogs of ours have in common."""
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDialog, QPushButton
+from qtpy.QtWidgets import QDialog, QMessageBox, QPushButton, QWidget
 
 from napari_kymflow.widgets.window.focus import in_tab_order, order_tabs
 
@@ -16,3 +16,15 @@ class Dialog(QDialog):
         if first is not None and not isinstance(first, QPushButton):
             first.setFocus()
         super().showEvent(event)
+
+
+def agrees(parent: QWidget, title: str, question: str, *, details: str = "", button: str, deletes: bool = False) -> bool:
+    """Ask whether to do something, and return whether it is agreed to; Return takes nothing away where it `deletes`."""
+    box = QMessageBox(QMessageBox.Icon.Question, title, question, parent=parent)
+    box.setInformativeText(details)
+    roles = QMessageBox.ButtonRole
+    yes = box.addButton(button, roles.DestructiveRole if deletes else roles.AcceptRole)
+    no = box.addButton("Cancel", roles.RejectRole)
+    box.setDefaultButton(no if deletes else yes)
+    box.exec()
+    return box.clickedButton() is yes
