@@ -101,6 +101,9 @@ class NapariWindow(Window):
         self._zoom_timer.setSingleShot(True)
         self._zoom_timer.setInterval(_REST_MS)
         self._zoom_timer.timeout.connect(self._on_zoom_rests)
+        self._drawn_timer = QTimer()
+        self._drawn_timer.setSingleShot(True)
+        self._drawn_timer.timeout.connect(self._zoom_timer.start)
         self._keep_draft: Callable[[], None] = _nothing
         self._draft_timer = QTimer()
         self._draft_timer.setSingleShot(True)
@@ -177,9 +180,13 @@ class NapariWindow(Window):
             self._draft_timer.start()
 
     def when_it_rests(self, action: Callable[[], None]) -> None:
-        """Do something once the zoom rests; the last action counts."""
+        """Do something once the zoom rests; the last action counts.
+
+        The wait begins once the canvas is drawn: where that takes long, it would be over before the wheel turns on.
+        """
         self._after_zoom = action
-        self._zoom_timer.start()
+        self._zoom_timer.stop()
+        self._drawn_timer.start()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
