@@ -2,9 +2,9 @@
 
 A process that has napari loaded cannot show that the headless floors do without it, and its large heap makes their tests
 slower. So there are two kinds of process: `headless` ones run `HEADLESS` and load none of `PLUGINS`, `window` ones run
-everything else. A run of both kinds starts one worker of each kind a core: whichever kind is done first leaves its core to
-the other. A run of one kind starts one worker a core, a run of a few files none. With `-n 0` everything runs in this
-process, as a debugger needs it.
+everything else. A run of both kinds starts one worker more than there are cores: all cores are at work also once one kind
+is done. A run of one kind starts one worker a core, a run of a few files none. With `-n 0` everything runs in this process,
+as a debugger needs it.
 """
 
 import gc
@@ -23,7 +23,7 @@ PLUGINS = ("napari", "napari-plugin-engine", "npe2", "pytest-qt", "xvfb")
 """Plugins of pytest that load napari or Qt; `pytest_addoption` loads them where they are needed, and nothing else does."""
 WITH_A_WINDOW = {"napari", "npe2", "magicgui", "vispy", "psygnal", "qtpy", "superqt", "PyQt6", "PySide6", "pytestqt"}
 """Packages that no headless process loads."""
-KINDS = ("window", "headless")
+KINDS = ("headless", "window")
 KIND = "KYMFLOW_TESTS"
 """The environment variable that chooses a kind, for one worker of a run that has both, or for a whole run."""
 MOST_CORES = 4
@@ -124,7 +124,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if all(path.is_file() for path in asked(config)):
         return 0
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, MOST_CORES) * len(asked_kinds(config))
+    # Each worker collects all tests of its kind first, which costs seconds: so only one more than there are cores.
+    return min(available, MOST_CORES) + len(asked_kinds(config)) - 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -150,6 +150,7 @@ def laboratory(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document",
     [pytest.param(path, id=path.stem, marks=[pytest.mark.trials] * (path.stem in _STARTS_PROCESSES)) for path in GUIDES],
@@ -182,6 +183,7 @@ def test_the_tutorial_leads_from_tiffs_to_a_figure(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", WITH_COMMANDS)
 def test_the_commands_of_a_document_work(document, laboratory, tmp_path, monkeypatch):
     shutil.copytree(laboratory, tmp_path / "here")

@@ -15,6 +15,7 @@ _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _REQUIREMENT = re.compile(r"^([a-z0-9_-]+)>=([0-9.]+)$")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", ["README.md", "docs/tables.md", "docs/import_export.md", "docs/metadata.md"])
 def test_the_python_in_a_document_runs(document, tmp_path, monkeypatch):
     blocks = _PYTHON.findall((ROOT / document).read_text())

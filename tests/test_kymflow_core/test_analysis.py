@@ -88,6 +88,7 @@ def test_only_what_is_not_fresh_is_measured_whatever_runs_it(lab):
     assert analyze_dataset(lab, settings=VelocitySettings(window_s=0.03)).n_measured == 3
 
 
+@pytest.mark.slow
 def test_one_record_that_fails_is_named_and_the_others_are_done(lab):
     damaged, *_ = lab.list_image_ids()
     for chunk in (lab.path / "images" / damaged / "data" / "c").rglob("*"):
@@ -101,6 +102,7 @@ def test_one_record_that_fails_is_named_and_the_others_are_done(lab):
     assert (again.n_measured, again.n_failed) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [0, 1])
 def test_a_run_that_is_cancelled_leaves_whole_records_and_goes_on(lab, threads):
     done = []
@@ -125,6 +127,7 @@ def test_a_record_whose_process_died_is_named(lab, monkeypatch):
     assert {one.error for one in report.records} == {"RuntimeError: out of memory"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_finished_records_done(lab, monkeypatch):
     whole, begun = analysis.analyze_record, []
 
@@ -144,6 +147,7 @@ def test_ctrl_c_leaves_finished_records_done(lab, monkeypatch):
     assert len(lab.load_table("radon_report")) == 3
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_measured_and_what_it_could_not(lab):
     result = command("analyze", lab.path)
     assert result.output.count("no ROI; --roi full measures the whole image") == 3

@@ -74,6 +74,7 @@ def case(tmp_path_factory):
 pytestmark = [pytest.mark.shared, pytest.mark.filterwarnings("ignore")]
 
 
+@pytest.mark.slow
 def test_01_planes_that_are_missing_are_left_out_with_their_numbers(case):
     found = case("01-ome-planes-missing")
     stopped, short = found.image("stopped.ome.tif"), found.image("short.ome.tif")
@@ -122,6 +123,7 @@ def test_06_columns_are_not_shifted(case):
     assert frame.iloc[0].to_dict() == {"time": 0.1, "velocity": 1.5, "width": 3}
 
 
+@pytest.mark.slow
 def test_07_the_older_programs_csv_with_a_trailing_comma_is_read(case):
     found = case("07-radon-csv-stops-the-import")
     windows = found.records["a.tif"].load_df_parquet("radon_velocity")
@@ -202,6 +204,7 @@ def test_17_tall_images_of_imagej_are_whole(case):
     assert pixels[-1].min() > 0
 
 
+@pytest.mark.slow
 def test_18_signed_numbers_are_those_that_imagej_shows_and_are_exported_so(case, tmp_path):
     found = case("18-imagej-signed-16-bit")
     assert float(np.asarray(found.image("signed.tif").pixels[:]).mean()) == pytest.approx(1399.4, abs=0.05)

@@ -123,6 +123,7 @@ def test_the_example_of_the_velocity_document_runs(tmp_path, capsys):
     assert "quality" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_review_of_the_page_has_two_reviewers_and_an_event_by_hand(tmp_path):
     made = run(DOCS / "review.md", tmp_path)
     review = made["load_review"](made["record"])
@@ -130,6 +131,7 @@ def test_the_review_of_the_page_has_two_reviewers_and_an_event_by_hand(tmp_path)
     assert [one.event.made_by for one in review.events].count("Ada") == 1
 
 
+@pytest.mark.slow
 def test_the_numbers_of_the_page_are_means_of_two_animals(tmp_path):
     made = run(DOCS / "plots.md", tmp_path)
     assert made["mean"].n == {"exp_subject_id": 2, "exp_vessel_id": 2, "image_id": 3}

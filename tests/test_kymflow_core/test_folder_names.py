@@ -164,6 +164,7 @@ class TestOnTheCommandLine:
         assert images["exp_subject_id"].dropna().to_dict() == {"one": "A89", "two": "A89", "three": "A90"}
         assert images["exp_vessel_id"].dropna().to_dict() == {"one": "V1", "two": "V2", "three": "V1"}
 
+    @pytest.mark.slow
     def test_a_refresh_fills_the_tables_too(self, laboratory, tmp_path):
         (laboratory / "four.tif").unlink()
         self.run("import", laboratory, tmp_path / "lab.zarr")

@@ -113,6 +113,7 @@ class TestSidecars:
         (file,) = dataset.import_folder(scan_path.parent).imported
         assert any("scan.My Notes.json was not imported: artifact name 'My Notes'" in note for note in file.notes)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "data", "reason"),
         [
@@ -466,6 +467,7 @@ def again(demo, tmp_path_factory) -> ZarrDataset:
 
 
 class TestExport:
+    @pytest.mark.slow
     def test_rois_masks_and_results_are_the_same(self, demo, again):
         for record in demo.iter_records():
             one, other = AcqImage(record), AcqImage(again.record(record.image_id))
@@ -473,6 +475,7 @@ class TestExport:
             for roi in one.rois:
                 np.testing.assert_array_equal(one.get_roi_mask(roi.roi_id), other.get_roi_mask(roi.roi_id))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("indexer", INDEXERS, ids=lambda indexer: indexer.table_name)
     def test_tables_are_the_same_and_stay_so_after_a_rebuild(self, demo, again, indexer):
         before = again.load_table(indexer.table_name)

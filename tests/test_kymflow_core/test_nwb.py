@@ -83,6 +83,7 @@ def test_pynwb_reads_the_numbers_of_the_record(analysed, written):
         assert set(ophys["quality_roi_2_channel_1"].data[:]) == {0.95}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # nwbinspector's own dependencies warn
 @pytest.mark.parametrize(
     "experiment",
@@ -105,6 +106,7 @@ def test_nwbinspector_finds_nothing_critical(analysed, tmp_path, experiment):
     assert [message for message in found if message.importance not in below] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "axes", "reason"),
     [
@@ -153,6 +155,7 @@ class TestARecordThatAnotherProgramChangesMeanwhile:
 
         return change
 
+    @pytest.mark.slow
     def test_has_velocities_of_the_rois_that_it_has(self, dataset, changed, tmp_path):
         from pynwb import NWBHDF5IO
 
@@ -164,6 +167,7 @@ class TestARecordThatAnotherProgramChangesMeanwhile:
             assert f"velocity_roi_{roi.roi_id}_channel_1" in ophys.data_interfaces
             assert roi.roi_id in ophys["ImageSegmentation"]["rois"].id[:]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("owner", "step"), [(AcqImage, "slice_pixels"), (AcqImage, "mask_of"), (VelocityIndexer, "extract_rows")]
     )

@@ -94,6 +94,7 @@ class TestTheDesignsFlow:
         assert set(tables["radon_report"]["image_id"]) >= {image_id}
         assert tables["images"].set_index("image_id")["um_per_pixel"].notna().sum() == 2
 
+    @pytest.mark.slow
     @pytest.mark.shared
     def test_real_records_made_without_a_reader_are_completed_by_the_next_import(self, olympus_folder, tmp_path):
         bare, full = ZarrDataset(tmp_path / "bare.zarr"), ZarrDataset(tmp_path / "full.zarr")
@@ -259,6 +260,7 @@ class TestCompletion:
         assert len(dataset.import_folder(folder, on_changed="reingest_if_changed").replaced) == 1
         assert len(dataset.import_folder(folder).incomplete) == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("step", range(7))
     def test_one_that_was_stopped_is_done_by_the_next(self, dataset, bare, folder, step, monkeypatch):
         saves = ["save_metadata_payload", "save_json", "save_df_parquet", "save_ome"]

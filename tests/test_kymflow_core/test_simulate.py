@@ -185,6 +185,7 @@ def test_the_demo_dataset_never_overwrites(demo_dataset):
         make_demo_dataset(demo_dataset.path, scans=SHORT_SCANS)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_demo_pixels(tmp_path: Path):
     digests = [
         {

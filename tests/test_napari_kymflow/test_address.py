@@ -48,11 +48,13 @@ def test_the_reader_opens_one_record_of_it(address, demo_path):
     assert np.array_equal(layers[0][0], ZarrDataset(demo_path).record(image_id).load_array())
 
 
+@pytest.mark.slow
 def test_the_reader_leaves_other_addresses_to_others(server):
     assert get_reader(server.url("other.zarr")) is None
     assert get_reader("https://localhost.invalid/picture.png") is None
 
 
+@pytest.mark.slow
 def test_a_record_of_it_is_shown_read_only(address):
     viewer = ViewerModel()
     session = session_of(viewer)
@@ -63,6 +65,7 @@ def test_a_record_of_it_is_shown_read_only(address):
     assert not session.record.editor.can_edit
 
 
+@pytest.mark.slow
 def test_its_tables_are_looked_at_without_writing(address):
     path = ZarrDataset(address, mode="r").path
     assert run_indexers(path, [], "refresh") == []

@@ -40,10 +40,12 @@ def read(path):
 
 
 class TestRecord:
+    @pytest.mark.slow
     def test_it_is_one_image_with_the_same_pixels(self, folder, image):
         (layer,) = read(folder)
         np.testing.assert_array_equal(np.asarray(layer.data), np.asarray(image.pixels))
 
+    @pytest.mark.slow
     def test_it_has_its_axes_and_scale(self, folder, image):
         (layer,) = read(folder)
         assert layer.axis_labels == ("y", "x")

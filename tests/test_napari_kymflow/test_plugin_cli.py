@@ -52,11 +52,13 @@ def test_the_demo_does_not_overwrite_a_dataset(demo_path):
     assert "already; open it instead" in " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 def test_the_demo_is_told_to_a_script(tmp_path):
     result = run("demo", "--dataset", tmp_path / "demo.zarr", "--no-window", "--json")
     assert json.loads(result.stdout) == {"exit_code": 0, "dataset": str(tmp_path / "demo.zarr")}
 
 
+@pytest.mark.slow
 def test_the_quiet_demo_prints_nothing(tmp_path):
     result = run("demo", "--dataset", tmp_path / "demo.zarr", "--no-window", "--quiet")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")

@@ -180,6 +180,7 @@ class TestWhoIsAsked:
             manager.register(PluginManifest.from_file(MANIFESTS[name]))
         return manager
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("path", "kind", "command"),
         [
@@ -196,6 +197,7 @@ class TestWhoIsAsked:
     def test_nobodys_saving_comes_to_us_unasked(self, manager, path, kind, command):
         assert manager.get_writer(path, [kind])[0].command == command
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("path", "kind", "command"),
         [("a.tif", "image", "write_tiff"), ("a.tif", "labels", "write_tiff"), ("a", "shapes", "write_imagej_rois")],
@@ -204,6 +206,7 @@ class TestWhoIsAsked:
         writer, _ = manager.get_writer(path, [kind], plugin_name="napari-kymflow")
         assert writer.command == f"napari-kymflow.{command}"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kinds", [["image", "shapes"], ["image", "labels"], ["image", "image"], ["shapes", "shapes"]])
     def test_several_layers_are_not_ours_to_save(self, manager, kinds):
         assert not [one for one in manager.iter_compatible_writers(kinds) if one.command.startswith("napari-kymflow")]

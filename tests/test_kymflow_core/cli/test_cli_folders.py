@@ -68,6 +68,7 @@ def imported_in_place(scan_path: Path, second_scan_path: Path, dataset_path: Pat
 
 @pytest.mark.parametrize("command", COMMANDS)
 class TestEveryCommand:
+    @pytest.mark.slow
     def test_its_help_has_an_example(self, command):
         assert f"Example: napari-kymflow {command}" in " ".join(run(command, "--help").stdout.split())
 
@@ -88,6 +89,7 @@ class TestEveryCommand:
         assert result.exit_code > 0
         assert "there is no" in said["error"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("number", "to_do"),
         [(errno.EIO, "look whether its disk is connected and sound"), (errno.EACCES, "ask for permission")],
@@ -108,6 +110,7 @@ class TestEveryCommand:
         assert result.exit_code == (2 if command == "verify" else 1)
         assert said["error"].startswith(f"{lost} cannot be read or written ({os.strerror(number)}); {to_do}")
 
+    @pytest.mark.slow
     def test_a_table_or_document_that_the_disk_does_not_give_is_said(
         self, command, imported_path, scan_path, tmp_path, monkeypatch
     ):
@@ -187,6 +190,7 @@ class TestImport:
     def test_several_at_once_give_the_same(self, scan_path, second_scan_path, dataset_path):
         assert "2 imported, 0 skipped" in run("import", scan_path.parent, dataset_path, "--jobs", 3).stdout
 
+    @pytest.mark.slow
     def test_with_one_job_one_file_is_read_after_another(self, scan_folder, dataset_path, monkeypatch):
         for number in range(4):
             tifffile.imwrite(scan_folder / f"{number}.tif", np.full((8, 6), number, np.uint16))
@@ -218,6 +222,7 @@ class TestImport:
         (failure,) = json.loads(scripted.stdout)["failed"]
         assert (scripted.returncode, Path(failure["path"]).name) == (1, "caf\udce9.tif")
 
+    @pytest.mark.slow
     def test_what_was_not_read_is_offered_and_added_on_request(self, scan_path, dataset_path):
         ZarrDataset(dataset_path).import_folder(scan_path.parent, read_file=read_tiff)
         offered = run("import", scan_path.parent, dataset_path)
@@ -226,6 +231,7 @@ class TestImport:
         assert "0 imported, 1 completed, 0 skipped" in run("import", scan_path.parent, dataset_path, "--complete").stdout
         assert run("import", scan_path.parent, dataset_path).stdout == "0 imported, 1 skipped\n"
 
+    @pytest.mark.slow
     def test_a_changed_file_is_named_and_read_again_on_request(self, imported_in_place, scan_path):
         tifffile.imwrite(scan_path, tifffile.imread(scan_path) + 1)
         said = run("import", scan_path.parent, imported_in_place).stdout
@@ -247,6 +253,7 @@ class TestRefresh:
         assert result.stdout.startswith(f"Looking in {scan_path.parent.resolve()}\n")
         assert "1 imported, 2 skipped" in result.stdout
 
+    @pytest.mark.slow
     def test_files_that_moved_are_named_and_linked_on_request(self, imported_in_place, scan_path):
         moved = scan_path.parent.rename(scan_path.parent.with_name("moved"))
         said = run("refresh", imported_in_place, moved).stdout
@@ -328,6 +335,7 @@ class TestTables:
         assert lines[1].split()[0] in ("scan.tif", "sound.tif")
         assert lines[2] == "… and 1 more row; --rows shows more, --save writes all"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("columns", "printed", "in_json"),
         [
@@ -419,6 +427,7 @@ class TestExport:
         assert result.exit_code == 1
         assert "--nwb writes one file after another; leave --jobs and --dask out" in " ".join(result.stderr.split())
 
+    @pytest.mark.slow
     def test_it_goes_out_and_comes_back(self, imported_path, tmp_path):
         result = run("export", imported_path, tmp_path / "out", "--friendly-names")
         assert (result.exit_code, result.stdout) == (0, "2 records and 7 tables exported as 23 files\n")

@@ -165,6 +165,7 @@ def test_what_is_too_fast_is_said_with_the_limit(rng):
     assert any(note.endswith(f"it shows speeds up to {0.8 * 24 * MM_S:.3g} mm/s") for note in found.notes)
 
 
+@pytest.mark.slow
 def test_several_speeds_are_said_where_there_is_light(rng):
     lines = np.full(300, 3.0)
     several = simulate_cells(CellScene(photons=300, lanes=6, lane_spread=0.25), lines, rng=rng)
@@ -181,6 +182,7 @@ def test_a_speed_that_changes_within_a_window_has_no_velocity_there(rng):
     assert any(note.startswith("speed changed within the window in") for note in found.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scan", "seed", "lines"), [(1, 2, (2450, 3400)), (2, 1, (2300, 2700)), (2, 2, (2300, 2700))])
 def test_a_jump_of_the_speed_has_no_third_velocity(scan, seed, lines):
     """In these images all lines around the jump agree, by chance, with a velocity that neither side has."""

@@ -145,6 +145,7 @@ def test_hyperparameters_are_those_of_the_simulation(rng):
     assert found.line_noise == pytest.approx(0.25, abs=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lines", "pixels"), [(16, 38), (17, 25), (20, 7)])
 def test_the_radon_variance_is_that_of_scikit_image(lines, pixels, rng):
     image = simulate_cells(CellScene(pixels=pixels), np.full(lines + 8 * 11, 3.0), rng=rng)
@@ -158,6 +159,7 @@ def test_the_radon_variance_is_that_of_scikit_image(lines, pixels, rng):
         assert np.tan(np.deg2rad(best)) == pytest.approx(speed, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "error"), [("radon_weighted", 0.03), ("radon_variance", 0.06), ("piv", 0.2)])
 @pytest.mark.parametrize("speed", [3.0, -3.0])
 def test_methods_of_others_find_the_speed_and_its_direction(method, error, speed, rng):

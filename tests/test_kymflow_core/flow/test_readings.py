@@ -116,6 +116,7 @@ class TestHeartRate:
 
 
 class TestCells:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("spacing", "least"), [(60, 0.85), (35, 0.85)])
     @pytest.mark.parametrize("speed", [3.0, -3.0])
     def test_cells_are_counted(self, spacing, least, speed):

@@ -52,6 +52,7 @@ def import_folder(folder: Path) -> ImportReport:
 
 @pytest.mark.shared
 class TestLaboratorysFiles:
+    @pytest.mark.slow
     def test_all_three_are_imported(self, lab_import):
         assert lab_import.report.summary() == "3 imported, 0 skipped"
 
@@ -319,6 +320,7 @@ def test_without_a_sidecar_there_are_no_rois_and_no_experiment(scan_path):
     assert set(read_acquisition_file(scan_path).metadata) == {"header"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [

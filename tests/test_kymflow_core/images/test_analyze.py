@@ -66,6 +66,7 @@ def states(dataset):
     return {indexer.table_name: tables.freshness(indexer)["state"].item() for indexer in INDEXERS}
 
 
+@pytest.mark.slow
 def test_an_analysis_writes_windows_events_and_a_report(image):
     done = image.analyze()
     velocity, events, report = (rows(image, name) for name in ARTIFACTS)
@@ -86,6 +87,7 @@ def test_an_analysis_writes_windows_events_and_a_report(image):
     assert done.measured[2].summary() == "ROI 2 (late): 1 mm/s, 57 of 57 windows"
 
 
+@pytest.mark.slow
 def test_a_changed_roi_calibration_or_setting_outdates_and_analysing_again_renews(dataset, image):
     def stale(**settings):
         return stale_roi_ids(image.source, image.metadata, image.rois.ids, VelocitySettings(**settings))
@@ -115,6 +117,7 @@ def test_a_changed_roi_calibration_or_setting_outdates_and_analysing_again_renew
     assert [set(rows(image, name)["roi_id"]) for name in ("velocity", "radon_report")] == [{1}, {1}]
 
 
+@pytest.mark.slow
 def test_results_of_other_programs_stay_beside_ours(dataset, image):
     older = ComputedFrom.of(image.rois, algorithm="mpRadon", calibration=image.header).to_json()
     report = pd.DataFrame(
@@ -154,6 +157,7 @@ def test_results_of_other_programs_stay_beside_ours(dataset, image):
     assert marks.to_dict() == {"": True, "likelihood": False}
 
 
+@pytest.mark.slow
 def test_the_same_episode_keeps_its_id(image):
     image.analyze()
     before = rows(image, "velocity_events")
@@ -167,6 +171,7 @@ def test_the_same_episode_keeps_its_id(image):
     assert after["event_id"].is_unique
 
 
+@pytest.mark.slow
 def test_a_mask_and_each_channel_are_measured_by_their_own_pixels(dataset, pixels, rng):
     noise = rng.poisson(30, pixels.shape).astype(pixels.dtype)
     image = add(dataset, np.stack([noise, pixels]), axes=("c", "y", "x"))
@@ -185,6 +190,7 @@ def test_a_mask_and_each_channel_are_measured_by_their_own_pixels(dataset, pixel
     assert (times.min(), times.max()) == pytest.approx((0.11, 0.49), abs=0.01)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_has_a_reason_and_does_not_stop_the_rest(dataset, pixels):
     spoiled = pixels.astype(np.float32)
     spoiled[300, 5], spoiled[:400, 14:24] = np.nan, 7.0
@@ -214,6 +220,7 @@ def test_what_cannot_be_measured_has_a_reason_and_does_not_stop_the_rest(dataset
     assert rows(image, "radon_report")["roi_id"].tolist() == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metadata", "note", "n_valid"),
     [
@@ -232,6 +239,7 @@ def test_what_the_metadata_say_of_a_velocity_is_noted(dataset, pixels, metadata,
     assert (done.report["n_valid"].item() > 0) == bool(n_valid)
 
 
+@pytest.mark.slow
 def test_a_calibration_that_is_entered_later_outdates_speeds_in_pixels(dataset, pixels):
     image = add(dataset, pixels, rois=(WHOLE,), header={"name": "no calibration"})
     image.analyze()
@@ -273,6 +281,7 @@ class TestTwoAnalysesAtOnce:
             image.analyze([1])
         assert not image.source.has_analysis("velocity.parquet")
 
+    @pytest.mark.slow
     def test_results_of_a_roi_that_another_program_made_since_stay(self, image, dataset):
         theirs = AcqImage(dataset.record(image.source.image_id))
         drawn = theirs.add_roi(**LATE | {"name": "theirs"})

@@ -157,6 +157,7 @@ class TestImport:
         ]
         assert len(dataset.import_folder(toy_path.parent, complete=True).completed) == 1
 
+    @pytest.mark.slow
     def test_the_command_line_imports_exports_and_imports_again(self, toy_path, tmp_path):
         lab, again, exported = tmp_path / "lab.zarr", tmp_path / "again.zarr", tmp_path / "exported"
         assert run("import", toy_path.parent, lab).stdout.splitlines()[-1] == "1 imported, 0 skipped"
@@ -193,6 +194,7 @@ class TestImport:
 
 
 class TestRefused:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("scan", "why"),
         [

@@ -17,6 +17,7 @@ def image_of(dataset, pixels, axes, header):
     return AcqImage(dataset.record(draft.image_id))
 
 
+@pytest.mark.slow
 def test_a_calibrated_scan_has_coordinates_in_s_and_um_and_channels_by_name(dataset):
     pytest.importorskip("xarray")
     pixels = np.arange(24, dtype=np.uint16).reshape(2, 4, 3)
@@ -28,6 +29,7 @@ def test_a_calibrated_scan_has_coordinates_in_s_and_um_and_channels_by_name(data
     assert (array["time"].attrs, array["position"].attrs) == ({"units": "s"}, {"units": "µm"})
 
 
+@pytest.mark.slow
 def test_what_is_not_known_has_no_coordinate(dataset):
     pytest.importorskip("xarray")
     array = image_of(dataset, np.zeros((4, 3), np.uint8), ("y", "x"), AcquisitionHeader(channel_names=("dye",))).to_xarray()

@@ -186,6 +186,7 @@ class TestImport:
         (imported,) = import_ome_zarr(dataset, target).imported
         assert dataset.load_sources_index()["image_id"].tolist() == [imported.image_id]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("steps", "units", "calibration"),
         [

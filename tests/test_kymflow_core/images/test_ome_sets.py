@@ -106,6 +106,7 @@ def only(dataset, report):
 
 @pytest.mark.parametrize("write_set", WRITERS)
 class TestASet:
+    @pytest.mark.slow
     def test_it_is_one_record_with_all_its_files(self, write_set, folder, dataset, planes):
         names = write_set(folder, planes)
         image, file = only(dataset, dataset.import_folder(folder))
@@ -118,12 +119,14 @@ class TestASet:
         assert file.notes[0] == f"{len(names)} files of a set in one record: {listed}"
         assert not any("incomplete" in note or "of its set are not" in note for note in file.notes)
 
+    @pytest.mark.slow
     def test_the_same_folder_again_has_nothing_new(self, write_set, folder, dataset, planes):
         write_set(folder, planes)
         dataset.import_folder(folder)
         report = dataset.import_folder(folder)
         assert (report.summary(), report.notes) == ("0 imported, 1 skipped", ())
 
+    @pytest.mark.slow
     def test_a_change_of_any_file_is_found_and_read(self, write_set, folder, dataset, planes):
         names = write_set(folder, planes)
         image, _ = only(dataset, dataset.import_folder(folder))
@@ -139,6 +142,7 @@ class TestASet:
         )
         np.testing.assert_array_equal(now[-1], planes[-1] + 1)
 
+    @pytest.mark.slow
     def test_a_file_that_is_gone_is_named(self, write_set, folder, dataset, planes):
         names = write_set(folder, planes)
         dataset.import_folder(folder)
@@ -148,6 +152,7 @@ class TestASet:
         (note,) = report.notes
         assert f"was made of {len(names)} files, and 1 of them is not there any more: {names[-1]}" in note
 
+    @pytest.mark.slow
     def test_a_set_that_moved_is_known(self, write_set, folder, dataset, planes):
         write_set(folder, planes)
         dataset.import_folder(folder)

@@ -57,6 +57,7 @@ def test_a_header_reader_that_fails_in_a_way_of_its_own_is_a_note(path, monkeypa
     assert read_for_import(path).notes[0] == "the header reader odd_xml failed: StrangeError: no such thing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [

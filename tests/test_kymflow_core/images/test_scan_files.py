@@ -190,6 +190,7 @@ class TestAgain:
         report = dataset.import_folder(scan)
         assert (report.imported, report.changed, report.failed, len(report.skipped)) == ((), (), (), 1)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("channel", [1, 2])
     def test_a_change_of_any_file_is_found(self, scan, dataset, channel):
         (file,) = dataset.import_folder(scan).imported
@@ -234,6 +235,7 @@ class TestAgain:
 
 
 class TestRealFiles:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "count", "shape", "seconds", "um", "n_references", "n_packed"),
         [

@@ -131,6 +131,7 @@ NOT_REVIEWED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [*NOT_REVIEWED.values(), *ODD.values()], ids=[*NOT_REVIEWED, *ODD])
 def test_events_that_nobody_reviewed_give_what_a_review_gives(dataset, frame):
     assert_same(ReviewIndexer(), stored(dataset, velocity_events=frame))

@@ -77,6 +77,7 @@ def test_the_paragraph_has_them_and_no_reviewers_name(measured):
     assert "Ada" not in text
 
 
+@pytest.mark.slow
 def test_animals_that_are_not_named_are_unknown_and_the_way_out_is_said(tmp_path):
     dataset = simulate.make_demo_dataset(tmp_path / "demo.zarr")
     image = AcqImage(next(iter(dataset.iter_records())))
@@ -99,6 +100,7 @@ def test_the_script_makes_the_same_tables_from_the_raw_files(measured, tmp_path)
     assert all(line.endswith("all the same") for line in lines)
 
 
+@pytest.mark.slow
 def test_raw_files_that_changed_are_named_and_other_numbers_too(measured, tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "scan 1.tif").write_bytes((measured / "raw" / "scan 1.tif").read_bytes())
@@ -107,6 +109,7 @@ def test_raw_files_that_changed_are_named_and_other_numbers_too(measured, tmp_pa
     assert all(line.endswith(f"its file is not in {tmp_path / 'raw'}") for line in remade.differences)
 
 
+@pytest.mark.slow
 def test_a_number_that_the_pixels_do_not_give_is_found(measured, tmp_path):
     shutil.copytree(measured / "lab.zarr", tmp_path / "tampered.zarr")
     dataset = ZarrDataset(tmp_path / "tampered.zarr")

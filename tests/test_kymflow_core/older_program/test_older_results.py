@@ -341,6 +341,7 @@ def test_windows_are_typed_alike_in_every_file(scan_path, results_folder):
     assert first.iloc[0][["parentFolder", "numLines", "mouse", "window"]].tolist() == ["20250722", 30000, "007", 0]
 
 
+@pytest.mark.slow
 def test_the_laboratorys_means_are_blood_flow(olympus_folder):
     report = older_results.read_results(olympus_folder / "Capillary1_0001.tif").table_artifacts["radon_report"]
     assert report["mean_velocity"].between(-1.3, -1.0).all()
@@ -351,6 +352,7 @@ def test_the_laboratorys_means_are_blood_flow(olympus_folder):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tiff", "name"),
     [

@@ -62,6 +62,7 @@ ranges = st.tuples(st.integers(0, 45), st.integers(1, 20)).map(lambda pair: (pai
 rects = st.tuples(ranges, ranges).map(lambda pair: rect(*pair[0], *pair[1]))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300))
 @given(st.one_of(drawn_rois(), rects), st.tuples(st.integers(1, 40), st.integers(1, 40)))
 def test_the_bounds_are_the_extent_of_the_pixels(roi, shape):
@@ -105,6 +106,7 @@ def test_the_stored_mask_counts_where_there_is_one():
     assert tuple(roi_bounds(ISSUE, SHAPE, painted((2, 3), (8, 4)))) == (3, 5, 2, 9)
 
 
+@pytest.mark.slow
 def test_a_shape_of_many_lines_needs_no_mask():
     roi = drawn("polygon", (0.5, 0.5), (0.5, 9.5), (9e5, 9.5), (9e5, 0.5))
     assert tuple(roi_bounds(roi, (10_000_000, 10_000))) == (1, 10, 1, 900_001)

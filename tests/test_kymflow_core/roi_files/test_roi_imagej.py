@@ -538,6 +538,7 @@ def test_an_archive_of_too_many_entries_is_refused(tmp_path, monkeypatch):
         rois_from_imagej(path, next_id=1, shape=SHAPE)
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path):
     # 300 MB of zeros take 300 KB in the archive.
     path = zip_file(tmp_path / "a.zip", *((f"{at}.roi", bytes(100_000_000)) for at in range(3)))

@@ -350,6 +350,7 @@ STATEMENTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(STATEMENTS)
 def test_a_statement_comes_back_as_it_was(statement):
     assert ComputedFrom.from_json(statement.to_json(), where="here") == statement

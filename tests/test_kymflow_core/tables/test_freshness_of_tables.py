@@ -434,6 +434,7 @@ class TestWhatOtherProgramsDo:
         assert report.summary() == "radon_report: 0 rows of 0 images, rows of 1 deleted image removed, 1 never analysed"
         assert set(stored_rows(lab.kd)) == {lab.second.image_id}
 
+    @pytest.mark.slow
     def test_rows_of_deleted_images_that_are_removed_decide_no_type_and_no_order_of_columns(self, tmp_path):
         kd = KymDataset(tmp_path / "small.zarr")
         first = add_image(kd.dataset, 1).image_id
@@ -641,6 +642,7 @@ OPERATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operate", OPERATIONS)
 def test_the_cache_equals_the_file_after(operate, lab):
     lab.kd.get_table(TABLE)
@@ -707,6 +709,7 @@ class TestLongRuns:
         total = 4 if run == "rebuild" else 3
         assert calls == [(done, total) for done in range(1, total + 1)]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("n", [0, 1, 2])
     @pytest.mark.parametrize("run", ["rebuild", "refresh", "update_images"])
     def test_a_cancelled_run_leaves_a_sound_table(self, lab, run, n):
@@ -1054,6 +1057,7 @@ def test_the_plan_of_issue_5(dataset):
     assert all(stale(kd, one) == set() for one in (RADON, indexer))
 
 
+@pytest.mark.slow
 def test_a_dataset_of_ours_is_fresh_from_birth(tmp_path):
     from kymflow_core.simulate import Scan, make_demo_dataset
 

@@ -36,6 +36,7 @@ def analysed(dataset):
     return next(record.image_id for record in dataset.iter_records() if record.has_analysis(f"{TABLE}.parquet"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["rebuild", "refresh"])
 def test_tables_and_reports_are_those_of_one_after_another(lab, mode):
     together, apart = KymDataset(lab), copy_of(lab, "apart.zarr")
@@ -99,6 +100,7 @@ def test_a_cancelled_run_leaves_every_table_sound_with_what_was_done(lab):
     assert all(not stale(kd, indexer) for indexer in INDEXERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [None, 2])
 def test_ctrl_c_leaves_every_table_sound_with_what_was_done(lab, jobs):
     kd = KymDataset(lab)

@@ -69,6 +69,7 @@ def test_a_refresh_of_all_makes_one_file_and_all_stays_fresh(kd):
     assert (parts(kd), stored_rows(kd), stale(kd)) == ([], before, set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["tables", "index"])
 def test_a_part_that_is_lost_leaves_its_image_behind_or_all_as_it_is(kd, folder):
     image_id = change(kd, 1, 0.1)

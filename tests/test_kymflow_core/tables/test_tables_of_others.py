@@ -184,6 +184,7 @@ def test_a_table_whose_body_is_damaged_is_made_again_and_kept_aside(kd, dataset)
     assert any((dataset.path / ".quarantine").rglob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["refresh", "rebuild"])
 @pytest.mark.parametrize(
     "theirs",

@@ -538,6 +538,7 @@ class TestValidate:
             (complete.path / f"images/{image_id}/data/c/0/0").unlink()
         assert len(complete.validate()) == 3
 
+    @pytest.mark.slow
     def test_any_one_torn_file_raises_nothing(self, complete):
         image_id = complete.list_image_ids()[0]
         folders = (complete.path / "images" / image_id, complete.path / "tables")

@@ -76,6 +76,7 @@ def test_what_is_no_file_and_goes_away_while_it_is_set_aside_is_no_error(blobs, 
         assert mine
 
 
+@pytest.mark.slow
 def test_a_dead_claim_is_taken_over_by_one_of_many(blobs):
     for _ in range(20):
         write_claim(blobs, number=999_999_999)

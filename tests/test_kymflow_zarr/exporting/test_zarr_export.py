@@ -429,6 +429,7 @@ class TestExport:
             filled.export_legacy_folder(out, watch=Watch(progress=stop))
         assert (out.exists(), [path.name for path in out.parent.iterdir()]) == (False, ["made.zarr"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("friendly_names", [False, True], ids=["ids", "friendly"])
     def test_an_executor_writes_the_same_folder(self, filled, out, tmp_path, executor, friendly_names):
         for number in range(40):
@@ -508,6 +509,7 @@ class TestRestore:
         assert (report.imported, len(report.skipped), report.failed) == ((), 1, ())
         assert tree_picture(again.path) == before
 
+    @pytest.mark.slow
     def test_an_executor_makes_the_same_dataset(self, filled, out, tmp_path, executor):
         for number in range(40):
             with filled.build_record(np.full((3, 4), number)) as draft:

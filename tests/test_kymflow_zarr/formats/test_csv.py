@@ -205,6 +205,7 @@ CELLS = st.one_of(TEXTS, st.sampled_from([*FORMULAS, *HARMLESS, "a\rb", "\r"]), 
 class TestOfArrow:
     """An Arrow table becomes the CSV that its frame becomes, to the byte."""
 
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=examples(200))
     @given(
         st.lists(st.tuples(CELLS, CELLS, INTEGERS, FLOATS, st.one_of(st.none(), st.booleans())), max_size=8),

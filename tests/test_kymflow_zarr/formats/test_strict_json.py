@@ -122,6 +122,7 @@ def test_large_json_has_no_spaces_and_comes_back():
     assert (b" " in data.replace(b"vessel ", b""), from_bytes(data, what="x")) == (False, value)
 
 
+@pytest.mark.slow
 def test_large_json_that_an_earlier_version_indented_is_as_it_was_written():
     value = {"rois": list(range(200_000))}
     indented = json.dumps(value, indent=2).encode() + b"\n"
@@ -129,6 +130,7 @@ def test_large_json_that_an_earlier_version_indented_is_as_it_was_written():
     assert not is_readable_form(indented.replace(b"\n ", b"\n"), value, what="x")
 
 
+@pytest.mark.slow
 def test_json_that_only_its_indent_makes_too_large_is_stored_without():
     value = [[0] * 100_000]
     for _ in range(400):

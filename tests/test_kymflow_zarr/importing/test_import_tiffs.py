@@ -373,6 +373,7 @@ class TestImport:
 
 
 class TestImportOfBadFiles:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "damage",
         [

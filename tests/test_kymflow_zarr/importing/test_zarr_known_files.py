@@ -304,6 +304,7 @@ class TestChanged:
         assert (len(report.failed), "was changed by another program" in report.failed[0].reason) == (1, True)
         assert record.load_metadata_payload() == {"rois": [{"roi_id": 1}]}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("step", ["save_metadata_payload", "replace_array", "save_json"])
     def test_stopped_at_any_step_the_next_run_ends_it(self, filled, tiff_folder, monkeypatch, step):
         record = filled.record(id_of(filled, "b.tif"))

@@ -28,6 +28,7 @@ def many(served):
     return served
 
 
+@pytest.mark.slow
 def test_a_dataset_of_10000_records_opens_and_is_listed_with_three_requests(many):
     dataset = many.open()
     manifest = dataset.load_manifest()

@@ -389,6 +389,7 @@ class TestDamage:
             store.load_array_artifact("mask")
         assert not ran.exists()
 
+    @pytest.mark.slow
     @settings(max_examples=examples(1000))
     @given(position=st.integers(0, 127), byte=st.integers(0, 255))
     def test_a_changed_byte_of_a_header_is_an_array_or_damage(self, with_mask, position, byte):
@@ -417,6 +418,7 @@ def test_what_is_refused_is_refused_before_the_disk_is_looked_at(tmp_path):
         store.save_dict("params", [])
 
 
+@pytest.mark.slow
 def test_the_storage_does_not_need_pytest():
     code = "import sys, kymflow_zarr, kymflow_zarr.stores; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

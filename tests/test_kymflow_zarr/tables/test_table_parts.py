@@ -204,6 +204,7 @@ class TestOthers:
         assert len(files(blobs)) == 4
         assert as_others_see_it(blobs) == sorted(values(long))
 
+    @pytest.mark.slow
     def test_duckdb_reads_one_glob(self, long, blobs):
         duckdb = pytest.importorskip("duckdb")
         for change in ({"a": rows("a", 9.0)}, {"d": rows("d", 8.0)}, {"a": rows("a", 7.0, 6.0)}):
@@ -212,6 +213,7 @@ class TestOthers:
                     QUALIFY filename = max(filename) OVER (PARTITION BY image_id)"""
         assert sorted(duckdb.sql(query).fetchall()) == sorted(values(long))
 
+    @pytest.mark.slow
     def test_polars_reads_one_glob(self, long, blobs):
         polars = pytest.importorskip("polars")
         for change in ({"a": rows("a", 9.0)}, {"d": rows("d", 8.0)}, {"a": rows("a", 7.0, 6.0)}):
@@ -449,6 +451,7 @@ class TestDamage:
         self.damage(dataset, number, how)
         assert dataset.table_digest(TABLE) != before
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("how", ["gone", "torn", "flipped"])
     @pytest.mark.parametrize("number", [1, 2])
     def test_a_repair_leaves_a_sound_table(self, dataset, number, how):

@@ -281,6 +281,7 @@ class TestCommits:
         two_images.replace_rows("velocity", {"c": rows("c", v=[7.0])})
         assert set(two_images.load("velocity")["image_id"]) == {"a", "b", "c"}
 
+    @pytest.mark.slow
     def test_many_threads_lose_no_row(self, tables):
         def add(number):
             for step in range(5):

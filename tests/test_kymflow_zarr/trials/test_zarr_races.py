@@ -77,6 +77,7 @@ def test_rois_are_not_saved_where_another_program_saved_meanwhile(sample, meanwh
     assert AcqImage.from_zarr(sample.path, sample.full).rois == theirs.rois
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["refresh", "update_images"])
 def test_a_table_has_no_mark_of_a_record_that_was_deleted_while_it_was_read(sample, monkeypatch, how):
     dataset, indexer, real = KymDataset(sample.path), ImageIndexer(), extraction.extract

@@ -405,6 +405,7 @@ class TestExportsOfARecordThatOthersChange:
 
     STEPS = ("load_attributes", "load_revision", "load_array", "load_json", "list_array_artifacts", "is_held_by_metadata")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("step", STEPS)
     @pytest.mark.parametrize("take_away", ["delete_image", "move_to_trash"])
     def test_one_that_is_taken_out_is_not_in_the_export(
@@ -434,6 +435,7 @@ class TestExportsOfARecordThatOthersChange:
         assert again.list_image_ids() == []
         assert "events" not in again.list_table_names() or again.load_table("events").empty
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("step", STEPS)
     def test_one_that_is_back_from_the_trash_is_whole(
         self, dataset, record, record_folder, tmp_path, meanwhile, restored, step
@@ -450,6 +452,7 @@ class TestExportsOfARecordThatOthersChange:
         back = again.record(record.image_id)
         assert (back.list_analysis_keys(), back.list_array_artifacts()) == (["params.json", "report.parquet"], ["mask"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("step", STEPS)
     def test_metadata_and_results_are_of_one_moment(self, dataset, record, meanwhile, restored, step):
         def save():

@@ -127,6 +127,7 @@ def verdict(path, before):
     return "" if report.exit_code in (0, 2) else f"not repaired: {report.problems}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", FOLDERS, ids=lambda key: key or "whole record")
 def test_folders_of_two_records_that_were_exchanged_are_found(path, key):
     before = content(path)
@@ -136,6 +137,7 @@ def test_folders_of_two_records_that_were_exchanged_are_found(path, key):
     assert ZarrDataset(path).verify(deep=True).damaged_records == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", FILES)
 def test_files_of_two_records_that_were_exchanged_are_found(path, key):
     before = content(path)
@@ -161,6 +163,7 @@ EXCHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXCHANGES)
 def test_things_of_one_dataset_that_were_exchanged_are_found(path, name):
     before = content(path)
@@ -282,6 +285,7 @@ def test_the_readable_copy_of_another_record_is_no_edit_by_hand(path):
     assert ZarrDataset(path).verify(deep=True).problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("store", "what"), [("v2.zarr", UNSEALED), ("v2-sealed.zarr", UNBOUND)])
 def test_what_an_earlier_version_wrote_is_read_and_a_repair_binds_it(tmp_path, store, what):
     path = shutil.copytree(GOLDEN / store, tmp_path / "golden.zarr")

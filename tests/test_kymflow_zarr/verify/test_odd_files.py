@@ -91,6 +91,7 @@ def use(record):
     record.save_metadata_payload({"number": record.load_revision().number + 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_one_bad_record_is_named_and_the_others_work(dataset, sound, tmp_path, name):
     bad, good = dataset.list_image_ids()
@@ -109,6 +110,7 @@ def test_one_bad_record_is_named_and_the_others_work(dataset, sound, tmp_path, n
         use(dataset.record(good))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ODD if name != "folder"])
 @pytest.mark.parametrize("key", ["analysis/params.json", "analysis/new.parquet", "analysis_arrays/mask"])
 def test_what_is_no_file_among_the_results_is_named_and_set_aside(dataset, name, key):
@@ -130,6 +132,7 @@ def test_derived_files_are_made_again(dataset, name):
     assert dataset.verify(deep=True).problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("key", OF_TABLE)
 def test_rows_are_replaced_or_refused_and_a_repair_makes_the_table_whole(dataset, name, key):

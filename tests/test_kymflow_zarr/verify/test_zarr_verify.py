@@ -192,6 +192,7 @@ class TestRepaired:
         assert lab.verify(deep=True).problems == ()
         return before
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("content", [b"", b"{", b'{"rois": [1, 2]', b"[]"])
     def test_a_torn_readable_copy(self, lab, first, folder, content):
         path = folder / "analysis/metadata.json"
@@ -200,6 +201,7 @@ class TestRepaired:
         self.check_repair(lab)
         assert (path.read_bytes(), first.load_metadata_payload()) == (whole, {"rois": [1, 2]})
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("content", [b"", b'{"rois": [1, 2]', b"[]"])
     def test_torn_metadata_that_no_revision_has_are_set_aside(self, lab, first, folder, content):
         shutil.rmtree(folder / "analysis/history")
@@ -258,6 +260,7 @@ class TestRepaired:
         self.check_repair(lab, deep=True)
         assert first.load_metadata_payload() == {"rois": [1, 2]}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("damage", [b"", b"PAR1 no more", None], ids=["empty", "torn", "a flipped bit"])
     def test_a_damaged_table_is_set_aside(self, lab, damage):
         path = lab.path / "tables/velocity.parquet"
@@ -301,6 +304,7 @@ class TestRepaired:
         (lab.path / "index/manifest.json.gz").write_bytes(gzip.compress(b"{}"))
         self.check_repair(lab)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["building-x~images", "deleted-x~images", "old name"])
     def test_old_left_overs_in_staging_are_set_aside(self, lab, name, two_days_later):
         left = lab.path / ".staging" / name
@@ -325,6 +329,7 @@ class TestRepaired:
         two_days_later()
         self.check_repair(lab)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "name",
         [
@@ -367,6 +372,7 @@ class TestRepaired:
         self.check_repair(lab, deep=True)
         assert json.loads(path.read_bytes()) == json.loads(whole)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["RECORD/analysis/report.parquet", "tables/velocity.parquet"])
     def test_a_table_without_a_seal_is_sealed(self, lab, first, name):
         path = lab.path / name.replace("RECORD", f"images/{first.image_id}")

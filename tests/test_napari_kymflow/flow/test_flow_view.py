@@ -94,6 +94,7 @@ def test_a_new_roi_is_offered_then_measured_then_moved_then_outdated_then_measur
     assert (flow.state.warning, flow.state.again) == ("", ())
 
 
+@pytest.mark.slow
 def test_all_records_that_are_not_fresh_are_measured_once(tmp_path):
     scans = [replace(scan, lines=300, episodes=()) for scan in DEMO_SCANS[:2]]
     path = make_demo_dataset(tmp_path / "short.zarr", scans=scans).path
@@ -107,6 +108,7 @@ def test_the_selected_rois_are_shown(flow):
     assert flow.roi_ids == (2,)
 
 
+@pytest.mark.slow
 def test_chosen_limits_are_remembered_until_fit(flow):
     first, second = flow.session.image_ids[:2]
     flow.choose_limits(-3.0, 7.0)

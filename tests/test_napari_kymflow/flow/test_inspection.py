@@ -51,6 +51,7 @@ def test_a_setting_that_this_version_does_not_know_is_not_left_out(demo_session)
     assert "of a later version" in answer
 
 
+@pytest.mark.slow
 def test_a_window_is_explained_by_the_numbers_that_were_stored(flow, inspector):
     trace = shown_trace(flow)
     window = int(np.flatnonzero(np.isfinite(trace.velocity))[20])
@@ -66,6 +67,7 @@ def test_a_window_is_explained_by_the_numbers_that_were_stored(flow, inspector):
     assert "This window by itself:" in reasons.sentences[2]
 
 
+@pytest.mark.slow
 def test_the_pixels_of_a_window_are_those_of_the_image(flow, inspector, demo_session):
     trace = shown_trace(flow)
     inspector.choose(trace.lines[30])
@@ -92,6 +94,7 @@ def test_nothing_is_measured_again_while_nobody_asks(flow, inspector, monkeypatc
     assert (inspector.reasons, inspector.text) == (None, CHOOSE)
 
 
+@pytest.mark.slow
 def test_a_roi_that_changed_is_not_explained_and_it_says_what_to_do(flow, inspector):
     inspector.choose(shown_trace(flow).lines[30])
     flow.record.editor.edit(flow.roi_ids[0], x0=4)
@@ -99,12 +102,14 @@ def test_a_roi_that_changed_is_not_explained_and_it_says_what_to_do(flow, inspec
     assert "Measure this ROI again" in inspector.text
 
 
+@pytest.mark.slow
 def test_another_record_has_no_chosen_window(flow, inspector, demo_session):
     inspector.choose(shown_trace(flow).lines[30])
     demo_session.open_record(demo_session.image_ids[1])
     assert (inspector.line, inspector.reasons, inspector.text) == (None, None, CHOOSE)
 
 
+@pytest.mark.slow
 def test_a_method_without_likelihoods_says_so(flow, inspector, demo_session):
     demo_session.record.image.analyze([flow.roi_ids[0]], VelocitySettings(method="piv"))
     flow.load()
@@ -112,6 +117,7 @@ def test_a_method_without_likelihoods_says_so(flow, inspector, demo_session):
     assert "the method 'piv' has none" in inspector.text
 
 
+@pytest.mark.slow
 def test_of_a_long_roi_only_what_is_around_the_window_is_measured_again(flow, demo_session, monkeypatch):
     monkeypatch.setattr(inspection_module, "MOST_LINES", 400)
     trace, roi_id = shown_trace(flow), flow.roi_ids[0]

@@ -64,6 +64,7 @@ def test_switched_off_nothing_is_measured(live):
     assert (live.trace, live.text, live.is_busy) == (None, "", False)
 
 
+@pytest.mark.slow
 def test_switched_on_the_visible_part_is_what_an_analysis_gives(flow, live):
     live.is_on = True
     stored, trace = flow.traces[1], live.trace
@@ -78,6 +79,7 @@ def test_switched_on_the_visible_part_is_what_an_analysis_gives(flow, live):
     assert "not stored" in live.text
 
 
+@pytest.mark.slow
 def test_while_the_mouse_is_pressed_the_middle_follows_and_then_all(flow, live, waiting):
     drag(flow, pixels=-3)
     waiting.do_next()
@@ -91,6 +93,7 @@ def test_while_the_mouse_is_pressed_the_middle_follows_and_then_all(flow, live, 
     assert live.trace.lines[-1] - live.trace.lines[0] > QUICK_LINES
 
 
+@pytest.mark.slow
 def test_of_many_steps_only_the_latest_is_measured(flow, live, waiting):
     for step in range(5):
         drag(flow, pixels=-1)
@@ -102,6 +105,7 @@ def test_of_many_steps_only_the_latest_is_measured(flow, live, waiting):
     assert waiting.jobs == []
 
 
+@pytest.mark.slow
 def test_another_setting_is_followed(flow, live):
     live.is_on = True
     before = live.trace
@@ -109,6 +113,7 @@ def test_another_setting_is_followed(flow, live):
     assert live.trace.window_lines == 40 != before.window_lines
 
 
+@pytest.mark.slow
 def test_another_record_shows_nothing_of_the_one_before(flow, live, waiting):
     waiting.do_next()
     assert live.trace is not None

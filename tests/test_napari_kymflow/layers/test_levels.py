@@ -51,6 +51,7 @@ def test_each_level_has_every_fourth_line_of_the_one_before_and_takes_no_memory(
     np.testing.assert_array_equal(levels[2], long_pixels[10::16])
 
 
+@pytest.mark.slow
 def test_each_slice_of_a_long_stack_has_all_levels():
     pixels = np.random.default_rng(0).integers(0, 99, (2, LINES, 128)).astype(np.uint8)
     levels = pixels_to_levels(pixels)
@@ -107,6 +108,7 @@ def test_the_value_at_a_place_is_that_of_the_line_whatever_level_is_shown(levels
     assert value_at(layer, (0, -300)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_bytes", [pytest.param(2**30, id="in memory"), pytest.param(0, id="read as needed")])
 def test_the_status_bar_has_the_value_of_the_line_in_each_channel(viewer_model, tmp_path, most_bytes, monkeypatch):
     monkeypatch.setattr("napari_kymflow.layers.convert.MOST_BYTES", most_bytes)

@@ -207,6 +207,7 @@ def click_on(viewer, line, pixel):
         waiting.pop(0)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["add_rectangle", "add_ellipse", "add_line"])
 def test_a_click_draws_nothing(mode, viewer_model, demo_session):
     layer = viewer_model.layers.selection.active = demo_session.record.sync.layer

@@ -26,6 +26,7 @@ def test_a_record_opens_whole_and_fills_the_canvas(viewer_model, demo_session):
     assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(0, 0), (20, 400), (400, 20), (1, 1)])
 def test_a_canvas_that_docks_leave_no_room_is_survived(size, viewer_model, demo_session):
     demo_session.view.strips = (60.0, 40.0)
@@ -52,6 +53,7 @@ def test_zooming_leaves_the_time_in_the_middle_alone(viewer_model, demo_session)
     assert viewer_model.scene.camera.center[-1] == pytest.approx(1234)
 
 
+@pytest.mark.slow
 def test_zooming_changes_no_roi(viewer_model, demo_session):
     before = demo_session.record.rois
     for factor in (40, 0.013, 7, 1.9):
@@ -74,6 +76,7 @@ def test_a_rectangle_drawn_at_another_zoom_selects_what_it_covers(viewer_model, 
     assert demo_session.record.rois.get(3) == wanted
 
 
+@pytest.mark.slow
 def test_all_layers_of_the_record_have_one_stretch(viewer_model, demo_session):
     viewer_model.scene.camera.zoom *= 11
     demo_session.record.materialize_masks()
@@ -163,6 +166,7 @@ def test_the_zoom_waits_until_a_shape_is_done(viewer_model, demo_session):
     assert band_height(viewer_model, demo_session) == pytest.approx(BAND_HEIGHT, rel=0.02)
 
 
+@pytest.mark.slow
 def test_layers_of_others_are_neither_stretched_nor_turned_and_shown_as_before_in_the_end(viewer_model, demo_path):
     photo = viewer_model.add_image(np.zeros((40, 60)), scale=(0.5, 0.5))
     before = viewer_model.dims.order
@@ -181,6 +185,7 @@ def test_layers_of_others_are_neither_stretched_nor_turned_and_shown_as_before_i
     assert (viewer_model.dims.order, list(viewer_model.layers)) == (before, [photo])
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_added_later_stays_on_its_pixels_and_the_record_fills_the_canvas_again_without_it(
     viewer_model, demo_session
 ):

@@ -40,12 +40,14 @@ def test_the_means_are_said_with_n_at_each_level(plots):
     assert first.endswith("n = 2 animals, 2 images, 4 ROIs, 4 values")
 
 
+@pytest.mark.slow
 def test_another_table_is_plotted_with_what_fits_it(plots):
     plots.choose(table="velocity_events", value="score")
     assert plots.shown.choices.value in plots.shown.rows.quantities
     assert plots.shown.problem == ""
 
 
+@pytest.mark.slow
 def test_a_filter_of_the_table_counts_at_once_and_that_of_another_does_not(plots, demo_session):
     changes = []
     plots.changed.connect(lambda: changes.append(len(plots.shown.rows.frame)))
@@ -55,12 +57,14 @@ def test_a_filter_of_the_table_counts_at_once_and_that_of_another_does_not(plots
     assert changes[-1] == 3
 
 
+@pytest.mark.slow
 def test_a_plot_that_cannot_be_made_says_why(plots):
     plots.choose(kind="paired", sample="image_id")
     assert plots.shown.problem.startswith("no sample has both 'awake' and 'isoflurane'")
     assert plots.shown.text == plots.shown.problem
 
 
+@pytest.mark.slow
 def test_a_window_opens_its_record_at_its_time(plots, demo_session):
     plots.choose(table="velocity", kind="box", value="velocity_mm_s", sample="row")
     label = plots.shown.marks.points.rows[-1]
@@ -85,6 +89,7 @@ def test_an_event_is_selected_everywhere(plots, demo_session):
     assert (demo_session.event.image_id, demo_session.event.t0_s) == (row["image_id"], row["t0_s"])
 
 
+@pytest.mark.slow
 def test_numbers_name_the_record_of_each_point(plots):
     plots.choose(sample="roi_id")
     numbers = numbers_of(plots.shown)
@@ -93,12 +98,14 @@ def test_numbers_name_the_record_of_each_point(plots):
     assert len(numbers) == 6
 
 
+@pytest.mark.slow
 def test_means_are_a_table_with_n_at_each_level(plots):
     means = means_of(plots.shown).set_index("group")
     assert means.loc["awake", ["n_exp_subject_id", "n_image_id", "n_roi_id", "n_values"]].tolist() == [2, 2, 4, 4]
     assert pd.isna(means.loc["isoflurane", "sem"])
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_earlier_is_not_shown_in_place_of_what_was_asked_last(plots, demo_session, monkeypatch):
     waiting = []
     monkeypatch.setattr(demo_session.window, "run", lambda work, done, failed=None: waiting.append((work, done)))
@@ -110,6 +117,7 @@ def test_what_was_asked_for_earlier_is_not_shown_in_place_of_what_was_asked_last
     assert (plots.shown.choices.kind, plots.is_loading) == ("cumulative", False)
 
 
+@pytest.mark.slow
 def test_while_rows_are_read_a_choice_that_was_made_meanwhile_stays(plots, demo_session, monkeypatch):
     waiting = []
     monkeypatch.setattr(demo_session.window, "run", lambda work, done, failed=None: waiting.append((work, done)))

@@ -30,6 +30,7 @@ def test_rows_are_those_of_the_tables_filters_and_it_is_said(demo_path):
     assert found.notes == (f"{len(found.frame)} of {found.total} rows by the table's filters",)
 
 
+@pytest.mark.slow
 def test_the_search_counts_and_a_filter_that_is_none_does_not(demo_path):
     assert len(rows_of(demo_path, row_filter=RowFilter(search="stall", searched=("record",))).frame) == 2
     assert len(rows_of(demo_path, row_filter=RowFilter(by_column={"mean_velocity": "> much", "gone": "1"})).frame) == 6
@@ -61,6 +62,7 @@ def test_an_animal_that_is_not_entered_everywhere_is_no_level_and_is_counted(dem
     assert (found.levels, found.missing_levels) == (("image_id", "roi_id"), {"exp_subject_id": 4})
 
 
+@pytest.mark.slow
 def test_outdated_rows_and_those_of_images_not_accepted_are_left_out_and_counted(demo_path):
     dataset = ZarrDataset(demo_path)
     first, second, _ = dataset.list_image_ids()
@@ -73,6 +75,7 @@ def test_outdated_rows_and_those_of_images_not_accepted_are_left_out_and_counted
     assert len(rows_of(demo_path, only_good=False).frame) == 6
 
 
+@pytest.mark.slow
 def test_rows_of_two_methods_are_plotted_with_a_warning(demo_path):
     dataset = ZarrDataset(demo_path)
     image = AcqImage(dataset.record(dataset.list_image_ids()[0]))

@@ -32,6 +32,7 @@ def ben_says(session, image_id: str, event, verdict: str) -> None:
     ReviewLog(session.dataset.record(image_id), reviewer="Ben").judge(event, verdict)
 
 
+@pytest.mark.slow
 def test_stepping_goes_on_across_records_and_opens_them(review, demo_session):
     seen = []
     for _ in range(len(review.shown)):
@@ -53,6 +54,7 @@ def test_a_verdict_is_on_disk_and_the_next_event_is_shown(review, demo_session):
     assert review.progress == f"1 of {len(review.shown)} reviewed"
 
 
+@pytest.mark.slow
 def test_the_tables_follow_each_verdict_its_undo_and_its_redo(review, demo_session):
     saved = []
     demo_session.saved.connect(saved.append)
@@ -64,6 +66,7 @@ def test_the_tables_follow_each_verdict_its_undo_and_its_redo(review, demo_sessi
     assert saved == [first.image_id] * 3
 
 
+@pytest.mark.slow
 def test_a_note_stays_with_the_verdict_and_the_event_stays_shown(review, demo_session):
     review.step(1)
     review.write_note("blur")
@@ -74,6 +77,7 @@ def test_a_note_stays_with_the_verdict_and_the_event_stays_shown(review, demo_se
     assert verdicts(demo_session)[0] == ARTEFACT
 
 
+@pytest.mark.slow
 def test_undo_shows_the_event_that_it_was_about_also_in_another_record(review, demo_session):
     for _ in review.shown:
         review.step(1)
@@ -91,6 +95,7 @@ def test_undo_shows_the_event_that_it_was_about_also_in_another_record(review, d
     assert verdicts(demo_session)[0] == TRUE_STALL
 
 
+@pytest.mark.slow
 def test_the_filter_shows_what_is_left_to_do_and_never_skips_one(review):
     review.filters = ReviewFilter(verdicts=frozenset({UNREVIEWED}))
     total = len(review.shown)
@@ -115,6 +120,7 @@ def test_blinded_hides_names_what_others_say_and_the_order(review, demo_session)
     assert review.agreements == []
 
 
+@pytest.mark.slow
 def test_blinded_no_layer_has_the_name_of_its_record_and_afterwards_it_has(review, demo_session):
     name = demo_session.record.name
     before = [layer.name for layer in demo_session.viewer.layers]
@@ -130,6 +136,7 @@ def test_blinded_no_layer_has_the_name_of_its_record_and_afterwards_it_has(revie
     assert [layer.name for layer in demo_session.viewer.layers] == before
 
 
+@pytest.mark.slow
 def test_a_blinded_verdict_has_the_seed_and_the_order_comes_back(review, demo_session):
     review.is_blinded = True
     order = [one.key for one in review.shown]
@@ -144,6 +151,7 @@ def test_a_blinded_verdict_has_the_seed_and_the_order_comes_back(review, demo_se
     assert said.blinded_seed is not None
 
 
+@pytest.mark.slow
 def test_agreement_and_disagreements_of_two_reviewers(review, demo_session):
     for one, verdict in zip(review.shown[:2], (TRUE_STALL, ARTEFACT), strict=True):
         ben_says(demo_session, one.image_id, one.event, verdict)
@@ -159,6 +167,7 @@ def test_agreement_and_disagreements_of_two_reviewers(review, demo_session):
     assert len(review.shown) == 1
 
 
+@pytest.mark.slow
 def test_an_event_by_hand_is_made_shown_deleted_and_undone(review, demo_session):
     roi_id = next(iter(demo_session.record.rois)).roi_id
     total = len(review.shown)
@@ -172,12 +181,14 @@ def test_an_event_by_hand_is_made_shown_deleted_and_undone(review, demo_session)
     assert len(review.shown) == total + 1
 
 
+@pytest.mark.slow
 def test_a_detected_event_cannot_be_deleted(review):
     review.step(1)
     with pytest.raises(ReviewError, match="was detected by an analysis and stays"):
         review.delete_event()
 
 
+@pytest.mark.slow
 def test_edges_are_moved_for_this_reviewer(review):
     review.step(1)
     review.move_edges(0.25, 0.75)
@@ -186,6 +197,7 @@ def test_edges_are_moved_for_this_reviewer(review):
     assert texts_of(review.current, "Ada")[1] == "0.25–0.75"
 
 
+@pytest.mark.slow
 def test_an_event_that_is_selected_elsewhere_is_shown_and_the_other_way_round(review, demo_session):
     heard = []
     demo_session.event_selected.connect(heard.append)
@@ -197,6 +209,7 @@ def test_an_event_that_is_selected_elsewhere_is_shown_and_the_other_way_round(re
     assert len(heard) == 2
 
 
+@pytest.mark.slow
 def test_verdicts_of_events_that_are_gone_are_listed_last(review, demo_session):
     review.step(1)
     one = review.current
@@ -210,6 +223,7 @@ def test_verdicts_of_events_that_are_gone_are_listed_last(review, demo_session):
     assert "no longer detected" in texts_of(last, "Ada")[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "  "])
 def test_without_a_name_it_says_what_is_lacking(review, name):
     review.reviewer = name
@@ -244,6 +258,7 @@ def test_without_a_name_and_with_one_other_reviewer_nothing_is_said(review, demo
     assert review.agreements == []
 
 
+@pytest.mark.slow
 def test_blinded_hides_the_names_of_rois_too(review, demo_session):
     review.step(1)
     layer = demo_session.record.sync.layer
@@ -261,6 +276,7 @@ def test_of_two_who_judged_no_event_in_common_no_number_is_said():
     assert brief(nothing) == "Ada and Ben: none judged by both"
 
 
+@pytest.mark.slow
 def test_blinded_another_reviewer_begins_at_the_first_event(review):
     review.is_blinded = True
     for _ in range(3):

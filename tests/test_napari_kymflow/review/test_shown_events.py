@@ -44,6 +44,7 @@ def test_events_of_the_simulated_dataset_look_like_those_of_an_analysis(demo_ses
     assert OTHER not in {look_of(kind) for kind in kinds}
 
 
+@pytest.mark.slow
 def test_an_event_that_is_selected_in_the_trace_is_the_one_of_the_review(events, demo_session):
     band = bands_of(events, demo_session)[0]
     place = demo_session.view.placement
@@ -54,6 +55,7 @@ def test_an_event_that_is_selected_in_the_trace_is_the_one_of_the_review(events,
     assert demo_session.view.placement == place
 
 
+@pytest.mark.slow
 def test_an_event_that_is_selected_elsewhere_is_selected_here_too(events, demo_session):
     band = bands_of(events, demo_session)[-1]
     demo_session.shared(EventReview).show(band.listed)
@@ -62,6 +64,7 @@ def test_an_event_that_is_selected_elsewhere_is_selected_here_too(events, demo_s
     ]
 
 
+@pytest.mark.slow
 def test_an_event_is_found_on_the_kymograph_only_within_its_roi(events, demo_session):
     band, record = bands_of(events, demo_session)[0], demo_session.record
     bounds = record.measured.bounds_of(record.rois.get(band.roi_id))
@@ -71,6 +74,7 @@ def test_an_event_is_found_on_the_kymograph_only_within_its_roi(events, demo_ses
     assert demo_session.event is not None
 
 
+@pytest.mark.slow
 def test_of_events_at_one_place_the_shortest_is_found(events, demo_session):
     band = bands_of(events, demo_session)[0]
     middle = (band.begin_s + band.end_s) / 2
@@ -78,6 +82,7 @@ def test_of_events_at_one_place_the_shortest_is_found(events, demo_session):
     assert events.at(middle, [band.roi_id], reach_s=0.0).kind == "fast"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("edge", "expected"), [("begin", (0.01, None)), ("end", (None, 2.5))])
 def test_an_edge_follows_the_mouse_and_is_stored_at_the_end(events, demo_session, edge, expected):
     band = bands_of(events, demo_session)[0]

@@ -77,6 +77,7 @@ def test_an_edit_is_saved_after_a_pause(slow):
     assert (slow.record.is_unsaved, stored(slow).ids) == (False, (1, 2, 3))
 
 
+@pytest.mark.slow
 def test_what_is_drawn_while_a_save_runs_is_kept_and_saved_next(slow):
     add(slow)
     slow.record.saving.save()
@@ -89,6 +90,7 @@ def test_what_is_drawn_while_a_save_runs_is_kept_and_saved_next(slow):
     assert stored(slow).ids == (1, 2, 3, 4)
 
 
+@pytest.mark.slow
 def test_a_drawn_mask_that_is_moved_while_its_first_save_runs_is_one_roi_with_the_newer_shape(slow):
     roi_id = draw_triangle(slow)
     slow.record.saving.save()
@@ -114,6 +116,7 @@ def test_a_roi_that_is_deleted_while_a_save_runs_stays_deleted(slow):
     assert stored(slow).ids == (1, 2)
 
 
+@pytest.mark.slow
 def test_a_record_that_is_left_while_its_save_runs_has_its_rois_when_it_is_opened_again(slow):
     first, second = list(slow.image_ids)[:2]
     add(slow)
@@ -145,6 +148,7 @@ def test_a_renamed_roi_outdates_no_results(slow):
     assert slow.record.saving.outdating == []
 
 
+@pytest.mark.slow
 def test_undo_takes_back_one_edit_at_a_time_and_redo_makes_it_again(demo_session):
     before = demo_session.record.rois.rois
     add(demo_session)
@@ -160,6 +164,7 @@ def test_undo_takes_back_one_edit_at_a_time_and_redo_makes_it_again(demo_session
     assert not demo_session.record.editor.can_redo
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("can_edit", [True, False], ids=["own", "read-only"])
 def test_a_colour_of_naparis_layer_controls_is_the_colour_of_the_selected_rois(demo_session, can_edit):
     record = demo_session.record
@@ -175,12 +180,14 @@ def test_a_colour_of_naparis_layer_controls_is_the_colour_of_the_selected_rois(d
     assert color_of(record.rois.get(2)) != "#12ab34"
 
 
+@pytest.mark.slow
 def test_the_id_of_an_undone_roi_is_not_given_again(demo_session):
     assert add(demo_session) == 3
     demo_session.record.editor.undo()
     assert add(demo_session) == 4
 
 
+@pytest.mark.slow
 def test_an_undo_after_a_save_is_an_unsaved_edit(demo_session):
     draw_triangle(demo_session)
     demo_session.record.save()
@@ -214,6 +221,7 @@ def refuse(*args, **kwargs):
     raise PermissionError(13, "Permission denied")
 
 
+@pytest.mark.slow
 def test_rois_that_cannot_be_saved_are_kept_and_offered_until_they_are(demo_session, drafts, monkeypatch):
     image_id = demo_session.image_id
     with monkeypatch.context() as broken:
@@ -249,6 +257,7 @@ def leave_behind(session):
     reopened(session)
 
 
+@pytest.mark.slow
 def test_kept_rois_can_be_forgotten(demo_session, drafts):
     add(demo_session)
     leave_behind(demo_session)
@@ -257,6 +266,7 @@ def test_kept_rois_can_be_forgotten(demo_session, drafts):
     assert (list(drafts.glob("*.json")), demo_session.record.kept) == ([], None)
 
 
+@pytest.mark.slow
 def test_kept_rois_that_nobody_took_up_outlast_other_saves_and_failures(demo_session, drafts, monkeypatch):
     add(demo_session, name="kept")
     leave_behind(demo_session)
@@ -275,6 +285,7 @@ def test_kept_rois_that_nobody_took_up_outlast_other_saves_and_failures(demo_ses
     assert [roi.name for roi in demo_session.record.rois] == ["on screen", "centre, first half", "kept"]
 
 
+@pytest.mark.slow
 def test_every_unsaved_edit_is_on_the_disk_too_until_it_is_saved_or_taken_back(demo_session, drafts, demo_path):
     record = demo_session.record
     for end in (record.editor.undo, record.save, record.saving.give_up):
@@ -308,6 +319,7 @@ def test_a_shape_that_an_error_keeps_from_becoming_a_roi_is_not_saved_until_it_i
     assert (len(stored(demo_session)), record.is_unsaved, list(drafts.glob("*.json"))) == (3, False, [])
 
 
+@pytest.mark.slow
 def test_a_kept_file_that_is_damaged_is_said_and_left(demo_session, drafts):
     second = list(demo_session.image_ids)[1]
     add(demo_session)
@@ -379,6 +391,7 @@ def test_every_roi_is_measured_again_when_its_place_changed_and_not_when_its_nam
     assert record.measured.facts_of(1).stats == record.image.measure(record.rois.get(1))
 
 
+@pytest.mark.slow
 def test_a_record_with_an_unsaved_polygon_that_is_left_is_saved_once(slow):
     first, second = list(slow.image_ids)[:2]
     draw_triangle(slow)
@@ -390,6 +403,7 @@ def test_a_record_with_an_unsaved_polygon_that_is_left_is_saved_once(slow):
     assert (slow.record.rois.ids, slow.record.is_unsaved) == ((1, 2, 3), False)
 
 
+@pytest.mark.slow
 def test_what_is_drawn_while_a_save_runs_is_saved_when_the_record_is_left(slow):
     first, second = list(slow.image_ids)[:2]
     add(slow)
@@ -401,6 +415,7 @@ def test_what_is_drawn_while_a_save_runs_is_saved_when_the_record_is_left(slow):
     assert slow.unsaved_ids == ()
 
 
+@pytest.mark.slow
 def test_what_is_drawn_while_a_save_meets_a_disagreement_is_kept(slow):
     slow.window.ask_conflicts = lambda conflicts: "mine"
     slow.record.editor.edit(2, name="mine")
@@ -411,6 +426,7 @@ def test_what_is_drawn_while_a_save_meets_a_disagreement_is_kept(slow):
     assert [roi.name for roi in stored(slow)] == ["vessel", "mine", "meanwhile"]
 
 
+@pytest.mark.slow
 def test_a_new_id_that_was_given_to_mine_is_not_taken_by_what_is_drawn_meanwhile(slow):
     AcqImage(slow.dataset.record(slow.image_id)).add_roi(x0=0, x1=1, y0=0, y1=1, name="theirs")
     add(slow, name="mine")
@@ -423,6 +439,7 @@ def test_a_new_id_that_was_given_to_mine_is_not_taken_by_what_is_drawn_meanwhile
     assert len(set(stored(slow).ids)) == 5
 
 
+@pytest.mark.slow
 def test_an_edit_during_a_save_of_a_roi_that_another_window_changed_keeps_both(slow):
     add(slow)
     AcqImage(slow.dataset.record(slow.image_id)).edit_roi(2, name="theirs")
@@ -432,6 +449,7 @@ def test_an_edit_during_a_save_of_a_roi_that_another_window_changed_keeps_both(s
     assert {"theirs", "mine"} <= {roi.name for roi in slow.record.rois}
 
 
+@pytest.mark.slow
 def test_materializing_while_a_roi_is_renamed_asks_nobody(slow):
     slow.window.ask_conflicts = pytest.fail
     slow.record.materialize_masks()
@@ -444,6 +462,7 @@ def test_materializing_while_a_roi_is_renamed_asks_nobody(slow):
     assert stored(slow).get(1).mask_ref is not None
 
 
+@pytest.mark.slow
 def test_a_save_that_ends_while_a_shape_is_drawn_waits_for_the_shape(slow):
     draw_triangle(slow)
     slow.record.saving.save()
@@ -476,6 +495,7 @@ def test_an_unexpected_error_in_a_worker_ends_the_save_and_keeps_the_rois(slow, 
     assert len(list(drafts.glob("*.json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_layer_that_was_made_before_another_window_saved_shows_what_is_there_now(viewer_model, demo_path):
     opened = session_of(viewer_model)
     opened.open_dataset(demo_path)
@@ -490,6 +510,7 @@ def test_a_layer_that_was_made_before_another_window_saved_shows_what_is_there_n
 CROSSING = DrawnShape(type="polygon", vertices=((0.0, 0.0), (900.0, 90.0), (0.0, 90.0), (900.0, 0.0)))
 
 
+@pytest.mark.slow
 def test_a_polygon_that_crosses_itself_is_shown_as_a_path_and_stays_a_polygon(demo_session):
     demo_session.record.editor.add_rois([MaskROI(roi_id=1, reference=None, meta={"shape": CROSSING.to_dict()})])
     assert demo_session.record.sync.layer.shape_type == ["rectangle", "rectangle", "path"]
@@ -537,6 +558,7 @@ def test_results_that_were_computed_since_the_record_was_opened_are_not_outdated
     )
 
 
+@pytest.mark.slow
 def test_a_mask_that_another_window_wrote_is_no_disagreement(demo_session):
     demo_session.window.ask_conflicts = pytest.fail
     demo_session.record.editor.edit(1, name="mine")
@@ -548,6 +570,7 @@ def test_a_mask_that_another_window_wrote_is_no_disagreement(demo_session):
     )
 
 
+@pytest.mark.slow
 def test_a_drawn_mask_that_two_windows_moved_alike_is_one(demo_session):
     demo_session.window.ask_conflicts = pytest.fail
     roi_id = draw_triangle(demo_session)
@@ -608,6 +631,7 @@ def press(session, key):
     next(action for bound, action in layer.keymap.items() if str(bound) == key)(layer)
 
 
+@pytest.mark.slow
 def test_arrows_move_the_selected_rois_by_a_pixel_but_not_out_of_the_image(demo_session):
     record = demo_session.record
     bounds = record.rois.get(2)

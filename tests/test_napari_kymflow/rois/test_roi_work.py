@@ -158,6 +158,7 @@ def test_nothing_changed_is_said():
     assert describe_changes(RoiSet.of([RECT]), RoiSet.of([RECT])) == "no ROI changed"
 
 
+@pytest.mark.slow
 def test_masks_painted_as_labels_are_saved_as_they_are_painted(demo_session, viewer_model):
     inside = np.zeros((6000, 96), bool)
     inside[100:200, 5:20] = True
@@ -179,6 +180,7 @@ def test_masks_painted_as_labels_are_saved_as_they_are_painted(demo_session, vie
     assert set(np.unique(layer.data)) == {0, 3, 4}
 
 
+@pytest.mark.slow
 def test_a_labels_layer_of_the_users_own_makes_new_rois_once(demo_session, viewer_model):
     labels = np.zeros((6000, 96), np.int32)
     labels[5:9, 5:9] = 1
@@ -200,6 +202,7 @@ def test_labels_of_another_size_are_refused_with_the_reason(demo_session, viewer
     assert demo_session.record.rois.ids == (1, 2)
 
 
+@pytest.mark.slow
 def test_a_drawn_roi_that_is_painted_on_keeps_its_id_and_loses_its_shape(demo_session, viewer_model):
     (roi_id,) = demo_session.record.editor.add_rois([DRAWN])
     demo_session.record.save()
@@ -212,6 +215,7 @@ def test_a_drawn_roi_that_is_painted_on_keeps_its_id_and_loses_its_shape(demo_se
     assert (roi.drawn, demo_session.record.image.get_roi_mask(roi_id)[3000, 50]) == (None, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rois.zip", "rois.geojson"])
 def test_rois_of_every_kind_are_exported_and_what_is_lost_is_said(name, demo_session, tmp_path):
     inside = np.zeros((6000, 96), bool)

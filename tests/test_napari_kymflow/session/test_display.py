@@ -44,6 +44,7 @@ def shown(session):
     ]
 
 
+@pytest.mark.slow
 def test_layers_are_kept_and_shown_as_the_record_has_channels(session):
     ids = ids_by_count(session)
     session.open_record(ids[3][0])

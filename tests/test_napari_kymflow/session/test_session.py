@@ -67,6 +67,7 @@ def test_opening_the_open_record_again_changes_nothing(demo_session, viewer_mode
     assert list(viewer_model.layers) == layers
 
 
+@pytest.mark.slow
 def test_an_earlier_revision_that_is_shown_goes_with_its_record(demo_session, viewer_model):
     record, second = demo_session.record, list(demo_session.image_ids)[1]
     record.masks.show_revision(record.rois, 0)
@@ -108,6 +109,7 @@ def test_unsaved_rois_survive_a_look_at_another_record(demo_session):
     assert demo_session.record.is_unsaved
 
 
+@pytest.mark.slow
 def test_saved_rois_come_back_at_exactly_the_same_pixels(demo_session):
     draw(demo_session, NEW)
     demo_session.record.save()
@@ -145,6 +147,7 @@ def mask_state(session, roi_id):
     return session.record.measured.facts_of(roi_id).mask_state
 
 
+@pytest.mark.slow
 def test_a_mask_is_outdated_after_its_roi_was_moved_until_it_is_made_again(demo_session):
     assert mask_state(demo_session, 2) == "mask"
     demo_session.record.sync.layer.data = [np.add(vertices, (100, 0)) for vertices in demo_session.record.sync.layer.data]
@@ -174,6 +177,7 @@ def rename_first_elsewhere(session, demo_path):
     other.edit_roi(1, name="theirs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choice", "names"),
     [
@@ -193,6 +197,7 @@ def test_a_roi_that_both_changed_is_asked_about_and_saved_as_answered(choice, na
     assert [roi.name for roi in AcqImage.from_zarr(demo_path, demo_session.image_id).rois] == names
 
 
+@pytest.mark.slow
 def test_two_new_rois_with_one_id_are_both_saved_and_nobody_is_asked(demo_session, demo_path):
     other = AcqImage.from_zarr(demo_path, demo_session.image_id)
     other.add_roi(x0=1, x1=2, y0=3, y1=4, name="theirs")
@@ -215,6 +220,7 @@ def test_the_roi_that_one_has_drawn_stays_selected_when_it_gets_another_id(demo_
     assert demo_session.record.editor.sync.selected_ids == (4,)
 
 
+@pytest.mark.slow
 def test_a_roi_that_got_another_id_can_be_taken_back_and_drawn_again_and_theirs_stays(demo_session, demo_path):
     two_new_rois_with_one_id(demo_session, demo_path)
     editor = demo_session.record.editor
@@ -224,6 +230,7 @@ def test_a_roi_that_got_another_id_can_be_taken_back_and_drawn_again_and_theirs_
     assert {roi.roi_id: roi.name for roi in editor.rois if roi.roi_id > 2} == {3: "theirs", 4: ""}
 
 
+@pytest.mark.slow
 def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(demo_session, demo_path):
     first, second = list(demo_session.image_ids)[:2]
     draw(demo_session, NEW)
@@ -234,6 +241,7 @@ def test_a_draft_never_overwrites_what_somebody_else_saved_meanwhile(demo_sessio
     assert demo_session.record.rois.ids == (2, 3)
 
 
+@pytest.mark.slow
 def test_unsaved_rois_survive_a_look_at_another_dataset(demo_session, demo_path, tmp_path):
     first = demo_session.image_id
     draw(demo_session, NEW)
@@ -289,6 +297,7 @@ def test_edges_stay_two_screen_pixels_wide_at_any_zoom(demo_session, viewer_mode
     assert set(demo_session.record.sync.layer.edge_width) == {1.0}
 
 
+@pytest.mark.slow
 def test_removing_the_roi_layer_by_hand_closes_the_record_and_keeps_the_draft(demo_session, viewer_model):
     draw(demo_session, NEW)
     image_id = demo_session.image_id
@@ -298,6 +307,7 @@ def test_removing_the_roi_layer_by_hand_closes_the_record_and_keeps_the_draft(de
     assert demo_session.record.rois.ids == (1, 2, 3)
 
 
+@pytest.mark.slow
 def test_layers_that_were_opened_before_the_session_are_adopted(demo_path):
     from napari.layers import Layer
 
@@ -353,6 +363,7 @@ def test_a_copy_of_the_roi_layer_is_said_to_be_only_a_drawing(demo_session, view
     assert tag_of(viewer_model.layers[-1]) is None
 
 
+@pytest.mark.slow
 def test_an_image_layer_that_was_deleted_closes_its_record_which_can_be_opened_again(demo_session, viewer_model):
     image_id = demo_session.image_id
     viewer_model.layers.remove(viewer_model.layers[0])
@@ -377,6 +388,7 @@ def test_a_record_opens_flat_in_a_viewer_that_showed_3d(viewer_model, demo_path)
     assert viewer_model.dims.ndisplay == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pixels",
     [
@@ -395,6 +407,7 @@ def test_unusual_pixels_open(viewer_model, tmp_path, pixels):
     assert roles(viewer_model) == ["pixels", "rois"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "axes"),
     [
@@ -451,6 +464,7 @@ def reopen(session):
     session.open_record(first)
 
 
+@pytest.mark.slow
 def test_the_list_the_table_and_the_image_state_the_same_place_of_a_painted_roi(painted_session, demo_path):
     image = AcqImage.from_zarr(demo_path, painted_session.image_id)
     record = painted_session.record
@@ -459,6 +473,7 @@ def test_the_list_the_table_and_the_image_state_the_same_place_of_a_painted_roi(
     assert bounds == image.bounds_of(record.rois.get(3)) == tuple(row[["x0", "x1", "y0", "y1"]])
 
 
+@pytest.mark.slow
 def test_a_painted_roi_whose_mask_is_lost_is_named_in_the_list(painted_session, demo_path):
     shutil.rmtree(demo_path / "images" / painted_session.image_id / "analysis_arrays" / "roi_mask_3")
     reopen(painted_session)
@@ -467,6 +482,7 @@ def test_a_painted_roi_whose_mask_is_lost_is_named_in_the_list(painted_session, 
     assert record.measured.bounds_of(record.rois.get(3)) is None
 
 
+@pytest.mark.slow
 def test_a_range_typed_for_a_painted_roi_is_refused_also_where_its_mask_is_lost(painted_session, demo_path):
     shutil.rmtree(demo_path / "images" / painted_session.image_id / "analysis_arrays" / "roi_mask_3")
     reopen(painted_session)

@@ -53,6 +53,7 @@ def test_a_quick_look_without_tables_knows_the_names_from_the_manifest(dataset, 
     assert make_views(quick_snapshot(dataset), RESULTS).records.frame["record"].tolist() == NAMES
 
 
+@pytest.mark.slow
 def test_a_look_writes_nothing(dataset, demo_path, tree_picture):
     before = tree_picture(demo_path)
     shown_of(dataset)
@@ -60,6 +61,7 @@ def test_a_look_writes_nothing(dataset, demo_path, tree_picture):
     assert tree_picture(demo_path) == before
 
 
+@pytest.mark.slow
 def test_what_a_record_or_a_row_is_worth_stands_next_to_its_name(dataset):
     shown = shown_of(dataset)
     for view in (shown.records, *shown.tables.values()):
@@ -71,6 +73,7 @@ def test_a_record_has_its_numbers(dataset):
     assert (row["ROIs"], row["events"], row["state"]) == (2, 2, "fresh")
 
 
+@pytest.mark.slow
 def test_records_that_are_not_in_the_tables_yet_are_listed_with_what_they_have(dataset):
     with dataset.build_record(np.zeros((20, 8), np.uint16)) as draft:
         draft.save_metadata_payload({"header": {"name": "new"}, "experiment_metadata": {"condition": "rest"}})
@@ -105,6 +108,7 @@ def add_events(dataset, name):
     return record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "state", "reason"),
     [
@@ -124,6 +128,7 @@ def test_the_state_of_a_record_and_the_reason_are_said(dataset, change, state, r
     assert shown.note == f"1 {state}"
 
 
+@pytest.mark.slow
 def test_a_record_without_events_that_were_looked_for_is_not_plainly_fresh(dataset):
     record = next(record for record in dataset.iter_records() if AcqImage(record).name == "demo stall")
     record.delete_analysis("velocity_events.parquet")
@@ -142,6 +147,7 @@ def test_the_rows_of_all_tables_are_in_the_order_of_the_records_and_their_rois(d
         assert keys == sorted(keys)
 
 
+@pytest.mark.slow
 def test_a_record_whose_results_are_gone_is_never_analysed_after_a_refresh(dataset):
     drop_results(dataset, "demo stall")
     run_indexers(dataset.path, INDEXERS, "refresh")
@@ -149,6 +155,7 @@ def test_a_record_whose_results_are_gone_is_never_analysed_after_a_refresh(datas
     assert np.isnan(records(dataset).loc["demo stall", "events"])
 
 
+@pytest.mark.slow
 def test_a_record_with_no_event_is_fresh_and_not_never_analysed(dataset):
     record = add_events(dataset, "demo stall")
     record.save_df_parquet("velocity_events", record.load_df_parquet("velocity_events").iloc[:0])
@@ -157,6 +164,7 @@ def test_a_record_with_no_event_is_fresh_and_not_never_analysed(dataset):
     assert (row["events"], row["state"]) == (0, "fresh")
 
 
+@pytest.mark.slow
 def test_a_damaged_record_says_so(dataset):
     image_id = dataset.list_image_ids()[0]
     folder = dataset.path / "images" / image_id / "analysis"
@@ -168,6 +176,7 @@ def test_a_damaged_record_says_so(dataset):
     assert "is not readable JSON" in shown.tooltips["state"][place]
 
 
+@pytest.mark.slow
 def test_outdated_rows_are_marked_and_the_others_of_the_image_are_not(dataset):
     record = change_roi(dataset, "demo stall")
     run_indexers(dataset.path, INDEXERS, "refresh")
@@ -205,6 +214,7 @@ def test_a_series_of_too_many_windows_is_counted_and_not_read(dataset, monkeypat
     assert [snapshot.is_too_long(name) for name in snapshot.tables] == [False] * 5
 
 
+@pytest.mark.slow
 def test_unsaved_records_are_marked_and_the_view_stays_as_it_was(dataset):
     view = shown_of(dataset).records
     first, second, _ = view.frame["image_id"]
@@ -214,6 +224,7 @@ def test_unsaved_records_are_marked_and_the_view_stays_as_it_was(dataset):
     assert with_marks(view, unsaved=[], kept=[]) is view
 
 
+@pytest.mark.slow
 def test_a_table_that_did_not_change_is_not_read_and_shown_again(dataset):
     before = shown_of(dataset)
     add_events(dataset, "demo stall")
@@ -223,6 +234,7 @@ def test_a_table_that_did_not_change_is_not_read_and_shown_again(dataset):
     assert same == ["radon_report", "rois", "velocity"]
 
 
+@pytest.mark.slow
 def test_each_row_has_the_name_of_its_roi_and_follows_when_that_changes(dataset):
     before = shown_of(dataset)
     image = next(image for image in map(AcqImage, dataset.iter_records()) if image.name == "demo stall")
@@ -238,6 +250,7 @@ def test_each_row_has_the_name_of_its_roi_and_follows_when_that_changes(dataset)
     assert "roi_name" not in updated.tables["rois"].frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "foreign",
     [
@@ -263,6 +276,7 @@ def test_a_row_of_no_roi_or_of_a_fraction_has_no_name(dataset):
     assert names.isna().tolist() == [False, True, True, True]
 
 
+@pytest.mark.slow
 def test_looking_at_one_image_again_is_looking_at_all(dataset):
     before = full_snapshot(dataset, INDEXERS)
     record = change_roi(dataset, "demo stall")
@@ -310,6 +324,7 @@ def test_rows_of_an_outdated_image_are_not_fresh_before_the_marks_are_written(da
     assert frame[frame["image_id"] == record.image_id]["state"].tolist() == ["outdated"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("most", "note"),
     [
@@ -327,6 +342,7 @@ def test_counts_that_may_be_old_are_blank_and_it_is_said(dataset, monkeypatch, m
     assert note in snapshot.notes[0]
 
 
+@pytest.mark.slow
 def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_path):
     before = make_views(quick_snapshot(dataset), RESULTS)
     updated = update_after_save(demo_path, INDEXERS, dataset.list_image_ids()[0], before, writes=False)
@@ -334,6 +350,7 @@ def test_after_a_save_on_a_quick_look_all_records_are_looked_at(dataset, demo_pa
     assert updated.shown.records.frame["state"].tolist() == ["fresh"] * 3
 
 
+@pytest.mark.slow
 def test_a_record_that_nobody_looked_at_is_not_called_never_analysed(dataset):
     snapshot = full_snapshot(dataset, INDEXERS)
     known = dataset.list_image_ids()[0]
@@ -356,6 +373,7 @@ def damage_body(path):
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["images", "radon_report"])
 def test_a_table_with_a_sound_footer_and_a_damaged_body_does_not_end_the_look(dataset, demo_path, name):
     damage_body(demo_path / "tables" / f"{name}.parquet")
@@ -379,6 +397,7 @@ class FailingIndexer:
         raise TypeError("no rows")
 
 
+@pytest.mark.slow
 def test_an_indexer_that_fails_does_not_end_the_look(dataset):
     indexers = [*INDEXERS, FailingIndexer()]
     snapshot = full_snapshot(dataset, indexers)
@@ -433,6 +452,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
 def test_tables_that_somebody_else_wrote_are_shown(dataset, demo_path, make):
     frame = pd.DataFrame(make(dataset.list_image_ids()))
@@ -455,6 +475,7 @@ def test_columns_that_have_our_names_are_shown_beside_ours(dataset, demo_path):
     assert set(frame["record"]) == set(NAMES)
 
 
+@pytest.mark.slow
 def test_many_records_without_their_table_are_looked_at_twice(dataset, demo_path, monkeypatch):
     monkeypatch.setattr(snapshot_module, "_MOST_OPENED", 1)
     monkeypatch.setattr(snapshot_module, "_FEW", 1)
@@ -462,6 +483,7 @@ def test_many_records_without_their_table_are_looked_at_twice(dataset, demo_path
     assert len(shown_of(dataset, shown_of(dataset)).records.frame) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, ZeroDivisionError, OSError])
 def test_an_image_whose_row_fails_is_still_looked_at(dataset, monkeypatch, error):
     snapshot = full_snapshot(dataset, INDEXERS)

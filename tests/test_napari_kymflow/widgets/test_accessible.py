@@ -138,6 +138,7 @@ def test_every_control_has_a_name(dock):
     assert [(type(control).__name__, control.toolTip(), type(control.parent()).__name__) for control in nameless] == []
 
 
+@pytest.mark.slow
 def test_tab_goes_through_the_rows_from_the_top(dock):
     dock.resize(900, 500)
     dock.show()
@@ -145,6 +146,7 @@ def test_tab_goes_through_the_rows_from_the_top(dock):
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 @DIALOGS
 def test_a_dialog_begins_at_its_top_and_tab_goes_through_its_rows(make, demo_path, qtbot):
     dialog = make(demo_path)
@@ -155,6 +157,7 @@ def test_a_dialog_begins_at_its_top_and_tab_goes_through_its_rows(make, demo_pat
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 @DIALOGS
 def test_every_control_of_a_dialog_has_a_name(make, demo_path, qtbot):
     dialog = make(demo_path)
@@ -178,6 +181,7 @@ def state(request, viewer_model, demo_path, monkeypatch):
     return request.param
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DOCKS, ids=lambda dock: dock.__name__)
 def test_what_cannot_be_used_says_why(kind, state, viewer_model, qtbot):
     dock, may_end = kind(viewer_model), threading.Event()
@@ -234,6 +238,7 @@ def test_the_frame_ends_with_what_it_is_around(qtbot, until_gone):
     assert follower.frame is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["button", "key"])
 @pytest.mark.parametrize("kind", DOCKS, ids=lambda dock: dock.__name__)
 def test_the_help_of_a_dock_is_its_page(kind, how, viewer_model, qtbot, monkeypatch):

@@ -204,6 +204,7 @@ def test_cancel_hands_on_nothing(make_dialog, saved, qtbot):
     assert saved == []
 
 
+@pytest.mark.slow
 def test_the_orientation_of_the_line_is_chosen_and_can_be_cleared(make_dialog, saved, demo_path, ids, qtbot):
     orientation = ("experiment_metadata", "line_orientation")
     edit_metadata(demo_path, ids[:1], MetadataEdit(experiment={"line_orientation": "across"}))

@@ -32,6 +32,7 @@ def buttons(dock):
     return {button.text(): button for button in dock._start.findChildren(QPushButton) if button.isVisible()}
 
 
+@pytest.mark.slow
 def test_it_says_what_to_do_until_a_dataset_is_open(dock, viewer_model, demo_path, qtbot):
     assert (dock._start.isVisible(), dock._tabs.isVisible()) == (True, False)
     session_of(viewer_model).open_dataset(demo_path)
@@ -39,6 +40,7 @@ def test_it_says_what_to_do_until_a_dataset_is_open(dock, viewer_model, demo_pat
     qtbot.waitUntil(lambda: not dock.is_busy)
 
 
+@pytest.mark.slow
 def test_a_sample_is_made_and_opened_by_a_click(dock, viewer_model, tmp_path, qtbot):
     buttons(dock)["Small sample"].click()
     assert not buttons(dock)["Small sample"].isEnabled()
@@ -47,6 +49,7 @@ def test_a_sample_is_made_and_opened_by_a_click(dock, viewer_model, tmp_path, qt
     assert session_of(viewer_model).record.name == "demo steady flow"
 
 
+@pytest.mark.slow
 def test_datasets_that_were_open_last_are_listed_and_opened_by_a_click(viewer_model, demo_path, qtbot):
     note_recent(demo_path)
     dock = DatasetDock(viewer_model)
@@ -73,6 +76,7 @@ def test_the_sample_of_real_size_has_the_lines_and_pixels_of_real_scans():
     assert {(scan.lines, scan.pixels) for scan in REAL_SIZE_SCANS} == {(30_000, 38)}
 
 
+@pytest.mark.slow
 def test_a_sample_is_a_dataset_of_its_own_each_time(tmp_path):
     first, second = make_sample("small"), make_sample("small")
     assert first != second

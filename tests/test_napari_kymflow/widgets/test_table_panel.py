@@ -488,6 +488,7 @@ def test_the_next_panel_is_arranged_as_the_last_one(panel, new_panel, frame):
     assert (again.columns.shown(), again.view.columnWidth(1)) == (["event_id", "kind"], 133)
 
 
+@pytest.mark.slow
 def test_a_layout_is_kept_a_moment_after_the_change(qtbot, panel, layouts):
     panel.view.setColumnWidth(1, 133)
     qtbot.waitUntil(layouts.exists)

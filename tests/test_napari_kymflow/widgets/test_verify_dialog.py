@@ -235,6 +235,7 @@ class TestRepair:
         (kept,) = (demo_path / ".quarantine").rglob("x.txt")
         assert kept.read_text() == "mine"
 
+    @pytest.mark.slow
     def test_the_dataset_is_sound_afterwards(self, repaired, demo_path):
         assert KymDataset(demo_path, mode="r").verify(deep=True).problems == ()
 
