@@ -120,7 +120,6 @@ def table_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simple
     monkeypatch.setattr("napari_kymflow.flow.limits.limits_path", lambda: tmp_path / "config" / "limits.json")
     monkeypatch.setattr("napari_kymflow.user.reviewer.reviewer_path", lambda: tmp_path / "config" / "reviewer.json")
     monkeypatch.setattr("napari_kymflow.user.displays.displays_path", lambda: tmp_path / "config" / "displays.json")
-    monkeypatch.setattr("napari_kymflow.user.reviewer.reviewer_path", lambda: tmp_path / "config" / "reviewer.json")
     monkeypatch.setattr("napari_kymflow.user.table_layouts.layouts_path", lambda: tmp_path / "config" / "layouts.json")
     return preferences
 

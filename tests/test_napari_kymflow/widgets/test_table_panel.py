@@ -436,6 +436,17 @@ def test_the_file_has_the_suffix_of_its_kind(tmp_path, panel, monkeypatch, chose
     assert files_in(tmp_path) == [saved]
 
 
+@pytest.mark.parametrize("kind", ["CSV for Excel (*.csv)", "Parquet (*.parquet)"])
+def test_a_name_of_an_excel_file_says_what_is_written(tmp_path, panel, monkeypatch, kind):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *asked: (str(tmp_path / "events.XLSX"), kind))
+    panel._save_button.click()
+    (written,) = files_in(tmp_path)
+    assert written.startswith("events.XLSX.")
+    is_csv = written.endswith(".csv")
+    said = f"Excel files are not written. {written} is CSV: Excel and LibreOffice open it."
+    assert (said in messages()) == is_csv
+
+
 def test_a_file_that_was_not_chosen_is_not_replaced(tmp_path, panel, monkeypatch):
     (tmp_path / "events.csv").write_text("old")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *asked: (str(tmp_path / "events"), "CSV (*.csv)"))

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
+
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
 
 
 def chosen_file(chosen: str, kind: str, kinds: Iterable[str]) -> tuple[Path, str] | None:
@@ -28,6 +30,8 @@ def chosen_file(chosen: str, kind: str, kinds: Iterable[str]) -> tuple[Path, str
     if path.exists():
         show_error(f"There is a {path.name} already; to replace it, choose it by its whole name.")
         return None
+    if path.with_suffix("").suffix.lower() in _SPREADSHEETS and ending_of(kind) == ".csv":
+        show_info(f"Excel files are not written. {path.name} is CSV: Excel and LibreOffice open it.")
     return path, kind
 
 
