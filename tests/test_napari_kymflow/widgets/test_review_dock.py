@@ -108,6 +108,16 @@ def test_the_filter_leaves_what_is_to_do(dock):
     assert dock._model.rowCount() == 3
 
 
+def test_after_the_name_is_entered_keys_are_verdicts_and_no_part_of_the_name(dock, viewer, qtbot):
+    dock._name.setFocus()
+    dock._name.clear()
+    qtbot.keyClicks(dock._name, "Bob")
+    for key in (Qt.Key.Key_Return, Qt.Key.Key_N, Qt.Key.Key_1):
+        qtbot.keyClick(dock.window().focusWidget(), key)
+    assert dock.review.reviewer == dock._name.text() == "Bob"
+    assert dock.review.progress.startswith("1 of 4 reviewed")
+
+
 def test_without_a_name_nothing_can_be_judged_and_it_says_why(dock):
     dock._name.setText("")
     dock._name.editingFinished.emit()

@@ -174,6 +174,7 @@ class ReviewDock(Dock):
         )
         self._view.selectionModel().currentRowChanged.connect(self._on_row_chosen)
         self._name.editingFinished.connect(self._on_name_entered)
+        self._name.returnPressed.connect(self._view.setFocus)  # the keys of verdicts come next
         self._blinded.toggled.connect(self._on_blinded)
         for changed in (self._kind.currentTextChanged, self._verdict.currentTextChanged, self._disputed.toggled):
             changed.connect(self._on_filter_changed)
