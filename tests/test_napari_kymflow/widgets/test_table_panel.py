@@ -529,7 +529,7 @@ def test_columns_are_as_wide_as_what_they_hold(panel, frame):
     panel.hide()
     fresh = TablePanel("others")
     fresh.set_frame(frame.assign(kind="x" * 500))
-    assert 48 <= fresh.view.columnWidth(2) < fresh.view.columnWidth(1) == 240
+    assert 48 <= fresh.view.columnWidth(2) < fresh.view.columnWidth(1) == 280
     fresh.deleteLater()
 
 
@@ -539,7 +539,7 @@ def test_columns_are_fitted_once_there_are_rows(new_panel, frame):
     late.set_frame(frame.assign(kind="x" * 500))
     narrow = late.view.columnWidth(1)
     late.clear_filters()
-    assert narrow < late.view.columnWidth(1) == 240
+    assert narrow < late.view.columnWidth(1) == 280
 
 
 def test_widths_do_not_jump_with_another_frame(panel, frame):
