@@ -57,6 +57,18 @@ def test_numbers_are_aligned_right(model):
     assert model.data(model.index(0, 0), Qt.ItemDataRole.TextAlignmentRole) is None
 
 
+def test_what_is_missing_stands_where_its_column_does_and_has_no_tooltip(qapp):
+    model = FrameModel(
+        pd.DataFrame({"name": ["a", None], "text": pd.array(["b", pd.NA], "string"), "score": [1.0, np.nan]})
+    )
+    for row in (0, 1):
+        aligned = [model.data(model.index(row, number), Qt.ItemDataRole.TextAlignmentRole) for number in range(3)]
+        assert aligned[:2] == [None, None]
+        assert aligned[2] & int(Qt.AlignmentFlag.AlignRight)
+    assert [model.data(model.index(1, number), Qt.ItemDataRole.ToolTipRole) for number in range(3)] == ["", "", ""]
+    assert model.data(model.index(0, 2), Qt.ItemDataRole.ToolTipRole) == "1.0"
+
+
 def test_an_empty_frame_has_no_rows(model):
     model.set_frame(pd.DataFrame())
     assert (model.rowCount(), model.columnCount()) == (0, 0)

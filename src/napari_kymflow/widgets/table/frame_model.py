@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 
 from kymflow_core.columns import column_title
 from kymflow_zarr import units_of
-from napari_kymflow.tables.filters import as_text, as_texts, seems_distinct
+from napari_kymflow.tables.filters import MISSING, as_text, as_texts, seems_distinct
 
 STATE = "state"
 OUTDATED = "outdated"
@@ -151,10 +151,10 @@ class FrameModel(QAbstractTableModel):
             return self._text(column, value)
         if role == Qt.ItemDataRole.ToolTipRole:
             text = self._tooltips[column][row] if column in self._tooltips else ""
-            return text or str(value)
+            return text or (str(value) if as_text(value) != MISSING else "")
         if role == Qt.ItemDataRole.DecorationRole and column in self._with_icons:
             return self._icon(self._text(column, value))
-        if role == Qt.ItemDataRole.TextAlignmentRole and _is_number(value):
+        if role == Qt.ItemDataRole.TextAlignmentRole and self._is_number(column, value):
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
 
@@ -207,9 +207,11 @@ class FrameModel(QAbstractTableModel):
             self._icons[word] = _draw_icon(*_STATES[word])
         return self._icons[word]
 
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    def _is_number(self, column: int, value: object) -> bool:
+        """Return whether a value is a number, or missing among numbers: among texts it is a not-a-number of numpy too."""
+        if as_text(value) == MISSING:
+            return pd.api.types.is_numeric_dtype(self._frame.dtypes.iloc[column])
+        return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _is_flag(column: "pd.Series[Any]") -> bool:
