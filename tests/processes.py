@@ -24,6 +24,7 @@ PLUGINS = ("napari", "napari-plugin-engine", "npe2", "pytest-qt", "xvfb")
 WITH_A_WINDOW = {"napari", "npe2", "magicgui", "vispy", "psygnal", "qtpy", "superqt", "PyQt6", "PySide6", "pytestqt"}
 """Packages that no headless process loads."""
 KINDS = ("headless", "window")
+"""The kinds of process, the one with more to do first: it gets the odd worker."""
 KIND = "KYMFLOW_TESTS"
 """The environment variable that chooses a kind, for one worker of a run that has both, or for a whole run."""
 MOST_CORES = 4

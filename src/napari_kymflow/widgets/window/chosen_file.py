@@ -30,7 +30,7 @@ def chosen_file(chosen: str, kind: str, kinds: Iterable[str]) -> tuple[Path, str
     if path.exists():
         show_error(f"There is a {path.name} already; to replace it, choose it by its whole name.")
         return None
-    if path.with_suffix("").suffix.lower() in _SPREADSHEETS and ending_of(kind) == ".csv":
+    if Path(chosen).suffix.lower() in _SPREADSHEETS and ending_of(kind) == ".csv":
         show_info(f"Excel files are not written. {path.name} is CSV: Excel and LibreOffice open it.")
     return path, kind
 
